@@ -1,0 +1,127 @@
+/**
+ * Processing: records that lie in PostgreSQL, through Bull, runner and workflow target to their outcomes, against the
+ * same effects as set-based SQL in one psql session and against one Bull job per record, in the same run. By hand:
+ *   node --import @swc-node/register/esm-register bench/process-records.ts [records] [rounds] [records of the usual way]
+ */
+import 'reflect-metadata';
+import { rmSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createApp } from '../src/bootstrap.js';
+import { loadConfig } from '../src/config/load-config.js';
+import { DatabaseService } from '../src/database/database.service.js';
+import { migrate } from '../src/database/migrate.js';
+import { processJobPerRecord } from './job-per-record.js';
+import { SET_BASED_SQL } from './set-based-reference.js';
+import {
+  BENCH_KEY,
+  benchRecord,
+  databaseUrl,
+  freshDatabase,
+  median,
+  post,
+  psql,
+  REDIS,
+  setUpProcess,
+  writeRecords,
+  type Service,
+} from './support.js';
+
+const records = Number(process.argv[2] ?? 200_000);
+const rounds = Number(process.argv[3] ?? 3);
+const recordsOneByOne = Number(process.argv[4] ?? 10_000);
+const OURS = 'wiq_bench_process';
+const THEIRS = 'wiq_bench_process_reference';
+
+const path = await writeRecords(records);
+const changed = await writeRecords(records, (n) => benchRecord(n).replace('some words', 'other words'));
+const rates: Record<string, number[]> = {
+  create: [],
+  unchanged: [],
+  update: [],
+  psql: [],
+  'job per record': [],
+};
+
+for (let round = 1; round <= rounds; round += 1) {
+  await processOurs();
+  await processTheirs();
+  const last = Object.entries(rates).map(([name, all]) => `${name} ${all.at(-1)}`);
+  console.log(`round ${round}, records/s: ${last.join(', ')}`);
+}
+const of = (name: string): number => median(rates[name] ?? []);
+console.log(
+  `median of ${rounds}: create ${of('create')}/s; set-based psql ${of('psql')}/s, ratio ${(of('create') / of('psql')).toFixed(2)}; ` +
+    `job per record ${of('job per record')}/s, ratio ${(of('create') / of('job per record')).toFixed(1)}; ` +
+    `unchanged ${of('unchanged')}/s, ratio to create ${(of('unchanged') / of('create')).toFixed(2)}; update ${of('update')}/s`,
+);
+for (const file of [path, changed]) rmSync(file, { force: true });
+process.exit(0);
+
+function note(name: string, count: number, seconds: number): void {
+  rates[name]?.push(Math.round(count / seconds));
+}
+
+async function processOurs(): Promise<void> {
+  await freshDatabase(OURS);
+  const app = await createApp(
+    loadConfig({
+      DATABASE_URL: databaseUrl(OURS),
+      REDIS_URL: REDIS,
+      QUEUE_PREFIX: `bench-${Date.now()}`,
+      PORT: '0',
+      BOOTSTRAP_API_KEY: BENCH_KEY,
+      LOG_LEVEL: 'warn',
+    }),
+  );
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const service = { url: `http://127.0.0.1:${port}` } as Service;
+  const importProcessId = await setUpProcess(service);
+  for (const [name, file] of [
+    ['create', path],
+    ['unchanged', path],
+    ['update', changed],
+  ] as const) {
+    psql(OURS, 'CHECKPOINT');
+    const { batchId } = await post(service, importProcessId, file);
+    const started = performance.now();
+    await completed(app.get(DatabaseService), batchId);
+    note(name, records, (performance.now() - started) / 1000);
+  }
+  await app.close();
+}
+
+async function completed(database: DatabaseService, batchId: number): Promise<void> {
+  for (;;) {
+    const { rows } = await database.query<{ status: string }>(
+      'SELECT status FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1',
+      [batchId],
+    );
+    const status = rows[0]?.status;
+    if (status === 'completed') return;
+    if (status !== 'queued' && status !== 'in_progress') throw new Error(`the batch is ${status}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** The same records, on the same tables. */
+async function processTheirs(): Promise<void> {
+  await freshDatabase(THEIRS);
+  const copied = `${path}.copy`;
+  psql(
+    OURS,
+    `\\copy (SELECT 1, line_number, payload FROM import_queue_record WHERE workflow_import_queue_batch_id = 1) TO '${copied}'`,
+  );
+  await migrate({ databaseUrl: databaseUrl(THEIRS), databasePoolSize: 2 });
+  const load = `\\copy import_queue_record (workflow_import_queue_batch_id, line_number, payload) FROM '${copied}'`;
+  psql(THEIRS, load, 'CHECKPOINT');
+  note('psql', records, psql(THEIRS, ...SET_BASED_SQL));
+  psql(
+    THEIRS,
+    'TRUNCATE workflow_instance, workflow_identifier, workflow_log, import_queue_record',
+    load,
+    'CHECKPOINT',
+  );
+  note('job per record', recordsOneByOne, await processJobPerRecord(THEIRS, recordsOneByOne));
+  rmSync(copied, { force: true });
+}

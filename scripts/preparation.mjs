@@ -1,0 +1,61 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const at = (...path) => join(ROOT, ...path);
+
+/** Runs a program to its end with our terminal; ends with its exit code when it fails. */
+export function run(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit' });
+  if (error) console.error(error.message);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** Installs what package-lock.json names, unless exactly that is installed. */
+export function ensureInstalled() {
+  if (isInstalled()) return;
+  console.log('Installing the packages of package-lock.json (npm ci) …');
+  // Also where NODE_ENV=production would leave out what building and testing needs.
+  run('npm', ['ci', '--include=dev']);
+}
+
+/**
+ * Compared by content: npm writes both files in one go, so that by their times a fresh installation can
+ * look older than what it was made from.
+ */
+function isInstalled() {
+  const installedFile = at('node_modules', '.package-lock.json');
+  if (!existsSync(installedFile)) return false;
+  const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
+  const wanted = JSON.parse(readFileSync(at('package-lock.json'), 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([path, { version, optional, devOptional }]) =>
+      // Packages for other systems are in the lock file only.
+      path === '' ||
+      installed[path]?.version === version ||
+      (!(path in installed) && (optional || devOptional)),
+  );
+}
+
+/** Builds `dist`, unless it is newer than everything it is made from. */
+export function ensureBuilt() {
+  const built = at('dist', 'main.js');
+  const sources = ['nest-cli.json', 'package-lock.json', 'tsconfig.build.json', 'tsconfig.json'].map((file) =>
+    at(file),
+  );
+  const newest = Math.max(...sources.map(changed), ...filesBelow(at('src')).map(changed));
+  if (existsSync(built) && changed(built) > newest) return;
+  console.log('Building (npm run build) …');
+  run('npm', ['run', '--silent', 'build']);
+}
+
+const changed = (file) => statSync(file).mtimeMs;
+
+function filesBelow(directory) {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name));
+}

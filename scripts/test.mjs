@@ -1,0 +1,17 @@
+/**
+ * `npm test`: every test, on servers of DATABASE_URL and REDIS_URL or on embedded ones. Installs what is
+ * missing first. Arguments go to Jest: `npm test -- --selectProjects unit`.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { ensureInstalled, ROOT } from './preparation.mjs';
+
+ensureInstalled();
+
+const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
+const child = spawn(process.execPath, [jest, '--config', 'test/jest.config.js', ...process.argv.slice(2)], {
+  cwd: ROOT,
+  stdio: 'inherit',
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+child.on('exit', (code) => process.exit(code ?? 1));

@@ -1,0 +1,49 @@
+import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post } from '@nestjs/common';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
+import { ApiKeyIdPipe } from './api-key-id.pipe.js';
+import type { ApiKeyResource, CreatedApiKey } from './api-key-resource.js';
+import { ApiKeysService } from './api-keys.service.js';
+import { CurrentPrincipal } from './current-principal.decorator.js';
+import { CreateApiKeyDto } from './dto/create-api-key.dto.js';
+import type { Principal } from './principal.js';
+import { RequirePermission } from './require-permission.decorator.js';
+
+@ApiTags('API keys')
+@Controller('API/ApiKeys')
+@RequirePermission('Configure')
+export class ApiKeysController {
+  constructor(private readonly keys: ApiKeysService) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List API keys, newest first' })
+  @ApiOkResponse({ description: '{items}; a key itself is never shown again' })
+  async list(): Promise<{ items: ApiKeyResource[] }> {
+    return { items: await this.keys.list() };
+  }
+
+  @Post()
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'Make an API key' })
+  @ApiCreatedResponse({ description: 'The key, shown this once in `key`' })
+  create(@Body() dto: CreateApiKeyDto, @CurrentPrincipal() maker: Principal): Promise<CreatedApiKey> {
+    return this.keys.create(dto, maker);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Revoke an API key, at once' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiNoContentResponse({ description: 'The key is refused from now on' })
+  @ApiNotFoundResponse({ description: 'api_key_not_found' })
+  revoke(@Param('id', ApiKeyIdPipe) id: number): Promise<void> {
+    return this.keys.revoke(id);
+  }
+}

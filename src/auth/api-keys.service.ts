@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { IsNull, Repository } from 'typeorm';
+import { invalidBody } from '../common/http/invalid-request.js';
+import { apiKeyResource, type ApiKeyResource, type CreatedApiKey } from './api-key-resource.js';
+import { apiKeyNotFound, grantsMoreThanHeld } from './auth.errors.js';
+import type { CreateApiKeyDto } from './dto/create-api-key.dto.js';
+import { ApiKeyEntity } from './entities/api-key.entity.js';
+import { hashKey, keyHint, newKey } from './key-secret.js';
+import type { Principal } from './principal.js';
+
+/** Makes, lists and revokes API keys. */
+@Injectable()
+export class ApiKeysService {
+  constructor(@InjectRepository(ApiKeyEntity) private readonly keys: Repository<ApiKeyEntity>) {}
+
+  /** Newest first, revoked ones too: batches name the key that made them. */
+  async list(): Promise<ApiKeyResource[]> {
+    const keys = await this.keys.find({ order: { id: 'DESC' } });
+    return keys.map(apiKeyResource);
+  }
+
+  /** @throws DomainError 403 when the key would be given more than its maker holds, 400 for an expiry in the past */
+  async create(dto: CreateApiKeyDto, maker: Principal): Promise<CreatedApiKey> {
+    const { name, permissions, importProcessIds = null } = dto;
+    assertHolds(maker, dto);
+    const expiresAt = dto.expiresAt == null ? null : new Date(dto.expiresAt);
+    if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
+      const message = 'expiresAt must be in the future';
+      throw invalidBody([{ pointer: '/expiresAt', code: 'invalid_value', message }]);
+    }
+    const key = newKey();
+    const { id } = await this.keys.save(
+      this.keys.create({
+        name,
+        permissions,
+        importProcessIds,
+        expiresAt,
+        keyHash: hashKey(key),
+        keyHint: keyHint(key),
+        createdBy: maker.id,
+      }),
+    );
+    return { ...apiKeyResource(await this.keys.findOneByOrFail({ id })), key };
+  }
+
+  /** From now on the key is refused, by every process. Revoking twice changes nothing. */
+  async revoke(id: number): Promise<void> {
+    const { affected } = await this.keys.update({ id, revokedAt: IsNull() }, { revokedAt: () => 'now()' });
+    if (affected === 0 && !(await this.keys.existsBy({ id }))) throw apiKeyNotFound(String(id));
+  }
+}
+
+function assertHolds(maker: Principal, { permissions, importProcessIds }: CreateApiKeyDto): void {
+  const missing = permissions.filter((permission) => !maker.permissions.includes(permission));
+  if (missing.length > 0) throw grantsMoreThanHeld(missing.join(', '));
+  const allowed = maker.importProcessIds;
+  if (allowed === null) return;
+  if (importProcessIds == null) throw grantsMoreThanHeld('all import processes');
+  const beyond = importProcessIds.filter((id) => !allowed.includes(id));
+  if (beyond.length > 0) throw grantsMoreThanHeld(`import process ${beyond.join(', ')}`);
+}

@@ -1,0 +1,99 @@
+import { DomainError } from '../common/domain.error.js';
+import type { Permission } from './permissions.js';
+
+/** @param challenge the `WWW-Authenticate` header: how to sign in here */
+export function authenticationRequired(challenge: string): DomainError {
+  return new DomainError(
+    401,
+    'authentication_required',
+    'Credentials are needed',
+    'Send an API key as "Authorization: apikey <key>".',
+    { headers: { 'WWW-Authenticate': challenge } },
+  );
+}
+
+/** Unknown, revoked and expired read the same: who guesses keys must not learn that one used to exist. */
+export function invalidApiKey(challenge: string): DomainError {
+  return new DomainError(
+    401,
+    'invalid_api_key',
+    'The API key is not valid',
+    'The API key is unknown, revoked or expired. Ask an administrator for another one.',
+    { headers: { 'WWW-Authenticate': challenge } },
+  );
+}
+
+export function invalidSignIn(challenge: string): DomainError {
+  return new DomainError(
+    401,
+    'invalid_sign_in',
+    'The sign-in failed',
+    'The e-mail address or the password is wrong.',
+    { headers: { 'WWW-Authenticate': challenge } },
+  );
+}
+
+export function tooManyFailedSignIns(retryAfterSeconds: number): DomainError {
+  return new DomainError(
+    429,
+    'too_many_failed_sign_ins',
+    'Too many failed sign-ins',
+    `Too many sign-ins from this address failed. Try again in ${retryAfterSeconds} seconds.`,
+    { headers: { 'Retry-After': String(retryAfterSeconds) } },
+  );
+}
+
+export function crossSiteRequest(): DomainError {
+  return new DomainError(
+    403,
+    'cross_site_request',
+    'The request comes from another site',
+    'A signed-in browser may change things only from our own pages. Programs use an API key instead.',
+  );
+}
+
+export function permissionDenied(anyOf: readonly Permission[]): DomainError {
+  return new DomainError(
+    403,
+    'permission_denied',
+    'The credentials lack a permission',
+    `This needs the permission ${anyOf.join(' or ')}, which these credentials do not have. Ask an administrator for it.`,
+  );
+}
+
+export function administratorRequired(): DomainError {
+  return new DomainError(
+    403,
+    'permission_denied',
+    'The credentials lack a permission',
+    'Only an administrator may open this. API keys are not administrators: sign in with e-mail and password.',
+  );
+}
+
+export function importProcessNotAllowed(importProcessId: number): DomainError {
+  return new DomainError(
+    403,
+    'import_process_not_allowed',
+    'The credentials are not allowed for this import process',
+    `These credentials may not use import process ${importProcessId}. Ask an administrator to add it to the API key.`,
+  );
+}
+
+/** Else a limited key could make itself an unlimited one. */
+export function grantsMoreThanHeld(what: string): DomainError {
+  return new DomainError(
+    403,
+    'permission_denied',
+    'The credentials lack a permission',
+    `A key cannot be given more than its maker holds: ${what}.`,
+  );
+}
+
+export function apiKeyNotFound(id: string): DomainError {
+  return new DomainError(
+    404,
+    'api_key_not_found',
+    'There is no such API key',
+    `There is no API key ${id}. GET /API/ApiKeys lists those there are.`,
+  );
+}

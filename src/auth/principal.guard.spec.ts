@@ -1,0 +1,77 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { Authenticator } from './authenticator.js';
+import type { Permission } from './permissions.js';
+import { PrincipalGuard } from './principal.guard.js';
+import { BrowserPage, PublicRoute, RequirePermission } from './require-permission.decorator.js';
+
+class Undecorated {
+  forgotten() {}
+  @PublicRoute() open() {}
+  @RequirePermission() empty() {}
+}
+
+@RequirePermission('Configure')
+class Decorated {
+  inherited() {}
+  @RequirePermission('ViewImports', 'ManageImports') own() {}
+  @BrowserPage() page() {}
+}
+
+describe('PrincipalGuard', () => {
+  const request: { principal?: unknown } = {};
+  const authenticate = jest.fn();
+
+  const attempt = (
+    type: typeof Undecorated | typeof Decorated,
+    name: string,
+    permissions: Permission[] = [],
+  ) => {
+    authenticate.mockReset().mockResolvedValue({ id: 'api-key:1', permissions });
+    const handler = (type.prototype as unknown as Record<string, () => void>)[name]!;
+    const context = {
+      getClass: () => type,
+      getHandler: () => handler,
+      switchToHttp: () => ({ getRequest: () => request }),
+    } as unknown as ExecutionContext;
+    return new PrincipalGuard(new Reflector(), { authenticate } as unknown as Authenticator).canActivate(
+      context,
+    );
+  };
+
+  it.each(['forgotten', 'empty'])('closes a route that does not say who may use it: %s', async (name) => {
+    await expect(attempt(Undecorated, name, ['Configure'])).rejects.toThrow(`Undecorated.${name}`);
+  });
+
+  it('asks nobody on a public route', async () => {
+    await expect(attempt(Undecorated, 'open')).resolves.toBe(true);
+    expect(authenticate).not.toHaveBeenCalled();
+  });
+
+  it('takes the permissions of the class, unless the method has its own', async () => {
+    await expect(attempt(Decorated, 'inherited', ['Configure'])).resolves.toBe(true);
+    await expect(attempt(Decorated, 'inherited', ['ViewImports'])).rejects.toMatchObject({
+      code: 'permission_denied',
+    });
+    await expect(attempt(Decorated, 'own', ['Configure'])).rejects.toMatchObject({
+      code: 'permission_denied',
+    });
+  });
+
+  it('is content with any one of several permissions', async () => {
+    await expect(attempt(Decorated, 'own', ['ViewImports'])).resolves.toBe(true);
+    await expect(attempt(Decorated, 'own', ['ManageImports'])).resolves.toBe(true);
+  });
+
+  it('hands the principal on with the request', async () => {
+    await attempt(Decorated, 'inherited', ['Configure']);
+    expect(request.principal).toMatchObject({ id: 'api-key:1' });
+  });
+
+  it('lets browsers ask for a password on pages only', async () => {
+    await attempt(Decorated, 'page', ['Configure']);
+    expect(authenticate).toHaveBeenCalledWith(request, true);
+    await attempt(Decorated, 'inherited', ['Configure']);
+    expect(authenticate).toHaveBeenCalledWith(request, false);
+  });
+});

@@ -1,0 +1,62 @@
+/**
+ * Places in the code where the crash tests (`test/crash`) let this process die or freeze: each lies between two steps
+ * of which only the first may have happened. For tests only.
+ */
+export const FAULT_POINTS = [
+  // Processing a chunk: the transaction is not begun; its records are read; all is written; all is committed.
+  'chunk.before-lock',
+  'chunk.after-load',
+  'chunk.before-commit',
+  'chunk.after-commit',
+  // PostgreSQL says that the next chunks are queued, Redis has no job for them.
+  'chunk.before-enqueue',
+  // Ending a batch: status and owed mail are written; they are committed and nobody was woken to send it.
+  'batch.before-end-commit',
+  'batch.after-end-commit',
+  // Creating a batch: all of it is written; it is committed, and neither answered nor queued.
+  'intake.before-commit',
+  'intake.after-commit',
+  // Sending a mail: it is claimed; the server has taken it, which is not yet written down.
+  'mail.before-send',
+  'mail.after-accept',
+  // Sending the mail or webhook of a record: as above.
+  'behavior.before-send',
+  'behavior.after-accept',
+] as const;
+export type FaultPoint = (typeof FAULT_POINTS)[number];
+
+/** As in `chunk.before-commit:kill@3,mail.after-accept:stop`: what happens, and at which passage (else the first). */
+export const FAULTS_PATTERN = new RegExp(
+  `^${oneFault()}(,${oneFault()})*$`.replaceAll('.', '\\.').replaceAll('#', '\\d{1,9}'),
+);
+
+const SIGNALS = { kill: 'SIGKILL', stop: 'SIGSTOP' } as const;
+
+interface ArmedFault {
+  signal: NodeJS.Signals;
+  passagesLeft: number;
+}
+
+let armed: Map<FaultPoint, ArmedFault> | undefined;
+
+/** Arms the points named in the text, which matches `FAULTS_PATTERN`; all others stay what they are, a look at a variable. */
+export function armFaultPoints(faults: string): void {
+  armed = new Map(
+    faults.split(',').map((fault) => {
+      const [point, action, passage] = fault.split(/[:@]/) as [FaultPoint, keyof typeof SIGNALS, string?];
+      return [point, { signal: SIGNALS[action], passagesLeft: Number(passage ?? 1) }];
+    }),
+  );
+}
+
+/** Ends or freezes the process here if a test has asked for it; else does nothing. */
+export function faultPoint(point: FaultPoint): void {
+  const fault = armed?.get(point);
+  if (fault === undefined) return;
+  fault.passagesLeft -= 1;
+  if (fault.passagesLeft === 0) process.kill(process.pid, fault.signal);
+}
+
+function oneFault(): string {
+  return `(${FAULT_POINTS.join('|')}):(kill|stop)(@#)?`;
+}

@@ -1,0 +1,27 @@
+import { AsyncResource } from 'node:async_hooks';
+import { Logger } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+
+const logger = new Logger('Http');
+
+/** One line per request, without its query (it holds mail addresses), headers or body. Probes only when debugging. */
+export function accessLog(request: Request, response: Response, next: NextFunction): void {
+  const start = performance.now();
+  const path = request.originalUrl.split('?', 1)[0] ?? '';
+  // Bound, since the socket's events do not belong to the request whose id the line shall carry.
+  const write = AsyncResource.bind(() => {
+    const milliseconds = Math.round(performance.now() - start);
+    const { principal } = request as { principal?: { id: string } };
+    const outcome = response.writableFinished ? String(response.statusCode) : 'aborted';
+    const level = path.startsWith('/health/') ? 'debug' : 'log';
+    logger[level](`${request.method} ${path} ${outcome} ${milliseconds} ms`, {
+      method: request.method,
+      path,
+      status: response.writableFinished ? response.statusCode : null,
+      milliseconds,
+      ...(principal && { principal: principal.id }),
+    });
+  });
+  response.once('close', write);
+  next();
+}

@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import { Catch, Logger, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { Express, Request, Response } from 'express';
+import { allowedMethods } from './allowed-methods.js';
+import { problemJson, toProblem } from './problem.js';
+import { methodNotAllowed, routeNotFound } from './route.errors.js';
+
+/** Every error of every route, guard, pipe and middleware becomes RFC 9457 problem details here, and only here. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ProblemFilter.name);
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<Request>();
+    const response = http.getResponse<Response>();
+    // Not the query: it holds mail addresses.
+    const path = request.originalUrl.split('?', 1)[0] ?? '';
+    const error = isUnknownRoute(thrown) ? this.unknownRoute(request, path) : thrown;
+
+    const errorId = randomUUID();
+    const problem = toProblem(error, errorId);
+    const { status, code } = problem;
+    const where = { method: request.method, path, status, code };
+    if (response.socket === null || response.socket.destroyed) {
+      this.logger.debug({ message: `The client went away: ${String(error)}`, ...where });
+      return;
+    }
+    if (status === 500) this.logger.error(error, { errorId, ...where });
+    else if (status > 500) this.logger.warn(`${problem.detail} (${String(error)})`, where);
+    else this.logger.debug(problem.detail, where);
+
+    if (response.headersSent) {
+      // Half an answer must not look like a whole one: the client sees the connection break.
+      response.destroy();
+      return;
+    }
+    for (const name of response.getHeaderNames()) {
+      if (DESCRIBES_BODY.test(name)) response.removeHeader(name);
+    }
+    response.status(status).set(problem.headers);
+    response.set({ 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' });
+    response.end(JSON.stringify(problemJson(problem, path)));
+    if (!request.complete) discardRest(request);
+  }
+
+  private unknownRoute(request: Request, path: string): Error {
+    const allowed = allowedMethods(request.app as Express, path);
+    return allowed.length > 0
+      ? methodNotAllowed(request.method, path, allowed)
+      : routeNotFound(request.method, path);
+  }
+}
+
+/** Headers a handler may have set for the body it did not get to send. */
+const DESCRIBES_BODY = /^(content-(type|length|encoding|disposition)|etag|last-modified|link|location)$/;
+
+/** Nest's own, for a URL without a route; those of handlers are domain errors. */
+function isUnknownRoute(error: unknown): boolean {
+  return error instanceof NotFoundException && /^Cannot [A-Z-]+ \//.test(error.message);
+}
+
+/**
+ * Reads on and throws away. Closing the connection while the client still sends would reset it, and with it lose the
+ * answer that says why; a client that reads while it writes stops sending when it sees the answer.
+ */
+function discardRest(request: Request): void {
+  request.unpipe();
+  request.resume();
+}

@@ -1,0 +1,83 @@
+import { IsInt, IsOptional, Length, Matches, Min } from 'class-validator';
+import { Transform } from 'class-transformer';
+import { parse } from 'node:querystring';
+import { DomainError } from '../domain.error.js';
+import { validateQuery } from './validate-query.js';
+
+class StartDto {
+  @Length(1, 5, { message: 'fileName must have 1 to 5 characters' })
+  fileName!: string;
+
+  @Transform(({ value }) => Number(value))
+  @IsInt({ message: 'importProcessId must be a positive integer' })
+  @Min(1, { message: 'importProcessId must be a positive integer' })
+  importProcessId!: number;
+
+  @IsOptional()
+  @Matches(/^[A-Z]+$/, { message: 'creationPath must be upper case' })
+  creationPath?: string;
+
+  @IsOptional()
+  @IsInt()
+  limit: number = 50;
+}
+
+function refusal(query: string): DomainError {
+  try {
+    validateQuery(StartDto, parse(query));
+  } catch (error) {
+    if (error instanceof DomainError) return error;
+    throw error;
+  }
+  throw new Error(`${query} was accepted`);
+}
+
+const named = (error: DomainError) =>
+  error.options.errors?.map(({ parameter, code }) => `${parameter}: ${code}`);
+
+describe('validateQuery', () => {
+  it('makes the DTO, converted and with its defaults', () => {
+    const dto = validateQuery(StartDto, parse('fileName=a&importProcessId=7'));
+    expect(dto).toBeInstanceOf(StartDto);
+    expect(dto).toEqual({ fileName: 'a', importProcessId: 7, limit: 50 });
+  });
+
+  it('names every wrong parameter in one answer', () => {
+    const error = refusal('fileName=toolong&importProcessId=0&creationPath=a&creationPath=b&colour=red');
+    expect(error.status).toBe(400);
+    expect(error.code).toBe('invalid_parameters');
+    expect(named(error)).toEqual([
+      'colour: unknown_parameter',
+      'creationPath: repeated_parameter',
+      'fileName: invalid_parameter',
+      'importProcessId: invalid_parameter',
+    ]);
+  });
+
+  it('says the same thing about one parameter once', () => {
+    const [entry] = refusal('fileName=a&importProcessId=x').options.errors ?? [];
+    expect(entry?.message).toBe('importProcessId must be a positive integer');
+  });
+
+  it.each([
+    ['fileName=a&importProcessId=1&colour=red', 'unknown_parameter'],
+    ['fileName=a&fileName=b&importProcessId=1', 'repeated_parameter'],
+    ['importProcessId=1', 'missing_parameter'],
+    ['fileName=&importProcessId=1', 'invalid_parameter'],
+    ['fileName=a&importProcessId=1&creationPath=', 'invalid_parameter'],
+  ])('answers %s with the one cause as its code: %s', (query, code) => {
+    expect(refusal(query).code).toBe(code);
+  });
+
+  it('asks whether a near name was meant', () => {
+    expect(refusal('fileName=a&importProcesId=1').message).toContain('did you mean importProcessId?');
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', 'fileName[0]', 'a[b]'])(
+    'knows no parameter named %s',
+    (name) => {
+      const error = refusal(`fileName=a&importProcessId=1&${encodeURIComponent(name)}=x`);
+      expect(named(error)).toEqual([`${name}: unknown_parameter`]);
+    },
+  );
+});

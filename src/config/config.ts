@@ -1,0 +1,60 @@
+export const ROLES = ['all', 'api', 'worker'] as const;
+export type Role = (typeof ROLES)[number];
+
+export const LOG_LEVELS = ['error', 'warn', 'log', 'debug', 'verbose'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * Everything the process takes from its environment, validated and frozen. `load-config.ts` is the only
+ * reader of `process.env`; every other file is given this object (injection token: the class itself).
+ */
+export class AppConfig {
+  /** Address and port the HTTP server listens on; port 0 lets the system choose. */
+  readonly host: string;
+  readonly port: number;
+  /** Absolute base of the links in answers and mails, without a trailing slash. */
+  readonly publicUrl: string;
+  readonly role: Role;
+  readonly logLevel: LogLevel;
+  /** Where the embedded servers keep their files. */
+  readonly dataDir: string;
+
+  /** `undefined` asks for the embedded PostgreSQL. */
+  readonly databaseUrl: string | undefined;
+  readonly databasePoolSize: number;
+  readonly migrateOnStart: boolean;
+  /** How long a session may sit in an open transaction before PostgreSQL ends it, in milliseconds. */
+  readonly databaseIdleTransactionMs: number;
+  /** `undefined` asks for the embedded Redis. */
+  readonly redisUrl: string | undefined;
+  /** Prefix of every Redis key of ours, so that several installations can share one Redis. */
+  readonly queuePrefix: string;
+  /** `undefined`: mails are kept as `not_sent_no_smtp` and readable in the UI. */
+  readonly smtpUrl: string | undefined;
+  readonly mailFrom: string;
+
+  /** Whether webhooks may go to private, loopback and link-local addresses. */
+  readonly allowPrivateTargets: boolean;
+
+  /** Chunks one worker process handles at a time. */
+  readonly workerConcurrency: number;
+  /** Records per chunk. */
+  readonly chunkSize: number;
+  /** Chunks of one batch that may be queued or running at a time: what makes batches take turns. */
+  readonly chunkWindow: number;
+  /** How often the reconciler compares PostgreSQL with the queue, in milliseconds. */
+  readonly reconcileIntervalMs: number;
+
+  /** Decoded bytes of one request body. */
+  readonly maxBodyBytes: number;
+  readonly maxLineBytes: number;
+  readonly maxRecords: number;
+
+  readonly bootstrapApiKey: string | undefined;
+  readonly bootstrapAdminEmail: string | undefined;
+  readonly bootstrapAdminPassword: string | undefined;
+  readonly sessionSecret: string | undefined;
+
+  /** For tests only: where this process is to die or freeze, see `common/fault-point.ts`. */
+  readonly faultPoints: string | undefined;
+}

@@ -1,0 +1,98 @@
+import { Transform } from 'class-transformer';
+import {
+  IsBoolean,
+  IsEmail,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsUrl,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  getMetadataStorage,
+} from 'class-validator';
+import { FAULT_POINTS, FAULTS_PATTERN } from '../common/fault-point.js';
+import { LOG_LEVELS, ROLES, type LogLevel, type Role } from './config.js';
+
+const Integer = () =>
+  Transform(({ value }) => (/^\s*\d+\s*$/.test(String(value)) ? Number(value) : value) as unknown);
+const Flag = () =>
+  Transform(
+    ({ value }) =>
+      ({ true: true, '1': true, false: false, '0': false })[String(value).toLowerCase()] ??
+      (value as unknown),
+  );
+
+const url = (protocols: string[]) => ({
+  protocols,
+  require_protocol: true,
+  require_tld: false,
+  require_valid_protocol: true,
+});
+
+/** The environment contract: one property per variable, named as in the environment. */
+export class EnvironmentVariables {
+  @IsOptional() @Matches(/^[\w.:-]+$/) HOST: string = '127.0.0.1';
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(65535) PORT: number = 3000;
+  @IsOptional() @IsUrl(url(['http', 'https'])) PUBLIC_URL?: string;
+  @IsOptional() @IsIn(ROLES) ROLE: Role = 'all';
+  @IsOptional() @IsIn(LOG_LEVELS) LOG_LEVEL: LogLevel = 'log';
+  @IsOptional() @MinLength(1) DATA_DIR: string = '.data';
+
+  @IsOptional()
+  @Matches(/^postgres(ql)?:\/\/.+/, {
+    message: 'DATABASE_URL must look like postgres://user:password@host:5432/database',
+  })
+  DATABASE_URL?: string;
+  @IsOptional() @Integer() @IsInt() @Min(4) @Max(1000) DATABASE_POOL_SIZE: number = 20;
+  @IsOptional() @Flag() @IsBoolean() MIGRATE_ON_START: boolean = true;
+  @IsOptional() @Integer() @IsInt() @Min(100) @Max(3_600_000) DATABASE_IDLE_TRANSACTION_MS: number = 60_000;
+  @IsOptional()
+  @Matches(/^rediss?:\/\/.+/, { message: 'REDIS_URL must look like redis://:password@host:6379/0' })
+  REDIS_URL?: string;
+  @IsOptional() @Matches(/^[\w-]{1,40}$/) QUEUE_PREFIX: string = 'wiq';
+  @IsOptional()
+  @Matches(/^smtps?:\/\/.+/, { message: 'SMTP_URL must look like smtp://user:password@host:587' })
+  SMTP_URL?: string;
+  @IsOptional()
+  @Matches(/^[^\r\n]*<?[^\s@<>]+@[^\s@<>]+>?$/, {
+    message: 'MAIL_FROM must be an address, or Name <address>',
+  })
+  MAIL_FROM: string = 'Workflow Import Queue <imports@localhost>';
+
+  @IsOptional() @Flag() @IsBoolean() ALLOW_PRIVATE_TARGETS: boolean = false;
+
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(64) WORKER_CONCURRENCY: number = 4;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000) CHUNK_SIZE: number = 1000;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(1000) CHUNK_WINDOW: number = 8;
+  @IsOptional() @Integer() @IsInt() @Min(100) @Max(600_000) RECONCILE_INTERVAL_MS: number = 5000;
+
+  @IsOptional() @Integer() @IsInt() @Min(1) MAX_BODY_BYTES: number = 2 * 1024 ** 3;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(256 * 1024 ** 2) MAX_LINE_BYTES: number = 1024 ** 2;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000_000) MAX_RECORDS: number = 10_000_000;
+
+  @IsOptional()
+  @Matches(/^[\x21-\x7e]{16,255}$/, {
+    message: 'BOOTSTRAP_API_KEY must be 16 to 255 visible ASCII characters',
+  })
+  BOOTSTRAP_API_KEY?: string;
+  @IsOptional() @IsEmail({ require_tld: false }) BOOTSTRAP_ADMIN_EMAIL?: string;
+  @IsOptional() @MinLength(8) BOOTSTRAP_ADMIN_PASSWORD?: string;
+  @IsOptional() @MinLength(16) SESSION_SECRET?: string;
+
+  @IsOptional()
+  @Matches(FAULTS_PATTERN, {
+    message: `FAULT_POINTS must look like ${FAULT_POINTS[0]}:kill@3; it is for tests only`,
+  })
+  FAULT_POINTS?: string;
+}
+
+/** The names of all variables, taken from the rules above so that none can be forgotten. */
+export const VARIABLE_NAMES: readonly string[] = [
+  ...new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(EnvironmentVariables, '', true, false)
+      .map(({ propertyName }) => propertyName),
+  ),
+];

@@ -1,0 +1,122 @@
+import 'reflect-metadata';
+import { existsSync, readFileSync } from 'node:fs';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import { AppConfig } from './config.js';
+import { ConfigurationError } from './configuration.error.js';
+import { EnvironmentVariables, VARIABLE_NAMES } from './environment-variables.js';
+
+/** Variables that may also be given as `X_FILE=/path`, as container platforms hand secrets over. */
+const SECRETS = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'SMTP_URL',
+  'BOOTSTRAP_API_KEY',
+  'BOOTSTRAP_ADMIN_PASSWORD',
+  'SESSION_SECRET',
+] as const;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Environment to configuration. An empty variable counts as unset. Without an argument: that of the
+ * process, over what a `.env` file in the working directory says.
+ * @throws ConfigurationError naming every bad variable at once.
+ */
+export function loadConfig(environment: Environment = processEnvironment()): AppConfig {
+  const problems: string[] = [];
+  const given = withSecretFiles(environment, problems);
+  const variables = plainToInstance(EnvironmentVariables, given, { exposeDefaultValues: true });
+  for (const { property, constraints } of validateSync(variables, { whitelist: false })) {
+    problems.push(...Object.values(constraints ?? {}).map((sentence) => nameVariable(property, sentence)));
+  }
+  if ((given.BOOTSTRAP_ADMIN_EMAIL === undefined) !== (given.BOOTSTRAP_ADMIN_PASSWORD === undefined)) {
+    problems.push('BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD must be set together');
+  }
+  if (variables.ROLE === 'api' || variables.ROLE === 'worker') {
+    for (const name of ['DATABASE_URL', 'REDIS_URL'] as const) {
+      if (given[name] !== undefined) continue;
+      problems.push(
+        `${name} must be set when ROLE is ${variables.ROLE}: embedded servers serve one process only`,
+      );
+    }
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return toConfig(variables);
+}
+
+/**
+ * The configuration of the process, with values of ours for variables that it leaves unset.
+ * @throws ConfigurationError naming every bad variable at once.
+ */
+export function loadConfigWithDefaults(defaults: Environment): AppConfig {
+  const environment = processEnvironment();
+  const unset = Object.entries(defaults).filter(
+    ([name]) => !environment[name] && !environment[`${name}_FILE`],
+  );
+  return loadConfig({ ...environment, ...Object.fromEntries(unset) });
+}
+
+function processEnvironment(): Environment {
+  // Never over what is set: Node leaves those variables alone.
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return process.env;
+}
+
+function withSecretFiles(environment: Environment, problems: string[]): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const name of VARIABLE_NAMES) {
+    const value = environment[name];
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  for (const name of SECRETS) {
+    const path = environment[`${name}_FILE`];
+    if (path === undefined || path === '') continue;
+    if (given[name] !== undefined) {
+      problems.push(`${name} and ${name}_FILE must not be set together`);
+      continue;
+    }
+    try {
+      given[name] = readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      problems.push(`${name}_FILE cannot be read: ${(error as Error).message}`);
+    }
+  }
+  return given;
+}
+
+function nameVariable(name: string, sentence: string): string {
+  return sentence.startsWith(name) ? sentence : `${name}: ${sentence}`;
+}
+
+function toConfig(env: EnvironmentVariables): AppConfig {
+  return Object.freeze<AppConfig>({
+    host: env.HOST,
+    port: env.PORT,
+    publicUrl: (env.PUBLIC_URL ?? `http://localhost:${env.PORT}`).replace(/\/+$/, ''),
+    role: env.ROLE,
+    logLevel: env.LOG_LEVEL,
+    dataDir: env.DATA_DIR,
+    databaseUrl: env.DATABASE_URL,
+    databasePoolSize: env.DATABASE_POOL_SIZE,
+    migrateOnStart: env.MIGRATE_ON_START,
+    databaseIdleTransactionMs: env.DATABASE_IDLE_TRANSACTION_MS,
+    redisUrl: env.REDIS_URL,
+    queuePrefix: env.QUEUE_PREFIX,
+    smtpUrl: env.SMTP_URL,
+    mailFrom: env.MAIL_FROM,
+    allowPrivateTargets: env.ALLOW_PRIVATE_TARGETS,
+    workerConcurrency: env.WORKER_CONCURRENCY,
+    chunkSize: env.CHUNK_SIZE,
+    chunkWindow: env.CHUNK_WINDOW,
+    reconcileIntervalMs: env.RECONCILE_INTERVAL_MS,
+    maxBodyBytes: env.MAX_BODY_BYTES,
+    maxLineBytes: env.MAX_LINE_BYTES,
+    maxRecords: env.MAX_RECORDS,
+    bootstrapApiKey: env.BOOTSTRAP_API_KEY,
+    bootstrapAdminEmail: env.BOOTSTRAP_ADMIN_EMAIL,
+    bootstrapAdminPassword: env.BOOTSTRAP_ADMIN_PASSWORD,
+    sessionSecret: env.SESSION_SECRET,
+    faultPoints: env.FAULT_POINTS,
+  });
+}

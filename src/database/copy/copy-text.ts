@@ -1,0 +1,35 @@
+const SPECIAL = /[\\\t\n\r]/;
+const SPECIALS = /[\\\t\n\r]/g;
+const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+/** NULL in PostgreSQL's COPY text format. */
+export const COPY_NULL = '\\N';
+
+/**
+ * A value as one field of PostgreSQL's COPY text format. The value must hold no NUL, which no PostgreSQL text can:
+ * JSON lines cannot (it is no JSON), and messages pass `storableText` first.
+ */
+export function copyField(value: string | null): string {
+  if (value === null) return COPY_NULL;
+  return SPECIAL.test(value)
+    ? value.replace(SPECIALS, (character) => ESCAPES[character] ?? character)
+    : value;
+}
+
+/** The reverse of `copyField`, as PostgreSQL reads it: for tests and for reading COPY TO. */
+export function parseCopyField(field: string): string | null {
+  if (field === COPY_NULL) return null;
+  return field.replace(/\\(.)/gs, (_, character: string) => {
+    return { t: '\t', n: '\n', r: '\r' }[character] ?? character;
+  });
+}
+
+/** A text PostgreSQL can hold: NUL and unpaired surrogates become visible escapes. For messages, never for data. */
+export function storableText(text: string): string {
+  const withoutNul = text.includes('\u0000') ? text.replaceAll('\u0000', '\\u0000') : text;
+  if (withoutNul.isWellFormed()) return withoutNul;
+  return withoutNul.replace(
+    /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16)}`,
+  );
+}

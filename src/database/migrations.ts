@@ -1,0 +1,5 @@
+import { CreateTables1764000000000 } from './migrations/1764000000000-create-tables.js';
+import { AddBehaviorOutbox1764100000000 } from './migrations/1764100000000-add-behavior-outbox.js';
+
+/** Every migration, oldest first. */
+export const MIGRATIONS = [CreateTables1764000000000, AddBehaviorOutbox1764100000000];

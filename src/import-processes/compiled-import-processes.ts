@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { DatabaseService } from '../database/database.service.js';
+import { TargetRegistry } from '../targets/target-registry.js';
+import { builtInTarget } from './built-in-target.js';
+import { importProcessNotFound, importProcessUnusable } from './import-process.errors.js';
+import { importProcessProblems } from './import-process-problems.js';
+import type { CompiledImportProcess, PinnedImportProcess } from './pinned-import-process.js';
+import { PromiseCache } from './promise-cache.js';
+
+/** More versions in use at one time than a process ever sees; compiling one again costs milliseconds. */
+const CAPACITY = 200;
+
+/** Import process versions made ready for rows. A version never changes, so what is cached stays right. */
+@Injectable()
+export class CompiledImportProcesses {
+  private readonly cache = new PromiseCache<CompiledImportProcess>(CAPACITY);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly targets: TargetRegistry,
+  ) {}
+
+  /**
+   * @throws DomainError 404 `import_process_not_found` when there is no such version; 409 `import_process_unusable`
+   * when what it refers to has changed so that it no longer fits
+   */
+  get(id: number, version: number, workflowVersion: number | null): Promise<CompiledImportProcess> {
+    return this.cache.get(`${id}/${version}/${workflowVersion}`, () =>
+      this.compile(id, version, workflowVersion),
+    );
+  }
+
+  private async compile(
+    id: number,
+    version: number,
+    workflowVersion: number | null,
+  ): Promise<CompiledImportProcess> {
+    const { rows } = await this.database.query<PinnedImportProcess>(
+      `SELECT import_process_id AS id, version, name, ordered, target, record_schema AS "recordSchema",
+              $3::integer AS "workflowVersion"
+         FROM import_process_version
+        WHERE import_process_id = $1 AND version = $2`,
+      [id, version, workflowVersion],
+    );
+    const [pinned] = rows;
+    if (pinned === undefined) throw importProcessNotFound(id);
+    const target = builtInTarget(this.targets, pinned.target.kind);
+    const compiled = await target.compile(pinned).catch(async (error: unknown) => {
+      // It was right when it was saved; what it refers to may have changed since, such as the workflow's steps.
+      const problems = await importProcessProblems(pinned, this.targets);
+      throw problems.length > 0 ? importProcessUnusable(pinned, problems, error) : error;
+    });
+    return { pinned, compiled };
+  }
+}

@@ -1,0 +1,103 @@
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+} from 'class-validator';
+import { AsSent } from '../../common/http/as-sent.js';
+import type { JsonObject } from '../../common/json.js';
+import type { TargetConfiguration } from '../../targets/target.js';
+import type { ImportProcessInput } from '../import-process.js';
+
+/** PostgreSQL text holds neither U+0000 nor half of a surrogate pair. */
+const STORABLE = /^[^\0\p{Cs}]*$/u;
+const ONE_LINE = /^[^\s\p{Cc}\p{Cs}](?:[^\p{Cc}\p{Cs}]*[^\s\p{Cc}\p{Cs}])?$/u;
+
+/** What is sent to create an import process. What has a default may be left out, but not be null. */
+export class SaveImportProcessDto implements ImportProcessInput {
+  @ApiProperty({
+    description: 'What people choose it by; each name once.',
+    example: 'Member import',
+    maxLength: 200,
+  })
+  @Length(1, 200, { message: 'name must have 1 to 200 characters' })
+  @Matches(ONE_LINE, { message: 'name must be one line of text with no white space at its ends' })
+  name!: string;
+
+  @ApiPropertyOptional({ description: 'For those who import.', default: '', maxLength: 10_000 })
+  @IsString({ message: 'description must be a text' })
+  @MaxLength(10_000, { message: 'description must have at most 10,000 characters' })
+  @Matches(STORABLE, { message: 'description must not hold U+0000 or half of a surrogate pair' })
+  description: string = '';
+
+  @ApiPropertyOptional({ description: 'For administrators only.', default: '', maxLength: 10_000 })
+  @IsString({ message: 'note must be a text' })
+  @MaxLength(10_000, { message: 'note must have at most 10,000 characters' })
+  @Matches(STORABLE, { message: 'note must not hold U+0000 or half of a surrogate pair' })
+  note: string = '';
+
+  @ApiPropertyOptional({
+    description: 'Name of an icon of the web interface.',
+    default: '',
+    example: 'users',
+  })
+  @Matches(/^[a-z0-9-]{0,64}$/, {
+    message: 'icon must be the name of an icon: lower case letters, digits and "-"',
+  })
+  icon: string = '';
+
+  @ApiPropertyOptional({ description: 'Smaller ones are shown first.', type: 'integer', default: 0 })
+  @IsInt({ message: 'displayOrder must be an integer' })
+  @Min(-1_000_000, { message: 'displayOrder must be at least -1000000' })
+  @Max(1_000_000, { message: 'displayOrder must be at most 1000000' })
+  displayOrder: number = 0;
+
+  @ApiPropertyOptional({
+    enum: ['active', 'disabled'],
+    default: 'active',
+    description: 'disabled: takes no new batches.',
+  })
+  @IsIn(['active', 'disabled'], { message: 'status must be active or disabled' })
+  status: 'active' | 'disabled' = 'active';
+
+  @ApiPropertyOptional({ description: 'One chunk at a time, in line order.', default: false })
+  @IsBoolean({ message: 'ordered must be true or false' })
+  ordered: boolean = false;
+
+  @ApiProperty({
+    description:
+      'What becomes of a record. `kind` chooses one of the targets built in; each has members of its own.',
+    type: 'object',
+    additionalProperties: true,
+    example: {
+      kind: 'workflow',
+      workflow: 'grant-role',
+      step: 'Import',
+      action: 'Grant',
+      onNoMatch: 'create',
+      onMatch: 'update',
+    },
+  })
+  @AsSent()
+  @IsObject({ message: 'target must be an object' })
+  target!: TargetConfiguration;
+
+  @ApiPropertyOptional({
+    description: 'JSON Schema 2020-12 of a row; for a workflow it narrows what the workflow says.',
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+  })
+  @AsSent()
+  @IsOptional()
+  @IsObject({ message: 'recordSchema must be an object' })
+  recordSchema: JsonObject | null = null;
+}

@@ -1,0 +1,168 @@
+import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
+import {
+  ApiBadRequestResponse,
+  ApiBody,
+  ApiConflictResponse,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiProduces,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { assertMayUse } from '../auth/assert-may-use.js';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { RequirePermission } from '../auth/require-permission.decorator.js';
+import { validateBody } from '../common/http/validate-body.js';
+import { validateQuery } from '../common/http/validate-query.js';
+import type { JsonObject } from '../common/json.js';
+import { ListImportProcessesDto } from './dto/list-import-processes.dto.js';
+import { ReplaceImportProcessDto } from './dto/replace-import-process.dto.js';
+import { SaveImportProcessDto } from './dto/save-import-process.dto.js';
+import { TemplateDto } from './dto/template.dto.js';
+import { ImportProcessIdPipe } from './import-process-id.pipe.js';
+import { visibleTo, type ImportProcessSummary } from './import-process-view.js';
+import type { ImportProcess } from './import-process.js';
+import { ImportProcessesService } from './import-processes.service.js';
+import { RowDescriptions } from './row-descriptions.js';
+
+const ROUTE = 'API/WorkflowImportQueue/ImportProcesses';
+
+@ApiTags('Import processes')
+@Controller(ROUTE)
+@RequirePermission('Configure')
+export class ImportProcessesController {
+  constructor(
+    private readonly importProcesses: ImportProcessesService,
+    private readonly rows: RowDescriptions,
+  ) {}
+
+  @Get()
+  @RequirePermission('BeginWorkflowImportProcess', 'Configure')
+  @ApiOperation({
+    summary: 'List import processes by display order',
+    description:
+      'Those who may configure see all of them, in full. Others see the active ones, without note, target and ' +
+      'recordSchema. Credentials for certain import processes see only those.',
+  })
+  @ApiQuery({ type: ListImportProcessesDto })
+  @ApiOkResponse({ description: '{items}' })
+  async list(
+    @Req() request: Request,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ items: (ImportProcess | ImportProcessSummary)[] }> {
+    const { status } = validateQuery(ListImportProcessesDto, request.query);
+    const visible = visibleTo(principal, await this.importProcesses.list());
+    return { items: visible.filter((process) => status === undefined || process.status === status) };
+  }
+
+  @Post()
+  @ApiOperation({ summary: 'Create an import process' })
+  @ApiBody({ type: SaveImportProcessDto })
+  @ApiCreatedResponse({ description: 'The import process; Location is its address' })
+  @ApiBadRequestResponse({
+    description: 'invalid_body, invalid_import_process: errors names everything wrong',
+  })
+  @ApiConflictResponse({ description: 'import_process_name_taken' })
+  async create(
+    @Body() body: unknown,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<ImportProcess> {
+    const created = await this.importProcesses.create(validateBody(SaveImportProcessDto, body), principal.id);
+    response.location(`/${ROUTE}/${created.id}`);
+    return created;
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One import process, in its current version' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiOkResponse({ description: 'The import process' })
+  @ApiNotFoundResponse({ description: 'import_process_not_found' })
+  get(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<ImportProcess> {
+    assertMayUse(principal, id);
+    return this.importProcesses.get(id);
+  }
+
+  @Put(':id')
+  @ApiOperation({ summary: 'Make a new version; batches that run keep theirs' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiBody({ type: ReplaceImportProcessDto })
+  @ApiOkResponse({ description: 'The import process in its new version' })
+  @ApiBadRequestResponse({
+    description: 'invalid_body, invalid_import_process: errors names everything wrong',
+  })
+  @ApiNotFoundResponse({ description: 'import_process_not_found' })
+  @ApiConflictResponse({ description: 'import_process_name_taken, version_conflict' })
+  replace(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Body() body: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<ImportProcess> {
+    assertMayUse(principal, id);
+    const { version, ...input } = validateBody(ReplaceImportProcessDto, body);
+    return this.importProcesses.replace(id, input, principal.id, version);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Delete an import process that no batch ever used' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiNoContentResponse({ description: 'It is gone' })
+  @ApiNotFoundResponse({ description: 'import_process_not_found' })
+  @ApiConflictResponse({ description: 'import_process_in_use: set its status to disabled instead' })
+  delete(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    assertMayUse(principal, id);
+    return this.importProcesses.delete(id);
+  }
+
+  @Get(':id/Schema')
+  @RequirePermission('BeginWorkflowImportProcess', 'Configure')
+  @ApiOperation({ summary: 'JSON Schema 2020-12 of a row' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiProduces('application/schema+json')
+  @ApiOkResponse({ description: 'The schema' })
+  @ApiNotFoundResponse({ description: 'import_process_not_found' })
+  @Header('Content-Type', 'application/schema+json; charset=utf-8')
+  schema(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<JsonObject> {
+    assertMayUse(principal, id);
+    return this.rows.schema(id);
+  }
+
+  @Get(':id/Template')
+  @RequirePermission('BeginWorkflowImportProcess', 'Configure')
+  @ApiOperation({ summary: 'A file to begin from: the columns and one example row' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiQuery({ type: TemplateDto })
+  @ApiProduces('text/csv', 'application/jsonl')
+  @ApiOkResponse({ description: 'The file' })
+  @ApiNotFoundResponse({ description: 'import_process_not_found' })
+  async template(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    assertMayUse(principal, id);
+    const { content, headers } = await this.rows.template(
+      id,
+      validateQuery(TemplateDto, request.query).format,
+    );
+    response.set(headers);
+    return content;
+  }
+}

@@ -1,0 +1,158 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { DatabaseService } from '../database/database.service.js';
+import { isForeignKeyViolation, isUniqueViolation } from '../database/postgres-error.js';
+import { TargetRegistry } from '../targets/target-registry.js';
+import { builtInTarget } from './built-in-target.js';
+import { ImportProcessVersionEntity } from './entities/import-process-version.entity.js';
+import { ImportProcessEntity } from './entities/import-process.entity.js';
+import {
+  importProcessChangedMeanwhile,
+  importProcessDisabled,
+  importProcessInUse,
+  importProcessNameTaken,
+  importProcessNotFound,
+  invalidImportProcess,
+} from './import-process.errors.js';
+import { importProcessProblems } from './import-process-problems.js';
+import type { ImportProcess, ImportProcessInput } from './import-process.js';
+import type { PinnedImportProcess } from './pinned-import-process.js';
+import { selectImportProcesses } from './select-import-processes.js';
+
+/** Import processes and their versions. */
+@Injectable()
+export class ImportProcessesService {
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly targets: TargetRegistry,
+  ) {}
+
+  /** The current version of every import process, by display order. */
+  list(): Promise<ImportProcess[]> {
+    return selectImportProcesses(this.database);
+  }
+
+  /** @throws DomainError 404 `import_process_not_found` */
+  async get(id: number): Promise<ImportProcess> {
+    const [found] = await selectImportProcesses(this.database, id);
+    if (found === undefined) throw importProcessNotFound(id);
+    return found;
+  }
+
+  /** @throws DomainError 400 `invalid_import_process`, 409 `import_process_name_taken` */
+  async create(input: ImportProcessInput, actor: string): Promise<ImportProcess> {
+    await this.refuseUnusable(input);
+    return this.database.transaction(async (transaction) => {
+      const { manager } = transaction;
+      const process = manager.create(ImportProcessEntity, { ...appearance(input), currentVersion: 1 });
+      await refuseTakenName(input.name, manager.insert(ImportProcessEntity, process));
+      await insertVersion(manager, process.id, 1, input, actor);
+      const [created] = await selectImportProcesses(transaction, process.id);
+      if (created === undefined) throw importProcessNotFound(process.id);
+      return created;
+    });
+  }
+
+  /**
+   * Makes a new version; batches that run keep theirs. The row lock makes two calls at once take turns: both
+   * become a version. `expected` is the version the caller started from, if it says.
+   * @throws DomainError 400 `invalid_import_process`, 404 `import_process_not_found`,
+   *   409 `import_process_name_taken` or `version_conflict`
+   */
+  async replace(
+    id: number,
+    input: ImportProcessInput,
+    actor: string,
+    expected?: number,
+  ): Promise<ImportProcess> {
+    await this.refuseUnusable(input);
+    return this.database.transaction(async (transaction) => {
+      const { manager } = transaction;
+      const found = await manager.findOne(ImportProcessEntity, {
+        where: { id },
+        lock: { mode: 'pessimistic_write' },
+      });
+      if (found === null) throw importProcessNotFound(id);
+      if (expected !== undefined && expected !== found.currentVersion) {
+        throw importProcessChangedMeanwhile(id, expected, found.currentVersion);
+      }
+      const version = found.currentVersion + 1;
+      await insertVersion(manager, id, version, input, actor);
+      await refuseTakenName(
+        input.name,
+        manager.update(
+          ImportProcessEntity,
+          { id },
+          { ...appearance(input), currentVersion: version, updatedAt: () => 'now()' },
+        ),
+      );
+      const [replaced] = await selectImportProcesses(transaction, id);
+      if (replaced === undefined) throw importProcessNotFound(id);
+      return replaced;
+    });
+  }
+
+  /**
+   * The foreign key from batches decides, so that a batch which starts at the same time is not overlooked.
+   * @throws DomainError 404 `import_process_not_found`, 409 `import_process_in_use`
+   */
+  async delete(id: number): Promise<void> {
+    const { rowCount } = await this.database
+      .query('DELETE FROM import_process WHERE import_process_id = $1', [id])
+      .catch((error: unknown) => {
+        throw isForeignKeyViolation(error) ? importProcessInUse(id, error) : error;
+      });
+    if (rowCount === 0) throw importProcessNotFound(id);
+  }
+
+  /**
+   * The import process as a batch that starts now uses it to its end.
+   * @throws DomainError 404 `import_process_not_found`, 409 `import_process_disabled`
+   */
+  async pin(id: number): Promise<PinnedImportProcess> {
+    const process = await this.get(id);
+    if (process.status === 'disabled') throw importProcessDisabled(id, process.name);
+    return this.pinned(process);
+  }
+
+  /**
+   * As `pin`, but disabled or not: to look at, not to start a batch.
+   * @throws DomainError 404 `import_process_not_found`
+   */
+  async pinCurrent(id: number): Promise<PinnedImportProcess> {
+    return this.pinned(await this.get(id));
+  }
+
+  private async pinned(process: ImportProcess): Promise<PinnedImportProcess> {
+    const { id, version, name, ordered, target, recordSchema } = process;
+    const { workflowVersion } = await builtInTarget(this.targets, target.kind).pin(target);
+    return { id, version, name, ordered, target, recordSchema, workflowVersion };
+  }
+
+  private async refuseUnusable(input: ImportProcessInput): Promise<void> {
+    const problems = await importProcessProblems(input, this.targets);
+    if (problems.length > 0) throw invalidImportProcess(problems);
+  }
+}
+
+function appearance(input: ImportProcessInput) {
+  const { name, description, note, icon, displayOrder, status } = input;
+  return { name, description, note, icon, displayOrder, status };
+}
+
+async function insertVersion(
+  manager: EntityManager,
+  importProcessId: number,
+  version: number,
+  { name, target, recordSchema, ordered }: ImportProcessInput,
+  createdBy: string,
+): Promise<void> {
+  const row = { importProcessId, version, name, target, recordSchema, ordered, createdBy };
+  await manager.save(manager.create(ImportProcessVersionEntity, row), { reload: false });
+}
+
+async function refuseTakenName(name: string, write: Promise<unknown>): Promise<void> {
+  await write.catch((error: unknown) => {
+    throw isUniqueViolation(error) ? importProcessNameTaken(name, error) : error;
+  });
+}

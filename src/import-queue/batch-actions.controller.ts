@@ -1,0 +1,62 @@
+import { Controller, HttpCode, Param, Post } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiConflictResponse,
+  ApiNotFoundResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { RequirePermission } from '../auth/require-permission.decorator.js';
+import { BatchActionsService } from './batch-actions.service.js';
+import { BatchIdPipe } from './results/batch-id.pipe.js';
+import type { BatchResource } from './results/batch-resource.js';
+
+@ApiTags('Batches')
+@ApiParam({ name: 'id', type: 'integer' })
+@ApiAcceptedResponse({ description: 'The batch as it is now' })
+@ApiNotFoundResponse({ description: 'batch_not_found' })
+@ApiConflictResponse({ description: 'state_conflict, with currentStatus' })
+@Controller('API/WorkflowImportQueue/Batches/:id')
+@RequirePermission('ManageImports')
+export class BatchActionsController {
+  constructor(private readonly actions: BatchActionsService) {}
+
+  @Post('Cancel')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Cancel a batch',
+    description: 'What is being processed is finished, all other records end as canceled.',
+  })
+  cancel(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    return this.actions.perform('cancel', id, principal);
+  }
+
+  @Post('Pause')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Pause a batch',
+    description: 'What is being processed is finished, nothing else is begun until it is resumed.',
+  })
+  pause(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    return this.actions.perform('pause', id, principal);
+  }
+
+  @Post('Resume')
+  @HttpCode(202)
+  @ApiOperation({ summary: 'Go on with a paused batch' })
+  resume(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    return this.actions.perform('resume', id, principal);
+  }
+}

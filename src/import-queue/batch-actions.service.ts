@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import { assertMayUse } from '../auth/assert-may-use.js';
+import type { Principal } from '../auth/principal.js';
+import { DomainError } from '../common/domain.error.js';
+import { DatabaseService } from '../database/database.service.js';
+import type { Transaction } from '../database/transaction.js';
+import { allowedActions, type BatchStatus, type ChangingAction, statusAfter } from './batch-state.js';
+import { BatchFinisher } from './processing/batch-finisher.js';
+import { ChunkScheduler } from './processing/chunk-scheduler.js';
+import { BatchReader } from './results/batch-reader.js';
+import type { BatchResource } from './results/batch-resource.js';
+import { batchNotFound } from './results/batch.errors.js';
+
+/** Cancels, pauses and resumes batches. */
+@Injectable()
+export class BatchActionsService {
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly scheduler: ChunkScheduler,
+    private readonly finisher: BatchFinisher,
+    private readonly reader: BatchReader,
+  ) {}
+
+  /**
+   * Answers the batch after the action. Chunks that run at that moment are finished; a batch that is canceled is
+   * `canceling` until the records of its other chunks have been marked.
+   * @throws DomainError 404 `batch_not_found`, 403 `import_process_not_allowed`, 409 `state_conflict`
+   */
+  async perform(action: ChangingAction, batchId: number, principal: Principal): Promise<BatchResource> {
+    await this.database.transaction((transaction) => changeStatus(transaction, action, batchId, principal));
+    // Both do nothing where nothing is to be done, for example for a batch that was just paused.
+    if (!(await this.finisher.finishIfDone(batchId))) await this.scheduler.fill(batchId);
+    return this.reader.get(batchId, principal);
+  }
+}
+
+interface ActedUpon {
+  status: BatchStatus;
+  startedAt: Date | null;
+  importProcessId: number;
+}
+
+async function changeStatus(
+  transaction: Transaction,
+  action: ChangingAction,
+  batchId: number,
+  principal: Principal,
+): Promise<void> {
+  const { rows } = await transaction.query<ActedUpon>(
+    `SELECT status, started_at AS "startedAt", import_process_id AS "importProcessId"
+       FROM import_queue_batch
+      WHERE workflow_import_queue_batch_id = $1
+        FOR NO KEY UPDATE`,
+    [batchId],
+  );
+  const [batch] = rows;
+  if (batch === undefined) throw batchNotFound(batchId);
+  assertMayUse(principal, batch.importProcessId);
+  const status = statusAfter(action, batch);
+  if (status === null) throw stateConflict(action, batchId, batch.status);
+  await transaction.query(
+    `UPDATE import_queue_batch SET status = $3 WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
+    [batchId, batch.status, status],
+  );
+}
+
+function stateConflict(action: ChangingAction, batchId: number, currentStatus: BatchStatus): DomainError {
+  const possible = allowedActions(currentStatus).join(', ') || 'nothing';
+  return new DomainError(
+    409,
+    'state_conflict',
+    'The batch is not in a state for that',
+    `Batch ${batchId} is ${currentStatus}: it is too late or too early to ${action} it. Possible now: ${possible}.`,
+    { extensions: { currentStatus } },
+  );
+}

@@ -1,0 +1,54 @@
+import type { PinnedImportProcess } from '../import-processes/pinned-import-process.js';
+import type { Transaction } from '../database/transaction.js';
+import { ImportQueueBatchEntity } from './entities/import-queue-batch.entity.js';
+import { BatchWriter } from './intake/batch-writer.js';
+import type { RecordRows } from './intake/record-rows.js';
+
+/** What a batch is, apart from its records. */
+export interface NewBatch {
+  fileName: string;
+  process: PinnedImportProcess;
+  creationPath: string;
+  sendSuccessEmailTo: string | null;
+  sendFailureEmailTo: string | null;
+  createdBy: string;
+  retryOf: number | null;
+}
+
+/**
+ * Stores a batch with its records and chunks, all or nothing, inside the given transaction. `fill` collects into
+ * `rows` and lets the writer write; afterwards the batch is `queued`. Nobody sees it before the commit.
+ * @returns the id of the batch
+ */
+export async function storeBatch(
+  transaction: Transaction,
+  batch: NewBatch,
+  rows: RecordRows,
+  fill: (writer: BatchWriter, batchId: number) => Promise<void>,
+): Promise<number> {
+  const { manager } = transaction;
+  const { process, ...stated } = batch;
+  const entity = manager.create(ImportQueueBatchEntity, {
+    ...stated,
+    importProcessId: process.id,
+    importProcessVersion: process.version,
+    workflowVersion: process.workflowVersion,
+    status: 'receiving',
+  });
+  await manager.insert(ImportQueueBatchEntity, entity);
+
+  const writer = new BatchWriter(transaction, entity.id, rows);
+  try {
+    await fill(writer, entity.id);
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  await manager.update(ImportQueueBatchEntity, entity.id, {
+    status: 'queued',
+    totalCount: rows.totalCount,
+    invalidCount: rows.invalidCount,
+    chunkCount: rows.chunkCount,
+  });
+  return entity.id;
+}

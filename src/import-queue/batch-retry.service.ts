@@ -1,0 +1,139 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../auth/principal.js';
+import { DomainError } from '../common/domain.error.js';
+import type { JsonObject } from '../common/json.js';
+import { AppConfig } from '../config/config.js';
+import { DatabaseService } from '../database/database.service.js';
+import type { Transaction } from '../database/transaction.js';
+import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import { ImportProcessesService } from '../import-processes/import-processes.service.js';
+import type { CompiledTarget } from '../targets/target.js';
+import { storeBatch } from './batch-creation.js';
+import { RETRY_CREATION_PATH } from './creation-path.js';
+import type { BatchWriter } from './intake/batch-writer.js';
+import { RecordRows } from './intake/record-rows.js';
+import { BatchFinisher } from './processing/batch-finisher.js';
+import { ChunkScheduler } from './processing/chunk-scheduler.js';
+import { BatchReader } from './results/batch-reader.js';
+import type { BatchResource } from './results/batch-resource.js';
+import { selectFailedLines } from './select-failed-lines.js';
+
+/** Records read at a time: bounds memory whatever the number of failed records. */
+const PAGE_SIZE = 2000;
+
+/** Sends the failed records of an ended batch again, as a new batch; the parent never changes. */
+@Injectable()
+export class BatchRetryService {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly database: DatabaseService,
+    private readonly reader: BatchReader,
+    private readonly importProcesses: ImportProcessesService,
+    private readonly compiledProcesses: CompiledImportProcesses,
+    private readonly scheduler: ChunkScheduler,
+    private readonly finisher: BatchFinisher,
+  ) {}
+
+  /**
+   * The child: records that failed, were invalid or unknown, under their own line numbers, checked by the import
+   * process as it is now (it may have been mended since). A parent has one child at a time: asked again, the answer
+   * is that child.
+   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` when the batch has not ended or nothing failed
+   */
+  async retryFailed(parentId: number, principal: Principal): Promise<BatchResource> {
+    const parent = await this.reader.get(parentId, principal);
+    const process = await this.importProcesses.pin(parent.importProcessId);
+    const { compiled } = await this.compiledProcesses.get(
+      process.id,
+      process.version,
+      process.workflowVersion,
+    );
+
+    const childId = await this.database.transaction(async (transaction) => {
+      const { status, childId, sendSuccessEmailTo, sendFailureEmailTo } = await lockParent(
+        transaction,
+        parentId,
+      );
+      if (childId !== null) return childId;
+      if (!ENDED.has(status)) throw nothingToRetry(parentId, status);
+      const rows = new RecordRows(this.config.chunkSize);
+      const id = await storeBatch(
+        transaction,
+        {
+          fileName: parent.fileName,
+          process,
+          creationPath: RETRY_CREATION_PATH,
+          sendSuccessEmailTo,
+          sendFailureEmailTo,
+          createdBy: principal.id,
+          retryOf: parentId,
+        },
+        rows,
+        (writer) => copyFailed(transaction, parentId, compiled, rows, writer),
+      );
+      // What was stored is rolled back with the refusal.
+      if (rows.totalCount === 0) throw nothingToRetry(parentId, status);
+      return id;
+    });
+    await this.scheduler.fill(childId);
+    await this.finisher.finishIfDone(childId);
+    return this.reader.get(childId, principal);
+  }
+}
+
+const ENDED: ReadonlySet<string> = new Set(['completed', 'completed_with_errors', 'failed', 'canceled']);
+
+interface LockedParent {
+  status: string;
+  sendSuccessEmailTo: string | null;
+  sendFailureEmailTo: string | null;
+  childId: number | null;
+}
+
+async function lockParent(transaction: Transaction, parentId: number): Promise<LockedParent> {
+  const { rows: parents } = await transaction.query<Omit<LockedParent, 'childId'>>(
+    `SELECT status, send_success_email_to AS "sendSuccessEmailTo", send_failure_email_to AS "sendFailureEmailTo"
+     FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR UPDATE`,
+    [parentId],
+  );
+  const [parent] = parents;
+  if (parent === undefined) throw new Error(`batch ${parentId} is gone`);
+  // A statement of its own: only one that begins after the lock was had sees the child of the call before.
+  const { rows: children } = await transaction.query<{ id: number }>(
+    `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch WHERE retry_of = $1 AND status <> 'canceled'`,
+    [parentId],
+  );
+  return { ...parent, childId: children[0]?.id ?? null };
+}
+
+async function copyFailed(
+  transaction: Transaction,
+  parentId: number,
+  compiled: CompiledTarget,
+  rows: RecordRows,
+  writer: BatchWriter,
+): Promise<void> {
+  for (let after = 0; ;) {
+    const lines = await selectFailedLines(transaction, parentId, after, PAGE_SIZE);
+    for (const { line, payload } of lines) {
+      const { error, orderingKeys } = compiled.checkRow(JSON.parse(payload) as JsonObject, payload);
+      rows.add(line, payload, error, orderingKeys);
+      after = line;
+    }
+    if (lines.length < PAGE_SIZE) return writer.end();
+    await writer.suspend();
+  }
+}
+
+function nothingToRetry(batchId: number, status: string): DomainError {
+  const reason = ENDED.has(status)
+    ? 'no record of it failed or was invalid'
+    : `it is ${status}; wait until it has ended, or cancel it`;
+  return new DomainError(
+    409,
+    'state_conflict',
+    'The batch is not in a state for that',
+    `The failed records of batch ${batchId} cannot be sent again: ${reason}.`,
+    { extensions: { currentStatus: status } },
+  );
+}

@@ -1,0 +1,126 @@
+export const BATCH_STATUSES = [
+  'receiving',
+  'awaiting_confirmation',
+  'queued',
+  'in_progress',
+  'paused',
+  'canceling',
+  'canceled',
+  'completed',
+  'completed_with_errors',
+  'failed',
+] as const;
+export type BatchStatus = (typeof BATCH_STATUSES)[number];
+
+const ENDS = ['completed', 'completed_with_errors', 'failed'] as const satisfies readonly BatchStatus[];
+
+/**
+ * Every status a batch may change to. A queued batch may end without ever running (all its records are invalid),
+ * a paused one because the chunks that ran when it was paused were its last.
+ */
+const TRANSITIONS: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
+  receiving: ['awaiting_confirmation', 'queued'],
+  awaiting_confirmation: ['queued', 'canceled'],
+  queued: ['in_progress', 'paused', 'canceling', ...ENDS],
+  in_progress: ['paused', 'canceling', ...ENDS],
+  paused: ['queued', 'in_progress', 'canceling', ...ENDS],
+  canceling: ['canceled'],
+  canceled: [],
+  completed: [],
+  completed_with_errors: [],
+  failed: [],
+};
+
+/** Batches that still have something to do, or whose end is still to be written. */
+export const UNFINISHED = [
+  'queued',
+  'in_progress',
+  'paused',
+  'canceling',
+] as const satisfies readonly BatchStatus[];
+export type UnfinishedStatus = (typeof UNFINISHED)[number];
+
+export function canBecome(from: BatchStatus, to: BatchStatus): boolean {
+  return TRANSITIONS[from].includes(to);
+}
+
+/** Whether the batch has ended: it never changes again. */
+export function isTerminal(status: BatchStatus): boolean {
+  return TRANSITIONS[status].length === 0;
+}
+
+export function isUnfinished(status: BatchStatus): status is UnfinishedStatus {
+  return (UNFINISHED as readonly BatchStatus[]).includes(status);
+}
+
+export const BATCH_ACTIONS = ['cancel', 'pause', 'resume', 'retryFailed', 'confirm', 'abandon'] as const;
+export type BatchAction = (typeof BATCH_ACTIONS)[number];
+
+const ACTIONS: Readonly<Record<BatchStatus, readonly BatchAction[]>> = {
+  receiving: [],
+  awaiting_confirmation: ['confirm', 'abandon'],
+  queued: ['cancel', 'pause'],
+  in_progress: ['cancel', 'pause'],
+  paused: ['cancel', 'resume'],
+  canceling: [],
+  canceled: ['retryFailed'],
+  completed: [],
+  completed_with_errors: ['retryFailed'],
+  failed: ['retryFailed'],
+};
+
+/**
+ * What may be done with a batch in this status. `retryFailed` also needs a record that failed, which the status
+ * does not tell: whoever offers it looks at the counts as well.
+ */
+export function allowedActions(status: BatchStatus): readonly BatchAction[] {
+  return ACTIONS[status];
+}
+
+export function isAllowed(action: BatchAction, status: BatchStatus): boolean {
+  return ACTIONS[status].includes(action);
+}
+
+/** The actions that change the batch itself; `retryFailed` leaves it alone and makes another. */
+export type ChangingAction = Exclude<BatchAction, 'retryFailed'>;
+
+/**
+ * The status after the action, or `null` where the action is not allowed. A batch that was paused before its
+ * first chunk ran goes back to `queued`.
+ */
+export function statusAfter(
+  action: ChangingAction,
+  batch: { status: BatchStatus; startedAt: Date | null },
+): BatchStatus | null {
+  if (!isAllowed(action, batch.status)) return null;
+  switch (action) {
+    case 'cancel':
+      return 'canceling';
+    case 'pause':
+      return 'paused';
+    case 'resume':
+      return batch.startedAt === null ? 'queued' : 'in_progress';
+    case 'confirm':
+      return 'queued';
+    case 'abandon':
+      return 'canceled';
+  }
+}
+
+/** What decides how a batch ended. */
+export interface BatchEnd {
+  /** A fault of the batch as a whole, `null` if there was none. */
+  failureReason: string | null;
+  invalid: number;
+  failed: number;
+  canceled: number;
+  unknown: number;
+}
+
+/** The terminal status of a batch that has no unfinished chunk left. */
+export function finalStatus(status: UnfinishedStatus, end: BatchEnd): BatchStatus {
+  if (status === 'canceling') return 'canceled';
+  if (end.failureReason !== null) return 'failed';
+  const everyRecordSucceeded = end.invalid + end.failed + end.canceled + end.unknown === 0;
+  return everyRecordSucceeded ? 'completed' : 'completed_with_errors';
+}

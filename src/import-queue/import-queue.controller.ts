@@ -1,0 +1,38 @@
+import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { CurrentPrincipal, type AuthenticatedRequest } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { RequirePermission } from '../auth/require-permission.decorator.js';
+import { validateQuery } from '../common/http/validate-query.js';
+import { CreateBatchDocs } from './create-batch.docs.js';
+import { CreateBatchDto } from './dto/create-batch.dto.js';
+import { ImportQueueService } from './import-queue.service.js';
+import { readBodyHeaders } from './intake/request-headers.js';
+import type { CreationAnswer } from './results/batch-resource.js';
+
+@Controller('API/WorkflowImportQueue')
+export class ImportQueueController {
+  constructor(private readonly importQueue: ImportQueueService) {}
+
+  /** The body is not parsed here: the service reads it as a stream. */
+  @Post('CreateBatch')
+  @HttpCode(202)
+  @RequirePermission('BeginWorkflowImportProcess')
+  @CreateBatchDocs()
+  async createBatch(
+    @Req() request: AuthenticatedRequest,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<CreationAnswer> {
+    const dto = validateQuery(CreateBatchDto, request.query);
+    const { answer, replayed } = await this.importQueue.createBatch(
+      dto,
+      readBodyHeaders(request.headers),
+      request,
+      principal,
+    );
+    response.location(answer.links.self);
+    if (replayed) response.setHeader('Idempotency-Replayed', 'true');
+    return answer;
+  }
+}

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { assertMayUse } from '../auth/assert-may-use.js';
+import type { Principal } from '../auth/principal.js';
+import { DomainError } from '../common/domain.error.js';
+import { faultPoint } from '../common/fault-point.js';
+import { AppConfig } from '../config/config.js';
+import { DatabaseService } from '../database/database.service.js';
+import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import { ImportProcessesService } from '../import-processes/import-processes.service.js';
+import { storeBatch, type NewBatch } from './batch-creation.js';
+import { apiCreationPath } from './creation-path.js';
+import type { CreateBatchDto } from './dto/create-batch.dto.js';
+import { IdempotencyService, type AnsweredKey, type HeldKey } from './idempotency.service.js';
+import { JsonLinesIntake, MalformedMidwayError } from './intake/json-lines-intake.js';
+import type { BodyHeaders } from './intake/request-headers.js';
+import { BatchFinisher } from './processing/batch-finisher.js';
+import { ChunkScheduler } from './processing/chunk-scheduler.js';
+import { creationAnswer, type CreationAnswer } from './results/batch-resource.js';
+
+export interface CreatedBatch {
+  answer: CreationAnswer;
+  /** The answer is the one an earlier call with the same Idempotency-Key got. */
+  replayed: boolean;
+}
+
+/** Takes batches in: from the parsed DTO and the body stream to durable records and the first queued chunks. */
+@Injectable()
+export class ImportQueueService {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly database: DatabaseService,
+    private readonly importProcesses: ImportProcessesService,
+    private readonly compiledProcesses: CompiledImportProcesses,
+    private readonly idempotency: IdempotencyService,
+    private readonly scheduler: ChunkScheduler,
+    private readonly finisher: BatchFinisher,
+  ) {}
+
+  /**
+   * Answers once the batch is durable in PostgreSQL; whatever is refused stored nothing.
+   * @throws DomainError as `http-api.md` lists them for CreateBatch
+   */
+  async createBatch(
+    dto: CreateBatchDto,
+    headers: BodyHeaders,
+    body: Readable,
+    principal: Principal,
+  ): Promise<CreatedBatch> {
+    assertMayUse(principal, dto.importProcessId);
+    const process = await this.importProcesses.pin(dto.importProcessId);
+    const batch: NewBatch = {
+      fileName: dto.fileName,
+      process,
+      creationPath: apiCreationPath(dto.creationPath),
+      sendSuccessEmailTo: dto.sendSuccessEmailTo ?? null,
+      sendFailureEmailTo: dto.sendFailureEmailTo ?? null,
+      createdBy: principal.id,
+      retryOf: null,
+    };
+    const { compiled } = await this.compiledProcesses.get(
+      process.id,
+      process.version,
+      process.workflowVersion,
+    );
+    const intake = new JsonLinesIntake(body, headers.encoding, this.config, this.config.chunkSize, compiled, {
+      hashed: headers.idempotencyKey !== null,
+    });
+    if (headers.idempotencyKey === null)
+      return { answer: await this.store(batch, intake, null), replayed: false };
+
+    const key = await this.idempotency.acquire(principal.id, headers.idempotencyKey);
+    if (key.kind === 'answered') return { answer: await replay(key, dto, intake), replayed: true };
+    try {
+      return { answer: await this.store(batch, intake, { key, dto }), replayed: false };
+    } finally {
+      await this.idempotency.release(key);
+    }
+  }
+
+  private async store(
+    batch: NewBatch,
+    intake: JsonLinesIntake,
+    idempotent: { key: HeldKey; dto: CreateBatchDto } | null,
+  ): Promise<CreationAnswer> {
+    await intake.collectFirst();
+    const { rows } = intake;
+    const answer = await this.database
+      .transaction(async (transaction) => {
+        const id = await storeBatch(transaction, batch, rows, (writer) => intake.writeAll(writer));
+        const counts = { total: rows.totalCount, invalid: rows.invalidCount };
+        const stored = creationAnswer({ id, status: 'queued' }, counts, this.config.publicUrl);
+        if (idempotent !== null) {
+          const requestHash = hashRequest(idempotent.dto, intake.bodyHash());
+          await this.idempotency.complete(transaction, idempotent.key, {
+            requestHash,
+            batchId: id,
+            response: stored,
+          });
+        }
+        faultPoint('intake.before-commit');
+        return stored;
+      })
+      .catch((error: unknown) => {
+        if (error instanceof MalformedMidwayError) return intake.refuseMalformed();
+        throw error;
+      });
+    faultPoint('intake.after-commit');
+    this.start(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID, rows.totalCount > rows.invalidCount);
+    return answer;
+  }
+
+  /** Not awaited: the batch is durable, and the reconciler starts whatever was not started here. */
+  private start(batchId: number, hasPending: boolean): void {
+    void (hasPending
+      ? this.scheduler.fill(batchId)
+      : this.finisher.finishIfDone(batchId).catch(() => undefined));
+  }
+}
+
+async function replay(
+  key: AnsweredKey,
+  dto: CreateBatchDto,
+  intake: JsonLinesIntake,
+): Promise<CreationAnswer> {
+  if (!hashRequest(dto, await intake.hashOnly()).equals(key.requestHash)) {
+    throw new DomainError(
+      422,
+      'idempotency_key_reused',
+      'The Idempotency-Key was used for another request',
+      'This Idempotency-Key belongs to a call with other parameters or another body. Use a new key for a new batch.',
+    );
+  }
+  return key.response as unknown as CreationAnswer;
+}
+
+/** SHA-256 over the parameters, in a fixed order, and the decoded body. */
+function hashRequest(dto: CreateBatchDto, bodyHash: Buffer): Buffer {
+  const { fileName, importProcessId, creationPath, sendSuccessEmailTo, sendFailureEmailTo } = dto;
+  const parameters = [fileName, importProcessId, creationPath, sendSuccessEmailTo, sendFailureEmailTo];
+  return createHash('sha256').update(JSON.stringify(parameters)).update(bodyHash).digest();
+}

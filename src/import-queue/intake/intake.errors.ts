@@ -1,0 +1,90 @@
+import { DomainError, type ProblemDetail } from '../../common/domain.error.js';
+import { CONTENT_ENCODINGS } from './body-decoder.js';
+
+/** Media types a JSON Lines body may be labelled with; curl's default is among them. */
+export const ACCEPTED_MEDIA_TYPES = [
+  'application/jsonl',
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/json',
+  'text/plain',
+  'application/octet-stream',
+  'application/x-www-form-urlencoded',
+] as const;
+
+export function unsupportedMediaType(found: string): DomainError {
+  const accepted = ACCEPTED_MEDIA_TYPES.join(', ');
+  return new DomainError(
+    415,
+    'unsupported_media_type',
+    'The Content-Type is not accepted',
+    `Content-Type ${JSON.stringify(found)} is not accepted. Send JSON Lines as application/jsonl (or one of: ${accepted}).`,
+    { headers: { 'Accept-Post': accepted } },
+  );
+}
+
+export function unsupportedContentEncoding(found: string): DomainError {
+  const accepted = CONTENT_ENCODINGS.join(', ');
+  return new DomainError(
+    415,
+    'unsupported_content_encoding',
+    'The Content-Encoding is not accepted',
+    `Content-Encoding ${JSON.stringify(found)} is not accepted. Send the body as it is, or encoded as one of: ${accepted}.`,
+    { headers: { 'Accept-Encoding': accepted } },
+  );
+}
+
+export function emptyBody(): DomainError {
+  return new DomainError(
+    400,
+    'empty_body',
+    'The body holds no record',
+    'Send at least one line with a JSON object. Nothing was stored.',
+  );
+}
+
+export function malformedJsonLines(errors: readonly ProblemDetail[], errorCount: number): DomainError {
+  const lines = errorCount === 1 ? '1 line is' : `${errorCount} lines are`;
+  return new DomainError(
+    400,
+    'malformed_json_lines',
+    'The body is not JSON Lines',
+    `${lines} malformed: each line must be one JSON object in UTF-8. Mend what is listed and send the whole body again. Nothing was stored.`,
+    { errors, errorCount },
+  );
+}
+
+export function undecodableBody(cause: Error): DomainError {
+  return new DomainError(
+    400,
+    'undecodable_body',
+    'The body cannot be decoded',
+    `${cause.message}. Nothing was stored.`,
+    { cause },
+  );
+}
+
+export function bodyTooLarge(limit: number): DomainError {
+  return tooLarge('body_too_large', `The body is larger than ${limit} bytes (decoded).`, limit);
+}
+
+export function lineTooLong(line: number, limit: number): DomainError {
+  const message = `line ${line} is longer than ${limit} bytes`;
+  return tooLarge('line_too_long', `Line ${line} is longer than ${limit} bytes.`, limit, [
+    { line, code: 'line_too_long', message },
+  ]);
+}
+
+export function tooManyRecords(limit: number): DomainError {
+  return tooLarge('too_many_records', `The body holds more than ${limit} records.`, limit);
+}
+
+function tooLarge(code: string, sentence: string, limit: number, errors?: ProblemDetail[]): DomainError {
+  return new DomainError(
+    413,
+    code,
+    'The request passes a limit',
+    `${sentence} Split it into several batches. Nothing was stored.`,
+    { limit, ...(errors && { errors }) },
+  );
+}

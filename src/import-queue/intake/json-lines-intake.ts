@@ -1,0 +1,132 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type { CompiledTarget } from '../../targets/target.js';
+import type { BatchWriter } from './batch-writer.js';
+import { BodyTooLargeError, decodeBody, UndecodableBodyError } from './body-decoder.js';
+import {
+  bodyTooLarge,
+  emptyBody,
+  lineTooLong,
+  malformedJsonLines,
+  tooManyRecords,
+  undecodableBody,
+} from './intake.errors.js';
+import { JsonLinesReader, LineLimitError } from './json-lines-reader.js';
+import { RecordRows } from './record-rows.js';
+
+export interface IntakeLimits {
+  /** Decoded bytes. */
+  maxBodyBytes: number;
+  maxLineBytes: number;
+  maxRecords: number;
+}
+
+/** COPY text that is collected before a database connection is taken: a small or slow call holds none while it sends. */
+const COLLECTED_FIRST = 1024 * 1024;
+
+class TooManyRecordsError extends Error {}
+
+/**
+ * One body on its way in: decoded, split into lines, parsed, checked (pass 1) and collected as rows. It is read in
+ * two steps, so that the transaction begins only when the first megabyte, or all of a small body, is known to be good:
+ * `collectFirst`, then `writeAll` inside the transaction. A refusal is a DomainError, and nothing was stored.
+ */
+export class JsonLinesIntake {
+  readonly rows: RecordRows;
+  private readonly pieces: AsyncGenerator<Buffer>;
+  private readonly reader: JsonLinesReader;
+  private readonly hash: Hash | null;
+  private ended = false;
+
+  constructor(
+    body: Readable,
+    encoding: string,
+    private readonly limits: IntakeLimits,
+    chunkSize: number,
+    target: CompiledTarget,
+    options: { hashed: boolean },
+  ) {
+    this.rows = new RecordRows(chunkSize);
+    this.pieces = decodeBody(body, encoding, limits.maxBodyBytes);
+    this.hash = options.hashed ? createHash('sha256') : null;
+    this.reader = new JsonLinesReader(limits.maxLineBytes, (line, row, raw) => {
+      if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
+      const { error, orderingKeys } = target.checkRow(row, raw);
+      this.rows.add(line, raw, error, orderingKeys);
+    });
+  }
+
+  /** Reads until there is enough to be worth a transaction, or to the end. */
+  async collectFirst(): Promise<void> {
+    await this.refusing(async () => {
+      while (!this.ended && this.rows.pendingLength < COLLECTED_FIRST && this.reader.errorCount === 0)
+        await this.readPiece();
+      if (this.reader.errorCount > 0) await this.refuseMalformed();
+      if (this.ended && this.rows.totalCount === 0) throw emptyBody();
+    });
+  }
+
+  /** Writes what was collected and all that still comes. */
+  async writeAll(writer: BatchWriter): Promise<void> {
+    await this.refusing(async () => {
+      while (!this.ended) {
+        await writer.flush();
+        await this.readPiece();
+        if (this.reader.errorCount > 0) throw new MalformedMidwayError();
+      }
+      await writer.end();
+    });
+  }
+
+  /** After `writeAll` threw MalformedMidwayError and the transaction is gone: names every mistake of the rest. */
+  async refuseMalformed(): Promise<never> {
+    await this.refusing(async () => {
+      while (!this.ended) await this.readPiece();
+    });
+    throw malformedJsonLines(this.reader.errors, this.reader.errorCount);
+  }
+
+  /** Reads the body to its end for its hash alone. */
+  async hashOnly(): Promise<Buffer> {
+    await this.refusing(async () => {
+      for await (const piece of this.pieces) this.hash?.update(piece);
+    });
+    return this.bodyHash();
+  }
+
+  /** SHA-256 of the decoded body, once it has been read to its end. */
+  bodyHash(): Buffer {
+    if (this.hash === null) throw new Error('the intake was not asked to hash the body');
+    return this.hash.digest();
+  }
+
+  private async readPiece(): Promise<void> {
+    const next = await this.pieces.next();
+    if (next.done === true) {
+      this.ended = true;
+      this.reader.end();
+    } else {
+      this.hash?.update(next.value);
+      this.reader.push(next.value);
+    }
+  }
+
+  private async refusing(read: () => Promise<void>): Promise<void> {
+    try {
+      await read();
+    } catch (error) {
+      if (error instanceof MalformedMidwayError) throw error;
+      await this.pieces.return(undefined);
+      if (error instanceof BodyTooLargeError) throw bodyTooLarge(this.limits.maxBodyBytes);
+      if (error instanceof LineLimitError) throw lineTooLong(error.line, this.limits.maxLineBytes);
+      if (error instanceof TooManyRecordsError) throw tooManyRecords(this.limits.maxRecords);
+      if (error instanceof UndecodableBodyError) throw undecodableBody(error);
+      throw error;
+    }
+  }
+}
+
+/** A malformed line came after the transaction had begun: it must be rolled back before the rest is read. */
+export class MalformedMidwayError extends Error {
+  override readonly name = 'MalformedMidwayError';
+}

@@ -1,0 +1,189 @@
+import { isUtf8 } from 'node:buffer';
+import type { ProblemDetail } from '../../common/domain.error.js';
+import type { JsonObject } from '../../common/json.js';
+import { findJsonSyntaxError } from './json-syntax.js';
+import { LineSplitter, LineTooLongError } from './line-splitter.js';
+import { findTooDeepNesting } from './nesting.js';
+
+/** Levels of objects and arrays in one line. */
+export const MAX_NESTING = 64;
+/** Malformed lines that are described; the rest is counted. */
+export const MAX_DESCRIBED_ERRORS = 100;
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const BLANK = /^[ \t\r]*$/;
+
+/** A line of the body is longer than the limit. `line` is 1-based. */
+export class LineLimitError extends Error {
+  override readonly name = 'LineLimitError';
+
+  constructor(readonly line: number) {
+    super(`line ${line} is longer than the limit`);
+  }
+}
+
+/** Is told every record: its 1-based line, the parsed row, and the line as sent, without its end. */
+export type RecordSink = (line: number, row: JsonObject, raw: string) => void;
+
+/**
+ * Turns pieces of a JSON Lines body into records. Pure and synchronous: whoever feeds it takes care of back pressure.
+ * After the first malformed line the sink is told nothing more, since nothing will be stored; the rest of the body
+ * is read all the same, so that one answer names every mistake.
+ */
+export class JsonLinesReader {
+  readonly errors: ProblemDetail[] = [];
+  errorCount = 0;
+  private line = 0;
+  private atStart: Buffer | null = Buffer.alloc(0);
+  private readonly splitter: LineSplitter;
+
+  constructor(
+    maxLineBytes: number,
+    private readonly sink: RecordSink,
+  ) {
+    this.splitter = new LineSplitter(maxLineBytes);
+  }
+
+  /** @throws LineLimitError */
+  push(piece: Buffer): void {
+    const rest = this.withoutByteOrderMark(piece);
+    if (rest === null) return;
+    this.readNext(() => this.splitter.push(rest));
+  }
+
+  /** @throws LineLimitError */
+  end(): void {
+    if (this.atStart !== null && this.atStart.length > 0) {
+      // The body is one or two bytes, which only look like the beginning of a byte order mark.
+      const short = this.atStart;
+      this.atStart = null;
+      this.push(short);
+    }
+    this.readNext(() => this.splitter.end());
+  }
+
+  private readNext(split: () => Buffer | null): void {
+    let block: Buffer | null;
+    try {
+      block = split();
+    } catch (error) {
+      if (!(error instanceof LineTooLongError)) throw error;
+      throw new LineLimitError(this.line + error.linesBefore + 1);
+    }
+    if (block !== null) this.readBlock(block);
+  }
+
+  /** Holds the first bytes back until it is known whether they are a byte order mark. */
+  private withoutByteOrderMark(piece: Buffer): Buffer | null {
+    if (this.atStart === null) return piece;
+    const start = this.atStart.length === 0 ? piece : Buffer.concat([this.atStart, piece]);
+    if (start.length < 3 && BYTE_ORDER_MARK.subarray(0, start.length).equals(start)) {
+      this.atStart = start;
+      return null;
+    }
+    this.atStart = null;
+    return start.subarray(0, 3).equals(BYTE_ORDER_MARK) ? start.subarray(3) : start;
+  }
+
+  private readBlock(block: Buffer): void {
+    if (!isUtf8(block)) return this.readDamagedBlock(block);
+    const text = block.toString('utf8');
+    let start = 0;
+    while (start < text.length) {
+      let end = text.indexOf('\n', start);
+      if (end === -1) end = text.length;
+      this.line += 1;
+      this.readLine(text.slice(start, text.charCodeAt(end - 1) === 0x0d && end > start ? end - 1 : end));
+      start = end + 1;
+    }
+  }
+
+  private readLine(raw: string): void {
+    let row: unknown;
+    try {
+      row = JSON.parse(raw);
+    } catch {
+      if (!BLANK.test(raw)) this.refuseSyntax(raw);
+      return;
+    }
+    if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+      this.refuse({
+        column: 1,
+        code: 'not_an_object',
+        message: `the line is ${kindOf(row)}, not a JSON object`,
+      });
+      return;
+    }
+    const tooDeep = findTooDeepNesting(raw, MAX_NESTING);
+    if (tooDeep !== -1) {
+      const message = `objects and arrays are nested deeper than ${MAX_NESTING} levels`;
+      this.refuse({ column: columnAt(raw, tooDeep), code: 'nesting_too_deep', message });
+      return;
+    }
+    if (this.errorCount === 0) this.sink(this.line, row as JsonObject, raw);
+  }
+
+  private readDamagedBlock(block: Buffer): void {
+    let start = 0;
+    while (start < block.length) {
+      const found = block.indexOf(0x0a, start);
+      const end = found === -1 ? block.length : found;
+      const line = block.subarray(start, end);
+      this.line += 1;
+      if (isUtf8(line)) this.readLine(line.toString().replace(/\r$/, ''));
+      else this.refuseEncoding(line);
+      start = end + 1;
+    }
+  }
+
+  private refuseSyntax(raw: string): void {
+    const error = findJsonSyntaxError(raw);
+    this.refuse({
+      column: columnAt(raw, error?.index ?? 0),
+      code: 'invalid_json',
+      message: `not JSON: ${error?.message ?? 'the line cannot be parsed'}`,
+    });
+  }
+
+  private refuseEncoding(line: Buffer): void {
+    const { column, byte } = findInvalidUtf8(line);
+    const found = byte.toString(16).toUpperCase().padStart(2, '0');
+    this.refuse({
+      column,
+      code: 'invalid_utf8',
+      message: `the byte 0x${found} here is not UTF-8; send the body in UTF-8`,
+    });
+  }
+
+  private refuse(error: Omit<ProblemDetail, 'line'>): void {
+    this.errorCount += 1;
+    if (this.errors.length < MAX_DESCRIBED_ERRORS) this.errors.push({ line: this.line, ...error });
+  }
+}
+
+/** 1-based, in characters (code points), as an editor counts. */
+function columnAt(text: string, index: number): number {
+  let column = 1;
+  for (let at = 0; at < index; at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1) column += 1;
+  return column;
+}
+
+function findInvalidUtf8(line: Buffer): { column: number; byte: number } {
+  let column = 1;
+  let at = 0;
+  for (;;) {
+    const lead = line[at] ?? 0;
+    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (at >= line.length || !isUtf8(line.subarray(at, at + length))) return { column, byte: lead };
+    at += length;
+    column += 1;
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return (
+    { string: 'a string', number: 'a number', boolean: 'a boolean' }[typeof value as string] ?? typeof value
+  );
+}

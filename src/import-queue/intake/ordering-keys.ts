@@ -1,0 +1,37 @@
+/**
+ * The ordering keys of one chunk as sorted 64-bit hashes: eight bytes a key instead of the key, so that a chunk can
+ * be compared with its few unfinished predecessors without reading records. Two keys with one hash make a chunk wait
+ * without need (once in 2^64 pairs), never out of turn.
+ */
+export class OrderingKeys {
+  private hashes = new Uint32Array(256);
+  private count = 0;
+
+  add(key: string): void {
+    if (2 * this.count === this.hashes.length) this.grow();
+    let low = 0x811c9dc5;
+    let high = 0x9e3779b9;
+    for (let index = 0; index < key.length; index += 1) {
+      const code = key.charCodeAt(index);
+      low = Math.imul(low ^ code, 0x01000193);
+      high = Math.imul(high ^ code, 0x85ebca6b) ^ (high >>> 13);
+    }
+    this.hashes[2 * this.count] = low ^ (low >>> 15);
+    this.hashes[2 * this.count + 1] = high ^ (high >>> 16);
+    this.count += 1;
+  }
+
+  /** Sorted, 8 bytes big-endian each; `null` where there are none. Ready for the next chunk afterwards. */
+  take(): Buffer | null {
+    if (this.count === 0) return null;
+    const sorted = new BigUint64Array(this.hashes.buffer, 0, this.count).slice().sort();
+    this.count = 0;
+    return Buffer.from(sorted.buffer).swap64();
+  }
+
+  private grow(): void {
+    const larger = new Uint32Array(this.hashes.length * 2);
+    larger.set(this.hashes);
+    this.hashes = larger;
+  }
+}

@@ -1,0 +1,45 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { DomainError } from '../../common/domain.error.js';
+import { isSupportedEncoding } from './body-decoder.js';
+import { ACCEPTED_MEDIA_TYPES, unsupportedContentEncoding, unsupportedMediaType } from './intake.errors.js';
+
+const ACCEPTED: ReadonlySet<string> = new Set(ACCEPTED_MEDIA_TYPES);
+
+/** What the headers of a CreateBatch call say about its body. */
+export interface BodyHeaders {
+  /** Lower case; `identity` when there is none. */
+  encoding: string;
+  idempotencyKey: string | null;
+}
+
+/** @throws DomainError 415 for a media type or encoding we do not read, 400 for an unusable Idempotency-Key */
+export function readBodyHeaders(headers: IncomingHttpHeaders): BodyHeaders {
+  const contentType = headers['content-type'] ?? '';
+  const mediaType = (contentType.split(';')[0] ?? '').trim().toLowerCase();
+  if (mediaType !== '' && !ACCEPTED.has(mediaType)) throw unsupportedMediaType(contentType);
+
+  const encoding = (headers['content-encoding'] ?? '').trim().toLowerCase() || 'identity';
+  if (!isSupportedEncoding(encoding)) throw unsupportedContentEncoding(encoding);
+
+  return { encoding, idempotencyKey: readIdempotencyKey(headers['idempotency-key']) };
+}
+
+function readIdempotencyKey(header: string | string[] | undefined): string | null {
+  if (header === undefined) return null;
+  if (typeof header === 'string' && /^[\x21-\x7e]{1,255}$/.test(header)) return header;
+  throw new DomainError(
+    400,
+    'invalid_idempotency_key',
+    'The Idempotency-Key cannot be used',
+    'An Idempotency-Key has 1 to 255 visible ASCII characters.',
+    {
+      errors: [
+        {
+          parameter: 'Idempotency-Key',
+          code: 'invalid_idempotency_key',
+          message: 'must be 1 to 255 visible ASCII characters',
+        },
+      ],
+    },
+  );
+}

@@ -1,0 +1,60 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { faultPoint } from '../../common/fault-point.js';
+import { DatabaseService } from '../../database/database.service.js';
+import type { Transaction } from '../../database/transaction.js';
+import { NotificationOutbox } from '../../notifications/notification-outbox.js';
+import { type BatchStatus, finalStatus } from '../batch-state.js';
+import { owedNotification } from './owed-notification.js';
+import { hasEnded, lockEndedBatch } from './sql/select-ended-batch.js';
+import { writeBatchEnd } from './sql/write-batch-end.js';
+
+/** Writes the end of a batch, exactly once, and owes the mail about it in the same transaction. */
+@Injectable()
+export class BatchFinisher {
+  private readonly logger = new Logger(BatchFinisher.name);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly notifications: NotificationOutbox,
+  ) {}
+
+  /**
+   * Answers whether this call ended the batch. Never throws: what called it is committed already, and a batch that
+   * could not be ended now is ended by the reconciler.
+   */
+  async finishIfDone(batchId: number): Promise<boolean> {
+    try {
+      if (!(await hasEnded(this.database, batchId))) return false;
+      const end = await this.database.transaction((transaction) => this.finish(transaction, batchId));
+      if (end === null) return false;
+      faultPoint('batch.after-end-commit');
+      this.logger.log({ message: 'batch ended', batchId, status: end.status });
+      if (end.notificationId !== null) await this.notifications.wake([end.notificationId]);
+      return true;
+    } catch (error) {
+      this.logger.error(
+        { message: 'batch could not be ended, the reconciler will', batchId },
+        stackOf(error),
+      );
+      return false;
+    }
+  }
+
+  private async finish(
+    transaction: Transaction,
+    batchId: number,
+  ): Promise<{ status: BatchStatus; notificationId: number | null } | null> {
+    const batch = await lockEndedBatch(transaction, batchId);
+    if (batch === undefined) return null;
+    const status = finalStatus(batch.status, batch);
+    if (!(await writeBatchEnd(transaction, batchId, status, batch))) return null;
+    const owed = owedNotification(status, batch);
+    const notificationId = owed && (await this.notifications.add(transaction, { batchId, ...owed }));
+    faultPoint('batch.before-end-commit');
+    return { status, notificationId };
+  }
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : String(error);
+}

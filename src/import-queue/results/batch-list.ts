@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../auth/principal.js';
+import { decodeCursor, encodeCursor, type Page, pageOf } from '../../common/pagination.js';
+import { AppConfig } from '../../config/config.js';
+import { DatabaseService } from '../../database/database.service.js';
+import { type BatchResource, batchResource } from './batch-resource.js';
+import type { ListBatchesDto } from './dto/list-batches.dto.js';
+import { type BatchRow, selectBatches } from './select-batches.js';
+
+const LIST = 'Batches';
+
+/** Batches newest first, page by page. */
+@Injectable()
+export class BatchList {
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** @throws DomainError 400 `invalid_cursor` */
+  async page(query: ListBatchesDto, principal: Principal): Promise<Page<BatchResource>> {
+    const rows = await selectBatches(this.database, {
+      ...conditionsOf(query, principal),
+      limit: query.limit + 1,
+    });
+    return pageOf(
+      rows,
+      query.limit,
+      ({ id }) => encodeCursor(LIST, [id]),
+      (row: BatchRow) => batchResource(row, this.config.publicUrl),
+    );
+  }
+}
+
+function conditionsOf(query: ListBatchesDto, principal: Principal) {
+  const conditions: string[] = [];
+  const values: unknown[] = [];
+  const add = (condition: (parameter: string) => string, value: unknown) => {
+    values.push(value);
+    conditions.push(condition(`$${values.length + 1}`));
+  };
+  if (query.after !== undefined) {
+    add((id) => `b.workflow_import_queue_batch_id < ${id}`, decodeCursor(LIST, query.after)[0]);
+  }
+  if (query.status !== undefined) add((status) => `b.status = ${status}`, query.status);
+  if (query.importProcessId !== undefined) {
+    add((id) => `b.import_process_id = ${id}`, query.importProcessId);
+  }
+  if (query.creationPath !== undefined) {
+    const stored = [query.creationPath, `IMPORT_QUEUE_API:${query.creationPath}`];
+    add((paths) => `b.creation_path = ANY (${paths}::text[])`, stored);
+  }
+  if (query.q !== undefined) add((pattern) => `b.file_name ILIKE ${pattern}`, containing(query.q));
+  if (principal.importProcessIds !== null) {
+    add((ids) => `b.import_process_id = ANY (${ids}::bigint[])`, principal.importProcessIds);
+  }
+  return { conditions, values };
+}
+
+function containing(text: string): string {
+  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+}

@@ -1,0 +1,109 @@
+import { Controller, Get, Header, Param, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiBadRequestResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiProduces,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import type { Principal } from '../../auth/principal.js';
+import { RequirePermission } from '../../auth/require-permission.decorator.js';
+import { nextLink, type Page } from '../../common/pagination.js';
+import { BatchIdPipe } from './batch-id.pipe.js';
+import { BatchList } from './batch-list.js';
+import { BatchReader } from './batch-reader.js';
+import type { BatchResource } from './batch-resource.js';
+import { DownloadResultsDto } from './dto/download-results.dto.js';
+import { ListBatchesDto } from './dto/list-batches.dto.js';
+import { ListRecordsDto } from './dto/list-records.dto.js';
+import { recordJson } from './record-json.js';
+import { RecordPages } from './record-pages.js';
+import { ResultDownload } from './result-download.js';
+
+@ApiTags('Batches')
+@ApiBadRequestResponse({
+  description: 'unknown_parameter, repeated_parameter, invalid_parameter, invalid_cursor',
+})
+@Controller('API/WorkflowImportQueue/Batches')
+@RequirePermission('ViewImports')
+export class BatchesController {
+  constructor(
+    private readonly batches: BatchReader,
+    private readonly list: BatchList,
+    private readonly records: RecordPages,
+    private readonly download: ResultDownload,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List batches, newest first' })
+  @ApiOkResponse({ description: '{items, nextCursor}; the header Link names the next page, rel="next"' })
+  async listBatches(
+    @Query() query: ListBatchesDto,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<Page<BatchResource>> {
+    const page = await this.list.page(query, principal);
+    linkNext(request, response, page.nextCursor);
+    return page;
+  }
+
+  @Get(':id')
+  @ApiOperation({ summary: 'One batch: its status, counts and progress, and what may be done with it now' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiOkResponse({ description: 'The batch' })
+  @ApiNotFoundResponse({ description: 'batch_not_found' })
+  batch(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    return this.batches.get(id, principal);
+  }
+
+  @Get(':id/Records')
+  @ApiOperation({ summary: 'The records of a batch by line, each with what became of it' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiOkResponse({ description: '{items, nextCursor}; `record` is what was sent, character by character' })
+  @ApiNotFoundResponse({ description: 'batch_not_found' })
+  @Header('Content-Type', 'application/json; charset=utf-8')
+  async listRecords(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: ListRecordsDto,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    await this.batches.row(id, principal);
+    const { rows, nextCursor } = await this.records.page(id, {
+      limit: query.limit,
+      after: query.after,
+      statuses: query.status === undefined ? undefined : [query.status],
+    });
+    linkNext(request, response, nextCursor);
+    return `{"items":[${rows.map((row) => recordJson(row, true)).join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`;
+  }
+
+  @Get(':id/Results')
+  @ApiOperation({ summary: 'Download the records in input order, as JSON Lines or CSV' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiProduces('application/jsonl', 'text/csv')
+  @ApiOkResponse({ description: 'The file' })
+  @ApiNotFoundResponse({ description: 'batch_not_found' })
+  results(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: DownloadResultsDto,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    return this.download.send(id, query, principal, response);
+  }
+}
+
+function linkNext(request: Request, response: Response, nextCursor: string | null): void {
+  const link = nextLink(request.originalUrl, nextCursor);
+  if (link !== undefined) response.setHeader('Link', link);
+}

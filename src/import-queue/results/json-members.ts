@@ -1,0 +1,106 @@
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/** Is told each member: its key, and where in the text its value begins and ends. */
+export type MemberVisitor = (key: string, start: number, end: number) => void;
+
+/**
+ * Goes through the members of a JSON object without parsing their values. Character by character and not with regular
+ * expressions or JSON.parse: a download looks at every record twice, and expressions run out of stack on a string of
+ * many escapes.
+ * @param text a JSON object; it was parsed when it was received, so its syntax is not checked again.
+ */
+export function visitMembers(text: string, visit: MemberVisitor): void {
+  let at = skipSpace(text, text.indexOf('{') + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const keyEnd = endOfString(text, at);
+    const start = skipSpace(text, text.indexOf(':', keyEnd) + 1);
+    const end = endOfValue(text, start);
+    visit(stringAt(text, at, keyEnd), start, end);
+    at = skipSpace(text, end);
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1);
+  }
+}
+
+/**
+ * The members of a JSON object, each value as the characters that were sent: numbers keep every digit, integer-like
+ * keys their place. A key that occurs twice keeps its first place and its last value, as JSON.parse has it.
+ */
+export function jsonMembers(text: string): Map<string, string> {
+  const members = new Map<string, string>();
+  visitMembers(text, (key, start, end) => members.set(key, text.slice(start, end)));
+  return members;
+}
+
+/** A member as the text of one cell: strings as they are, `null` as no value, all else as its JSON. */
+export function cellText(json: string | undefined): string | null {
+  if (json === undefined || json === 'null') return null;
+  if (json.charCodeAt(0) !== QUOTE) return json;
+  const text = stringAt(json, 0, json.length);
+  // UTF-8 has no unpaired surrogates; written as they were sent they stay visible instead of turning into U+FFFD.
+  return text.isWellFormed()
+    ? text
+    : text.replace(UNPAIRED, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
+}
+
+const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/** The string whose quotes stand at `start` and just before `end`. */
+function stringAt(text: string, start: number, end: number): string {
+  const inner = text.slice(start + 1, end - 1);
+  return inner.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : inner;
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  // Valid JSON has only four characters up to the space outside of strings, all of them white space.
+  while (text.charCodeAt(at) <= SPACE) at += 1;
+  return at;
+}
+
+function endOfValue(text: string, start: number): number {
+  const first = text.charCodeAt(start);
+  if (first === QUOTE) return endOfString(text, start);
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return endOfNested(text, start);
+  let at = start;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    // Not a number: the text is over.
+    if (code === COMMA || code === CLOSE_BRACE || code <= SPACE || Number.isNaN(code)) return at;
+    at += 1;
+  }
+}
+
+function endOfNested(text: string, start: number): number {
+  let depth = 0;
+  let at = start;
+  do {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = endOfString(text, at);
+      continue;
+    }
+    if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
+    if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+    at += 1;
+  } while (depth > 0 && at < text.length);
+  return at;
+}
+
+function endOfString(text: string, start: number): number {
+  let quote = start;
+  let escapes: number;
+  do {
+    quote = text.indexOf('"', quote + 1);
+    if (quote === -1) return text.length;
+    escapes = 0;
+    while (text.charCodeAt(quote - 1 - escapes) === BACKSLASH) escapes += 1;
+  } while (escapes % 2 === 1);
+  return quote + 1;
+}

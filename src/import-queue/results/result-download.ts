@@ -1,0 +1,64 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Response } from 'express';
+import type { Principal } from '../../auth/principal.js';
+import { DatabaseService } from '../../database/database.service.js';
+import { BatchReader } from './batch-reader.js';
+import type { DownloadResultsDto } from './dto/download-results.dto.js';
+import { attachment, downloadName } from './file-name.js';
+import { RecordSet } from './record-set.js';
+import { csvLines, jsonLines } from './result-lines.js';
+
+const FORMATS = {
+  jsonl: { lines: jsonLines, type: 'application/jsonl; charset=utf-8' },
+  csv: { lines: csvLines, type: 'text/csv; charset=utf-8; header=present' },
+} as const;
+
+/** Streams the records of a batch as a file. */
+@Injectable()
+export class ResultDownload {
+  private readonly logger = new Logger(ResultDownload.name);
+
+  constructor(
+    private readonly batches: BatchReader,
+    private readonly database: DatabaseService,
+  ) {}
+
+  /**
+   * Reads on only when the client has taken what it was sent. Everything that can be refused is refused before the
+   * first byte; a failure after it cuts the connection, so that half a file never looks like a whole one.
+   */
+  async send(id: number, query: DownloadResultsDto, principal: Principal, response: Response): Promise<void> {
+    const { fileName } = await this.batches.row(id, principal);
+    const format = FORMATS[query.format];
+    const left = new AbortController();
+    response.once('close', () => left.abort());
+    try {
+      const lines = format.lines(await RecordSet.of(this.database, id, query.set, left.signal));
+      const first = await lines.next();
+      response.setHeader('Content-Type', format.type);
+      response.setHeader('Content-Disposition', attachment(downloadName(fileName, query.set, query.format)));
+      response.setHeader('Cache-Control', 'no-store');
+      if (response.req.method === 'HEAD') response.end();
+      else await pipeline(Readable.from(startingWith(first, lines), { highWaterMark: 1 }), response);
+    } catch (error) {
+      if (left.signal.aborted && !response.headersSent) return;
+      if (!response.headersSent) throw error;
+      if (!clientWentAway(error)) this.logger.error(`The download of batch ${id} broke off`, error);
+    }
+  }
+}
+
+async function* startingWith(
+  first: IteratorResult<string, void>,
+  rest: AsyncIterable<string>,
+): AsyncGenerator<string, void, undefined> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* rest;
+}
+
+function clientWentAway(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
+}

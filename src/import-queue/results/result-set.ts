@@ -1,0 +1,24 @@
+import type { RecordStatus } from '../record-status.js';
+
+export const RESULT_SETS = ['all', 'succeeded', 'failed', 'unprocessed'] as const;
+
+/** Which records a download has. Every record is in exactly one of `succeeded`, `failed` and `unprocessed`. */
+export type ResultSet = (typeof RESULT_SETS)[number];
+
+export const RESULT_FORMATS = ['jsonl', 'csv'] as const;
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
+
+const SUCCEEDED = ['succeeded', 'skipped'] as const;
+const FAILED = ['failed', 'invalid', 'unknown'] as const;
+const UNPROCESSED = ['pending', 'canceled', 'processing'] as const;
+
+const STATUSES: Readonly<Record<ResultSet, readonly RecordStatus[]>> = {
+  all: [...SUCCEEDED, ...FAILED, ...UNPROCESSED],
+  succeeded: SUCCEEDED,
+  failed: FAILED,
+  unprocessed: UNPROCESSED,
+};
+
+export function statusesOf(set: ResultSet): readonly RecordStatus[] {
+  return STATUSES[set];
+}

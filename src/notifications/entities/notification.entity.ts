@@ -1,0 +1,28 @@
+import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
+
+export type NotificationKind = 'success' | 'failure';
+export type NotificationStatus = 'pending' | 'sending' | 'sent' | 'failed' | 'not_sent_no_smtp';
+
+/** A mail that is owed, written with the finish of its batch. */
+@Entity('notification')
+export class NotificationEntity {
+  @PrimaryGeneratedColumn('identity', {
+    name: 'notification_id',
+    type: 'bigint',
+    generatedIdentity: 'BY DEFAULT',
+  })
+  id!: number;
+  @Column('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
+  @Column('text') kind!: NotificationKind;
+  @Column('text') recipient!: string;
+  @Column('text') status!: NotificationStatus;
+  @Column('text', { nullable: true }) subject!: string | null;
+  @Column('text', { name: 'text_body', nullable: true }) textBody!: string | null;
+  @Column('text', { name: 'html_body', nullable: true }) htmlBody!: string | null;
+  @Column('integer', { default: 0 }) attempts!: number;
+  @Column('timestamptz', { name: 'next_attempt_at', default: () => 'now()' }) nextAttemptAt!: Date;
+  @Column('timestamptz', { name: 'locked_until', nullable: true }) lockedUntil!: Date | null;
+  @Column('text', { name: 'last_error', nullable: true }) lastError!: string | null;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
+}

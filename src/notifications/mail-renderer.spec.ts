@@ -1,0 +1,164 @@
+import type { BatchRow } from '../import-queue/results/select-batches.js';
+import { mailModel } from './mail-model.js';
+import { MailRenderer, type RenderedMail } from './mail-renderer.js';
+import { outcomeOf } from './mail-subject.js';
+import type { FailedLine } from './sql/select-first-errors.js';
+
+const renderer = new MailRenderer();
+beforeAll(() => renderer.onModuleInit());
+
+const BATCH: BatchRow = {
+  id: 17,
+  fileName: 'people.jsonl',
+  importProcessId: 1,
+  importProcessName: 'Member import',
+  importProcessVersion: 3,
+  creationPath: 'IMPORT_QUEUE_API:LH',
+  status: 'completed_with_errors',
+  failureReason: null,
+  retryOf: null,
+  retriedBy: null,
+  createdBy: 'api-key:4',
+  createdAt: new Date('2026-11-24T08:00:00Z'),
+  startedAt: new Date('2026-11-24T08:00:01Z'),
+  finishedAt: new Date('2026-11-24T08:02:06Z'),
+  total: 1_234_567,
+  invalid: 20,
+  succeeded: 1_234_540,
+  failed: 5,
+  skipped: 2,
+  canceled: 0,
+  unknown: 0,
+  created: 1_000_000,
+  updated: 234_500,
+  unchanged: 40,
+  pending: 0,
+  recentlyDone: 0,
+  now: new Date('2026-11-24T08:02:07Z'),
+};
+
+const ERRORS: FailedLine[] = Array.from({ length: 10 }, (_, index) => ({
+  line: index * 1000 + 7,
+  code: 'invalid_date',
+  message: `"01/0${index}/2026" is not an ISO 8601 date`,
+}));
+
+function rendered(batch: Partial<BatchRow>, firstErrors: FailedLine[] = ERRORS): RenderedMail {
+  const row = { ...BATCH, ...batch };
+  const model = mailModel(
+    { batch: row, createdBy: 'Nightly sync', firstErrors },
+    'https://imports.example.org/imports/17',
+  );
+  return renderer.render(outcomeOf(row.status), model);
+}
+
+describe('a mail about errors', () => {
+  it('says what was imported, by whom, how long it took, and where the results are', () => {
+    const { subject, text } = rendered({});
+    expect(subject).toBe('Import finished with errors: people.jsonl');
+    expect(text).toContain(
+      'The import of "people.jsonl" finished with errors: 25 of 1,234,567 records could not be imported.',
+    );
+    for (const line of [
+      'Results: https://imports.example.org/imports/17',
+      'File: people.jsonl',
+      'File type: Member import',
+      'Batch: 17',
+      'Creation path: IMPORT_QUEUE_API:LH',
+      'Started by: Nightly sync',
+      'Took: 2 min 5 s',
+    ]) {
+      expect(text.split('\n')).toContain(line);
+    }
+  });
+
+  it('has counts that add up to what was received', () => {
+    const { text } = rendered({});
+    expect(text).toContain(
+      '1,234,540 succeeded + 5 failed + 20 invalid + 2 skipped = 1,234,567 records received',
+    );
+    const [, terms = '', sum = ''] = /^ {2}([^:\n]*) = ([\d,]+) records received$/m.exec(text) ?? [];
+    const number = (digits: string) => Number(digits.replaceAll(',', ''));
+    const added = [...terms.matchAll(/[\d,]+/g)].reduce((total, [digits]) => total + number(digits), 0);
+    expect(added).toBe(number(sum));
+  });
+
+  it('names the operations', () => {
+    expect(rendered({}).text).toContain(
+      'Operations\n  created: 1,000,000\n  updated: 234,500\n  unchanged: 40\n',
+    );
+  });
+
+  it('shows the first errors with line, code and message, and how many more there are', () => {
+    const { text, html } = rendered({});
+    expect(text).toContain(
+      'First errors\n  line 7: invalid_date: "01/00/2026" is not an ISO 8601 date\n  line 1,007: invalid_date:',
+    );
+    expect(text.match(/^ {2}line /gm)).toHaveLength(10);
+    expect(text).toContain('  and 15 more\n');
+    expect(html.match(/<li>line /g)).toHaveLength(10);
+    expect(html).toContain('and 15 more');
+  });
+
+  it('does not speak of more errors when all are shown', () => {
+    expect(rendered({ invalid: 5, failed: 5, total: 1_234_552 }).text).not.toContain('more');
+  });
+
+  it('keeps an error message from beginning lines of its own, and from filling the mail', () => {
+    const { text } = rendered({}, [
+      { line: 1, code: 'odd', message: `first\nResults: https://evil.example/\r\n${'x'.repeat(5000)}` },
+    ]);
+    expect(text).toContain('line 1: odd: first Results: https://evil.example/ xxx');
+    expect(text.match(/^Results: /gm)).toHaveLength(1);
+    expect(text.length).toBeLessThan(2000);
+  });
+});
+
+describe('mails about other ends', () => {
+  it('tell of success without a word on errors', () => {
+    const { subject, text, html } = rendered(
+      { status: 'completed', total: 1, succeeded: 1, failed: 0, invalid: 0, skipped: 0 },
+      [],
+    );
+    expect(subject).toBe('Import succeeded: people.jsonl');
+    expect(text).toContain('every one of 1 record in "people.jsonl"');
+    expect(text).toContain('1 succeeded = 1 record received');
+    expect(text + html).not.toMatch(/error/i);
+  });
+
+  it('tell why a batch failed as a whole', () => {
+    const { subject, text, html } = rendered({ status: 'failed', failureReason: 'The <target> is gone' });
+    expect(subject).toBe('Import failed: people.jsonl');
+    expect(text).toContain('failed as a whole.\nReason: The <target> is gone\n');
+    expect(html).toContain('failed as a whole. The &lt;target&gt; is gone');
+  });
+
+  it('tell that a batch was canceled, and what was not processed', () => {
+    const { subject, text } = rendered({ status: 'canceled', canceled: 100, succeeded: 1_234_440 });
+    expect(subject).toBe('Import canceled: people.jsonl');
+    expect(text).toContain('was canceled. By then 25 of 1,234,567 records could not');
+    expect(text).toContain('  canceled: 100\n');
+  });
+
+  it('take the time since it was received where nothing ran', () => {
+    expect(rendered({ startedAt: null }).text).toContain('Took: 2 min 6 s');
+  });
+});
+
+describe('names that look like markup', () => {
+  const fileName = `👩🏽‍🔬 "O'Brien" & <script>alert(1)</script> {{total}}.jsonl`;
+
+  it('are escaped in HTML', () => {
+    const { html } = rendered({ fileName, importProcessName: '<img src=x onerror=alert(1)>' }, [
+      { line: 3, code: '<b>', message: '"</li><a href=//evil.example>' },
+    ]);
+    expect(html).not.toMatch(/<script|<img|<b>|<a href=\/\//);
+    expect(html).toContain(
+      '👩🏽‍🔬 &quot;O&#x27;Brien&quot; &amp; &lt;script&gt;alert(1)&lt;/script&gt; {{total}}.jsonl',
+    );
+  });
+
+  it('are left as they are in text', () => {
+    expect(rendered({ fileName }).text).toContain(`File: ${fileName}\n`);
+  });
+});

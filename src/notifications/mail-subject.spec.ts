@@ -1,0 +1,34 @@
+import { outcomeOf, subjectOf } from './mail-subject.js';
+
+describe('the subject', () => {
+  it.each([
+    ['completed', 'Import succeeded: people.jsonl'],
+    ['completed_with_errors', 'Import finished with errors: people.jsonl'],
+    ['failed', 'Import failed: people.jsonl'],
+    ['canceled', 'Import canceled: people.jsonl'],
+  ] as const)('of a batch that is %s is "%s"', (status, subject) => {
+    expect(subjectOf(outcomeOf(status), 'people.jsonl')).toBe(subject);
+  });
+
+  it.each(['receiving', 'awaiting_confirmation', 'queued', 'in_progress', 'paused', 'canceling'] as const)(
+    'is refused to a batch that is %s',
+    (status) => {
+      expect(() => outcomeOf(status)).toThrow('has no outcome yet');
+    },
+  );
+
+  it('is one line, whatever breaks lines in the file name', () => {
+    expect(subjectOf('failed', 'a\r\nBcc: x@example.org\u2028b\u0000c\u0085d')).toBe(
+      'Import failed: a Bcc: x@example.org b c d',
+    );
+  });
+
+  it('keeps every other character of the file name', () => {
+    const name = '👩🏽‍🔬 "Ünïcode" & <b>名簿</b> %0A.csv';
+    expect(subjectOf('succeeded', name)).toBe(`Import succeeded: ${name}`);
+  });
+
+  it('holds the longest file name there is', () => {
+    expect(subjectOf('succeeded', 'x'.repeat(255))).toHaveLength('Import succeeded: '.length + 255);
+  });
+});

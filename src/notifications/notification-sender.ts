@@ -1,0 +1,105 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { faultPoint } from '../common/fault-point.js';
+import { AppConfig } from '../config/config.js';
+import { DatabaseService } from '../database/database.service.js';
+import { resultsUrl } from '../import-queue/results/batch-resource.js';
+import { backOff } from './back-off.js';
+import { readBatchSummary } from './batch-summary.js';
+import { ClaimHolder } from './claim-holder.js';
+import { isPermanentFault } from './delivery-fault.js';
+import { mailModel } from './mail-model.js';
+import { MailRenderer, type RenderedMail } from './mail-renderer.js';
+import { outcomeOf } from './mail-subject.js';
+import { Mailer } from './mailer.js';
+import { notificationMail } from './notification-mail.js';
+import { NotificationOutbox } from './notification-outbox.js';
+import { oneLine } from './one-line.js';
+import { SENDING_TIMES, type SendingTimes } from './sending-times.js';
+import { claimNotification, type ClaimedNotification, renewClaim } from './sql/claim-notification.js';
+import { type AttemptEnd, endAttempt } from './sql/end-attempt.js';
+
+/** What an attempt came to; `not_due`: there was nothing to claim, `lost`: somebody else took over meanwhile. */
+export type Attempt = AttemptEnd['status'] | 'not_due' | 'lost';
+
+/**
+ * Sends one owed mail, exactly once. It is claimed by a conditional UPDATE, so of any number of jobs for it one
+ * sends; what became of it is written only while the claim holds.
+ *
+ * One window remains, as with every SMTP client: the server has taken the mail (its 250), and we die, or the
+ * connection does, before that is written. Then it is sent again, since the other choice is to lose it. The
+ * Message-ID is the same both times, so receivers can drop the double.
+ */
+@Injectable()
+export class NotificationSender {
+  private readonly logger = new Logger(NotificationSender.name);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly renderer: MailRenderer,
+    private readonly mailer: Mailer,
+    private readonly outbox: NotificationOutbox,
+    private readonly config: AppConfig,
+    @Inject(SENDING_TIMES) private readonly times: SendingTimes,
+  ) {}
+
+  /**
+   * @param stop breaks the attempt off; the mail is then tried again
+   * @throws Error only when PostgreSQL cannot be asked; the mail then comes up again when its claim runs out
+   */
+  async send(notificationId: number, stop: AbortSignal = new AbortController().signal): Promise<Attempt> {
+    const claim = await claimNotification(this.database, notificationId, this.times.claimMs);
+    if (claim === undefined) return 'not_due';
+    const holder = this.holderOf(claim);
+    holder.hold();
+    try {
+      const end = await this.attempt(claim, AbortSignal.any([stop, holder.lost]));
+      const written = await holder.whileHeld(() => endAttempt(this.database, claim, end));
+      this.report(claim, end, written);
+      if (!written) return 'lost';
+      if (end.status === 'pending') await this.outbox.wakeLater(claim.id, end.retryInMs);
+      return end.status;
+    } finally {
+      holder.release();
+    }
+  }
+
+  private holderOf(claim: ClaimedNotification): ClaimHolder {
+    const { claimMs } = this.times;
+    return new ClaimHolder(() => renewClaim(this.database, claim, claimMs), claimMs);
+  }
+
+  private async attempt(claim: ClaimedNotification, signal: AbortSignal): Promise<AttemptEnd> {
+    const retryInMs = backOff(claim.attempts, this.times.backOffMs);
+    let mail: RenderedMail | null = null;
+    try {
+      mail = await this.render(claim.batchId);
+      if (!this.mailer.configured) return { status: 'not_sent_no_smtp', mail, error: null, retryInMs };
+      faultPoint('mail.before-send');
+      await this.mailer.send(notificationMail(claim, mail, this.config.publicUrl), signal);
+      faultPoint('mail.after-accept');
+      return { status: 'sent', mail, error: null, retryInMs };
+    } catch (error) {
+      const status = isPermanentFault(error) ? 'failed' : 'pending';
+      return {
+        status,
+        mail,
+        error: oneLine(error instanceof Error ? error.message : String(error)),
+        retryInMs,
+      };
+    }
+  }
+
+  private async render(batchId: number): Promise<RenderedMail> {
+    const summary = await readBatchSummary(this.database, batchId);
+    const model = mailModel(summary, resultsUrl(this.config.publicUrl, batchId));
+    return this.renderer.render(outcomeOf(summary.batch.status), model);
+  }
+
+  private report({ id, batchId, attempts }: ClaimedNotification, end: AttemptEnd, written: boolean): void {
+    const entry = { notificationId: id, batchId, attempts, status: end.status, error: end.error };
+    if (!written) this.logger.warn({ message: 'mail was taken over by another worker', ...entry });
+    else if (end.status === 'failed') this.logger.error({ message: 'mail was refused for good', ...entry });
+    else if (end.status === 'pending') this.logger.warn({ message: 'mail is tried again', ...entry });
+    else this.logger.log({ message: 'mail', ...entry });
+  }
+}

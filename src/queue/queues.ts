@@ -1,0 +1,18 @@
+/** The Bull queues. A job carries ids only: PostgreSQL is the truth, Redis a wake-up. */
+export const CHUNK_QUEUE = 'import-chunks';
+export const NOTIFICATION_QUEUE = 'notifications';
+export const BEHAVIOR_QUEUE = 'behaviors';
+
+/** One job = one chunk of one batch. */
+export interface ChunkJob {
+  batchId: number;
+  chunkNumber: number;
+}
+
+export interface NotificationJob {
+  notificationId: number;
+}
+
+export interface BehaviorJob {
+  behaviorId: number;
+}

@@ -1,0 +1,45 @@
+import type { Logger } from '@nestjs/common';
+import type { JobOptions, Queue } from 'bull';
+
+/** No caller waits longer for Redis: what it could not be told is found in PostgreSQL. */
+const PATIENCE_MS = 1_000;
+
+const NOT_CONNECTED: readonly string[] = ['reconnecting', 'close', 'end'];
+
+export interface WakeUp<Job> {
+  job: Job;
+  /**
+   * Bull ignores an `add` whose job id it still knows, also of a job that is long completed. Give one only where the
+   * same wake-up is repeated, and let it change when that wake-up must get through.
+   */
+  jobId?: string;
+  delayMs?: number;
+}
+
+/** Adds jobs to a queue in Redis, which may be away: never throws, never takes long. */
+export async function addWakeUps<Job>(
+  queue: Queue<Job>,
+  wakeUps: readonly WakeUp<Job>[],
+  logger: Logger,
+): Promise<void> {
+  if (wakeUps.length === 0) return;
+  // A client that is not connected would keep the command in memory until it is.
+  if (NOT_CONNECTED.includes(queue.client.status)) return;
+  const jobs = wakeUps.map(({ job, jobId, delayMs }) => ({
+    data: job,
+    opts: { ...(jobId !== undefined && { jobId }), delay: delayMs ?? 0 } satisfies JobOptions,
+  }));
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<'late'>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, 'late');
+  });
+  try {
+    if ((await Promise.race([queue.addBulk(jobs), patience])) === 'late') {
+      logger.warn({ message: 'Redis did not answer in time, jobs wait until they are looked for' });
+    }
+  } catch (error) {
+    logger.warn({ message: 'Redis is away, jobs wait until they are looked for', error: String(error) });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,48 @@
+export interface Answer {
+  status: number;
+  body: unknown;
+}
+
+/** The HTTP API as any client would call it. */
+export class ApiClient {
+  private constructor(
+    private readonly url: string,
+    private readonly authorization: string,
+  ) {}
+
+  static withKey(url: string, key: string): ApiClient {
+    return new ApiClient(url, `apikey ${key}`);
+  }
+
+  static signedIn(url: string, email: string, password: string): ApiClient {
+    return new ApiClient(url, `Basic ${Buffer.from(`${email}:${password}`).toString('base64')}`);
+  }
+
+  get<Body>(path: string): Promise<Body> {
+    return this.expect<Body>('GET', path);
+  }
+
+  post<Body>(path: string, body: object | Buffer): Promise<Body> {
+    return this.expect<Body>('POST', path, body);
+  }
+
+  /** @throws Error with what the API said, for answers other than 2xx. */
+  private async expect<Body>(method: string, path: string, content?: object | Buffer): Promise<Body> {
+    const { status, body } = await this.call(method, path, content);
+    if (status >= 300) throw new Error(`${method} ${path} was answered ${status}: ${JSON.stringify(body)}`);
+    return body as Body;
+  }
+
+  async call(method: string, path: string, content?: object | Buffer): Promise<Answer> {
+    const raw = Buffer.isBuffer(content);
+    const response = await fetch(this.url + path, {
+      method,
+      headers: {
+        authorization: this.authorization,
+        ...(content && { 'content-type': raw ? 'application/jsonl' : 'application/json' }),
+      },
+      body: content && (raw ? new Uint8Array(content) : JSON.stringify(content)),
+    });
+    return { status: response.status, body: await response.json() };
+  }
+}

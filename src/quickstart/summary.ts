@@ -1,0 +1,57 @@
+import { relative } from 'node:path';
+import type { AppConfig } from '../config/config.js';
+import type { BatchResource } from '../import-queue/results/batch-resource.js';
+import { DEMO_FILE } from './demo.js';
+import type { QuickstartSecrets } from './quickstart-secrets.js';
+
+/** One sentence: what became of the records. */
+export function describeImport({
+  status,
+  fileName,
+  recordCounts,
+  operations,
+  ...batch
+}: BatchResource): string {
+  const { total, succeeded, failed, invalid } = recordCounts;
+  return (
+    `Import ${batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID} of ${fileName} ended as ${status}: ${total} records, ` +
+    `${succeeded} succeeded (${operations.created} created, ${operations.updated} updated, ` +
+    `${operations.unchanged} unchanged), ${failed} failed, ${invalid} invalid.`
+  );
+}
+
+export interface ServiceFacts {
+  config: AppConfig;
+  secrets: QuickstartSecrets;
+  key: string;
+  batch: BatchResource;
+  importProcessId: number;
+}
+
+/** Where to look, how to sign in, and what to type to do it again. */
+export function describeService({ config, secrets, key, batch, importProcessId }: ServiceFacts): string {
+  const { publicUrl, bootstrapAdminEmail, bootstrapAdminPassword } = config;
+  const ours = bootstrapAdminPassword === secrets.adminPassword;
+  const shownKey = key === config.bootstrapApiKey ? '$BOOTSTRAP_API_KEY' : key;
+  return `
+  The results        ${batch.resultsUrl}
+  Recent Imports     ${publicUrl}/imports
+  API, to try out    ${publicUrl}/docs
+  Job dashboard      ${publicUrl}/queues
+  Sign in as         ${bootstrapAdminEmail} with ${ours ? bootstrapAdminPassword : 'the password you set'}
+  API key            ${shownKey}
+  (what was made up for you is kept in ${shownPath(secrets.file)})
+
+Import it again with curl:
+
+  curl -H "Authorization: apikey ${shownKey}" --data-binary @${shownPath(DEMO_FILE)} \\
+    '${publicUrl}/API/WorkflowImportQueue/CreateBatch?importProcessId=${importProcessId}&fileName=members.jsonl'
+
+Ctrl-C stops it; the data stays in ${config.dataDir}.`;
+}
+
+/** As short as it can be typed here. */
+function shownPath(path: string): string {
+  const fromHere = relative('.', path);
+  return fromHere.startsWith('..') ? path : fromHere;
+}

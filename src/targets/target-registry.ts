@@ -1,0 +1,19 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { RecordTarget } from './target.js';
+
+/** The targets the application was built with; `targets.module.ts` lists them. */
+export const RECORD_TARGETS = Symbol('RECORD_TARGETS');
+
+@Injectable()
+export class TargetRegistry {
+  constructor(@Inject(RECORD_TARGETS) private readonly targets: readonly RecordTarget[]) {}
+
+  get kinds(): readonly string[] {
+    return this.targets.map(({ kind }) => kind);
+  }
+
+  /** `undefined` when no target of that kind was built in. */
+  find(kind: string): RecordTarget | undefined {
+    return this.targets.find((target) => target.kind === kind);
+  }
+}

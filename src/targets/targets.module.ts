@@ -1,0 +1,20 @@
+import { Module } from '@nestjs/common';
+import { WorkflowsModule } from '../workflows/workflows.module.js';
+import { RECORD_TARGETS, TargetRegistry } from './target-registry.js';
+import { WorkflowTarget } from './workflow/workflow.target.js';
+
+/** The targets of this installation. A target of your own is a class that implements `RecordTarget`: list it here. */
+@Module({
+  imports: [WorkflowsModule],
+  providers: [
+    WorkflowTarget,
+    {
+      provide: RECORD_TARGETS,
+      inject: [WorkflowTarget],
+      useFactory: (...targets: WorkflowTarget[]) => targets,
+    },
+    TargetRegistry,
+  ],
+  exports: [TargetRegistry],
+})
+export class TargetsModule {}

@@ -1,0 +1,41 @@
+import type { IdentifierValue } from '../../workflows/rows/parsed-row.js';
+import type { InstanceState } from './instance-state.js';
+
+/**
+ * More instances with one value than this are not told apart: such a value finds several, whatever the rows do.
+ * Only values that are not unique can get there.
+ */
+export const MOST_CARRIERS = 10;
+
+/** Which instances carry an identifier, as the rows so far have left them. */
+export class IdentifierIndex {
+  private readonly carriers = new Map<string, InstanceState[]>();
+
+  add({ name, value }: Pick<IdentifierValue, 'name' | 'value'>, instance: InstanceState): void {
+    const key = keyOf(name, value);
+    const carriers = this.carriers.get(key);
+    if (carriers === undefined) this.carriers.set(key, [instance]);
+    else if (!carriers.includes(instance)) carriers.push(instance);
+  }
+
+  remove(name: string, value: string, instance: InstanceState): void {
+    const key = keyOf(name, value);
+    const carriers = this.carriers.get(key);
+    if (carriers === undefined || carriers.length > MOST_CARRIERS) return;
+    this.carriers.set(
+      key,
+      carriers.filter((carrier) => carrier !== instance),
+    );
+  }
+
+  find({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): readonly InstanceState[] {
+    return this.carriers.get(keyOf(name, value)) ?? NONE;
+  }
+}
+
+const NONE: readonly InstanceState[] = [];
+
+/** PostgreSQL text has no NUL, so no two keys run into each other. */
+function keyOf(name: string, value: string): string {
+  return `${name}\u0000${value}`;
+}

@@ -1,0 +1,111 @@
+import type { JsonValue } from '../../common/json.js';
+import type {
+  ActionEffect,
+  AttributeEffect,
+  MailEffect,
+  WebhookEffect,
+} from '../../workflows/behaviors/action-effects.js';
+import { renderMail, type RenderedTemplate } from '../../workflows/behaviors/mail-template.js';
+import { NOW, valueText } from '../../workflows/behaviors/template.js';
+import type { InstanceStatus } from '../../workflows/entities/workflow-instance.entity.js';
+import { quoted } from '../../workflows/rows/row-errors.js';
+import { RowSource } from '../../workflows/rows/row-source.js';
+import { ValueError } from '../../workflows/rows/values/value-error.js';
+import type { RecordError } from '../target.js';
+import type { Changes, InstanceState } from './instance-state.js';
+import { attributesText, changesText } from './json-text.js';
+
+/** What is to go out after the commit, as the record left the instance: nothing later changes it. */
+export type OwedBehavior = { line: number; instance: InstanceState; number: number; action: string } & (
+  | { kind: 'sendEmail'; recipient: string; mail: RenderedTemplate }
+  | {
+      kind: 'webhook';
+      url: string;
+      secret: string | null;
+      status: InstanceStatus;
+      step: string | null;
+      /** JSON texts. */
+      attributes: string;
+      changes: string;
+    }
+);
+
+/** Sets the attributes and performs the primaries; the changes join those of the row. */
+export function changeByEffects(
+  instance: InstanceState,
+  effects: readonly ActionEffect[],
+  now: string,
+  changes: Changes,
+): RecordError | null {
+  for (const effect of effects) {
+    if (effect.kind === 'primary') {
+      instance.performPrimary(effect.primary, changes);
+    } else if (effect.kind === 'setAttribute') {
+      const value = valueOf(effect, instance, now);
+      if (value instanceof ValueError) return refused(effect, value);
+      instance.setAttribute(effect.name, value, changes);
+    }
+  }
+  return null;
+}
+
+/** What goes out for a record, of the instance as all of the record left it. */
+export function owedBy(
+  instance: InstanceState,
+  effects: readonly ActionEffect[],
+  now: string,
+  changes: Changes,
+  line: number,
+): OwedBehavior[] {
+  return effects.flatMap((effect) => {
+    if (effect.kind === 'sendEmail') return [mailOf(effect, instance, now, line)];
+    return effect.kind === 'webhook' ? [webhookOf(effect, instance, changes, line)] : [];
+  });
+}
+
+function valueOf(
+  { name, value, type, isDate }: AttributeEffect,
+  instance: InstanceState,
+  now: string,
+): JsonValue | ValueError {
+  const moment = isDate ? now.slice(0, 10) : now;
+  const { soleName } = value;
+  // Nothing but another attribute: taken as it is, so that no list and no number has to go through a text.
+  const written =
+    soleName === null || soleName === NOW
+      ? value.render((each) => textOf(instance, each, moment))
+      : (instance.attributes.get(soleName) ?? null);
+  if (written === null || written === '') return null;
+  return type.parse(written, new RowSource(JSON.stringify({ [name]: written })));
+}
+
+function refused({ name }: AttributeEffect, { rule }: ValueError): RecordError {
+  const message = `the behavior that sets ${quoted(name)} came to a value that it refuses: it ${rule}`;
+  return { code: 'behavior_value_refused', message };
+}
+
+function mailOf(effect: MailEffect, instance: InstanceState, now: string, line: number): OwedBehavior {
+  const { kind, number, action, to } = effect;
+  const recipient = 'address' in to ? to.address : valueText(instance.attributes.get(to.name));
+  const mail = renderMail(effect, (name) => textOf(instance, name, now));
+  return { kind, number, action, line, instance, recipient, mail };
+}
+
+function webhookOf(
+  { kind, number, action, url, secret }: WebhookEffect,
+  instance: InstanceState,
+  changes: Changes,
+  line: number,
+): OwedBehavior {
+  return {
+    ...{ kind, number, action, line, instance, url, secret },
+    status: instance.status,
+    step: instance.step,
+    attributes: attributesText(instance.attributes),
+    changes: changesText(changes),
+  };
+}
+
+function textOf(instance: InstanceState, name: string, now: string): string {
+  return name === NOW ? now : valueText(instance.attributes.get(name));
+}

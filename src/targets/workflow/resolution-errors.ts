@@ -1,0 +1,46 @@
+import { jsonPointer } from '../../common/json-pointer.js';
+import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
+import { quoted } from '../../workflows/rows/row-errors.js';
+import type { RecordError } from '../target.js';
+
+/** Nothing is found, and nothing may be created. */
+export function noMatch({ identifiers }: ParsedRow): RecordError {
+  const message =
+    identifiers.length === 0
+      ? 'the row has no identifier, so it finds nothing, and this import process creates nothing'
+      : `nothing has ${named(identifiers, ' or ')}, and this import process creates nothing`;
+  return { code: 'no_match', message };
+}
+
+/** The row is about something that is there, and must not be. */
+export function alreadyExists({ identifiers }: ParsedRow): RecordError {
+  const message = `there is one already that has ${named(identifiers, ' or ')}, and this import process changes nothing`;
+  return { code: 'already_exists', message };
+}
+
+export function instanceCompleted({ action }: ParsedRow): RecordError {
+  const message = `it is completed, and the actions of the step ${quoted(action.step)} are not performed on what is completed`;
+  return { code: 'instance_completed', message };
+}
+
+export function severalInstances(identifier: IdentifierValue): RecordError {
+  return ambiguousMatch(
+    identifier,
+    `several have ${named([identifier], '')}; add an identifier that only one has`,
+  );
+}
+
+export function differentInstances(first: IdentifierValue, other: IdentifierValue): RecordError {
+  return ambiguousMatch(
+    other,
+    `${named([first], '')} finds one and ${named([other], '')} another; correct the one that is wrong`,
+  );
+}
+
+function ambiguousMatch({ name }: IdentifierValue, message: string): RecordError {
+  return { code: 'ambiguous_match', message, pointer: jsonPointer(name) };
+}
+
+function named(identifiers: readonly IdentifierValue[], conjunction: string): string {
+  return identifiers.map(({ name, written }) => `${name} ${quoted(written)}`).join(conjunction);
+}

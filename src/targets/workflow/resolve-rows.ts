@@ -1,0 +1,192 @@
+import type { WorkflowTargetConfiguration } from '../../workflows/definition.js';
+import type { ActionEffect, ActionEffects } from '../../workflows/behaviors/action-effects.js';
+import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
+import type { RecordError } from '../target.js';
+import { IdentifierIndex } from './identifier-index.js';
+import { InstanceState, type Changes, type StoredInstance } from './instance-state.js';
+import { changeByEffects, owedBy, type OwedBehavior } from './perform-effects.js';
+import {
+  alreadyExists,
+  differentInstances,
+  instanceCompleted,
+  noMatch,
+  severalInstances,
+} from './resolution-errors.js';
+
+export interface ResolutionRules {
+  configuration: Pick<WorkflowTargetConfiguration, 'onNoMatch' | 'onMatch'>;
+  /** Whether the step's actions may be performed on completed instances. */
+  actsOnTerminal: boolean;
+  /** Step a new instance stands at; `null` where the workflow has no data entry step. */
+  firstStep: string | null;
+  /** The form an identifier is found by (case-folded where the definition says so). */
+  fold: (name: string, written: string) => string;
+  /** What follows from an action, by its id. */
+  effects: ActionEffects;
+  /** ISO 8601; `{{now}}` of every template. */
+  now: string;
+}
+
+/** An instance that carries an identifier of one of the rows. */
+export interface Match {
+  name: string;
+  value: string;
+  instance: StoredInstance;
+}
+
+/** What became of one row. */
+export type ResolvedRow =
+  | { line: number; result: 'created' | 'updated' | 'unchanged' | 'skipped'; instance: InstanceState }
+  | { line: number; result: 'rejected'; instance: InstanceState | null; error: RecordError };
+
+/** One effect of one row: one entry of the log. */
+export interface Effect {
+  line: number;
+  action: string;
+  instance: InstanceState;
+  changes: Changes;
+}
+
+/** What became of the rows, and what has to be written for it; all in line order. */
+export interface Resolution {
+  rows: ResolvedRow[];
+  created: InstanceState[];
+  /** Stored instances that are otherwise now. */
+  updated: InstanceState[];
+  effects: Effect[];
+  /** What goes out after the commit. */
+  owed: OwedBehavior[];
+}
+
+/**
+ * Performs rows on the instances they find, in line order: a row sees what those before it did, as if each were
+ * processed by itself.
+ */
+export function resolveRows(
+  rows: readonly ParsedRow[],
+  matches: readonly Match[],
+  rules: ResolutionRules,
+): Resolution {
+  return new RowResolver(matches, rules).resolve(rows);
+}
+
+class RowResolver {
+  private readonly index = new IdentifierIndex();
+  private readonly created: InstanceState[] = [];
+  private readonly updated = new Set<InstanceState>();
+  private readonly effects: Effect[] = [];
+  private readonly owed: OwedBehavior[] = [];
+
+  constructor(
+    matches: readonly Match[],
+    private readonly rules: ResolutionRules,
+  ) {
+    const states = new Map<number, InstanceState>();
+    for (const match of matches) {
+      const { id } = match.instance;
+      const state = states.get(id) ?? InstanceState.of(match.instance);
+      states.set(id, state);
+      this.index.add(match, state);
+    }
+  }
+
+  resolve(rows: readonly ParsedRow[]): Resolution {
+    const resolved = rows.map((row) => this.resolveRow(row));
+    const { created, effects, owed } = this;
+    return { rows: resolved, created, updated: [...this.updated], effects, owed };
+  }
+
+  private resolveRow(row: ParsedRow): ResolvedRow {
+    const { line } = row;
+    const { onNoMatch, onMatch } = this.rules.configuration;
+    const { instance, error } = this.find(row.identifiers);
+    if (error !== undefined) return { line, result: 'rejected', instance: null, error };
+    if (instance === null) {
+      if (onNoMatch === 'reject') return { line, result: 'rejected', instance, error: noMatch(row) };
+      return this.create(row);
+    }
+    if (onMatch === 'skip') return { line, result: 'skipped', instance };
+    if (onMatch === 'reject') return { line, result: 'rejected', instance, error: alreadyExists(row) };
+    if (instance.isTerminal && !this.rules.actsOnTerminal) {
+      return { line, result: 'rejected', instance, error: instanceCompleted(row) };
+    }
+    return this.update(row, instance);
+  }
+
+  /** The instance that every identifier points at which points at any. */
+  private find(
+    identifiers: readonly IdentifierValue[],
+  ): { instance: InstanceState | null; error?: undefined } | { instance?: undefined; error: RecordError } {
+    let found: InstanceState | null = null;
+    let foundBy: IdentifierValue | null = null;
+    for (const identifier of identifiers) {
+      const carriers = this.index.find(identifier);
+      const [carrier] = carriers;
+      if (carrier === undefined) continue;
+      if (carriers.length > 1) return { error: severalInstances(identifier) };
+      if (foundBy !== null && carrier !== found) return { error: differentInstances(foundBy, identifier) };
+      found = carrier;
+      foundBy = identifier;
+    }
+    return { instance: found };
+  }
+
+  private create(row: ParsedRow): ResolvedRow {
+    const { line } = row;
+    const { instance, changes } = InstanceState.create(row, this.rules.firstStep);
+    const effects = this.effectsOf(row);
+    const error = changeByEffects(instance, effects, this.rules.now, changes);
+    if (error !== null) return { line, result: 'rejected', instance: null, error };
+    instance.carry(row.identifiers);
+    for (const identifier of row.identifiers) this.index.add(identifier, instance);
+    this.created.push(instance);
+    this.wrote(row, instance, changes, effects);
+    return { line, result: 'created', instance };
+  }
+
+  private update(row: ParsedRow, instance: InstanceState): ResolvedRow {
+    const { line } = row;
+    const given = row.identifiers.filter((identifier) => !this.carries(instance, identifier));
+    const changes = instance.perform(row, given);
+    if (changes.length === 0) return { line, result: 'unchanged', instance };
+    const effects = this.effectsOf(row);
+    const error = changeByEffects(instance, effects, this.rules.now, changes);
+    if (error !== null) {
+      instance.revert(changes);
+      return { line, result: 'rejected', instance, error };
+    }
+    for (const identifier of given) {
+      for (const value of instance.valuesOf(identifier.name)) {
+        this.index.remove(identifier.name, value, instance);
+      }
+      this.index.add(identifier, instance);
+    }
+    instance.carry(given);
+    if (instance.stored !== null) this.updated.add(instance);
+    this.wrote(row, instance, changes, effects);
+    return { line, result: 'updated', instance };
+  }
+
+  private effectsOf({ action }: ParsedRow): readonly ActionEffect[] {
+    return this.rules.effects.get(action.id) ?? NO_EFFECTS;
+  }
+
+  private wrote(
+    { line, action }: ParsedRow,
+    instance: InstanceState,
+    changes: Changes,
+    effects: readonly ActionEffect[],
+  ): void {
+    this.effects.push({ line, action: action.name, instance, changes });
+    if (effects.length === 0) return;
+    for (const behavior of owedBy(instance, effects, this.rules.now, changes, line)) this.owed.push(behavior);
+  }
+
+  /** Written otherwise but found by the same: that is no change. */
+  private carries(instance: InstanceState, { name, value }: IdentifierValue): boolean {
+    const written = instance.attributes.get(name);
+    return typeof written === 'string' && this.rules.fold(name, written) === value;
+  }
+}
+
+const NO_EFFECTS: readonly ActionEffect[] = [];

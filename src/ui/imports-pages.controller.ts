@@ -1,0 +1,79 @@
+import { Controller, Get, Header, Param, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Principal } from '../auth/principal.js';
+import { BrowserPage, RequirePermission } from '../auth/require-permission.decorator.js';
+import { validateQuery } from '../common/http/validate-query.js';
+import { BatchIdPipe } from '../import-queue/results/batch-id.pipe.js';
+import { DownloadResultsDto } from '../import-queue/results/dto/download-results.dto.js';
+import { ListBatchesDto } from '../import-queue/results/dto/list-batches.dto.js';
+import { ResultDownload } from '../import-queue/results/result-download.js';
+import { ShowImportDto } from './dto/show-import.dto.js';
+import { ImportActions } from './import-actions.js';
+import { ImportPage } from './import.page.js';
+import { PageErrorFilter } from './page-error.filter.js';
+import { RecentImportsPage } from './recent-imports.page.js';
+
+@ApiExcludeController()
+@BrowserPage()
+@Controller()
+@RequirePermission('ViewImports')
+@UseFilters(PageErrorFilter)
+export class ImportsPagesController {
+  constructor(
+    private readonly recentImports: RecentImportsPage,
+    private readonly importPage: ImportPage,
+    private readonly actions: ImportActions,
+    private readonly download: ResultDownload,
+  ) {}
+
+  @Get()
+  @Redirect('/imports')
+  home(): void {}
+
+  @Get('imports')
+  @Header('Content-Type', 'text/html; charset=utf-8')
+  @Header('Cache-Control', 'no-store')
+  imports(@Query() query: object, @CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.recentImports.render(validateQuery(ListBatchesDto, withoutBlanks(query)), principal);
+  }
+
+  @Get('imports/:id')
+  @Header('Content-Type', 'text/html; charset=utf-8')
+  @Header('Cache-Control', 'no-store')
+  import(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: ShowImportDto,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.importPage.render(id, query, principal);
+  }
+
+  /** Beside the page, since browsers send Basic credentials without being asked only to paths beside it. */
+  @Get('imports/:id/results')
+  results(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: DownloadResultsDto,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    return this.download.send(id, query, principal, response);
+  }
+
+  @Post('imports/:id/:action')
+  @RequirePermission('ManageImports')
+  @Redirect(undefined, 303)
+  async act(
+    @Param('id', BatchIdPipe) id: number,
+    @Param('action') action: string,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: `/imports/${await this.actions.perform(action, id, principal)}` };
+  }
+}
+
+/** A form sends its empty fields too: they filter nothing. */
+function withoutBlanks(query: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
+}

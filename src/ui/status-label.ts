@@ -1,0 +1,55 @@
+import type { BatchStatus } from '../import-queue/batch-state.js';
+import type { RecordStatus } from '../import-queue/record-status.js';
+import type { NotificationStatus } from '../notifications/entities/notification.entity.js';
+
+/** The colours of a badge; the style sheet says what they look like. */
+export type Tone = 'good' | 'bad' | 'busy' | 'quiet';
+
+export interface StatusLabel {
+  text: string;
+  tone: Tone;
+}
+
+const BATCH: Readonly<Record<BatchStatus, StatusLabel>> = {
+  receiving: { text: 'Receiving', tone: 'busy' },
+  awaiting_confirmation: { text: 'Awaiting confirmation', tone: 'quiet' },
+  queued: { text: 'Queued', tone: 'busy' },
+  in_progress: { text: 'In progress', tone: 'busy' },
+  paused: { text: 'Paused', tone: 'quiet' },
+  canceling: { text: 'Canceling', tone: 'quiet' },
+  canceled: { text: 'Canceled', tone: 'quiet' },
+  completed: { text: 'Completed', tone: 'good' },
+  completed_with_errors: { text: 'Completed with errors', tone: 'bad' },
+  failed: { text: 'Failed', tone: 'bad' },
+};
+
+const RECORD: Readonly<Record<RecordStatus, StatusLabel>> = {
+  pending: { text: 'Pending', tone: 'busy' },
+  invalid: { text: 'Invalid', tone: 'bad' },
+  processing: { text: 'Processing', tone: 'busy' },
+  succeeded: { text: 'Succeeded', tone: 'good' },
+  failed: { text: 'Failed', tone: 'bad' },
+  skipped: { text: 'Skipped', tone: 'quiet' },
+  canceled: { text: 'Canceled', tone: 'quiet' },
+  unknown: { text: 'Unknown', tone: 'bad' },
+};
+
+const MAIL: Readonly<Record<NotificationStatus, StatusLabel>> = {
+  pending: { text: 'To be sent', tone: 'busy' },
+  sending: { text: 'Being sent', tone: 'busy' },
+  sent: { text: 'Sent', tone: 'good' },
+  failed: { text: 'Not delivered', tone: 'bad' },
+  not_sent_no_smtp: { text: 'Not sent: no mail server is set', tone: 'quiet' },
+};
+
+export function batchLabel(status: BatchStatus): StatusLabel {
+  return BATCH[status];
+}
+
+export function recordLabel(status: RecordStatus): StatusLabel {
+  return RECORD[status];
+}
+
+export function mailLabel(status: NotificationStatus): StatusLabel {
+  return MAIL[status];
+}

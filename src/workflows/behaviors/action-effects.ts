@@ -1,0 +1,130 @@
+import type {
+  ActionDefinition,
+  BehaviorDefinition,
+  PrimaryEffect,
+  StepDefinition,
+  WorkflowDefinition,
+} from '../definition.js';
+import type { ValueType } from '../rows/values/value-type.js';
+import { valueTypeOf } from '../rows/values/value-type-of.js';
+import { findAction } from './find-action.js';
+import { mailTemplate, type MailTemplate } from './mail-template.js';
+import { Template } from './template.js';
+
+/** Sets an attribute, in the transaction of the action. */
+export interface AttributeEffect {
+  kind: 'setAttribute';
+  name: string;
+  value: Template;
+  type: ValueType;
+  /** A Date takes the day of `{{now}}`, in UTC. */
+  isDate: boolean;
+}
+
+/** What goes out after the commit. `number`: its place among all that follows from the action. */
+interface OutgoingEffect {
+  number: number;
+  /** The action whose behavior it is, which may be another than that of the row. */
+  action: string;
+}
+
+export interface MailEffect extends OutgoingEffect, MailTemplate {
+  kind: 'sendEmail';
+  /** An identifier, an attribute, or (as `address`) a fixed address. */
+  to: { name: string } | { address: string };
+}
+
+export interface WebhookEffect extends OutgoingEffect {
+  kind: 'webhook';
+  url: string;
+  secret: string | null;
+}
+
+export type ActionEffect =
+  AttributeEffect | { kind: 'primary'; primary: PrimaryEffect } | MailEffect | WebhookEffect;
+
+/** What follows from each action once its inputs and its primary have changed something, by id; only where it is any. */
+export type ActionEffects = ReadonlyMap<number, readonly ActionEffect[]>;
+
+/**
+ * Makes the behaviors of a step's actions ready for many records: actions that they perform are written out in their
+ * place, in order. A definition is checked when saved, so the chains end.
+ * @param isMuted leaves out what goes out
+ */
+export function compileEffects(
+  definition: WorkflowDefinition,
+  step: StepDefinition,
+  isMuted: boolean,
+): ActionEffects {
+  const compiler = new EffectCompiler(definition);
+  const compiled = step.actions.map((action) => {
+    const effects = compiler.compile(action, step.name);
+    return [action.id, isMuted ? effects.filter(changesInstance) : effects] as const;
+  });
+  return new Map(compiled.filter(([, effects]) => effects.length > 0));
+}
+
+function changesInstance({ kind }: ActionEffect): boolean {
+  return kind === 'setAttribute' || kind === 'primary';
+}
+
+class EffectCompiler {
+  private readonly actions: readonly (ActionDefinition & { step: string })[];
+  private readonly types = new Map<string, ValueType>();
+
+  constructor(private readonly definition: WorkflowDefinition) {
+    this.actions = definition.steps.flatMap(({ name: step, actions }) =>
+      actions.map((action) => ({ ...action, step })),
+    );
+  }
+
+  compile(action: ActionDefinition, step: string): ActionEffect[] {
+    const effects: ActionEffect[] = [];
+    this.append(effects, action, step);
+    return effects;
+  }
+
+  private append(effects: ActionEffect[], { name, behaviors = [] }: ActionDefinition, step: string): void {
+    for (const behavior of behaviors) {
+      if (behavior.kind === 'performAction') {
+        const action = findAction(this.actions, behavior.action, step);
+        if (typeof action === 'string') throw new Error(`"${behavior.action}" is an ${action} action`);
+        effects.push({ kind: 'primary', primary: action.primary });
+        this.append(effects, action, action.step);
+      } else {
+        effects.push(this.effect(behavior, effects.length + 1, name));
+      }
+    }
+  }
+
+  private effect(
+    behavior: Exclude<BehaviorDefinition, { kind: 'performAction' }>,
+    number: number,
+    action: string,
+  ): ActionEffect {
+    switch (behavior.kind) {
+      case 'setAttribute':
+        return this.attributeEffect(behavior.name, behavior.value);
+      case 'sendEmail': {
+        const { kind, to, subject, template } = behavior;
+        const { identifiers, attributes } = this.definition;
+        const isNamed = [...identifiers, ...attributes].some(({ name }) => name === to);
+        const recipient = isNamed ? { name: to } : { address: to };
+        return { kind, number, action, to: recipient, ...mailTemplate(subject, template) };
+      }
+      case 'webhook': {
+        const { kind, url, secret = null } = behavior;
+        return { kind, number, action, url, secret };
+      }
+    }
+  }
+
+  private attributeEffect(name: string, value: string): AttributeEffect {
+    const attribute = this.definition.attributes.find((each) => each.name === name);
+    if (attribute === undefined) throw new Error(`a behavior sets "${name}", which is no attribute`);
+    const type = this.types.get(name) ?? valueTypeOf(attribute);
+    this.types.set(name, type);
+    const isDate = attribute.type === 'Date';
+    return { kind: 'setAttribute', name, value: Template.parse(value), type, isDate };
+  }
+}

@@ -1,0 +1,91 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { faultPoint } from '../../../common/fault-point.js';
+import { AppConfig } from '../../../config/config.js';
+import { DatabaseService } from '../../../database/database.service.js';
+import { backOff } from '../../../notifications/back-off.js';
+import { ClaimHolder } from '../../../notifications/claim-holder.js';
+import { isPermanentFault } from '../../../notifications/delivery-fault.js';
+import { Mailer } from '../../../notifications/mailer.js';
+import { oneLine } from '../../../notifications/one-line.js';
+import { SENDING_TIMES, type SendingTimes } from '../../../notifications/sending-times.js';
+import { WebhookClient } from '../../../webhooks/webhook-client.js';
+import { WebhookFault } from '../../../webhooks/webhook-fault.js';
+import { BehaviorQueue } from './behavior-queue.js';
+import { behaviorMail, behaviorWebhook } from './outgoing.js';
+import { claimBehavior, renewClaim, type ClaimedBehavior } from './sql/claim-behavior.js';
+import { endAttempt, type BehaviorEnd } from './sql/end-attempt.js';
+
+/** What an attempt came to; `not_due`: there was nothing to claim, `lost`: somebody else took over meanwhile. */
+export type BehaviorAttempt = BehaviorEnd['status'] | 'not_due' | 'lost';
+
+/**
+ * Sends one owed mail or webhook, once, as `NotificationSender` does: claimed by a conditional UPDATE, and written
+ * down only while the claim holds. In the one window that remains (taken by the receiver, not yet written down) it is
+ * sent again, under the same id.
+ */
+@Injectable()
+export class BehaviorSender {
+  private readonly logger = new Logger(BehaviorSender.name);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly mailer: Mailer,
+    private readonly webhooks: WebhookClient,
+    private readonly queue: BehaviorQueue,
+    private readonly config: AppConfig,
+    @Inject(SENDING_TIMES) private readonly times: SendingTimes,
+  ) {}
+
+  /**
+   * @param stop breaks the attempt off; it is then tried again
+   * @throws Error only when PostgreSQL cannot be asked
+   */
+  async send(behaviorId: number, stop: AbortSignal = new AbortController().signal): Promise<BehaviorAttempt> {
+    const { claimMs } = this.times;
+    const claim = await claimBehavior(this.database, behaviorId, claimMs);
+    if (claim === undefined) return 'not_due';
+    const holder = new ClaimHolder(() => renewClaim(this.database, claim, claimMs), claimMs);
+    holder.hold();
+    try {
+      const end = await this.attempt(claim, AbortSignal.any([stop, holder.lost]));
+      const written = await holder.whileHeld(() => endAttempt(this.database, claim, end));
+      this.report(claim, end, written);
+      if (!written) return 'lost';
+      if (end.status === 'pending') await this.queue.add([{ job: { behaviorId }, delayMs: end.retryInMs }]);
+      return end.status;
+    } finally {
+      holder.release();
+    }
+  }
+
+  private async attempt(claim: ClaimedBehavior, signal: AbortSignal): Promise<BehaviorEnd> {
+    const retryInMs = backOff(claim.attempts, this.times.backOffMs);
+    try {
+      if (claim.kind === 'sendEmail' && !this.mailer.configured) {
+        return { status: 'not_sent_no_smtp', error: null, retryInMs };
+      }
+      faultPoint('behavior.before-send');
+      await this.deliver(claim, signal);
+      faultPoint('behavior.after-accept');
+      return { status: 'sent', error: null, retryInMs };
+    } catch (error) {
+      const message = oneLine(error instanceof Error ? error.message : String(error));
+      const isPermanent = error instanceof WebhookFault ? error.isPermanent : isPermanentFault(error);
+      return { status: isPermanent ? 'failed' : 'pending', error: message, retryInMs };
+    }
+  }
+
+  private deliver(claim: ClaimedBehavior, signal: AbortSignal): Promise<void> {
+    if (claim.kind === 'webhook') return this.webhooks.post(claim.recipient, behaviorWebhook(claim), signal);
+    return this.mailer.send(behaviorMail(claim, this.config.publicUrl), signal);
+  }
+
+  private report({ id, kind, batchId, attempts }: ClaimedBehavior, end: BehaviorEnd, written: boolean): void {
+    const { status, error } = end;
+    const entry = { behaviorId: id, kind, batchId, attempts, status, error };
+    if (!written) this.logger.warn({ message: 'behavior was taken over by another worker', ...entry });
+    else if (status === 'failed') this.logger.error({ message: 'behavior was refused for good', ...entry });
+    else if (status === 'pending') this.logger.warn({ message: 'behavior is tried again', ...entry });
+    else this.logger.debug({ message: 'behavior', ...entry });
+  }
+}

@@ -1,0 +1,66 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { DatabaseService } from '../../../database/database.service.js';
+import { BehaviorQueue } from './behavior-queue.js';
+import { selectDueBehaviors } from './sql/select-due-behaviors.js';
+
+/**
+ * Chunks commit behaviors, and what runs chunks knows of none; so they are looked for this often. That is one probe of
+ * an index which is empty most of the time.
+ */
+const LOOK_EVERY_MS = 1_000;
+
+/** As many as Redis should hold; the next ones follow as these are sent. */
+const WAKE_AT_A_TIME = 1_000;
+
+/** One due behavior is woken at most once in this time, lest a backlog grow in Redis with every look at it. */
+const WAKE_AGAIN_AFTER_MS = 30_000;
+
+/**
+ * Has every behavior sent that is due, and those whose sender fell silent. They live in PostgreSQL, a job in Redis only
+ * wakes somebody: one too many is harmless, and one that Redis lost is made again.
+ */
+@Injectable()
+export class BehaviorWaker implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger(BehaviorWaker.name);
+  private timer: NodeJS.Timeout | undefined;
+  private look: Promise<void> = Promise.resolve();
+  private stopped = false;
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly queue: BehaviorQueue,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.lookAndRepeat();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.look;
+  }
+
+  private lookAndRepeat(): void {
+    this.look = this.wakeDue().finally(() => {
+      if (!this.stopped) this.timer = setTimeout(() => this.lookAndRepeat(), LOOK_EVERY_MS);
+    });
+  }
+
+  private async wakeDue(): Promise<void> {
+    try {
+      const due = await selectDueBehaviors(this.database, WAKE_AT_A_TIME);
+      const period = Math.floor(Date.now() / WAKE_AGAIN_AFTER_MS);
+      await this.queue.add(
+        due.map(({ id, attempts, resends }) => ({
+          job: { behaviorId: id },
+          // With the attempt, so that the job of one that failed never stands in the way of the next.
+          jobId: `${id}.${attempts}.${resends}.${period}`,
+        })),
+      );
+    } catch (error) {
+      const stack = error instanceof Error ? error.stack : String(error);
+      this.logger.error({ message: 'behaviors that are due could not be looked for' }, stack);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import type { Sql } from '../../../../database/transaction.js';
+import { IS_DUE } from '../../../../notifications/sql/select-due-notifications.js';
+import type { BehaviorKind } from '../../../entities/behavior-outbox.entity.js';
+
+/**
+ * A behavior that is ours to send, with all that is sent. `attempts` grows with every claim and so is its fencing
+ * token: whatever is written under an older one is written nowhere.
+ */
+export interface ClaimedBehavior {
+  id: number;
+  batchId: number | null;
+  kind: BehaviorKind;
+  recipient: string;
+  subject: string | null;
+  textBody: string | null;
+  htmlBody: string | null;
+  jsonBody: string | null;
+  secret: string | null;
+  attempts: number;
+  resends: number;
+  createdAt: Date;
+}
+
+/** Of any number that ask for the same behavior at once, one is answered it: the others then find it claimed. */
+export async function claimBehavior(
+  sql: Sql,
+  id: number,
+  claimMs: number,
+): Promise<ClaimedBehavior | undefined> {
+  const { rows } = await sql.query<ClaimedBehavior>(
+    `UPDATE behavior_outbox
+        SET status = 'sending', attempts = attempts + 1,
+            locked_until = now() + make_interval(secs => $2 / 1000.0)
+      WHERE behavior_id = $1 AND ${IS_DUE}
+     RETURNING behavior_id AS id, workflow_import_queue_batch_id AS "batchId", kind, recipient, subject,
+               text_body AS "textBody", html_body AS "htmlBody", json_body AS "jsonBody", secret, attempts, resends,
+               created_at AS "createdAt"`,
+    [id, claimMs],
+  );
+  return rows[0];
+}
+
+/** Answers whether the claim still holds; if not, somebody else took over. */
+export async function renewClaim(
+  sql: Sql,
+  claim: Pick<ClaimedBehavior, 'id' | 'attempts'>,
+  claimMs: number,
+): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `UPDATE behavior_outbox SET locked_until = now() + make_interval(secs => $3 / 1000.0)
+      WHERE behavior_id = $1 AND attempts = $2 AND status = 'sending'`,
+    [claim.id, claim.attempts, claimMs],
+  );
+  return rowCount === 1;
+}

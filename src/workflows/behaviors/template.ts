@@ -1,0 +1,68 @@
+import type { JsonValue } from '../../common/json.js';
+
+/** The placeholder that stands for the time of the transaction. */
+export const NOW = 'now';
+
+const PLACEHOLDER = /\{\{([^{}]*)\}\}/g;
+
+/**
+ * A text with placeholders: `Dear {{First Name}}`. No logic, on purpose: what a template can do is to be seen by
+ * reading it, and no value can ever be taken for a part of the template.
+ */
+export class Template {
+  private constructor(
+    /** One more than the names: what stands before, between and after the placeholders. */
+    private readonly literals: readonly string[],
+    /** The names in the placeholders, in turn. */
+    readonly names: readonly string[],
+  ) {}
+
+  static parse(text: string): Template {
+    const literals: string[] = [];
+    const names: string[] = [];
+    let end = 0;
+    for (const { index, 0: placeholder, 1: name = '' } of text.matchAll(PLACEHOLDER)) {
+      literals.push(text.slice(end, index));
+      names.push(name.trim());
+      end = index + placeholder.length;
+    }
+    return new Template([...literals, text.slice(end)], names);
+  }
+
+  /** Whether braces are left over that make no placeholder, as in `{{First Name}`. */
+  get isMalformed(): boolean {
+    return this.literals.some((literal) => literal.includes('{{') || literal.includes('}}'));
+  }
+
+  /** The name of the only placeholder where nothing else is in the text; else `null`. */
+  get soleName(): string | null {
+    const isSole = this.names.length === 1 && this.literals.every((literal) => literal === '');
+    return isSole ? (this.names[0] ?? null) : null;
+  }
+
+  render(textOf: (name: string) => string): string {
+    let text = this.literals[0] ?? '';
+    for (const [index, name] of this.names.entries()) text += textOf(name) + (this.literals[index + 1] ?? '');
+    return text;
+  }
+}
+
+/** A value as people read it; nothing where there is none. */
+export function valueText(value: JsonValue | undefined): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return value;
+  return Array.isArray(value) ? value.map(valueText).join(', ') : JSON.stringify(value);
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** Text as it may stand in HTML, between elements and in quoted attributes alike. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
+}

@@ -1,0 +1,124 @@
+import { Controller, Get, Header, HttpCode, Param, Post, Req, Res } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiBadRequestResponse,
+  ApiConflictResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiProduces,
+  ApiQuery,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import type { Principal } from '../../auth/principal.js';
+import { RequirePermission } from '../../auth/require-permission.decorator.js';
+import { validateQuery } from '../../common/http/validate-query.js';
+import { nextLink } from '../../common/pagination.js';
+import { ExportInstancesDto } from './dto/export-instances.dto.js';
+import { ListInstancesDto } from './dto/list-instances.dto.js';
+import { PageDto } from './dto/page.dto.js';
+import type { StoredBehavior } from '../behaviors/sending/sql/select-behaviors.js';
+import { BehaviorIdPipe } from './behavior-id.pipe.js';
+import { InstanceIdPipe } from './instance-id.pipe.js';
+import { InstancesService } from './instances.service.js';
+
+@ApiTags('Workflows')
+@ApiParam({ name: 'name', example: 'grant-role' })
+@ApiBadRequestResponse({
+  description: 'unknown_parameter, repeated_parameter, invalid_parameter, invalid_cursor',
+})
+@ApiNotFoundResponse({ description: 'workflow_not_found, workflow_instance_not_found, behavior_not_found' })
+@Controller('API/Workflows/:name/Instances')
+@RequirePermission('ViewImports', 'Configure')
+export class InstancesController {
+  constructor(private readonly instances: InstancesService) {}
+
+  @Get()
+  @ApiOperation({ summary: 'List instances of a workflow, newest first' })
+  @ApiQuery({ type: ListInstancesDto })
+  @ApiOkResponse({
+    description: '{items: [{id, workflow, status, step, attributes, createdAt, updatedAt}], nextCursor}',
+  })
+  @Header('Content-Type', 'application/json; charset=utf-8')
+  async list(
+    @Param('name') name: string,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    const query = validateQuery(ListInstancesDto, request.query);
+    const { json, nextCursor } = await this.instances.page(name, query, principal);
+    linkNext(request, response, nextCursor);
+    return json;
+  }
+
+  // Before ":id", which would take "Export" for an id.
+  @Get('Export')
+  @ApiOperation({ summary: 'Download instances, oldest first, as JSON Lines or CSV' })
+  @ApiQuery({ type: ExportInstancesDto })
+  @ApiProduces('application/jsonl', 'text/csv')
+  @ApiOkResponse({ description: 'The file' })
+  export(
+    @Param('name') name: string,
+    @Req() request: Request,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    return this.instances.export(name, validateQuery(ExportInstancesDto, request.query), principal, response);
+  }
+
+  @Get(':id')
+  @ApiOperation({
+    summary:
+      'One instance, its log (who changed what, from which batch and line) and its behaviors, newest first',
+    description: '`limit` and `after` page through the log. Of the behaviors the newest 100 are shown.',
+  })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiQuery({ type: PageDto })
+  @ApiOkResponse({
+    description:
+      'The instance with log: {items: [{id, loggedAt, actor, batchId, line, action, changes}], nextCursor}; ' +
+      'changes has [before, after] by attribute; behaviors: {items: [{id, kind, action, batchId, line, recipient, ' +
+      'subject, status, attempts, lastError, createdAt, nextAttemptAt, sentAt}]}',
+  })
+  @Header('Content-Type', 'application/json; charset=utf-8')
+  async instance(
+    @Param('name') name: string,
+    @Param('id', InstanceIdPipe) id: number,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    const query = validateQuery(PageDto, request.query);
+    const { json, nextCursor } = await this.instances.instance(name, id, query, principal);
+    linkNext(request, response, nextCursor);
+    return json;
+  }
+
+  @Post(':id/Behaviors/:behaviorId/Resend')
+  @RequirePermission('ManageImports')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Send a mail or webhook again, or now, exactly as it was rendered when its record was processed',
+  })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiParam({ name: 'behaviorId', type: 'integer' })
+  @ApiAcceptedResponse({ description: 'The behavior, which is pending again' })
+  @ApiConflictResponse({ description: 'state_conflict: it is being sent at this moment' })
+  resend(
+    @Param('name') name: string,
+    @Param('id', InstanceIdPipe) id: number,
+    @Param('behaviorId', BehaviorIdPipe) behaviorId: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<StoredBehavior> {
+    return this.instances.resend(name, id, behaviorId, principal);
+  }
+}
+
+function linkNext(request: Request, response: Response, nextCursor: string | null): void {
+  const link = nextLink(request.originalUrl, nextCursor);
+  if (link !== undefined) response.setHeader('Link', link);
+}

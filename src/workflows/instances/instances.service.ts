@@ -1,0 +1,185 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Response } from 'express';
+import type { Principal } from '../../auth/principal.js';
+import { sendDownload } from '../../common/http/send-download.js';
+import { decodeCursor, encodeCursor } from '../../common/pagination.js';
+import { DatabaseService } from '../../database/database.service.js';
+import { attachment, downloadName } from '../../import-queue/results/file-name.js';
+import {
+  WorkflowDefinitionsService,
+  type StoredWorkflowDefinition,
+} from '../workflow-definitions.service.js';
+import { resendBehavior } from '../behaviors/sending/sql/resend-behavior.js';
+import {
+  selectBehavior,
+  selectBehaviors,
+  type StoredBehavior,
+} from '../behaviors/sending/sql/select-behaviors.js';
+import {
+  behaviorIsBeingSent,
+  behaviorNotFound,
+  workflowInstanceNotFound,
+  workflowNotAllowed,
+} from '../workflow.errors.js';
+import type { ExportInstancesDto } from './dto/export-instances.dto.js';
+import type { ListInstancesDto } from './dto/list-instances.dto.js';
+import type { PageDto } from './dto/page.dto.js';
+import { InstanceColumns } from './instance-columns.js';
+import { behaviorsJson, instanceJson, logEntryJson, pageJson } from './instance-json.js';
+import { readIdentifier } from './read-identifier.js';
+import { selectInstances, type InstanceRow, type InstanceSelection } from './select-instances.js';
+import { selectLog } from './select-log.js';
+import { worksOnWorkflow } from './works-on-workflow.js';
+
+/** JSON text, and the cursor in it, which the `Link` header names too. */
+export interface JsonPage {
+  json: string;
+  nextCursor: string | null;
+}
+
+const INSTANCES = 'Instances';
+const LOG = 'Log';
+/** The newest behaviors of an instance; its log tells of what came before. */
+const MOST_BEHAVIORS = 100;
+/** Instances of one statement of an export. */
+const EXPORT_PAGE = 500;
+
+/** Reads the instances of workflows; actions write them. */
+@Injectable()
+export class InstancesService {
+  private readonly logger = new Logger(InstancesService.name);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly definitions: WorkflowDefinitionsService,
+  ) {}
+
+  /** @throws DomainError 404 `workflow_not_found`, 403 `workflow_not_allowed`, 400 `invalid_cursor` */
+  async page(name: string, query: ListInstancesDto, principal: Principal): Promise<JsonPage> {
+    const workflow = await this.workflow(name, principal);
+    const { rows, more } = await selectInstances(this.database, {
+      ...conditions(workflow, query),
+      order: 'newest first',
+      after: query.after === undefined ? undefined : Number(decodeCursor(INSTANCES, query.after)[0]),
+      limit: query.limit,
+    });
+    const last = rows.at(-1);
+    const nextCursor = more && last !== undefined ? encodeCursor(INSTANCES, [last.id]) : null;
+    const items = rows.map((row) => instanceJson(name, row));
+    return { json: pageJson(items, nextCursor), nextCursor };
+  }
+
+  /**
+   * One instance and a page of its log, newest first.
+   * @throws DomainError 404 `workflow_not_found` or `workflow_instance_not_found`, 403 `workflow_not_allowed`
+   */
+  async instance(name: string, id: number, query: PageDto, principal: Principal): Promise<JsonPage> {
+    const { workflowId } = await this.workflow(name, principal);
+    const { rows } = await selectInstances(this.database, {
+      workflowId,
+      id,
+      order: 'newest first',
+      limit: 1,
+    });
+    const [row] = rows;
+    if (row === undefined) throw workflowInstanceNotFound(name, String(id));
+    const after = query.after === undefined ? undefined : Number(decodeCursor(LOG, query.after)[0]);
+    const entries = await selectLog(this.database, id, query.limit + 1, after);
+    const shown = entries.slice(0, query.limit);
+    const last = shown.at(-1);
+    const nextCursor =
+      entries.length > shown.length && last !== undefined ? encodeCursor(LOG, [last.id]) : null;
+    const log = pageJson(shown.map(logEntryJson), nextCursor);
+    const behaviors = behaviorsJson(await selectBehaviors(this.database, id, MOST_BEHAVIORS));
+    return { json: instanceJson(name, row, { log, behaviors }), nextCursor };
+  }
+
+  /**
+   * Has a behavior sent again; answers it as it is then.
+   * @throws DomainError 404 `workflow_not_found`, `workflow_instance_not_found` or `behavior_not_found`, 403
+   * `workflow_not_allowed`, 409 `state_conflict` while it is being sent
+   */
+  async resend(name: string, id: number, behaviorId: number, principal: Principal): Promise<StoredBehavior> {
+    const { workflowId } = await this.workflow(name, principal);
+    const { rows } = await selectInstances(this.database, {
+      workflowId,
+      id,
+      order: 'newest first',
+      limit: 1,
+    });
+    if (rows.length === 0) throw workflowInstanceNotFound(name, String(id));
+    const isOwedAgain = await resendBehavior(this.database, id, behaviorId);
+    const behavior = await selectBehavior(this.database, id, behaviorId);
+    if (behavior === undefined) throw behaviorNotFound(String(behaviorId));
+    if (!isOwedAgain) throw behaviorIsBeingSent(behaviorId);
+    return behavior;
+  }
+
+  /**
+   * Read in pages, each a short statement of its own: a client that reads slowly holds neither a connection nor an old
+   * snapshot, which a cursor would. Each instance that exists throughout is in the file once.
+   */
+  async export(
+    name: string,
+    query: ExportInstancesDto,
+    principal: Principal,
+    response: Response,
+  ): Promise<void> {
+    const workflow = await this.workflow(name, principal);
+    const selection = conditions(workflow, query);
+    const disposition = attachment(downloadName(name, 'instances', query.format));
+    if (query.format === 'csv') {
+      const columns = new InstanceColumns(await this.definitions.versions(name));
+      const content = (signal: AbortSignal) =>
+        this.lines(selection, signal, (row) => columns.line(row), columns.header);
+      const type = 'text/csv; charset=utf-8; header=present';
+      await sendDownload(response, { type, disposition, content }, this.logger);
+    } else {
+      const content = (signal: AbortSignal) =>
+        this.lines(selection, signal, (row) => `${instanceJson(name, row)}\n`);
+      const type = 'application/jsonl; charset=utf-8';
+      await sendDownload(response, { type, disposition, content }, this.logger);
+    }
+  }
+
+  private async *lines(
+    selection: Conditions,
+    signal: AbortSignal,
+    lineOf: (row: InstanceRow) => string,
+    header?: string,
+  ): AsyncGenerator<string, void, undefined> {
+    if (header !== undefined) yield header;
+    let after: number | undefined;
+    for (let more = true; more;) {
+      signal.throwIfAborted();
+      const page = await selectInstances(this.database, {
+        ...selection,
+        order: 'oldest first',
+        after,
+        limit: EXPORT_PAGE,
+      });
+      if (page.rows.length > 0) yield page.rows.map(lineOf).join('');
+      after = page.rows.at(-1)?.id;
+      more = page.more;
+    }
+  }
+
+  private async workflow(name: string, principal: Principal): Promise<StoredWorkflowDefinition> {
+    const workflow = await this.definitions.current(name);
+    const { importProcessIds } = principal;
+    if (importProcessIds !== null && !(await worksOnWorkflow(this.database, importProcessIds, name))) {
+      throw workflowNotAllowed(name);
+    }
+    return workflow;
+  }
+}
+
+type Conditions = Pick<InstanceSelection, 'workflowId' | 'status' | 'identifier'>;
+
+function conditions(
+  { workflowId, definition }: StoredWorkflowDefinition,
+  { status, identifier }: Pick<ListInstancesDto, 'status' | 'identifier'>,
+): Conditions {
+  const found = identifier === undefined ? undefined : readIdentifier(identifier, definition.identifiers);
+  return { workflowId, status, identifier: found };
+}

@@ -1,0 +1,112 @@
+import type { JsonObject, JsonValue } from '../../common/json.js';
+import { compileJsonSchema } from '../../common/json-schema.js';
+import type { RecordError } from '../../targets/target.js';
+import { compileEffects } from '../behaviors/action-effects.js';
+import type { StepDefinition, WorkflowDefinition, WorkflowTargetConfiguration } from '../definition.js';
+import { ActionChoice } from './action-choice.js';
+import { planActions } from './action-plan.js';
+import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
+import { IdentifierReader } from './identifier-reader.js';
+import type { IdentifierValue } from './parsed-row.js';
+import { rowColumns } from './row-columns.js';
+import { keptPointer, quoted, rowError } from './row-errors.js';
+import { readRow, type ReadRow } from './row-reader.js';
+import { rowSchema } from './row-schema.js';
+
+export interface WorkflowTargetSource {
+  workflowId: number;
+  definition: WorkflowDefinition;
+  configuration: WorkflowTargetConfiguration;
+  /** What the import process demands besides; of the row as it was sent. */
+  recordSchema: JsonObject | null;
+}
+
+const NO_KEYS: readonly string[] = [];
+
+/**
+ * Makes the rules of one import process ready for many rows.
+ * @throws Error if definition, configuration and schema do not fit each other: that is checked when they are saved
+ */
+export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkflowTarget {
+  const { workflowId, definition, configuration, recordSchema } = from;
+  const readers = definition.identifiers.map((identifier) => new IdentifierReader(identifier));
+  const step = stepOf(definition, configuration);
+  const choice = actionChoice(step, definition, configuration, readers);
+  const violates = recordSchema === null ? null : compileJsonSchema(recordSchema);
+  // NUL cannot be in an identifier's value, so no two keys can run into each other.
+  const keyPrefixes = readers.map(({ name }) => `${name}\u0000`);
+
+  const read = (
+    row: JsonObject,
+    raw: string,
+    values: Map<string, JsonValue> | null,
+  ): ReadRow | { error: RecordError } => {
+    const result = readRow(row, raw, choice, values);
+    if (result.error !== null) return result;
+    const broken = result.plan.violates?.(row) ?? null;
+    if (broken !== null) return { error: broken };
+    const violation = violates?.(row) ?? null;
+    return violation === null ? result : { error: schemaError(violation) };
+  };
+
+  return {
+    workflowId,
+    definition,
+    configuration,
+    effects: compileEffects(definition, step, configuration.muteBehaviors === true),
+    columns: rowColumns(choice),
+    schema: rowSchema(definition, choice, recordSchema),
+
+    checkRow(row, raw) {
+      const result = read(row, raw, null);
+      if (result.error !== null) return { error: result.error, orderingKeys: NO_KEYS };
+      const orderingKeys: string[] = [];
+      for (const [index, reader] of readers.entries()) {
+        const written = result.written[index];
+        if (written !== undefined) orderingKeys.push(`${keyPrefixes[index]}${reader.fold(written)}`);
+      }
+      return { error: null, orderingKeys };
+    },
+
+    parseRow({ line, payload }) {
+      const values = new Map<string, JsonValue>();
+      const result = read(JSON.parse(payload) as JsonObject, payload, values);
+      if (result.error !== null) return { error: result.error };
+      const identifiers: IdentifierValue[] = [];
+      for (const [index, reader] of readers.entries()) {
+        const written = result.written[index];
+        if (written === undefined) continue;
+        const { name, unique } = reader;
+        identifiers.push({ name, value: reader.fold(written), written, unique });
+      }
+      return { row: { line, action: result.plan.action, identifiers, values } };
+    },
+  };
+}
+
+function stepOf(definition: WorkflowDefinition, configuration: WorkflowTargetConfiguration): StepDefinition {
+  const step = definition.steps.find(({ name }) => name === configuration.step);
+  if (step === undefined)
+    throw new Error(`workflow "${definition.name}" has no step "${configuration.step}"`);
+  return step;
+}
+
+function actionChoice(
+  step: StepDefinition,
+  definition: WorkflowDefinition,
+  configuration: WorkflowTargetConfiguration,
+  identifiers: readonly IdentifierReader[],
+): ActionChoice {
+  const actions = step.actions.map((action) => ({ ...action, step: step.name }));
+  const plans = planActions(actions, identifiers, definition.attributes);
+  const named = plans.find(({ action }) => action.name === configuration.action);
+  if (configuration.action !== undefined && named === undefined) {
+    throw new Error(`step "${step.name}" has no action "${configuration.action}"`);
+  }
+  return new ActionChoice(plans, step.name, named ?? (plans.length === 1 ? (plans[0] ?? null) : null));
+}
+
+function schemaError({ pointer, message }: { pointer: string; message: string }): RecordError {
+  const place = pointer === '' ? 'the row' : quoted(pointer);
+  return rowError('record_schema', `${place} ${message}`, pointer === '' ? undefined : keptPointer(pointer));
+}

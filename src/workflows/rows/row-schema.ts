@@ -1,0 +1,83 @@
+import type { JsonObject, JsonValue } from '../../common/json.js';
+import type { WorkflowDefinition } from '../definition.js';
+import type { ActionChoice } from './action-choice.js';
+import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN, type ActionPlan, type InputColumn } from './action-plan.js';
+
+/** Means the same for every attribute: clear it. */
+const BLANK: JsonObject = { enum: [null, ''] };
+
+/**
+ * The rules of a row as JSON Schema 2020-12: one alternative per action. It says all that JSON Schema can; what it
+ * cannot (a 29 February, the options in a text with semicolons, bounds of a number in a text) only `checkRow` knows.
+ */
+export function rowSchema(
+  definition: WorkflowDefinition,
+  choice: ActionChoice,
+  recordSchema: JsonObject | null,
+): JsonObject {
+  const alternatives = choice.plans.map((plan) => actionSchema(plan, plan === choice.preset));
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: definition.title,
+    type: 'object',
+    ...(recordSchema === null
+      ? oneOf(alternatives)
+      : { allOf: [oneOf(alternatives), embedded(recordSchema, 'record-schema')] }),
+  };
+}
+
+function oneOf(alternatives: readonly JsonObject[]): JsonObject {
+  const [first, ...others] = alternatives;
+  // A step without actions has no valid row.
+  if (first === undefined) return { not: {} };
+  return others.length === 0 ? first : { oneOf: [...alternatives] };
+}
+
+function actionSchema(plan: ActionPlan, isPreset: boolean): JsonObject {
+  const { id, name } = plan.action;
+  const ids: JsonValue[] = [id, String(id)];
+  const properties: [string, JsonObject][] = [
+    ...plan.identifiers.map((reader): [string, JsonObject] => [
+      reader.name,
+      { description: reader.form, ...reader.schema },
+    ]),
+    [ACTION_ID_COLUMN, { enum: [null, '', ...ids] }],
+    [ACTION_NAME_COLUMN, { enum: [null, '', name] }],
+    ...plan.inputs.map((input): [string, JsonObject] => [input.attribute.name, inputSchema(input)]),
+  ];
+  const rules = ruleSchemas(plan.action);
+  const byId = { required: [ACTION_ID_COLUMN], properties: { [ACTION_ID_COLUMN]: { enum: ids } } };
+  const byName = { required: [ACTION_NAME_COLUMN], properties: { [ACTION_NAME_COLUMN]: { const: name } } };
+  return {
+    description: `Action "${name}"`,
+    properties: Object.fromEntries(properties),
+    required: plan.inputs.filter(({ required }) => required).map(({ attribute }) => attribute.name),
+    additionalProperties: false,
+    ...(isPreset ? { not: { allOf: [byId, byName] } } : { oneOf: [byId, byName] }),
+    ...(rules.length > 0 && { allOf: rules }),
+  };
+}
+
+function inputSchema({ attribute, required, type }: InputColumn): JsonObject {
+  const description = attribute.description ?? type.form;
+  if (!required) return { description, anyOf: [BLANK, ...type.schemas] };
+  const alternatives =
+    type.schemas.length === 1 && type.schemas[0] ? type.schemas[0] : { anyOf: [...type.schemas] };
+  return { description, ...alternatives, not: BLANK };
+}
+
+/** The rules of an action; the first that is broken is the one that people are told. */
+function ruleSchemas({ id, rules = [] }: ActionPlan['action']): JsonObject[] {
+  return rules.map(({ when, require, message }, index) => ({
+    description: message,
+    if: embedded(when, `action-${id}-rule-${index}-when`),
+    then: embedded(require, `action-${id}-rule-${index}-require`),
+  }));
+}
+
+/** A schema as a part of another: it has a base of its own, so that its `#/…` references stay its own. */
+function embedded(schema: JsonObject, name: string): JsonObject {
+  const rest = { ...schema };
+  delete rest.$schema;
+  return { ...rest, $id: `urn:workflow-import-queue:${name}` };
+}

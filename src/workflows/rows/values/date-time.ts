@@ -1,0 +1,62 @@
+import { beginsWithDate, digitsAt } from './calendar.js';
+import { ValueError } from './value-error.js';
+import type { ValueType } from './value-type.js';
+
+const FORM =
+  'a date and time with its offset from UTC, for example 2026-01-31T09:30:00Z or 2026-01-31T09:30:00+01:00';
+const NOT_A_DATE_TIME = new ValueError('not_a_date_time', `must be ${FORM}`);
+const MOST_FRACTION_DIGITS = 9;
+export const DATE_TIME_PATTERN =
+  '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$';
+
+/** DateTime: RFC 3339. The offset is required, since nobody knows which clock the sender's was. Kept as UTC. */
+export const dateTimeType: ValueType = {
+  parse: (value) => (typeof value === 'string' ? (toUtc(value) ?? NOT_A_DATE_TIME) : NOT_A_DATE_TIME),
+  schemas: [{ type: 'string', format: 'date-time', pattern: DATE_TIME_PATTERN }],
+  form: 'Date and time with offset, such as 2026-01-31T09:30:00Z',
+  example: '2026-01-31T09:30:00Z',
+};
+
+/** The same moment, written `YYYY-MM-DDTHH:MM:SS[.fraction]Z`; `null` if the text is no RFC 3339 time. */
+function toUtc(text: string): string | null {
+  if (!beginsWithDate(text) || (text.charCodeAt(10) | 0x20) !== 0x74) return null;
+  const hour = digitsAt(text, 11, 2);
+  const minute = digitsAt(text, 14, 2);
+  const second = digitsAt(text, 17, 2);
+  if (text[13] !== ':' || text[16] !== ':') return null;
+  // A leap second (:60) exists in RFC 3339, but neither in PostgreSQL nor in JavaScript: refused, not moved.
+  if (!isUpTo(hour, 23) || !isUpTo(minute, 59) || !isUpTo(second, 59)) return null;
+  const fractionEnd = endOfFraction(text);
+  const offset = fractionEnd === null ? null : offsetMinutes(text.slice(fractionEnd));
+  if (fractionEnd === null || offset === null) return null;
+  const fraction = text.slice(19, fractionEnd).replace(/\.?0*$/, '');
+  const moment = offset === 0 ? `${text.slice(0, 10)}T${text.slice(11, 19)}` : shifted(text, offset);
+  return moment === null ? null : `${moment}${fraction}Z`;
+}
+
+/** Where the fraction of the second ends; `null` if it is malformed. */
+function endOfFraction(text: string): number | null {
+  if (text[19] !== '.') return 19;
+  let end = 20;
+  while (digitsAt(text, end, 1) !== -1) end += 1;
+  return end === 20 || end - 20 > MOST_FRACTION_DIGITS ? null : end;
+}
+
+function offsetMinutes(text: string): number | null {
+  if (text === 'Z' || text === 'z') return 0;
+  const hours = digitsAt(text, 1, 2);
+  const minutes = digitsAt(text, 4, 2);
+  if (text.length !== 6 || text[3] !== ':' || !isUpTo(hours, 23) || !isUpTo(minutes, 59)) return null;
+  if (text[0] === '+') return hours * 60 + minutes;
+  return text[0] === '-' ? -(hours * 60 + minutes) : null;
+}
+
+/** `null` where UTC falls into a year of another number of digits. */
+function shifted(text: string, offset: number): string | null {
+  const local = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`);
+  const utc = new Date(local - offset * 60_000);
+  const year = utc.getUTCFullYear();
+  return year >= 1 && year <= 9999 ? utc.toISOString().slice(0, 19) : null;
+}
+
+const isUpTo = (number: number, most: number): boolean => number >= 0 && number <= most;

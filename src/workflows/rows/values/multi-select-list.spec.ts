@@ -1,0 +1,52 @@
+import fc from 'fast-check';
+import { RowSource } from '../row-source.js';
+import { escapeOption, multiSelectListType, splitOptions } from './multi-select-list.js';
+
+const interests = multiSelectListType(['Chess', 'Go', 'A; B', 'C\\D']);
+const parse = (value: never) => interests.parse(value, new RowSource('{}'));
+
+describe('a MultiSelectList value', () => {
+  it.each([
+    [
+      ['Chess', 'Go'],
+      ['Chess', 'Go'],
+    ],
+    [
+      ['Go', 'Chess', 'Go'],
+      ['Go', 'Chess'],
+    ],
+    ['Go;Chess', ['Go', 'Chess']],
+    ['Go', ['Go']],
+    ['A\\; B;Go', ['A; B', 'Go']],
+    ['C\\D', ['C\\D']],
+    ['C\\\\D;Go', ['C\\D', 'Go']],
+  ])('%j is kept as %j: in the order given, each once', (value, kept) => {
+    expect(parse(value as never)).toEqual(kept);
+  });
+
+  it('without an option means: clear', () => {
+    expect(parse([] as never)).toBeNull();
+  });
+
+  it.each([
+    ['Go;chess', ' Did you mean "Chess"?'],
+    ['Go; Chess', ' Did you mean "Chess"?'],
+    [['Ches'], ' Did you mean "Chess"?'],
+    ['Go;', ''],
+    ['A; B', ''],
+  ])('%j is refused', (value, hint) => {
+    expect(parse(value as never)).toMatchObject({ code: 'not_an_option', hint });
+  });
+
+  it.each([[[1]], [[['Go']]], [[null]], [{ Go: true }], [5], [true]])('%j is of the wrong type', (value) => {
+    expect(parse(value as never)).toMatchObject({ code: 'wrong_type' });
+  });
+
+  it('can be written as a text whatever its options are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string(), { minLength: 1 }), (options) => {
+        expect(splitOptions(options.map(escapeOption).join(';'))).toEqual(options);
+      }),
+    );
+  });
+});

@@ -1,0 +1,66 @@
+import { shown } from '../row-errors.js';
+import { Options } from './options.js';
+import { ValueError } from './value-error.js';
+import type { ValueType } from './value-type.js';
+
+const WRONG_TYPE = new ValueError(
+  'wrong_type',
+  'must be an array of options, or a text in which semicolons separate them',
+);
+
+/**
+ * MultiSelectList: an array of options, or a text in which `;` separates them; an option that holds a semicolon or
+ * a backslash is written with a backslash before it. Kept in the order given, each once.
+ */
+export function multiSelectListType(names: readonly string[]): ValueType {
+  const options = new Options(names);
+  return {
+    parse(value) {
+      const items = typeof value === 'string' ? splitOptions(value) : value;
+      if (!Array.isArray(items)) return WRONG_TYPE;
+      const chosen = new Set<string>();
+      for (const item of items) {
+        if (typeof item !== 'string') {
+          return new ValueError(
+            'wrong_type',
+            `must hold only texts; found ${shown(item)} in the array`,
+            false,
+          );
+        }
+        if (!options.has(item)) return options.error('may hold only', item);
+        chosen.add(item);
+      }
+      return chosen.size === 0 ? null : [...chosen];
+    },
+    schemas: [{ type: 'array', items: { enum: [...names] } }, { type: 'string' }],
+    form: `Options separated by semicolons, each ${options.form}`,
+    example: names.slice(0, 2).map(escapeOption).join(';'),
+  };
+}
+
+/** The options a text holds; the reverse of joining escaped options with `;`. */
+export function splitOptions(text: string): string[] {
+  if (!text.includes('\\')) return text.split(';');
+  const options: string[] = [];
+  let option = '';
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charAt(index);
+    const next = text.charAt(index + 1);
+    if (character === ';') {
+      options.push(option);
+      option = '';
+    } else if (character === '\\' && (next === ';' || next === '\\')) {
+      option += next;
+      index += 1;
+    } else {
+      option += character;
+    }
+  }
+  options.push(option);
+  return options;
+}
+
+/** An option as part of a text that `splitOptions` reads. */
+export function escapeOption(option: string): string {
+  return option.replace(/[\\;]/g, '\\$&');
+}

@@ -1,0 +1,50 @@
+import { RowSource } from '../row-source.js';
+import { richTextType } from './rich-text.js';
+
+const parse = (value: string, maxLength?: number) =>
+  richTextType({ name: 'Note', ...(maxLength !== undefined && { maxLength }) }).parse(
+    value,
+    new RowSource(JSON.stringify({ Note: value })),
+  );
+
+describe('rich text', () => {
+  it.each([
+    ['<p>Hello <b>you</b></p>', '<p>Hello <b>you</b></p>'],
+    ['plain, "as it is"\n', 'plain, "as it is"\n'],
+    ['<script>alert(1)</script>Hi', 'Hi'],
+    ['<p onclick="alert(1)">Hi</p>', '<p>Hi</p>'],
+    ['<a href="javascript:alert(1)">x</a>', '<a>x</a>'],
+    ['<a href="https://example.org">x</a>', '<a href="https://example.org">x</a>'],
+    ['<img src=x onerror=alert(1)>Hi', 'Hi'],
+    ['<p style="position:fixed">Hi</p>', '<p>Hi</p>'],
+    ['1 < 2 & 3', '1 &lt; 2 &amp; 3'],
+  ])('%j is kept as %j', (html, kept) => {
+    expect(parse(html)).toBe(kept);
+  });
+
+  it('stays as it is when it is imported again', () => {
+    const once = parse('<p>1 < 2 & <i>3</p><script>x</script>');
+    expect(parse(once as string)).toBe(once);
+  });
+
+  it('of which nothing harmless is left means: clear', () => {
+    expect(parse('<script>alert(1)</script>')).toBeNull();
+  });
+
+  it('has the length of what is kept', () => {
+    expect(parse('<script>alert(1)</script>Hi', 2)).toBe('Hi');
+    expect(parse('<p>Hi</p>', 8)).toMatchObject({ code: 'too_long' });
+  });
+
+  it.each(['<b>', '<div><p>', '<i></b>', '<table><tr><td>', '<x>'])(
+    'of a megabyte of %s is refused before it costs anything',
+    (tag) => {
+      expect(parse(tag.repeat(1_000_000 / tag.length))).toMatchObject({ code: 'rich_text_too_deep' });
+    },
+  );
+
+  it('may have as many elements beside each other as it likes', () => {
+    const html = '<p>a<br />b</p>'.repeat(5_000);
+    expect(parse(html)).toBe(html);
+  });
+});

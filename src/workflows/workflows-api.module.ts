@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { InstancesController } from './instances/instances.controller.js';
+import { InstancesService } from './instances/instances.service.js';
+import { WorkflowsController } from './workflows.controller.js';
+import { WorkflowsModule } from './workflows.module.js';
+
+/** The routes; apart from the services, so that a process that only works on queues answers none of them. */
+@Module({
+  imports: [WorkflowsModule],
+  controllers: [InstancesController, WorkflowsController],
+  providers: [InstancesService],
+})
+export class WorkflowsApiModule {}

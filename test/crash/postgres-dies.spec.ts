@@ -1,0 +1,74 @@
+import { eventually } from '../support/eventually.js';
+import type { ImportClient } from '../support/import-client.js';
+import { newMembers } from './support/members.js';
+import type { ServiceProcess } from './support/service-process.js';
+import { Site } from './support/site.js';
+import { Upload } from './support/upload.js';
+
+describe('while PostgreSQL ends the connections of the service', () => {
+  let site: Site;
+  let api: ServiceProcess;
+  let client: ImportClient;
+
+  beforeAll(async () => {
+    site = await Site.open();
+    api = site.start('api');
+    client = await site.client(api);
+  });
+  afterAll(() => site.close());
+
+  const endConnections = () =>
+    site.observer.number(
+      `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'workflow-import-queue'`,
+    );
+
+  /** Break it: in `toProblem`, leave out `isDatabaseUnavailable`. */
+  it.each(['while the body is being written', 'before the body is'])(
+    '%s, the caller is told to come back (503, Retry-After), and nothing is stored',
+    async (when) => {
+      const body = newMembers(30_000);
+      const upload = new Upload(api && (await api.url()), site.createPath());
+      const sent = when.startsWith('while') ? body.text.length / 2 : 1_000;
+      await upload.send(body.text.slice(0, sent));
+      if (when.startsWith('while')) {
+        await eventually(
+          () =>
+            site.observer.number(
+              `SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()
+                  AND state = 'active' AND query LIKE '%COPY import_queue_record%'`,
+            ),
+          'the body to be written',
+        );
+      }
+      expect(await endConnections()).toBeGreaterThan(0);
+      await upload.send(body.text.slice(sent));
+      const answer = await upload.finish();
+      if (when.startsWith('while')) {
+        expect(answer.status).toBe(503);
+        expect(answer.body.code).toBe('database_unavailable');
+        expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+      } else {
+        // Nothing of it was in the database yet: it is stored on a new connection.
+        expect(answer.status).toBe(202);
+        site.noteAccepted(answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID, body);
+      }
+      expect(api.alive).toBe(true);
+    },
+  );
+
+  /** Break it: in `ChunkRunner.noteFault`, let what it throws hide the fault; in `isTransientFault`, answer false. */
+  it('again and again in the middle of chunks, a batch completes', async () => {
+    const worker = site.start('worker');
+    await worker.ready();
+    await site.send(client, 10_000);
+    for (let time = 1; time <= 4; time += 1) {
+      const before = await site.observer.done();
+      await eventually(async () => (await site.observer.done()) > before + 300, 'some records to be done');
+      await endConnections();
+    }
+    expect(await site.problems()).toEqual([]);
+    expect([api.alive, worker.alive]).toEqual([true, true]);
+  });
+});

@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../support/eventually.js';
+import type { ServiceProcess } from './support/service-process.js';
+import { Site } from './support/site.js';
+
+/** CRASH_KILLS=50 for the whole of it; each kill costs the start of a process. */
+const KILLS = Number(process.env.CRASH_KILLS ?? 12);
+const WORKERS = 3;
+/** Enough to be done at all times, whatever the machine. */
+const RECORDS_WAITING = 6_000;
+
+jest.setTimeout(60_000 + KILLS * 10_000);
+
+describe('workers that die all the time', () => {
+  let site: Site;
+
+  beforeAll(async () => {
+    site = await Site.open();
+  });
+  afterAll(() => site.close());
+
+  /**
+   * CRASH_SEED repeats whom it hits and how long it waits; the rest is up to the machine. Break it: in `lockChunk`,
+   * leave out `c.state = 'queued'`, or FOR UPDATE.
+   */
+  it(`do each record exactly once in spite of ${KILLS} kills (kill -9)`, async () => {
+    const seed = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000);
+    process.stdout.write(`random kills: CRASH_SEED=${seed} CRASH_KILLS=${KILLS}\n`);
+    const random = seeded(seed);
+    const client = await site.client(site.start('api'));
+    const workers: ServiceProcess[] = Array.from({ length: WORKERS }, () => site.start('worker'));
+    await Promise.all(workers.map((worker) => worker.ready()));
+
+    let sent = 0;
+    for (let kill = 1; kill <= KILLS; kill += 1) {
+      while (sent - (await site.observer.done()) < RECORDS_WAITING) {
+        await site.send(client, 3_000, { sendFailureEmailTo: 'owner@example.org' });
+        sent += 3_000;
+      }
+      const victim = Math.floor(random() * WORKERS);
+      await delay(random() * 800);
+      await workers[victim]!.kill();
+      workers[victim] = site.start('worker');
+      // Now and then all of them are young, or none is.
+      if (random() < 0.7) await workers[(victim + 1) % WORKERS]!.ready();
+    }
+    expect(await site.problems(120_000)).toEqual([]);
+    await site.observer.passClaimTime();
+    // A mail that the server had taken when its sender died comes twice, with the same Message-ID.
+    const mails = () => new Set(site.smtp.mails.map(({ messageId }) => messageId)).size;
+    await eventually(() => mails() === site.accepted.length, 'one mail per batch');
+  });
+});
+
+/** mulberry32: small, and the same everywhere. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}

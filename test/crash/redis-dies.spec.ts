@@ -1,0 +1,58 @@
+import { eventually } from '../support/eventually.js';
+import type { ImportClient } from '../support/import-client.js';
+import type { ServiceProcess } from './support/service-process.js';
+import { Site } from './support/site.js';
+
+describe('while Redis', () => {
+  let site: Site;
+  let client: ImportClient;
+  let worker: ServiceProcess;
+
+  beforeAll(async () => {
+    site = await Site.open();
+    const api = site.start('api');
+    worker = site.start('worker');
+    client = await site.client(api);
+    await worker.ready();
+  });
+  afterAll(() => site.close());
+
+  const untilSomeDone = async (more: number) => {
+    const before = await site.observer.done();
+    await eventually(async () => (await site.observer.done()) > before + more, `${more} records to be done`);
+  };
+
+  /** Break it: leave `requeueLost` out of `Reconciler.reconcile`. */
+  it('is wiped (FLUSHALL) again and again, a batch completes and nothing is done twice', async () => {
+    await site.send(client, 10_000);
+    for (let wipe = 1; wipe <= 3; wipe += 1) {
+      await untilSomeDone(500);
+      await site.redis.flushAll();
+    }
+    expect(await site.problems()).toEqual([]);
+  });
+
+  /** Break it: in `ChunkQueue.patiently`, wait for the answer however long it takes: the chunk's slot hangs with it. */
+  it('is shut down in the middle and comes back empty, a batch completes', async () => {
+    await site.send(client, 10_000);
+    await untilSomeDone(500);
+    await site.redis.flushAll();
+    await site.redis.down();
+    expect((await worker.readiness()).status).toBe(503);
+    await site.redis.up();
+    expect(await site.problems()).toEqual([]);
+  });
+
+  /** Break it: in `ImportQueueService.start`, await the scheduler, and let `ChunkQueue.add` wait for Redis. */
+  it('is down, CreateBatch answers 202 all the same, and the batch runs once it is back', async () => {
+    await site.redis.down();
+    const begun = performance.now();
+    const { id } = await site.send(client, 1_000);
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(await client.batch(id)).toMatchObject({ status: 'queued', recordCounts: { pending: 990 } });
+
+    await site.redis.up();
+    expect(await site.problems()).toEqual([]);
+    expect(worker.alive).toBe(true);
+  });
+});

@@ -1,0 +1,271 @@
+import { Client } from 'pg';
+import { eventually } from '../support/eventually.js';
+import { storeApiKey } from '../support/stored-batch.js';
+import { startTestApp, TEST_ADMIN, TEST_API_KEY, type TestApp } from '../support/test-app.js';
+import { createApp } from '../../src/bootstrap.js';
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  body: any;
+}
+
+describe('API keys', () => {
+  let app: TestApp;
+  let client: Client;
+
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api' });
+    client = new Client({ connectionString: app.database.url });
+    await client.connect();
+  });
+
+  afterAll(async () => {
+    await client?.end();
+    await app?.close();
+  });
+
+  const call = async (
+    method: string,
+    path: string,
+    authorization?: string,
+    body?: unknown,
+  ): Promise<Answer> => {
+    const response = await fetch(app.url + path, {
+      method,
+      headers: {
+        ...(authorization !== undefined && { authorization }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  };
+  const ALL = `apikey ${TEST_API_KEY}`;
+  const make = (body: object, authorization = ALL) => call('POST', '/API/ApiKeys', authorization, body);
+  const list = (key: string) => call('GET', '/API/ApiKeys', `apikey ${key}`);
+  const row = async (id: number) =>
+    (await client.query('SELECT * FROM api_key WHERE api_key_id = $1', [id])).rows[0];
+
+  it('shows a key once, and keeps only its SHA-256', async () => {
+    const made = await make({ name: 'Nightly sync', permissions: ['ViewImports', 'Configure'] });
+    expect(made.status).toBe(201);
+    expect(made.headers.get('cache-control')).toBe('no-store');
+    const { key, ...shown } = made.body;
+    expect(key).toMatch(/^wiq_[\w-]{43}$/);
+    expect(shown).toMatchObject({
+      name: 'Nightly sync',
+      hint: key.slice(0, 8),
+      permissions: ['ViewImports', 'Configure'],
+      importProcessIds: null,
+      expiresAt: null,
+      lastUsedAt: null,
+      revokedAt: null,
+    });
+    const { body } = await list(key);
+    expect(body.items.find(({ id }: { id: number }) => id === shown.id)).toMatchObject({
+      name: 'Nightly sync',
+    });
+    expect(JSON.stringify(body)).not.toContain(key);
+    expect(JSON.stringify(await row(shown.id))).not.toContain(key);
+  });
+
+  it('takes the scheme in any case', async () => {
+    for (const scheme of ['apikey', 'ApiKey', 'APIKEY']) {
+      expect((await call('GET', '/API/ApiKeys', `${scheme} ${TEST_API_KEY}`)).status).toBe(200);
+    }
+  });
+
+  it.each([
+    ['no key', undefined, 'authentication_required'],
+    ['an unknown key', 'apikey wiq_unknown', 'invalid_api_key'],
+    ['another scheme', `Bearer ${TEST_API_KEY}`, 'authentication_required'],
+    ['a key without its scheme', TEST_API_KEY, 'authentication_required'],
+  ])('answers %s with 401 and how to authenticate', async (_, authorization, code) => {
+    const { status, headers, body } = await call('GET', '/API/ApiKeys', authorization);
+    expect(status).toBe(401);
+    expect(headers.get('www-authenticate')).toBe('apikey');
+    expect(headers.get('content-type')).toBe('application/problem+json');
+    expect(body.code).toBe(code);
+  });
+
+  it('revokes at once', async () => {
+    const { body } = await make({ name: 'Soon gone', permissions: ['Configure'] });
+    expect((await list(body.key)).status).toBe(200);
+    expect((await call('DELETE', `/API/ApiKeys/${body.id}`, ALL)).status).toBe(204);
+    expect((await list(body.key)).status).toBe(401);
+    expect((await call('DELETE', `/API/ApiKeys/${body.id}`, ALL)).status).toBe(204);
+    const { items } = (await list(TEST_API_KEY)).body;
+    expect(items.find(({ id }: { id: number }) => id === body.id).revokedAt).toMatch(/Z$/);
+  });
+
+  it.each(['999999', '0', '-1', 'abc', '99999999999999999999'])('has no key %s to revoke', async (id) => {
+    const { status, body } = await call('DELETE', `/API/ApiKeys/${id}`, ALL);
+    expect(status).toBe(404);
+    expect(body.code).toBe('api_key_not_found');
+  });
+
+  it('refuses a key from its expiry on', async () => {
+    const expiresAt = new Date(Date.now() + 3600_000).toISOString();
+    const { body } = await make({ name: 'For an hour', permissions: ['Configure'], expiresAt });
+    expect(body.expiresAt).toBe(expiresAt);
+    expect((await list(body.key)).status).toBe(200);
+    await client.query('UPDATE api_key SET expires_at = now() WHERE api_key_id = $1', [body.id]);
+    expect((await list(body.key)).status).toBe(401);
+  });
+
+  it('notes when a key was last used, at most once a minute', async () => {
+    const { body } = await make({ name: 'Used', permissions: ['Configure'] });
+    const lastUsedAt = async () => (await row(body.id)).last_used_at as Date | null;
+    await list(body.key);
+    const first = await eventually(lastUsedAt, 'lastUsedAt');
+    await list(body.key);
+    await client.query(
+      `UPDATE api_key SET last_used_at = now() - interval '61 seconds' WHERE api_key_id = $1`,
+      [body.id],
+    );
+    await list(body.key);
+    await eventually(async () => (await lastUsedAt())! > first, 'a later lastUsedAt');
+    const second = await lastUsedAt();
+    for (let i = 0; i < 20; i++) await list(body.key);
+    expect(await lastUsedAt()).toEqual(second);
+  });
+
+  it('answers 403 to a key without the permission, naming it', async () => {
+    await storeApiKey(client, 'viewer-key-of-this-file', ['ViewImports']);
+    const { status, body } = await list('viewer-key-of-this-file');
+    expect(status).toBe(403);
+    expect(body).toMatchObject({ code: 'permission_denied', detail: expect.stringContaining('Configure') });
+  });
+
+  it('gives no key more than its maker holds', async () => {
+    await storeApiKey(client, 'configurer-of-one-process', ['Configure', 'ViewImports'], [1, 2]);
+    const limited = 'apikey configurer-of-one-process';
+    const attempt = async (body: object) => (await make({ name: 'x', ...body }, limited)).status;
+    expect(await attempt({ permissions: ['ManageImports'], importProcessIds: [1] })).toBe(403);
+    expect(await attempt({ permissions: ['ViewImports'] })).toBe(403);
+    expect(await attempt({ permissions: ['ViewImports'], importProcessIds: [1, 3] })).toBe(403);
+    expect(await attempt({ permissions: ['ViewImports'], importProcessIds: [2] })).toBe(201);
+  });
+
+  it('names everything wrong with a key that is asked for', async () => {
+    const { status, body } = await make({
+      name: '',
+      permissions: ['Everything'],
+      importProcessIds: [],
+      expiresAt: '2020-01-01',
+      expire: 1,
+    });
+    expect(status).toBe(400);
+    expect(body.code).toBe('invalid_body');
+    expect(body.errors.map(({ pointer }: { pointer: string }) => pointer).sort()).toEqual([
+      '/expire',
+      '/expiresAt',
+      '/importProcessIds',
+      '/name',
+      '/permissions',
+    ]);
+  });
+
+  it.each([
+    ['an expiry in the past', { expiresAt: '2020-01-01T00:00:00Z' }],
+    ['an expiry without offset', { expiresAt: '2099-01-01T00:00:00' }],
+    ['an expiry that is no time', { expiresAt: 'T99Z' }],
+    ['a permission twice', { permissions: ['Configure', 'Configure'] }],
+    ['permissions that are a text', { permissions: 'Configure' }],
+    ['import processes with a fraction', { importProcessIds: [1.5] }],
+    ['import processes beyond what a number holds', { importProcessIds: [2 ** 60] }],
+    ['half a character in the name', { name: 'a\ud800' }],
+    ['a name that is a number', { name: 5 }],
+    ['nothing', { name: undefined, permissions: undefined }],
+  ])('refuses %s', async (_, change) => {
+    const { status, body } = await make({ name: 'x', permissions: ['ViewImports'], ...change });
+    expect(status).toBe(400);
+    expect(body.code).toBe('invalid_body');
+  });
+
+  describe('of the bootstrap', () => {
+    const restartWith = async (key: string | undefined) => {
+      const again = await createApp({ ...app.config, bootstrapApiKey: key, migrateOnStart: false });
+      await again.init();
+      await again.close();
+    };
+
+    afterEach(() => restartWith(TEST_API_KEY));
+
+    it('has every permission and is listed', async () => {
+      const { body } = await list(TEST_API_KEY);
+      expect(
+        body.items.filter(({ createdBy }: { createdBy: string }) => createdBy === 'BOOTSTRAP_API_KEY'),
+      ).toEqual([
+        expect.objectContaining({ permissions: expect.arrayContaining(['Configure', 'ManageImports']) }),
+      ]);
+    });
+
+    it('is retired when the variable changes, and back when it changes back', async () => {
+      await restartWith('another-bootstrap-key');
+      expect((await list(TEST_API_KEY)).status).toBe(401);
+      expect((await list('another-bootstrap-key')).status).toBe(200);
+      await restartWith(TEST_API_KEY);
+      expect((await list(TEST_API_KEY)).status).toBe(200);
+      expect((await list('another-bootstrap-key')).status).toBe(401);
+    });
+
+    it('is retired when the variable goes', async () => {
+      await restartWith(undefined);
+      expect((await list(TEST_API_KEY)).status).toBe(401);
+    });
+
+    it('survives any number of processes that start at once', async () => {
+      await Promise.all(Array.from({ length: 4 }, () => restartWith(TEST_API_KEY)));
+      expect((await list(TEST_API_KEY)).status).toBe(200);
+    });
+  });
+
+  describe('beside the administrator', () => {
+    const basic = (password: string) =>
+      `Basic ${Buffer.from(`${TEST_ADMIN.email.toUpperCase()}:${password}`).toString('base64')}`;
+    const as = (password: string, headers: Record<string, string> = {}, method = 'GET') =>
+      fetch(`${app.url}/API/ApiKeys${method === 'DELETE' ? '/999999' : ''}`, {
+        method,
+        headers: { authorization: basic(password), ...headers },
+      });
+
+    it('lets e-mail and password in on the same routes', async () => {
+      expect((await as(TEST_ADMIN.password)).status).toBe(200);
+    });
+
+    it('does not make a script open a sign-in window', async () => {
+      const response = await as('wrong');
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toBe('apikey');
+    });
+
+    it('refuses writes that another site makes the browser send', async () => {
+      const { password } = TEST_ADMIN;
+      const statusOf = async (headers: Record<string, string>) =>
+        (await as(password, headers, 'DELETE')).status;
+      expect(await statusOf({ origin: 'https://evil.example' })).toBe(403);
+      expect(await statusOf({ origin: 'null' })).toBe(403);
+      expect(await statusOf({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+      expect(await statusOf({ origin: app.url })).toBe(404);
+      expect(await statusOf({ 'sec-fetch-site': 'same-origin' })).toBe(404);
+      expect(await statusOf({})).toBe(404);
+    });
+
+    it('makes an address wait after ten wrong passwords, whatever it sends then', async () => {
+      // Forwarded by a proxy on this machine, which is believed: so the other tests keep their address.
+      const from = { 'x-forwarded-for': '198.51.100.7' };
+      for (let i = 0; i < 10; i++) expect((await as('wrong', from)).status).toBe(401);
+      const response = await as(TEST_ADMIN.password, from);
+      expect(response.status).toBe(429);
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(60);
+      expect((await as(TEST_ADMIN.password)).status).toBe(200);
+    });
+  });
+});

@@ -1,0 +1,120 @@
+import { runInNewContext } from 'node:vm';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+describe('the API docs', () => {
+  let app: TestApp;
+  let description: any;
+
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api' });
+    description = await (await fetch(`${app.url}/docs/openapi.json`)).json();
+  });
+
+  afterAll(() => app?.close());
+
+  const operations = (): [string, any][] =>
+    Object.entries<any>(description.paths).flatMap(([path, item]) =>
+      Object.entries<any>(item).map(([method, operation]): [string, any] => [`${method} ${path}`, operation]),
+    );
+
+  it('are OpenAPI 3.1', () => {
+    expect(description.openapi).toMatch(/^3\.1\./);
+    expect(JSON.stringify(description)).not.toContain('"nullable"');
+  });
+
+  it('say that keys go into the header Authorization', () => {
+    expect(description.components.securitySchemes.apikey).toMatchObject({
+      type: 'apiKey',
+      in: 'header',
+      name: 'Authorization',
+    });
+    expect(description.security).toEqual([{ apikey: [] }]);
+  });
+
+  it('ask for no key where none is needed', () => {
+    expect(description.paths['/health/ready'].get.security).toEqual([]);
+  });
+
+  it('take several lines as the body of CreateBatch, in a type the route accepts', () => {
+    const { post } = description.paths['/API/WorkflowImportQueue/CreateBatch'];
+    const [type, { schema }] = Object.entries<any>(post.requestBody.content)[0]!;
+    // Swagger UI shows text as it is, and what has "json" in its name as one string in quotes.
+    expect(type).toBe('text/plain');
+    expect(Object.keys(post.requestBody.content)).toContain('application/jsonl');
+    expect(schema.type).toBe('string');
+    expect(schema.example.split('\n').length).toBeGreaterThan(1);
+    const names = (required: boolean) =>
+      post.parameters
+        .filter((parameter: any) => (parameter.required ?? false) === required)
+        .map(({ name }: any) => name)
+        .sort();
+    expect(names(true)).toEqual(['fileName', 'importProcessId']);
+    expect(names(false)).toEqual([
+      'Idempotency-Key',
+      'creationPath',
+      'sendFailureEmailTo',
+      'sendSuccessEmailTo',
+    ]);
+  });
+
+  it('describe each route for programs, with the problem it may answer', () => {
+    expect(operations().length).toBeGreaterThan(5);
+    for (const [name, { summary, responses }] of operations()) {
+      expect([name, summary]).toEqual([name, expect.stringMatching(/./)]);
+      const success = Object.entries<any>(responses).find(([status]) => status.startsWith('2'));
+      expect([name, success]).toEqual([name, [expect.any(String), expect.anything()]]);
+      if (success![0] !== '204') expect(Object.keys(success![1].content)).not.toEqual([]);
+      expect(responses.default.content['application/problem+json'].schema.$ref).toBe(
+        '#/components/schemas/Problem',
+      );
+    }
+    expect(Object.keys(description.paths).filter((path) => !/^\/(API|health)\//.test(path))).toEqual([]);
+  });
+
+  it('refer to nothing that is missing', () => {
+    const references = [...JSON.stringify(description).matchAll(/"#\/components\/schemas\/([^"]+)"/g)];
+    for (const [, name] of references) expect(Object.keys(description.components.schemas)).toContain(name);
+  });
+
+  it('come as a page whose scripts and styles are our own and not inline', async () => {
+    const page = await fetch(`${app.url}/docs`);
+    expect(page.status).toBe(200);
+    const policy = page.headers.get('content-security-policy')!;
+    expect(policy).toContain("script-src 'self';");
+    const html = await page.text();
+    expect(html).not.toMatch(/<script>(?!\s*<\/script>)/);
+    const assets = [...html.matchAll(/(?:src|href)="(\.\/[^"]+\.(?:js|css|png))"/g)].map(([, path]) => path!);
+    expect(assets.length).toBeGreaterThan(3);
+    for (const path of assets) {
+      expect((await fetch(new URL(path, `${app.url}/docs`))).status).toBe(200);
+    }
+  });
+
+  it('complete a bare key to "apikey <key>" before they send it', async () => {
+    const script = await (await fetch(`${app.url}/docs/swagger-ui-init.js`)).text();
+    const options = runInNewContext(`${/let options = \{[\s\S]*?\n\};/.exec(script)![0]} options;`);
+    const sent = (authorization?: string) =>
+      options.customOptions.requestInterceptor({ headers: { Authorization: authorization } }).headers
+        .Authorization;
+    expect(sent('abc')).toBe('apikey abc');
+    expect(sent(' abc ')).toBe('apikey abc');
+    expect(sent('apikey abc')).toBe('apikey abc');
+    expect(sent('ApiKey abc')).toBe('ApiKey abc');
+    expect(sent(undefined)).toBeUndefined();
+  });
+});
+
+describe('a worker', () => {
+  it('serves neither docs nor the API, only health', async () => {
+    const app = await startTestApp({ ROLE: 'worker' });
+    try {
+      const statusOf = async (path: string) => (await fetch(app.url + path)).status;
+      expect(await statusOf('/docs')).toBe(404);
+      expect(await statusOf('/API/ApiKeys')).toBe(404);
+      expect(await statusOf('/queues')).toBe(404);
+      expect(await statusOf('/health/live')).toBe(200);
+    } finally {
+      await app.close();
+    }
+  });
+});

@@ -1,0 +1,286 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Client } from 'pg';
+import { storeBatch, storeImportProcess, type StoredBatch } from '../support/stored-batch.js';
+import { startTestApp, TEST_ADMIN, type TestApp } from '../support/test-app.js';
+
+const BASIC = `Basic ${Buffer.from(`${TEST_ADMIN.email}:${TEST_ADMIN.password}`).toString('base64')}`;
+const MARKUP = `"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}`;
+
+describe('the pages', () => {
+  let app: TestApp;
+  let client: Client;
+  let importProcessId: number;
+
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api' });
+    client = new Client({ connectionString: app.database.url });
+    await client.connect();
+    importProcessId = await storeImportProcess(client, 'Members');
+  });
+
+  afterAll(async () => {
+    await client?.end();
+    await app?.close();
+  });
+
+  afterEach(() =>
+    client.query('TRUNCATE import_queue_batch, import_queue_record, import_queue_chunk, notification'),
+  );
+
+  const open = async (path: string, init: RequestInit = {}) => {
+    const response = await fetch(app.url + path, {
+      redirect: 'manual',
+      ...init,
+      headers: { authorization: BASIC, ...init.headers },
+    });
+    return { status: response.status, headers: response.headers, html: await response.text() };
+  };
+  const store = (batch: Partial<StoredBatch> = {}) =>
+    storeBatch(client, importProcessId, { status: 'queued', records: [], ...batch });
+  const ENTITIES: Record<string, string> = {
+    amp: '&',
+    lt: '<',
+    gt: '>',
+    quot: '"',
+    '#x27': "'",
+    '#x3D': '=',
+  };
+  const decode = (html: string) =>
+    html.replace(/&(#?\w+);/g, (entity, name: string) => ENTITIES[name] ?? entity);
+  /** What a reader sees: tags taken away, white space together. */
+  const textOf = (html: string) => decode(html.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ');
+
+  it('ask for e-mail and password', async () => {
+    for (const path of ['/', '/imports', '/imports/1']) {
+      const { status, headers } = await open(path, { headers: { authorization: '' } });
+      expect(status).toBe(401);
+      expect(headers.get('www-authenticate')).toMatch(/^Basic /);
+    }
+  });
+
+  it('begin at Recent Imports', async () => {
+    const { status, headers } = await open('/');
+    expect([status, headers.get('location')]).toEqual([302, '/imports']);
+  });
+
+  it('have their style from us, in a file of its own', async () => {
+    const response = await fetch(`${app.url}/assets/style.css`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toMatch('text/css');
+    expect((await fetch(`${app.url}/assets/../views/imports.hbs`)).status).toBe(404);
+    expect((await fetch(`${app.url}/assets/%2e%2e/views/imports.hbs`)).status).toBeGreaterThanOrEqual(400);
+  });
+
+  it('hold no inline script or style, and escape every value', () => {
+    const views = `${__dirname}/../../src/ui/views`;
+    for (const file of readdirSync(views)) {
+      const source = readFileSync(`${views}/${file}`, 'utf8');
+      expect({ file, found: /<script|<style|\sstyle=|\son\w+=|\{\{\{|\{\{&/i.exec(source)?.[0] }).toEqual({
+        file,
+      });
+    }
+  });
+
+  describe('Recent Imports', () => {
+    it('says how to start when there is nothing yet', async () => {
+      const { html } = await open('/imports');
+      expect(textOf(html)).toContain('Nothing has been imported yet');
+      expect(textOf(html)).toContain(
+        "curl -X POST 'https://imports.example.org/API/WorkflowImportQueue/CreateBatch?",
+      );
+    });
+
+    it('shows the newest first, with status, counts, times and by whom', async () => {
+      await store({ fileName: 'older.jsonl' });
+      await store({
+        fileName: 'newer.jsonl',
+        status: 'completed_with_errors',
+        createdBy: `administrator:${TEST_ADMIN.email}`,
+        startedAt: new Date('2026-11-24T04:05:06Z'),
+        finishedAt: new Date('2026-11-24T04:06:09Z'),
+        records: [
+          { line: 1, status: 'succeeded', payload: '{}' },
+          { line: 2, status: 'failed', payload: '{}' },
+          { line: 3, status: 'invalid', payload: '{}' },
+        ],
+      });
+      const text = textOf((await open('/imports')).html);
+      expect(text.indexOf('newer.jsonl')).toBeLessThan(text.indexOf('older.jsonl'));
+      for (const shown of [
+        'Members',
+        'Completed with errors',
+        '3 total 1 ok 2 refused',
+        'IMPORT_QUEUE_API:LH',
+        '24 Nov 2026, 04:05:06 UTC',
+        '1 min 3 s',
+        TEST_ADMIN.email,
+      ]) {
+        expect(text).toContain(shown);
+      }
+    });
+
+    it('filters by status and text, blank fields aside, and pages on', async () => {
+      for (let count = 1; count <= 51; count++) await store({ fileName: `Members ${count}.csv` });
+      await store({ fileName: 'courses.csv', status: 'completed' });
+      const filtered = await open('/imports?status=queued&q=members&creationPath=');
+      expect(filtered.html).not.toContain('courses.csv');
+      const next = decode(/rel="next" href="([^"]+)"/.exec(filtered.html)![1]!);
+      const older = await open(next);
+      expect(older.html).toContain('Members 1.csv');
+      expect(older.html).not.toContain('Members 2.csv');
+    });
+
+    it('says in words that a filter is wrong', async () => {
+      const { status, headers, html } = await open('/imports?status=done');
+      expect(status).toBe(400);
+      expect(headers.get('content-type')).toMatch('text/html');
+      expect(textOf(html)).toContain('status must be one of');
+    });
+
+    it('looks again by itself while an import runs, and only then', async () => {
+      await store({ status: 'completed' });
+      expect((await open('/imports')).html).not.toContain('http-equiv="refresh"');
+      await store({ status: 'in_progress' });
+      expect((await open('/imports')).html).toContain('http-equiv="refresh"');
+    });
+  });
+
+  describe('one import', () => {
+    const RECORDS: StoredBatch['records'] = [
+      { line: 1, status: 'succeeded', operation: 'created', reference: '1001', payload: '{"a":1}' },
+      {
+        line: 2,
+        status: 'failed',
+        operation: 'rejected',
+        payload: '{"b":"two"}',
+        error: { code: 'no_match', message: 'no member "M-2"', pointer: '/:UniqueId' },
+      },
+      {
+        line: 3,
+        status: 'failed',
+        operation: 'rejected',
+        payload: '{"b":"three"}',
+        error: { code: 'no_match', message: 'no member "M-3"', pointer: '/:UniqueId' },
+      },
+      { line: 4, status: 'pending', payload: '{}' },
+    ];
+
+    it('shows counts that add up, the operations and the downloads', async () => {
+      const id = await store({ status: 'in_progress', records: RECORDS, startedAt: new Date() });
+      const { html } = await open(`/imports/${id}`);
+      expect(textOf(html)).toContain('1 pending + 1 succeeded + 2 failed = 4 records received');
+      expect(textOf(html)).toContain('3 of 4 records processed');
+      expect(textOf(html)).toContain('1 created, 0 updated, 0 unchanged');
+      const [path] = /\/imports\/\d+\/results\?set=failed&format=csv/.exec(decode(html))!;
+      const { headers, html: file } = await open(path);
+      expect(headers.get('content-disposition')).toContain('people-failed.csv');
+      expect(file.split('\r\n')).toHaveLength(4);
+    });
+
+    it('groups what was refused by its cause and names a line for each', async () => {
+      const id = await store({ status: 'in_progress', records: RECORDS });
+      const text = textOf((await open(`/imports/${id}`)).html);
+      expect(text).toContain('2 no_match line 2 : no member "M-2"');
+    });
+
+    it('lists the refused records first, and those of any status on demand', async () => {
+      const id = await store({ status: 'in_progress', records: RECORDS });
+      const refused = textOf((await open(`/imports/${id}`)).html);
+      expect(refused).toContain('{"b":"two"}');
+      expect(refused).not.toContain('{"a":1}');
+      const succeeded = textOf((await open(`/imports/${id}?show=succeeded`)).html);
+      expect(succeeded).toContain('{"a":1}');
+      expect(succeeded).not.toContain('{"b":"two"}');
+    });
+
+    it('leads to its mails, its parent and its child', async () => {
+      const parent = await store({ status: 'completed_with_errors', records: RECORDS });
+      const child = await store({ status: 'queued', retryOf: parent });
+      await client.query(
+        `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, subject, text_body)
+         VALUES ($1, 'failure', 'ann@example.org', 'not_sent_no_smtp', 'Import finished with errors: people', $2)`,
+        [parent, 'Two records failed.'],
+      );
+      const { html } = await open(`/imports/${parent}`);
+      expect(html).toContain(`href="/imports/${child}"`);
+      for (const shown of ['Import finished with errors: people', 'ann@example.org', 'Two records failed.']) {
+        expect(textOf(html)).toContain(shown);
+      }
+      expect((await open(`/imports/${child}`)).html).toContain(`href="/imports/${parent}"`);
+    });
+
+    it('shows what anybody sent as text and nothing else', async () => {
+      const id = await store({
+        status: 'failed',
+        fileName: MARKUP,
+        creationPath: MARKUP,
+        createdBy: MARKUP,
+        failureReason: MARKUP,
+        records: [
+          {
+            line: 1,
+            status: 'failed',
+            payload: JSON.stringify({ a: MARKUP }),
+            reference: MARKUP,
+            error: { code: MARKUP, message: MARKUP, pointer: MARKUP },
+          },
+        ],
+      });
+      await client.query(
+        `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, subject, text_body, last_error)
+         VALUES ($1, 'failure', $2, 'failed', $2, $2, $2)`,
+        [id, MARKUP],
+      );
+      for (const path of ['/imports', `/imports/${id}`, `/imports?q=${encodeURIComponent(MARKUP)}`]) {
+        const { status, html } = await open(path);
+        expect(status).toBe(200);
+        expect(html).not.toMatch(/<script|<img/i);
+        expect(html).toContain('&lt;script&gt;');
+      }
+    });
+
+    it.each(['999999', 'abc', '0'])('says in words that there is no import %s', async (id) => {
+      const { status, headers, html } = await open(`/imports/${id}`);
+      expect(status).toBe(404);
+      expect(headers.get('content-type')).toMatch('text/html');
+      expect(textOf(html)).toContain('There is no such batch');
+    });
+  });
+
+  describe('the buttons', () => {
+    it('are those of what is allowed now, and do it', async () => {
+      const id = await store({
+        status: 'in_progress',
+        records: [{ line: 1, status: 'pending', payload: '{}' }],
+      });
+      const { html } = await open(`/imports/${id}`);
+      expect(html).toContain(`action="/imports/${id}/pause"`);
+      expect(html).not.toContain(`action="/imports/${id}/resume"`);
+
+      const { status, headers } = await open(`/imports/${id}/pause`, { method: 'POST' });
+      expect([status, headers.get('location')]).toEqual([303, `/imports/${id}`]);
+      expect((await open(`/imports/${id}`)).html).toContain(`action="/imports/${id}/resume"`);
+    });
+
+    it('say in words that it is too late', async () => {
+      const id = await store({ status: 'completed' });
+      const { status, html } = await open(`/imports/${id}/cancel`, { method: 'POST' });
+      expect(status).toBe(409);
+      expect(textOf(html)).toContain('The batch is not in a state for that');
+    });
+
+    it('cannot be pressed by another site', async () => {
+      const id = await store({ status: 'in_progress' });
+      const { status } = await open(`/imports/${id}/cancel`, {
+        method: 'POST',
+        headers: { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' },
+      });
+      expect(status).toBe(403);
+    });
+
+    it('do nothing that is not theirs', async () => {
+      const id = await store({ status: 'in_progress' });
+      expect((await open(`/imports/${id}/constructor`, { method: 'POST' })).status).toBe(404);
+    });
+  });
+});

@@ -1,0 +1,296 @@
+import { readFileSync } from 'node:fs';
+import { get as httpGet, type IncomingMessage } from 'node:http';
+import { createInterface } from 'node:readline';
+import { finished } from 'node:stream/promises';
+import { parse } from 'csv-parse/sync';
+import { Client } from 'pg';
+import { DatabaseService } from '../../src/database/database.service.js';
+import { restore } from '../../src/import-queue/results/csv-cells.js';
+import { storeApiKey, storeBatch, storeImportProcess, type StoredRecord } from '../support/stored-batch.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+const NAUGHTY = JSON.parse(readFileSync(`${__dirname}/../fixtures/strings/blns.json`, 'utf8')) as string[];
+
+const VIEWER_KEY = 'a-key-that-may-view-imports';
+
+describe('downloading results', () => {
+  let app: TestApp;
+  let client: Client;
+  let importProcessId: number;
+
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api' });
+    client = new Client({ connectionString: app.database.url });
+    await client.connect();
+    await storeApiKey(client, VIEWER_KEY, ['ViewImports']);
+    importProcessId = await storeImportProcess(client, 'Members');
+  });
+
+  afterAll(async () => {
+    await client?.end();
+    await app?.close();
+  });
+
+  const store = (records: StoredRecord[], chunkSize = 1000) =>
+    storeBatch(client, importProcessId, {
+      status: 'in_progress',
+      records,
+      chunkSize,
+      fileName: 'Mitglieder ü.csv',
+    });
+  const pathOf = (id: number, query = '') => `/API/WorkflowImportQueue/Batches/${id}/Results${query}`;
+  const download = async (id: number, query = '') => {
+    const response = await fetch(app.url + pathOf(id, query), {
+      headers: { authorization: `apikey ${VIEWER_KEY}` },
+    });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+  /** Opens a download and leaves it to the caller to read. */
+  const open = (id: number, query = '') =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      httpGet(
+        app.url + pathOf(id, query),
+        { headers: { authorization: `apikey ${VIEWER_KEY}` }, agent: false },
+        resolve,
+      ).on('error', reject);
+    });
+  const jsonLines = (text: string) =>
+    text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as { line: number });
+  const record = (line: number, status: StoredRecord['status'], payload = '{}'): StoredRecord => ({
+    line,
+    status,
+    payload,
+  });
+  const OF_EVERY_STATUS: StoredRecord[] = [
+    record(1, 'succeeded'),
+    record(2, 'failed'),
+    record(4, 'invalid'),
+    record(5, 'skipped'),
+    record(6, 'canceled'),
+    record(8, 'unknown'),
+    record(9, 'pending'),
+  ];
+
+  describe('as JSON Lines', () => {
+    it('gives line, status, operation, reference and error beside the record as it was sent', async () => {
+      const payload = '{"n":1e400,"m":12345678901234567890,"s":"\\u0000\\ud800"}';
+      const id = await store([
+        { line: 3, status: 'succeeded', operation: 'updated', reference: '77', payload },
+        {
+          line: 5,
+          status: 'failed',
+          operation: 'rejected',
+          payload: '{ "a" : 1 }',
+          error: { code: 'no_match', message: 'no such member' },
+        },
+      ]);
+      const { status, headers, text } = await download(id);
+      expect(status).toBe(200);
+      expect(headers.get('content-type')).toBe('application/jsonl; charset=utf-8');
+      expect(text.split('\n')).toEqual([
+        `{"line":3,"status":"succeeded","operation":"updated","reference":"77","error":null,"record":${payload}}`,
+        '{"line":5,"status":"failed","operation":"rejected","reference":null,' +
+          '"error":{"code":"no_match","message":"no such member","pointer":null},"record":{ "a" : 1 }}',
+        '',
+      ]);
+    });
+
+    it('streams 100,000 records in input order', async () => {
+      const id = await store(
+        Array.from({ length: 100_000 }, (_, index) => record(index + 1, 'succeeded', `{"n":${index + 1}}`)),
+      );
+      let expected = 0;
+      const response = await open(id);
+      for await (const line of createInterface({ input: response })) {
+        expected += 1;
+        const { line: number, record: row } = JSON.parse(line) as { line: number; record: { n: number } };
+        if (number !== expected || row.n !== expected) throw new Error(`line ${expected} is ${line}`);
+      }
+      expect(expected).toBe(100_000);
+    });
+  });
+
+  describe('of a set', () => {
+    it.each([
+      ['all', [1, 2, 4, 5, 6, 8, 9]],
+      ['succeeded', [1, 5]],
+      ['failed', [2, 4, 8]],
+      ['unprocessed', [6, 9]],
+    ])('%s has the lines %j, whatever the chunks they are in', async (set, lines) => {
+      for (const chunkSize of [1, 1000]) {
+        const id = await storeBatch(client, importProcessId, {
+          status: 'canceled',
+          records: OF_EVERY_STATUS,
+          chunkSize,
+        });
+        const { text } = await download(id, `?set=${set}`);
+        expect(jsonLines(text).map(({ line }) => line)).toEqual(lines);
+      }
+    });
+
+    it('finds a few failed records among many chunks', async () => {
+      const failed = new Set([3, 1500, 1501, 7999]);
+      const id = await store(
+        Array.from({ length: 8000 }, (_, index) =>
+          record(index + 1, failed.has(index + 1) ? 'failed' : 'succeeded'),
+        ),
+        10,
+      );
+      expect(jsonLines((await download(id, '?set=failed')).text).map(({ line }) => line)).toEqual([
+        ...failed,
+      ]);
+    });
+
+    it('is an empty file when no record belongs to it', async () => {
+      const id = await store([record(1, 'succeeded')]);
+      expect(await download(id, '?set=failed')).toMatchObject({ status: 200, text: '' });
+      expect((await download(id, '?set=failed&format=csv')).text).toBe('_line,_status,_error\r\n');
+    });
+  });
+
+  describe('as CSV', () => {
+    it('has the columns that were sent in their order, then ours', async () => {
+      const id = await store([
+        record(1, 'succeeded', '{"b":"x","2":1.50,"a":null}'),
+        {
+          ...record(2, 'failed', '{"b":"","c":{"d": [1]},"a":true}'),
+          error: { code: 'too_long', message: 'c is too long', pointer: '/c' },
+        },
+      ]);
+      const { headers, text } = await download(id, '?format=csv');
+      expect(headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+      expect(text).toBe(
+        'b,2,a,c,_line,_status,_error\r\n' +
+          'x,1.50,,,1,succeeded,\r\n' +
+          '"",,true,"{""d"": [1]}",2,failed,too_long at /c: c is too long\r\n',
+      );
+    });
+
+    it('is read back by a CSV parser with every naughty string as it was, none of them a formula', async () => {
+      const id = await store(
+        NAUGHTY.map((text, index) =>
+          record(index + 1, 'failed', JSON.stringify({ ':UniqueId': index, text })),
+        ),
+      );
+      const { text } = await download(id, '?set=failed&format=csv');
+      const rows = parse<Record<string, string>>(text, { columns: true });
+      expect(rows.map((row) => restore(row.text!))).toEqual(NAUGHTY);
+      expect(rows.map((row) => row._line)).toEqual(NAUGHTY.map((_, index) => String(index + 1)));
+      for (const { text: cell } of rows) {
+        if (/^[=+\-@\t\r\n]/.test(cell!)) expect(Number(cell)).toBeLessThanOrEqual(0);
+      }
+    });
+
+    it('keeps strings of naughty strings apart in the header too', async () => {
+      const keys = [...new Set(NAUGHTY)].filter((key) => key !== '');
+      const id = await store([
+        record(1, 'failed', JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])))),
+      ]);
+      const [header] = parse((await download(id, '?format=csv')).text);
+      expect(new Set(header!.slice(0, -3).map(restore))).toEqual(new Set(keys));
+    });
+
+    it('has a column for every value of records that fail while it is made', async () => {
+      const id = await store(
+        [record(1, 'failed', '{"a":1}'), record(2, 'pending', '{"b":1}'), record(3, 'pending', '{"c":1}')],
+        2,
+      );
+      // The second record fails after the columns were collected and before the rows are read.
+      const database = app.app.get(DatabaseService);
+      const query = database.query.bind(database);
+      let pages = 0;
+      const spy = jest.spyOn(database, 'query').mockImplementation(async (text, values) => {
+        if (text.includes('octet_length') && ++pages === 2) {
+          await client.query(`UPDATE import_queue_record SET status = 'failed' WHERE line_number = 2`);
+        }
+        return query(text, values);
+      });
+      try {
+        expect(parse((await download(id, '?set=failed&format=csv')).text)).toEqual([
+          ['a', 'b', '_line', '_status', '_error'],
+          ['1', '', '1', 'failed', ''],
+          ['', '1', '2', 'failed', ''],
+        ]);
+      } finally {
+        spy.mockRestore();
+      }
+    });
+
+    it('refuses more columns than memory should hold, naming the format that has none', async () => {
+      const wide = (line: number) =>
+        JSON.stringify(
+          Object.fromEntries(Array.from({ length: 6000 }, (_, index) => [`${line}-${index}`, 1])),
+        );
+      const id = await store([record(1, 'succeeded', wide(1)), record(2, 'succeeded', wide(2))]);
+      const { status, text } = await download(id, '?format=csv');
+      expect(status).toBe(422);
+      expect(JSON.parse(text)).toMatchObject({ code: 'too_many_columns' });
+    });
+  });
+
+  it('names the file after the import, in ASCII and exactly', async () => {
+    const id = await store([record(1, 'succeeded')]);
+    expect((await download(id, '?set=failed&format=csv')).headers.get('content-disposition')).toBe(
+      `attachment; filename="Mitglieder _-failed.csv"; filename*=UTF-8''Mitglieder%20%C3%BC-failed.csv`,
+    );
+  });
+
+  it.each([
+    ['?set=everything', 'invalid_parameter'],
+    ['?format=xlsx', 'invalid_parameter'],
+    ['?sett=all', 'unknown_parameter'],
+  ])('refuses %s', async (query, code) => {
+    const id = await store([]);
+    const { status, text } = await download(id, query);
+    expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([400, code]);
+  });
+
+  describe('that clients are slow to read', () => {
+    let id: number;
+
+    beforeAll(async () => {
+      const payload = `{"a":"${'x'.repeat(100_000)}"}`;
+      id = await store(Array.from({ length: 500 }, (_, index) => record(index + 1, 'succeeded', payload)));
+    });
+
+    it('hold no database connection', async () => {
+      // One more than the pool has connections.
+      const stalled = await Promise.all(Array.from({ length: 11 }, () => open(id)));
+      try {
+        const { status } = await download(id, '?set=failed');
+        expect(status).toBe(200);
+      } finally {
+        for (const response of stalled) response.destroy();
+      }
+    });
+
+    it('stop being read from the database when the client goes away', async () => {
+      const query = jest.spyOn(app.app.get(DatabaseService), 'query');
+      const pagesRead = () => query.mock.calls.filter(([text]) => text.includes('octet_length')).length;
+      try {
+        await download(id);
+        const whole = pagesRead();
+        (await open(id)).destroy();
+        // Were the abandoned download read on, it would have been read to its end by the end of this one.
+        await download(id);
+        expect(whole).toBeGreaterThan(10);
+        expect(pagesRead() - 2 * whole).toBeLessThan(whole / 2);
+      } finally {
+        query.mockRestore();
+      }
+    });
+
+    it('break off when the database fails: half a file never looks like a whole one', async () => {
+      const response = await open(id);
+      await client.query('ALTER TABLE import_queue_record RENAME TO import_queue_record_away');
+      try {
+        await expect(finished(response.resume())).rejects.toMatchObject({ code: 'ECONNRESET' });
+      } finally {
+        await client.query('ALTER TABLE import_queue_record_away RENAME TO import_queue_record');
+      }
+    });
+  });
+});

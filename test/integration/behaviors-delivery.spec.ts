@@ -1,0 +1,232 @@
+import { createHmac } from 'node:crypto';
+import type { BehaviorDefinition } from '../../src/workflows/definition.js';
+import { BehaviorBench, people } from '../support/behavior-bench.js';
+import { eventually } from '../support/eventually.js';
+import { SmtpSink } from '../support/smtp-sink.js';
+import { WebhookReceiver } from '../support/webhook-receiver.js';
+
+const MAIL: BehaviorDefinition = {
+  kind: 'sendEmail',
+  to: ':Email',
+  subject: 'Welcome {{Name}}',
+  template: '<p>Dear {{Name}}, since {{now}}.</p>',
+};
+const KEY = Buffer.alloc(32, 'k');
+const SECRET = `whsec_${KEY.toString('base64')}`;
+
+describe('behaviors', () => {
+  let sink: SmtpSink;
+  let receiver: WebhookReceiver;
+  let bench: BehaviorBench;
+
+  beforeAll(async () => {
+    sink = await SmtpSink.start();
+    receiver = await WebhookReceiver.start();
+    bench = await BehaviorBench.start({ SMTP_URL: sink.url });
+  });
+  afterAll(async () => {
+    await bench.stop();
+    await receiver.stop();
+    await sink.down();
+  });
+  afterEach(() => {
+    sink.mails.length = 0;
+    receiver.received.length = 0;
+  });
+
+  const hook = (path: string): BehaviorDefinition => ({
+    kind: 'webhook',
+    url: receiver.url + path,
+    secret: SECRET,
+  });
+  const settled = () =>
+    eventually(
+      async () => {
+        const rows = await bench.behaviors();
+        return rows.every(({ status }) => status === 'sent' || status === 'failed') ? rows : null;
+      },
+      'all behaviors to end',
+      60_000,
+    );
+
+  it('are delivered once each, when the mail server was down for the whole batch and came back', async () => {
+    await sink.down();
+    await bench.process([MAIL], people(50));
+    await eventually(
+      async () => (await bench.behaviors()).every(({ attempts }) => attempts > 0),
+      'every mail to have been tried',
+    );
+    await sink.up();
+    const rows = await settled();
+    expect(rows.map(({ status }) => status)).toEqual(rows.map(() => 'sent'));
+    expect(sink.mails.map(({ subject }) => subject).sort()).toEqual(
+      people(50)
+        .map(({ Name }) => `Welcome ${Name as string}`)
+        .sort(),
+    );
+    expect(new Set(sink.mails.map(({ messageId }) => messageId)).size).toBe(50);
+  });
+
+  it('hold no element that a value brought, and the time of the transaction', async () => {
+    const [person] = people(1, { Name: '<b>"Ada"</b>\r\nBcc: eve@example.org' });
+    await bench.process([MAIL, { kind: 'setAttribute', name: 'Granted At', value: '{{now}}' }], [person!]);
+    await settled();
+    const [mail] = sink.mails;
+    const { rows } = await bench.database.query<{ at: string; created: Date; logged: Date }>(
+      `SELECT attributes ->> 'Granted At' AS at, created_at AS created, logged_at AS logged
+         FROM workflow_instance JOIN workflow_log USING (workflow_instance_id)
+        ORDER BY workflow_instance_id DESC LIMIT 1`,
+    );
+    const { at, created, logged } = rows[0]!;
+    expect([Date.parse(at), created]).toEqual([created.getTime(), logged]);
+    expect(mail!.html).toContain('<p>Dear &lt;b&gt;&quot;Ada&quot;&lt;/b&gt;<br>');
+    expect(mail!.html).toContain(`since ${created.toISOString()}.</p>`);
+    expect(mail!.text).toContain('Dear <b>"Ada"</b>');
+    expect([mail!.subject, mail!.bcc]).toEqual(['Welcome <b>"Ada"</b> Bcc: eve@example.org', undefined]);
+  });
+
+  it('are none for what is rolled back: a whole chunk, or one row of it', async () => {
+    const refused = bench.process([MAIL], people(3), { fail: true });
+    await expect(refused).rejects.toThrow('rolled back by the test');
+    expect(await bench.behaviors()).toEqual([]);
+
+    await bench.database.query(
+      `ALTER TABLE workflow_instance ADD CONSTRAINT no_poison CHECK (attributes ->> 'Name' <> 'poison')`,
+    );
+    const [first, second, third] = people(3) as [object, object, object];
+    await bench.process([MAIL], [{ ...first }, { ...second, Name: 'poison' }, { ...third }]);
+    const rows = await settled();
+    expect(rows.map(({ line, status }) => `${line} ${status}`)).toEqual(['1 sent', '3 sent']);
+    expect(sink.mails).toHaveLength(2);
+  });
+
+  it('are signed so that a receiver can check them by the Standard Webhooks rules', async () => {
+    await bench.process([hook('/signed')], people(1));
+    await settled();
+    const [webhook] = receiver.at('/signed');
+    const { headers, body } = webhook!;
+    const id = headers['webhook-id'] as string;
+    const time = headers['webhook-timestamp'] as string;
+    const expected = createHmac('sha256', KEY).update(`${id}.${time}.${body}`).digest('base64');
+    expect(headers['webhook-signature']).toBe(`v1,${expected}`);
+    expect(headers['content-type']).toBe('application/json');
+    expect(Math.abs(Number(time) - Date.now() / 1000)).toBeLessThan(60);
+    expect(JSON.parse(body)).toMatchObject({
+      type: 'workflow.action.performed',
+      data: { action: 'Grant', line: 1, attributes: { ':Id': 'M-1', Name: 'Name 1' } },
+    });
+  });
+
+  it.each([
+    [204, 'sent', null],
+    [410, 'failed', 'the receiver answered 410'],
+    [400, 'failed', 'the receiver answered 400'],
+  ])('that are answered %d are %s', async (answer, status, error) => {
+    receiver.answers.set('/final', [answer]);
+    await bench.process([hook('/final')], people(1));
+    expect(await settled()).toMatchObject([{ status, attempts: 1, last_error: error }]);
+    expect(receiver.at('/final')).toHaveLength(1);
+  });
+
+  it('that are answered 500, 429 or a redirect are tried again under the same id, and redirects not followed', async () => {
+    receiver.answers.set('/later', [500, 429, 302]);
+    await bench.process([hook('/later')], people(1));
+    expect(await settled()).toMatchObject([{ status: 'sent', attempts: 4, last_error: null }]);
+    const ids = receiver.at('/later').map(({ headers }) => headers['webhook-id']);
+    expect([ids.length, new Set(ids).size]).toEqual([4, 1]);
+    expect(receiver.at('/elsewhere')).toEqual([]);
+  });
+
+  it('that find nobody listening are tried again', async () => {
+    const gone = await WebhookReceiver.start();
+    const { url } = gone;
+    await gone.stop();
+    await bench.process([{ kind: 'webhook', url }], people(1));
+    const [row] = await eventually(async () => {
+      const rows = await bench.behaviors();
+      return rows[0]!.attempts >= 2 ? rows : null;
+    }, 'a second attempt');
+    expect(row!.last_error).toMatch(/ECONNREFUSED/);
+    await bench.database.query(`UPDATE behavior_outbox SET status = 'failed' WHERE behavior_id = $1`, [
+      row!.id,
+    ]);
+  });
+
+  it('are kept as failed for an instance without an address, and harm nobody else', async () => {
+    await bench.process([MAIL], [{ ':Id': 'M-1', Name: 'No address' }, ...people(2).slice(1)]);
+    expect(await settled()).toMatchObject([
+      { status: 'failed', attempts: 0, last_error: 'the instance has no address to send it to' },
+      { status: 'sent' },
+    ]);
+  });
+});
+
+describe('eight workers', () => {
+  it('send every mail and webhook once', async () => {
+    const sink = await SmtpSink.start();
+    const receiver = await WebhookReceiver.start();
+    const bench = await BehaviorBench.start({ SMTP_URL: sink.url });
+    try {
+      for (let worker = 2; worker <= 8; worker += 1) await bench.addWorker();
+      await bench.process([MAIL, { kind: 'webhook', url: `${receiver.url}/all` }], people(150));
+      // Jobs are made once each: that all are after the same behaviors has to be brought about.
+      const ids = (await bench.behaviors()).map(({ id }) => id);
+      await Promise.all(
+        bench.senders.map(async (sender) => {
+          for (const id of ids) await sender.send(id);
+        }),
+      );
+      await eventually(
+        async () => (await bench.behaviors()).every(({ status }) => status === 'sent'),
+        'everything to be sent',
+        60_000,
+      );
+      expect((await bench.behaviors()).map(({ attempts }) => attempts)).toEqual(new Array(300).fill(1));
+      expect(new Set(sink.mails.map(({ subject }) => subject)).size).toBe(150);
+      expect(sink.mails).toHaveLength(150);
+      expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(150);
+      expect(receiver.received).toHaveLength(150);
+    } finally {
+      await bench.stop();
+      await receiver.stop();
+      await sink.down();
+    }
+  });
+});
+
+describe('by default', () => {
+  it('no webhook goes to a private address, whether it is written as one or found as one', async () => {
+    const receiver = await WebhookReceiver.start();
+    const bench = await BehaviorBench.start({ ALLOW_PRIVATE_TARGETS: 'false' });
+    try {
+      const { port } = new URL(receiver.url);
+      const hosts = ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433'];
+      await bench.process(
+        hosts.map((host) => ({ kind: 'webhook', url: `http://${host}:${port}/` })),
+        people(1),
+      );
+      const rows = await eventually(async () => {
+        const all = await bench.behaviors();
+        return all.every(({ status }) => status === 'failed') ? all : null;
+      }, 'all to be refused');
+      for (const { last_error } of rows) expect(last_error).toContain('is not a public address');
+      expect(receiver.received).toEqual([]);
+    } finally {
+      await bench.stop();
+      await receiver.stop();
+    }
+  });
+
+  it('mails are kept where there is no mail server', async () => {
+    const bench = await BehaviorBench.start({});
+    try {
+      await bench.process([MAIL], people(1));
+      await eventually(
+        async () => (await bench.behaviors())[0]!.status === 'not_sent_no_smtp',
+        'the mail to be kept',
+      );
+    } finally {
+      await bench.stop();
+    }
+  });
+});

@@ -1,0 +1,96 @@
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isRunning, type RunningProcess } from '../../src/embedded/running-process.js';
+import { ChildProgram } from '../support/child-program.js';
+
+const MAIN = 'src/main.ts';
+const QUICKSTART = 'src/quickstart/quickstart.ts';
+const LISTENS = /listens on (http:\/\/127\.0\.0\.1:\d+)/;
+const STACK = /\n\s+at /;
+
+describe('the process', () => {
+  let dataDir: string;
+  beforeEach(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'wiq-process-'));
+    await chmod(dataDir, 0o755);
+  });
+  afterEach(() => rm(dataDir, { recursive: true, force: true }));
+
+  const start = (environment: Record<string, string> = {}) =>
+    new ChildProgram(MAIN, [], { PORT: '0', DATA_DIR: dataDir, ...environment });
+
+  describe('with nothing set', () => {
+    it.each(['SIGTERM', 'SIGINT'] as const)(
+      'says where it listens, is ready, and on %s ends with code 0 and leaves no server behind',
+      async (signal) => {
+        const program = start();
+        const url = await program.says(LISTENS);
+        expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+        const servers = await Promise.all(
+          ['postgres', 'redis'].map(
+            async (name) =>
+              JSON.parse(await readFile(join(dataDir, `${name}.process.json`), 'utf8')) as RunningProcess,
+          ),
+        );
+        expect(servers.map(isRunning)).toEqual([true, true]);
+        expect(await program.end(signal)).toBe(0);
+        expect(servers.map(isRunning)).toEqual([false, false]);
+      },
+    );
+  });
+
+  describe('that cannot start', () => {
+    it('names every bad variable, without a stack, and ends with code 1', async () => {
+      const program = start({ PORT: 'eighty', ROLE: 'worker', CHUNK_SIZE: '0' });
+      expect(await program.end()).toBe(1);
+      for (const name of ['PORT', 'DATABASE_URL', 'REDIS_URL', 'CHUNK_SIZE']) {
+        expect(program.output).toMatch(new RegExp(`^  - ${name} must`, 'm'));
+      }
+      expect(program.output).not.toMatch(STACK);
+    });
+
+    it('says that its port is taken, and by which variable to change it', async () => {
+      const other: Server = createServer();
+      await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+      const { port } = other.address() as AddressInfo;
+      try {
+        const program = start({ PORT: String(port) });
+        expect(await program.end()).toBe(1);
+        expect(program.output).toContain(`Port ${port} on 127.0.0.1 is taken by another program: set PORT`);
+      } finally {
+        other.close();
+      }
+    });
+
+    it('says which database refuses it, without the password', async () => {
+      const url = new URL(process.env.DATABASE_URL!);
+      url.username = 'nobody_we_know';
+      url.password = 'hunter2';
+      const program = start({ DATABASE_URL: url.href, REDIS_URL: process.env.REDIS_URL! });
+      expect(await program.end()).toBe(1);
+      expect(program.output).toMatch(
+        /PostgreSQL at postgres:\/\/nobody_we_know@.* cannot be used: .*Check DATABASE_URL/,
+      );
+      expect(program.output).not.toContain('hunter2');
+      expect(program.output).not.toMatch(STACK);
+    });
+  });
+
+  describe('started as quickstart --once', () => {
+    it('imports the example, ends with code 0, and can be run again', async () => {
+      const quickstart = () => new ChildProgram(QUICKSTART, ['--once'], { DATA_DIR: dataDir });
+      const first = quickstart();
+      expect(await first.end()).toBe(0);
+      expect(first.output).toContain(
+        'Import 1 of members.jsonl ended as completed_with_errors: 1000 records, ' +
+          '977 succeeded (965 created, 12 updated, 0 unchanged), 3 failed, 20 invalid.',
+      );
+      const second = quickstart();
+      expect(await second.end()).toBe(0);
+      expect(second.output).toContain('Import 2 of members.jsonl');
+      expect(second.output).toContain('(0 created, 24 updated, 953 unchanged)');
+    });
+  });
+});

@@ -1,0 +1,121 @@
+import { selectFirstErrors } from '../../src/notifications/sql/select-first-errors.js';
+import { NotificationBench } from '../support/notification-bench.js';
+import type { StoredRecord } from '../support/stored-batch.js';
+
+const record = (line: number, status: StoredRecord['status'], code?: string): StoredRecord => ({
+  line,
+  status,
+  payload: '{}',
+  ...(status === 'succeeded' && { operation: 'created' }),
+  ...(code !== undefined && { error: { code, message: `${code} in line ${line}` } }),
+});
+
+describe('the mail of a batch', () => {
+  let bench: NotificationBench;
+
+  beforeAll(async () => {
+    bench = await NotificationBench.start({});
+  });
+  afterAll(() => bench.stop());
+
+  it('is kept, marked and readable where there is no SMTP server', async () => {
+    const batchId = await bench.storeBatch({ fileName: 'kept.jsonl' });
+    const id = await bench.owe(batchId, 'kept@example.org');
+    expect(await bench.sender.send(id)).toBe('not_sent_no_smtp');
+    const row = await bench.row(id);
+    expect(row).toMatchObject({
+      status: 'not_sent_no_smtp',
+      subject: 'Import succeeded: kept.jsonl',
+      last_error: null,
+      sent_at: null,
+    });
+    expect(row.text_body).toContain(`Results: https://imports.example.org/imports/${batchId}`);
+    expect(row.html_body).toContain('<h1');
+    expect(await bench.sender.send(id)).toBe('not_due');
+  });
+
+  it('tells what was imported and how it went', async () => {
+    const keys = await bench.client.query<{ api_key_id: string }>(
+      `INSERT INTO api_key (name, key_hash, key_hint, permissions, created_by)
+       VALUES ('Nightly sync', '\\x00', 'abc', '{}', 'test') RETURNING api_key_id`,
+    );
+    const batchId = await bench.storeBatch({
+      status: 'completed_with_errors',
+      fileName: 'mixed.jsonl',
+      createdBy: `api-key:${keys.rows[0]!.api_key_id}`,
+      records: [
+        record(1, 'succeeded'),
+        record(2, 'invalid', 'invalid_date'),
+        record(3, 'succeeded'),
+        record(5, 'failed', 'no_match'),
+        { ...record(6, 'skipped'), operation: 'unchanged' },
+        record(7, 'unknown'),
+      ],
+    });
+    const id = await bench.owe(batchId, 'mixed@example.org', 'failure');
+    await bench.sender.send(id);
+    const { subject, text_body: text } = await bench.row(id);
+    expect(subject).toBe('Import finished with errors: mixed.jsonl');
+    expect(text).toContain('3 of 6 records could not be imported');
+    expect(text).toContain('File type: Member import\n');
+    expect(text).toContain('Creation path: IMPORT_QUEUE_API:LH\n');
+    expect(text).toContain('Started by: Nightly sync\n');
+    expect(text).toContain('Took: 3.0 s\n');
+    expect(text).toContain(
+      '2 succeeded + 1 failed + 1 invalid + 1 skipped + 1 unknown = 6 records received\n',
+    );
+    expect(text).toContain('  created: 2\n  updated: 0\n  unchanged: 1\n');
+    expect(text).toContain(
+      [
+        'First errors',
+        '  line 2: invalid_date: invalid_date in line 2',
+        '  line 5: no_match: no_match in line 5',
+        '  line 7: unknown: The outcome of this record is not known.',
+      ].join('\n'),
+    );
+  });
+
+  it('names the first ten errors by line, whatever chunks they are in', async () => {
+    const guilty = [4, 17, 18, 19, 20, 33, 61, 62, 63, 80, 81, 99];
+    const records = Array.from({ length: 100 }, (_, index) =>
+      guilty.includes(index + 1) ? record(index + 1, 'failed', 'no_match') : record(index + 1, 'succeeded'),
+    );
+    const batchId = await bench.storeBatch({ status: 'completed_with_errors', records, chunkSize: 5 });
+    const id = await bench.owe(batchId, 'ten@example.org', 'failure');
+    await bench.sender.send(id);
+    const { text_body: text } = await bench.row(id);
+    expect([...text!.matchAll(/^ {2}line (\d+):/gm)].map(([, line]) => Number(line))).toEqual(
+      guilty.slice(0, 10),
+    );
+    expect(text).toContain('  and 2 more\n');
+  });
+
+  it('looks into ten chunks at most, however many have errors', async () => {
+    const records = Array.from({ length: 400 }, (_, index) => record(index + 1, 'failed', 'no_match'));
+    const batchId = await bench.storeBatch({ status: 'completed_with_errors', records, chunkSize: 1 });
+    await bench.client.query('ANALYZE import_queue_record, import_queue_chunk');
+    let plan: unknown;
+    await selectFirstErrors(
+      {
+        query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+          const { rows } = await bench.client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, [...values]);
+          plan = rows[0]['QUERY PLAN'];
+          return { rows: [] as Row[], rowCount: 0 };
+        },
+      },
+      batchId,
+      10,
+    );
+    const scans = plansOf(plan).filter((node) => node['Relation Name'] === 'import_queue_record');
+    expect(scans).toHaveLength(1);
+    expect(scans[0]!['Node Type']).toMatch(/Index/);
+    expect(Number(scans[0]!['Actual Loops'])).toBeLessThanOrEqual(10);
+  });
+});
+
+function plansOf(plan: unknown): Record<string, unknown>[] {
+  if (Array.isArray(plan)) return plan.flatMap(plansOf);
+  if (typeof plan !== 'object' || plan === null) return [];
+  const node = plan as Record<string, unknown>;
+  return [...('Node Type' in node ? [node] : []), ...plansOf(node['Plan']), ...plansOf(node['Plans'])];
+}

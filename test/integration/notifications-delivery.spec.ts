@@ -1,0 +1,248 @@
+import { eventually } from '../support/eventually.js';
+import { NotificationBench, QUICK } from '../support/notification-bench.js';
+import { SmtpSink } from '../support/smtp-sink.js';
+
+describe('a mail that is owed', () => {
+  let sink: SmtpSink;
+  let bench: NotificationBench;
+
+  beforeAll(async () => {
+    sink = await SmtpSink.start();
+    bench = await NotificationBench.start({ SMTP_URL: sink.url });
+  });
+  afterAll(async () => {
+    await bench.stop();
+    await sink.down();
+  });
+  afterEach(() => sink.accept());
+
+  const statusOf = async (id: number) => (await bench.row(id)).status;
+  const sent = (id: number) =>
+    eventually(async () => (await statusOf(id)) === 'sent', `mail ${id} to be sent`);
+
+  it('is delivered once it is woken, and kept as it was sent', async () => {
+    const batchId = await bench.storeBatch({ fileName: 'people.jsonl' });
+    const id = await bench.owe(batchId, 'one@example.org');
+    await bench.outbox.wake([id]);
+    await sent(id);
+
+    const [mail] = sink.mailsTo('one@example.org');
+    expect(mail).toMatchObject({ subject: 'Import succeeded: people.jsonl' });
+    expect(mail!.from!.text).toBe('"Imports" <imports@example.org>');
+    const headers = mail!.headerLines.map(({ line }) => line);
+    expect(headers).toContain(`X-Workflow-Import-Queue-Batch-Id: ${batchId}`);
+    expect(headers).toContain('Auto-Submitted: auto-generated');
+    expect(mail!.text).toContain(`Results: https://imports.example.org/imports/${batchId}`);
+    expect(mail!.html).toContain(`href="https://imports.example.org/imports/${batchId}"`);
+
+    const row = await bench.row(id);
+    expect(row).toMatchObject({ attempts: 1, last_error: null, locked_until: null, subject: mail!.subject });
+    expect(row.text_body!.trim()).toBe(mail!.text!.trim());
+    expect(row.html_body!.trim()).toBe((mail!.html as string).trim());
+    expect(row.sent_at!.getTime()).toBeGreaterThan(Date.now() - 20_000);
+  });
+
+  it('is owed once per batch and kind, whoever asks how often', async () => {
+    const batchId = await bench.storeBatch();
+    const ids = await Promise.all(
+      Array.from({ length: 8 }, () => bench.owe(batchId, 'asked@example.org', 'failure')),
+    );
+    expect(new Set(ids).size).toBe(1);
+    expect(await bench.owe(batchId, 'asked@example.org', 'success')).not.toBe(ids[0]);
+  });
+
+  it('is sent once, though eight ask for it at the same time', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'eight@example.org');
+    const attempts = await Promise.all(Array.from({ length: 8 }, () => bench.sender.send(id)));
+    expect(attempts.sort()).toEqual([...Array.from({ length: 7 }, () => 'not_due'), 'sent']);
+    expect(sink.mailsTo('eight@example.org')).toHaveLength(1);
+    expect(await bench.row(id)).toMatchObject({ attempts: 1 });
+  });
+
+  it('is sent once, though it is woken again and again by everything that wakes', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'woken@example.org');
+    await Promise.all([
+      bench.outbox.wake([id, id, id]),
+      bench.outbox.wakeDue(),
+      bench.outbox.wake([id]),
+      bench.outbox.wakeDue(),
+    ]);
+    await sent(id);
+    await bench.outbox.wake([id]);
+    await bench.outbox.wakeDue();
+    const later = await bench.owe(await bench.storeBatch(), 'later@example.org');
+    await bench.outbox.wake([later]);
+    await sent(later);
+    expect(sink.mailsTo('woken@example.org')).toHaveLength(1);
+    expect(await bench.row(id)).toMatchObject({ attempts: 1 });
+  });
+
+  it('is found when nobody was told of it, as when Redis lost the job', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'forgotten@example.org');
+    await bench.outbox.wakeDue();
+    await sent(id);
+  });
+
+  it('waits for a server that is down, and is delivered once when it is up again', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'down@example.org');
+    await sink.down();
+    await bench.outbox.wake([id]);
+    const waiting = await eventually(async () => {
+      const row = await bench.row(id);
+      return row.attempts >= 3 && row.status === 'pending' ? row : null;
+    }, 'three attempts');
+    expect(waiting.last_error).toContain('ECONNREFUSED');
+    expect(waiting.subject).toBe('Import succeeded: people.jsonl');
+    await sink.up();
+    await sent(id);
+    expect(sink.mailsTo('down@example.org')).toHaveLength(1);
+    expect((await bench.row(id)).last_error).toBeNull();
+  });
+
+  it('is tried again after 4xx, under the same Message-ID', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'greylisted@example.org');
+    sink.refuseWith(451, 'try again later');
+    await bench.outbox.wake([id]);
+    const refused = await eventually(async () => {
+      const row = await bench.row(id);
+      return row.attempts >= 2 && row.status === 'pending' ? row : null;
+    }, 'two refusals');
+    expect(refused.last_error).toContain('451 try again later');
+    sink.accept();
+    await sent(id);
+    const mails = sink.mailsTo('greylisted@example.org');
+    expect(mails.map(({ messageId }) => messageId)).toEqual([
+      expect.stringMatching(new RegExp(`^<notification-${id}\\.\\d+@imports\\.example\\.org>$`)),
+    ]);
+  });
+
+  it('is not tried again after 5xx, and says why', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'nobody@example.org');
+    sink.refuseWith(550, 'no such mailbox');
+    expect(await bench.sender.send(id)).toBe('failed');
+    sink.accept();
+    await bench.outbox.wakeDue();
+    expect(await bench.sender.send(id)).toBe('not_due');
+    const row = await bench.row(id);
+    expect(row).toMatchObject({ status: 'failed', attempts: 1, subject: 'Import succeeded: people.jsonl' });
+    expect(row.last_error).toContain('550 no such mailbox');
+    expect(sink.mailsTo('nobody@example.org')).toHaveLength(0);
+  });
+
+  it('goes to one recipient, also when the address would be two as text', async () => {
+    const before = sink.mails.length;
+    const id = await bench.owe(await bench.storeBatch(), 'a@example.org, b@example.org');
+    await bench.sender.send(id);
+    const addresses = sink.mails
+      .slice(before)
+      .flatMap(({ to }) => [to ?? []].flat().flatMap(({ value }) => value));
+    expect(addresses.map(({ address }) => address)).not.toContain('b@example.org');
+    expect(addresses.map(({ address }) => address)).not.toContain('a@example.org');
+  });
+
+  it('has a subject that no file name can break', async () => {
+    const fileName = `👩🏽‍🔬 "O'Brien" & <b>名簿</b>: ${'long '.repeat(40)}.jsonl`;
+    const id = await bench.owe(await bench.storeBatch({ fileName }), 'odd@example.org');
+    await bench.sender.send(id);
+    const [mail] = sink.mailsTo('odd@example.org');
+    expect(mail!.subject).toBe(`Import succeeded: ${fileName}`);
+    expect(mail!.text).toContain(`File: ${fileName}`);
+    expect(mail!.html).not.toContain('<b>名簿');
+  });
+});
+
+describe('a mail that was being sent', () => {
+  let sink: SmtpSink;
+  let bench: NotificationBench;
+  const claimMs = 300;
+
+  beforeAll(async () => {
+    sink = await SmtpSink.start();
+    bench = await NotificationBench.start({ SMTP_URL: sink.url }, { ...QUICK, claimMs });
+  });
+  afterAll(async () => {
+    await bench.stop();
+    await sink.down();
+  });
+
+  /** What a worker that died between its claim and the server's 250 leaves behind. */
+  const leaveClaimed = (id: number, since: string) =>
+    bench.client.query(
+      `UPDATE notification SET status = 'sending', attempts = attempts + 1, locked_until = now() + $2::interval
+        WHERE notification_id = $1`,
+      [id, since],
+    );
+
+  it('by a worker that died is sent by another when the claim runs out', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'crashed@example.org');
+    await leaveClaimed(id, '-1 second');
+    await bench.outbox.wakeDue();
+    await eventually(async () => (await bench.row(id)).status === 'sent', 'the mail to be sent');
+    expect(sink.mailsTo('crashed@example.org')).toHaveLength(1);
+    expect(await bench.row(id)).toMatchObject({ attempts: 2 });
+  });
+
+  it('is left alone as long as the claim holds', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'held@example.org');
+    await leaveClaimed(id, '1 minute');
+    expect(await bench.sender.send(id)).toBe('not_due');
+    await bench.outbox.wakeDue();
+    expect(await bench.row(id)).toMatchObject({ status: 'sending', attempts: 1 });
+  });
+
+  it('is not sent a second time while a slow server takes longer than a claim lasts', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'slow@example.org');
+    sink.hold();
+    const slow = bench.sender.send(id);
+    await eventually(() => sink.waiting === 1, 'the server to have the mail');
+    const { locked_until: firstClaim } = await bench.row(id);
+    const other = await bench.addWorker({ ...QUICK, claimMs });
+    await eventually(async () => {
+      expect(await other.send(id)).toBe('not_due');
+      return Date.now() > firstClaim!.getTime() + claimMs;
+    }, 'twice the time of a claim to pass');
+    sink.release();
+    expect(await slow).toBe('sent');
+    expect(sink.mailsTo('slow@example.org')).toHaveLength(1);
+    expect(await bench.row(id)).toMatchObject({ attempts: 1 });
+  });
+
+  it('is not sent a second time though PostgreSQL is away when it has been sent', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'restart@example.org');
+    sink.hold();
+    const attempt = bench.sender.send(id);
+    await eventually(() => sink.waiting === 1, 'the server to have the mail');
+    await bench.withoutDatabase(async () => {
+      sink.release();
+      await eventually(() => sink.mailsTo('restart@example.org').length === 1, 'the server to take the mail');
+    });
+    expect(await attempt).toBe('sent');
+    expect(await bench.row(id)).toMatchObject({ status: 'sent', attempts: 1 });
+    expect(sink.mailsTo('restart@example.org')).toHaveLength(1);
+  });
+
+  it('is given up by a worker that finds another has taken over', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'taken@example.org');
+    sink.hold();
+    const late = bench.sender.send(id);
+    await eventually(() => sink.waiting === 1, 'the server to have the mail');
+    await leaveClaimed(id, '1 minute');
+    expect(await late).toBe('lost');
+    sink.release();
+    expect(await bench.row(id)).toMatchObject({ status: 'sending', attempts: 2, sent_at: null });
+    expect(sink.mailsTo('taken@example.org')).toHaveLength(0);
+  });
+
+  it('is tried again when the worker is told to stop', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'stopped@example.org');
+    sink.hold();
+    const stop = new AbortController();
+    const attempt = bench.sender.send(id, stop.signal);
+    await eventually(() => sink.waiting === 1, 'the server to have the mail');
+    stop.abort(new Error('the worker stops'));
+    expect(await attempt).toBe('pending');
+    sink.release();
+    await eventually(async () => (await bench.row(id)).status === 'sent', 'the mail to be sent');
+    expect(sink.mailsTo('stopped@example.org')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,63 @@
+import { eventually } from '../support/eventually.js';
+import { NotificationBench } from '../support/notification-bench.js';
+import { PrivateRedis } from '../support/private-redis.js';
+import { SmtpSink } from '../support/smtp-sink.js';
+
+describe('when Redis fails', () => {
+  let redis: PrivateRedis;
+  let sink: SmtpSink;
+  let bench: NotificationBench;
+
+  beforeAll(async () => {
+    redis = await PrivateRedis.start();
+    sink = await SmtpSink.start();
+    bench = await NotificationBench.start({ REDIS_URL: redis.url, SMTP_URL: sink.url });
+  });
+  afterAll(async () => {
+    await bench.stop();
+    await sink.down();
+    await redis.stop();
+  });
+
+  const sent = (id: number) =>
+    eventually(async () => (await bench.row(id)).status === 'sent', `mail ${id} to be sent`);
+
+  it('waking a mail neither throws nor hangs, and the mail goes out once it is back', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'redis@example.org');
+    await redis.down();
+    const begin = performance.now();
+    await bench.outbox.wake([id]);
+    await bench.outbox.wakeLater(id, 10);
+    await bench.outbox.wakeDue();
+    expect(performance.now() - begin).toBeLessThan(5_000);
+    expect(await bench.row(id)).toMatchObject({ status: 'pending', attempts: 0 });
+
+    await redis.up();
+    await eventually(async () => {
+      await bench.outbox.wakeDue();
+      return (await bench.row(id)).status === 'sent';
+    }, 'the mail to be sent');
+    expect(sink.mailsTo('redis@example.org')).toHaveLength(1);
+  });
+
+  it('and loses a mail that waited for its next attempt, the mail is found when it is due', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'flushed@example.org');
+    await sink.down();
+    await bench.sender.send(id);
+    await redis.flushAll();
+    await sink.up();
+    await eventually(async () => {
+      await bench.outbox.wakeDue();
+      return (await bench.row(id)).status !== 'pending';
+    }, 'the mail to be claimed');
+    await sent(id);
+    expect(sink.mailsTo('flushed@example.org')).toHaveLength(1);
+  });
+
+  it('mails are sent without it, by whoever asks', async () => {
+    const id = await bench.owe(await bench.storeBatch(), 'without@example.org');
+    await redis.down();
+    expect(await bench.sender.send(id)).toBe('sent');
+    await redis.up();
+  });
+});

@@ -1,0 +1,60 @@
+import { chunksOf, ProcessingBench } from '../support/processing-bench.js';
+
+describe('records of one batch that concern the same thing', () => {
+  let bench: ProcessingBench;
+
+  beforeAll(async () => {
+    bench = await ProcessingBench.start({ CHUNK_WINDOW: '8' });
+  });
+  afterAll(() => bench.stop());
+
+  it('are processed in line order, though their chunks are taken in another', async () => {
+    const batchId = await bench.storeBatch({
+      chunks: [
+        { payloads: ['{}', '{}'], orderingKeys: [7n, 2n ** 63n + 1n] },
+        { payloads: ['{}'], orderingKeys: [1n] },
+        { payloads: ['{}'], orderingKeys: [2n ** 63n + 1n] },
+      ],
+    });
+    const { runner, scheduler } = bench.worker;
+    await scheduler.fill(batchId);
+
+    await expect(runner.run({ batchId, chunkNumber: 3 })).resolves.toBe('handed-back');
+    expect((await bench.chunks(batchId))[2]).toMatchObject({ state: 'pending', blocked_by: 1 });
+    await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
+    expect(await bench.chunkStates(batchId)).toEqual(['queued', 'done', 'pending']);
+
+    await runner.run({ batchId, chunkNumber: 1 });
+    expect((await bench.chunks(batchId))[2]).toMatchObject({ state: 'queued', blocked_by: null });
+    await runner.run({ batchId, chunkNumber: 3 });
+    expect(await bench.effects(batchId)).toEqual([3, 1, 2, 4]);
+    expect(await bench.status(batchId)).toBe('completed');
+  });
+
+  it('wait for a chunk that is being processed at that moment', async () => {
+    const batchId = await bench.storeBatch({
+      chunks: chunksOf(2, 1).map((chunk) => ({ ...chunk, orderingKeys: [5n] })),
+    });
+    const { runner, scheduler, target } = bench.worker;
+    await scheduler.fill(batchId);
+    target.during = async ({ chunkNumber }) => {
+      if (chunkNumber !== 1) return;
+      await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
+    };
+    await runner.run({ batchId, chunkNumber: 1 });
+    target.during = async () => undefined;
+    expect(await bench.chunkStates(batchId)).toEqual(['done', 'queued']);
+  });
+
+  it('of an ordered import process wait whatever they concern', async () => {
+    const batchId = await bench.storeBatch({ chunks: chunksOf(2, 1), ordered: true });
+    await bench.sql.query(
+      `UPDATE import_queue_chunk SET state = 'queued', queued_at = now() WHERE workflow_import_queue_batch_id = $1`,
+      [batchId],
+    );
+    await expect(bench.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
+    await bench.worker.runner.run({ batchId, chunkNumber: 1 });
+    await bench.worker.runner.run({ batchId, chunkNumber: 2 });
+    expect(await bench.effects(batchId)).toEqual([1, 2]);
+  });
+});

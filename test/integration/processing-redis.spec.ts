@@ -1,0 +1,70 @@
+import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
+import { eventually } from '../support/eventually.js';
+import { PrivateRedis } from '../support/private-redis.js';
+
+describe('when Redis fails', () => {
+  let redis: PrivateRedis;
+  let bench: ProcessingBench;
+
+  beforeAll(async () => {
+    redis = await PrivateRedis.start();
+    bench = await ProcessingBench.start({
+      REDIS_URL: redis.url,
+      RECONCILE_INTERVAL_MS: '300',
+      CHUNK_WINDOW: '4',
+      WORKER_CONCURRENCY: '2',
+    });
+  });
+  afterAll(async () => {
+    await bench.stop();
+    await redis.stop();
+  });
+
+  it('a fill does not hang, and the chunks are processed once it is back', async () => {
+    const batchId = await bench.storeBatch({ chunks: chunksOf(6, 2) });
+    await redis.down();
+    const begin = performance.now();
+    await bench.worker.scheduler.fill(batchId);
+    await bench.worker.scheduler.fill(batchId);
+    expect(performance.now() - begin).toBeLessThan(5_000);
+    expect((await bench.chunkStates(batchId)).filter((state) => state === 'queued')).toHaveLength(4);
+
+    const worker = await bench.addWorker();
+    await worker.module.init();
+    await redis.up();
+    await eventually(
+      async () => (await bench.status(batchId)) === 'completed',
+      'the batch to complete',
+      40_000,
+    );
+    expect((await bench.effects(batchId)).sort((a, b) => a - b)).toEqual(range(1, 12));
+  });
+
+  it('by not answering, a fill does not hang either', async () => {
+    const ids = await Promise.all(range(1, 5).map(() => bench.storeBatch({ chunks: chunksOf(2, 1) })));
+    await bench.worker.queue.client.call('CLIENT', 'PAUSE', '3000');
+    const begin = performance.now();
+    for (const id of ids) await bench.worker.scheduler.fill(id);
+    expect(performance.now() - begin).toBeLessThan(2_500);
+    for (const id of ids) {
+      await eventually(async () => (await bench.status(id)) === 'completed', 'the batch to complete');
+      expect(await bench.effects(id)).toHaveLength(2);
+    }
+  });
+
+  it('and loses everything in the middle, a batch completes with nothing lost and nothing doubled', async () => {
+    const batchId = await bench.storeBatch({ chunks: chunksOf(60, 5) });
+    await bench.worker.scheduler.fill(batchId);
+    for (const done of [10, 120]) {
+      await eventually(async () => (await bench.effects(batchId)).length >= done, `${done} effects`);
+      await redis.flushAll();
+    }
+    await eventually(
+      async () => (await bench.status(batchId)) === 'completed',
+      'the batch to complete',
+      50_000,
+    );
+    expect((await bench.effects(batchId)).sort((a, b) => a - b)).toEqual(range(1, 300));
+    expect(await bench.batch(batchId)).toMatchObject({ succeeded_count: 300 });
+  });
+});

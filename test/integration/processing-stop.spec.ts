@@ -1,0 +1,57 @@
+import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
+import { eventually } from '../support/eventually.js';
+
+describe('a worker that is stopped', () => {
+  let bench: ProcessingBench;
+
+  beforeAll(async () => {
+    bench = await ProcessingBench.start({
+      CHUNK_WINDOW: '4',
+      WORKER_CONCURRENCY: '1',
+      RECONCILE_INTERVAL_MS: '300',
+    });
+  });
+  afterAll(() => bench.stop());
+
+  it('finishes the chunk at hand and begins no other', async () => {
+    const batchId = await bench.storeBatch({ chunks: chunksOf(5, 1) });
+    const worker = await bench.addWorker();
+    let release: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    worker.target.during = () => released;
+    await worker.module.init();
+    await eventually(() => worker.target.begun.length === 1, 'the first chunk to begin');
+
+    const closed = worker.module.close();
+    release();
+    await closed;
+    expect(worker.target.begun).toHaveLength(1);
+    expect(await bench.effects(batchId)).toEqual([1]);
+
+    const next = await bench.addWorker();
+    await next.module.init();
+    await eventually(
+      async () => (await bench.status(batchId)) === 'completed',
+      'another worker to go on',
+      30_000,
+    );
+    expect((await bench.effects(batchId)).sort()).toEqual(range(1, 5));
+    await next.module.close();
+  });
+
+  it('hands a chunk that does not end back to the others', async () => {
+    const batchId = await bench.storeBatch({ chunks: chunksOf(1, 1) });
+    const { runner, scheduler, target } = bench.worker;
+    await scheduler.fill(batchId);
+    target.during = async ({ transaction }) => {
+      await transaction.query('SELECT pg_sleep(60)');
+    };
+    const run = runner.run({ batchId, chunkNumber: 1 });
+    await eventually(() => target.begun.includes(`${batchId}/1`), 'the chunk to begin');
+    await Promise.all([expect(run).rejects.toThrow(), runner.abandonAll()]);
+    expect(await bench.chunks(batchId)).toMatchObject([{ state: 'queued', attempts: 0 }]);
+
+    const { runner: another } = await bench.addWorker();
+    await expect(another.run({ batchId, chunkNumber: 1 })).resolves.toBe('done');
+  });
+});

@@ -1,0 +1,104 @@
+import * as fc from 'fast-check';
+import {
+  allowedActions,
+  BATCH_ACTIONS,
+  BATCH_STATUSES,
+  canBecome,
+  finalStatus,
+  isAllowed,
+  isTerminal,
+  isUnfinished,
+  statusAfter,
+  UNFINISHED,
+  type BatchStatus,
+  type ChangingAction,
+} from '../../src/import-queue/batch-state.js';
+
+const status = fc.constantFrom(...BATCH_STATUSES);
+const count = fc.nat({ max: 5 });
+const end = fc.record({
+  failureReason: fc.option(fc.constant('no such target'), { nil: null }),
+  invalid: count,
+  failed: count,
+  canceled: count,
+  unknown: count,
+});
+const changingAction = fc.constantFrom(
+  ...BATCH_ACTIONS.filter((action): action is ChangingAction => action !== 'retryFailed'),
+);
+
+describe('the status of a batch', () => {
+  it('never changes once it is terminal, whatever is asked', () => {
+    fc.assert(
+      fc.property(status.filter(isTerminal), changingAction, status, (from, action, to) => {
+        expect(statusAfter(action, { status: from, startedAt: new Date() })).toBeNull();
+        expect(canBecome(from, to)).toBe(false);
+      }),
+    );
+  });
+
+  it('changes only along an allowed transition, whatever happens in whatever order', () => {
+    const happening = fc.oneof(
+      changingAction.map((action) => ({ action })),
+      fc.constant({ start: true as const }),
+      end.map((finish) => ({ finish })),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom<BatchStatus>('awaiting_confirmation', 'queued'),
+        fc.array(happening),
+        (from, all) => {
+          let now = from;
+          let startedAt: Date | null = null;
+          for (const one of all) {
+            let next: BatchStatus | null = null;
+            if ('action' in one) next = statusAfter(one.action, { status: now, startedAt });
+            else if ('start' in one) next = now === 'queued' ? 'in_progress' : null;
+            else if (isUnfinished(now)) next = finalStatus(now, one.finish);
+            if (next === null) continue;
+            expect([now, next, canBecome(now, next)]).toEqual([now, next, true]);
+            if (next === 'in_progress') startedAt ??= new Date();
+            now = next;
+          }
+        },
+      ),
+    );
+  });
+
+  it('can always reach an end', () => {
+    const reachesAnEnd = (from: BatchStatus, seen: readonly BatchStatus[] = []): boolean =>
+      isTerminal(from) ||
+      BATCH_STATUSES.some(
+        (to) => !seen.includes(to) && canBecome(from, to) && reachesAnEnd(to, [...seen, from]),
+      );
+    for (const from of BATCH_STATUSES) expect([from, reachesAnEnd(from)]).toEqual([from, true]);
+  });
+
+  it('lists an action exactly where it would change the batch', () => {
+    fc.assert(
+      fc.property(status, changingAction, fc.boolean(), (from, action, started) => {
+        const after = statusAfter(action, { status: from, startedAt: started ? new Date() : null });
+        expect(allowedActions(from).includes(action)).toBe(after !== null);
+        expect(isAllowed(action, from)).toBe(after !== null);
+      }),
+    );
+  });
+
+  it('ends as canceled when it was being canceled, as failed only by a fault of its own', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...UNFINISHED), end, (from, counts) => {
+        const last = finalStatus(from, counts);
+        expect(last === 'canceled').toBe(from === 'canceling');
+        expect(last === 'failed').toBe(from !== 'canceling' && counts.failureReason !== null);
+        const bad = counts.invalid + counts.failed + counts.canceled + counts.unknown;
+        if (last === 'completed') expect(bad).toBe(0);
+        if (last === 'completed_with_errors') expect(bad).toBeGreaterThan(0);
+      }),
+    );
+  });
+
+  it('of a batch that was paused before it started goes back to queued', () => {
+    expect(statusAfter('resume', { status: 'paused', startedAt: null })).toBe('queued');
+    expect(statusAfter('resume', { status: 'paused', startedAt: new Date() })).toBe('in_progress');
+  });
+});

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { copyField, parseCopyField } from '../../src/database/copy/copy-text.js';
+import { JsonLinesReader } from '../../src/import-queue/intake/json-lines-reader.js';
+import { findJsonSyntaxError } from '../../src/import-queue/intake/json-syntax.js';
+
+/** Bodies of bytes that matter to the splitter: line ends, UTF-8 of every length, damaged sequences, JSON. */
+const body = fc
+  .array(
+    fc.oneof(
+      fc
+        .constantFrom('\n', '\r\n', '\r', '{"a":1}\n', '{"ü":"😀"}\r\n', '[]\n', ' \t\n', '\ufeff', '{"a":\n')
+        .map((s) => Buffer.from(s)),
+      fc.uint8Array({ maxLength: 4 }).map((bytes) => Buffer.from(bytes)),
+      fc.json().map((json) => Buffer.from(`${json}\n`)),
+    ),
+    { maxLength: 40 },
+  )
+  .map((pieces) => Buffer.concat(pieces));
+
+function read(pieces: Buffer[]): unknown {
+  const records: unknown[] = [];
+  const reader = new JsonLinesReader(200, (line, row, raw) => records.push([line, row, raw]));
+  try {
+    for (const piece of pieces) reader.push(piece);
+    reader.end();
+  } catch (error) {
+    return { refused: (error as Error).message };
+  }
+  return { records, errors: reader.errors, errorCount: reader.errorCount };
+}
+
+describe('the line splitter', () => {
+  it('gives the same result for any bytes in any pieces as for the whole', () => {
+    fc.assert(
+      fc.property(body, fc.array(fc.nat(), { maxLength: 20 }), (bytes, cuts) => {
+        const at = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
+        const pieces = at.slice(1).map((end, i) => bytes.subarray(at[i], end));
+        expect(read(pieces)).toEqual(read([bytes]));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('the place of a syntax error', () => {
+  it('is found exactly when JSON.parse refuses', () => {
+    const mutated = fc
+      .tuple(fc.json(), fc.nat(), fc.constantFrom('', '"', ',', '{', ']', '\\', '\u0001', '0', 'e'))
+      .map(
+        ([json, at, replacement]) =>
+          json.slice(0, at % json.length) + replacement + json.slice((at % json.length) + 1),
+      );
+    fc.assert(
+      fc.property(mutated, (text) => {
+        let valid = true;
+        try {
+          JSON.parse(text);
+        } catch {
+          valid = false;
+        }
+        expect(findJsonSyntaxError(text) === null).toBe(valid);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
+
+describe('COPY escaping', () => {
+  it('round-trips any text and never holds a field or row end', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.string({ unit: fc.constantFrom('\\', 'N', '\t', '\n', '\r', 'a') }),
+        ),
+        (text) => {
+          const field = copyField(text);
+          expect(field).not.toMatch(/[\t\n\r]/);
+          expect(parseCopyField(field)).toBe(text);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});

@@ -1,0 +1,15 @@
+/** Polls until the probe answers something truthy; fails with the last answer after the bound. */
+export async function eventually<T>(
+  probe: () => Promise<T> | T,
+  what: string,
+  boundMs = 20_000,
+): Promise<NonNullable<T>> {
+  const end = performance.now() + boundMs;
+  let last: T | undefined;
+  while (performance.now() < end) {
+    last = await probe();
+    if (last) return last;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`waited ${boundMs} ms for ${what}; last seen: ${JSON.stringify(last)}`);
+}

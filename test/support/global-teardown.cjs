@@ -1,0 +1,4 @@
+module.exports = async function globalTeardown() {
+  const { stopServers } = await import('./servers.ts');
+  await stopServers();
+};

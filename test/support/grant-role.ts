@@ -1,0 +1,110 @@
+import type { JsonObject, JsonValue } from '../../src/common/json.js';
+import type {
+  ActionRule,
+  WorkflowDefinition,
+  WorkflowTargetConfiguration,
+} from '../../src/workflows/definition.js';
+import { compileWorkflowTarget } from '../../src/workflows/rows/compile-workflow-target.js';
+
+/** A row, as a table of cases has it: what is `undefined` in it is not sent. */
+type SentRow = Readonly<Record<string, JsonValue | undefined>>;
+
+const grantRole: WorkflowDefinition = {
+  name: 'grant-role',
+  title: 'Grant Role',
+  entityType: 'MemberRole',
+  identifiers: [
+    { name: ':UniqueId', unique: true },
+    { name: ':Email', unique: true, format: 'email', caseInsensitive: true },
+    { name: ':Team', unique: false, caseInsensitive: true },
+  ],
+  attributes: [
+    { name: 'First Name', type: 'ShortText', maxLength: 10 },
+    { name: 'Born', type: 'Date', description: 'Day of birth' },
+    { name: 'Hours', type: 'Numeric', minimum: 0 },
+    { name: 'Level', type: 'PickList', options: ['Associate', 'Fellow'] },
+    { name: 'a/b~c', type: 'ShortText' },
+    { name: 'Reason', type: 'LongText' },
+  ],
+  steps: [
+    { name: 'Idle', kind: 'dataImport', actions: [] },
+    {
+      name: 'Application',
+      kind: 'dataEntry',
+      actions: [{ id: 1, name: 'Apply', inputs: [], primary: { kind: 'save' } }],
+    },
+    {
+      name: 'Import',
+      kind: 'dataImport',
+      actions: [
+        {
+          id: 11,
+          name: 'Grant',
+          inputs: ['First Name', 'Born', 'Hours', 'Level', 'a/b~c'],
+          required: ['First Name'],
+          primary: { kind: 'completeSuccessfully' },
+        },
+        {
+          id: 12,
+          name: 'Revoke',
+          inputs: ['Reason'],
+          required: ['Reason'],
+          primary: { kind: 'makeIncomplete' },
+        },
+      ],
+    },
+  ],
+};
+
+/** An import into the step of two actions, `Grant` and `Revoke`. */
+export const compileGrantRole = (
+  configuration: Partial<WorkflowTargetConfiguration> = {},
+  recordSchema: JsonObject | null = null,
+  definition: WorkflowDefinition = grantRole,
+) =>
+  compileWorkflowTarget({
+    workflowId: 7,
+    definition,
+    configuration: {
+      kind: 'workflow',
+      workflow: 'grant-role',
+      step: 'Import',
+      onNoMatch: 'create',
+      onMatch: 'update',
+      ...configuration,
+    },
+    recordSchema,
+  });
+
+/** An import whose `Grant` has these conditional rules. */
+export function compileRuledGrant(
+  rules: ActionRule[],
+  recordSchema: JsonObject | null = null,
+  configuration: Partial<WorkflowTargetConfiguration> = { action: 'Grant' },
+) {
+  const steps = grantRole.steps.map((step) => ({
+    ...step,
+    actions: step.actions.map((action) => (action.name === 'Grant' ? { ...action, rules } : action)),
+  }));
+  return compileGrantRole(configuration, recordSchema, { ...grantRole, steps });
+}
+
+export const granting = compileGrantRole({ action: 'Grant' });
+
+/** Why the line is refused; `null` if it is not. Both passes see it; they must agree. */
+export function refusal(line: string | SentRow, compiled = granting) {
+  const payload = typeof line === 'string' ? line : JSON.stringify(line);
+  const { error, orderingKeys } = compiled.checkRow(JSON.parse(payload) as JsonObject, payload);
+  expect(compiled.parseRow({ line: 1, payload }).error ?? null).toEqual(error);
+  if (error !== null) expect(orderingKeys).toEqual([]);
+  return error;
+}
+
+/** What the line means. */
+export function parsed(line: string | SentRow, compiled = granting) {
+  const payload = typeof line === 'string' ? line : JSON.stringify(line);
+  const { row, error } = compiled.parseRow({ line: 3, payload });
+  if (row === undefined) throw new Error(error.message);
+  expect(refusal(line, compiled)).toBeNull();
+  return row;
+}

@@ -1,0 +1,136 @@
+import 'reflect-metadata';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { Client } from 'pg';
+import { ConfigModule } from '../../src/config/config.module.js';
+import { loadConfig } from '../../src/config/load-config.js';
+import { DatabaseModule } from '../../src/database/database.module.js';
+import { DatabaseService } from '../../src/database/database.service.js';
+import type { NotificationKind } from '../../src/notifications/entities/notification.entity.js';
+import { NotificationOutbox } from '../../src/notifications/notification-outbox.js';
+import { NotificationSender } from '../../src/notifications/notification-sender.js';
+import { NotificationWorkerModule } from '../../src/notifications/notification-worker.module.js';
+import { SENDING_TIMES, type SendingTimes } from '../../src/notifications/sending-times.js';
+import { storeBatch, storeImportProcess, type StoredBatch } from './stored-batch.js';
+import { createTestDatabase, type TestDatabase } from './test-database.js';
+
+/** Retries soon, gives a silent worker up late: each can be turned round where a test is about the other. */
+export const QUICK: SendingTimes = { backOffMs: [50, 100, 200], claimMs: 30_000 };
+
+export interface NotificationRow {
+  status: string;
+  attempts: number;
+  subject: string | null;
+  text_body: string | null;
+  html_body: string | null;
+  last_error: string | null;
+  sent_at: Date | null;
+  next_attempt_at: Date;
+  locked_until: Date | null;
+}
+
+/** The real notification worker, on real servers. */
+export class NotificationBench {
+  private readonly workers: TestingModule[] = [];
+  private importProcessId = 0;
+
+  private constructor(
+    private readonly database: TestDatabase,
+    public client: Client,
+    private readonly environment: Record<string, string>,
+  ) {}
+
+  static async start(environment: Record<string, string>, times = QUICK): Promise<NotificationBench> {
+    const database = await createTestDatabase();
+    const bench = new NotificationBench(database, await connected(database), environment);
+    bench.importProcessId = await storeImportProcess(bench.client, 'Member import');
+    await bench.addWorker(times);
+    return bench;
+  }
+
+  get outbox(): NotificationOutbox {
+    return this.workers[0]!.get(NotificationOutbox);
+  }
+
+  get sender(): NotificationSender {
+    return this.workers[0]!.get(NotificationSender);
+  }
+
+  async addWorker(times = QUICK, environment: Record<string, string> = {}): Promise<NotificationSender> {
+    const config = loadConfig({
+      DATABASE_URL: this.database.url,
+      REDIS_URL: process.env.REDIS_URL,
+      QUEUE_PREFIX: this.database.name,
+      PUBLIC_URL: 'https://imports.example.org',
+      MAIL_FROM: 'Imports <imports@example.org>',
+      ...this.environment,
+      ...environment,
+    });
+    const worker = await Test.createTestingModule({
+      imports: [ConfigModule.with(config), DatabaseModule, NotificationWorkerModule],
+    })
+      .overrideProvider(SENDING_TIMES)
+      .useValue(times)
+      .compile();
+    worker.useLogger(false);
+    this.workers.push(worker);
+    await worker.init();
+    return worker.get(NotificationSender);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.close()));
+    await this.client.end();
+    await this.database.drop();
+  }
+
+  /** The database refuses everybody and has thrown out those who were in, as while it restarts. */
+  async withoutDatabase(work: () => Promise<void>): Promise<void> {
+    const name = this.database.name;
+    await this.client.end();
+    const administrator = new Client({ connectionString: process.env.DATABASE_URL });
+    await administrator.connect();
+    try {
+      await administrator.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+      await administrator.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
+        name,
+      ]);
+      await work();
+    } finally {
+      await administrator.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
+      await administrator.end();
+    }
+    this.client = await connected(this.database);
+  }
+
+  /** Stores a batch that ended, of one record that succeeded unless the test says more. */
+  storeBatch(batch: Partial<StoredBatch> = {}): Promise<number> {
+    return storeBatch(this.client, this.importProcessId, {
+      status: 'completed',
+      records: [{ line: 1, status: 'succeeded', operation: 'created', payload: '{}' }],
+      startedAt: new Date('2026-11-24T08:00:00Z'),
+      finishedAt: new Date('2026-11-24T08:00:03Z'),
+      ...batch,
+    });
+  }
+
+  /** Owes a mail about a batch, as its finish does. */
+  async owe(batchId: number, recipient: string, kind: NotificationKind = 'success'): Promise<number> {
+    return this.workers[0]!.get(DatabaseService).transaction((transaction) =>
+      this.outbox.add(transaction, { batchId, kind, recipient }),
+    );
+  }
+
+  async row(notificationId: number): Promise<NotificationRow> {
+    const { rows } = await this.client.query<NotificationRow>(
+      'SELECT * FROM notification WHERE notification_id = $1',
+      [notificationId],
+    );
+    return rows[0]!;
+  }
+}
+
+async function connected(database: TestDatabase): Promise<Client> {
+  const client = new Client({ connectionString: database.url });
+  await client.connect();
+  return client;
+}

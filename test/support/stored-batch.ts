@@ -1,0 +1,152 @@
+import type { Client } from 'pg';
+import type { Permission } from '../../src/auth/permissions.js';
+import type { BatchStatus } from '../../src/import-queue/batch-state.js';
+import type { RecordStatus } from '../../src/import-queue/record-status.js';
+
+export interface StoredRecord {
+  line: number;
+  status: RecordStatus;
+  payload: string;
+  operation?: string;
+  reference?: string;
+  error?: { code: string; message: string; pointer?: string };
+}
+
+export interface StoredBatch {
+  status: BatchStatus;
+  records: StoredRecord[];
+  fileName?: string;
+  importProcessId?: number;
+  creationPath?: string;
+  createdBy?: string;
+  retryOf?: number;
+  failureReason?: string;
+  chunkSize?: number;
+  startedAt?: Date;
+  finishedAt?: Date;
+}
+
+/** Stores an import process of one version; answers its id. */
+export async function storeImportProcess(client: Client, name: string): Promise<number> {
+  const { rows } = await client.query(
+    `INSERT INTO import_process (name, status, current_version) VALUES ($1, 'active', 1) RETURNING import_process_id`,
+    [name],
+  );
+  const id = Number(rows[0].import_process_id);
+  await client.query(
+    `INSERT INTO import_process_version (import_process_id, version, name, target, created_by)
+     VALUES ($1, 1, $2, '{"kind": "workflow", "workflow": "none"}', 'test')`,
+    [id, name],
+  );
+  return id;
+}
+
+/** Stores an API key as `POST /API/ApiKeys` would. */
+export async function storeApiKey(
+  client: Client,
+  key: string,
+  permissions: readonly Permission[],
+  importProcessIds: number[] | null = null,
+): Promise<number> {
+  const { rows } = await client.query(
+    `INSERT INTO api_key (name, key_hash, key_hint, permissions, import_process_ids, created_by)
+     VALUES ('nightly import', sha256(convert_to($1, 'UTF8')), left($1, 5), $2, $3, 'test') RETURNING api_key_id`,
+    [key, permissions, importProcessIds],
+  );
+  return Number(rows[0].api_key_id);
+}
+
+const ENDED: readonly BatchStatus[] = ['completed', 'completed_with_errors', 'failed', 'canceled'];
+const PASS_2 = ['succeeded', 'failed', 'skipped', 'canceled', 'unknown'] as const;
+const EFFECTS = ['created', 'updated', 'unchanged'] as const;
+
+/** Stores a batch as intake and processing would have left it: records, chunks and counts agree. */
+export async function storeBatch(
+  client: Client,
+  importProcessId: number,
+  batch: StoredBatch,
+): Promise<number> {
+  const { records } = batch;
+  const ended = ENDED.includes(batch.status);
+  const size = batch.chunkSize ?? 1000;
+  const chunks = Array.from({ length: Math.ceil(records.length / size) }, (_, index) =>
+    records.slice(index * size, (index + 1) * size),
+  );
+  const count = (of: StoredRecord[], status: string) =>
+    of.filter((record) => record.status === status).length;
+  const effects = (of: StoredRecord[], operation: string) =>
+    of.filter((record) => record.operation === operation).length;
+  const outcomeCounts = (of: StoredRecord[]) => [
+    ...PASS_2.map((status) => count(of, status)),
+    ...EFFECTS.map((operation) => effects(of, operation)),
+  ];
+  const { rows } = await client.query(
+    `INSERT INTO import_queue_batch (file_name, import_process_id, import_process_version, creation_path, status,
+       failure_reason, total_count, invalid_count, chunk_count, retry_of, created_by, started_at, finished_at,
+       succeeded_count, failed_count, skipped_count, canceled_count, unknown_count, created_count, updated_count,
+       unchanged_count)
+     VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+     RETURNING workflow_import_queue_batch_id AS id`,
+    [
+      batch.fileName ?? 'people.jsonl',
+      importProcessId,
+      batch.creationPath ?? 'IMPORT_QUEUE_API:LH',
+      batch.status,
+      batch.failureReason ?? null,
+      records.length,
+      count(records, 'invalid'),
+      chunks.length,
+      batch.retryOf ?? null,
+      batch.createdBy ?? 'api-key:1',
+      batch.startedAt ?? null,
+      batch.finishedAt ?? null,
+      ...(ended ? outcomeCounts(records) : new Array<null>(8).fill(null)),
+    ],
+  );
+  const id = Number(rows[0].id);
+  for (const [index, chunk] of chunks.entries()) {
+    const done = !chunk.some((record) => record.status === 'pending');
+    await client.query(
+      `INSERT INTO import_queue_chunk (workflow_import_queue_batch_id, chunk_number, first_line, last_line,
+         record_count, invalid_count, state, done_at, succeeded_count, failed_count, skipped_count, canceled_count,
+         unknown_count, created_count, updated_count, unchanged_count)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+      [
+        id,
+        index + 1,
+        chunk[0]!.line,
+        chunk.at(-1)!.line,
+        chunk.length,
+        count(chunk, 'invalid'),
+        done ? 'done' : 'pending',
+        done ? new Date() : null,
+        ...outcomeCounts(chunk),
+      ],
+    );
+    await storeRecords(client, id, chunk);
+  }
+  return id;
+}
+
+async function storeRecords(client: Client, batchId: number, records: StoredRecord[]): Promise<void> {
+  const column = (of: (record: StoredRecord) => unknown) => records.map(of);
+  await client.query(
+    `INSERT INTO import_queue_record (workflow_import_queue_batch_id, line_number, attempts, status, operation,
+       reference, error_code, error_message, error_pointer, payload)
+     SELECT $1, line, attempts, status, operation, reference, code, message, pointer, payload
+     FROM unnest($2::int[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+       $10::text[]) AS r (line, attempts, status, operation, reference, code, message, pointer, payload)`,
+    [
+      batchId,
+      column((record) => record.line),
+      column((record) => (record.status === 'pending' || record.status === 'invalid' ? 0 : 1)),
+      column((record) => record.status),
+      column((record) => record.operation ?? null),
+      column((record) => record.reference ?? null),
+      column((record) => record.error?.code ?? null),
+      column((record) => record.error?.message ?? null),
+      column((record) => record.error?.pointer ?? null),
+      column((record) => record.payload),
+    ],
+  );
+}
