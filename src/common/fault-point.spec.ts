@@ -5,7 +5,10 @@ describe('a fault point', () => {
 
   beforeEach(() => {
     signals.length = 0;
-    jest.spyOn(process, 'kill').mockImplementation((...signal) => signals.push(signal) > 0);
+    jest.spyOn(process, 'kill').mockImplementation((...signal) => {
+      signals.push(signal);
+      return true;
+    });
   });
 
   afterEach(() => {

@@ -77,10 +77,10 @@ describe('every route', () => {
   };
 
   it('has its entry in the table of permissions, and every entry its route', () => {
-    const { stack } = app.app.getHttpAdapter().getInstance<{
+    const { router } = app.app.getHttpAdapter().getInstance() as {
       router: { stack: { route?: { path: string; methods: object } }[] };
-    }>().router;
-    const registered = stack
+    };
+    const registered = router.stack
       .flatMap(({ route }) =>
         route === undefined
           ? []

@@ -24,7 +24,7 @@ describe('a record that PostgreSQL refuses', () => {
 
   it('fails alone, and says what PostgreSQL said', async () => {
     await refusePoison();
-    const outcomes = await bench.process(rows(100, (n) => (n === 37 ? { Name: 'poison' } : {})));
+    const outcomes = await bench.process(rows(100, (n): JsonObject => (n === 37 ? { Name: 'poison' } : {})));
     expect(outcomes[36]).toEqual({
       line: 37,
       status: 'failed',
@@ -52,7 +52,9 @@ describe('a record that PostgreSQL refuses', () => {
   it('fails alone when there are several, at both ends and side by side', async () => {
     await refusePoison();
     const poisonous = [1, 2, 50, 51, 99, 100];
-    const outcomes = await bench.process(rows(100, (n) => (poisonous.includes(n) ? { Name: 'poison' } : {})));
+    const outcomes = await bench.process(
+      rows(100, (n): JsonObject => (poisonous.includes(n) ? { Name: 'poison' } : {})),
+    );
     expect(outcomes.filter(({ status }) => status === 'failed').map(({ line }) => line)).toEqual(poisonous);
     expect(await bench.log()).toHaveLength(94);
   });
@@ -75,7 +77,7 @@ describe('a record that PostgreSQL refuses', () => {
   it('fails alone when a value is too large for an index', async () => {
     await bench.database.query(`CREATE INDEX ON workflow_instance ((attributes ->> 'Name'))`);
     const Name = randomBytes(4000).toString('base64');
-    const outcomes = await bench.process(rows(10, (n) => (n === 4 ? { Name } : {})));
+    const outcomes = await bench.process(rows(10, (n): JsonObject => (n === 4 ? { Name } : {})));
     expect(outcomes.filter(({ status }) => status === 'failed')).toMatchObject([
       { line: 4, error: { code: 'not_storable', message: expect.stringContaining('index row') } },
     ]);

@@ -37,6 +37,8 @@ export async function writeOutcomes(
     ],
   );
   if (rowCount !== outcomes.length) {
-    throw new Error(`${outcomes.length} outcomes were to be written, but only ${rowCount} records were pending`);
+    throw new Error(
+      `${outcomes.length} outcomes were to be written, but only ${rowCount} records were pending`,
+    );
   }
 }

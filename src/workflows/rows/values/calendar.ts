@@ -1,3 +1,6 @@
+/** The years 0001 to 9999 in a regular expression without lookahead, as every engine reads it. */
+export const YEAR_PATTERN = '([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])';
+
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 export function daysInMonth(year: number, month: number): number {

@@ -1,4 +1,4 @@
-import { beginsWithDate, digitsAt } from './calendar.js';
+import { beginsWithDate, digitsAt, YEAR_PATTERN } from './calendar.js';
 import { ValueError } from './value-error.js';
 import type { ValueType } from './value-type.js';
 
@@ -6,8 +6,7 @@ const FORM =
   'a date and time with its offset from UTC, for example 2026-01-31T09:30:00Z or 2026-01-31T09:30:00+01:00';
 const NOT_A_DATE_TIME = new ValueError('not_a_date_time', `must be ${FORM}`);
 const MOST_FRACTION_DIGITS = 9;
-export const DATE_TIME_PATTERN =
-  '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$';
+export const DATE_TIME_PATTERN = `^${YEAR_PATTERN}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$`;
 
 /** DateTime: RFC 3339. The offset is required, since nobody knows which clock the sender's was. Kept as UTC. */
 export const dateTimeType: ValueType = {

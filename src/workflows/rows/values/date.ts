@@ -1,4 +1,4 @@
-import { beginsWithDate } from './calendar.js';
+import { beginsWithDate, YEAR_PATTERN } from './calendar.js';
 import { ValueError } from './value-error.js';
 import type { ValueType } from './value-type.js';
 
@@ -7,6 +7,7 @@ const NOT_A_DATE = new ValueError(
   'must be a calendar date written YYYY-MM-DD, for example 2026-01-31',
 );
 const NO_SUCH_DAY = new ValueError('not_a_date', 'must be a day that the calendar has, written YYYY-MM-DD');
+const DATE_PATTERN = `^${YEAR_PATTERN}-`;
 const SHAPE = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/;
 
 /** Date: ISO 8601 only. 01/02/2026 is January to some and February to others, so it is never guessed. */
@@ -16,7 +17,7 @@ export const dateType: ValueType = {
     if (value.length === 10 && beginsWithDate(value)) return value;
     return SHAPE.test(value) ? NO_SUCH_DAY : NOT_A_DATE;
   },
-  schemas: [{ type: 'string', format: 'date', pattern: '^[0-9]{4}-' }],
+  schemas: [{ type: 'string', format: 'date', pattern: DATE_PATTERN }],
   form: 'Date written YYYY-MM-DD',
   example: '2026-01-31',
 };
