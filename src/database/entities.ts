@@ -1,4 +1,5 @@
 import { ApiKeyEntity } from '../auth/entities/api-key.entity.js';
+import { ImportProcessColumnEntity } from '../import-processes/entities/import-process-column.entity.js';
 import { ImportProcessVersionEntity } from '../import-processes/entities/import-process-version.entity.js';
 import { ImportProcessEntity } from '../import-processes/entities/import-process.entity.js';
 import { IdempotencyKeyEntity } from '../import-queue/entities/idempotency-key.entity.js';
@@ -18,6 +19,7 @@ export const ENTITIES = [
   ApiKeyEntity,
   BehaviorOutboxEntity,
   IdempotencyKeyEntity,
+  ImportProcessColumnEntity,
   ImportProcessEntity,
   ImportProcessVersionEntity,
   ImportQueueBatchEntity,
