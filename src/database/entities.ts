@@ -5,6 +5,7 @@ import { ImportProcessEntity } from '../import-processes/entities/import-process
 import { IdempotencyKeyEntity } from '../import-queue/entities/idempotency-key.entity.js';
 import { ImportQueueBatchEntity } from '../import-queue/entities/import-queue-batch.entity.js';
 import { ImportQueueChunkEntity } from '../import-queue/entities/import-queue-chunk.entity.js';
+import { ImportQueuePreviewEntity } from '../import-queue/entities/import-queue-preview.entity.js';
 import { ImportQueueRecordEntity } from '../import-queue/entities/import-queue-record.entity.js';
 import { NotificationEntity } from '../notifications/entities/notification.entity.js';
 import { BehaviorOutboxEntity } from '../workflows/entities/behavior-outbox.entity.js';
@@ -24,6 +25,7 @@ export const ENTITIES = [
   ImportProcessVersionEntity,
   ImportQueueBatchEntity,
   ImportQueueChunkEntity,
+  ImportQueuePreviewEntity,
   ImportQueueRecordEntity,
   NotificationEntity,
   WorkflowDefinitionEntity,

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
+import { TargetsModule } from '../targets/targets.module.js';
 import { BatchActionsController } from './batch-actions.controller.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchRetryController } from './batch-retry.controller.js';
@@ -7,6 +8,8 @@ import { BatchRetryService } from './batch-retry.service.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
+import { PreviewController } from './preview/preview.controller.js';
+import { PreviewService } from './preview/preview.service.js';
 import { SchedulingModule } from './processing/scheduling.module.js';
 import { ResultsModule } from './results/results.module.js';
 import { UploadsController } from './uploads/uploads.controller.js';
@@ -14,9 +17,22 @@ import { UploadsService } from './uploads/uploads.service.js';
 
 /** How batches come in and are acted upon; how they are read is in `results/`, how they are worked off in `processing/`. */
 @Module({
-  imports: [ImportProcessesModule, ResultsModule, SchedulingModule],
-  controllers: [BatchActionsController, BatchRetryController, ImportQueueController, UploadsController],
-  providers: [BatchActionsService, BatchRetryService, IdempotencyService, ImportQueueService, UploadsService],
-  exports: [BatchActionsService, BatchRetryService, UploadsService],
+  imports: [ImportProcessesModule, ResultsModule, SchedulingModule, TargetsModule],
+  controllers: [
+    BatchActionsController,
+    BatchRetryController,
+    ImportQueueController,
+    PreviewController,
+    UploadsController,
+  ],
+  providers: [
+    BatchActionsService,
+    BatchRetryService,
+    IdempotencyService,
+    ImportQueueService,
+    PreviewService,
+    UploadsService,
+  ],
+  exports: [BatchActionsService, BatchRetryService, PreviewService, UploadsService],
 })
 export class ImportQueueModule {}

@@ -13,6 +13,7 @@ const BATCH: BatchRow = {
   importProcessId: 1,
   importProcessName: 'Member import',
   importProcessVersion: 3,
+  workflowVersion: null,
   creationPath: 'IMPORT_QUEUE_API:LH',
   status: 'completed_with_errors',
   failureReason: null,

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../common/json.js';
-import type { Transaction } from '../database/transaction.js';
+import type { Sql, Transaction } from '../database/transaction.js';
 
 /** Why one record was refused. `pointer` is an RFC 6901 pointer into the record. */
 export interface RecordError {
@@ -66,6 +66,22 @@ export interface ChunkContext<Compiled extends CompiledTarget = CompiledTarget> 
   transaction: Transaction;
 }
 
+/** What a target is told before it says what would become of a batch. */
+export interface PreviewContext<Compiled extends CompiledTarget = CompiledTarget> {
+  compiled: Compiled;
+  /** To look things up. Nothing is written or locked. */
+  sql: Sql;
+}
+
+/** Looks at a batch chunk by chunk, in line order; what earlier records would have done is seen by later ones. */
+export interface PreviewRun {
+  /**
+   * One outcome per record, as `process` would answer it; what would be created has no reference yet.
+   * @param occursLater whether an ordering key occurs in a later chunk. What no later record can ask for may be forgotten.
+   */
+  chunk(records: readonly ImportRecord[], recurs: (orderingKey: string) => boolean): Promise<RecordOutcome[]>;
+}
+
 /** The configuration part of an import process that belongs to its target. */
 export interface TargetConfiguration {
   kind: string;
@@ -100,4 +116,6 @@ export interface RecordTarget<Compiled extends CompiledTarget = CompiledTarget> 
   pin(target: TargetConfiguration): Promise<Pick<PinnedConfiguration, 'workflowVersion'>>;
   compile(configuration: PinnedConfiguration): Promise<Compiled>;
   process(records: readonly ImportRecord[], context: ChunkContext<Compiled>): Promise<RecordOutcome[]>;
+  /** Left out by targets that cannot know what will become of a record before they have tried. */
+  preview?(context: PreviewContext<Compiled>): Promise<PreviewRun>;
 }

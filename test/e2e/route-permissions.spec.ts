@@ -18,6 +18,7 @@ const ROUTES: [route: string, access: Permission[] | 'everybody'][] = [
   [`GET ${BATCHES}`, ['ViewImports']],
   [`GET ${BATCHES}/:id`, ['ViewImports']],
   [`GET ${BATCHES}/:id/Notifications`, ['ViewImports']],
+  [`GET ${BATCHES}/:id/Preview`, ['ViewImports']],
   [`GET ${BATCHES}/:id/Records`, ['ViewImports']],
   [`GET ${BATCHES}/:id/Results`, ['ViewImports']],
   [`POST ${BATCHES}/:id/Abandon`, ['ManageImports']],

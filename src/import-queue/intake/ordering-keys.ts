@@ -9,15 +9,9 @@ export class OrderingKeys {
 
   add(key: string): void {
     if (2 * this.count === this.hashes.length) this.grow();
-    let low = 0x811c9dc5;
-    let high = 0x9e3779b9;
-    for (let index = 0; index < key.length; index += 1) {
-      const code = key.charCodeAt(index);
-      low = Math.imul(low ^ code, 0x01000193);
-      high = Math.imul(high ^ code, 0x85ebca6b) ^ (high >>> 13);
-    }
-    this.hashes[2 * this.count] = low ^ (low >>> 15);
-    this.hashes[2 * this.count + 1] = high ^ (high >>> 16);
+    const { high, low } = hash(key);
+    this.hashes[2 * this.count] = low;
+    this.hashes[2 * this.count + 1] = high;
     this.count += 1;
   }
 
@@ -34,4 +28,21 @@ export class OrderingKeys {
     larger.set(this.hashes);
     this.hashes = larger;
   }
+}
+
+/** The hash of one key, as `OrderingKeys` has it. */
+export function orderingHash(key: string): bigint {
+  const { high, low } = hash(key);
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+}
+
+function hash(key: string): { high: number; low: number } {
+  let low = 0x811c9dc5;
+  let high = 0x9e3779b9;
+  for (let index = 0; index < key.length; index += 1) {
+    const code = key.charCodeAt(index);
+    low = Math.imul(low ^ code, 0x01000193);
+    high = Math.imul(high ^ code, 0x85ebca6b) ^ (high >>> 13);
+  }
+  return { high: high ^ (high >>> 16), low: low ^ (low >>> 15) };
 }

@@ -4,6 +4,7 @@ import type { Principal } from '../../auth/principal.js';
 import { AppConfig } from '../../config/config.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { UI_CREATION_PATH } from '../creation-path.js';
+import { selectPreviewCounts } from '../preview/select-preview.js';
 import { batchNotFound } from './batch.errors.js';
 import { type BatchResource, batchResource } from './batch-resource.js';
 import { type BatchRow, selectBatches } from './select-batches.js';
@@ -24,7 +25,8 @@ export class BatchReader {
   async get(id: number, principal?: Principal): Promise<BatchResource> {
     const row = await this.row(id, principal);
     const upload = row.creationPath === UI_CREATION_PATH ? await selectUpload(this.database, id) : null;
-    return batchResource(row, this.config.publicUrl, upload);
+    const operations = upload === null ? null : await selectPreviewCounts(this.database, id);
+    return batchResource(row, this.config.publicUrl, upload && { ...upload, operations });
   }
 
   /** The same, as it is stored. */

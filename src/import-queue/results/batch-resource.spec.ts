@@ -8,6 +8,7 @@ const ROW: BatchRow = {
   importProcessId: 3,
   importProcessName: 'Members',
   importProcessVersion: 2,
+  workflowVersion: null,
   creationPath: 'IMPORT_QUEUE_API:LH',
   status: 'queued',
   failureReason: null,

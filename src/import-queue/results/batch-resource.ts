@@ -1,6 +1,7 @@
 import { allowedActions, type BatchAction, type BatchStatus } from '../batch-state.js';
 import type { ErrorGroup } from '../intake/error-tally.js';
 import type { Understood } from '../intake/upload-reader.js';
+import type { PreviewCounts } from '../preview/previewed-record.js';
 import type { RecordCounts } from '../record-status.js';
 import type { ColumnFindings, UploadFindings } from '../upload-findings.js';
 import { type BatchProgress, progressOf } from './batch-progress.js';
@@ -39,6 +40,8 @@ export interface BatchResource {
 export interface UploadSummary {
   valid: number;
   invalid: number;
+  /** What the valid records would turn into; `null` while nobody has found out, or nobody can. */
+  operations: PreviewCounts | null;
   /** Columns of the file beside those of a row; `null` for JSON Lines. */
   columns: ColumnFindings | null;
   errorGroups: ErrorGroup[];
@@ -61,7 +64,7 @@ export function resultsUrl(publicUrl: string, id: number): string {
 export function batchResource(
   row: BatchRow,
   publicUrl: string,
-  upload: UploadFindings | null = null,
+  upload: (UploadFindings & { operations: PreviewCounts | null }) | null = null,
 ): BatchResource {
   const recordCounts = countsOf(row);
   return {
@@ -88,8 +91,11 @@ export function batchResource(
   };
 }
 
-function summaryOf(row: BatchRow, { columns, errorGroups }: UploadFindings): UploadSummary {
-  return { valid: row.total - row.invalid, invalid: row.invalid, columns, errorGroups };
+function summaryOf(
+  { total, invalid }: BatchRow,
+  { operations, columns, errorGroups }: Omit<UploadSummary, 'valid' | 'invalid'>,
+): UploadSummary {
+  return { valid: total - invalid, invalid, operations, columns, errorGroups };
 }
 
 /** The answer to CreateBatch, made from what was just stored, without reading it back. */

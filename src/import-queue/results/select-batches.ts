@@ -8,6 +8,7 @@ export interface BatchRow {
   importProcessId: number;
   importProcessName: string;
   importProcessVersion: number;
+  workflowVersion: number | null;
   creationPath: string;
   status: BatchStatus;
   failureReason: string | null;
@@ -59,7 +60,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
      )
      SELECT b.workflow_import_queue_batch_id AS "id", b.file_name AS "fileName",
        b.import_process_id AS "importProcessId", v.name AS "importProcessName",
-       b.import_process_version AS "importProcessVersion", b.creation_path AS "creationPath", b.status,
+       b.import_process_version AS "importProcessVersion", b.workflow_version AS "workflowVersion", b.creation_path AS "creationPath", b.status,
        b.failure_reason AS "failureReason", b.retry_of AS "retryOf",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled') AS "retriedBy",

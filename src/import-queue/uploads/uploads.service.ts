@@ -12,6 +12,7 @@ import type { UploadDto } from '../dto/upload.dto.js';
 import { BodyIntake, MalformedMidwayError } from '../intake/body-intake.js';
 import type { ColumnMapping } from '../intake/csv/csv-header.js';
 import { UploadReader } from '../intake/upload-reader.js';
+import { PreviewService } from '../preview/preview.service.js';
 import { BatchReader } from '../results/batch-reader.js';
 import type { BatchResource } from '../results/batch-resource.js';
 import type { UploadFindings } from '../upload-findings.js';
@@ -29,6 +30,7 @@ export class UploadsService {
     private readonly importProcesses: ImportProcessesService,
     private readonly compiledProcesses: CompiledImportProcesses,
     private readonly reader: BatchReader,
+    private readonly previews: PreviewService,
   ) {}
 
   /**
@@ -72,6 +74,7 @@ export class UploadsService {
       errorGroups: intake.rows.errorGroups.all(),
     });
     const id = await this.store(batch, intake, given, findings);
+    await this.previews.prepare(id);
     return this.reader.get(id, principal);
   }
 

@@ -58,7 +58,7 @@ export class RowApplication {
   }
 }
 
-function rulesOf(
+export function rulesOf(
   { configuration, definition, effects }: CompiledWorkflowTarget,
   now: string,
 ): ResolutionRules {
@@ -76,7 +76,7 @@ function rulesOf(
   };
 }
 
-function toOutcome(row: ResolvedRow): RecordOutcome {
+export function toOutcome(row: ResolvedRow): RecordOutcome {
   const { line, result } = row;
   const reference = row.instance?.id === undefined ? null : String(row.instance.id);
   if (result === 'rejected') {

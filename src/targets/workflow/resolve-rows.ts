@@ -66,9 +66,20 @@ export function resolveRows(
   rows: readonly ParsedRow[],
   matches: readonly Match[],
   rules: ResolutionRules,
+  earlier: EarlierInstances = NONE_EARLIER,
 ): Resolution {
-  return new RowResolver(matches, rules).resolve(rows);
+  return new RowResolver(matches, rules, earlier).resolve(rows);
 }
+
+/** Instances that rows before these have changed, where nothing of that is in the database. */
+export interface EarlierInstances {
+  /** A stored one, as it was left. */
+  byId(id: number): InstanceState | undefined;
+  /** Those that were given this identifier. */
+  carrying(identifier: IdentifierValue): readonly InstanceState[];
+}
+
+const NONE_EARLIER: EarlierInstances = { byId: () => undefined, carrying: () => [] };
 
 class RowResolver {
   private readonly index = new IdentifierIndex();
@@ -80,17 +91,24 @@ class RowResolver {
   constructor(
     matches: readonly Match[],
     private readonly rules: ResolutionRules,
+    private readonly earlier: EarlierInstances,
   ) {
     const states = new Map<number, InstanceState>();
     for (const match of matches) {
       const { id } = match.instance;
-      const state = states.get(id) ?? InstanceState.of(match.instance);
+      const state = states.get(id) ?? earlier.byId(id) ?? InstanceState.of(match.instance);
       states.set(id, state);
-      this.index.add(match, state);
+      // Given another value since: it is found by that one.
+      if (!state.newIdentifiers.has(match.name)) this.index.add(match, state);
     }
   }
 
   resolve(rows: readonly ParsedRow[]): Resolution {
+    for (const { identifiers } of rows) {
+      for (const identifier of identifiers) {
+        for (const state of this.earlier.carrying(identifier)) this.index.add(identifier, state);
+      }
+    }
     const resolved = rows.map((row) => this.resolveRow(row));
     const { created, effects, owed } = this;
     return { rows: resolved, created, updated: [...this.updated], effects, owed };

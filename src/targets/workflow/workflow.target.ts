@@ -9,12 +9,15 @@ import type {
   ConfigurationProblem,
   ImportRecord,
   PinnedConfiguration,
+  PreviewContext,
+  PreviewRun,
   RecordError,
   RecordOutcome,
   RecordTarget,
   TargetConfiguration,
 } from '../target.js';
 import { RowApplication } from './apply-rows.js';
+import { RowPreview } from './preview-rows.js';
 import { isWorkflowConfiguration, validateWorkflowConfiguration } from './validate-configuration.js';
 
 /** Characters of payload. */
@@ -62,18 +65,39 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
     context: ChunkContext<CompiledWorkflowTarget>,
   ): Promise<RecordOutcome[]> {
     const application = new RowApplication(context);
-    let outcomes: RecordOutcome[] = [];
-    for (const slice of slicesOf(records)) {
-      const rows: ParsedRow[] = [];
-      for (const record of slice) {
-        const { row, error } = context.compiled.parseRow(record);
-        if (error === undefined) rows.push(row);
-        else outcomes.push(refused(record, error));
-      }
-      outcomes = outcomes.concat(await application.apply(rows));
-    }
-    return outcomes;
+    return inSlices(records, context.compiled, (rows) => application.apply(rows));
   }
+
+  preview(context: PreviewContext<CompiledWorkflowTarget>): Promise<PreviewRun> {
+    const preview = new RowPreview(context);
+    return Promise.resolve({
+      chunk: (records, occursLater) =>
+        // Of several slices the later ones may ask as well.
+        inSlices(records, context.compiled, (rows, isLast) =>
+          preview.see(rows, isLast ? occursLater : () => true),
+        ),
+    });
+  }
+}
+
+async function inSlices(
+  records: readonly ImportRecord[],
+  compiled: CompiledWorkflowTarget,
+  perform: (rows: readonly ParsedRow[], isLast: boolean) => Promise<RecordOutcome[]>,
+): Promise<RecordOutcome[]> {
+  let outcomes: RecordOutcome[] = [];
+  let seen = 0;
+  for (const slice of slicesOf(records)) {
+    const rows: ParsedRow[] = [];
+    for (const record of slice) {
+      const { row, error } = compiled.parseRow(record);
+      if (error === undefined) rows.push(row);
+      else outcomes.push(refused(record, error));
+    }
+    seen += slice.length;
+    outcomes = outcomes.concat(await perform(rows, seen === records.length));
+  }
+  return outcomes;
 }
 
 /** Runs of records that together are no larger than statements and memory can bear, whatever the size of each. */

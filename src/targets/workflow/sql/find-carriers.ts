@@ -1,4 +1,4 @@
-import type { Transaction } from '../../../database/transaction.js';
+import type { Sql } from '../../../database/transaction.js';
 import { MOST_CARRIERS } from '../identifier-index.js';
 
 export interface Carrier {
@@ -13,12 +13,12 @@ export interface Carrier {
  * chunk.
  */
 export async function findCarriers(
-  transaction: Transaction,
+  sql: Sql,
   workflowId: number,
   names: readonly string[],
   values: readonly string[],
 ): Promise<Carrier[]> {
-  const { rows } = await transaction.query<Carrier>(
+  const { rows } = await sql.query<Carrier>(
     `SELECT wanted.place::integer, carrier.workflow_instance_id AS "instanceId"
        FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS wanted (name, value, place)
       CROSS JOIN LATERAL (

@@ -1,8 +1,8 @@
-import type { Transaction } from '../../../database/transaction.js';
+import type { Sql } from '../../../database/transaction.js';
 
 /** When the transaction began, by the clock of PostgreSQL, as ISO 8601. */
-export async function selectNow(transaction: Transaction): Promise<string> {
-  const { rows } = await transaction.query<{ now: Date }>('SELECT now()');
+export async function selectNow(sql: Sql): Promise<string> {
+  const { rows } = await sql.query<{ now: Date }>('SELECT now()');
   const [row] = rows;
   if (row === undefined) throw new Error('PostgreSQL does not say what time it is');
   return row.now.toISOString();

@@ -1,0 +1,100 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Principal } from '../../auth/principal.js';
+import { decodeCursor, encodeCursor, type Page } from '../../common/pagination.js';
+import { DatabaseService } from '../../database/database.service.js';
+import { builtInTarget } from '../../import-processes/built-in-target.js';
+import { CompiledImportProcesses } from '../../import-processes/compiled-import-processes.js';
+import { TargetRegistry } from '../../targets/target-registry.js';
+import { BatchReader } from '../results/batch-reader.js';
+import { makePreview } from './make-preview.js';
+import { previewNotSupported, tooLateForPreview, tooManyToPreview } from './preview.errors.js';
+import { fromStored, type PreviewedRecord, type PreviewOperation } from './previewed-record.js';
+import { selectPreviewChunks, selectPreviewCounts } from './select-preview.js';
+
+/** A preview keeps eight bytes per identifier of the batch in memory, and what later records may ask for. */
+const MOST_PREVIEWED = 1_000_000;
+/** Records that an upload answers with their preview; a larger one is looked at while the client has its answer. */
+const ANSWERED_AT_ONCE = 200_000;
+/** Any number; the lock is this and the batch. */
+const PREVIEW_LOCK = 7167;
+const LIST = 'Preview';
+const CHUNKS_AT_A_TIME = 4;
+
+export interface PreviewQuery {
+  operation?: PreviewOperation;
+  limit: number;
+  after?: string;
+}
+
+/** Says what an upload would do, before it is confirmed. */
+@Injectable()
+export class PreviewService {
+  private readonly logger = new Logger(PreviewService.name);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly batches: BatchReader,
+    private readonly processes: CompiledImportProcesses,
+    private readonly targets: TargetRegistry,
+  ) {}
+
+  /** After an upload: makes the preview where there can be one, and waits for it if it is soon there. */
+  async prepare(batchId: number): Promise<void> {
+    const { total, invalid } = await this.batches.row(batchId);
+    if (total - invalid > MOST_PREVIEWED) return;
+    // The upload itself is stored: whatever goes wrong here is seen when somebody asks for the preview.
+    const made = this.make(batchId).catch((error: unknown) => {
+      this.logger.warn(`Batch ${batchId} has no preview yet: ${String(error)}`);
+    });
+    if (total - invalid <= ANSWERED_AT_ONCE) await made;
+  }
+
+  /** @throws DomainError 404, 403; 409 where there is no preview and can be none; 400 `invalid_cursor` */
+  async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<Page<PreviewedRecord>> {
+    await this.batches.row(batchId, principal);
+    const after = query.after === undefined ? [0, 0] : decodeCursor(LIST, query.after).map(Number);
+    await this.make(batchId);
+    const [chunk = 0, line = 0] = after;
+    const items: PreviewedRecord[] = [];
+    let place = { chunkNumber: chunk, operation: query.operation };
+    for (;;) {
+      const chunks = await selectPreviewChunks(this.database, batchId, place, CHUNKS_AT_A_TIME);
+      for (const { chunkNumber, outcomes } of chunks) {
+        for (const stored of outcomes) {
+          if (stored[0] <= line || (query.operation !== undefined && stored[1] !== query.operation)) continue;
+          if (items.length === query.limit) {
+            return { items, nextCursor: encodeCursor(LIST, [place.chunkNumber, items.at(-1)?.line ?? 0]) };
+          }
+          items.push(fromStored(stored));
+          place = { ...place, chunkNumber };
+        }
+      }
+      if (chunks.length < CHUNKS_AT_A_TIME) return { items, nextCursor: null };
+      place = { ...place, chunkNumber: (chunks.at(-1)?.chunkNumber ?? 0) + 1 };
+    }
+  }
+
+  /** Makes the preview if it is not there. Two at once make one. */
+  private async make(batchId: number): Promise<void> {
+    if ((await selectPreviewCounts(this.database, batchId)) !== null) return;
+    const batch = await this.batches.row(batchId);
+    if (batch.status !== 'awaiting_confirmation') throw tooLateForPreview(batchId, batch.status);
+    if (batch.total - batch.invalid > MOST_PREVIEWED) throw tooManyToPreview(MOST_PREVIEWED);
+    const { pinned, compiled } = await this.processes.get(
+      batch.importProcessId,
+      batch.importProcessVersion,
+      batch.workflowVersion,
+    );
+    const target = builtInTarget(this.targets, pinned.target.kind);
+    if (target.preview === undefined) throw previewNotSupported(target.kind);
+    const begin = target.preview.bind(target);
+    await this.database.transaction(async (transaction) => {
+      await transaction.query('SELECT pg_advisory_xact_lock($1, ($2::bigint % 2147483647)::integer)', [
+        PREVIEW_LOCK,
+        batchId,
+      ]);
+      if ((await selectPreviewCounts(transaction, batchId)) !== null) return;
+      await makePreview(transaction, batchId, await begin({ compiled, sql: transaction }));
+    });
+  }
+}

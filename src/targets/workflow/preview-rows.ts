@@ -1,0 +1,67 @@
+import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
+import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
+import type { PreviewContext, RecordOutcome } from '../target.js';
+import { rulesOf, toOutcome } from './apply-rows.js';
+import { lookUpMatches } from './find-matches.js';
+import { storedValuesOf, type InstanceState } from './instance-state.js';
+import { resolveRows, type EarlierInstances, type ResolutionRules } from './resolve-rows.js';
+import { selectNow } from './sql/select-now.js';
+
+/**
+ * What rows would come to: the same look-up and the same resolution as `RowApplication`, but nothing is written. What
+ * that would have put into the database for later rows to find is kept here instead, as long as one may ask for it.
+ */
+export class RowPreview implements EarlierInstances {
+  private readonly changed = new Map<number, InstanceState>();
+  private readonly carriers = new Map<string, InstanceState[]>();
+  private rules: ResolutionRules | undefined;
+
+  constructor(private readonly context: PreviewContext<CompiledWorkflowTarget>) {}
+
+  async see(rows: readonly ParsedRow[], occursLater: (key: string) => boolean): Promise<RecordOutcome[]> {
+    if (rows.length === 0) return [];
+    const { sql, compiled } = this.context;
+    this.rules ??= rulesOf(compiled, await selectNow(sql));
+    const matches = await lookUpMatches(sql, compiled.workflowId, rows);
+    const resolution = resolveRows(rows, matches, this.rules, this);
+    for (const instance of new Set(resolution.effects.map((effect) => effect.instance))) {
+      if (this.mayBeFound(instance, occursLater)) this.keep(instance);
+    }
+    return resolution.rows.map(toOutcome);
+  }
+
+  byId(id: number): InstanceState | undefined {
+    return this.changed.get(id);
+  }
+
+  carrying({ name, value }: IdentifierValue): readonly InstanceState[] {
+    // One that was given yet another value is still listed under the former.
+    return (this.carriers.get(keyOf(name, value)) ?? []).filter(
+      (instance) => instance.newIdentifiers.get(name)?.value === value,
+    );
+  }
+
+  private mayBeFound(instance: InstanceState, occursLater: (key: string) => boolean): boolean {
+    for (const { name, value } of instance.newIdentifiers.values())
+      if (occursLater(keyOf(name, value))) return true;
+    const { identifiers } = this.context.compiled.definition;
+    return identifiers.some(({ name }) =>
+      storedValuesOf(instance.stored, name).some((value) => occursLater(keyOf(name, value))),
+    );
+  }
+
+  private keep(instance: InstanceState): void {
+    if (instance.id !== undefined) this.changed.set(instance.id, instance);
+    for (const { name, value } of instance.newIdentifiers.values()) {
+      const key = keyOf(name, value);
+      const known = this.carriers.get(key);
+      if (known === undefined) this.carriers.set(key, [instance]);
+      else if (!known.includes(instance)) known.push(instance);
+    }
+  }
+}
+
+/** As `checkRow` writes ordering keys. */
+function keyOf(name: string, value: string): string {
+  return `${name}\u0000${value}`;
+}

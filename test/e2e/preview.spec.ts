@@ -1,0 +1,181 @@
+import { ImportClient, jsonl, member, type Answer } from '../support/import-client.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+const OPERATION = {
+  created: 'create',
+  updated: 'update',
+  unchanged: 'unchanged',
+  rejected: 'reject',
+} as const;
+
+/** The same numbers in every run. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let state = seed; ;) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    yield state;
+  }
+}
+
+describe('the preview of an upload', () => {
+  let test: TestApp;
+  let client: ImportClient;
+
+  beforeAll(async () => {
+    test = await startTestApp({ CHUNK_SIZE: '5' });
+    client = new ImportClient(test.url);
+  });
+
+  afterAll(() => test.close());
+
+  const upload = async (rows: unknown[], importProcessId: number): Promise<Answer> => {
+    const answer = await client.upload(jsonl(rows), { importProcessId });
+    expect(answer).toMatchObject({ status: 202 });
+    return answer;
+  };
+  const all = async (path: string, limit: number): Promise<any[]> => {
+    const items: any[] = [];
+    for (let after = ''; ;) {
+      const { status, body } = await client.get(`${path}limit=${limit}${after}`);
+      expect([status, body.code]).toEqual([200, undefined]);
+      items.push(...body.items);
+      if (body.nextCursor === null) return items;
+      after = `&after=${encodeURIComponent(body.nextCursor)}`;
+    }
+  };
+  const previewOf = (answer: Answer) => all(`${answer.body.links.self}/Preview?`, 7);
+  /** What became of the records, in the words of the preview. */
+  const outcomesOf = async (answer: Answer): Promise<any[]> => {
+    await client.post(`${answer.body.links.self}/Confirm`);
+    await client.ended(answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const records = await all(`${answer.body.links.records}?`, 200);
+    return records
+      .filter(({ status }) => status !== 'invalid')
+      .map(({ line, status, operation, error }) => ({
+        line,
+        operation: status === 'skipped' ? 'skip' : OPERATION[operation as keyof typeof OPERATION],
+        error: error?.code ?? null,
+      }));
+  };
+  const inShort = (preview: any[]) =>
+    preview.map(({ line, operation, error }) => ({ line, operation, error: error?.code ?? null }));
+
+  it('says of each valid record what it would turn into, and why it would be rejected', async () => {
+    const importProcessId = await client.setUp();
+    const known = await upload([member(1), member(2)], importProcessId);
+    expect(known.body.summary.operations).toEqual({ create: 2, update: 0, unchanged: 0, skip: 0, reject: 0 });
+    await outcomesOf(known);
+
+    const answer = await upload(
+      [
+        member(1),
+        member(2, { Level: 'Associate' }),
+        member(3),
+        member(4, { Level: 'Knight' }),
+        { ...member(1), ':Email': 'person2@example.org' },
+      ],
+      importProcessId,
+    );
+    expect(answer.body.summary).toMatchObject({
+      valid: 4,
+      invalid: 1,
+      operations: { create: 1, update: 1, unchanged: 1, skip: 0, reject: 1 },
+    });
+    const preview = await previewOf(answer);
+    expect(preview).toMatchObject([
+      { line: 1, operation: 'unchanged', reference: expect.stringMatching(/^\d+$/), error: null },
+      { line: 2, operation: 'update', reference: expect.stringMatching(/^\d+$/) },
+      { line: 3, operation: 'create', reference: null },
+      { line: 5, operation: 'reject', error: { code: 'ambiguous_match', message: expect.any(String) } },
+    ]);
+    const { body } = await client.get(`${answer.body.links.self}/Preview?operation=update`);
+    expect(body).toMatchObject({ items: [{ line: 2 }], nextCursor: null });
+    expect(inShort(preview)).toEqual(await outcomesOf(answer));
+  });
+
+  it('has no effect at all', async () => {
+    const importProcessId = await client.setUp();
+    const answer = await upload([member(901), member(902)], importProcessId);
+    await previewOf(answer);
+    const found = await client.get('/API/Workflows/grant-role/Instances?:UniqueId=M-901');
+    expect(found.body.items ?? []).toEqual([]);
+    const first = await upload([member(903)], importProcessId);
+    expect(inShort(await previewOf(first))).toEqual(await outcomesOf(first));
+  });
+
+  it('lets a record see what earlier ones would have done, chunks before it', async () => {
+    const importProcessId = await client.setUp();
+    const fill = Array.from({ length: 11 }, (_, n) => member(2000 + n));
+    const answer = await upload(
+      [
+        member(1001),
+        ...fill.map((row) => ({
+          ...row,
+          ':UniqueId': `A${row[':UniqueId']}`,
+          ':Email': `a.${row[':Email']}`,
+        })),
+        member(1001),
+        ...fill.map((row) => ({
+          ...row,
+          ':UniqueId': `B${row[':UniqueId']}`,
+          ':Email': `b.${row[':Email']}`,
+        })),
+        member(1001, { Level: 'Associate' }),
+      ],
+      importProcessId,
+    );
+    const preview = inShort(await previewOf(answer));
+    expect([preview[0], preview[12], preview.at(-1)].map((each) => each?.operation)).toEqual([
+      'create',
+      'unchanged',
+      'update',
+    ]);
+    expect(preview).toEqual(await outcomesOf(answer));
+  });
+
+  it.each<['create' | 'reject', 'update' | 'skip' | 'reject']>([
+    ['create', 'update'],
+    ['reject', 'update'],
+    ['create', 'skip'],
+    ['create', 'reject'],
+  ])(
+    'equals the outcome of a batch made to collide (%s, %s)',
+    async (onNoMatch, onMatch) => {
+      const random = numbers(onNoMatch.length * 100 + onMatch.length);
+      const below = (bound: number) => random.next().value % bound;
+      const base = 10_000 * (1 + ['create', 'reject', 'skip', 'update'].indexOf(onMatch));
+      const rows = Array.from({ length: 400 }, () => ({
+        ...(below(10) < 7 && { ':UniqueId': `U-${base + below(60)}` }),
+        ...(below(10) < 5 && { ':Email': `${below(2) === 0 ? 'P' : 'p'}${base + below(60)}@example.org` }),
+        'First Name': `Name ${below(3)}`,
+        Level: below(2) === 0 ? 'Fellow' : 'Associate',
+      }));
+      // Some are there beforehand.
+      const before = await upload(
+        rows.slice(0, 60),
+        await client.setUp(undefined, undefined, { ordered: true }),
+      );
+      expect(inShort(await previewOf(before))).toEqual(await outcomesOf(before));
+
+      const importProcessId = await client.setUp(
+        undefined,
+        { onNoMatch, onMatch },
+        // Line by line, so that there is one outcome and no other.
+        { ordered: true },
+      );
+      const answer = await upload(rows, importProcessId);
+      const preview = inShort(await previewOf(answer));
+      expect(new Set(preview.map(({ operation }) => operation)).size).toBeGreaterThan(1);
+      expect(preview).toEqual(await outcomesOf(answer));
+    },
+    60_000,
+  );
+
+  it('is not to be had of a batch that was never looked at and runs already', async () => {
+    const importProcessId = await client.setUp();
+    const { body } = await client.createBatch(jsonl([member(5001)]), { importProcessId });
+    expect(await client.get(`${body.links.self}/Preview`)).toMatchObject({
+      status: 409,
+      body: { code: 'state_conflict' },
+    });
+  });
+});
