@@ -5,6 +5,8 @@ import { BatchActionsController } from './batch-actions.controller.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchRetryController } from './batch-retry.controller.js';
 import { BatchRetryService } from './batch-retry.service.js';
+import { BatchEvents } from './events/batch-events.js';
+import { BatchEventsController } from './events/batch-events.controller.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
@@ -20,6 +22,7 @@ import { UploadsService } from './uploads/uploads.service.js';
   imports: [ImportProcessesModule, ResultsModule, SchedulingModule, TargetsModule],
   controllers: [
     BatchActionsController,
+    BatchEventsController,
     BatchRetryController,
     ImportQueueController,
     PreviewController,
@@ -27,6 +30,7 @@ import { UploadsService } from './uploads/uploads.service.js';
   ],
   providers: [
     BatchActionsService,
+    BatchEvents,
     BatchRetryService,
     IdempotencyService,
     ImportQueueService,

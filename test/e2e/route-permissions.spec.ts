@@ -17,6 +17,7 @@ const ROUTES: [route: string, access: Permission[] | 'everybody'][] = [
   ['POST /API/WorkflowImportQueue/Uploads', ['BeginWorkflowImportProcess']],
   [`GET ${BATCHES}`, ['ViewImports']],
   [`GET ${BATCHES}/:id`, ['ViewImports']],
+  [`GET ${BATCHES}/:id/Events`, ['ViewImports']],
   [`GET ${BATCHES}/:id/Notifications`, ['ViewImports']],
   [`GET ${BATCHES}/:id/Preview`, ['ViewImports']],
   [`GET ${BATCHES}/:id/Records`, ['ViewImports']],
