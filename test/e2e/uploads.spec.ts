@@ -227,4 +227,143 @@ describe('POST Uploads', () => {
       body: { errors: [{ parameter: 'encoding' }] },
     });
   });
+
+  it('takes failed rows back as they were downloaded, and mended: with their cells, formulas and line of origin', async () => {
+    const rows = [
+      [':UniqueId', ':Email', 'First Name', 'Last Name', 'Level', 'Notes'],
+      ['R-1', 'r1@example.org', '=1+1', '', 'Knight', "'=2"],
+      ['R-2', 'r2@example.org', 'Bob', 'B', 'Fellow', ''],
+      ['R-3', 'r3@example.org', '+49 89', '-', 'Knight', 'x\r\n"y", z'],
+    ];
+    const csv = rows
+      .map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(','))
+      .join('\n');
+    const sent = await client.upload(csv, { importProcessId });
+    await act(sent, 'Confirm');
+    await client.ended(sent.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const { body: failed } = await client.get(`${sent.body.links.results}?set=failed&format=csv`);
+    expect(failed).toContain('_line,_status,_error');
+
+    const again = await client.upload(failed as string, { importProcessId });
+    expect(again.body).toMatchObject({
+      recordCounts: { total: 2, invalid: 2 },
+      summary: { columns: { unknown: [], missing: [] }, errorGroups: [{ code: 'not_an_option', count: 2 }] },
+    });
+    const cellsOf = (items: any[]) => items.map(({ record }) => Object.values(record));
+    const stored = await records(again);
+    expect(cellsOf(stored)).toEqual([rows[1], rows[3]]);
+    expect(stored.map(({ line, originLine }) => [line, originLine])).toEqual([
+      [2, 2],
+      [3, 4],
+    ]);
+
+    const mended = await client.upload((failed as string).replaceAll('Knight', 'Fellow'), {
+      importProcessId,
+    });
+    expect(mended.body).toMatchObject({ recordCounts: { total: 2, invalid: 0 } });
+    await act(mended, 'Confirm');
+    expect(await client.ended(mended.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
+      status: 'completed',
+      operations: { created: 2 },
+    });
+  });
+
+  it('leaves absent what a downloaded record did not have, instead of clearing it', async () => {
+    const sent = await client.upload(
+      jsonl([
+        { ':UniqueId': 'A-1', 'First Name': 'Ann', 'Last Name': 'A', Level: 'Fellow' },
+        { ':UniqueId': 'A-1', 'First Name': 'Ann', Level: 'Knight' },
+        { ':Email': 'a2@example.org', 'First Name': '', 'Last Name': 'B' },
+      ]),
+      { importProcessId },
+    );
+    const { body: failed } = await client.get(`${sent.body.links.results}?set=failed&format=csv`);
+    expect(
+      (await records(await client.upload(failed as string, { importProcessId }))).map(({ record }) => record),
+    ).toEqual([
+      { ':UniqueId': 'A-1', 'First Name': 'Ann', Level: 'Knight' },
+      { ':Email': 'a2@example.org', 'First Name': '', 'Last Name': 'B' },
+    ]);
+  });
+
+  it('still refuses a row that was too short when its batch is retried', async () => {
+    const sent = await client.upload(':UniqueId,First Name,Level\nS-1,Ann\nS-2,Bob,Fellow\n', {
+      importProcessId,
+    });
+    await act(sent, 'Confirm');
+    await client.ended(sent.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const child = await client.post(`${sent.body.links.self}/RetryFailed`);
+    expect((await records(child))[0]).toMatchObject({
+      line: 2,
+      status: 'invalid',
+      error: { code: 'wrong_cell_count' },
+    });
+  });
+
+  it.each([
+    ['no multipart at all', { 'content-type': 'text/csv' }, 'a,b\n1,2\n', 415, 'unsupported_media_type'],
+    [
+      'a body without a boundary',
+      { 'content-type': 'multipart/form-data; x=1' },
+      'a',
+      400,
+      'malformed_multipart',
+    ],
+    [
+      'a body that breaks off',
+      { 'content-type': 'multipart/form-data; boundary=B' },
+      '--B\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\na,b\n1,2\n',
+      400,
+      'malformed_multipart',
+    ],
+    [
+      'a field of another name',
+      { 'content-type': 'multipart/form-data; boundary=B' },
+      '--B\r\nContent-Disposition: form-data; name="data"; filename="a.csv"\r\n\r\na,b\n1,2\n\r\n--B--\r\n',
+      400,
+      'unexpected_file',
+    ],
+    [
+      'no file',
+      { 'content-type': 'multipart/form-data; boundary=B' },
+      '--B\r\nContent-Disposition: form-data; name="mapping"\r\n\r\n{}\r\n--B--\r\n',
+      400,
+      'file_missing',
+    ],
+  ] as const)('refuses %s, and stores nothing', async (_, headers, body, status, code) => {
+    const path = `/API/WorkflowImportQueue/Uploads?fileName=a.csv&importProcessId=${importProcessId}`;
+    const before = (await client.get('/API/WorkflowImportQueue/Batches?limit=1')).body.items[0].createdAt;
+    expect(await client.post(path, body, headers)).toMatchObject({ status, body: { code } });
+    expect((await client.get('/API/WorkflowImportQueue/Batches?limit=1')).body.items[0].createdAt).toBe(
+      before,
+    );
+  });
+
+  it('keeps the limits of CreateBatch', async () => {
+    const small = await startTestApp({
+      ROLE: 'api',
+      MAX_LINE_BYTES: '1024',
+      MAX_RECORDS: '3',
+      MAX_BODY_BYTES: '20000',
+    });
+    try {
+      const other = new ImportClient(small.url);
+      const id = await other.setUp();
+      const upload = (file: string) => other.upload(file, { importProcessId: id });
+      expect(await upload(`a,b\n1,2\n3,"${'x'.repeat(1100)}"\n`)).toMatchObject({
+        status: 413,
+        body: { code: 'line_too_long', limit: 1024, errors: [{ line: 3 }] },
+      });
+      expect(await upload('a,b\n1,1\n1,1\n1,1\n1,1\n')).toMatchObject({
+        status: 413,
+        body: { code: 'too_many_records', limit: 3 },
+      });
+      expect(await upload(`a,b\n${'\n'.repeat(21_000)}`)).toMatchObject({
+        status: 413,
+        body: { code: 'body_too_large', limit: 20_000 },
+      });
+    } finally {
+      await small.close();
+    }
+  });
 });

@@ -7,6 +7,8 @@ import type { RecordRow } from './select-records.js';
 export function recordJson(row: RecordRow, withAttempts: boolean): string {
   const head = JSON.stringify({
     line: row.line,
+    // Most records have none, and need not say so.
+    ...(row.originLine !== null && { originLine: row.originLine }),
     status: row.status,
     operation: row.operation,
     reference: row.reference,

@@ -13,6 +13,8 @@ export interface RecordRow {
   errorCode: string | null;
   errorMessage: string | null;
   errorPointer: string | null;
+  /** Its line in the batch whose results it was downloaded with; `null` for all that was not. */
+  originLine: number | null;
   /** The line exactly as it was sent. */
   payload: string;
 }
@@ -44,7 +46,7 @@ export async function selectRecords(sql: Sql, selection: RecordSelection): Promi
   const { batchId, ranges, statuses, after, limit } = selection;
   const { rows } = await sql.query<RecordRow & { found: number }>(
     `SELECT line_number AS line, status, operation, reference, attempts, error_code AS "errorCode",
-       error_message AS "errorMessage", error_pointer AS "errorPointer", payload, found
+       error_message AS "errorMessage", error_pointer AS "errorPointer", origin_line AS "originLine", payload, found
      FROM (
        SELECT *, sum(octet_length(payload)) OVER (ORDER BY line_number) - octet_length(payload) AS bytes_before,
          count(*) OVER () AS found

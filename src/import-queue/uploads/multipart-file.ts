@@ -39,13 +39,16 @@ export function openMultipartFile(request: IncomingMessage): Promise<MultipartFi
       fields.set(name, value);
     });
     parser.on('file', (name: string, stream: Readable) => {
+      stream.on('error', fail);
       if (name !== 'file' || file !== undefined) {
         stream.resume();
         return fail(unexpectedFile(name));
       }
       // Of our own, so that its end can wait until the request has proved whole.
       file = new PassThrough();
-      stream.on('error', fail).pipe(file, { end: false });
+      // Whoever reads it is thrown the error; until somebody does, it would end the process.
+      file.on('error', () => undefined);
+      stream.pipe(file, { end: false });
       resolve({ fields, file });
     });
     parser.on('error', (error: unknown) => fail(damaged((error as Error).message, error)));
