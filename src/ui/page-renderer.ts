@@ -2,7 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
+import type { AuthenticatedRequest } from '../auth/current-principal.decorator.js';
 import { formatNumber, formatTime } from '../common/format.js';
+import { currentRequest } from '../common/http/request-context.js';
 
 const VIEWS = join(import.meta.dirname, 'views');
 
@@ -27,10 +29,20 @@ export class PageRenderer implements OnModuleInit {
     }
   }
 
-  /** @param name a file of `views/` without its extension */
+  /**
+   * The layout names whoever is signed in and offers what they may open (`visitor`), on every page and without a
+   * word of it in each.
+   * @param name a file of `views/` without its extension
+   */
   render(name: string, model: object): string {
     const view = this.views.get(name);
     if (view === undefined) throw new Error(`there is no view "${name}"`);
-    return view(model);
+    return view({ visitor: visitor(), ...model });
   }
+}
+
+function visitor() {
+  const { principal } = (currentRequest() ?? {}) as Partial<AuthenticatedRequest>;
+  if (principal?.user === undefined) return null;
+  return { name: principal.name, role: principal.user.role, administrator: principal.administrator };
 }
