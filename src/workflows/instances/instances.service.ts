@@ -26,6 +26,7 @@ import type { ListInstancesDto } from './dto/list-instances.dto.js';
 import type { PageDto } from './dto/page.dto.js';
 import { InstanceColumns } from './instance-columns.js';
 import { behaviorsJson, instanceJson, logEntryJson, pageJson } from './instance-json.js';
+import { readAttribute } from './read-attribute.js';
 import { readIdentifier } from './read-identifier.js';
 import { selectInstances, type InstanceRow, type InstanceSelection } from './select-instances.js';
 import { selectLog } from './select-log.js';
@@ -183,12 +184,16 @@ export class InstancesService {
   }
 }
 
-type Conditions = Pick<InstanceSelection, 'workflowId' | 'status' | 'identifier'>;
+type Conditions = Pick<InstanceSelection, 'workflowId' | 'attribute' | 'identifier' | 'status'>;
 
 function conditions(
   { workflowId, definition }: StoredWorkflowDefinition,
-  { status, identifier }: Pick<ListInstancesDto, 'status' | 'identifier'>,
+  { attribute, identifier, status }: Pick<ListInstancesDto, 'attribute' | 'identifier' | 'status'>,
 ): Conditions {
-  const found = identifier === undefined ? undefined : readIdentifier(identifier, definition.identifiers);
-  return { workflowId, status, identifier: found };
+  return {
+    workflowId,
+    status,
+    identifier: identifier === undefined ? undefined : readIdentifier(identifier, definition.identifiers),
+    attribute: attribute === undefined ? undefined : readAttribute(attribute, definition.attributes),
+  };
 }
