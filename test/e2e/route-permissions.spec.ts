@@ -40,6 +40,8 @@ const ROUTES: [route: string, access: Permission[] | 'everybody'][] = [
   [`GET ${WORKFLOWS}/:name/Instances/:id`, ['Configure', 'ViewImports']],
   [`GET ${WORKFLOWS}/:name/Instances/Export`, ['Configure', 'ViewImports']],
   [`POST ${WORKFLOWS}/:name/Instances/:id/Behaviors/:behaviorId/Resend`, ['ManageImports']],
+  // A record of a batch does the same.
+  [`POST ${WORKFLOWS}/:name/Instances/:id/Actions/:action`, ['BeginWorkflowImportProcess']],
   ['GET /health/live', 'everybody'],
   ['GET /health/ready', 'everybody'],
   ['GET /imports', ['ViewImports']],
