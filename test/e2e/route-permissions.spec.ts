@@ -44,6 +44,8 @@ const ROUTES: [route: string, access: Permission[] | 'everybody'][] = [
   ['GET /health/ready', 'everybody'],
   ['GET /imports', ['ViewImports']],
   ['GET /imports/:id', ['ViewImports']],
+  ['GET /imports/:id/live', ['ViewImports']],
+  ['GET /imports/:id/records/:line', ['ViewImports']],
   ['GET /imports/:id/results', ['ViewImports']],
   ['POST /imports/:id/:action', ['ManageImports']],
 ];

@@ -1,12 +1,13 @@
-import type { RecordRow } from '../import-queue/results/select-records.js';
-import { excerpt } from '../common/format.js';
-import { recordLabel, type StatusLabel } from './status-label.js';
+import type { RecordRow } from '../../import-queue/results/select-records.js';
+import { excerpt } from '../../common/format.js';
+import { recordLabel, type StatusLabel } from '../status-label.js';
 
-/** Characters of a record, or of its error, that a table shows; the download has all of them. */
+/** Characters of a record, or of its error, that a table shows; its own page and the download have all of them. */
 const SHOWN = 500;
 
 export interface RecordView {
   line: number;
+  path: string;
   status: StatusLabel;
   operation: string | null;
   reference: string | null;
@@ -16,9 +17,10 @@ export interface RecordView {
   payload: string;
 }
 
-export function recordView(row: RecordRow): RecordView {
+export function recordView(row: RecordRow, batchPath: string): RecordView {
   return {
     line: row.line,
+    path: `${batchPath}/records/${row.line}`,
     status: recordLabel(row.status),
     operation: row.operation,
     reference: row.reference,

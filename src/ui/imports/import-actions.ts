@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { Principal } from '../auth/principal.js';
-import { DomainError } from '../common/domain.error.js';
-import { BatchActionsService } from '../import-queue/batch-actions.service.js';
-import { BatchRetryService } from '../import-queue/batch-retry.service.js';
+import type { Principal } from '../../auth/principal.js';
+import { DomainError } from '../../common/domain.error.js';
+import { BatchActionsService } from '../../import-queue/batch-actions.service.js';
+import { BatchRetryService } from '../../import-queue/batch-retry.service.js';
 import { PAGE_ACTIONS, type PageAction } from './action-buttons.js';
 
 /** What the buttons of a page do. */

@@ -1,19 +1,22 @@
-import { Controller, Get, Header, Param, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
+import { Controller, Get, Param, ParseIntPipe, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
-import type { Principal } from '../auth/principal.js';
-import { BrowserPage, RequirePermission } from '../auth/require-permission.decorator.js';
-import { validateQuery } from '../common/http/validate-query.js';
-import { BatchIdPipe } from '../import-queue/results/batch-id.pipe.js';
-import { DownloadResultsDto } from '../import-queue/results/dto/download-results.dto.js';
-import { ListBatchesDto } from '../import-queue/results/dto/list-batches.dto.js';
-import { ResultDownload } from '../import-queue/results/result-download.js';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import type { Principal } from '../../auth/principal.js';
+import { BrowserPage, RequirePermission } from '../../auth/require-permission.decorator.js';
+import { validateQuery } from '../../common/http/validate-query.js';
+import { BatchIdPipe } from '../../import-queue/results/batch-id.pipe.js';
+import { DownloadResultsDto } from '../../import-queue/results/dto/download-results.dto.js';
+import { ListBatchesDto } from '../../import-queue/results/dto/list-batches.dto.js';
+import { ResultDownload } from '../../import-queue/results/result-download.js';
+import { HtmlPage } from '../html-page.decorator.js';
+import { PageErrorFilter } from '../page-error.filter.js';
+import { withoutBlanks } from '../without-blanks.js';
 import { ShowImportDto } from './dto/show-import.dto.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
-import { PageErrorFilter } from './page-error.filter.js';
 import { RecentImportsPage } from './recent-imports.page.js';
+import { RecordPage } from './record.page.js';
 
 @ApiExcludeController()
 @BrowserPage()
@@ -24,6 +27,7 @@ export class ImportsPagesController {
   constructor(
     private readonly recentImports: RecentImportsPage,
     private readonly importPage: ImportPage,
+    private readonly recordPage: RecordPage,
     private readonly actions: ImportActions,
     private readonly download: ResultDownload,
   ) {}
@@ -33,21 +37,43 @@ export class ImportsPagesController {
   home(): void {}
 
   @Get('imports')
-  @Header('Content-Type', 'text/html; charset=utf-8')
-  @Header('Cache-Control', 'no-store')
+  @HtmlPage()
   imports(@Query() query: object, @CurrentPrincipal() principal: Principal): Promise<string> {
     return this.recentImports.render(validateQuery(ListBatchesDto, withoutBlanks(query)), principal);
   }
 
   @Get('imports/:id')
-  @Header('Content-Type', 'text/html; charset=utf-8')
-  @Header('Cache-Control', 'no-store')
+  @HtmlPage()
   import(
     @Param('id', BatchIdPipe) id: number,
     @Query() query: ShowImportDto,
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
     return this.importPage.render(id, query, principal);
+  }
+
+  /** What of the page changes while the import runs; when more has changed, htmx loads the page anew. */
+  @Get('imports/:id/live')
+  @HtmlPage()
+  async live(
+    @Param('id', BatchIdPipe) id: number,
+    @Query('was') was: string,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string> {
+    const { html, changed } = await this.importPage.live(id, was, principal);
+    if (changed) response.set('HX-Refresh', 'true');
+    return html;
+  }
+
+  @Get('imports/:id/records/:line')
+  @HtmlPage()
+  record(
+    @Param('id', BatchIdPipe) id: number,
+    @Param('line', ParseIntPipe) line: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.recordPage.render(id, line, principal);
   }
 
   /** Beside the page, since browsers send Basic credentials without being asked only to paths beside it. */
@@ -71,9 +97,4 @@ export class ImportsPagesController {
   ): Promise<{ url: string }> {
     return { url: `/imports/${await this.actions.perform(action, id, principal)}` };
   }
-}
-
-/** A form sends its empty fields too: they filter nothing. */
-function withoutBlanks(query: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
 }

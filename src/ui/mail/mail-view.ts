@@ -1,5 +1,5 @@
-import type { StoredNotification } from '../notifications/sql/select-notifications.js';
-import { mailLabel, type StatusLabel } from './status-label.js';
+import type { StoredNotification } from '../../notifications/sql/select-notifications.js';
+import { mailLabel, type StatusLabel } from '../status-label.js';
 
 export interface MailView {
   label: StatusLabel;

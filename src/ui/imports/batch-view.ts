@@ -1,6 +1,6 @@
-import type { BatchResource } from '../import-queue/results/batch-resource.js';
-import { formatDuration, formatNumber } from '../common/format.js';
-import { batchLabel, type StatusLabel } from './status-label.js';
+import type { BatchResource } from '../../import-queue/results/batch-resource.js';
+import { formatDuration, formatNumber } from '../../common/format.js';
+import { batchLabel, type StatusLabel } from '../status-label.js';
 
 /** A batch as the pages show it. */
 export interface BatchView {
@@ -17,6 +17,8 @@ export interface BatchView {
   refused: number;
   unprocessed: number;
   processed: number;
+  /** Of the bar, in per cent. */
+  shares: { good: number; refused: number };
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
@@ -41,6 +43,10 @@ export function batchView(batch: BatchResource, createdBy: string, now: Date): B
     refused: counts.failed + counts.invalid + counts.unknown,
     unprocessed: counts.pending + counts.processing + counts.canceled,
     processed: batch.progress.processed,
+    shares: {
+      good: percent(counts.succeeded + counts.skipped, counts.total),
+      refused: percent(counts.failed + counts.invalid + counts.unknown, counts.total),
+    },
     createdAt: batch.createdAt,
     startedAt: batch.startedAt,
     finishedAt: batch.finishedAt,
@@ -61,4 +67,8 @@ function tookText(batch: BatchResource, now: Date): string | null {
   if (batch.startedAt === null) return null;
   const end = batch.finishedAt === null ? now.getTime() : Date.parse(batch.finishedAt);
   return formatDuration(Math.max(end - Date.parse(batch.startedAt), 0) / 1000);
+}
+
+function percent(part: number, total: number): number {
+  return total === 0 ? 0 : Math.round((part / total) * 10_000) / 100;
 }
