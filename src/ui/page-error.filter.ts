@@ -1,6 +1,5 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { Response } from 'express';
-import type { AuthenticatedRequest } from '../auth/current-principal.decorator.js';
 import { DomainError } from '../common/domain.error.js';
 import { PageRenderer } from './page-renderer.js';
 
@@ -10,15 +9,14 @@ export class PageErrorFilter implements ExceptionFilter<DomainError> {
   constructor(private readonly pages: PageRenderer) {}
 
   catch(error: DomainError, host: ArgumentsHost): void {
-    const http = host.switchToHttp();
     const page = this.pages.render('error', {
       title: error.title,
-      viewer: http.getRequest<Partial<AuthenticatedRequest>>().principal,
       detail: error.message,
       status: error.status,
       errors: error.options.errors,
     });
-    http
+    host
+      .switchToHttp()
       .getResponse<Response>()
       .status(error.status)
       .set(error.options.headers ?? {})

@@ -2,8 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
-import type { Principal } from '../auth/principal.js';
+import type { AuthenticatedRequest } from '../auth/current-principal.decorator.js';
 import { formatNumber, formatTime } from '../common/format.js';
+import { currentRequest } from '../common/http/request-context.js';
 import { Assets } from './layout/assets.js';
 import { navigation, type Section } from './layout/navigation.js';
 
@@ -14,8 +15,6 @@ export interface PageModel {
   title: string;
   /** Whose entry in the header is the current one. */
   section?: Section;
-  /** Whoever looks at it: the header shows what they may open. Left out where nobody is signed in. */
-  viewer?: Principal | undefined;
   /** For browsers without JavaScript: looks again after so many seconds. */
   refreshSeconds?: number | null;
   /** What the view itself shows. */
@@ -53,10 +52,13 @@ export class PageRenderer implements OnModuleInit {
     }
   }
 
-  /** @param name a file of `views/` without its extension */
+  /**
+   * The header names whoever is signed in and offers what they may open, without a word of it in each page.
+   * @param name a file of `views/` without its extension
+   */
   render(name: string, model: PageModel): string {
-    const { viewer, section } = model;
-    return this.view(name)({ ...model, header: viewer && navigation(viewer, section) });
+    const { principal } = (currentRequest() ?? {}) as Partial<AuthenticatedRequest>;
+    return this.view(name)({ header: principal && navigation(principal, model.section), ...model });
   }
 
   /** A part of a page, which htmx puts in the place of an older one. */

@@ -2,6 +2,7 @@ import { Module, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { ExpressAdapter } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
+import { UsersModule } from '../auth/users.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
 import { ResultsModule } from '../import-queue/results/results.module.js';
@@ -12,17 +13,20 @@ import { ImportsPagesController } from './imports/imports-pages.controller.js';
 import { RecentImportsPage } from './imports/recent-imports.page.js';
 import { RecordPage } from './imports/record.page.js';
 import { Assets } from './layout/assets.js';
+import { LoginPage } from './login.page.js';
+import { LoginPagesController } from './login-pages.controller.js';
 import { PageErrorFilter } from './page-error.filter.js';
 import { PageRenderer } from './page-renderer.js';
 
 /** The pages for people, and the files they need, which are ours and hold no data: they are open to everybody. */
 @Module({
-  imports: [ImportProcessesModule, ImportQueueModule, NotificationsApiModule, ResultsModule],
-  controllers: [ImportsPagesController],
+  imports: [ImportProcessesModule, ImportQueueModule, NotificationsApiModule, ResultsModule, UsersModule],
+  controllers: [ImportsPagesController, LoginPagesController],
   providers: [
     Assets,
     ImportActions,
     ImportPage,
+    LoginPage,
     PageErrorFilter,
     PageRenderer,
     RecentImportsPage,

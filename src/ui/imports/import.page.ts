@@ -47,7 +47,6 @@ export class ImportPage {
     return this.pages.render('imports/import', {
       title: batch.fileName,
       section: 'imports',
-      viewer: principal,
       // Reading on in the records of an import that runs must not be interrupted.
       refreshSeconds: batch.running && query.after === undefined ? REFRESH_SECONDS : null,
       ...progress,

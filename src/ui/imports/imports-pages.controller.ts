@@ -76,7 +76,7 @@ export class ImportsPagesController {
     return this.recordPage.render(id, line, principal);
   }
 
-  /** Beside the page, since browsers send Basic credentials without being asked only to paths beside it. */
+  /** Beside the page: whose session has ended is led to the sign-in page, which a download would keep as its file. */
   @Get('imports/:id/results')
   results(
     @Param('id', BatchIdPipe) id: number,

@@ -43,7 +43,6 @@ export class RecentImportsPage {
     return this.pages.render('imports/recent', {
       title: 'Recent Imports',
       section: 'imports',
-      viewer: principal,
       refreshSeconds: batches.some(({ running }) => running) ? REFRESH_SECONDS : null,
       batches,
       // New imports appear on the first page; an older one only changes while one of its imports runs.

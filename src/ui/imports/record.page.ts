@@ -26,7 +26,6 @@ export class RecordPage {
     return this.pages.render('imports/record', {
       title: `Line ${line} of ${batch.fileName}`,
       section: 'imports',
-      viewer: principal,
       batch: { ...batch, path },
       record,
       label: recordLabel(record.status),

@@ -38,6 +38,8 @@ const ENTRIES: readonly Entry[] = [
     anyOf: ['Configure'],
   },
   { section: 'mail', path: '/mail', text: 'Mail', icon: 'mail', anyOf: ['ViewImports'] },
+  { section: 'api-keys', path: '/api-keys', text: 'API keys', icon: 'key', anyOf: 'administrator' },
+  { section: 'users', path: '/users', text: 'Users', icon: 'user', anyOf: 'administrator' },
 ];
 
 const TOOLS: readonly Entry[] = [
@@ -57,7 +59,12 @@ export function navigation(principal: Principal, section: Section | undefined) {
     entries
       .filter(({ anyOf }) => mayOpen(principal, anyOf))
       .map(({ section: own, path, text, icon }) => ({ path, text, icon, current: own === section }));
-  return { name: principal.name, entries: shown(ENTRIES), tools: shown(TOOLS) };
+  return {
+    name: principal.name,
+    person: principal.user !== undefined,
+    entries: shown(ENTRIES),
+    tools: shown(TOOLS),
+  };
 }
 
 function mayOpen({ administrator, permissions }: Principal, anyOf: Entry['anyOf']): boolean {

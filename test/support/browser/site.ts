@@ -1,6 +1,7 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { ImportClient } from '../import-client.js';
-import { startTestApp, TEST_ADMIN, type TestApp } from '../test-app.js';
+import { signIn } from '../sign-in.js';
+import { startTestApp, type TestApp } from '../test-app.js';
 import { startBrowser, Visitor } from './visitor.js';
 
 /** The whole service, and a browser to visit it with. */
@@ -26,10 +27,12 @@ export class Site {
 
   /** An administrator, signed in. */
   async administrator(options: BrowserContextOptions = {}): Promise<Visitor> {
-    const visitor = await Visitor.enter(this.browser, this.url, {
-      httpCredentials: { username: TEST_ADMIN.email, password: TEST_ADMIN.password },
-      ...options,
-    });
+    return this.somebody(await signIn(this.app), options);
+  }
+
+  /** Whoever the session cookie belongs to; nobody yet without one. */
+  async somebody(cookie: string | null, options: BrowserContextOptions = {}): Promise<Visitor> {
+    const visitor = await Visitor.enter(this.browser, this.url, cookie, options);
     this.visitors.push(visitor);
     return visitor;
   }

@@ -37,8 +37,18 @@ export class Visitor {
     page.on('pageerror', (error) => this.complaints.push(`${page.url()}: ${error.message}`));
   }
 
-  static async enter(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
+  /** @param cookie of a session, as `name=value` */
+  static async enter(
+    browser: Browser,
+    url: string,
+    cookie: string | null,
+    options: BrowserContextOptions = {},
+  ): Promise<Visitor> {
     const context = await browser.newContext({ viewport: DESK, baseURL: url, ...options });
+    if (cookie !== null) {
+      const [name = '', ...value] = cookie.split('=');
+      await context.addCookies([{ name, value: value.join('='), url }]);
+    }
     context.setDefaultTimeout(15_000);
     return new Visitor(context, await context.newPage(), url);
   }
