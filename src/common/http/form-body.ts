@@ -1,7 +1,8 @@
 import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import { DomainError } from '../domain.error.js';
 
-const LIMIT_BYTES = 100 * 1024;
+/** The largest are the editor of a workflow and a page of rows to mend. */
+const LIMIT_BYTES = 1024 ** 2;
 
 /** Routes for programs take no forms: what curl sends by default is a body of records, or a mistake. */
 const FOR_PROGRAMS = /^\/(API|queues)(\/|$)/i;

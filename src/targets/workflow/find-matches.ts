@@ -1,6 +1,6 @@
 import type { Transaction } from '../../database/transaction.js';
 import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
-import { storedValuesOf } from './instance-state.js';
+import { storedValuesOf, type StoredInstance } from './instance-state.js';
 import type { Match } from './resolve-rows.js';
 import { findCarriers } from './sql/find-carriers.js';
 import { lockInstances } from './sql/lock-instances.js';
@@ -9,22 +9,32 @@ import { lockSharedValues } from './sql/lock-shared-values.js';
 /** How often identifiers may move to other instances while we wait for the locks of those that had them. */
 const MOST_LOOKS = 5;
 
-/** The instances the rows find, locked: nobody changes them before this transaction ends. */
+/** What rows find. `chosen`: the instance that was chosen by its id, if one was. */
+export interface Matches {
+  matches: Match[];
+  chosen: StoredInstance | null;
+}
+
+/**
+ * The instances the rows find, locked: nobody changes them before this transaction ends.
+ * @param chosenId another one to lock with them, whatever the rows find
+ */
 export async function findMatches(
   transaction: Transaction,
   workflowId: number,
   rows: readonly ParsedRow[],
-): Promise<Match[]> {
+  chosenId: number | null = null,
+): Promise<Matches> {
   const identifiers = rows.flatMap((row) => row.identifiers);
-  if (identifiers.length === 0) return [];
+  if (identifiers.length === 0 && chosenId === null) return { matches: [], chosen: null };
   let found = await findIdentifiers(transaction, workflowId, identifiers);
   if (identifiers.some((identifier) => !identifier.unique && !found.has(identifier))) {
     await lockSharedValues(transaction, workflowId);
     found = await findIdentifiers(transaction, workflowId, identifiers);
   }
   for (let look = 1; ; look += 1) {
-    const { matches, moved } = await lockCarriers(transaction, found);
-    if (!moved || look === MOST_LOOKS) return matches;
+    const { moved, ...locked } = await lockCarriers(transaction, found, chosenId);
+    if (!moved || look === MOST_LOOKS) return locked;
     found = await findIdentifiers(transaction, workflowId, identifiers);
   }
 }
@@ -57,9 +67,11 @@ async function findIdentifiers(
 async function lockCarriers(
   transaction: Transaction,
   found: Found,
-): Promise<{ matches: Match[]; moved: boolean }> {
-  if (found.size === 0) return { matches: [], moved: false };
-  const ids = [...new Set([...found.values()].flat())].sort((a, b) => a - b);
+  chosenId: number | null,
+): Promise<Matches & { moved: boolean }> {
+  if (found.size === 0 && chosenId === null) return { matches: [], chosen: null, moved: false };
+  const chosenIds = chosenId === null ? [] : [chosenId];
+  const ids = [...new Set([...found.values()].flat().concat(chosenIds))].sort((a, b) => a - b);
   const instances = new Map(
     (await lockInstances(transaction, ids)).map((instance) => [instance.id, instance]),
   );
@@ -75,5 +87,6 @@ async function lockCarriers(
       }
     }
   }
-  return { matches, moved };
+  const chosen = chosenId === null ? null : (instances.get(chosenId) ?? null);
+  return { matches, chosen, moved };
 }

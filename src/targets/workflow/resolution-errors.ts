@@ -23,6 +23,21 @@ export function instanceCompleted({ action }: ParsedRow): RecordError {
   return { code: 'instance_completed', message };
 }
 
+/** The action stands in a data entry step, and the instance at another. */
+export function instanceElsewhere({ action }: ParsedRow, step: string | null): RecordError {
+  const place = step === null ? 'at no step' : `at the step ${quoted(step)}`;
+  const message = `it stands ${place}, and the actions of the step ${quoted(action.step)} are performed on what stands there`;
+  return { code: 'instance_elsewhere', message };
+}
+
+/** The instance was chosen by its id, and the identifier is that of another. */
+export function notTheChosen(identifier: IdentifierValue): RecordError {
+  return ambiguousMatch(
+    identifier,
+    `another one has ${named([identifier], '')}; correct it, or leave it out`,
+  );
+}
+
 export function severalInstances(identifier: IdentifierValue): RecordError {
   return ambiguousMatch(
     identifier,

@@ -9,7 +9,9 @@ import {
   alreadyExists,
   differentInstances,
   instanceCompleted,
+  instanceElsewhere,
   noMatch,
+  notTheChosen,
   severalInstances,
 } from './resolution-errors.js';
 
@@ -17,6 +19,8 @@ export interface ResolutionRules {
   configuration: Pick<WorkflowTargetConfiguration, 'onNoMatch' | 'onMatch'>;
   /** Whether the step's actions may be performed on completed instances. */
   actsOnTerminal: boolean;
+  /** Of a data entry step: instances must stand at it for its actions to be performed. */
+  atStep?: string | undefined;
   /** Step a new instance stands at; `null` where the workflow has no data entry step. */
   firstStep: string | null;
   /** The form an identifier is found by (case-folded where the definition says so). */
@@ -61,13 +65,15 @@ export interface Resolution {
 /**
  * Performs rows on the instances they find, in line order: a row sees what those before it did, as if each were
  * processed by itself.
+ * @param chosen the only instance that the rows may be about, whether or not they have an identifier of it
  */
 export function resolveRows(
   rows: readonly ParsedRow[],
   matches: readonly Match[],
   rules: ResolutionRules,
+  chosen: StoredInstance | null = null,
 ): Resolution {
-  return new RowResolver(matches, rules).resolve(rows);
+  return new RowResolver(matches, rules, chosen).resolve(rows);
 }
 
 class RowResolver {
@@ -76,12 +82,16 @@ class RowResolver {
   private readonly updated = new Set<InstanceState>();
   private readonly effects: Effect[] = [];
   private readonly owed: OwedBehavior[] = [];
+  private readonly chosen: InstanceState | null;
 
   constructor(
     matches: readonly Match[],
     private readonly rules: ResolutionRules,
+    chosen: StoredInstance | null,
   ) {
     const states = new Map<number, InstanceState>();
+    this.chosen = chosen === null ? null : InstanceState.of(chosen);
+    if (chosen !== null && this.chosen !== null) states.set(chosen.id, this.chosen);
     for (const match of matches) {
       const { id } = match.instance;
       const state = states.get(id) ?? InstanceState.of(match.instance);
@@ -110,6 +120,10 @@ class RowResolver {
     if (instance.isTerminal && !this.rules.actsOnTerminal) {
       return { line, result: 'rejected', instance, error: instanceCompleted(row) };
     }
+    const { atStep } = this.rules;
+    if (atStep !== undefined && instance.step !== atStep) {
+      return { line, result: 'rejected', instance, error: instanceElsewhere(row, instance.step) };
+    }
     return this.update(row, instance);
   }
 
@@ -117,12 +131,16 @@ class RowResolver {
   private find(
     identifiers: readonly IdentifierValue[],
   ): { instance: InstanceState | null; error?: undefined } | { instance?: undefined; error: RecordError } {
-    let found: InstanceState | null = null;
+    let found = this.chosen;
     let foundBy: IdentifierValue | null = null;
     for (const identifier of identifiers) {
       const carriers = this.index.find(identifier);
       const [carrier] = carriers;
       if (carrier === undefined) continue;
+      if (this.chosen !== null) {
+        if (!carriers.includes(this.chosen)) return { error: notTheChosen(identifier) };
+        continue;
+      }
       if (carriers.length > 1) return { error: severalInstances(identifier) };
       if (foundBy !== null && carrier !== found) return { error: differentInstances(foundBy, identifier) };
       found = carrier;
