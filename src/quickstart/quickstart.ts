@@ -7,7 +7,7 @@ import { explainStartFailure } from '../start-failure.js';
 import { stopOnSignal } from '../stop-on-signal.js';
 import { ensureApiKey } from './api-key.js';
 import { ApiClient } from './api-client.js';
-import { ensureImportProcess, importDemoFile } from './demo.js';
+import { showExamples } from './demo.js';
 import { QuickstartSecrets } from './quickstart-secrets.js';
 import { describeImport, describeService } from './summary.js';
 
@@ -23,9 +23,8 @@ async function quickstart(once: boolean): Promise<void> {
   try {
     const key = await ensureApiKey(service.url, config, secrets);
     const client = ApiClient.withKey(service.url, key);
-    const importProcessId = await ensureImportProcess(client);
-    const batch = await importDemoFile(client, importProcessId);
-    console.log(describeImport(batch));
+    const { batch, importProcessId, others } = await showExamples(client);
+    for (const each of [...others, batch]) console.log(describeImport(each));
     if (!['completed', 'completed_with_errors'].includes(batch.status)) process.exitCode = 1;
     if (!once) console.log(describeService({ config, secrets, key, batch, importProcessId }));
   } catch (error) {
