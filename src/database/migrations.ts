@@ -1,5 +1,10 @@
 import { CreateTables1764000000000 } from './migrations/1764000000000-create-tables.js';
 import { AddBehaviorOutbox1764100000000 } from './migrations/1764100000000-add-behavior-outbox.js';
+import { AddRetention1764500000000 } from './migrations/1764500000000-add-retention.js';
 
 /** Every migration, oldest first. */
-export const MIGRATIONS = [CreateTables1764000000000, AddBehaviorOutbox1764100000000];
+export const MIGRATIONS = [
+  CreateTables1764000000000,
+  AddBehaviorOutbox1764100000000,
+  AddRetention1764500000000,
+];

@@ -136,8 +136,8 @@ export class ImportProcessesService {
 }
 
 function appearance(input: ImportProcessInput) {
-  const { name, description, note, icon, displayOrder, status } = input;
-  return { name, description, note, icon, displayOrder, status };
+  const { name, description, note, icon, displayOrder, status, retentionDays } = input;
+  return { name, description, note, icon, displayOrder, status, retentionDays };
 }
 
 async function insertVersion(

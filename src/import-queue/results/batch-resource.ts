@@ -20,6 +20,8 @@ export interface BatchResource {
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
+  /** When its retention was over; its records answer 410 since then. */
+  expiredAt: string | null;
   progress: BatchProgress;
   retryOf: number | null;
   createdBy: string;
@@ -58,12 +60,17 @@ export function batchResource(row: BatchRow, publicUrl: string): BatchResource {
     createdAt: row.createdAt.toISOString(),
     startedAt: row.startedAt?.toISOString() ?? null,
     finishedAt: row.finishedAt?.toISOString() ?? null,
+    expiredAt: row.expiredAt?.toISOString() ?? null,
     progress: progressOf(row),
     retryOf: row.retryOf,
     createdBy: row.createdBy,
     resultsUrl: resultsUrl(publicUrl, row.id),
     failureReason: row.failureReason,
-    links: batchLinks(row.id, row.status, isRetriable(recordCounts) && row.retriedBy === null),
+    links: batchLinks(
+      row.id,
+      row.status,
+      isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
+    ),
   };
 }
 
