@@ -3,9 +3,11 @@ import { Module, type DynamicModule, type OnModuleDestroy } from '@nestjs/common
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiKeysModule } from './auth/api-keys.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { UsersModule } from './auth/users.module.js';
 import { ConfigModule } from './config/config.module.js';
 import type { AppConfig } from './config/config.js';
 import { DatabaseModule } from './database/database.module.js';
+import { DefinitionsModule } from './definitions/definitions.module.js';
 import { HealthModule } from './health/health.module.js';
 import { ShutdownState } from './health/shutdown-state.js';
 import { ImportProcessesApiModule } from './import-processes/import-processes-api.module.js';
@@ -25,7 +27,9 @@ const LONGEST_GOODBYE_MS = 25_000;
 
 /** What answers HTTP. */
 const API = [
+  DefinitionsModule,
   ApiKeysModule,
+  UsersModule,
   ImportQueueModule,
   ResultsModule,
   NotificationsApiModule,
