@@ -3,6 +3,7 @@ import { Module, type DynamicModule, type OnModuleDestroy } from '@nestjs/common
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiKeysModule } from './auth/api-keys.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { UsersModule } from './auth/users.module.js';
 import { ConfigModule } from './config/config.module.js';
 import type { AppConfig } from './config/config.js';
 import { DatabaseModule } from './database/database.module.js';
@@ -27,6 +28,7 @@ const LONGEST_GOODBYE_MS = 25_000;
 const API = [
   DefinitionsModule,
   ApiKeysModule,
+  UsersModule,
   ImportQueueModule,
   ResultsModule,
   NotificationsApiModule,

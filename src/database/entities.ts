@@ -1,4 +1,7 @@
 import { ApiKeyEntity } from '../auth/entities/api-key.entity.js';
+import { AppUserEntity } from '../auth/entities/app-user.entity.js';
+import { AuditLogEntity } from '../auth/entities/audit-log.entity.js';
+import { UserSessionEntity } from '../auth/entities/user-session.entity.js';
 import { ImportProcessVersionEntity } from '../import-processes/entities/import-process-version.entity.js';
 import { ImportProcessEntity } from '../import-processes/entities/import-process.entity.js';
 import { IdempotencyKeyEntity } from '../import-queue/entities/idempotency-key.entity.js';
@@ -16,6 +19,8 @@ import { WorkflowEntity } from '../workflows/entities/workflow.entity.js';
 /** Every table the application knows. */
 export const ENTITIES = [
   ApiKeyEntity,
+  AppUserEntity,
+  AuditLogEntity,
   BehaviorOutboxEntity,
   IdempotencyKeyEntity,
   ImportProcessEntity,
@@ -24,6 +29,7 @@ export const ENTITIES = [
   ImportQueueChunkEntity,
   ImportQueueRecordEntity,
   NotificationEntity,
+  UserSessionEntity,
   WorkflowDefinitionEntity,
   WorkflowEntity,
   WorkflowIdentifierEntity,

@@ -1,5 +1,10 @@
 import { CreateTables1764000000000 } from './migrations/1764000000000-create-tables.js';
 import { AddBehaviorOutbox1764100000000 } from './migrations/1764100000000-add-behavior-outbox.js';
+import { AddUsersAndSessions1764400000000 } from './migrations/1764400000000-add-users-and-sessions.js';
 
 /** Every migration, oldest first. */
-export const MIGRATIONS = [CreateTables1764000000000, AddBehaviorOutbox1764100000000];
+export const MIGRATIONS = [
+  CreateTables1764000000000,
+  AddBehaviorOutbox1764100000000,
+  AddUsersAndSessions1764400000000,
+];

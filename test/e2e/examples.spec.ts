@@ -26,7 +26,7 @@ describe('the examples', () => {
 
   beforeAll(async () => {
     app = await startTestApp();
-    client = ApiClient.withKey(app.url, TEST_API_KEY);
+    client = new ApiClient(app.url, TEST_API_KEY);
   });
   afterAll(() => app.close());
 

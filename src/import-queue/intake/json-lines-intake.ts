@@ -49,10 +49,10 @@ export class JsonLinesIntake {
     this.rows = new RecordRows(chunkSize);
     this.pieces = decodeBody(body, encoding, limits.maxBodyBytes);
     this.hash = options.hashed ? createHash('sha256') : null;
-    this.reader = new JsonLinesReader(limits.maxLineBytes, (line, row, raw) => {
+    this.reader = new JsonLinesReader(limits.maxLineBytes, (line, row, raw, received) => {
       if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
       const { error, orderingKeys } = target.checkRow(row, raw);
-      this.rows.add(line, raw, error, orderingKeys);
+      this.rows.add(line, raw, error, orderingKeys, received);
     });
   }
 

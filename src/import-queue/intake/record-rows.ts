@@ -1,5 +1,6 @@
 import type { RecordError } from '../../targets/target.js';
-import { copyField, storableText } from '../../database/copy/copy-text.js';
+import { copyField, needsEscape, storableText } from '../../database/copy/copy-text.js';
+import { CopyRows, encodedField, type ByteRange } from './copy-rows.js';
 import { OrderingKeys } from './ordering-keys.js';
 
 /** What the intake knows of one chunk. Lines are 1-based and inclusive. */
@@ -26,22 +27,29 @@ export class RecordRows {
   totalCount = 0;
   invalidCount = 0;
   chunkCount = 0;
-  /** Characters collected and not yet taken. */
-  pendingLength = 0;
-  private rows: string[] = [];
+  private readonly rows = new CopyRows();
   private finished: ChunkRow[] = [];
   private open: ChunkRow | null = null;
   private readonly orderingKeys = new OrderingKeys();
 
   constructor(private readonly chunkSize: number) {}
 
-  add(line: number, payload: string, error: RecordError | null, orderingKeys: readonly string[]): void {
-    const row =
-      error === null
-        ? `\t${line}\tpending\t\\N\t\\N\t\\N\t${copyField(payload)}\n`
-        : `\t${line}\tinvalid\t${errorFields(error)}\t${copyField(payload)}\n`;
-    this.rows.push(row);
-    this.pendingLength += row.length;
+  /** Bytes collected and not yet taken. */
+  get pendingLength(): number {
+    return this.rows.length;
+  }
+
+  /** @param received the payload as it lies in the body, where it does: spares encoding it again */
+  add(
+    line: number,
+    payload: string,
+    error: RecordError | null,
+    orderingKeys: readonly string[],
+    received?: ByteRange,
+  ): void {
+    const field = received === undefined || needsEscape(payload) ? encodedField(payload) : received;
+    if (error === null) this.rows.addPending(line, field);
+    else this.rows.add(line, `\tinvalid\t${errorFields(error)}\t`, field);
     this.totalCount += 1;
 
     const chunk = (this.open ??= this.newChunk(line));
@@ -62,11 +70,7 @@ export class RecordRows {
 
   /** The rows collected so far as COPY text of that batch. */
   takeRows(batchId: number): Buffer {
-    const prefix = String(batchId);
-    const text = this.rows.length === 0 ? '' : prefix + this.rows.join(prefix);
-    this.rows = [];
-    this.pendingLength = 0;
-    return Buffer.from(text);
+    return this.rows.take(batchId);
   }
 
   /** The chunks that are complete and were not taken before. */
