@@ -3,10 +3,13 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { ExpressAdapter } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
 import { UsersModule } from '../auth/users.module.js';
-import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
+import { ImportProcessesApiModule } from '../import-processes/import-processes-api.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
 import { ResultsModule } from '../import-queue/results/results.module.js';
 import { NotificationsApiModule } from '../notifications/notifications-api.module.js';
+import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
+import { FileTypePages } from './file-types/file-type-pages.js';
+import { FileTypePagesController } from './file-types/file-type-pages.controller.js';
 import { ImportActions } from './imports/import-actions.js';
 import { ImportPage } from './imports/import.page.js';
 import { ImportsPagesController } from './imports/imports-pages.controller.js';
@@ -15,22 +18,43 @@ import { RecordPage } from './imports/record.page.js';
 import { Assets } from './layout/assets.js';
 import { LoginPage } from './login.page.js';
 import { LoginPagesController } from './login-pages.controller.js';
+import { MailPage } from './mail/mail.page.js';
+import { MailPagesController } from './mail/mail-pages.controller.js';
 import { PageErrorFilter } from './page-error.filter.js';
 import { PageRenderer } from './page-renderer.js';
+import { InstancePages } from './workflows/instance-pages.js';
+import { WorkflowPages } from './workflows/workflow-pages.js';
+import { WorkflowPagesController } from './workflows/workflow-pages.controller.js';
 
 /** The pages for people, and the files they need, which are ours and hold no data: they are open to everybody. */
 @Module({
-  imports: [ImportProcessesModule, ImportQueueModule, NotificationsApiModule, ResultsModule, UsersModule],
-  controllers: [ImportsPagesController, LoginPagesController],
+  imports: [
+    ImportProcessesApiModule,
+    ImportQueueModule,
+    NotificationsApiModule,
+    ResultsModule,
+    UsersModule,
+    WorkflowsApiModule,
+  ],
+  controllers: [
+    FileTypePagesController,
+    ImportsPagesController,
+    LoginPagesController,
+    WorkflowPagesController,
+  ],
   providers: [
     Assets,
+    FileTypePages,
     ImportActions,
     ImportPage,
+    InstancePages,
     LoginPage,
+    MailPage,
     PageErrorFilter,
     PageRenderer,
     RecentImportsPage,
     RecordPage,
+    WorkflowPages,
   ],
   exports: [PageErrorFilter, PageRenderer],
 })

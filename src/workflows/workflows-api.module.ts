@@ -9,5 +9,6 @@ import { WorkflowsModule } from './workflows.module.js';
   imports: [WorkflowsModule],
   controllers: [InstancesController, WorkflowsController],
   providers: [InstancesService],
+  exports: [InstancesService, WorkflowsModule],
 })
 export class WorkflowsApiModule {}
