@@ -40,6 +40,7 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
     FileTypePagesController,
     ImportsPagesController,
     LoginPagesController,
+    MailPagesController,
     WorkflowPagesController,
   ],
   providers: [

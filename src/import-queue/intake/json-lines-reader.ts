@@ -1,36 +1,26 @@
 import { isUtf8 } from 'node:buffer';
-import type { ProblemDetail } from '../../common/domain.error.js';
+import type { DomainError, ProblemDetail } from '../../common/domain.error.js';
 import type { JsonObject } from '../../common/json.js';
+import {
+  type BodyReader,
+  LineLimitError,
+  MAX_DESCRIBED_ERRORS,
+  NO_SINK,
+  type RecordSink,
+} from './body-reader.js';
+import { emptyBody, malformedJsonLines } from './intake.errors.js';
 import { findJsonSyntaxError } from './json-syntax.js';
 import { LineSplitter, LineTooLongError } from './line-splitter.js';
 import { findTooDeepNesting } from './nesting.js';
 
 /** Levels of objects and arrays in one line. */
 export const MAX_NESTING = 64;
-/** Malformed lines that are described; the rest is counted. */
-export const MAX_DESCRIBED_ERRORS = 100;
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const BLANK = /^[ \t\r]*$/;
 
-/** A line of the body is longer than the limit. `line` is 1-based. */
-export class LineLimitError extends Error {
-  override readonly name = 'LineLimitError';
-
-  constructor(readonly line: number) {
-    super(`line ${line} is longer than the limit`);
-  }
-}
-
-/** Is told every record: its 1-based line, the parsed row, and the line as sent, without its end. */
-export type RecordSink = (line: number, row: JsonObject, raw: string) => void;
-
-/**
- * Turns pieces of a JSON Lines body into records. Pure and synchronous: whoever feeds it takes care of back pressure.
- * After the first malformed line the sink is told nothing more, since nothing will be stored; the rest of the body
- * is read all the same, so that one answer names every mistake.
- */
-export class JsonLinesReader {
+/** Reads a JSON Lines body. */
+export class JsonLinesReader implements BodyReader {
   readonly errors: ProblemDetail[] = [];
   errorCount = 0;
   private line = 0;
@@ -39,7 +29,7 @@ export class JsonLinesReader {
 
   constructor(
     maxLineBytes: number,
-    private readonly sink: RecordSink,
+    public sink: RecordSink = NO_SINK,
   ) {
     this.splitter = new LineSplitter(maxLineBytes);
   }
@@ -60,6 +50,14 @@ export class JsonLinesReader {
       this.push(short);
     }
     this.readNext(() => this.splitter.end());
+  }
+
+  malformed(): DomainError {
+    return malformedJsonLines(this.errors, this.errorCount);
+  }
+
+  empty(): DomainError {
+    return emptyBody();
   }
 
   private readNext(split: () => Buffer | null): void {

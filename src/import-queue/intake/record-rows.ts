@@ -1,5 +1,6 @@
 import type { RecordError } from '../../targets/target.js';
 import { copyField, storableText } from '../../database/copy/copy-text.js';
+import { ErrorTally } from './error-tally.js';
 import { OrderingKeys } from './ordering-keys.js';
 
 /** What the intake knows of one chunk. Lines are 1-based and inclusive. */
@@ -13,10 +14,11 @@ export interface ChunkRow {
 }
 
 /** Columns of `import_queue_record` in the order of the fields below, the batch id first. */
-export const RECORD_COPY = `
-  COPY import_queue_record (workflow_import_queue_batch_id, line_number, status,
-    error_code, error_message, error_pointer, payload)
-  FROM STDIN`;
+const COLUMNS =
+  'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer, payload';
+/** Another statement for files that were downloaded here: all others need not carry an empty field through. */
+const RECORD_COPY = `COPY import_queue_record (${COLUMNS}) FROM STDIN`;
+const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line) FROM STDIN`;
 
 /**
  * Collects records as rows of COPY text and cuts them into chunks. The batch id is put in front when rows are
@@ -28,18 +30,30 @@ export class RecordRows {
   chunkCount = 0;
   /** Characters collected and not yet taken. */
   pendingLength = 0;
+  /** Why records were refused. */
+  readonly errorGroups = new ErrorTally();
   private rows: string[] = [];
+  private hasOrigin = false;
   private finished: ChunkRow[] = [];
   private open: ChunkRow | null = null;
   private readonly orderingKeys = new OrderingKeys();
 
   constructor(private readonly chunkSize: number) {}
 
-  add(line: number, payload: string, error: RecordError | null, orderingKeys: readonly string[]): void {
+  /** @param originLine as `RecordOrigin` has it; given for all records of a batch or for none */
+  add(
+    line: number,
+    payload: string,
+    error: RecordError | null,
+    orderingKeys: readonly string[],
+    originLine?: number | null,
+  ): void {
+    const ending = originLine === undefined ? '' : `\t${originLine ?? '\\N'}`;
     const row =
       error === null
-        ? `\t${line}\tpending\t\\N\t\\N\t\\N\t${copyField(payload)}\n`
-        : `\t${line}\tinvalid\t${errorFields(error)}\t${copyField(payload)}\n`;
+        ? `\t${line}\tpending\t\\N\t\\N\t\\N\t${copyField(payload)}${ending}\n`
+        : `\t${line}\tinvalid\t${errorFields(error)}\t${copyField(payload)}${ending}\n`;
+    this.hasOrigin = originLine !== undefined;
     this.rows.push(row);
     this.pendingLength += row.length;
     this.totalCount += 1;
@@ -51,6 +65,7 @@ export class RecordRows {
     else {
       chunk.invalidCount += 1;
       this.invalidCount += 1;
+      this.errorGroups.add(line, error);
     }
     if (chunk.recordCount === this.chunkSize) this.closeChunk();
   }
@@ -58,6 +73,11 @@ export class RecordRows {
   /** Ends the last chunk: nothing is added afterwards. */
   end(): void {
     this.closeChunk();
+  }
+
+  /** The statement that takes the rows. */
+  get copyStatement(): string {
+    return this.hasOrigin ? RECORD_COPY_WITH_ORIGIN : RECORD_COPY;
   }
 
   /** The rows collected so far as COPY text of that batch. */
