@@ -20,6 +20,9 @@ import { LoginPage } from './login.page.js';
 import { LoginPagesController } from './login-pages.controller.js';
 import { MailPage } from './mail/mail.page.js';
 import { MailPagesController } from './mail/mail-pages.controller.js';
+import { NewImportPage } from './new-import/new-import.page.js';
+import { NewImportPagesController } from './new-import/new-import-pages.controller.js';
+import { OneRowPage } from './new-import/one-row.page.js';
 import { PageErrorFilter } from './page-error.filter.js';
 import { PageRenderer } from './page-renderer.js';
 import { InstancePages } from './workflows/instance-pages.js';
@@ -38,6 +41,8 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
   ],
   controllers: [
     FileTypePagesController,
+    // Before the next one, to which "new" would be the id of an import.
+    NewImportPagesController,
     ImportsPagesController,
     LoginPagesController,
     MailPagesController,
@@ -51,6 +56,8 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
     InstancePages,
     LoginPage,
     MailPage,
+    NewImportPage,
+    OneRowPage,
     PageErrorFilter,
     PageRenderer,
     RecentImportsPage,
