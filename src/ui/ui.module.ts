@@ -10,6 +10,8 @@ import { NotificationsApiModule } from '../notifications/notifications-api.modul
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { FileTypePages } from './file-types/file-type-pages.js';
 import { FileTypePagesController } from './file-types/file-type-pages.controller.js';
+import { ConfirmationPage } from './imports/confirmation.page.js';
+import { FixPage } from './imports/fix.page.js';
 import { ImportActions } from './imports/import-actions.js';
 import { ImportPage } from './imports/import.page.js';
 import { ImportsPagesController } from './imports/imports-pages.controller.js';
@@ -50,7 +52,9 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
   ],
   providers: [
     Assets,
+    ConfirmationPage,
     FileTypePages,
+    FixPage,
     ImportActions,
     ImportPage,
     InstancePages,

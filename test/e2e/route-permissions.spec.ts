@@ -60,6 +60,8 @@ const ROUTES: [route: string, access: Access][] = [
   ['GET /imports/new/:type/one', ['BeginWorkflowImportProcess']],
   ['POST /imports/new/:type/one', ['BeginWorkflowImportProcess']],
   ['GET /imports/:id', ['ViewImports']],
+  ['GET /imports/:id/fix', ['BeginWorkflowImportProcess']],
+  ['POST /imports/:id/fix', ['BeginWorkflowImportProcess']],
   ['GET /imports/:id/live', ['ViewImports']],
   ['GET /imports/:id/records/:line', ['ViewImports']],
   ['GET /imports/:id/results', ['ViewImports']],
