@@ -7,6 +7,7 @@ import { UsersModule } from './auth/users.module.js';
 import { ConfigModule } from './config/config.module.js';
 import type { AppConfig } from './config/config.js';
 import { DatabaseModule } from './database/database.module.js';
+import { DefinitionsModule } from './definitions/definitions.module.js';
 import { HealthModule } from './health/health.module.js';
 import { ShutdownState } from './health/shutdown-state.js';
 import { ImportProcessesApiModule } from './import-processes/import-processes-api.module.js';
@@ -25,6 +26,7 @@ const LONGEST_GOODBYE_MS = 25_000;
 
 /** What answers HTTP. */
 const API = [
+  DefinitionsModule,
   ApiKeysModule,
   UsersModule,
   ImportQueueModule,

@@ -18,6 +18,8 @@ export class AppConfig {
   readonly logLevel: LogLevel;
   /** Where the embedded servers keep their files. */
   readonly dataDir: string;
+  /** Where workflows and import processes are kept as files, loaded at start. */
+  readonly definitionsDir: string | undefined;
 
   /** `undefined` asks for the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;

@@ -39,6 +39,7 @@ export class EnvironmentVariables {
   @IsOptional() @IsIn(ROLES) ROLE: Role = 'all';
   @IsOptional() @IsIn(LOG_LEVELS) LOG_LEVEL: LogLevel = 'log';
   @IsOptional() @MinLength(1) DATA_DIR: string = '.data';
+  @IsOptional() @MinLength(1) DEFINITIONS_DIR?: string;
 
   @IsOptional()
   @Matches(/^postgres(ql)?:\/\/.+/, {

@@ -97,6 +97,7 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     role: env.ROLE,
     logLevel: env.LOG_LEVEL,
     dataDir: env.DATA_DIR,
+    definitionsDir: env.DEFINITIONS_DIR,
     databaseUrl: env.DATABASE_URL,
     databasePoolSize: env.DATABASE_POOL_SIZE,
     migrateOnStart: env.MIGRATE_ON_START,

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { writeAudit } from '../auth/audit/write-audit.js';
 import { DatabaseService } from '../database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../database/postgres-error.js';
+import type { Sql } from '../database/transaction.js';
 import { TargetRegistry } from '../targets/target-registry.js';
 import { arrange } from './arrange.js';
 import { builtInTarget } from './built-in-target.js';
@@ -49,6 +51,7 @@ export class ImportProcessesService {
       const process = manager.create(ImportProcessEntity, { ...appearance(input), currentVersion: 1 });
       await refuseTakenName(input.name, manager.insert(ImportProcessEntity, process));
       await insertVersion(manager, process.id, 1, input, actor);
+      await note(transaction, actor, 'import_process_created', process.id, { name: input.name, version: 1 });
       const [created] = await selectImportProcesses(transaction, process.id);
       if (created === undefined) throw importProcessNotFound(process.id);
       return created;
@@ -88,6 +91,7 @@ export class ImportProcessesService {
           { ...appearance(input), currentVersion: version, updatedAt: () => 'now()' },
         ),
       );
+      await note(transaction, actor, 'import_process_changed', id, { name: input.name, version });
       const [replaced] = await selectImportProcesses(transaction, id);
       if (replaced === undefined) throw importProcessNotFound(id);
       return replaced;
@@ -123,13 +127,16 @@ export class ImportProcessesService {
    * The foreign key from batches decides, so that a batch which starts at the same time is not overlooked.
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_in_use`
    */
-  async delete(id: number): Promise<void> {
-    const { rowCount } = await this.database
-      .query('DELETE FROM import_process WHERE import_process_id = $1', [id])
-      .catch((error: unknown) => {
-        throw isForeignKeyViolation(error) ? importProcessInUse(id, error) : error;
-      });
-    if (rowCount === 0) throw importProcessNotFound(id);
+  async delete(id: number, actor: string): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      const { rowCount } = await transaction
+        .query('DELETE FROM import_process WHERE import_process_id = $1', [id])
+        .catch((error: unknown) => {
+          throw isForeignKeyViolation(error) ? importProcessInUse(id, error) : error;
+        });
+      if (rowCount === 0) throw importProcessNotFound(id);
+      await note(transaction, actor, 'import_process_deleted', id);
+    });
   }
 
   /**
@@ -161,6 +168,9 @@ export class ImportProcessesService {
     if (problems.length > 0) throw invalidImportProcess(problems);
   }
 }
+
+const note = (sql: Sql, actor: string, action: string, id: number, details?: Record<string, unknown>) =>
+  writeAudit(sql, { actor, action, subject: `import-process:${id}`, details });
 
 function appearance(input: ImportProcessInput) {
   const { name, description, note, icon, displayOrder, status } = input;

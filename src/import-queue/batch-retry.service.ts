@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { writeAudit } from '../auth/audit/write-audit.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
 import type { JsonObject } from '../common/json.js';
@@ -74,6 +75,13 @@ export class BatchRetryService {
       );
       // What was stored is rolled back with the refusal.
       if (rows.totalCount === 0) throw nothingToRetry(parentId, status);
+      const subject = `batch:${parentId}`;
+      await writeAudit(transaction, {
+        actor: principal.id,
+        action: 'batch_retried',
+        subject,
+        details: { child: id },
+      });
       return id;
     });
     await this.scheduler.fill(childId);

@@ -2,6 +2,7 @@ import { Module, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { ExpressAdapter } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
+import { ApiKeysModule } from '../auth/api-keys.module.js';
 import { UsersModule } from '../auth/users.module.js';
 import { ImportProcessesApiModule } from '../import-processes/import-processes-api.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
@@ -12,14 +13,21 @@ import { FileTypePages } from './file-types/file-type-pages.js';
 import { FileTypePagesController } from './file-types/file-type-pages.controller.js';
 import { ConfirmationPage } from './imports/confirmation.page.js';
 import { FixPage } from './imports/fix.page.js';
+import { AccountPage } from './accounts/account.page.js';
+import { AccountPagesController } from './accounts/account-pages.controller.js';
+import { ApiKeysPage } from './accounts/api-keys.page.js';
+import { ApiKeysPagesController } from './accounts/api-keys-pages.controller.js';
+import { LoginPage } from './accounts/login.page.js';
+import { LoginPagesController } from './accounts/login-pages.controller.js';
+import { UserPage } from './accounts/user.page.js';
+import { UsersPage } from './accounts/users.page.js';
+import { UsersPagesController } from './accounts/users-pages.controller.js';
 import { ImportActions } from './imports/import-actions.js';
 import { ImportPage } from './imports/import.page.js';
 import { ImportsPagesController } from './imports/imports-pages.controller.js';
 import { RecentImportsPage } from './imports/recent-imports.page.js';
 import { RecordPage } from './imports/record.page.js';
 import { Assets } from './layout/assets.js';
-import { LoginPage } from './login.page.js';
-import { LoginPagesController } from './login-pages.controller.js';
 import { MailPage } from './mail/mail.page.js';
 import { MailPagesController } from './mail/mail-pages.controller.js';
 import { NewImportPage } from './new-import/new-import.page.js';
@@ -35,6 +43,7 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
 @Module({
   imports: [
     ImportProcessesApiModule,
+    ApiKeysModule,
     ImportQueueModule,
     NotificationsApiModule,
     ResultsModule,
@@ -49,8 +58,13 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
     LoginPagesController,
     MailPagesController,
     WorkflowPagesController,
+    AccountPagesController,
+    ApiKeysPagesController,
+    UsersPagesController,
   ],
   providers: [
+    AccountPage,
+    ApiKeysPage,
     Assets,
     ConfirmationPage,
     FileTypePages,
@@ -67,6 +81,8 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
     RecentImportsPage,
     RecordPage,
     WorkflowPages,
+    UserPage,
+    UsersPage,
   ],
   exports: [PageErrorFilter, PageRenderer],
 })

@@ -47,7 +47,7 @@ export class BodyIntake {
       if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
       const { error, orderingKeys } =
         origin?.error === undefined ? target.checkRow(row, raw) : { error: origin.error, orderingKeys: [] };
-      this.rows.add(line, raw, error, orderingKeys, origin?.originLine);
+      this.rows.add(line, raw, error, orderingKeys, origin);
     };
   }
 

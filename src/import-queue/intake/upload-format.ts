@@ -16,6 +16,7 @@ const ZIP = ['PK\x03\x04', 'PK\x05\x06'];
 const COMPOUND_FILE = '\xd0\xcf\x11\xe0';
 const OFFICE_PARTS = /\[Content_Types\]\.xml|xl\/|_rels\/|mimetypeapplication\/vnd\.oasis/;
 const UTF32 = ['\xff\xfe\x00\x00', '\x00\x00\xfe\xff'];
+const UTF16 = ['\xff\xfe', '\xfe\xff'];
 /** Control characters that no text has: all but tab, line ends, vertical tab, form feed, and NUL and 0x1C-0x1F. */
 const CONTROL = /[\x01-\x08\x0e-\x1b\x7f]/g;
 
@@ -31,6 +32,7 @@ export function uploadFormat(start: Buffer): 'csv' | 'jsonl' {
   }
   for (const [kind, signature] of SIGNATURES) if (bytes.startsWith(signature)) throw binaryFile(kind);
   if (UTF32.some((mark) => bytes.startsWith(mark))) throw binaryFile('text in UTF-32');
+  if (UTF16.some((mark) => bytes.startsWith(mark))) return 'csv';
   if ((bytes.match(CONTROL)?.length ?? 0) > bytes.length / 20) throw binaryFile('a binary file');
 
   const text = bytes.replace(/^\xef\xbb\xbf/, '').trimStart();

@@ -1,4 +1,5 @@
 import { nearestName } from '../../common/nearest-name.js';
+import { isUnnamedColumn } from '../../common/unnamed-column.js';
 import type { RowColumn } from '../../targets/target.js';
 import type { Understood } from '../intake/upload-reader.js';
 import type { ColumnFindings } from '../upload-findings.js';
@@ -22,7 +23,7 @@ export function findColumns(understood: Understood, columns: readonly RowColumn[
     known.size === 0
       ? []
       : understood.columns
-          .filter(({ target }) => target !== null && !known.has(target))
+          .filter(({ target }) => target !== null && !known.has(target) && !isUnnamedColumn(target))
           .map(({ header }) => ({ header, nearest: nearestName(header, free) ?? null }));
   const missing = columns
     .filter(({ name, required }) => required && !targets.has(name))

@@ -1,4 +1,5 @@
 import { DomainError, type ProblemDetail } from '../../../common/domain.error.js';
+import { unnamedColumn } from '../../../common/unnamed-column.js';
 import { quotedName } from './quoted-name.js';
 
 /** Columns of a file. The widest that a download of ours would write. */
@@ -12,17 +13,10 @@ export interface CsvColumn {
   header: string;
   /** The column of a row it goes to; `null`: it is left out. */
   target: string | null;
-  /** Without a name in the file: then an empty cell in it is nothing, and only a full one something unknown. */
-  unnamed: boolean;
 }
 
 /** Header to column of a row, or to nothing. */
 export type ColumnMapping = ReadonlyMap<string, string | null>;
-
-/** The name under which the cells of a column without a name are kept. `place` is 1-based. */
-export function unnamedColumn(place: number): string {
-  return `(column ${place})`;
-}
 
 /**
  * What becomes of each column.
@@ -33,9 +27,9 @@ export function readHeader(cells: readonly (string | null)[], mapping: ColumnMap
   const columns = cells.map((cell, index): CsvColumn => {
     const unnamed = cell === null || cell.trim() === '';
     const header = unnamed ? unnamedColumn(index + 1) : cell;
-    if (OUR_COLUMNS.has(header)) return { header, target: null, unnamed };
+    if (OUR_COLUMNS.has(header)) return { header, target: null };
     const mapped = mapping.get(header);
-    return { header, target: mapped === undefined ? header : mapped, unnamed };
+    return { header, target: mapped === undefined ? header : mapped };
   });
   refuseDuplicates(columns);
   return columns;

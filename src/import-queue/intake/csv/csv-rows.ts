@@ -1,6 +1,7 @@
+import { unnamedColumn } from '../../../common/unnamed-column.js';
 import type { RecordError } from '../../../targets/target.js';
 import { restore } from '../../results/csv-cells.js';
-import { type CsvColumn, unnamedColumn } from './csv-header.js';
+import type { CsvColumn } from './csv-header.js';
 import type { Cells } from './csv-tokenizer.js';
 
 /** One record of a file. */
@@ -33,7 +34,7 @@ export class CsvRows {
     for (let index = 0; index < width; index += 1) {
       const name = names[index];
       const cell = cells[index] ?? null;
-      if (name === null || name === undefined || isLeftOut(cell, isOurs, columns[index])) continue;
+      if (name === null || name === undefined || (cell === null && isOurs)) continue;
       payload += `${payload === '' ? '{' : ','}${name}:${text(cell, isOurs)}`;
     }
     for (let index = width; index < cells.length; index += 1) {
@@ -45,11 +46,6 @@ export class CsvRows {
       originLine: isOurs ? readLine(cells[this.lineColumn] ?? null) : undefined,
     };
   }
-}
-
-function isLeftOut(cell: string | null, isOurs: boolean, column: CsvColumn | undefined): boolean {
-  if (column?.unnamed === true) return cell === null || cell === '';
-  return cell === null && isOurs;
 }
 
 function text(cell: string | null, isOurs: boolean): string {

@@ -127,9 +127,28 @@ export class DetectedDecoding implements TextDecoding {
       whole ? examined : examined.subarray(0, examined.length - incompleteTail(examined)),
     );
     // A damaged character or two do not make UTF-8 something else: reading it as such would damage all the others.
-    this.decided = characters > stray || stray === 0 ? new Utf8Decoding() : new Windows1252Decoding();
+    if (characters > stray || stray === 0) this.decided = new Utf8Decoding();
+    else if (looksWestern(examined)) this.decided = new Windows1252Decoding();
+    else throw new UndecodableTextError('utf-8 or windows-1252', '', 'what comes here');
     return this.decided.push(block);
   }
+}
+
+/**
+ * Western text has its accents between plain letters. Words of nothing but bytes beyond ASCII are Greek, Cyrillic,
+ * Chinese …, which Windows-1252 would decode without complaint, to nonsense.
+ */
+function looksWestern(bytes: Buffer): boolean {
+  let high = 0;
+  let inRuns = 0;
+  let run = 0;
+  for (const byte of bytes) {
+    run = byte >= 0x80 ? run + 1 : 0;
+    if (run > 0) high += 1;
+    if (run === 3) inRuns += 3;
+    else if (run > 3) inRuns += 1;
+  }
+  return inRuns * 2 <= high;
 }
 
 function byteName(byte: number): string {
