@@ -9,7 +9,7 @@ import { ImportProcessesService } from '../../import-processes/import-processes.
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import type { TargetConfiguration } from '../../targets/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/workflow-definitions.service.js';
-import { fieldErrors } from '../field-errors.js';
+import { fieldErrors } from '../accounts/field-errors.js';
 import { FILE_TYPE_ICONS, fileTypeIcon } from '../layout/icons.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { FormAnswer } from '../send-form-answer.js';
@@ -86,7 +86,7 @@ export class FileTypePages {
 
   async remove(id: number, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
-    await this.importProcesses.delete(id);
+    await this.importProcesses.delete(id, principal.id);
     return LIST;
   }
 
