@@ -8,6 +8,7 @@ import { BatchRetryService } from './batch-retry.service.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
+import { RowSubmissionService } from './row-submission.service.js';
 import { SchedulingModule } from './processing/scheduling.module.js';
 import { ResultsModule } from './results/results.module.js';
 import { UploadsController } from './uploads/uploads.controller.js';
@@ -17,7 +18,14 @@ import { UploadsService } from './uploads/uploads.service.js';
 @Module({
   imports: [AdmissionModule, ImportProcessesModule, ResultsModule, SchedulingModule],
   controllers: [BatchActionsController, BatchRetryController, ImportQueueController, UploadsController],
-  providers: [BatchActionsService, BatchRetryService, IdempotencyService, ImportQueueService, UploadsService],
-  exports: [BatchActionsService, BatchRetryService, UploadsService],
+  providers: [
+    BatchActionsService,
+    BatchRetryService,
+    IdempotencyService,
+    ImportQueueService,
+    RowSubmissionService,
+    UploadsService,
+  ],
+  exports: [BatchActionsService, BatchRetryService, RowSubmissionService, UploadsService],
 })
 export class ImportQueueModule {}
