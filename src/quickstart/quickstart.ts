@@ -8,7 +8,7 @@ import { stopOnSignal } from '../stop-on-signal.js';
 import { ensureAdministrator } from './administrator.js';
 import { ensureApiKey } from './api-key.js';
 import { ApiClient } from './api-client.js';
-import { ensureImportProcess, importDemoFile } from './demo.js';
+import { showExamples } from './demo.js';
 import { QuickstartSecrets } from './quickstart-secrets.js';
 import { describeImport, describeService } from './summary.js';
 
@@ -23,10 +23,8 @@ async function quickstart(once: boolean): Promise<void> {
   if (!once) stopOnSignal(() => service.stop());
   try {
     const key = await ensureApiKey(service.url, service.app, config, secrets);
-    const client = new ApiClient(service.url, key);
-    const importProcessId = await ensureImportProcess(client);
-    const batch = await importDemoFile(client, importProcessId);
-    console.log(describeImport(batch));
+    const { batch, importProcessId, others } = await showExamples(new ApiClient(service.url, key));
+    for (const each of [...others, batch]) console.log(describeImport(each));
     if (!['completed', 'completed_with_errors'].includes(batch.status)) process.exitCode = 1;
     if (!once) {
       const signIn = await ensureAdministrator(service.app, config);

@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { AppConfig } from '../config/config.js';
 import type { BatchResource } from '../import-queue/results/batch-resource.js';
-import { DEMO_FILE } from './demo.js';
+import { exampleFile, MEMBER_ROLES } from './examples.js';
 import type { QuickstartSecrets } from './quickstart-secrets.js';
 
 /** One sentence: what became of the records. */
@@ -51,7 +51,7 @@ export function describeService({
 
 Import it again with curl:
 
-  curl -H "Authorization: apikey ${shownKey}" --data-binary @${shownPath(DEMO_FILE)} \\
+  curl -H "Authorization: apikey ${shownKey}" --data-binary @${shownPath(exampleFile(MEMBER_ROLES, 'members.jsonl'))} \\
     '${publicUrl}/API/WorkflowImportQueue/CreateBatch?importProcessId=${importProcessId}&fileName=members.jsonl'
 
 Ctrl-C stops it; the data stays in ${config.dataDir}.`;

@@ -59,7 +59,10 @@ export class RowApplication {
 
   private async attempt(rows: readonly ParsedRow[]): Promise<RecordOutcome[]> {
     const { transaction, compiled, chosenId } = this.context;
-    const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, chosenId);
+    const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
+      chosenId,
+      mayCreate: compiled.configuration.onNoMatch === 'create',
+    });
     this.rules ??= rulesOf(compiled, await selectNow(transaction));
     const resolution = resolveRows(rows, matches, this.rules, chosen);
     await writeEffects(resolution, this.context, this.rules.now);

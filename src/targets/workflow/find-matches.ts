@@ -1,6 +1,8 @@
 import type { Transaction } from '../../database/transaction.js';
 import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
 import { storedValuesOf, type StoredInstance } from './instance-state.js';
+import { decidingIdentifiers, hasSharedOnly } from './deciding-identifiers.js';
+import { isCrowd } from './identifier-index.js';
 import type { Match } from './resolve-rows.js';
 import { findCarriers } from './sql/find-carriers.js';
 import { lockInstances } from './sql/lock-instances.js';
@@ -15,20 +17,26 @@ export interface Matches {
   chosen: StoredInstance | null;
 }
 
-/**
- * The instances the rows find, locked: nobody changes them before this transaction ends.
- * @param chosenId another one to lock with them, whatever the rows find
- */
+export interface MatchOptions {
+  /** Another instance to lock with those the rows find. */
+  chosenId?: number | undefined;
+  /** Whether a row that finds nothing creates something. */
+  mayCreate: boolean;
+}
+
+/** The instances the rows find, locked: nobody changes them before this transaction ends. */
 export async function findMatches(
   transaction: Transaction,
   workflowId: number,
   rows: readonly ParsedRow[],
-  chosenId: number | null = null,
+  { chosenId, mayCreate }: MatchOptions,
 ): Promise<Matches> {
-  const identifiers = rows.flatMap((row) => row.identifiers);
-  if (identifiers.length === 0 && chosenId === null) return { matches: [], chosen: null };
+  const identifiers = rows.flatMap(decidingIdentifiers);
+  if (identifiers.length === 0 && chosenId === undefined) return { matches: [], chosen: null };
   let found = await findIdentifiers(transaction, workflowId, identifiers);
-  if (identifiers.some((identifier) => !identifier.unique && !found.has(identifier))) {
+  const foundNothing = (row: ParsedRow) =>
+    row.identifiers.length > 1 || row.identifiers.some((identifier) => !found.has(identifier));
+  if (mayCreate && rows.some((row) => hasSharedOnly(row) && foundNothing(row))) {
     await lockSharedValues(transaction, workflowId);
     found = await findIdentifiers(transaction, workflowId, identifiers);
   }
@@ -67,17 +75,22 @@ async function findIdentifiers(
 async function lockCarriers(
   transaction: Transaction,
   found: Found,
-  chosenId: number | null,
+  chosenId: number | undefined,
 ): Promise<Matches & { moved: boolean }> {
-  if (found.size === 0 && chosenId === null) return { matches: [], chosen: null, moved: false };
-  const chosenIds = chosenId === null ? [] : [chosenId];
-  const ids = [...new Set([...found.values()].flat().concat(chosenIds))].sort((a, b) => a - b);
+  if (found.size === 0 && chosenId === undefined) return { matches: [], chosen: null, moved: false };
+  const told = [...found.values()].filter((carriers) => !isCrowd(carriers)).flat();
+  if (chosenId !== undefined) told.push(chosenId);
+  const ids = [...new Set(told)].sort((a, b) => a - b);
   const instances = new Map(
     (await lockInstances(transaction, ids)).map((instance) => [instance.id, instance]),
   );
   const matches: Match[] = [];
   let moved = false;
   for (const [{ name, value }, carriers] of found) {
+    if (isCrowd(carriers)) {
+      matches.push({ name, value, instance: null });
+      continue;
+    }
     for (const id of carriers) {
       const instance = instances.get(id);
       if (instance !== undefined && storedValuesOf(instance, name).includes(value)) {
@@ -87,6 +100,6 @@ async function lockCarriers(
       }
     }
   }
-  const chosen = chosenId === null ? null : (instances.get(chosenId) ?? null);
+  const chosen = chosenId === undefined ? null : (instances.get(chosenId) ?? null);
   return { matches, chosen, moved };
 }

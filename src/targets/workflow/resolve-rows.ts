@@ -2,6 +2,7 @@ import type { WorkflowTargetConfiguration } from '../../workflows/definition.js'
 import type { ActionEffect, ActionEffects } from '../../workflows/behaviors/action-effects.js';
 import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
 import type { RecordError } from '../target.js';
+import { decidingIdentifiers, hasSharedOnly } from './deciding-identifiers.js';
 import { IdentifierIndex } from './identifier-index.js';
 import { InstanceState, type Changes, type StoredInstance } from './instance-state.js';
 import { changeByEffects, owedBy, type OwedBehavior } from './perform-effects.js';
@@ -31,12 +32,15 @@ export interface ResolutionRules {
   now: string;
 }
 
-/** An instance that carries an identifier of one of the rows. */
+/** An instance that carries an identifier of one of the rows; `null`: so many do that they were not looked up. */
 export interface Match {
   name: string;
   value: string;
-  instance: StoredInstance;
+  instance: StoredInstance | null;
 }
+
+type Found =
+  { instance: InstanceState | null; error?: undefined } | { instance?: undefined; error: RecordError };
 
 /** What became of one row. */
 export type ResolvedRow =
@@ -93,6 +97,10 @@ class RowResolver {
     this.chosen = chosen === null ? null : InstanceState.of(chosen);
     if (chosen !== null && this.chosen !== null) states.set(chosen.id, this.chosen);
     for (const match of matches) {
+      if (match.instance === null) {
+        this.index.addCrowd(match);
+        continue;
+      }
       const { id } = match.instance;
       const state = states.get(id) ?? InstanceState.of(match.instance);
       states.set(id, state);
@@ -109,7 +117,7 @@ class RowResolver {
   private resolveRow(row: ParsedRow): ResolvedRow {
     const { line } = row;
     const { onNoMatch, onMatch } = this.rules.configuration;
-    const { instance, error } = this.find(row.identifiers);
+    const { instance, error } = this.find(row);
     if (error !== undefined) return { line, result: 'rejected', instance: null, error };
     if (instance === null) {
       if (onNoMatch === 'reject') return { line, result: 'rejected', instance, error: noMatch(row) };
@@ -127,26 +135,47 @@ class RowResolver {
     return this.update(row, instance);
   }
 
+  private find(row: ParsedRow): Found {
+    const deciding = decidingIdentifiers(row);
+    if (this.chosen !== null) return this.findChosen(this.chosen, deciding);
+    return hasSharedOnly(row) ? this.findByShared(deciding) : this.findByUnique(deciding);
+  }
+
+  private findChosen(chosen: InstanceState, identifiers: readonly IdentifierValue[]): Found {
+    for (const identifier of identifiers.filter(({ unique }) => unique)) {
+      const carriers = this.index.find(identifier);
+      if (carriers === 'crowd' || carriers.some((carrier) => carrier !== chosen)) {
+        return { error: notTheChosen(identifier) };
+      }
+    }
+    return { instance: chosen };
+  }
+
   /** The instance that every identifier points at which points at any. */
-  private find(
-    identifiers: readonly IdentifierValue[],
-  ): { instance: InstanceState | null; error?: undefined } | { instance?: undefined; error: RecordError } {
-    let found = this.chosen;
+  private findByUnique(identifiers: readonly IdentifierValue[]): Found {
+    let found: InstanceState | null = null;
     let foundBy: IdentifierValue | null = null;
     for (const identifier of identifiers) {
       const carriers = this.index.find(identifier);
+      // They were not unique once, when several got the value.
+      if (carriers === 'crowd' || carriers.length > 1) return { error: severalInstances([identifier]) };
       const [carrier] = carriers;
       if (carrier === undefined) continue;
-      if (this.chosen !== null) {
-        if (!carriers.includes(this.chosen)) return { error: notTheChosen(identifier) };
-        continue;
-      }
-      if (carriers.length > 1) return { error: severalInstances(identifier) };
       if (foundBy !== null && carrier !== found) return { error: differentInstances(foundBy, identifier) };
       found = carrier;
       foundBy = identifier;
     }
     return { instance: found };
+  }
+
+  /** The instance that has all of the values. It is looked for among those that share one that few share. */
+  private findByShared(identifiers: readonly IdentifierValue[]): Found {
+    const carriers = identifiers.map((identifier) => this.index.find(identifier));
+    if (carriers.some(({ length }) => length === 0)) return { instance: null };
+    const few = carriers.find((each) => each !== 'crowd');
+    const fitting = few?.filter((each) => identifiers.every((identifier) => this.carries(each, identifier)));
+    if (fitting === undefined || fitting.length > 1) return { error: severalInstances(identifiers) };
+    return { instance: fitting[0] ?? null };
   }
 
   private create(row: ParsedRow): ResolvedRow {
