@@ -17,6 +17,7 @@ import { ResultsModule } from './import-queue/results/results.module.js';
 import { NotificationsApiModule } from './notifications/notifications-api.module.js';
 import { NotificationWorkerModule } from './notifications/notification-worker.module.js';
 import { DashboardModule } from './queue/dashboard.module.js';
+import { RetentionModule } from './retention/retention.module.js';
 import { UiModule } from './ui/ui.module.js';
 import { BehaviorWorkerModule } from './workflows/behaviors/sending/behavior-worker.module.js';
 import { WorkflowsApiModule } from './workflows/workflows-api.module.js';
@@ -38,7 +39,7 @@ const API = [
   DashboardModule,
 ];
 /** What consumes queues. */
-const WORKER = [ProcessingModule, NotificationWorkerModule, BehaviorWorkerModule];
+const WORKER = [ProcessingModule, NotificationWorkerModule, BehaviorWorkerModule, RetentionModule];
 
 @Module({})
 export class AppModule implements OnModuleDestroy {

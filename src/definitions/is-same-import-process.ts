@@ -8,5 +8,17 @@ export function isSameImportProcess(wanted: ImportProcessInput, stored: ImportPr
 
 function parts(process: ImportProcessInput): ImportProcessInput {
   const { name, description, note, icon, displayOrder, status, ordered, target, recordSchema } = process;
-  return { name, description, note, icon, displayOrder, status, ordered, target, recordSchema };
+  const { retentionDays } = process;
+  return {
+    name,
+    description,
+    note,
+    icon,
+    displayOrder,
+    status,
+    ordered,
+    target,
+    recordSchema,
+    retentionDays,
+  };
 }

@@ -173,8 +173,8 @@ const note = (sql: Sql, actor: string, action: string, id: number, details?: Rec
   writeAudit(sql, { actor, action, subject: `import-process:${id}`, details });
 
 function appearance(input: ImportProcessInput) {
-  const { name, description, note, icon, displayOrder, status } = input;
-  return { name, description, note, icon, displayOrder, status };
+  const { name, description, note, icon, displayOrder, status, retentionDays } = input;
+  return { name, description, note, icon, displayOrder, status, retentionDays };
 }
 
 async function insertVersion(

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
+import { AdmissionModule } from './admission/admission.module.js';
 import { BatchActionsController } from './batch-actions.controller.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchRetryController } from './batch-retry.controller.js';
@@ -15,7 +16,7 @@ import { UploadsService } from './uploads/uploads.service.js';
 
 /** How batches come in and are acted upon; how they are read is in `results/`, how they are worked off in `processing/`. */
 @Module({
-  imports: [ImportProcessesModule, ResultsModule, SchedulingModule],
+  imports: [AdmissionModule, ImportProcessesModule, ResultsModule, SchedulingModule],
   controllers: [BatchActionsController, BatchRetryController, ImportQueueController, UploadsController],
   providers: [
     BatchActionsService,

@@ -33,6 +33,7 @@ const input = (changes: Partial<ImportProcessInput> = {}): ImportProcessInput =>
   icon: '',
   displayOrder: 0,
   status: 'active',
+  retentionDays: null,
   ordered: false,
   target: { kind: 'echo' },
   recordSchema: null,

@@ -4,7 +4,7 @@ import type { Principal } from '../../auth/principal.js';
 import { AppConfig } from '../../config/config.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { UI_CREATION_PATH } from '../creation-path.js';
-import { batchNotFound } from './batch.errors.js';
+import { batchExpired, batchNotFound } from './batch.errors.js';
 import { type BatchResource, batchResource } from './batch-resource.js';
 import { type BatchRow, selectBatches } from './select-batches.js';
 import { selectUpload } from './select-upload.js';
@@ -36,6 +36,16 @@ export class BatchReader {
     });
     if (row === undefined) throw batchNotFound(id);
     if (principal !== undefined) assertMayUse(principal, row.importProcessId);
+    return row;
+  }
+
+  /**
+   * The same, for whoever reads its records next.
+   * @throws DomainError also 410 `batch_expired`
+   */
+  async rowWithRecords(id: number, principal?: Principal): Promise<BatchRow> {
+    const row = await this.row(id, principal);
+    if (row.expiredAt !== null) throw batchExpired(id, row.expiredAt);
     return row;
   }
 }
