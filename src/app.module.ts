@@ -3,18 +3,22 @@ import { Module, type DynamicModule, type OnModuleDestroy } from '@nestjs/common
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiKeysModule } from './auth/api-keys.module.js';
 import { AuthModule } from './auth/auth.module.js';
+import { UsersModule } from './auth/users.module.js';
 import { ConfigModule } from './config/config.module.js';
 import type { AppConfig } from './config/config.js';
 import { DatabaseModule } from './database/database.module.js';
+import { DefinitionsModule } from './definitions/definitions.module.js';
 import { HealthModule } from './health/health.module.js';
 import { ShutdownState } from './health/shutdown-state.js';
 import { ImportProcessesApiModule } from './import-processes/import-processes-api.module.js';
 import { ImportQueueModule } from './import-queue/import-queue.module.js';
 import { ProcessingModule } from './import-queue/processing/processing.module.js';
 import { ResultsModule } from './import-queue/results/results.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { NotificationsApiModule } from './notifications/notifications-api.module.js';
 import { NotificationWorkerModule } from './notifications/notification-worker.module.js';
 import { DashboardModule } from './queue/dashboard.module.js';
+import { RetentionModule } from './retention/retention.module.js';
 import { UiModule } from './ui/ui.module.js';
 import { BehaviorWorkerModule } from './workflows/behaviors/sending/behavior-worker.module.js';
 import { WorkflowsApiModule } from './workflows/workflows-api.module.js';
@@ -24,7 +28,9 @@ const LONGEST_GOODBYE_MS = 25_000;
 
 /** What answers HTTP. */
 const API = [
+  DefinitionsModule,
   ApiKeysModule,
+  UsersModule,
   ImportQueueModule,
   ResultsModule,
   NotificationsApiModule,
@@ -34,7 +40,7 @@ const API = [
   DashboardModule,
 ];
 /** What consumes queues. */
-const WORKER = [ProcessingModule, NotificationWorkerModule, BehaviorWorkerModule];
+const WORKER = [ProcessingModule, NotificationWorkerModule, BehaviorWorkerModule, RetentionModule];
 
 @Module({})
 export class AppModule implements OnModuleDestroy {
@@ -51,6 +57,7 @@ export class AppModule implements OnModuleDestroy {
         DatabaseModule,
         AuthModule,
         HealthModule,
+        MetricsModule,
         ...(config.role === 'worker' ? [] : API),
         ...(config.role === 'api' ? [] : WORKER),
       ],

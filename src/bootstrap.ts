@@ -4,6 +4,7 @@ import { AppModule } from './app.module.js';
 import { AppLogger } from './common/app-logger.js';
 import { accessLog } from './common/http/access-log.js';
 import { DtoValidationPipe } from './common/http/dto-validation.pipe.js';
+import { formBody } from './common/http/form-body.js';
 import { jsonBody } from './common/http/json-body.js';
 import { ProblemFilter } from './common/http/problem.filter.js';
 import { requestContext } from './common/http/request-context.js';
@@ -33,7 +34,7 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   // X-Forwarded-For counts only from a proxy on this machine. Anybody else could write any address into it, and so
   // get round the throttle of failed sign-ins.
   app.set('trust proxy', 'loopback');
-  app.use(requestContext, accessLog, securityHeaders(config.publicUrl), jsonBody());
+  app.use(requestContext, accessLog, securityHeaders(config.publicUrl), jsonBody(), formBody());
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(new DtoValidationPipe());
   app.getHttpServer().requestTimeout = LONGEST_REQUEST_MS;

@@ -1,5 +1,6 @@
 import { ConfigurationError } from './config/configuration.error.js';
 import { DatabaseUnreachableError } from './database/database-unreachable.error.js';
+import { DefinitionsError } from './definitions/definitions.error.js';
 import { EmbeddedServerError } from './embedded/embedded-server.error.js';
 
 /** Why a start failed, in sentences for whoever typed the command; a stack only for what nobody foresaw. */
@@ -7,6 +8,7 @@ export function explainStartFailure(error: unknown): string {
   if (
     error instanceof ConfigurationError ||
     error instanceof DatabaseUnreachableError ||
+    error instanceof DefinitionsError ||
     error instanceof EmbeddedServerError
   ) {
     return error.message;

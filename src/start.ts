@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { Logger } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './bootstrap.js';
 import { AppLogger } from './common/app-logger.js';
 import type { AppConfig } from './config/config.js';
@@ -9,6 +10,7 @@ import { startEmbeddedServers } from './embedded/embedded-servers.js';
 export interface RunningService {
   /** Where it listens, for example http://127.0.0.1:3000. */
   url: string;
+  app: NestExpressApplication;
   /** Ends the application, then the embedded servers it may still need to the last. */
   stop(): Promise<void>;
 }
@@ -29,7 +31,7 @@ export async function startService(config: AppConfig): Promise<RunningService> {
     };
     await app.listen(config.port, config.host);
     const { port } = app.getHttpServer().address() as AddressInfo;
-    return { url: `http://${urlHost(config.host)}:${port}`, stop };
+    return { url: `http://${urlHost(config.host)}:${port}`, app, stop };
   } catch (error) {
     await stop();
     throw error;

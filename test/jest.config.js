@@ -53,6 +53,8 @@ export default {
     },
     onServers('integration'),
     onServers('e2e'),
+    // Of playwright-core nothing needs to be transformed, and its size makes that take long.
+    { ...onServers('browser'), transformIgnorePatterns: ['/node_modules/(playwright-core|axe-core)/'] },
     { ...onServers('crash'), globalSetup: '<rootDir>/test/crash/support/global-setup.cjs' },
   ],
 };

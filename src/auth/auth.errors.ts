@@ -1,35 +1,51 @@
 import { DomainError } from '../common/domain.error.js';
 import type { Permission } from './permissions.js';
 
-/** @param challenge the `WWW-Authenticate` header: how to sign in here */
-export function authenticationRequired(challenge: string): DomainError {
+/** How programs sign in; a browser is led to the sign-in page instead. */
+const CHALLENGE = { 'WWW-Authenticate': 'apikey' };
+
+export function authenticationRequired(headers: Readonly<Record<string, string>> = {}): DomainError {
   return new DomainError(
     401,
     'authentication_required',
     'Credentials are needed',
-    'Send an API key as "Authorization: apikey <key>".',
-    { headers: { 'WWW-Authenticate': challenge } },
+    'Send an API key as "Authorization: apikey <key>", or sign in at /login.',
+    { headers: { ...CHALLENGE, ...headers } },
   );
 }
 
 /** Unknown, revoked and expired read the same: who guesses keys must not learn that one used to exist. */
-export function invalidApiKey(challenge: string): DomainError {
+export function invalidApiKey(): DomainError {
   return new DomainError(
     401,
     'invalid_api_key',
     'The API key is not valid',
     'The API key is unknown, revoked or expired. Ask an administrator for another one.',
-    { headers: { 'WWW-Authenticate': challenge } },
+    { headers: CHALLENGE },
   );
 }
 
-export function invalidSignIn(challenge: string): DomainError {
+/** To the sign-in page, and from there back to what was asked for. */
+export function signInFirst(path: string): DomainError {
+  return new DomainError(
+    303,
+    'sign_in_required',
+    'Sign in first',
+    'This page is for people who are signed in.',
+    {
+      headers: { Location: path, 'Cache-Control': 'no-store' },
+    },
+  );
+}
+
+/** Unknown address, wrong password and disabled user read the same. */
+export function invalidSignIn(): DomainError {
   return new DomainError(
     401,
     'invalid_sign_in',
     'The sign-in failed',
     'The e-mail address or the password is wrong.',
-    { headers: { 'WWW-Authenticate': challenge } },
+    { headers: CHALLENGE },
   );
 }
 
@@ -38,7 +54,7 @@ export function tooManyFailedSignIns(retryAfterSeconds: number): DomainError {
     429,
     'too_many_failed_sign_ins',
     'Too many failed sign-ins',
-    `Too many sign-ins from this address failed. Try again in ${retryAfterSeconds} seconds.`,
+    `Too many sign-ins from this address or to this account failed. Try again in ${Math.ceil(retryAfterSeconds / 60)} minutes.`,
     { headers: { 'Retry-After': String(retryAfterSeconds) } },
   );
 }
@@ -48,7 +64,7 @@ export function crossSiteRequest(): DomainError {
     403,
     'cross_site_request',
     'The request comes from another site',
-    'A signed-in browser may change things only from our own pages. Programs use an API key instead.',
+    'Where a browser is signed in, only our own pages may change things, and the request must say that it comes from one: with Sec-Fetch-Site or Origin. Programs use an API key instead.',
   );
 }
 
@@ -67,6 +83,15 @@ export function administratorRequired(): DomainError {
     'permission_denied',
     'The credentials lack a permission',
     'Only an administrator may open this. API keys are not administrators: sign in with e-mail and password.',
+  );
+}
+
+export function personRequired(): DomainError {
+  return new DomainError(
+    403,
+    'permission_denied',
+    'The credentials lack a permission',
+    'This is about the account of a person. API keys have none: sign in with e-mail and password.',
   );
 }
 

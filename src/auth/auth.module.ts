@@ -1,18 +1,18 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { AdministratorSignIn } from './administrator-sign-in.js';
 import { ApiKeyAuthentication } from './api-key-authentication.js';
 import { Authenticator } from './authenticator.js';
 import { PrincipalGuard } from './principal.guard.js';
+import { SessionsService } from './sessions/sessions.service.js';
 
 /** Who is asking, and whether they may. */
 @Module({
   providers: [
-    AdministratorSignIn,
     ApiKeyAuthentication,
     Authenticator,
+    SessionsService,
     { provide: APP_GUARD, useClass: PrincipalGuard },
   ],
-  exports: [Authenticator],
+  exports: [Authenticator, SessionsService],
 })
 export class AuthModule {}

@@ -1,53 +1,60 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { AppConfig } from '../config/config.js';
-import { AdministratorSignIn } from './administrator-sign-in.js';
 import { ApiKeyAuthentication } from './api-key-authentication.js';
-import { authenticationRequired, crossSiteRequest, invalidApiKey, invalidSignIn } from './auth.errors.js';
+import { authenticationRequired, crossSiteRequest, invalidApiKey, signInFirst } from './auth.errors.js';
 import { parseAuthorization } from './authorization-header.js';
 import type { Principal } from './principal.js';
 import { isCrossSiteWrite } from './same-origin.js';
+import { loginPath } from './sessions/return-path.js';
+import { SessionsService } from './sessions/sessions.service.js';
 
-/** Who is asking: programs send an API key, a browser signs the administrator in by HTTP Basic. */
+/** Who is asking: programs send an API key, the browser of a person who signed in sends the cookie of the session. */
 @Injectable()
 export class Authenticator {
   constructor(
     private readonly config: AppConfig,
     private readonly keys: ApiKeyAuthentication,
-    private readonly administrator: AdministratorSignIn,
+    private readonly sessions: SessionsService,
   ) {}
 
   /**
-   * @param page the answer to a refusal is shown to a person: the browser shall ask for e-mail and password. On API
-   *   routes it must not, since a script's failed call would open a sign-in window.
-   * @throws DomainError 401 without valid credentials, 403 `cross_site_request`, 429 after many failed sign-ins
+   * A key is looked at first, and a call that brings one asks nothing of the sessions.
+   * @param page the answer is shown to a person, who is led to the sign-in page. On API routes a program could not
+   *   tell that page from an answer.
+   * @throws DomainError 401 (on pages 303) without valid credentials, 403 `cross_site_request`
    */
   async authenticate(request: Request, page: boolean): Promise<Principal> {
-    const challenge = this.challenge(page);
     const credentials = parseAuthorization(request.headers.authorization);
-    switch (credentials.scheme) {
-      case 'none':
-      case 'unusable':
-        throw authenticationRequired(challenge);
-      case 'apikey': {
-        const principal = await this.keys.principalOf(credentials.key);
-        if (principal === null) throw invalidApiKey(challenge);
-        return principal;
-      }
-      case 'basic': {
-        const { user, password } = credentials;
-        const principal = this.administrator.signIn(user, password, request.ip ?? '');
-        if (principal === null) throw invalidSignIn(challenge);
-        if (isCrossSiteWrite(request.method, request.headers, this.config.publicUrl))
-          throw crossSiteRequest();
-        return principal;
-      }
+    if (credentials.scheme === 'apikey') {
+      const principal = await this.keys.principalOf(credentials.key);
+      if (principal === null) throw invalidApiKey();
+      return principal;
     }
+    if (credentials.scheme === 'unusable') throw authenticationRequired();
+
+    const person = await this.sessions.principalOf(request);
+    if (person === null) throw page ? signInOf(request) : authenticationRequired();
+    this.assertOurOwnPage(request);
+    return person;
   }
 
-  private challenge(page: boolean): string {
-    return page && this.administrator.possible
-      ? 'Basic realm="Workflow Import Queue", charset="UTF-8"'
-      : 'apikey';
+  /** @throws DomainError 403 `cross_site_request` for a write that no page of ours is known to have sent */
+  assertOurOwnPage(request: Request): void {
+    if (isCrossSiteWrite(request.method, request.headers, this.config.publicUrl)) throw crossSiteRequest();
   }
+}
+
+function signInOf(request: Request): Error {
+  // htmx would follow a redirect and put the sign-in page into a corner of the page that is shown; this it obeys.
+  const shown = request.get('hx-current-url');
+  if (request.get('hx-request') !== undefined)
+    return authenticationRequired({ 'HX-Redirect': loginPath(pathOf(shown)) });
+  return signInFirst(loginPath(request.method === 'GET' ? request.originalUrl : undefined));
+}
+
+function pathOf(url: string | undefined): string | undefined {
+  if (url === undefined || !URL.canParse(url)) return undefined;
+  const { pathname, search } = new URL(url);
+  return pathname + search;
 }

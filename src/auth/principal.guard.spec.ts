@@ -3,7 +3,12 @@ import { Reflector } from '@nestjs/core';
 import type { Authenticator } from './authenticator.js';
 import type { Permission } from './permissions.js';
 import { PrincipalGuard } from './principal.guard.js';
-import { BrowserPage, PublicRoute, RequirePermission } from './require-permission.decorator.js';
+import {
+  BrowserPage,
+  PublicRoute,
+  RequirePermission,
+  RequirePerson,
+} from './require-permission.decorator.js';
 
 class Undecorated {
   forgotten() {}
@@ -18,16 +23,22 @@ class Decorated {
   @BrowserPage() page() {}
 }
 
+class ForPeople {
+  @RequirePerson('administrator') configuration() {}
+  @RequirePerson('anyone') account() {}
+}
+
 describe('PrincipalGuard', () => {
   const request: { principal?: unknown } = {};
   const authenticate = jest.fn();
 
   const attempt = (
-    type: typeof Undecorated | typeof Decorated,
+    type: typeof Undecorated | typeof Decorated | typeof ForPeople,
     name: string,
     permissions: Permission[] = [],
+    more: object = {},
   ) => {
-    authenticate.mockReset().mockResolvedValue({ id: 'api-key:1', permissions });
+    authenticate.mockReset().mockResolvedValue({ id: 'api-key:1', permissions, ...more });
     const handler = (type.prototype as unknown as Record<string, () => void>)[name]!;
     const context = {
       getClass: () => type,
@@ -68,10 +79,19 @@ describe('PrincipalGuard', () => {
     expect(request.principal).toMatchObject({ id: 'api-key:1' });
   });
 
-  it('lets browsers ask for a password on pages only', async () => {
+  it('leads to the sign-in page from pages only', async () => {
     await attempt(Decorated, 'page', ['Configure']);
     expect(authenticate).toHaveBeenCalledWith(request, true);
     await attempt(Decorated, 'inherited', ['Configure']);
     expect(authenticate).toHaveBeenCalledWith(request, false);
+  });
+
+  it('keeps API keys away from what is for people, whatever they may do', async () => {
+    await expect(attempt(ForPeople, 'configuration', ['Configure'])).rejects.toMatchObject({ status: 403 });
+    await expect(attempt(ForPeople, 'account', ['Configure'])).rejects.toMatchObject({ status: 403 });
+    const user = { id: 1, role: 'viewer' };
+    await expect(attempt(ForPeople, 'account', [], { user })).resolves.toBe(true);
+    await expect(attempt(ForPeople, 'configuration', [], { user })).rejects.toMatchObject({ status: 403 });
+    await expect(attempt(ForPeople, 'configuration', [], { user, administrator: true })).resolves.toBe(true);
   });
 });

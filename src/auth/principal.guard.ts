@@ -1,10 +1,16 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { permissionDenied } from './auth.errors.js';
+import { administratorRequired, permissionDenied, personRequired } from './auth.errors.js';
 import { Authenticator } from './authenticator.js';
 import type { AuthenticatedRequest } from './current-principal.decorator.js';
 import type { Permission } from './permissions.js';
-import { BROWSER_PAGE, PUBLIC_ROUTE, REQUIRED_PERMISSIONS } from './require-permission.decorator.js';
+import type { Principal } from './principal.js';
+import {
+  BROWSER_PAGE,
+  PUBLIC_ROUTE,
+  REQUIRED_PERMISSIONS,
+  REQUIRED_PERSON,
+} from './require-permission.decorator.js';
 
 /**
  * Stands before every route. A route that says neither who may use it nor that it is public is refused: a
@@ -19,20 +25,26 @@ export class PrincipalGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const places = [context.getHandler(), context.getClass()];
-    if (this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC_ROUTE, places) === true) return true;
+    const said = <Value>(key: string) => this.reflector.getAllAndOverride<Value | undefined>(key, places);
+    if (said<boolean>(PUBLIC_ROUTE) === true) return true;
 
-    const anyOf = this.reflector.getAllAndOverride<Permission[] | undefined>(REQUIRED_PERMISSIONS, places);
-    if (anyOf === undefined || anyOf.length === 0) {
+    const person = said<'administrator' | 'anyone'>(REQUIRED_PERSON);
+    const anyOf = said<Permission[]>(REQUIRED_PERMISSIONS) ?? [];
+    if (person === undefined && anyOf.length === 0) {
       const route = `${context.getClass().name}.${context.getHandler().name}`;
-      throw new Error(`${route} has neither @RequirePermission nor @PublicRoute, so it is closed`);
+      throw new Error(`${route} says neither who may use it nor @PublicRoute, so it is closed`);
     }
 
-    const page = this.reflector.getAllAndOverride<boolean | undefined>(BROWSER_PAGE, places) === true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const principal = await this.authenticator.authenticate(request, page);
-    if (!anyOf.some((permission) => principal.permissions.includes(permission)))
-      throw permissionDenied(anyOf);
+    const principal = await this.authenticator.authenticate(request, said<boolean>(BROWSER_PAGE) === true);
+    // Also for a refusal: the page that says so names who is signed in, and so does the log.
     request.principal = principal;
+    if (person === 'administrator' && !principal.administrator) throw administratorRequired();
+    if (person === 'anyone' && principal.user === undefined) throw personRequired();
+    if (anyOf.length > 0 && !holdsAny(principal, anyOf)) throw permissionDenied(anyOf);
     return true;
   }
 }
+
+const holdsAny = ({ permissions }: Principal, anyOf: readonly Permission[]) =>
+  anyOf.some((permission) => permissions.includes(permission));

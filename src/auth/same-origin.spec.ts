@@ -34,7 +34,13 @@ describe('isCrossSiteWrite', () => {
     expect(isCrossSiteWrite('DELETE', { origin, host }, PUBLIC)).toBe(expected);
   });
 
-  it('lets a program pass, which sends neither', () => {
-    expect(isCrossSiteWrite('POST', { host }, PUBLIC)).toBe(false);
+  it('does not take the public name on plain http for us, where it is https', () => {
+    const headers = { origin: 'http://imports.example.org', host: 'imports.example.org' };
+    expect(isCrossSiteWrite('POST', headers, PUBLIC)).toBe(true);
+    expect(isCrossSiteWrite('POST', headers, 'http://imports.example.org')).toBe(false);
+  });
+
+  it('refuses what says neither where it comes from', () => {
+    expect(isCrossSiteWrite('POST', { host }, PUBLIC)).toBe(true);
   });
 });

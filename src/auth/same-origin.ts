@@ -3,11 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Is the request a write that a page of another site may have made the browser send? Browsers attach remembered
- * Basic credentials to every request for our origin, whoever asked for it, so such writes must prove their origin.
+ * Is the request a write that a page of another site may have made the browser send? The browser attaches the cookie
+ * of a session to requests for our origin, whoever asked for them, so such writes must prove where they come from.
  * `Sec-Fetch-Site` cannot be set by scripts and says it outright; browsers leave it out on plain HTTP, where `Origin`
- * (sent with every cross-origin write) is compared. With neither, the caller is no browser and remembers nothing.
- * A token in each form would do the same, but needs a session to belong to and a change to every client.
+ * (sent with every write for years) is compared. With neither nothing is proven, and the write is refused.
+ * A token in each form would do the same, at the price of a change to every form and every client.
  */
 export function isCrossSiteWrite(
   method: string,
@@ -19,8 +19,11 @@ export function isCrossSiteWrite(
   // "none": typed or bookmarked, not sent by a page. "same-site" is another origin, and not trusted.
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
   const { origin } = headers;
-  if (origin === undefined) return false;
-  const host = URL.canParse(origin) ? new URL(origin).host : undefined;
-  // Behind a proxy Host may be an inner name; then the public one counts.
-  return host === undefined || (host !== headers.host && host !== new URL(publicUrl).host);
+  if (origin === undefined || !URL.canParse(origin)) return true;
+  const us = new URL(publicUrl);
+  if (origin === us.origin) return false;
+  // Behind a proxy Host may be an inner name, and PUBLIC_URL the outer one; both are us. But where the outer one is
+  // https, the same name on plain http is not us: anybody on the way can write such a page.
+  const { host } = new URL(origin);
+  return host !== headers.host || host === us.host;
 }

@@ -1,4 +1,4 @@
-import { SignInThrottle } from './sign-in-throttle.js';
+import { networkOf, SignInThrottle } from './sign-in-throttle.js';
 
 describe('SignInThrottle', () => {
   let now: number;
@@ -6,30 +6,30 @@ describe('SignInThrottle', () => {
 
   beforeEach(() => {
     now = 1000;
-    throttle = new SignInThrottle(() => now);
+    throttle = new SignInThrottle(10, () => now);
   });
 
-  const fail = (address: string, times: number) => {
-    for (let i = 0; i < times; i++) throttle.failed(address);
+  const fail = (source: string, times: number) => {
+    for (let i = 0; i < times; i++) throttle.begin(source);
   };
 
-  it('makes an address wait after ten failures, not before', () => {
+  it('makes a source wait after ten failures, not before', () => {
     fail('192.0.2.1', 9);
     expect(throttle.secondsToWait('192.0.2.1')).toBe(0);
     fail('192.0.2.1', 1);
     expect(throttle.secondsToWait('192.0.2.1')).toBe(900);
   });
 
-  it('counts each address for itself', () => {
+  it('counts each source for itself', () => {
     fail('192.0.2.1', 10);
     expect(throttle.secondsToWait('192.0.2.2')).toBe(0);
   });
 
   it('takes the addresses of one IPv6 network together', () => {
-    fail('2001:db8:0:1::1', 5);
-    fail('2001:db8:0:1:ffff::2', 5);
-    expect(throttle.secondsToWait('2001:db8:0:1:2:3:4:5')).toBeGreaterThan(0);
-    expect(throttle.secondsToWait('2001:db8:0:2::1')).toBe(0);
+    expect(networkOf('2001:db8:0:1::1')).toBe(networkOf('2001:db8:0:1:ffff::2'));
+    expect(networkOf('2001:db8:0:1:2:3:4:5')).not.toBe(networkOf('2001:db8:0:2::1'));
+    expect(networkOf('192.0.2.1')).toBe('192.0.2.1');
+    expect(networkOf('::ffff:192.0.2.1')).toBe('::ffff:192.0.2.1');
   });
 
   it('forgets after a quarter of an hour', () => {
@@ -40,16 +40,25 @@ describe('SignInThrottle', () => {
     expect(throttle.secondsToWait('192.0.2.1')).toBe(0);
   });
 
-  it('forgets failures when a sign-in succeeds', () => {
-    fail('192.0.2.1', 9);
-    throttle.succeeded('192.0.2.1');
-    fail('192.0.2.1', 9);
-    expect(throttle.secondsToWait('192.0.2.1')).toBe(0);
+  it('forgets all failures of one source on demand', () => {
+    fail('ann@example.org', 9);
+    throttle.forget('ann@example.org');
+    fail('ann@example.org', 9);
+    expect(throttle.secondsToWait('ann@example.org')).toBe(0);
   });
 
-  it('remembers no more than 10,000 addresses', () => {
+  it('takes back an attempt that did not fail, and none of the failures before it', () => {
+    fail('192.0.2.1', 9);
+    throttle.begin('192.0.2.1');
+    throttle.takeBack('192.0.2.1');
+    expect(throttle.secondsToWait('192.0.2.1')).toBe(0);
+    fail('192.0.2.1', 1);
+    expect(throttle.secondsToWait('192.0.2.1')).toBe(900);
+  });
+
+  it('remembers no more than 10,000 sources', () => {
     fail('192.0.2.1', 10);
-    for (let i = 0; i < 10_000; i++) throttle.failed(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+    for (let i = 0; i < 10_000; i++) throttle.begin(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
     expect(throttle.secondsToWait('192.0.2.1')).toBe(0);
   });
 });

@@ -1,9 +1,8 @@
 import { isIPv6 } from 'node:net';
 
-const MAX_FAILURES = 10;
 const WINDOW_MS = 15 * 60_000;
-/** More addresses than this at a time are an attack; the oldest are forgotten, so memory stays bounded. */
-const MAX_ADDRESSES = 10_000;
+/** More than this at a time are an attack; the oldest are forgotten, so memory stays bounded. */
+const MAX_REMEMBERED = 10_000;
 
 interface Failures {
   count: number;
@@ -11,26 +10,30 @@ interface Failures {
 }
 
 /**
- * Counts failed sign-ins per client address, in this process: with several API processes the bound is that many
- * times higher, which still makes guessing hopeless and needs no server to be up.
+ * Counts failed sign-ins by whatever text names their source, in this process: with several API processes the bound is
+ * that many times higher, which still makes guessing hopeless and needs no server to be up.
  */
 export class SignInThrottle {
   private readonly failures = new Map<string, Failures>();
 
-  constructor(private readonly now: () => number = () => performance.now()) {}
+  constructor(
+    private readonly maxFailures: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
-  /** Seconds until the address may try again; 0 when it may now. */
-  secondsToWait(address: string): number {
-    const found = this.current(address);
-    if (found === undefined || found.count < MAX_FAILURES) return 0;
+  /** Seconds until the source may try again; 0 when it may now. */
+  secondsToWait(source: string): number {
+    const found = this.current(source);
+    if (found === undefined || found.count < this.maxFailures) return 0;
     return Math.max(1, Math.ceil((found.until - this.now()) / 1000));
   }
 
-  failed(address: string): void {
-    const found = this.current(address) ?? { count: 0, until: this.now() + WINDOW_MS };
+  /** To be called before the password is looked at: while one is, a hundred more could pass. */
+  begin(source: string): void {
+    const found = this.current(source) ?? { count: 0, until: this.now() + WINDOW_MS };
     found.count += 1;
-    this.failures.set(networkOf(address), found);
-    if (this.failures.size > MAX_ADDRESSES) {
+    this.failures.set(source, found);
+    if (this.failures.size > MAX_REMEMBERED) {
       for (const oldest of this.failures.keys()) {
         this.failures.delete(oldest);
         break;
@@ -38,23 +41,31 @@ export class SignInThrottle {
     }
   }
 
-  succeeded(address: string): void {
-    this.failures.delete(networkOf(address));
+  /** The attempt that was begun was none of the failures; those before it stay. */
+  takeBack(source: string): void {
+    const found = this.current(source);
+    if (found === undefined) return;
+    if (found.count <= 1) this.failures.delete(source);
+    else found.count -= 1;
   }
 
-  private current(address: string): Failures | undefined {
-    const network = networkOf(address);
-    const found = this.failures.get(network);
+  /** Whoever knows the password may have mistyped it before. */
+  forget(source: string): void {
+    this.failures.delete(source);
+  }
+
+  private current(source: string): Failures | undefined {
+    const found = this.failures.get(source);
     if (found !== undefined && found.until <= this.now()) {
-      this.failures.delete(network);
+      this.failures.delete(source);
       return undefined;
     }
     return found;
   }
 }
 
-/** Whoever has one IPv6 address usually has its /64. */
-function networkOf(address: string): string {
+/** Whoever has one IPv6 address usually has its /64, so those count as one. */
+export function networkOf(address: string): string {
   if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
   const [head = '', tail = ''] = address.split('::');
   const left = head.split(':');

@@ -1,4 +1,7 @@
 import { ApiKeyEntity } from '../auth/entities/api-key.entity.js';
+import { AppUserEntity } from '../auth/entities/app-user.entity.js';
+import { AuditLogEntity } from '../auth/entities/audit-log.entity.js';
+import { UserSessionEntity } from '../auth/entities/user-session.entity.js';
 import { ImportProcessColumnEntity } from '../import-processes/entities/import-process-column.entity.js';
 import { ImportProcessVersionEntity } from '../import-processes/entities/import-process-version.entity.js';
 import { ImportProcessEntity } from '../import-processes/entities/import-process.entity.js';
@@ -18,6 +21,8 @@ import { WorkflowEntity } from '../workflows/entities/workflow.entity.js';
 /** Every table the application knows. */
 export const ENTITIES = [
   ApiKeyEntity,
+  AppUserEntity,
+  AuditLogEntity,
   BehaviorOutboxEntity,
   IdempotencyKeyEntity,
   ImportProcessColumnEntity,
@@ -28,6 +33,7 @@ export const ENTITIES = [
   ImportQueuePreviewEntity,
   ImportQueueRecordEntity,
   NotificationEntity,
+  UserSessionEntity,
   WorkflowDefinitionEntity,
   WorkflowEntity,
   WorkflowIdentifierEntity,

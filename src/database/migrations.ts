@@ -2,6 +2,8 @@ import { CreateTables1764000000000 } from './migrations/1764000000000-create-tab
 import { AddBehaviorOutbox1764100000000 } from './migrations/1764100000000-add-behavior-outbox.js';
 import { AddUploads1764300000000 } from './migrations/1764300000000-add-uploads.js';
 import { AddPreview1764300100000 } from './migrations/1764300100000-add-preview.js';
+import { AddUsersAndSessions1764400000000 } from './migrations/1764400000000-add-users-and-sessions.js';
+import { AddRetention1764500000000 } from './migrations/1764500000000-add-retention.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -9,4 +11,6 @@ export const MIGRATIONS = [
   AddBehaviorOutbox1764100000000,
   AddUploads1764300000000,
   AddPreview1764300100000,
+  AddUsersAndSessions1764400000000,
+  AddRetention1764500000000,
 ];

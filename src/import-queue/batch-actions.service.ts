@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../auth/assert-may-use.js';
+import { writeAudit } from '../auth/audit/write-audit.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
 import { DatabaseService } from '../database/database.service.js';
@@ -65,6 +66,12 @@ async function changeStatus(
     `UPDATE import_queue_batch SET status = $3 WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
     [batchId, batch.status, status],
   );
+  await writeAudit(transaction, {
+    actor: principal.id,
+    action: 'batch_status_changed',
+    subject: `batch:${batchId}`,
+    details: { action, from: batch.status, to: status },
+  });
 }
 
 function stateConflict(action: ChangingAction, batchId: number, currentStatus: BatchStatus): DomainError {

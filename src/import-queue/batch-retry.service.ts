@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { writeAudit } from '../auth/audit/write-audit.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
 import type { JsonObject } from '../common/json.js';
@@ -15,6 +16,7 @@ import { WRONG_CELL_COUNT } from './intake/csv/csv-rows.js';
 import { RecordRows } from './intake/record-rows.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
 import { ChunkScheduler } from './processing/chunk-scheduler.js';
+import { batchExpired } from './results/batch.errors.js';
 import { BatchReader } from './results/batch-reader.js';
 import type { BatchResource } from './results/batch-resource.js';
 import { type FailedLine, selectFailedLines } from './select-failed-lines.js';
@@ -39,7 +41,8 @@ export class BatchRetryService {
    * The child: records that failed, were invalid or unknown, under their own line numbers, checked by the import
    * process as it is now (it may have been mended since). A parent has one child at a time: asked again, the answer
    * is that child.
-   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` when the batch has not ended or nothing failed
+   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` when the batch has not ended or nothing failed,
+   *   410 `batch_expired`
    */
   async retryFailed(parentId: number, principal: Principal): Promise<BatchResource> {
     const parent = await this.reader.get(parentId, principal);
@@ -51,11 +54,12 @@ export class BatchRetryService {
     );
 
     const childId = await this.database.transaction(async (transaction) => {
-      const { status, childId, sendSuccessEmailTo, sendFailureEmailTo } = await lockParent(
+      const { status, expiredAt, childId, sendSuccessEmailTo, sendFailureEmailTo } = await lockParent(
         transaction,
         parentId,
       );
       if (childId !== null) return childId;
+      if (expiredAt !== null) throw batchExpired(parentId, expiredAt);
       if (!ENDED.has(status)) throw nothingToRetry(parentId, status);
       const rows = new RecordRows(this.config.chunkSize);
       const id = await storeBatch(
@@ -74,6 +78,13 @@ export class BatchRetryService {
       );
       // What was stored is rolled back with the refusal.
       if (rows.totalCount === 0) throw nothingToRetry(parentId, status);
+      const subject = `batch:${parentId}`;
+      await writeAudit(transaction, {
+        actor: principal.id,
+        action: 'batch_retried',
+        subject,
+        details: { child: id },
+      });
       return id;
     });
     await this.scheduler.fill(childId);
@@ -86,6 +97,7 @@ const ENDED: ReadonlySet<string> = new Set(['completed', 'completed_with_errors'
 
 interface LockedParent {
   status: string;
+  expiredAt: Date | null;
   sendSuccessEmailTo: string | null;
   sendFailureEmailTo: string | null;
   childId: number | null;
@@ -93,7 +105,8 @@ interface LockedParent {
 
 async function lockParent(transaction: Transaction, parentId: number): Promise<LockedParent> {
   const { rows: parents } = await transaction.query<Omit<LockedParent, 'childId'>>(
-    `SELECT status, send_success_email_to AS "sendSuccessEmailTo", send_failure_email_to AS "sendFailureEmailTo"
+    `SELECT status, expired_at AS "expiredAt", send_success_email_to AS "sendSuccessEmailTo", 
+            send_failure_email_to AS "sendFailureEmailTo"
      FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR UPDATE`,
     [parentId],
   );

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
 import { TargetsModule } from '../targets/targets.module.js';
+import { AdmissionModule } from './admission/admission.module.js';
 import { BatchActionsController } from './batch-actions.controller.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchRetryController } from './batch-retry.controller.js';
@@ -12,6 +13,7 @@ import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
 import { PreviewController } from './preview/preview.controller.js';
 import { PreviewService } from './preview/preview.service.js';
+import { RowSubmissionService } from './row-submission.service.js';
 import { SchedulingModule } from './processing/scheduling.module.js';
 import { ResultsModule } from './results/results.module.js';
 import { UploadsController } from './uploads/uploads.controller.js';
@@ -19,7 +21,7 @@ import { UploadsService } from './uploads/uploads.service.js';
 
 /** How batches come in and are acted upon; how they are read is in `results/`, how they are worked off in `processing/`. */
 @Module({
-  imports: [ImportProcessesModule, ResultsModule, SchedulingModule, TargetsModule],
+  imports: [AdmissionModule, ImportProcessesModule, ResultsModule, SchedulingModule, TargetsModule],
   controllers: [
     BatchActionsController,
     BatchEventsController,
@@ -35,8 +37,9 @@ import { UploadsService } from './uploads/uploads.service.js';
     IdempotencyService,
     ImportQueueService,
     PreviewService,
+    RowSubmissionService,
     UploadsService,
   ],
-  exports: [BatchActionsService, BatchRetryService, PreviewService, UploadsService],
+  exports: [BatchActionsService, BatchRetryService, PreviewService, RowSubmissionService, UploadsService],
 })
 export class ImportQueueModule {}

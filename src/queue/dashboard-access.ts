@@ -19,7 +19,9 @@ export class DashboardAccess implements NestMiddleware {
   ) {}
 
   async use(request: Request, _response: Response, next: NextFunction): Promise<void> {
-    const principal = await this.authenticator.authenticate(request, true);
+    // Its scripts ask for JSON, and could not tell the sign-in page from it.
+    const page = !/^\/queues\/api(\/|$)/i.test(request.originalUrl);
+    const principal = await this.authenticator.authenticate(request, page);
     if (!principal.administrator) throw administratorRequired();
     // Bull waits for Redis to come back, however long that takes; a person would look at a page that never answers.
     await within(REDIS_BOUND_MS, this.queue.client.ping()).catch((cause: unknown) => {

@@ -5,18 +5,10 @@ export interface Answer {
 
 /** The HTTP API as any client would call it. */
 export class ApiClient {
-  private constructor(
+  constructor(
     private readonly url: string,
-    private readonly authorization: string,
+    private readonly key: string,
   ) {}
-
-  static withKey(url: string, key: string): ApiClient {
-    return new ApiClient(url, `apikey ${key}`);
-  }
-
-  static signedIn(url: string, email: string, password: string): ApiClient {
-    return new ApiClient(url, `Basic ${Buffer.from(`${email}:${password}`).toString('base64')}`);
-  }
 
   get<Body>(path: string): Promise<Body> {
     return this.expect<Body>('GET', path);
@@ -38,7 +30,7 @@ export class ApiClient {
     const response = await fetch(this.url + path, {
       method,
       headers: {
-        authorization: this.authorization,
+        authorization: `apikey ${this.key}`,
         ...(content && { 'content-type': raw ? 'application/jsonl' : 'application/json' }),
       },
       body: content && (raw ? new Uint8Array(content) : JSON.stringify(content)),

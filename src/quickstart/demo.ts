@@ -1,35 +1,76 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { BatchResource, CreationAnswer } from '../import-queue/results/batch-resource.js';
 import type { ApiClient } from './api-client.js';
-
-/** The example, beside `dist`; documented there for those who do the same with curl. */
-const EXAMPLE = new URL('../../examples/member-roles/', import.meta.url);
-const DATA_FILE = 'members.jsonl';
-export const DEMO_FILE = fileURLToPath(new URL(DATA_FILE, EXAMPLE));
+import {
+  exampleFile,
+  MEMBER_ROLES,
+  OTHER_EXAMPLES,
+  readExample,
+  type Example,
+  type ExampleImport,
+} from './examples.js';
 
 const RUNNING = ['receiving', 'awaiting_confirmation', 'queued', 'in_progress', 'paused', 'canceling'];
 const BOUND_MS = 120_000;
 
-/** The workflow and the import process of the example, made if they are missing; answers the id of the process. */
-export async function ensureImportProcess(client: ApiClient): Promise<number> {
-  const workflow = await readExample<{ name: string }>('workflow.json');
-  const { status } = await client.call('GET', `/API/Workflows/${workflow.name}`);
-  if (status === 404) await client.post('/API/Workflows', workflow);
+/** The import that the summary is about, and what else can be looked at. */
+export interface Demo {
+  batch: BatchResource;
+  importProcessId: number;
+  others: BatchResource[];
+}
 
+/** Makes what is missing of the examples; imports the members each time, the data of the others when they are new. */
+export async function showExamples(client: ApiClient): Promise<Demo> {
+  const others: BatchResource[] = [];
+  for (const example of OTHER_EXAMPLES) {
+    const isNew = await ensureWorkflow(client, example);
+    for (const each of example.imports) {
+      const id = await ensureImportProcess(client, example, each);
+      if (isNew) others.push(await importFile(client, example, each, id));
+    }
+  }
+  await ensureWorkflow(client, MEMBER_ROLES);
+  const [members] = MEMBER_ROLES.imports;
+  if (members === undefined) throw new Error('the example has nothing to import');
+  const importProcessId = await ensureImportProcess(client, MEMBER_ROLES, members);
+  const batch = await importFile(client, MEMBER_ROLES, members, importProcessId);
+  return { batch, importProcessId, others };
+}
+
+/** Whether it was missing. */
+export async function ensureWorkflow(client: ApiClient, example: Example): Promise<boolean> {
+  const workflow = await readExample<{ name: string }>(example, 'workflow.json');
+  const { status } = await client.call('GET', `/API/Workflows/${workflow.name}`);
+  if (status !== 404) return false;
+  await client.post('/API/Workflows', workflow);
+  return true;
+}
+
+/** The id of the import process, made if it is missing. */
+export async function ensureImportProcess(
+  client: ApiClient,
+  example: Example,
+  { process }: ExampleImport,
+): Promise<number> {
   const path = '/API/WorkflowImportQueue/ImportProcesses';
-  const wanted = await readExample<{ name: string }>('import-process.json');
+  const wanted = await readExample<{ name: string }>(example, process);
   const { items } = await client.get<{ items: { id: number; name: string }[] }>(path);
   const existing = items.find(({ name }) => name === wanted.name);
   return (existing ?? (await client.post<{ id: number }>(path, wanted))).id;
 }
 
-/** Imports the file of the example and answers the batch once it has ended. */
-export async function importDemoFile(client: ApiClient, importProcessId: number): Promise<BatchResource> {
-  const body = await readFile(DEMO_FILE);
+/** Imports a file of an example and answers the batch once it has ended. */
+export async function importFile(
+  client: ApiClient,
+  example: Example,
+  { data }: ExampleImport,
+  importProcessId: number,
+): Promise<BatchResource> {
+  const body = await readFile(exampleFile(example, data));
   const query = new URLSearchParams({
-    fileName: DATA_FILE,
+    fileName: data,
     importProcessId: String(importProcessId),
     creationPath: 'QUICKSTART',
   });
@@ -46,8 +87,4 @@ export async function importDemoFile(client: ApiClient, importProcessId: number)
     }
     await sleep(100);
   }
-}
-
-async function readExample<Content>(name: string): Promise<Content> {
-  return JSON.parse(await readFile(new URL(name, EXAMPLE), 'utf8')) as Content;
 }

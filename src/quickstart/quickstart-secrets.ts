@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureWritableDirectory } from '../embedded/data-directory.js';
@@ -7,20 +6,13 @@ import { ensureWritableDirectory } from '../embedded/data-directory.js';
 export class QuickstartSecrets {
   private constructor(
     readonly file: string,
-    readonly adminPassword: string,
     private knownKey: string | undefined,
   ) {}
 
   static load(dataDir: string): QuickstartSecrets {
     const file = join(ensureWritableDirectory(dataDir), 'quickstart.json');
     const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Partial<Kept>) : {};
-    const secrets = new QuickstartSecrets(
-      file,
-      kept.adminPassword ?? randomBytes(12).toString('base64url'),
-      kept.apiKey,
-    );
-    secrets.save();
-    return secrets;
+    return new QuickstartSecrets(file, kept.apiKey);
   }
 
   /** Of an earlier run; it may have been revoked since. */
@@ -34,12 +26,11 @@ export class QuickstartSecrets {
   }
 
   private save(): void {
-    const kept: Kept = { adminPassword: this.adminPassword, apiKey: this.knownKey };
+    const kept: Kept = { apiKey: this.knownKey };
     writeFileSync(this.file, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
   }
 }
 
 interface Kept {
-  adminPassword: string;
   apiKey: string | undefined;
 }

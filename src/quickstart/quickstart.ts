@@ -5,9 +5,10 @@ import { freePort } from '../embedded/free-port.js';
 import { startService } from '../start.js';
 import { explainStartFailure } from '../start-failure.js';
 import { stopOnSignal } from '../stop-on-signal.js';
+import { ensureAdministrator } from './administrator.js';
 import { ensureApiKey } from './api-key.js';
 import { ApiClient } from './api-client.js';
-import { ensureImportProcess, importDemoFile } from './demo.js';
+import { showExamples } from './demo.js';
 import { QuickstartSecrets } from './quickstart-secrets.js';
 import { describeImport, describeService } from './summary.js';
 
@@ -17,17 +18,18 @@ import { describeImport, describeService } from './summary.js';
  */
 async function quickstart(once: boolean): Promise<void> {
   const secrets = QuickstartSecrets.load(loadConfig().dataDir);
-  const config = await quickstartConfig(secrets);
+  const config = await quickstartConfig();
   const service = await startService(config);
   if (!once) stopOnSignal(() => service.stop());
   try {
-    const key = await ensureApiKey(service.url, config, secrets);
-    const client = ApiClient.withKey(service.url, key);
-    const importProcessId = await ensureImportProcess(client);
-    const batch = await importDemoFile(client, importProcessId);
-    console.log(describeImport(batch));
+    const key = await ensureApiKey(service.url, service.app, config, secrets);
+    const { batch, importProcessId, others } = await showExamples(new ApiClient(service.url, key));
+    for (const each of [...others, batch]) console.log(describeImport(each));
     if (!['completed', 'completed_with_errors'].includes(batch.status)) process.exitCode = 1;
-    if (!once) console.log(describeService({ config, secrets, key, batch, importProcessId }));
+    if (!once) {
+      const signIn = await ensureAdministrator(service.app, config);
+      console.log(describeService({ config, secrets, key, signIn, batch, importProcessId }));
+    }
   } catch (error) {
     await service.stop();
     throw error;
@@ -39,12 +41,10 @@ async function quickstart(once: boolean): Promise<void> {
 }
 
 /** What a newcomer would otherwise have to set first. */
-async function quickstartConfig(secrets: QuickstartSecrets): Promise<AppConfig> {
+async function quickstartConfig(): Promise<AppConfig> {
   return loadConfigWithDefaults({
     PORT: String(await freePort(3000)),
     LOG_LEVEL: 'warn',
-    BOOTSTRAP_ADMIN_EMAIL: 'admin@example.org',
-    BOOTSTRAP_ADMIN_PASSWORD: secrets.adminPassword,
   });
 }
 

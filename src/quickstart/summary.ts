@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { AppConfig } from '../config/config.js';
 import type { BatchResource } from '../import-queue/results/batch-resource.js';
-import { DEMO_FILE } from './demo.js';
+import { exampleFile, MEMBER_ROLES } from './examples.js';
 import type { QuickstartSecrets } from './quickstart-secrets.js';
 
 /** One sentence: what became of the records. */
@@ -24,27 +24,34 @@ export interface ServiceFacts {
   config: AppConfig;
   secrets: QuickstartSecrets;
   key: string;
+  /** Who can sign in, and with what. */
+  signIn: string;
   batch: BatchResource;
   importProcessId: number;
 }
 
 /** Where to look, how to sign in, and what to type to do it again. */
-export function describeService({ config, secrets, key, batch, importProcessId }: ServiceFacts): string {
-  const { publicUrl, bootstrapAdminEmail, bootstrapAdminPassword } = config;
-  const ours = bootstrapAdminPassword === secrets.adminPassword;
+export function describeService({
+  config,
+  secrets,
+  key,
+  signIn,
+  batch,
+  importProcessId,
+}: ServiceFacts): string {
+  const { publicUrl } = config;
   const shownKey = key === config.bootstrapApiKey ? '$BOOTSTRAP_API_KEY' : key;
   return `
   The results        ${batch.resultsUrl}
   Recent Imports     ${publicUrl}/imports
   API, to try out    ${publicUrl}/docs
   Job dashboard      ${publicUrl}/queues
-  Sign in as         ${bootstrapAdminEmail} with ${ours ? bootstrapAdminPassword : 'the password you set'}
-  API key            ${shownKey}
-  (what was made up for you is kept in ${shownPath(secrets.file)})
+  Sign in as         ${signIn}
+  API key            ${shownKey}${key === secrets.apiKey ? ` (kept in ${shownPath(secrets.file)})` : ''}
 
 Import it again with curl:
 
-  curl -H "Authorization: apikey ${shownKey}" --data-binary @${shownPath(DEMO_FILE)} \\
+  curl -H "Authorization: apikey ${shownKey}" --data-binary @${shownPath(exampleFile(MEMBER_ROLES, 'members.jsonl'))} \\
     '${publicUrl}/API/WorkflowImportQueue/CreateBatch?importProcessId=${importProcessId}&fileName=members.jsonl'
 
 Ctrl-C stops it; the data stays in ${config.dataDir}.`;

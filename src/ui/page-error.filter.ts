@@ -12,6 +12,7 @@ export class PageErrorFilter implements ExceptionFilter<DomainError> {
     const page = this.pages.render('error', {
       title: error.title,
       detail: error.message,
+      status: error.status,
       errors: error.options.errors,
     });
     host

@@ -2,9 +2,24 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
+import type { AuthenticatedRequest } from '../auth/current-principal.decorator.js';
 import { formatNumber, formatTime } from '../common/format.js';
+import { currentRequest } from '../common/http/request-context.js';
+import { Assets } from './layout/assets.js';
+import { navigation, type Section } from './layout/navigation.js';
 
 const VIEWS = join(import.meta.dirname, 'views');
+
+/** What every page says of itself to the layout. */
+export interface PageModel {
+  title: string;
+  /** Whose entry in the header is the current one. */
+  section?: Section;
+  /** For browsers without JavaScript: looks again after so many seconds. */
+  refreshSeconds?: number | null;
+  /** What the view itself shows. */
+  [name: string]: unknown;
+}
 
 /**
  * Renders the Handlebars views. Handlebars is used as it is and not as Express's view engine: an environment of our
@@ -16,21 +31,44 @@ export class PageRenderer implements OnModuleInit {
   private readonly handlebars = Handlebars.create();
   private readonly views = new Map<string, Handlebars.TemplateDelegate>();
 
+  constructor(private readonly assets: Assets) {}
+
   async onModuleInit(): Promise<void> {
-    this.handlebars.registerHelper('number', (value: number) => formatNumber(value));
-    this.handlebars.registerHelper('time', (value: string) => formatTime(value));
-    for (const file of await readdir(VIEWS)) {
-      const name = file.replace(/\.hbs$/, '');
+    await this.assets.load();
+    this.handlebars.registerHelper({
+      number: (value: number) => formatNumber(value),
+      time: (value: string) => formatTime(value),
+      asset: (name: string) => this.assets.path(name),
+      join: (list: readonly string[]) => list.join(', '),
+      same: (a: unknown, b: unknown) => a === b,
+    });
+    for (const file of await readdir(VIEWS, { recursive: true })) {
+      if (!file.endsWith('.hbs')) continue;
+      const name = file.replaceAll('\\', '/').replace(/\.hbs$/, '');
       const source = await readFile(join(VIEWS, file), 'utf8');
-      if (name.startsWith('_')) this.handlebars.registerPartial(name.slice(1), source);
+      const partial = /(?:^|\/)_([^/]+)$/.exec(name)?.[1];
+      if (partial !== undefined) this.handlebars.registerPartial(partial, source);
       else this.views.set(name, this.handlebars.compile(source, { preventIndent: true }));
     }
   }
 
-  /** @param name a file of `views/` without its extension */
-  render(name: string, model: object): string {
+  /**
+   * The header names whoever is signed in and offers what they may open, without a word of it in each page.
+   * @param name a file of `views/` without its extension
+   */
+  render(name: string, model: PageModel): string {
+    const { principal } = (currentRequest() ?? {}) as Partial<AuthenticatedRequest>;
+    return this.view(name)({ header: principal && navigation(principal, model.section), ...model });
+  }
+
+  /** A part of a page, which htmx puts in the place of an older one. */
+  fragment(name: string, model: object): string {
+    return this.view(name)(model);
+  }
+
+  private view(name: string): Handlebars.TemplateDelegate {
     const view = this.views.get(name);
     if (view === undefined) throw new Error(`there is no view "${name}"`);
-    return view(model);
+    return view;
   }
 }

@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { ActionsController } from './actions/actions.controller.js';
+import { ActionsService } from './actions/actions.service.js';
 import { InstancesController } from './instances/instances.controller.js';
 import { InstancesService } from './instances/instances.service.js';
 import { WorkflowsController } from './workflows.controller.js';
@@ -7,7 +9,8 @@ import { WorkflowsModule } from './workflows.module.js';
 /** The routes; apart from the services, so that a process that only works on queues answers none of them. */
 @Module({
   imports: [WorkflowsModule],
-  controllers: [InstancesController, WorkflowsController],
-  providers: [InstancesService],
+  exports: [InstancesService, WorkflowsModule],
+  controllers: [ActionsController, InstancesController, WorkflowsController],
+  providers: [ActionsService, InstancesService],
 })
 export class WorkflowsApiModule {}

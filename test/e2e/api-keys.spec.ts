@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { eventually } from '../support/eventually.js';
 import { storeApiKey } from '../support/stored-batch.js';
-import { startTestApp, TEST_ADMIN, TEST_API_KEY, type TestApp } from '../support/test-app.js';
+import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 import { createApp } from '../../src/bootstrap.js';
 
 interface Answer {
@@ -224,48 +224,6 @@ describe('API keys', () => {
     it('survives any number of processes that start at once', async () => {
       await Promise.all(Array.from({ length: 4 }, () => restartWith(TEST_API_KEY)));
       expect((await list(TEST_API_KEY)).status).toBe(200);
-    });
-  });
-
-  describe('beside the administrator', () => {
-    const basic = (password: string) =>
-      `Basic ${Buffer.from(`${TEST_ADMIN.email.toUpperCase()}:${password}`).toString('base64')}`;
-    const as = (password: string, headers: Record<string, string> = {}, method = 'GET') =>
-      fetch(`${app.url}/API/ApiKeys${method === 'DELETE' ? '/999999' : ''}`, {
-        method,
-        headers: { authorization: basic(password), ...headers },
-      });
-
-    it('lets e-mail and password in on the same routes', async () => {
-      expect((await as(TEST_ADMIN.password)).status).toBe(200);
-    });
-
-    it('does not make a script open a sign-in window', async () => {
-      const response = await as('wrong');
-      expect(response.status).toBe(401);
-      expect(response.headers.get('www-authenticate')).toBe('apikey');
-    });
-
-    it('refuses writes that another site makes the browser send', async () => {
-      const { password } = TEST_ADMIN;
-      const statusOf = async (headers: Record<string, string>) =>
-        (await as(password, headers, 'DELETE')).status;
-      expect(await statusOf({ origin: 'https://evil.example' })).toBe(403);
-      expect(await statusOf({ origin: 'null' })).toBe(403);
-      expect(await statusOf({ 'sec-fetch-site': 'cross-site' })).toBe(403);
-      expect(await statusOf({ origin: app.url })).toBe(404);
-      expect(await statusOf({ 'sec-fetch-site': 'same-origin' })).toBe(404);
-      expect(await statusOf({})).toBe(404);
-    });
-
-    it('makes an address wait after ten wrong passwords, whatever it sends then', async () => {
-      // Forwarded by a proxy on this machine, which is believed: so the other tests keep their address.
-      const from = { 'x-forwarded-for': '198.51.100.7' };
-      for (let i = 0; i < 10; i++) expect((await as('wrong', from)).status).toBe(401);
-      const response = await as(TEST_ADMIN.password, from);
-      expect(response.status).toBe(429);
-      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(60);
-      expect((await as(TEST_ADMIN.password)).status).toBe(200);
     });
   });
 });

@@ -2,21 +2,22 @@ import { getQueueToken } from '@nestjs/bull';
 import type { Queue } from 'bull';
 import { CHUNK_QUEUE, type ChunkJob } from '../../src/queue/queues.js';
 import { eventually } from '../support/eventually.js';
+import { signIn } from '../support/sign-in.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
-import { startTestApp, TEST_ADMIN, TEST_API_KEY, type TestApp } from '../support/test-app.js';
-
-const BASIC = `Basic ${Buffer.from(`${TEST_ADMIN.email}:${TEST_ADMIN.password}`).toString('base64')}`;
+import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
 describe('the job dashboard', () => {
   let app: TestApp;
   let redis: TcpProxy;
   let queue: Queue<ChunkJob>;
+  let cookie: string;
 
   beforeAll(async () => {
     redis = await startTcpProxy(process.env.REDIS_URL!);
     app = await startTestApp({ ROLE: 'api', REDIS_URL: redis.url });
     queue = app.app.get<Queue<ChunkJob>>(getQueueToken(CHUNK_QUEUE), { strict: false });
     await queue.isReady();
+    cookie = await signIn(app);
   });
 
   afterAll(async () => {
@@ -25,24 +26,32 @@ describe('the job dashboard', () => {
     await redis?.close();
   });
 
-  const open = (path: string, authorization: string | undefined = BASIC, init: RequestInit = {}) =>
-    fetch(`${app.url}/queues${path}`, {
-      ...init,
-      headers: { ...(authorization !== '' && { authorization }), ...init.headers },
-    });
+  const open = (path: string, headers: Record<string, string> = { cookie }, init: RequestInit = {}) =>
+    fetch(`${app.url}/queues${path}`, { redirect: 'manual', ...init, headers });
 
-  it.each(['', '/', '/api/queues', '/static/js/main.js', '/queue/import-chunks'])(
-    'asks everybody for e-mail and password at /queues%s',
+  it.each(['', '/', '/static/js/main.js', '/queue/import-chunks'])(
+    'leads everybody who is not signed in to the sign-in page from /queues%s',
     async (path) => {
-      const response = await open(path, '');
-      expect(response.status).toBe(401);
-      expect(response.headers.get('www-authenticate')).toMatch(/^Basic realm=/);
-      expect(await response.json()).toMatchObject({ code: 'authentication_required' });
+      const response = await open(path, {});
+      expect(response.status).toBe(303);
+      expect(response.headers.get('location')).toBe(`/login?next=${encodeURIComponent(`/queues${path}`)}`);
     },
   );
 
+  it('tells its own scripts, which cannot sign in, that they may not ask', async () => {
+    const response = await open('/api/queues', {});
+    expect(response.status).toBe(401);
+    expect(response.headers.get('www-authenticate')).toBe('apikey');
+    expect(await response.json()).toMatchObject({ code: 'authentication_required' });
+  });
+
+  it.each(['operator', 'viewer'] as const)('is not for somebody who is %s', async (role) => {
+    const response = await open('/api/queues', { cookie: await signIn(app, role) });
+    expect(response.status).toBe(403);
+  });
+
   it('is not for API keys, whatever they may do', async () => {
-    const response = await open('/api/queues', `apikey ${TEST_API_KEY}`);
+    const response = await open('/api/queues', { authorization: `apikey ${TEST_API_KEY}` });
     expect(response.status).toBe(403);
     expect(await response.json()).toMatchObject({ code: 'permission_denied' });
   });
@@ -67,7 +76,7 @@ describe('the job dashboard', () => {
   it('removes a job for the administrator, not for a page of another site', async () => {
     const job = await queue.add({ batchId: 1, chunkNumber: 1 }, { delay: 3600_000 });
     const clean = (headers: Record<string, string>) =>
-      open(`/api/queues/import-chunks/${job.id}/clean`, BASIC, { method: 'PUT', headers });
+      open(`/api/queues/import-chunks/${job.id}/clean`, { cookie, ...headers }, { method: 'PUT' });
     const refused = await clean({ origin: 'https://evil.example' });
     expect(refused.status).toBe(403);
     expect(await refused.json()).toMatchObject({ code: 'cross_site_request' });
@@ -84,18 +93,5 @@ describe('the job dashboard', () => {
     expect(await response.json()).toMatchObject({ code: 'redis_unavailable' });
     redis.mend();
     await eventually(async () => (await open('/api/queues')).status === 200, 'the dashboard');
-  });
-});
-
-describe('the job dashboard without an administrator', () => {
-  it('is closed, and asks for no password that nobody has', async () => {
-    const app = await startTestApp({ ROLE: 'api', BOOTSTRAP_ADMIN_EMAIL: '', BOOTSTRAP_ADMIN_PASSWORD: '' });
-    try {
-      const response = await fetch(`${app.url}/queues`, { headers: { authorization: BASIC } });
-      expect(response.status).toBe(401);
-      expect(response.headers.get('www-authenticate')).toBe('apikey');
-    } finally {
-      await app.close();
-    }
   });
 });

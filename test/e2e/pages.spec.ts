@@ -1,20 +1,22 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Client } from 'pg';
 import { storeBatch, storeImportProcess, type StoredBatch } from '../support/stored-batch.js';
+import { signIn } from '../support/sign-in.js';
 import { startTestApp, TEST_ADMIN, type TestApp } from '../support/test-app.js';
 
-const BASIC = `Basic ${Buffer.from(`${TEST_ADMIN.email}:${TEST_ADMIN.password}`).toString('base64')}`;
 const MARKUP = `"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}`;
 
 describe('the pages', () => {
   let app: TestApp;
   let client: Client;
   let importProcessId: number;
+  let cookie: string;
 
   beforeAll(async () => {
     app = await startTestApp({ ROLE: 'api' });
     client = new Client({ connectionString: app.database.url });
     await client.connect();
+    cookie = await signIn(app);
     importProcessId = await storeImportProcess(client, 'Members');
   });
 
@@ -31,12 +33,19 @@ describe('the pages', () => {
     const response = await fetch(app.url + path, {
       redirect: 'manual',
       ...init,
-      headers: { authorization: BASIC, ...init.headers },
+      headers: { cookie, origin: app.url, ...init.headers },
     });
     return { status: response.status, headers: response.headers, html: await response.text() };
   };
   const store = (batch: Partial<StoredBatch> = {}) =>
     storeBatch(client, importProcessId, { status: 'queued', records: [], ...batch });
+  const userId = async (email: string) => {
+    const { rows } = await client.query<{ id: string }>(
+      'SELECT user_id AS id FROM app_user WHERE email = $1',
+      [email],
+    );
+    return `user:${rows[0]!.id}`;
+  };
   const ENTITIES: Record<string, string> = {
     amp: '&',
     lt: '<',
@@ -50,12 +59,21 @@ describe('the pages', () => {
   /** What a reader sees: tags taken away, white space together. */
   const textOf = (html: string) => decode(html.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ');
 
-  it('ask for e-mail and password', async () => {
-    for (const path of ['/', '/imports', '/imports/1']) {
-      const { status, headers } = await open(path, { headers: { authorization: '' } });
-      expect(status).toBe(401);
-      expect(headers.get('www-authenticate')).toMatch(/^Basic /);
+  it('lead whoever is not signed in to the sign-in page, and from there back', async () => {
+    for (const [path, location] of [
+      ['/', '/login'],
+      ['/imports', '/login'],
+      ['/imports/1?show=all', '/login?next=%2Fimports%2F1%3Fshow%3Dall'],
+    ] as const) {
+      const { status, headers } = await open(path, { headers: { cookie: '' } });
+      expect([status, headers.get('location')]).toEqual([303, location]);
     }
+  });
+
+  it('name whoever is signed in, and let them sign out', async () => {
+    const { html } = await open('/imports');
+    expect(textOf(html)).toContain('administrator@example.org');
+    expect(html).toContain('<form method="post" action="/logout">');
   });
 
   it('begin at Recent Imports', async () => {
@@ -64,18 +82,31 @@ describe('the pages', () => {
   });
 
   it('have their style from us, in a file of its own', async () => {
-    const response = await fetch(`${app.url}/assets/style.css`);
-    expect(response.status).toBe(200);
-    expect(response.headers.get('content-type')).toMatch('text/css');
+    const { html } = await open('/imports');
+    const paths = [...html.matchAll(/(?:href|src)="(\/assets\/[^"]+)/g)].map(([, path]) => decode(path!));
+    expect(paths.length).toBeGreaterThan(5);
+    for (const path of paths) {
+      const response = await fetch(app.url + path);
+      expect([path, response.status, response.headers.get('cache-control')]).toEqual([
+        path,
+        200,
+        'public, max-age=31536000, immutable',
+      ]);
+    }
+    expect((await fetch(`${app.url}/assets/wiq.css`)).headers.get('content-type')).toMatch('text/css');
     expect((await fetch(`${app.url}/assets/../views/imports.hbs`)).status).toBe(404);
     expect((await fetch(`${app.url}/assets/%2e%2e/views/imports.hbs`)).status).toBeGreaterThanOrEqual(400);
   });
 
   it('hold no inline script or style, and escape every value', () => {
     const views = `${__dirname}/../../src/ui/views`;
-    for (const file of readdirSync(views)) {
+    for (const file of readdirSync(views, { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.hbs')) continue;
       const source = readFileSync(`${views}/${file}`, 'utf8');
-      expect({ file, found: /<script|<style|\sstyle=|\son\w+=|\{\{\{|\{\{&/i.exec(source)?.[0] }).toEqual({
+      expect({
+        file,
+        found: /<script(?! src="\{\{asset)|<style|\sstyle=|\son\w+=|\{\{\{|\{\{&/i.exec(source)?.[0],
+      }).toEqual({
         file,
       });
     }
@@ -95,7 +126,7 @@ describe('the pages', () => {
       await store({
         fileName: 'newer.jsonl',
         status: 'completed_with_errors',
-        createdBy: `administrator:${TEST_ADMIN.email}`,
+        createdBy: await userId(TEST_ADMIN.email),
         startedAt: new Date('2026-11-24T04:05:06Z'),
         finishedAt: new Date('2026-11-24T04:06:09Z'),
         records: [
@@ -234,7 +265,7 @@ describe('the pages', () => {
       for (const path of ['/imports', `/imports/${id}`, `/imports?q=${encodeURIComponent(MARKUP)}`]) {
         const { status, html } = await open(path);
         expect(status).toBe(200);
-        expect(html).not.toMatch(/<script|<img/i);
+        expect(html).not.toMatch(/<script(?! src="\/assets\/)|<img(?! src="\/assets\/)/i);
         expect(html).toContain('&lt;script&gt;');
       }
     });

@@ -1,5 +1,7 @@
 import { Client } from 'pg';
 import { PERMISSIONS, type Permission } from '../../src/auth/permissions.js';
+import { permissionsOf, USER_ROLES, type UserRole } from '../../src/auth/users/user-role.js';
+import { signIn } from '../support/sign-in.js';
 import { storeApiKey } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -7,8 +9,14 @@ const BATCHES = '/API/WorkflowImportQueue/Batches';
 const PROCESSES = '/API/WorkflowImportQueue/ImportProcesses';
 const WORKFLOWS = '/API/Workflows';
 
-/** Every route and who may use it: a key with any of the permissions, or everybody. A new route needs its row here. */
-const ROUTES: [route: string, access: Permission[] | 'everybody'][] = [
+/**
+ * Who may use a route: a key or a person with any of the permissions, only administrators who are signed in, whoever
+ * is signed in, or everybody.
+ */
+type Access = Permission[] | 'administrators' | 'people' | 'everybody';
+
+/** Every route. A new one needs its row here. */
+const ROUTES: [route: string, access: Access][] = [
   ['GET /', ['ViewImports']],
   ['GET /API/ApiKeys', ['Configure']],
   ['POST /API/ApiKeys', ['Configure']],
@@ -45,20 +53,81 @@ const ROUTES: [route: string, access: Permission[] | 'everybody'][] = [
   [`GET ${WORKFLOWS}/:name/Instances/:id`, ['Configure', 'ViewImports']],
   [`GET ${WORKFLOWS}/:name/Instances/Export`, ['Configure', 'ViewImports']],
   [`POST ${WORKFLOWS}/:name/Instances/:id/Behaviors/:behaviorId/Resend`, ['ManageImports']],
+  // A record of a batch does the same.
+  [`POST ${WORKFLOWS}/:name/Instances/:id/Actions/:action`, ['BeginWorkflowImportProcess']],
+  ['GET /metrics', ['ViewImports']],
   ['GET /health/live', 'everybody'],
   ['GET /health/ready', 'everybody'],
   ['GET /imports', ['ViewImports']],
+  ['GET /imports/new', ['BeginWorkflowImportProcess']],
+  ['GET /imports/new/:type', ['BeginWorkflowImportProcess']],
+  ['POST /imports/new/:type', ['BeginWorkflowImportProcess']],
+  ['GET /imports/new/:type/one', ['BeginWorkflowImportProcess']],
+  ['POST /imports/new/:type/one', ['BeginWorkflowImportProcess']],
   ['GET /imports/:id', ['ViewImports']],
+  ['GET /imports/:id/fix', ['BeginWorkflowImportProcess']],
+  ['POST /imports/:id/fix', ['BeginWorkflowImportProcess']],
+  ['GET /imports/:id/live', ['ViewImports']],
+  ['GET /imports/:id/records/:line', ['ViewImports']],
   ['GET /imports/:id/results', ['ViewImports']],
   ['POST /imports/:id/:action', ['ManageImports']],
+  ['GET /workflows', ['Configure', 'ViewImports']],
+  ['POST /workflows', ['Configure']],
+  ['GET /workflows/new', ['Configure']],
+  ['GET /workflows/:name', ['Configure', 'ViewImports']],
+  ['POST /workflows/:name', ['Configure']],
+  ['GET /workflows/:name/instances', ['Configure', 'ViewImports']],
+  ['GET /workflows/:name/instances/:id', ['Configure', 'ViewImports']],
+  ['POST /workflows/:name/instances/:id/behaviors/:behaviorId/resend', ['ManageImports']],
+  ['GET /file-types', ['Configure']],
+  ['POST /file-types', ['Configure']],
+  ['GET /file-types/new', ['Configure']],
+  ['GET /file-types/:id', ['Configure']],
+  ['POST /file-types/:id', ['Configure']],
+  ['POST /file-types/:id/try', ['Configure']],
+  ['POST /file-types/:id/up', ['Configure']],
+  ['POST /file-types/:id/down', ['Configure']],
+  ['POST /file-types/:id/delete', ['Configure']],
+  ['GET /mail', ['ViewImports']],
+  ['POST /mail/:id/resend', ['ManageImports']],
+  ['GET /account', 'people'],
+  ['POST /account/password', 'people'],
+  ['POST /account/sign-out-everywhere', 'people'],
+  ['GET /api-keys', 'administrators'],
+  ['POST /api-keys', 'administrators'],
+  ['POST /api-keys/:id/revoke', 'administrators'],
+  ['GET /users', 'administrators'],
+  ['POST /users', 'administrators'],
+  ['GET /users/:id', 'administrators'],
+  ['POST /users/:id/disable', 'administrators'],
+  ['POST /users/:id/enable', 'administrators'],
+  ['POST /users/:id/password', 'administrators'],
+  ['POST /users/:id/role', 'administrators'],
+  ['POST /users/:id/sign-out', 'administrators'],
+  ['GET /login', 'everybody'],
+  ['POST /login', 'everybody'],
+  ['POST /logout', 'everybody'],
 ];
 
 /** Swagger UI brings a handful of routes of its own, all open. */
 const isDocs = (route: string) => /^GET \/docs(\/|$)/.test(route);
+const isPage = (route: string) => !/^\w+ \/(API|health)\//.test(route);
+/** Whoever may do it is signed out by it. */
+const ENDS_SESSION: ReadonlySet<string> = new Set(['POST /account/sign-out-everywhere']);
 const keyWith = (permission: Permission) => `a-key-that-may-only-${permission}`;
+
+function permits(access: Access, permissions: readonly Permission[]): boolean {
+  return Array.isArray(access) && access.some((permission) => permissions.includes(permission));
+}
+
+function permitsRole(access: Access, role: UserRole): boolean {
+  if (access === 'administrators') return role === 'administrator';
+  return access === 'people' || permits(access, permissionsOf(role));
+}
 
 describe('every route', () => {
   let app: TestApp;
+  const cookies = new Map<UserRole, string>();
 
   beforeAll(async () => {
     app = await startTestApp({ ROLE: 'api' });
@@ -66,20 +135,23 @@ describe('every route', () => {
     await client.connect();
     for (const permission of PERMISSIONS) await storeApiKey(client, keyWith(permission), [permission]);
     await client.end();
+    for (const role of USER_ROLES) cookies.set(role, await signIn(app, role));
   });
 
   afterAll(() => app?.close());
 
-  const call = async (route: string, authorization?: string) => {
+  const call = async (route: string, headers: Record<string, string> = {}) => {
     const [method, path] = route.split(' ') as [string, string];
     const response = await fetch(app.url + path.replace(/:\w+/g, '999999'), {
       method,
       redirect: 'manual',
-      headers: { ...(authorization !== undefined && { authorization }) },
+      headers: { origin: app.url, ...headers },
     });
-    const text = await response.text();
-    return { status: response.status, code: /"code":"(\w+)"/.exec(text)?.[1] };
+    await response.text();
+    return { status: response.status, location: response.headers.get('location') };
   };
+  const withKey = (route: string, key: string) => call(route, { authorization: `apikey ${key}` });
+  const as = (route: string, role: UserRole) => call(route, { cookie: cookies.get(role)! });
 
   it('has its entry in the table of permissions, and every entry its route', () => {
     const { router } = app.app.getHttpAdapter().getInstance() as {
@@ -98,27 +170,47 @@ describe('every route', () => {
   describe.each(ROUTES)('%s', (route, access) => {
     if (access === 'everybody') {
       it('is open', async () => {
-        expect((await call(route)).status).toBe(200);
+        // The forms of the sign-in page say what they miss.
+        expect([200, 303, 400]).toContain((await call(route)).status);
       });
       return;
     }
 
-    it('is closed without a key, and to a wrong one', async () => {
-      expect((await call(route)).status).toBe(401);
-      expect((await call(route, 'apikey wrong')).status).toBe(401);
+    it('is closed without credentials, and to a wrong key', async () => {
+      const { status, location } = await call(route);
+      if (isPage(route)) expect([status, location]).toEqual([303, expect.stringMatching(/^\/login/)]);
+      else expect(status).toBe(401);
+      expect((await withKey(route, 'wrong')).status).toBe(401);
     });
 
-    it.each(PERMISSIONS.filter((permission) => !access.includes(permission)))(
-      'is closed to %s',
-      async (permission) => {
-        expect((await call(route, `apikey ${keyWith(permission)}`)).status).toBe(403);
-      },
-    );
+    for (const permission of PERMISSIONS) {
+      const open = permits(access, [permission]);
+      it(`is ${open ? 'open' : 'closed'} to a key with ${permission}`, async () => {
+        const { status } = await withKey(route, keyWith(permission));
+        if (!open) return expect(status).toBe(403);
+        expect([401, 403]).not.toContain(status);
+        expect(status).toBeLessThan(500);
+      });
+    }
 
-    it.each(access)('is open to %s', async (permission) => {
-      const { status } = await call(route, `apikey ${keyWith(permission)}`);
-      expect([401, 403]).not.toContain(status);
-      expect(status).toBeLessThan(500);
-    });
+    for (const role of USER_ROLES) {
+      const open = permitsRole(access, role);
+      it(`is ${open ? 'open' : 'closed'} to somebody who is ${role}`, async () => {
+        const { status, location } = await as(route, role);
+        if (ENDS_SESSION.has(route)) cookies.set(role, await signIn(app, role));
+        if (!open) return expect(status).toBe(403);
+        expect([401, 403]).not.toContain(status);
+        expect(status).toBeLessThan(500);
+        if (!ENDS_SESSION.has(route)) expect(location ?? '').not.toMatch(/^\/login/);
+      });
+    }
+
+    if (!route.startsWith('GET ')) {
+      it('is closed to a session that another site makes the browser send', async () => {
+        const cookie = cookies.get('administrator')!;
+        expect((await call(route, { cookie, origin: 'https://evil.example' })).status).toBe(403);
+        expect((await call(route, { cookie, 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+      });
+    }
   });
 });

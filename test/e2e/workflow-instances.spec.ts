@@ -82,6 +82,27 @@ describe('workflow instances', () => {
   });
 
   it.each([
+    ['First Name:First 3', ['M-3']],
+    ['Level:Fellow', ['M-5', 'M-4', 'M-3', 'M-2', 'M-1']],
+    ['Level:Associate', []],
+    ['Notes:=1+1', ['M-2']],
+    ['Notes:', ['M-5', 'M-4', 'M-3', 'M-1']],
+    ['Areas:C', ['M-5', 'M-4', 'M-3', 'M-2', 'M-1']],
+    ['Last Name:Last, "4"', ['M-4']],
+  ])('are found by the attribute %s, in lists and exports', async (attribute, expected) => {
+    const query = new URLSearchParams({ attribute }).toString();
+    const { body } = await client.get(`${PATH}?${query}`);
+    expect(body.items.map((item: any) => item.attributes[':UniqueId'])).toEqual(expected);
+    const exported = (await raw(`${PATH}/Export?format=csv&${query}`)).text.match(/^M-\d/gm) ?? [];
+    expect(exported).toEqual([...expected].reverse());
+    expect((await client.get(`${PATH}?${query}&status=completed_unsuccessfully`)).body.items).toEqual([]);
+  });
+
+  it.each([
+    ['attribute=Level', 'attribute', 'invalid_parameter'],
+    ['attribute=Lvel:Fellow', 'attribute', 'invalid_parameter'],
+    ['attribute=Hours:many', 'attribute', 'invalid_parameter'],
+    ['attribute=Level:%00', 'attribute', 'invalid_parameter'],
     ['identifier=Email:x', 'identifier', 'invalid_parameter'],
     ['identifier=:Nobody:x', 'identifier', 'invalid_parameter'],
     ['identifier=:Email:%00', 'identifier', 'invalid_parameter'],

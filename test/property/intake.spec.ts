@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { copyField, parseCopyField } from '../../src/database/copy/copy-text.js';
 import { JsonLinesReader } from '../../src/import-queue/intake/json-lines-reader.js';
+import { RecordRows } from '../../src/import-queue/intake/record-rows.js';
 import { findJsonSyntaxError } from '../../src/import-queue/intake/json-syntax.js';
 
 /** Bodies of bytes that matter to the splitter: line ends, UTF-8 of every length, damaged sequences, JSON. */
@@ -19,7 +20,10 @@ const body = fc
 
 function read(pieces: Buffer[]): unknown {
   const records: unknown[] = [];
-  const reader = new JsonLinesReader(200, (line, row, raw) => records.push([line, row, raw]));
+  const reader = new JsonLinesReader(200, (line, row, raw, origin) => {
+    const { bytes, start, end } = origin!.received!;
+    records.push([line, row, raw, bytes.toString('utf8', start, end)]);
+  });
   try {
     for (const piece of pieces) reader.push(piece);
     reader.end();
@@ -38,6 +42,26 @@ describe('the line splitter', () => {
         expect(read(pieces)).toEqual(read([bytes]));
       }),
       { numRuns: 2000 },
+    );
+  });
+});
+
+describe('a record on its way into COPY', () => {
+  it('is stored as it was sent, byte for byte, and each batch id and line number stands before its own', () => {
+    const payload = fc.json({ stringUnit: 'binary' }).map((json) => `{"a": ${json}}`);
+    fc.assert(
+      fc.property(fc.array(payload, { minLength: 1, maxLength: 30 }), fc.maxSafeNat(), (lines, batchId) => {
+        const rows = new RecordRows(7);
+        const reader = new JsonLinesReader(10_000, (line, _row, raw, origin) =>
+          rows.add(line, raw, null, [], origin),
+        );
+        reader.push(Buffer.from(lines.join('\n')));
+        reader.end();
+        const stored = rows.takeRows(batchId).toString().trimEnd().split('\n');
+        expect(stored.map((row) => row.split('\t').map(parseCopyField))).toEqual(
+          lines.map((line, index) => [String(batchId), String(index + 1), 'pending', null, null, null, line]),
+        );
+      }),
     );
   });
 });

@@ -6,12 +6,18 @@ const LIMIT_BYTES = 1024 ** 2;
 /** Routes that read their body as a stream themselves. Express matches paths in any case, with a final slash or not. */
 const STREAMED = /^\/API\/WorkflowImportQueue\/(CreateBatch|Uploads)\/?$/i;
 
+/** Routes that are given the bytes of their JSON: parsed, its numbers may have lost digits. */
+const AS_SENT = /^\/API\/Workflows\/[^/]+\/Instances\/[^/]+\/Actions\/[^/]+\/?$/i;
+
 /** Parses JSON bodies of configuration size. */
 export function jsonBody(): RequestHandler {
-  const parse = express.json({ limit: LIMIT_BYTES, type: ['application/json', 'application/*+json'] });
+  const options = { limit: LIMIT_BYTES, type: ['application/json', 'application/*+json'] };
+  const parse = express.json(options);
+  const read = express.raw(options);
   return (request: Request, response: Response, next: NextFunction) => {
-    if (STREAMED.test(request.path)) next();
-    else parse(request, response, (error: unknown) => next(error === undefined ? undefined : refusal(error)));
+    if (STREAMED.test(request.path)) return next();
+    const receive = AS_SENT.test(request.path) ? read : parse;
+    receive(request, response, (error: unknown) => next(error === undefined ? undefined : refusal(error)));
   };
 }
 

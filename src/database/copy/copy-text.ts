@@ -11,9 +11,12 @@ export const COPY_NULL = '\\N';
  */
 export function copyField(value: string | null): string {
   if (value === null) return COPY_NULL;
-  return SPECIAL.test(value)
-    ? value.replace(SPECIALS, (character) => ESCAPES[character] ?? character)
-    : value;
+  return needsEscape(value) ? value.replace(SPECIALS, (character) => ESCAPES[character] ?? character) : value;
+}
+
+/** Whether `copyField` would change the text. */
+export function needsEscape(text: string): boolean {
+  return SPECIAL.test(text);
 }
 
 /** The reverse of `copyField`, as PostgreSQL reads it: for tests and for reading COPY TO. */

@@ -38,4 +38,8 @@ export class ImportQueueBatchEntity {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;
   @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
+  /** Its retention is over: its records are not read any more, and are deleted in small steps. */
+  @Column('timestamptz', { name: 'expired_at', nullable: true }) expiredAt!: Date | null;
+  /** No record of it is left; this row stays, with the counts. */
+  @Column('timestamptz', { name: 'emptied_at', nullable: true }) emptiedAt!: Date | null;
 }

@@ -2,9 +2,22 @@ import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { CompiledTarget } from '../../targets/target.js';
 import type { BatchWriter } from './batch-writer.js';
-import { BodyTooLargeError, decodeBody, UndecodableBodyError } from './body-decoder.js';
+import {
+  BodyTooLargeError,
+  decodeBody,
+  DecompressionRatioError,
+  UndecodableBodyError,
+} from './body-decoder.js';
+import { BodyTooSlowError } from './body-pace.js';
 import { type BodyReader, LineLimitError } from './body-reader.js';
-import { bodyTooLarge, lineTooLong, tooManyRecords, undecodableBody } from './intake.errors.js';
+import {
+  bodyTooLarge,
+  bodyTooSlow,
+  decompressionRatioExceeded,
+  lineTooLong,
+  tooManyRecords,
+  undecodableBody,
+} from './intake.errors.js';
 import { RecordRows } from './record-rows.js';
 
 export interface IntakeLimits {
@@ -12,6 +25,9 @@ export interface IntakeLimits {
   maxBodyBytes: number;
   maxLineBytes: number;
   maxRecords: number;
+  maxDecompressionRatio: number;
+  receiveIdleMs: number;
+  minBodyBytesPerSecond: number;
 }
 
 /** COPY text that is collected before a database connection is taken: a small or slow call holds none while it sends. */
@@ -40,15 +56,24 @@ export class BodyIntake {
     options: { hashed: boolean; reader: BodyReader },
   ) {
     this.rows = new RecordRows(chunkSize);
-    this.pieces = decodeBody(body, encoding, limits.maxBodyBytes);
+    this.pieces = decodeBody(body, encoding, limits.maxBodyBytes, {
+      idleMs: limits.receiveIdleMs,
+      minBytesPerSecond: limits.minBodyBytesPerSecond,
+      maxRatio: limits.maxDecompressionRatio,
+    });
     this.hash = options.hashed ? createHash('sha256') : null;
     this.reader = options.reader;
     this.reader.sink = (line, row, raw, origin) => {
       if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
       const { error, orderingKeys } =
         origin?.error === undefined ? target.checkRow(row, raw) : { error: origin.error, orderingKeys: [] };
-      this.rows.add(line, raw, error, orderingKeys, origin?.originLine);
+      this.rows.add(line, raw, error, orderingKeys, origin);
     };
+  }
+
+  /** Whether all of the body is there: then its transaction does not wait for the client any more. */
+  get complete(): boolean {
+    return this.ended;
   }
 
   /** Reads until there is enough to be worth a transaction, or to the end. */
@@ -113,6 +138,9 @@ export class BodyIntake {
       if (error instanceof MalformedMidwayError) throw error;
       await this.pieces.return(undefined);
       if (error instanceof BodyTooLargeError) throw bodyTooLarge(this.limits.maxBodyBytes);
+      if (error instanceof DecompressionRatioError)
+        throw decompressionRatioExceeded(this.limits.maxDecompressionRatio);
+      if (error instanceof BodyTooSlowError) throw bodyTooSlow(this.limits);
       if (error instanceof LineLimitError) throw lineTooLong(error.line, this.limits.maxLineBytes);
       if (error instanceof TooManyRecordsError) throw tooManyRecords(this.limits.maxRecords);
       if (error instanceof UndecodableBodyError) throw undecodableBody(error);

@@ -1,6 +1,7 @@
 import type { DomainError, ProblemDetail } from '../../common/domain.error.js';
 import type { JsonObject } from '../../common/json.js';
 import type { RecordError } from '../../targets/target.js';
+import type { ByteRange } from './copy-rows.js';
 
 /** What the form it came in tells of a record besides its row. */
 export interface RecordOrigin {
@@ -8,6 +9,8 @@ export interface RecordOrigin {
   error?: RecordError;
   /** Line in the file of ours that it was downloaded in; `null` if that cannot be read. Absent: no such file. */
   originLine?: number | null;
+  /** The stored text as it lies in the body, where it does: spares encoding it again. */
+  received?: ByteRange;
 }
 
 /** Is told every record: its 1-based line, the row, and the row as the JSON text that is stored. */

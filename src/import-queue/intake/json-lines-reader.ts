@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import type { DomainError, ProblemDetail } from '../../common/domain.error.js';
 import type { JsonObject } from '../../common/json.js';
 import {
@@ -9,6 +9,7 @@ import {
   type RecordSink,
 } from './body-reader.js';
 import { emptyBody, malformedJsonLines } from './intake.errors.js';
+import type { ByteRange } from './copy-rows.js';
 import { findJsonSyntaxError } from './json-syntax.js';
 import { LineSplitter, LineTooLongError } from './line-splitter.js';
 import { findTooDeepNesting } from './nesting.js';
@@ -16,6 +17,8 @@ import { findTooDeepNesting } from './nesting.js';
 /** Levels of objects and arrays in one line. */
 export const MAX_NESTING = 64;
 
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const BLANK = /^[ \t\r]*$/;
 
@@ -84,19 +87,25 @@ export class JsonLinesReader implements BodyReader {
   }
 
   private readBlock(block: Buffer): void {
-    if (!isUtf8(block)) return this.readDamagedBlock(block);
-    const text = block.toString('utf8');
+    // In ASCII a character is a byte: one text for the block, and what is found in it lies at the same place in the bytes.
+    const ascii = isAscii(block) ? block.toString('latin1') : null;
+    const isSound = ascii !== null || isUtf8(block);
     let start = 0;
-    while (start < text.length) {
-      let end = text.indexOf('\n', start);
-      if (end === -1) end = text.length;
+    while (start < block.length) {
+      const found = ascii === null ? block.indexOf(LINE_FEED, start) : ascii.indexOf('\n', start);
+      const next = found === -1 ? block.length : found;
+      const end = next > start && block[next - 1] === CARRIAGE_RETURN ? next - 1 : next;
       this.line += 1;
-      this.readLine(text.slice(start, text.charCodeAt(end - 1) === 0x0d && end > start ? end - 1 : end));
-      start = end + 1;
+      if (!isSound && !isUtf8(block.subarray(start, end))) this.refuseEncoding(block.subarray(start, end));
+      else {
+        const raw = ascii === null ? block.toString('utf8', start, end) : ascii.slice(start, end);
+        this.readLine(raw, { bytes: block, start, end });
+      }
+      start = next + 1;
     }
   }
 
-  private readLine(raw: string): void {
+  private readLine(raw: string, received: ByteRange): void {
     let row: unknown;
     try {
       row = JSON.parse(raw);
@@ -118,20 +127,7 @@ export class JsonLinesReader implements BodyReader {
       this.refuse({ column: columnAt(raw, tooDeep), code: 'nesting_too_deep', message });
       return;
     }
-    if (this.errorCount === 0) this.sink(this.line, row as JsonObject, raw);
-  }
-
-  private readDamagedBlock(block: Buffer): void {
-    let start = 0;
-    while (start < block.length) {
-      const found = block.indexOf(0x0a, start);
-      const end = found === -1 ? block.length : found;
-      const line = block.subarray(start, end);
-      this.line += 1;
-      if (isUtf8(line)) this.readLine(line.toString().replace(/\r$/, ''));
-      else this.refuseEncoding(line);
-      start = end + 1;
-    }
+    if (this.errorCount === 0) this.sink(this.line, row as JsonObject, raw, { received });
   }
 
   private refuseSyntax(raw: string): void {

@@ -1,5 +1,7 @@
 import type { RecordError } from '../../targets/target.js';
-import { copyField, storableText } from '../../database/copy/copy-text.js';
+import { COPY_NULL, copyField, needsEscape, storableText } from '../../database/copy/copy-text.js';
+import type { RecordOrigin } from './body-reader.js';
+import { CopyRows, encodedField } from './copy-rows.js';
 import { ErrorTally } from './error-tally.js';
 import { OrderingKeys } from './ordering-keys.js';
 
@@ -15,10 +17,11 @@ export interface ChunkRow {
 
 /** Columns of `import_queue_record` in the order of the fields below, the batch id first. */
 const COLUMNS =
-  'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer, payload';
+  'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer';
+const NO_ERROR = `pending\t${COPY_NULL}\t${COPY_NULL}\t${COPY_NULL}`;
 /** Another statement for files that were downloaded here: all others need not carry an empty field through. */
-const RECORD_COPY = `COPY import_queue_record (${COLUMNS}) FROM STDIN`;
-const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line) FROM STDIN`;
+const RECORD_COPY = `COPY import_queue_record (${COLUMNS}, payload) FROM STDIN`;
+const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line, payload) FROM STDIN`;
 
 /**
  * Collects records as rows of COPY text and cuts them into chunks. The batch id is put in front when rows are
@@ -28,11 +31,9 @@ export class RecordRows {
   totalCount = 0;
   invalidCount = 0;
   chunkCount = 0;
-  /** Characters collected and not yet taken. */
-  pendingLength = 0;
   /** Why records were refused. */
   readonly errorGroups = new ErrorTally();
-  private rows: string[] = [];
+  private readonly rows = new CopyRows();
   private hasOrigin = false;
   private finished: ChunkRow[] = [];
   private open: ChunkRow | null = null;
@@ -40,22 +41,27 @@ export class RecordRows {
 
   constructor(private readonly chunkSize: number) {}
 
-  /** @param originLine as `RecordOrigin` has it; given for all records of a batch or for none */
+  /** Bytes collected and not yet taken. */
+  get pendingLength(): number {
+    return this.rows.length;
+  }
+
+  /** @param origin its `originLine` is given for all records of a batch or for none */
   add(
     line: number,
     payload: string,
     error: RecordError | null,
     orderingKeys: readonly string[],
-    originLine?: number | null,
+    { originLine, received }: Pick<RecordOrigin, 'originLine' | 'received'> = {},
   ): void {
-    const ending = originLine === undefined ? '' : `\t${originLine ?? '\\N'}`;
-    const row =
-      error === null
-        ? `\t${line}\tpending\t\\N\t\\N\t\\N\t${copyField(payload)}${ending}\n`
-        : `\t${line}\tinvalid\t${errorFields(error)}\t${copyField(payload)}${ending}\n`;
+    const field = received === undefined || needsEscape(payload) ? encodedField(payload) : received;
     this.hasOrigin = originLine !== undefined;
-    this.rows.push(row);
-    this.pendingLength += row.length;
+    if (error === null && !this.hasOrigin) this.rows.addPending(line, field);
+    else {
+      const state = error === null ? NO_ERROR : `invalid\t${errorFields(error)}`;
+      const origin = this.hasOrigin ? `\t${originLine ?? COPY_NULL}` : '';
+      this.rows.add(line, `\t${state}${origin}\t`, field);
+    }
     this.totalCount += 1;
 
     const chunk = (this.open ??= this.newChunk(line));
@@ -82,11 +88,7 @@ export class RecordRows {
 
   /** The rows collected so far as COPY text of that batch. */
   takeRows(batchId: number): Buffer {
-    const prefix = String(batchId);
-    const text = this.rows.length === 0 ? '' : prefix + this.rows.join(prefix);
-    this.rows = [];
-    this.pendingLength = 0;
-    return Buffer.from(text);
+    return this.rows.take(batchId);
   }
 
   /** The chunks that are complete and were not taken before. */

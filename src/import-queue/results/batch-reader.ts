@@ -5,7 +5,7 @@ import { AppConfig } from '../../config/config.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { UI_CREATION_PATH } from '../creation-path.js';
 import { selectPreviewCounts } from '../preview/select-preview.js';
-import { batchNotFound } from './batch.errors.js';
+import { batchExpired, batchNotFound } from './batch.errors.js';
 import { type BatchResource, batchResource } from './batch-resource.js';
 import { type BatchRow, selectBatches } from './select-batches.js';
 import { selectUpload } from './select-upload.js';
@@ -38,6 +38,16 @@ export class BatchReader {
     });
     if (row === undefined) throw batchNotFound(id);
     if (principal !== undefined) assertMayUse(principal, row.importProcessId);
+    return row;
+  }
+
+  /**
+   * The same, for whoever reads its records next.
+   * @throws DomainError also 410 `batch_expired`
+   */
+  async rowWithRecords(id: number, principal?: Principal): Promise<BatchRow> {
+    const row = await this.row(id, principal);
+    if (row.expiredAt !== null) throw batchExpired(id, row.expiredAt);
     return row;
   }
 }

@@ -24,6 +24,8 @@ export interface BatchResource {
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
+  /** When its retention was over; its records answer 410 since then. */
+  expiredAt: string | null;
   progress: BatchProgress;
   retryOf: number | null;
   createdBy: string;
@@ -80,6 +82,7 @@ export function batchResource(
     createdAt: row.createdAt.toISOString(),
     startedAt: row.startedAt?.toISOString() ?? null,
     finishedAt: row.finishedAt?.toISOString() ?? null,
+    expiredAt: row.expiredAt?.toISOString() ?? null,
     progress: progressOf(row),
     retryOf: row.retryOf,
     createdBy: row.createdBy,
@@ -87,7 +90,11 @@ export function batchResource(
     failureReason: row.failureReason,
     understood: upload?.understood ?? null,
     summary: upload === null ? null : summaryOf(row, upload),
-    links: batchLinks(row.id, row.status, isRetriable(recordCounts) && row.retriedBy === null),
+    links: batchLinks(
+      row.id,
+      row.status,
+      isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
+    ),
   };
 }
 

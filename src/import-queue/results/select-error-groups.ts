@@ -21,6 +21,14 @@ export interface ErrorGroups {
 const EXAMINED = 5000;
 const GROUPS = 20;
 
+/** What differs from record to record, in the syntax that PostgreSQL and JavaScript share. */
+const VARIABLE = '"[^"]*"|[0-9]+';
+
+/** The pattern a record's message falls under. */
+export function errorPattern(message: string): string {
+  return [...message].slice(0, 500).join('').replace(new RegExp(VARIABLE, 'g'), '…');
+}
+
 /** Why records of the batch were refused, most frequent cause first. Looks at the first few thousand only. */
 export async function selectErrorGroups(sql: Sql, batchId: number): Promise<ErrorGroups> {
   const statuses = statusesOf('failed');
@@ -41,7 +49,7 @@ export async function selectErrorGroups(sql: Sql, batchId: number): Promise<Erro
      SELECT code, pattern, count(*) AS count, min(line_number) AS "sampleLine",
        (array_agg(message ORDER BY line_number))[1] AS "sampleMessage", (SELECT count(*) FROM refused) AS examined
      FROM (
-       SELECT *, regexp_replace(message, '"[^"]*"|[0-9]+', '…', 'g') AS pattern FROM refused
+       SELECT *, regexp_replace(message, '${VARIABLE}', '…', 'g') AS pattern FROM refused
      ) described
      GROUP BY code, pattern
      ORDER BY count(*) DESC, min(line_number)

@@ -10,6 +10,8 @@ const MOST_FIELDS = 20;
 export interface MultipartFile {
   /** Fields that came before the file. */
   fields: ReadonlyMap<string, string>;
+  /** As the client calls it. */
+  fileName: string | undefined;
   /** Ends when the file does; is destroyed when the rest of the request cannot be read. */
   file: Readable;
 }
@@ -38,7 +40,7 @@ export function openMultipartFile(request: IncomingMessage): Promise<MultipartFi
         fail(damaged('the field mapping must stand before the file'));
       fields.set(name, value);
     });
-    parser.on('file', (name: string, stream: Readable) => {
+    parser.on('file', (name: string, stream: Readable, fileName?: string) => {
       stream.on('error', fail);
       if (name !== 'file' || file !== undefined) {
         stream.resume();
@@ -49,7 +51,7 @@ export function openMultipartFile(request: IncomingMessage): Promise<MultipartFi
       // Whoever reads it is thrown the error; until somebody does, it would end the process.
       file.on('error', () => undefined);
       stream.pipe(file, { end: false });
-      resolve({ fields, file });
+      resolve({ fields, fileName, file });
     });
     parser.on('error', (error: unknown) => fail(damaged((error as Error).message, error)));
     parser.on('finish', () => (file === undefined ? fail(noFile()) : file.end()));

@@ -1,9 +1,10 @@
-import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
 import { CurrentPrincipal, type AuthenticatedRequest } from '../../auth/current-principal.decorator.js';
 import type { Principal } from '../../auth/principal.js';
 import { RequirePermission } from '../../auth/require-permission.decorator.js';
 import { validateQuery } from '../../common/http/validate-query.js';
+import { AdmissionInterceptor } from '../admission/admission.interceptor.js';
 import { UploadDto } from '../dto/upload.dto.js';
 import type { BatchResource } from '../results/batch-resource.js';
 import { UploadDocs } from './upload.docs.js';
@@ -17,6 +18,7 @@ export class UploadsController {
   @Post('Uploads')
   @HttpCode(202)
   @RequirePermission('BeginWorkflowImportProcess')
+  @UseInterceptors(AdmissionInterceptor)
   @UploadDocs()
   async upload(
     @Req() request: AuthenticatedRequest,

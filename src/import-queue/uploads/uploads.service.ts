@@ -17,7 +17,7 @@ import { BatchReader } from '../results/batch-reader.js';
 import type { BatchResource } from '../results/batch-resource.js';
 import type { UploadFindings } from '../upload-findings.js';
 import { findColumns, knownColumns } from './column-findings.js';
-import { openMultipartFile } from './multipart-file.js';
+import { openMultipartFile, type MultipartFile } from './multipart-file.js';
 import { saveMapping, savedMapping } from './saved-mapping.js';
 import { delimiterOf, encodingOf, readMapping } from './upload-parameters.js';
 
@@ -38,6 +38,15 @@ export class UploadsService {
    * @throws DomainError as CreateBatch does, and for files that are neither CSV nor JSON Lines
    */
   async upload(dto: UploadDto, request: IncomingMessage, principal: Principal): Promise<BatchResource> {
+    return this.take(dto, () => openMultipartFile(request), principal);
+  }
+
+  /** The same, of a file that may be opened already. */
+  async take(
+    dto: UploadDto,
+    open: () => Promise<MultipartFile>,
+    principal: Principal,
+  ): Promise<BatchResource> {
     assertMayUse(principal, dto.importProcessId);
     const { delimiter, encoding } = {
       delimiter: delimiterOf(dto.delimiter),
@@ -49,7 +58,7 @@ export class UploadsService {
       process.version,
       process.workflowVersion,
     );
-    const { fields, file } = await openMultipartFile(request);
+    const { fields, file } = await open();
     const given = readMapping(fields.get('mapping') ?? dto.mapping);
     const saved = await savedMapping(this.database, process.id);
     const { maxLineBytes, chunkSize } = this.config;

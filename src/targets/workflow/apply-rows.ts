@@ -1,22 +1,31 @@
 import { isDataError, isUniqueViolation } from '../../database/postgres-error.js';
+import type { Transaction } from '../../database/transaction.js';
 import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
 import { IdentifierReader } from '../../workflows/rows/identifier-reader.js';
 import type { ParsedRow } from '../../workflows/rows/parsed-row.js';
-import type { ChunkContext, RecordOutcome } from '../target.js';
+import type { RecordOutcome } from '../target.js';
 import { findMatches } from './find-matches.js';
 import { refusedByDatabase } from './refused-by-database.js';
 import { resolveRows, type ResolutionRules, type ResolvedRow } from './resolve-rows.js';
 import { selectNow } from './sql/select-now.js';
-import { writeEffects } from './write-effects.js';
+import { writeEffects, type EffectOrigin } from './write-effects.js';
 
 /** How often rows look again because somebody else has created meanwhile what they were about to create. */
 const LONGEST_RACE = 5;
+
+/** What rows are performed in. A `ChunkContext` is one. */
+export interface ApplicationContext extends EffectOrigin {
+  transaction: Transaction;
+  compiled: CompiledWorkflowTarget;
+  /** The only instance that the rows may be about. */
+  chosenId?: number;
+}
 
 /** Performs rows of one chunk, in line order and set-based, inside the chunk's transaction. */
 export class RowApplication {
   private rules: ResolutionRules | undefined;
 
-  constructor(private readonly context: ChunkContext<CompiledWorkflowTarget>) {}
+  constructor(private readonly context: ApplicationContext) {}
 
   /**
    * One outcome per row. All rows are written together; when PostgreSQL refuses a value, the guilty row is found by
@@ -49,10 +58,13 @@ export class RowApplication {
   }
 
   private async attempt(rows: readonly ParsedRow[]): Promise<RecordOutcome[]> {
-    const { transaction, compiled } = this.context;
-    const matches = await findMatches(transaction, compiled.workflowId, rows);
+    const { transaction, compiled, chosenId } = this.context;
+    const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
+      chosenId,
+      mayCreate: compiled.configuration.onNoMatch === 'create',
+    });
     this.rules ??= rulesOf(compiled, await selectNow(transaction));
-    const resolution = resolveRows(rows, matches, this.rules);
+    const resolution = resolveRows(rows, matches, this.rules, chosen);
     await writeEffects(resolution, this.context, this.rules.now);
     return resolution.rows.map(toOutcome);
   }
@@ -69,6 +81,7 @@ export function rulesOf(
   return {
     configuration,
     actsOnTerminal: step?.actsOnTerminal ?? false,
+    atStep: step?.kind === 'dataEntry' ? step.name : undefined,
     firstStep: definition.steps.find(({ kind }) => kind === 'dataEntry')?.name ?? null,
     fold: (name, written) => readers.get(name)?.fold(written) ?? written,
     effects,

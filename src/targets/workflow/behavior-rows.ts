@@ -4,7 +4,7 @@ import type { BehaviorRow } from './sql/insert-behaviors.js';
 
 export interface BehaviorOrigin {
   workflow: string;
-  batchId: number;
+  batchId: number | null;
   /** ISO 8601. */
   now: string;
 }
@@ -41,7 +41,8 @@ function webhookBody(
   instanceId: number,
   { workflow, batchId, now }: BehaviorOrigin,
 ): string {
-  const head = JSON.stringify({ workflow, action, instanceId, batchId, line, status, step }).slice(1, -1);
+  const source = { batchId, line: batchId === null ? null : line };
+  const head = JSON.stringify({ workflow, action, instanceId, ...source, status, step }).slice(1, -1);
   const timestamp = JSON.stringify(now);
   return `{"type":"workflow.action.performed","timestamp":${timestamp},"data":{${head},"attributes":${attributes},"changes":${changes}}}`;
 }

@@ -1,6 +1,8 @@
 import type { Sql, Transaction } from '../../database/transaction.js';
 import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
-import { type StoredInstance, storedValuesOf } from './instance-state.js';
+import { storedValuesOf, type StoredInstance } from './instance-state.js';
+import { decidingIdentifiers, hasSharedOnly } from './deciding-identifiers.js';
+import { isCrowd } from './identifier-index.js';
 import type { Match } from './resolve-rows.js';
 import { findCarriers } from './sql/find-carriers.js';
 import { lockInstances } from './sql/lock-instances.js';
@@ -10,22 +12,40 @@ import { selectInstances } from './sql/select-instances.js';
 /** How often identifiers may move to other instances while we wait for the locks of those that had them. */
 const MOST_LOOKS = 5;
 
+/** What rows find. `chosen`: the instance that was chosen by its id, if one was. */
+export interface Matches {
+  matches: Match[];
+  chosen: StoredInstance | null;
+}
+
+export interface MatchOptions {
+  /** Another instance to lock with those the rows find. */
+  chosenId?: number | undefined;
+  /** Whether a row that finds nothing creates something. */
+  mayCreate: boolean;
+}
+
 /** The instances the rows find, locked: nobody changes them before this transaction ends. */
 export async function findMatches(
   transaction: Transaction,
   workflowId: number,
   rows: readonly ParsedRow[],
-): Promise<Match[]> {
-  const identifiers = rows.flatMap((row) => row.identifiers);
-  if (identifiers.length === 0) return [];
+  { chosenId, mayCreate }: MatchOptions,
+): Promise<Matches> {
+  const identifiers = rows.flatMap(decidingIdentifiers);
+  if (identifiers.length === 0 && chosenId === undefined) return { matches: [], chosen: null };
   let found = await findIdentifiers(transaction, workflowId, identifiers);
-  if (identifiers.some((identifier) => !identifier.unique && !found.has(identifier))) {
+  const foundNothing = (row: ParsedRow) =>
+    row.identifiers.length > 1 || row.identifiers.some((identifier) => !found.has(identifier));
+  if (mayCreate && rows.some((row) => hasSharedOnly(row) && foundNothing(row))) {
     await lockSharedValues(transaction, workflowId);
     found = await findIdentifiers(transaction, workflowId, identifiers);
   }
   for (let look = 1; ; look += 1) {
-    const { matches, moved } = await readCarriers(found, (ids) => lockInstances(transaction, ids));
-    if (!moved || look === MOST_LOOKS) return matches;
+    const { moved, ...locked } = await readCarriers(found, chosenId, (each) =>
+      lockInstances(transaction, each),
+    );
+    if (!moved || look === MOST_LOOKS) return locked;
     found = await findIdentifiers(transaction, workflowId, identifiers);
   }
 }
@@ -36,10 +56,10 @@ export async function lookUpMatches(
   workflowId: number,
   rows: readonly ParsedRow[],
 ): Promise<Match[]> {
-  const identifiers = rows.flatMap((row) => row.identifiers);
+  const identifiers = rows.flatMap(decidingIdentifiers);
   if (identifiers.length === 0) return [];
   const found = await findIdentifiers(sql, workflowId, identifiers);
-  const { matches } = await readCarriers(found, (ids) => selectInstances(sql, ids));
+  const { matches } = await readCarriers(found, undefined, (ids) => selectInstances(sql, ids));
   return matches;
 }
 
@@ -70,14 +90,21 @@ async function findIdentifiers(
 
 async function readCarriers(
   found: Found,
+  chosenId: number | undefined,
   read: (ids: readonly number[]) => Promise<StoredInstance[]>,
-): Promise<{ matches: Match[]; moved: boolean }> {
-  if (found.size === 0) return { matches: [], moved: false };
-  const ids = [...new Set([...found.values()].flat())].sort((a, b) => a - b);
+): Promise<Matches & { moved: boolean }> {
+  if (found.size === 0 && chosenId === undefined) return { matches: [], chosen: null, moved: false };
+  const told = [...found.values()].filter((carriers) => !isCrowd(carriers)).flat();
+  if (chosenId !== undefined) told.push(chosenId);
+  const ids = [...new Set(told)].sort((a, b) => a - b);
   const instances = new Map((await read(ids)).map((instance) => [instance.id, instance]));
   const matches: Match[] = [];
   let moved = false;
   for (const [{ name, value }, carriers] of found) {
+    if (isCrowd(carriers)) {
+      matches.push({ name, value, instance: null });
+      continue;
+    }
     for (const id of carriers) {
       const instance = instances.get(id);
       if (instance !== undefined && storedValuesOf(instance, name).includes(value)) {
@@ -87,5 +114,6 @@ async function readCarriers(
       }
     }
   }
-  return { matches, moved };
+  const chosen = chosenId === undefined ? null : (instances.get(chosenId) ?? null);
+  return { matches, chosen, moved };
 }

@@ -7,9 +7,19 @@ import type { InstanceState } from './instance-state.js';
  */
 export const MOST_CARRIERS = 10;
 
+export function isCrowd(carriers: readonly unknown[]): boolean {
+  return carriers.length > MOST_CARRIERS;
+}
+
 /** Which instances carry an identifier, as the rows so far have left them. */
 export class IdentifierIndex {
   private readonly carriers = new Map<string, InstanceState[]>();
+  private readonly crowds = new Set<string>();
+
+  /** More carry it than were looked up, and more than a chunk takes it from. */
+  addCrowd({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): void {
+    this.crowds.add(keyOf(name, value));
+  }
 
   add({ name, value }: Pick<IdentifierValue, 'name' | 'value'>, instance: InstanceState): void {
     const key = keyOf(name, value);
@@ -21,15 +31,17 @@ export class IdentifierIndex {
   remove(name: string, value: string, instance: InstanceState): void {
     const key = keyOf(name, value);
     const carriers = this.carriers.get(key);
-    if (carriers === undefined || carriers.length > MOST_CARRIERS) return;
+    if (carriers === undefined || isCrowd(carriers)) return;
     this.carriers.set(
       key,
       carriers.filter((carrier) => carrier !== instance),
     );
   }
 
-  find({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): readonly InstanceState[] {
-    return this.carriers.get(keyOf(name, value)) ?? NONE;
+  find({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): readonly InstanceState[] | 'crowd' {
+    const key = keyOf(name, value);
+    const carriers = this.carriers.get(key) ?? NONE;
+    return this.crowds.has(key) || isCrowd(carriers) ? 'crowd' : carriers;
   }
 }
 

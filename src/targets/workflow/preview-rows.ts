@@ -23,7 +23,7 @@ export class RowPreview implements EarlierInstances {
     const { sql, compiled } = this.context;
     this.rules ??= rulesOf(compiled, await selectNow(sql));
     const matches = await lookUpMatches(sql, compiled.workflowId, rows);
-    const resolution = resolveRows(rows, matches, this.rules, this);
+    const resolution = resolveRows(rows, matches, this.rules, null, this);
     for (const instance of new Set(resolution.effects.map((effect) => effect.instance))) {
       if (this.mayBeFound(instance, occursLater)) this.keep(instance);
     }

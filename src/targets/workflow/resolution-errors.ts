@@ -2,13 +2,16 @@ import { jsonPointer } from '../../common/json-pointer.js';
 import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
 import { quoted } from '../../workflows/rows/row-errors.js';
 import type { RecordError } from '../target.js';
+import { decidingIdentifiers, hasSharedOnly } from './deciding-identifiers.js';
 
 /** Nothing is found, and nothing may be created. */
-export function noMatch({ identifiers }: ParsedRow): RecordError {
+export function noMatch(row: ParsedRow): RecordError {
+  const { identifiers } = row;
+  const conjunction = hasSharedOnly(row) ? ' and ' : ' or ';
   const message =
     identifiers.length === 0
       ? 'the row has no identifier, so it finds nothing, and this import process creates nothing'
-      : `nothing has ${named(identifiers, ' or ')}, and this import process creates nothing`;
+      : `nothing has ${named(decidingIdentifiers(row), conjunction)}, and this import process creates nothing`;
   return { code: 'no_match', message };
 }
 
@@ -23,10 +26,27 @@ export function instanceCompleted({ action }: ParsedRow): RecordError {
   return { code: 'instance_completed', message };
 }
 
-export function severalInstances(identifier: IdentifierValue): RecordError {
+/** The action stands in a data entry step, and the instance at another. */
+export function instanceElsewhere({ action }: ParsedRow, step: string | null): RecordError {
+  const place = step === null ? 'at no step' : `at the step ${quoted(step)}`;
+  const message = `it stands ${place}, and the actions of the step ${quoted(action.step)} are performed on what stands there`;
+  return { code: 'instance_elsewhere', message };
+}
+
+/** The instance was chosen by its id, and the identifier is that of another. */
+export function notTheChosen(identifier: IdentifierValue): RecordError {
   return ambiguousMatch(
     identifier,
-    `several have ${named([identifier], '')}; add an identifier that only one has`,
+    `another one has ${named([identifier], '')}; correct it, or leave it out`,
+  );
+}
+
+export function severalInstances(identifiers: readonly IdentifierValue[]): RecordError {
+  const [first] = identifiers;
+  if (first === undefined) throw new Error('several instances were found by no identifier');
+  return ambiguousMatch(
+    first,
+    `several have ${named(identifiers, ' and ')}; add an identifier that only one has`,
   );
 }
 

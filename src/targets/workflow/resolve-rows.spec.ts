@@ -6,13 +6,14 @@ import { MOST_CARRIERS } from './identifier-index.js';
 import type { StoredInstance } from './instance-state.js';
 import { resolveRows, type Match, type ResolutionRules, type Resolution } from './resolve-rows.js';
 
-const NAMES = { uid: ':UniqueId', email: ':Email', member: ':Member' };
+const NAMES = { uid: ':UniqueId', email: ':Email', member: ':Member', role: ':Role' };
 
 interface RowText {
-  /** `uid`, `email` (found whatever the case) and `member` (several may have it) are identifiers. */
+  /** `uid`, `email` (found whatever the case) `member` and `role` (several may have it) are identifiers. */
   uid?: string;
   email?: string;
   member?: string;
+  role?: string;
   primary?: PrimaryEffect;
   values?: Record<string, JsonValue>;
 }
@@ -28,7 +29,7 @@ const rowsOf = (...texts: RowText[]): ParsedRow[] =>
         name: NAMES[key],
         value: fold(NAMES[key], identifiers[key]!),
         written: identifiers[key]!,
-        unique: key !== 'member',
+        unique: key === 'uid' || key === 'email',
       })),
     values: new Map(Object.entries(values)),
   }));
@@ -129,11 +130,57 @@ describe('what becomes of a row', () => {
       ['1 rejected ambiguous_match'],
     ],
     [
-      'is rejected when an identifier that is not unique finds another instance than one that is',
+      'updates what a unique identifier finds, whoever else has one that is not unique',
       [{ uid: 'M-5', member: 'M-1' }],
       [...ada, ...first],
       {},
+      ['1 updated #5'],
+    ],
+    [
+      'creates what a unique identifier does not find, whoever has one that is not unique',
+      [
+        { uid: 'A-9', member: 'M-1' },
+        { uid: 'A-10', member: 'M-1' },
+      ],
+      first,
+      {},
+      ['1 created #new1', '2 created #new2'],
+    ],
+    [
+      'finds by identifiers that are not unique what has all of them',
+      [
+        { member: 'M-1', role: 'R-2' },
+        { member: 'M-2', role: 'R-2' },
+        { member: 'M-1', role: 'R-3' },
+      ],
+      [
+        ...stored(7, { ':Member': 'M-1', ':Role': 'R-1' }),
+        ...stored(8, { ':Member': 'M-1', ':Role': 'R-2' }),
+        ...stored(9, { ':Member': 'M-2', ':Role': 'R-1' }),
+      ],
+      { onNoMatch: 'reject' },
+      ['1 unchanged #8', '2 rejected no_match', '3 rejected no_match'],
+    ],
+    [
+      'is rejected when several have all of the identifiers that are not unique',
+      [{ member: 'M-1', role: 'R-1' }],
+      [
+        ...stored(7, { ':Member': 'M-1', ':Role': 'R-1' }),
+        ...stored(8, { ':Member': 'M-1', ':Role': 'R-1' }),
+      ],
+      {},
       ['1 rejected ambiguous_match'],
+    ],
+    [
+      'finds among few what shares the other identifier with very many',
+      [{ member: 'M-1', role: 'R-1' }, { role: 'R-1' }],
+      [
+        ...stored(7, { ':Member': 'M-1', ':Role': 'R-1' }),
+        ...stored(8, { ':Member': 'M-1' }),
+        { name: ':Role', value: 'R-1', instance: null },
+      ],
+      {},
+      ['1 unchanged #7', '2 rejected ambiguous_match'],
     ],
     [
       'is rejected when the instance is completed',

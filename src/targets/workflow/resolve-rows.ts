@@ -2,6 +2,7 @@ import type { WorkflowTargetConfiguration } from '../../workflows/definition.js'
 import type { ActionEffect, ActionEffects } from '../../workflows/behaviors/action-effects.js';
 import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
 import type { RecordError } from '../target.js';
+import { decidingIdentifiers, hasSharedOnly } from './deciding-identifiers.js';
 import { IdentifierIndex } from './identifier-index.js';
 import { InstanceState, type Changes, type StoredInstance } from './instance-state.js';
 import { changeByEffects, owedBy, type OwedBehavior } from './perform-effects.js';
@@ -9,7 +10,9 @@ import {
   alreadyExists,
   differentInstances,
   instanceCompleted,
+  instanceElsewhere,
   noMatch,
+  notTheChosen,
   severalInstances,
 } from './resolution-errors.js';
 
@@ -17,6 +20,8 @@ export interface ResolutionRules {
   configuration: Pick<WorkflowTargetConfiguration, 'onNoMatch' | 'onMatch'>;
   /** Whether the step's actions may be performed on completed instances. */
   actsOnTerminal: boolean;
+  /** Of a data entry step: instances must stand at it for its actions to be performed. */
+  atStep?: string | undefined;
   /** Step a new instance stands at; `null` where the workflow has no data entry step. */
   firstStep: string | null;
   /** The form an identifier is found by (case-folded where the definition says so). */
@@ -27,12 +32,15 @@ export interface ResolutionRules {
   now: string;
 }
 
-/** An instance that carries an identifier of one of the rows. */
+/** An instance that carries an identifier of one of the rows; `null`: so many do that they were not looked up. */
 export interface Match {
   name: string;
   value: string;
-  instance: StoredInstance;
+  instance: StoredInstance | null;
 }
+
+type Found =
+  { instance: InstanceState | null; error?: undefined } | { instance?: undefined; error: RecordError };
 
 /** What became of one row. */
 export type ResolvedRow =
@@ -61,14 +69,16 @@ export interface Resolution {
 /**
  * Performs rows on the instances they find, in line order: a row sees what those before it did, as if each were
  * processed by itself.
+ * @param chosen the only instance that the rows may be about, whether or not they have an identifier of it
  */
 export function resolveRows(
   rows: readonly ParsedRow[],
   matches: readonly Match[],
   rules: ResolutionRules,
+  chosen: StoredInstance | null = null,
   earlier: EarlierInstances = NONE_EARLIER,
 ): Resolution {
-  return new RowResolver(matches, rules, earlier).resolve(rows);
+  return new RowResolver(matches, rules, chosen, earlier).resolve(rows);
 }
 
 /** Instances that rows before these have changed, where nothing of that is in the database. */
@@ -87,14 +97,22 @@ class RowResolver {
   private readonly updated = new Set<InstanceState>();
   private readonly effects: Effect[] = [];
   private readonly owed: OwedBehavior[] = [];
+  private readonly chosen: InstanceState | null;
 
   constructor(
     matches: readonly Match[],
     private readonly rules: ResolutionRules,
+    chosen: StoredInstance | null,
     private readonly earlier: EarlierInstances,
   ) {
     const states = new Map<number, InstanceState>();
+    this.chosen = chosen === null ? null : InstanceState.of(chosen);
+    if (chosen !== null && this.chosen !== null) states.set(chosen.id, this.chosen);
     for (const match of matches) {
+      if (match.instance === null) {
+        this.index.addCrowd(match);
+        continue;
+      }
       const { id } = match.instance;
       const state = states.get(id) ?? earlier.byId(id) ?? InstanceState.of(match.instance);
       states.set(id, state);
@@ -117,7 +135,7 @@ class RowResolver {
   private resolveRow(row: ParsedRow): ResolvedRow {
     const { line } = row;
     const { onNoMatch, onMatch } = this.rules.configuration;
-    const { instance, error } = this.find(row.identifiers);
+    const { instance, error } = this.find(row);
     if (error !== undefined) return { line, result: 'rejected', instance: null, error };
     if (instance === null) {
       if (onNoMatch === 'reject') return { line, result: 'rejected', instance, error: noMatch(row) };
@@ -128,25 +146,54 @@ class RowResolver {
     if (instance.isTerminal && !this.rules.actsOnTerminal) {
       return { line, result: 'rejected', instance, error: instanceCompleted(row) };
     }
+    const { atStep } = this.rules;
+    if (atStep !== undefined && instance.step !== atStep) {
+      return { line, result: 'rejected', instance, error: instanceElsewhere(row, instance.step) };
+    }
     return this.update(row, instance);
   }
 
+  private find(row: ParsedRow): Found {
+    const deciding = decidingIdentifiers(row);
+    if (this.chosen !== null) return this.findChosen(this.chosen, deciding);
+    return hasSharedOnly(row) ? this.findByShared(deciding) : this.findByUnique(deciding);
+  }
+
+  private findChosen(chosen: InstanceState, identifiers: readonly IdentifierValue[]): Found {
+    for (const identifier of identifiers.filter(({ unique }) => unique)) {
+      const carriers = this.index.find(identifier);
+      if (carriers === 'crowd' || carriers.some((carrier) => carrier !== chosen)) {
+        return { error: notTheChosen(identifier) };
+      }
+    }
+    return { instance: chosen };
+  }
+
   /** The instance that every identifier points at which points at any. */
-  private find(
-    identifiers: readonly IdentifierValue[],
-  ): { instance: InstanceState | null; error?: undefined } | { instance?: undefined; error: RecordError } {
+  private findByUnique(identifiers: readonly IdentifierValue[]): Found {
     let found: InstanceState | null = null;
     let foundBy: IdentifierValue | null = null;
     for (const identifier of identifiers) {
       const carriers = this.index.find(identifier);
+      // They were not unique once, when several got the value.
+      if (carriers === 'crowd' || carriers.length > 1) return { error: severalInstances([identifier]) };
       const [carrier] = carriers;
       if (carrier === undefined) continue;
-      if (carriers.length > 1) return { error: severalInstances(identifier) };
       if (foundBy !== null && carrier !== found) return { error: differentInstances(foundBy, identifier) };
       found = carrier;
       foundBy = identifier;
     }
     return { instance: found };
+  }
+
+  /** The instance that has all of the values. It is looked for among those that share one that few share. */
+  private findByShared(identifiers: readonly IdentifierValue[]): Found {
+    const carriers = identifiers.map((identifier) => this.index.find(identifier));
+    if (carriers.some(({ length }) => length === 0)) return { instance: null };
+    const few = carriers.find((each) => each !== 'crowd');
+    const fitting = few?.filter((each) => identifiers.every((identifier) => this.carries(each, identifier)));
+    if (fitting === undefined || fitting.length > 1) return { error: severalInstances(identifiers) };
+    return { instance: fitting[0] ?? null };
   }
 
   private create(row: ParsedRow): ResolvedRow {

@@ -1,5 +1,5 @@
+import type { Transaction } from '../../database/transaction.js';
 import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
-import type { ChunkContext } from '../target.js';
 import { behaviorRow } from './behavior-rows.js';
 import { storedValuesOf, type InstanceState } from './instance-state.js';
 import type { Resolution } from './resolve-rows.js';
@@ -11,13 +11,25 @@ import { insertInstances, type InstanceRow } from './sql/insert-instances.js';
 import { insertLog } from './sql/insert-log.js';
 import { updateInstances } from './sql/update-instances.js';
 
+/** Where effects come from, as the log tells it. */
+export interface EffectOrigin {
+  /** `null` for what was not imported; it then comes from no line either. */
+  batchId: number | null;
+  actor: string;
+}
+
+interface WritingContext extends EffectOrigin {
+  transaction: Transaction;
+  compiled: CompiledWorkflowTarget;
+}
+
 /**
  * Writes what rows came to. New instances have their ids afterwards.
  * @throws 23505 when another transaction has given a unique identifier to another instance
  */
 export async function writeEffects(
   { created, updated, effects, owed }: Resolution,
-  { transaction, compiled: { workflowId, definition }, ...who }: ChunkContext<CompiledWorkflowTarget>,
+  { transaction, compiled: { workflowId, definition }, batchId, actor }: WritingContext,
   now: string,
 ): Promise<void> {
   await giveIds(created, (count) => allocateInstanceIds(transaction, count));
@@ -28,13 +40,13 @@ export async function writeEffects(
   await updateInstances(transaction, updated.map(toRow));
   await insertLog(
     transaction,
-    who,
+    { batchId, actor },
     effects.map(({ instance, ...effect }) => ({ ...effect, instanceId: idOf(instance) })),
   );
-  const origin = { workflow: definition.name, batchId: who.batchId, now };
+  const origin = { workflow: definition.name, batchId, now };
   await insertBehaviors(
     transaction,
-    who.batchId,
+    batchId,
     owed.map((behavior) => behaviorRow(behavior, idOf(behavior.instance), origin)),
   );
 }

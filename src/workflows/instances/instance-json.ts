@@ -9,6 +9,7 @@ function object(members: readonly (readonly [name: string, json: string])[]): st
 
 /** What the route of one instance answers besides; JSON texts. */
 export interface InstanceStory {
+  operation?: string;
   log: string;
   behaviors: string;
 }

@@ -26,6 +26,7 @@ import type { ListInstancesDto } from './dto/list-instances.dto.js';
 import type { PageDto } from './dto/page.dto.js';
 import { InstanceColumns } from './instance-columns.js';
 import { behaviorsJson, instanceJson, logEntryJson, pageJson } from './instance-json.js';
+import { readAttribute } from './read-attribute.js';
 import { readIdentifier } from './read-identifier.js';
 import { selectInstances, type InstanceRow, type InstanceSelection } from './select-instances.js';
 import { selectLog } from './select-log.js';
@@ -71,18 +72,17 @@ export class InstancesService {
 
   /**
    * One instance and a page of its log, newest first.
+   * @param operation what has just been done to it, if anything was
    * @throws DomainError 404 `workflow_not_found` or `workflow_instance_not_found`, 403 `workflow_not_allowed`
    */
-  async instance(name: string, id: number, query: PageDto, principal: Principal): Promise<JsonPage> {
-    const { workflowId } = await this.workflow(name, principal);
-    const { rows } = await selectInstances(this.database, {
-      workflowId,
-      id,
-      order: 'newest first',
-      limit: 1,
-    });
-    const [row] = rows;
-    if (row === undefined) throw workflowInstanceNotFound(name, String(id));
+  async instance(
+    name: string,
+    id: number,
+    query: PageDto,
+    principal: Principal,
+    operation?: string,
+  ): Promise<JsonPage> {
+    const row = await this.row(await this.workflow(name, principal), id);
     const after = query.after === undefined ? undefined : Number(decodeCursor(LOG, query.after)[0]);
     const entries = await selectLog(this.database, id, query.limit + 1, after);
     const shown = entries.slice(0, query.limit);
@@ -91,7 +91,17 @@ export class InstancesService {
       entries.length > shown.length && last !== undefined ? encodeCursor(LOG, [last.id]) : null;
     const log = pageJson(shown.map(logEntryJson), nextCursor);
     const behaviors = behaviorsJson(await selectBehaviors(this.database, id, MOST_BEHAVIORS));
-    return { json: instanceJson(name, row, { log, behaviors }), nextCursor };
+    const story = {
+      ...(operation !== undefined && { operation: JSON.stringify(operation) }),
+      log,
+      behaviors,
+    };
+    return { json: instanceJson(name, row, story), nextCursor };
+  }
+
+  /** @throws DomainError 404 `workflow_instance_not_found` */
+  async assertExists(workflow: StoredWorkflowDefinition, id: number): Promise<void> {
+    await this.row(workflow, id);
   }
 
   /**
@@ -100,14 +110,7 @@ export class InstancesService {
    * `workflow_not_allowed`, 409 `state_conflict` while it is being sent
    */
   async resend(name: string, id: number, behaviorId: number, principal: Principal): Promise<StoredBehavior> {
-    const { workflowId } = await this.workflow(name, principal);
-    const { rows } = await selectInstances(this.database, {
-      workflowId,
-      id,
-      order: 'newest first',
-      limit: 1,
-    });
-    if (rows.length === 0) throw workflowInstanceNotFound(name, String(id));
+    await this.row(await this.workflow(name, principal), id);
     const isOwedAgain = await resendBehavior(this.database, id, behaviorId);
     const behavior = await selectBehavior(this.database, id, behaviorId);
     if (behavior === undefined) throw behaviorNotFound(String(behaviorId));
@@ -164,6 +167,13 @@ export class InstancesService {
     }
   }
 
+  private async row({ workflowId, definition }: StoredWorkflowDefinition, id: number): Promise<InstanceRow> {
+    const selection = { workflowId, id, order: 'newest first', limit: 1 } as const;
+    const [row] = (await selectInstances(this.database, selection)).rows;
+    if (row === undefined) throw workflowInstanceNotFound(definition.name, String(id));
+    return row;
+  }
+
   private async workflow(name: string, principal: Principal): Promise<StoredWorkflowDefinition> {
     const workflow = await this.definitions.current(name);
     const { importProcessIds } = principal;
@@ -174,12 +184,16 @@ export class InstancesService {
   }
 }
 
-type Conditions = Pick<InstanceSelection, 'workflowId' | 'status' | 'identifier'>;
+type Conditions = Pick<InstanceSelection, 'workflowId' | 'attribute' | 'identifier' | 'status'>;
 
 function conditions(
   { workflowId, definition }: StoredWorkflowDefinition,
-  { status, identifier }: Pick<ListInstancesDto, 'status' | 'identifier'>,
+  { attribute, identifier, status }: Pick<ListInstancesDto, 'attribute' | 'identifier' | 'status'>,
 ): Conditions {
-  const found = identifier === undefined ? undefined : readIdentifier(identifier, definition.identifiers);
-  return { workflowId, status, identifier: found };
+  return {
+    workflowId,
+    status,
+    identifier: identifier === undefined ? undefined : readIdentifier(identifier, definition.identifiers),
+    attribute: attribute === undefined ? undefined : readAttribute(attribute, definition.attributes),
+  };
 }

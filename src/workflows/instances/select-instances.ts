@@ -1,5 +1,6 @@
 import type { Sql } from '../../database/transaction.js';
 import type { InstanceStatus } from '../entities/workflow-instance.entity.js';
+import type { AttributeValue } from './read-attribute.js';
 
 /** An instance as it is stored. */
 export interface InstanceRow {
@@ -26,6 +27,7 @@ export interface InstanceSelection {
   id?: number | undefined;
   status?: InstanceStatus | undefined;
   identifier?: IdentifierValue | undefined;
+  attribute?: AttributeValue | undefined;
   limit: number;
 }
 
@@ -40,7 +42,7 @@ const PAGE_BYTES = 1024 * 1024;
 
 /** One page of instances. pg_column_size of an attribute set reads its header only. */
 export async function selectInstances(sql: Sql, selection: InstanceSelection): Promise<InstanceRows> {
-  const { workflowId, order, after, id, status, identifier, limit } = selection;
+  const { workflowId, order, after, id, status, identifier, attribute, limit } = selection;
   const [comparison, direction] = order === 'newest first' ? ['<', 'DESC'] : ['>', 'ASC'];
   const values: unknown[] = [workflowId, limit, PAGE_BYTES];
   const parameter = (value: unknown) => `$${values.push(value)}`;
@@ -48,6 +50,12 @@ export async function selectInstances(sql: Sql, selection: InstanceSelection): P
   if (after !== undefined) conditions.push(`i.workflow_instance_id ${comparison} ${parameter(after)}`);
   if (id !== undefined) conditions.push(`i.workflow_instance_id = ${parameter(id)}`);
   if (status !== undefined) conditions.push(`i.status = ${parameter(status)}`);
+  if (attribute !== undefined) {
+    const { name, value } = attribute;
+    // Contained: a list that has the options, anything else if it is equal.
+    if (value === null) conditions.push(`NOT i.attributes ? ${parameter(name)}`);
+    else conditions.push(`i.attributes @> ${parameter(JSON.stringify({ [name]: value }))}::jsonb`);
+  }
   let source = 'workflow_instance i';
   if (identifier !== undefined) {
     source = 'workflow_identifier d JOIN workflow_instance i USING (workflow_instance_id)';

@@ -20,7 +20,7 @@ export interface BehaviorRow {
 
 export function insertBehaviors(
   transaction: Transaction,
-  batchId: number,
+  batchId: number | null,
   behaviors: readonly BehaviorRow[],
 ): Promise<void> {
   return copyRows(
@@ -29,7 +29,7 @@ export function insertBehaviors(
        recipient, subject, text_body, html_body, json_body, secret, status, last_error)`,
     behaviors,
     (row) => [
-      ...[row.instanceId, batchId, row.line, row.number, row.action, row.kind],
+      ...[row.instanceId, batchId, batchId === null ? null : row.line, row.number, row.action, row.kind],
       ...[row.recipient, row.subject, row.textBody, row.htmlBody, row.jsonBody, row.secret],
       ...[row.status, row.error],
     ],

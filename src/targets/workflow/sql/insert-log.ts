@@ -13,7 +13,7 @@ export interface LogRow {
 /** One entry per effect. */
 export function insertLog(
   transaction: Transaction,
-  { batchId, actor }: { batchId: number; actor: string },
+  { batchId, actor }: { batchId: number | null; actor: string },
   entries: readonly LogRow[],
 ): Promise<void> {
   return copyRows(
@@ -23,7 +23,7 @@ export function insertLog(
     ({ instanceId, line, action, changes }) => [
       instanceId,
       batchId,
-      line,
+      batchId === null ? null : line,
       action,
       actor,
       changesText(changes),

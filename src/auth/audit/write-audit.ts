@@ -1,0 +1,23 @@
+import { currentRequest, currentRequestId } from '../../common/http/request-context.js';
+import type { Sql } from '../../database/transaction.js';
+
+export interface AuditEntry {
+  /** Id of the principal; `null`: nobody who was signed in. */
+  actor: string | null;
+  /** What was done, in the past tense: `user_created`. */
+  action: string;
+  /** What it was done to, as `kind:id`. */
+  subject?: string;
+  /** What changed. Never a password, a key or a hash of one. */
+  details?: Record<string, unknown>;
+}
+
+/** Who did what, written with the change itself: on its transaction both happen, or neither. */
+export async function writeAudit(sql: Sql, entry: AuditEntry): Promise<void> {
+  const { actor, action, subject = null, details = {} } = entry;
+  await sql.query(
+    `INSERT INTO audit_log (actor, action, subject, details, address, request_id)
+     VALUES ($1, $2, $3, $4, $5, $6)`,
+    [actor, action, subject, JSON.stringify(details), currentRequest()?.ip ?? null, currentRequestId()],
+  );
+}

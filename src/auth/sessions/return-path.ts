@@ -1,0 +1,26 @@
+export const LOGIN_PATH = '/login';
+/** Recent Imports. */
+export const HOME_PATH = '/imports';
+
+const LONGEST = 2000;
+const NOWHERE = 'http://here.invalid';
+
+/** The sign-in page, which afterwards leads to the path. */
+export function loginPath(returnTo?: string): string {
+  const path = returnPath(returnTo);
+  return path === HOME_PATH ? LOGIN_PATH : `${LOGIN_PATH}?${new URLSearchParams({ next: path }).toString()}`;
+}
+
+/**
+ * Where to go after the sign-in: a path of ours, whatever was given. `//host`, `/\host` and control characters that
+ * browsers drop all lead elsewhere once a browser has read them, so the URL is read as a browser does and judged then.
+ */
+export function returnPath(given: unknown): string {
+  if (typeof given !== 'string' || given.length > LONGEST || !given.startsWith('/')) return HOME_PATH;
+  if (!URL.canParse(given, NOWHERE)) return HOME_PATH;
+  const { origin, pathname, search, hash } = new URL(given, NOWHERE);
+  // "/.//host" is read as the path "//host", which as a Location of its own would be a host.
+  if (origin !== NOWHERE || pathname.startsWith('//')) return HOME_PATH;
+  if (/^\/(login|logout)?\/?$/i.test(pathname)) return HOME_PATH;
+  return pathname + search + hash;
+}

@@ -1,0 +1,71 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { inTurn } from './hashing-queue.js';
+
+interface Cost {
+  /** log2 of scrypt's N. */
+  ln: number;
+  r: number;
+  p: number;
+}
+
+/** One of the settings OWASP recommends: 32 MiB and about a quarter of a second of one core. */
+const COST: Cost = { ln: 15, r: 8, p: 3 };
+const SALT_BYTES = 16;
+const KEY_BYTES = 32;
+
+/**
+ * scrypt of Node's own OpenSSL, asynchronously in its thread pool: no package to compile. The parameters stand in the
+ * hash, so raising them later leaves old hashes readable.
+ * @returns `$scrypt$ln=15,r=8,p=3$<salt>$<key>`, both in base64url
+ */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(SALT_BYTES);
+  return format(COST, salt, await derive(password, salt, COST));
+}
+
+/**
+ * In constant time. `undefined`, for a user who does not exist, takes as long as a wrong password: else the time would
+ * tell which addresses have an account.
+ */
+export async function passwordMatches(password: string, hash: string | undefined): Promise<boolean> {
+  const { cost, salt, key } = parse(hash ?? NOBODY);
+  const given = await derive(password, salt, cost);
+  return timingSafeEqual(given, key) && hash !== undefined;
+}
+
+/** Was it made with other parameters than a new one would be? */
+export function isOutdatedHash(hash: string): boolean {
+  return !hash.startsWith(`$scrypt$${parameters(COST)}$`);
+}
+
+const parameters = ({ ln, r, p }: Cost) => `ln=${ln},r=${r},p=${p}`;
+
+const format = (cost: Cost, salt: Buffer, key: Buffer) =>
+  `$scrypt$${parameters(cost)}$${salt.toString('base64url')}$${key.toString('base64url')}`;
+
+const NOBODY = format(COST, randomBytes(SALT_BYTES), randomBytes(KEY_BYTES));
+
+const FORM = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w-]+)\$([\w-]+)$/;
+
+function parse(hash: string): { cost: Cost; salt: Buffer; key: Buffer } {
+  const [, ln, r, p, salt = '', key = ''] = FORM.exec(hash) ?? [];
+  if (ln === undefined) throw new Error('A stored password hash is not in the form $scrypt$…');
+  return {
+    cost: { ln: Number(ln), r: Number(r), p: Number(p) },
+    salt: Buffer.from(salt, 'base64url'),
+    key: Buffer.from(key, 'base64url'),
+  };
+}
+
+function derive(password: string, salt: Buffer, { ln, r, p }: Cost): Promise<Buffer> {
+  const N = 2 ** ln;
+  const compute = () =>
+    new Promise<Buffer>((resolve, reject) => {
+      // One password typed on two keyboards may be two sequences of code points; NFKC makes them one.
+      const options = { N, r, p, maxmem: 128 * N * r + 2 ** 20 * p };
+      scrypt(password.normalize('NFKC'), salt, KEY_BYTES, options, (error, key) =>
+        error === null ? resolve(key) : reject(error),
+      );
+    });
+  return inTurn(compute);
+}

@@ -1,0 +1,144 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { DomainError } from '../common/domain.error.js';
+import { validateBody } from '../common/http/validate-body.js';
+import { AppConfig } from '../config/config.js';
+import { ReplaceImportProcessDto } from '../import-processes/dto/replace-import-process.dto.js';
+import { ImportProcessesService } from '../import-processes/import-processes.service.js';
+import { restoreSecrets } from '../workflows/behaviors/webhook-secrets.js';
+import { readDefinition } from '../workflows/read-definition.js';
+import { WorkflowDefinitionsService } from '../workflows/workflow-definitions.service.js';
+import { DefinitionsError, type FileProblem } from './definitions.error.js';
+import { isSameImportProcess } from './is-same-import-process.js';
+import { readDefinitionFolder } from './read-definition-folder.js';
+import { sortDefinitions, type SortedDefinitions, type SortedFile } from './sort-definitions.js';
+
+const ACTOR = 'DEFINITIONS_DIR';
+/** How often a definition may change under our hands before we say so. */
+const MOST_LOOKS = 10;
+
+/**
+ * Makes the database say what the files of DEFINITIONS_DIR say, before the first request: what is new is created, what
+ * differs becomes a new version, by the services of the routes. A file that is gone removes nothing. What a file by
+ * itself has wrong stops the start before anything is stored; an import process that does not fit its workflow stops it
+ * when the workflows are stored already.
+ *
+ * Processes that start at once need no lock: each change names the version it was made from, so that one of them makes
+ * it and the others, looking again, find nothing left to do.
+ */
+@Injectable()
+export class DefinitionsFolder implements OnModuleInit {
+  private readonly logger = new Logger(DefinitionsFolder.name);
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly workflows: WorkflowDefinitionsService,
+    private readonly importProcesses: ImportProcessesService,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    const folder = this.config.definitionsDir;
+    if (folder === undefined) return;
+    const sorted = read(folder);
+    // Everything that a file alone can have wrong is found before anything is written.
+    const problems = [
+      ...sorted.problems,
+      ...(await problemsOf(sorted.workflows, (content) => this.definition(content))),
+      ...(await problemsOf(sorted.importProcesses, (content) => importProcess(content))),
+    ];
+    if (problems.length > 0) throw new DefinitionsError(folder, problems);
+    // Import processes refer to workflows, so these come first.
+    for (const work of [
+      () => problemsOf(sorted.workflows, (content, file) => this.storeWorkflow(content, file)),
+      () => problemsOf(sorted.importProcesses, (content, file) => this.storeImportProcess(content, file)),
+    ]) {
+      const refused = await work();
+      if (refused.length > 0) throw new DefinitionsError(folder, refused);
+    }
+  }
+
+  /** As it would be stored, with the secrets that are hidden in the file, and what there is now. */
+  private async definition(content: SortedFile['content']) {
+    const current = typeof content.name === 'string' ? await this.workflows.find(content.name) : undefined;
+    const source = current === undefined ? content : restoreSecrets(content, current.definition);
+    return { current, ...readDefinition(source) };
+  }
+
+  private storeWorkflow(content: SortedFile['content'], file: string): Promise<void> {
+    return untilSettled(async () => {
+      const { current, definition, version } = await this.definition(content);
+      const { name } = definition;
+      if (current !== undefined && isDeepStrictEqual(definition, current.definition)) return;
+      const stored =
+        current === undefined
+          ? await this.workflows.create(content, ACTOR)
+          : await this.workflows.replace(name, { ...content, version: version ?? current.version }, ACTOR);
+      this.report('workflow', name, stored.version, file);
+    });
+  }
+
+  private storeImportProcess(content: SortedFile['content'], file: string): Promise<void> {
+    const { version, ...input } = importProcess(content);
+    return untilSettled(async () => {
+      const current = (await this.importProcesses.list()).find(({ name }) => name === input.name);
+      if (current !== undefined && isSameImportProcess(input, current)) return;
+      const stored =
+        current === undefined
+          ? await this.importProcesses.create(input, ACTOR)
+          : await this.importProcesses.replace(current.id, input, ACTOR, version ?? current.version);
+      this.report('import process', input.name, stored.version, file);
+    });
+  }
+
+  private report(kind: string, name: string, version: number, file: string): void {
+    this.logger.log({ message: `${kind} "${name}" is now as ${file} says`, version });
+  }
+}
+
+function read(folder: string): SortedDefinitions {
+  try {
+    const { files, problems } = readDefinitionFolder(folder);
+    const sorted = sortDefinitions(files);
+    return { ...sorted, problems: [...problems, ...sorted.problems] };
+  } catch (cause) {
+    const message = `cannot be read: ${(cause as Error).message}`;
+    throw new DefinitionsError(folder, [{ file: folder, pointer: '', message }], { cause });
+  }
+}
+
+function importProcess(content: SortedFile['content']): ReplaceImportProcessDto {
+  return validateBody(ReplaceImportProcessDto, content);
+}
+
+/** What the work refuses of each file. */
+async function problemsOf(
+  files: readonly SortedFile[],
+  work: (content: SortedFile['content'], file: string) => unknown,
+): Promise<FileProblem[]> {
+  const problems: FileProblem[] = [];
+  for (const { file, content } of files) {
+    try {
+      await work(content, file);
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      const { errors = [] } = error.options;
+      if (errors.length === 0) problems.push({ file, pointer: '', message: error.message });
+      for (const { pointer = '', message } of errors) problems.push({ file, pointer, message });
+    }
+  }
+  return problems;
+}
+
+const MEANWHILE = ['workflow_name_taken', 'import_process_name_taken', 'version_conflict'];
+
+/** Looks again when somebody else was quicker: most often another process that starts with the same files. */
+async function untilSettled(work: () => Promise<void>): Promise<void> {
+  for (let look = 1; ; look += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const isMeanwhile = error instanceof DomainError && MEANWHILE.includes(error.code);
+      if (!isMeanwhile || look === MOST_LOOKS) throw error;
+    }
+  }
+}

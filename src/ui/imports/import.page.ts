@@ -1,0 +1,134 @@
+import { Injectable } from '@nestjs/common';
+import { creatorNames } from '../../auth/creator-names.js';
+import type { Principal } from '../../auth/principal.js';
+import { AppConfig } from '../../config/config.js';
+import { DatabaseService } from '../../database/database.service.js';
+import { isTerminal } from '../../import-queue/batch-state.js';
+import type { RecordStatus } from '../../import-queue/record-status.js';
+import { BatchReader } from '../../import-queue/results/batch-reader.js';
+import { batchResource } from '../../import-queue/results/batch-resource.js';
+import { RecordPages, type RecordPage } from '../../import-queue/results/record-pages.js';
+import { statusesOf } from '../../import-queue/results/result-set.js';
+import type { BatchRow } from '../../import-queue/results/select-batches.js';
+import { selectErrorGroups } from '../../import-queue/results/select-error-groups.js';
+import { NotificationsReader } from '../../notifications/notifications-reader.js';
+import { mailView } from '../mail/mail-view.js';
+import { PageRenderer } from '../page-renderer.js';
+import { actionButtons } from './action-buttons.js';
+import { batchView, paceText } from './batch-view.js';
+import type { ShowImportDto, ShownRecords } from './dto/show-import.dto.js';
+import { ConfirmationPage } from './confirmation.page.js';
+import { countCards, downloads, relatives, sumText, tabs } from './import-summary.js';
+import { recordView } from './record-view.js';
+
+const REFRESH_SECONDS = 3;
+const RECORDS = 50;
+
+/** One import: how far it is, what became of its records, and why. */
+@Injectable()
+export class ImportPage {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly database: DatabaseService,
+    private readonly batches: BatchReader,
+    private readonly records: RecordPages,
+    private readonly notifications: NotificationsReader,
+    private readonly confirmation: ConfirmationPage,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  async render(id: number, query: ShowImportDto, principal: Principal): Promise<string> {
+    const row = await this.batches.row(id, principal);
+    if (row.status === 'awaiting_confirmation') return this.confirmation.render(id, principal);
+    const progress = await this.progress(row);
+    const { batch, resource } = progress;
+    const shown = query.show ?? (batch.refused > 0 ? 'refused' : 'all');
+    const records = await this.shownRecords(id, query, shown);
+    const errors =
+      batch.refused > 0 ? await selectErrorGroups(this.database, id) : { groups: [], examined: 0 };
+    const here = pathOf(batch.path, query, shown);
+    return this.pages.render('imports/import', {
+      title: batch.fileName,
+      section: 'imports',
+      // Reading on in the records of an import that runs must not be interrupted.
+      refreshSeconds: batch.running && query.after === undefined ? REFRESH_SECONDS : null,
+      ...progress,
+      failureReason: row.failureReason,
+      actions: actionButtons(resource, principal),
+      ...relatives(row),
+      downloads: downloads(batch),
+      errors: {
+        ...errors,
+        groups: errors.groups.map(({ code, pattern, ...group }) => {
+          const only = new URLSearchParams({ show: 'refused', code, like: pattern });
+          return { code, ...group, path: `${batch.path}?${only.toString()}#records` };
+        }),
+      },
+      fixPath:
+        batch.refused > 0 && principal.permissions.includes('BeginWorkflowImportProcess')
+          ? `${batch.path}/fix`
+          : null,
+      errorsAreSome: errors.examined < batch.refused,
+      onlyCause: query.code === undefined ? null : { code: query.code, pattern: query.like },
+      tabs: tabs(resource.recordCounts, batch, shown),
+      records: records.rows.map((record) => recordView(record, batch.path)),
+      mails: (await this.notifications.listByBatch(id)).map(mailView),
+      firstRecordsPath: query.after === undefined ? null : here(null),
+      nextRecordsPath: records.nextCursor === null ? null : here(records.nextCursor),
+    });
+  }
+
+  /**
+   * What changes while it runs; `changed` says that the rest of the page, made when the status was `was`, is out of
+   * date as well.
+   */
+  async live(id: number, was: string, principal: Principal): Promise<{ html: string; changed: boolean }> {
+    const row = await this.batches.row(id, principal);
+    const html = this.pages.fragment('imports/live', await this.progress(row));
+    return { html, changed: row.status !== was };
+  }
+
+  private async progress(row: BatchRow) {
+    const resource = batchResource(row, this.config.publicUrl);
+    const nameOf = await creatorNames(this.database, [row.createdBy]);
+    const batch = batchView(resource, nameOf(row.createdBy), row.now);
+    return {
+      resource,
+      batch,
+      statusName: row.status,
+      pace: isTerminal(row.status) || batch.running ? paceText(resource) : null,
+      counts: countCards(resource.recordCounts),
+      sum: sumText(resource.recordCounts),
+      operations: resource.operations,
+    };
+  }
+
+  private shownRecords(id: number, query: ShowImportDto, shown: ShownRecords): Promise<RecordPage> {
+    const { code, like = '', after } = query;
+    if (code !== undefined)
+      return this.records.ofErrorGroup(id, { code, pattern: like, limit: RECORDS, after });
+    return this.records.page(id, { statuses: statusesShown(shown), limit: RECORDS, after });
+  }
+}
+
+function statusesShown(shown: ShownRecords): readonly RecordStatus[] | undefined {
+  switch (shown) {
+    case 'all':
+      return undefined;
+    case 'refused':
+      return statusesOf('failed');
+    default:
+      return [shown];
+  }
+}
+
+/** The same records, from another place on. */
+function pathOf(path: string, { code, like }: ShowImportDto, show: ShownRecords) {
+  return (after: string | null) => {
+    const query = new URLSearchParams({ show });
+    for (const [name, value] of Object.entries({ code, like, after })) {
+      if (value != null) query.set(name, value);
+    }
+    return `${path}?${query.toString()}#records`;
+  };
+}

@@ -1,0 +1,137 @@
+import {
+  Body,
+  Controller,
+  Get,
+  Param,
+  ParseIntPipe,
+  Post,
+  Query,
+  Redirect,
+  Res,
+  UseFilters,
+} from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import type { Principal } from '../../auth/principal.js';
+import { BrowserPage, RequirePermission } from '../../auth/require-permission.decorator.js';
+import { validateQuery } from '../../common/http/validate-query.js';
+import { BatchIdPipe } from '../../import-queue/results/batch-id.pipe.js';
+import { DownloadResultsDto } from '../../import-queue/results/dto/download-results.dto.js';
+import { ListBatchesDto } from '../../import-queue/results/dto/list-batches.dto.js';
+import { ResultDownload } from '../../import-queue/results/result-download.js';
+import { HtmlPage } from '../html-page.decorator.js';
+import { PageErrorFilter } from '../page-error.filter.js';
+import { sendFormAnswer } from '../send-form-answer.js';
+import { withoutBlanks } from '../without-blanks.js';
+import { ShowImportDto } from './dto/show-import.dto.js';
+import { FixPage } from './fix.page.js';
+import { ImportActions } from './import-actions.js';
+import { ImportPage } from './import.page.js';
+import { RecentImportsPage } from './recent-imports.page.js';
+import { RecordPage } from './record.page.js';
+
+@ApiExcludeController()
+@BrowserPage()
+@Controller()
+@RequirePermission('ViewImports')
+@UseFilters(PageErrorFilter)
+export class ImportsPagesController {
+  constructor(
+    private readonly recentImports: RecentImportsPage,
+    private readonly importPage: ImportPage,
+    private readonly recordPage: RecordPage,
+    private readonly fixPage: FixPage,
+    private readonly actions: ImportActions,
+    private readonly download: ResultDownload,
+  ) {}
+
+  @Get()
+  @Redirect('/imports')
+  home(): void {}
+
+  @Get('imports')
+  @HtmlPage()
+  imports(@Query() query: object, @CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.recentImports.render(validateQuery(ListBatchesDto, withoutBlanks(query)), principal);
+  }
+
+  @Get('imports/:id')
+  @HtmlPage()
+  import(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: ShowImportDto,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.importPage.render(id, query, principal);
+  }
+
+  /** What of the page changes while the import runs; when more has changed, htmx loads the page anew. */
+  @Get('imports/:id/live')
+  @HtmlPage()
+  async live(
+    @Param('id', BatchIdPipe) id: number,
+    @Query('was') was: string,
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string> {
+    const { html, changed } = await this.importPage.live(id, was, principal);
+    if (changed) response.set('HX-Refresh', 'true');
+    return html;
+  }
+
+  @Get('imports/:id/records/:line')
+  @HtmlPage()
+  record(
+    @Param('id', BatchIdPipe) id: number,
+    @Param('line', ParseIntPipe) line: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.recordPage.render(id, line, principal);
+  }
+
+  @Get('imports/:id/fix')
+  @RequirePermission('BeginWorkflowImportProcess')
+  @HtmlPage()
+  fix(
+    @Param('id', BatchIdPipe) id: number,
+    @Query('after') after: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.fixPage.form(id, after, principal);
+  }
+
+  @Post('imports/:id/fix')
+  @RequirePermission('BeginWorkflowImportProcess')
+  async resend(
+    @Param('id', BatchIdPipe) id: number,
+    @Query('after') after: string | undefined,
+    @Body() form: unknown,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.fixPage.submit(id, after, form, principal));
+  }
+
+  /** Beside the page: whose session has ended is led to the sign-in page, which a download would keep as its file. */
+  @Get('imports/:id/results')
+  results(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: DownloadResultsDto,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    return this.download.send(id, query, principal, response);
+  }
+
+  @Post('imports/:id/:action')
+  @RequirePermission('ManageImports')
+  @Redirect(undefined, 303)
+  async act(
+    @Param('id', BatchIdPipe) id: number,
+    @Param('action') action: string,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: `/imports/${await this.actions.perform(action, id, principal)}` };
+  }
+}

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { extname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { Injectable } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { darkTheme } from './dark-theme.js';
+import { ICONS, iconSprite } from './icons.js';
+
+const PUBLIC = join(import.meta.dirname, '../public');
+/** Of packages, only the files that pages use. */
+const PACKAGED = {
+  'tabler.css': '@tabler/core/dist/css/tabler.min.css',
+  'htmx.js': 'htmx.org/dist/htmx.min.js',
+  'htmx-sse.js': 'htmx.org/dist/ext/hx-sse.min.js',
+} as const;
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+interface Asset {
+  type: string;
+  body: Buffer;
+  gzipped: Buffer;
+  /** Of the content: a changed file has another address, so every copy may be kept for ever. */
+  version: string;
+}
+
+/** The files pages need. All are in memory: there are few, and what is not among them cannot be asked for. */
+@Injectable()
+export class Assets {
+  private readonly assets = new Map<string, Asset>();
+
+  async load(): Promise<void> {
+    const { resolve } = createRequire(join(import.meta.dirname, 'assets.js'));
+    for (const name of await readdir(PUBLIC)) await this.add(name, await readFile(join(PUBLIC, name)));
+    for (const [name, path] of Object.entries(PACKAGED)) {
+      const source = await readFile(resolve(path), 'utf8');
+      await this.add(name, Buffer.from(source.replace(/\n\/[/*]# sourceMappingURL=.*/, '')));
+    }
+    const tabler = this.assets.get('tabler.css')?.body.toString() ?? '';
+    await this.add('tabler-dark.css', Buffer.from(darkTheme(tabler)));
+    const icons = new Map<string, string>();
+    for (const name of ICONS) {
+      icons.set(name, await readFile(resolve(`@tabler/icons/outline/${name}.svg`), 'utf8'));
+    }
+    await this.add('icons.svg', Buffer.from(iconSprite(icons)));
+  }
+
+  /** @throws Error for a name that is none, so that a view that misspells one shows at once */
+  path(name: string): string {
+    const asset = this.assets.get(name);
+    if (asset === undefined) throw new Error(`there is no asset "${name}"`);
+    return `/assets/${name}?v=${asset.version}`;
+  }
+
+  /** Answers requests below `/assets`; they hold no data and are open to everybody. */
+  serve(request: Request, response: Response, next: () => void): void {
+    const asset = this.assets.get(request.path.slice(1));
+    if (asset === undefined || !['GET', 'HEAD'].includes(request.method)) return next();
+    response.set({
+      'Content-Type': asset.type,
+      'Cache-Control':
+        request.query.v === asset.version ? 'public, max-age=31536000, immutable' : 'public, max-age=3600',
+      ETag: `"${asset.version}"`,
+      Vary: 'Accept-Encoding',
+    });
+    if (request.acceptsEncodings('gzip') === false) {
+      response.send(asset.body);
+    } else {
+      response.set('Content-Encoding', 'gzip').send(asset.gzipped);
+    }
+  }
+
+  private async add(name: string, body: Buffer): Promise<void> {
+    const version = createHash('sha256').update(body).digest('base64url').slice(0, 10);
+    const type = TYPES[extname(name)] ?? 'application/octet-stream';
+    this.assets.set(name, { type, body, gzipped: await promisify(gzip)(body), version });
+  }
+}

@@ -1,0 +1,62 @@
+import { Controller, Header, HttpCode, Param, Post, Req } from '@nestjs/common';
+import {
+  ApiBadRequestResponse,
+  ApiBody,
+  ApiConflictResponse,
+  ApiForbiddenResponse,
+  ApiNotFoundResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { Request } from 'express';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import type { Principal } from '../../auth/principal.js';
+import { RequirePermission } from '../../auth/require-permission.decorator.js';
+import { InstanceIdPipe } from '../instances/instance-id.pipe.js';
+import { ActionsService } from './actions.service.js';
+
+@ApiTags('Workflows')
+@Controller('API/Workflows/:name/Instances/:id/Actions')
+@RequirePermission('BeginWorkflowImportProcess')
+export class ActionsController {
+  constructor(private readonly actions: ActionsService) {}
+
+  @Post(':action')
+  @HttpCode(200)
+  @ApiOperation({
+    summary: 'Perform one action on one instance',
+    description:
+      'As a record of an import would, with the same rules, log and behaviors; nothing is done by halves. The body ' +
+      'has what the row would have: inputs of the action, and identifiers the instance is to have. An action of a ' +
+      'data entry step needs an instance that stands at the step and is not completed.',
+  })
+  @ApiParam({ name: 'name', example: 'grant-role' })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiParam({ name: 'action', description: 'Name or id of an action.', example: 'Grant' })
+  @ApiBody({ schema: { type: 'object', additionalProperties: true, example: { Level: 'Fellow' } } })
+  @ApiOkResponse({
+    description:
+      'The instance as GET answers it, with operation: "updated", or "unchanged" if nothing was to do',
+  })
+  @ApiBadRequestResponse({ description: 'What a record would be invalid for, with its code and pointer' })
+  @ApiForbiddenResponse({ description: 'workflow_not_allowed: the key is for certain import processes only' })
+  @ApiNotFoundResponse({
+    description: 'workflow_not_found, workflow_instance_not_found, action_not_found',
+  })
+  @ApiConflictResponse({
+    description:
+      'ambiguous_action, or what the instance does not allow: instance_completed, instance_elsewhere, ambiguous_match, …',
+  })
+  @Header('Content-Type', 'application/json; charset=utf-8')
+  perform(
+    @Param('name') name: string,
+    @Param('id', InstanceIdPipe) id: number,
+    @Param('action') action: string,
+    @Req() request: Request,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.actions.perform(name, id, action, request.body, principal);
+  }
+}

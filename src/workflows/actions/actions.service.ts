@@ -1,0 +1,121 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../auth/principal.js';
+import { DatabaseService } from '../../database/database.service.js';
+import { isDeadlock } from '../../database/postgres-error.js';
+import { PromiseCache } from '../../import-processes/promise-cache.js';
+import { RowApplication } from '../../targets/workflow/apply-rows.js';
+import type { RecordOutcome } from '../../targets/target.js';
+import { InstancesService } from '../instances/instances.service.js';
+import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN } from '../rows/action-plan.js';
+import { compileWorkflowTarget } from '../rows/compile-workflow-target.js';
+import type { CompiledWorkflowTarget } from '../rows/compiled-workflow-target.js';
+import type { ParsedRow, StepAction } from '../rows/parsed-row.js';
+import { columnError } from '../rows/row-errors.js';
+import {
+  WorkflowDefinitionsService,
+  type StoredWorkflowDefinition,
+} from '../workflow-definitions.service.js';
+import { actionRefused, actionsOutsideProcesses } from './action.errors.js';
+import { chooseAction } from './choose-action.js';
+import { readSentRow, type SentRow } from './sent-row.js';
+
+/** Actions in use at one time; making one ready again costs milliseconds. */
+const CAPACITY = 100;
+const MOST_DEADLOCKS = 5;
+/** Entries of the log that the answer shows. */
+const SHOWN_LOG = 50;
+
+/** Performs actions one at a time, on an instance that is known by its id, as the record of an import would. */
+@Injectable()
+export class ActionsService {
+  private readonly compiled = new PromiseCache<CompiledWorkflowTarget>(CAPACITY);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly definitions: WorkflowDefinitionsService,
+    private readonly instances: InstancesService,
+  ) {}
+
+  /**
+   * Answers the instance as JSON text, with what the action came to (`operation`).
+   * @param body bytes of a JSON object: what a row would have
+   * @throws DomainError 404 `workflow_not_found`, `workflow_instance_not_found` or `action_not_found`; 403
+   * `workflow_not_allowed`; 400 for what the body has wrong; 409 for what the instance does not allow
+   */
+  async perform(
+    name: string,
+    id: number,
+    wanted: string,
+    body: unknown,
+    principal: Principal,
+  ): Promise<string> {
+    if (principal.importProcessIds !== null) throw actionsOutsideProcesses();
+    const workflow = await this.definitions.current(name);
+    await this.instances.assertExists(workflow, id);
+    const action = chooseAction(workflow.definition, wanted);
+    const compiled = await this.compile(workflow, action);
+    const outcome = await this.apply(compiled, id, rowOf(compiled, readSentRow(body)), principal.id);
+    if (outcome.status === 'failed') throw actionRefused(409, outcome.error);
+    const query = { limit: SHOWN_LOG };
+    const { json } = await this.instances.instance(
+      name,
+      id,
+      query,
+      principal,
+      outcome.operation ?? undefined,
+    );
+    return json;
+  }
+
+  private compile(
+    { workflowId, version, definition }: StoredWorkflowDefinition,
+    action: StepAction,
+  ): Promise<CompiledWorkflowTarget> {
+    const configuration = {
+      kind: 'workflow',
+      workflow: definition.name,
+      step: action.step,
+      action: action.name,
+      onNoMatch: 'reject',
+      onMatch: 'update',
+    } as const;
+    return this.compiled.get(`${workflowId}/${version}/${action.id}`, () =>
+      Promise.resolve(compileWorkflowTarget({ workflowId, definition, configuration, recordSchema: null })),
+    );
+  }
+
+  /** Again when it was the victim of a deadlock with a chunk that is processed at the same time. */
+  private async apply(
+    compiled: CompiledWorkflowTarget,
+    chosenId: number,
+    row: ParsedRow,
+    actor: string,
+  ): Promise<RecordOutcome> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const outcomes = await this.database.transaction((transaction) =>
+          new RowApplication({ transaction, compiled, chosenId, batchId: null, actor }).apply([row]),
+        );
+        const [outcome] = outcomes;
+        if (outcome === undefined) throw new Error('the action came to nothing');
+        return outcome;
+      } catch (error) {
+        if (!isDeadlock(error) || attempt === MOST_DEADLOCKS) throw error;
+      }
+    }
+  }
+}
+
+/** @throws DomainError 400 with the code that the record of an import would have */
+function rowOf(compiled: CompiledWorkflowTarget, { row, raw }: SentRow): ParsedRow {
+  const choosing = [ACTION_ID_COLUMN, ACTION_NAME_COLUMN].find((column) => Object.hasOwn(row, column));
+  if (choosing !== undefined) {
+    throw actionRefused(
+      400,
+      columnError(choosing, 'unknown_column', 'is not for here: the address names the action'),
+    );
+  }
+  const result = compiled.parseRow({ line: 1, payload: raw });
+  if (result.error !== undefined) throw actionRefused(400, result.error);
+  return result.row;
+}

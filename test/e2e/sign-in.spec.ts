@@ -1,0 +1,340 @@
+import { Client } from 'pg';
+import { Redis } from 'ioredis';
+import { hashSessionId } from '../../src/auth/sessions/session-cookie.js';
+import { sessionCookieOf, signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
+import { startTestApp, TEST_ADMIN, TEST_API_KEY, type TestApp } from '../support/test-app.js';
+
+const COOKIE = '__Host-wiq_session';
+const EMAIL = 'ann@example.org';
+const KEYS = '/API/ApiKeys';
+
+describe('signing in', () => {
+  let app: TestApp;
+  let client: Client;
+
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api' });
+    client = new Client({ connectionString: app.database.url });
+    await client.connect();
+    await storeUser(app, 'operator', EMAIL);
+  });
+
+  afterAll(async () => {
+    await client?.end();
+    await app?.close();
+  });
+
+  // Forwarded by a proxy on this machine, which is believed: so each test has an address of its own.
+  const from = (address: string) => ({ 'x-forwarded-for': address });
+  const enter = (
+    password: string,
+    headers: Record<string, string> = {},
+    fields: Record<string, string> = {},
+  ) => submit(app, '/login', { email: EMAIL, password, ...fields }, headers);
+  const statusAs = async (
+    cookie: string,
+    path = '/API/WorkflowImportQueue/Batches',
+    init: RequestInit = {},
+  ) =>
+    (await fetch(app.url + path, { redirect: 'manual', ...init, headers: { cookie, ...init.headers } }))
+      .status;
+  const audited = async (action: string) =>
+    (await client.query('SELECT * FROM audit_log WHERE action = $1 ORDER BY audit_id', [action])).rows;
+
+  describe('with the right password', () => {
+    it('opens the page asked for and the API, as far as the role goes', async () => {
+      const response = await enter(TEST_PASSWORD, {}, { next: '/imports/17?show=all' });
+      expect([response.status, response.headers.get('location')]).toEqual([303, '/imports/17?show=all']);
+      const cookie = sessionCookieOf(response)!;
+      expect(await statusAs(cookie, '/imports')).toBe(200);
+      expect(await statusAs(cookie)).toBe(200);
+      expect(await statusAs(cookie, KEYS)).toBe(403);
+    });
+
+    it('does not mind how the address is spelled', async () => {
+      expect((await enter(TEST_PASSWORD, {}, { email: ` ${EMAIL.toUpperCase()} ` })).status).toBe(303);
+    });
+
+    it('sets a cookie that scripts cannot read, other sites cannot send with writes, and plain http never sees', async () => {
+      const [cookie] = (await enter(TEST_PASSWORD)).headers.getSetCookie();
+      expect(cookie).toMatch(new RegExp(`^${COOKIE}=[\\w-]{43}; `));
+      const attributes = cookie!.split('; ').slice(1);
+      for (const attribute of ['HttpOnly', 'Secure', 'SameSite=Lax', 'Path=/', 'Max-Age=604800']) {
+        expect(attributes).toContain(attribute);
+      }
+      expect(cookie).not.toMatch(/domain/i);
+    });
+
+    it('keeps of the session what nobody can sign in with', async () => {
+      const id = sessionCookieOf(await enter(TEST_PASSWORD))!.slice(COOKIE.length + 1);
+      const { rows } = await client.query<{ session_hash: Buffer }>('SELECT session_hash FROM user_session');
+      const hashes = rows.map((row) => row.session_hash.toString('hex'));
+      expect(hashes).toContain(hashSessionId(id, app.config.sessionSecret).toString('hex'));
+      const { rows: dump } = await client.query<{ text: string }>(
+        `SELECT coalesce(string_agg(t::text, ' '), '') AS text FROM (
+           SELECT to_jsonb(s) AS t FROM user_session s UNION ALL SELECT to_jsonb(a) FROM audit_log a) AS everything`,
+      );
+      expect(dump[0]!.text).not.toContain(id);
+      expect(dump[0]!.text).not.toContain(TEST_PASSWORD);
+    });
+
+    it.each([
+      'https://evil.example/',
+      '//evil.example',
+      '/\\evil.example',
+      '/\t/evil.example',
+      'javascript:alert(1)',
+    ])('never leads to another site: %j', async (next) => {
+      expect((await enter(TEST_PASSWORD, {}, { next })).headers.get('location')).toBe('/imports');
+      const page = await (await fetch(`${app.url}/login?next=${encodeURIComponent(next)}`)).text();
+      expect(page).toContain('name="next" value="/imports"');
+    });
+
+    it('is written down', async () => {
+      await enter(TEST_PASSWORD, { ...from('192.0.2.77'), 'x-request-id': 'the-request' });
+      expect((await audited('signed_in')).at(-1)).toMatchObject({
+        actor: expect.stringMatching(/^user:\d+$/),
+        address: '192.0.2.77',
+        request_id: 'the-request',
+      });
+    });
+  });
+
+  describe('with anything else', () => {
+    it('is refused with the same words for a wrong password, an unknown address and a disabled user', async () => {
+      await storeUser(app, 'viewer', 'gone@example.org');
+      await client.query(`UPDATE app_user SET disabled_at = now() WHERE email = 'gone@example.org'`);
+      const answers = [
+        await enter('wrong', from('192.0.2.10')),
+        await enter(TEST_PASSWORD, from('192.0.2.10'), { email: 'nobody@example.org' }),
+        await enter(TEST_PASSWORD, from('192.0.2.10'), { email: 'gone@example.org' }),
+      ];
+      for (const response of answers) {
+        expect(response.status).toBe(401);
+        expect(sessionCookieOf(response)).toBeNull();
+        const html = await response.text();
+        expect(html).toContain('The e-mail address or the password is wrong.');
+        expect(html).not.toContain(TEST_PASSWORD);
+      }
+      const failures = (await audited('sign_in_failed')).slice(-3);
+      expect(failures.map(({ details }) => details.email)).toEqual([
+        EMAIL,
+        'nobody@example.org',
+        'gone@example.org',
+      ]);
+      expect(JSON.stringify(failures)).not.toContain('wrong');
+    });
+
+    it.each([
+      [{ email: '', password: 'x' }, 'error-email'],
+      [{ email: 'a\u0000b', password: 'x' }, 'error-email'],
+      [{ email: EMAIL, password: '' }, 'error-password'],
+      [{ email: EMAIL, password: 'x'.repeat(257) }, 'error-password'],
+      [{ email: ['a@example.org', 'b@example.org'], password: 'x' }, 'error-email'],
+    ])('says at the field what is missing: %j', async (fields, id) => {
+      const response = await submit(app, '/login', fields);
+      expect(response.status).toBe(400);
+      expect(await response.text()).toContain(`id="${id}"`);
+    });
+
+    it('says nothing of HTTP Basic, which is no way in any more', async () => {
+      const authorization = `Basic ${Buffer.from(`${TEST_ADMIN.email}:${TEST_ADMIN.password}`).toString('base64')}`;
+      const response = await fetch(app.url + KEYS, { headers: { authorization } });
+      expect(response.status).toBe(401);
+      expect(response.headers.get('www-authenticate')).toBe('apikey');
+    });
+  });
+
+  describe('is no way in for others:', () => {
+    it('a session id planted before is worth nothing after (session fixation)', async () => {
+      const planted = `${COOKIE}=${'A'.repeat(43)}`;
+      const response = await enter(TEST_PASSWORD, { cookie: planted });
+      const cookie = sessionCookieOf(response)!;
+      expect(cookie).not.toBe(planted);
+      expect(await statusAs(planted)).toBe(401);
+      expect(await statusAs(cookie)).toBe(200);
+    });
+
+    it('the session the browser came with ends', async () => {
+      const before = await signIn(app, 'operator', EMAIL);
+      const after = sessionCookieOf(await enter(TEST_PASSWORD, { cookie: before }))!;
+      expect(await statusAs(before)).toBe(401);
+      expect(await statusAs(after)).toBe(200);
+    });
+
+    it.each([
+      [{ origin: 'https://evil.example' }],
+      [{ origin: 'null' }],
+      [{ 'sec-fetch-site': 'cross-site' }],
+      [{ 'sec-fetch-site': 'same-site' }],
+    ])('a page of another site cannot sign its visitor in: %j', async (headers) => {
+      const response = await enter(TEST_PASSWORD, headers);
+      expect(response.status).toBe(403);
+      expect(sessionCookieOf(response)).toBeNull();
+    });
+  });
+
+  describe('after too many failures', () => {
+    it('makes one address wait, whatever account it tries, and with the right password too', async () => {
+      for (let i = 0; i < 20; i++) {
+        await enter('wrong', from('198.51.100.7'), { email: `guess${i}@example.org` });
+      }
+      const response = await enter(TEST_PASSWORD, from('198.51.100.7'));
+      expect(response.status).toBe(429);
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(60);
+      expect(await response.text()).toContain('Try again in');
+      expect((await enter(TEST_PASSWORD, from('198.51.100.8'))).status).toBe(303);
+    });
+
+    it('makes one account wait, from whatever address it is tried, and no other', async () => {
+      const email = 'bob@example.org';
+      await storeUser(app, 'viewer', email);
+      // All at once: an attempt counts before its password is looked at.
+      const attempts = await Promise.all(
+        Array.from({ length: 14 }, (_, i) => enter('wrong', from(`203.0.113.${i}`), { email })),
+      );
+      expect(attempts.map(({ status }) => status).sort()).toEqual([
+        ...Array<number>(10).fill(401),
+        ...Array<number>(4).fill(429),
+      ]);
+      const response = await enter(TEST_PASSWORD, from('203.0.113.200'), { email });
+      expect(response.status).toBe(429);
+      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(60);
+      expect((await enter(TEST_PASSWORD, from('203.0.113.200'))).status).toBe(303);
+    });
+  });
+
+  describe('a session', () => {
+    it('ends with signing out, in the database too', async () => {
+      const cookie = await signIn(app, 'operator', EMAIL);
+      const response = await submit(app, '/logout', {}, { cookie });
+      expect([response.status, response.headers.get('location')]).toEqual([303, '/login']);
+      expect(response.headers.getSetCookie()[0]).toMatch(new RegExp(`^${COOKIE}=; .*1970`));
+      expect(await statusAs(cookie)).toBe(401);
+      expect(await audited('signed_out')).not.toEqual([]);
+    });
+
+    it('is not ended by another site', async () => {
+      const cookie = await signIn(app, 'operator', EMAIL);
+      expect((await submit(app, '/logout', {}, { cookie, origin: 'https://evil.example' })).status).toBe(403);
+      expect(await statusAs(cookie)).toBe(200);
+    });
+
+    it('survives a wiped Redis', async () => {
+      const cookie = await signIn(app, 'operator', EMAIL);
+      const redis = new Redis(process.env.REDIS_URL!);
+      // All keys of this application; FLUSHALL would wipe those of the test files beside this one.
+      const keys = await redis.keys(`${app.config.queuePrefix}*`);
+      if (keys.length > 0) await redis.del(...keys);
+      await redis.quit();
+      expect(await statusAs(cookie)).toBe(200);
+    });
+
+    const age = (column: 'created_at' | 'last_seen_at', hours: number) =>
+      client.query(`UPDATE user_session SET ${column} = now() - make_interval(hours => $1)`, [hours]);
+
+    it('ends after twelve hours without use, not before, and use keeps it alive', async () => {
+      const cookie = await signIn(app, 'operator', EMAIL);
+      await age('last_seen_at', 11);
+      expect(await statusAs(cookie)).toBe(200);
+      await age('last_seen_at', 13);
+      expect(await statusAs(cookie)).toBe(401);
+    });
+
+    it('ends after a week, however much it is used', async () => {
+      const cookie = await signIn(app, 'operator', EMAIL);
+      await age('created_at', 7 * 24 - 1);
+      expect(await statusAs(cookie)).toBe(200);
+      await age('created_at', 7 * 24 + 1);
+      expect(await statusAs(cookie)).toBe(401);
+    });
+
+    it('is swept away once it has ended, when somebody signs in', async () => {
+      await age('created_at', 200);
+      await signIn(app, 'operator', EMAIL);
+      const { rows } = await client.query('SELECT count(*)::int AS count FROM user_session');
+      expect(rows[0]).toEqual({ count: 1 });
+    });
+
+    it('ends at once when its owner is disabled', async () => {
+      const cookie = await signIn(app, 'viewer', 'leaver@example.org');
+      expect(await statusAs(cookie)).toBe(200);
+      await client.query(`UPDATE app_user SET disabled_at = now() WHERE email = 'leaver@example.org'`);
+      expect(await statusAs(cookie)).toBe(401);
+    });
+
+    it('is not looked at when a call brings an API key', async () => {
+      const cookie = await signIn(app, 'operator', EMAIL);
+      const headers = { authorization: `apikey ${TEST_API_KEY}` };
+      expect(await statusAs(cookie, KEYS, { headers })).toBe(200);
+      const wrong = { authorization: 'apikey wrong' };
+      expect(await statusAs(cookie, KEYS, { headers: wrong })).toBe(401);
+      await client.query('ALTER TABLE user_session RENAME TO elsewhere');
+      try {
+        expect(await statusAs(cookie, KEYS, { headers })).toBe(200);
+        expect(await statusAs(cookie, KEYS)).toBe(500);
+      } finally {
+        await client.query('ALTER TABLE elsewhere RENAME TO user_session');
+      }
+    });
+  });
+
+  describe('a write with a session', () => {
+    const remove = (cookie: string, headers: Record<string, string>) =>
+      statusAs(cookie, `${KEYS}/999999`, { method: 'DELETE', headers });
+
+    it.each([
+      [{ origin: 'https://evil.example' }, 403],
+      [{ origin: 'null' }, 403],
+      [{ origin: 'http://imports.example.org' }, 403],
+      [{ 'sec-fetch-site': 'cross-site' }, 403],
+      [{ 'sec-fetch-site': 'same-site' }, 403],
+      [{ 'sec-fetch-site': 'cross-site', origin: 'https://imports.example.org' }, 403],
+      [{}, 403],
+      [{ origin: 'https://imports.example.org' }, 404],
+      [{ 'sec-fetch-site': 'same-origin' }, 404],
+    ])('must come from a page of ours: %j is answered %d', async (headers, status) => {
+      expect(await remove(await signIn(app), headers)).toBe(status);
+    });
+
+    it('needs no proof with an API key, which no browser sends by itself', async () => {
+      const response = await fetch(`${app.url}${KEYS}/999999`, {
+        method: 'DELETE',
+        headers: { authorization: `apikey ${TEST_API_KEY}`, origin: 'https://evil.example' },
+      });
+      expect(response.status).toBe(404);
+    });
+  });
+
+  it('passes a proxy that has credentials of its own', async () => {
+    const cookie = await signIn(app, 'operator', EMAIL);
+    expect(await statusAs(cookie, '/imports', { headers: { authorization: 'Basic cHJveHk6cHJveHk=' } })).toBe(
+      200,
+    );
+  });
+
+  it('leads a page that htmx asked for to the sign-in page as a whole', async () => {
+    const response = await fetch(`${app.url}/imports`, {
+      redirect: 'manual',
+      headers: { 'hx-request': 'true', 'hx-current-url': `${app.url}/imports/17?show=all` },
+    });
+    expect(response.status).toBe(401);
+    expect(response.headers.get('hx-redirect')).toBe('/login?next=%2Fimports%2F17%3Fshow%3Dall');
+  });
+});
+
+describe('the first administrator', () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api', PUBLIC_URL: 'http://127.0.0.1' });
+  });
+  afterAll(() => app?.close());
+
+  it('signs in with what the environment says; on plain http the cookie is not Secure', async () => {
+    const response = await submit(app, '/login', TEST_ADMIN);
+    expect(response.status).toBe(303);
+    const [cookie] = response.headers.getSetCookie();
+    expect(cookie).toMatch(/^wiq_session=/);
+    expect(cookie).not.toMatch(/secure/i);
+  });
+});
