@@ -5,6 +5,7 @@ import { DatabaseService } from '../database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../database/postgres-error.js';
 import type { Sql } from '../database/transaction.js';
 import { TargetRegistry } from '../targets/target-registry.js';
+import { arrange } from './arrange.js';
 import { builtInTarget } from './built-in-target.js';
 import { ImportProcessVersionEntity } from './entities/import-process-version.entity.js';
 import { ImportProcessEntity } from './entities/import-process.entity.js';
@@ -20,6 +21,7 @@ import { importProcessProblems } from './import-process-problems.js';
 import type { ImportProcess, ImportProcessInput } from './import-process.js';
 import type { PinnedImportProcess } from './pinned-import-process.js';
 import { selectImportProcesses } from './select-import-processes.js';
+import { selectVersions, type ImportProcessVersion } from './select-versions.js';
 
 /** Import processes and their versions. */
 @Injectable()
@@ -93,6 +95,31 @@ export class ImportProcessesService {
       const [replaced] = await selectImportProcesses(transaction, id);
       if (replaced === undefined) throw importProcessNotFound(id);
       return replaced;
+    });
+  }
+
+  /** Newest first, at most `limit`. */
+  versions(id: number, limit: number): Promise<ImportProcessVersion[]> {
+    return selectVersions(this.database, id, limit);
+  }
+
+  /**
+   * Has it change places with the one that is shown before or after it; nothing happens at the ends of the list.
+   * @throws DomainError 404 `import_process_not_found`
+   */
+  async move(id: number, direction: 'up' | 'down'): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      // Two who arrange at once take turns.
+      await transaction.query('LOCK TABLE import_process IN SHARE ROW EXCLUSIVE MODE');
+      const ids = (await selectImportProcesses(transaction)).map((process) => process.id);
+      const from = ids.indexOf(id);
+      if (from === -1) throw importProcessNotFound(id);
+      const to = direction === 'up' ? from - 1 : from + 1;
+      const neighbour = ids[to];
+      if (neighbour === undefined) return;
+      ids[to] = id;
+      ids[from] = neighbour;
+      await arrange(transaction, ids);
     });
   }
 

@@ -8,14 +8,24 @@ import { BatchRetryService } from './batch-retry.service.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
+import { RowSubmissionService } from './row-submission.service.js';
 import { SchedulingModule } from './processing/scheduling.module.js';
 import { ResultsModule } from './results/results.module.js';
+import { UploadsController } from './uploads/uploads.controller.js';
+import { UploadsService } from './uploads/uploads.service.js';
 
 /** How batches come in and are acted upon; how they are read is in `results/`, how they are worked off in `processing/`. */
 @Module({
   imports: [AdmissionModule, ImportProcessesModule, ResultsModule, SchedulingModule],
-  controllers: [BatchActionsController, BatchRetryController, ImportQueueController],
-  providers: [BatchActionsService, BatchRetryService, IdempotencyService, ImportQueueService],
-  exports: [BatchActionsService, BatchRetryService],
+  controllers: [BatchActionsController, BatchRetryController, ImportQueueController, UploadsController],
+  providers: [
+    BatchActionsService,
+    BatchRetryService,
+    IdempotencyService,
+    ImportQueueService,
+    RowSubmissionService,
+    UploadsService,
+  ],
+  exports: [BatchActionsService, BatchRetryService, RowSubmissionService, UploadsService],
 })
 export class ImportQueueModule {}

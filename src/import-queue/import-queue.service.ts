@@ -15,7 +15,8 @@ import { storeBatch, type NewBatch } from './batch-creation.js';
 import { apiCreationPath } from './creation-path.js';
 import type { CreateBatchDto } from './dto/create-batch.dto.js';
 import { IdempotencyService, type AnsweredKey, type HeldKey } from './idempotency.service.js';
-import { JsonLinesIntake, MalformedMidwayError } from './intake/json-lines-intake.js';
+import { BodyIntake, MalformedMidwayError } from './intake/body-intake.js';
+import { JsonLinesReader } from './intake/json-lines-reader.js';
 import type { BodyHeaders } from './intake/request-headers.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
 import { ChunkScheduler } from './processing/chunk-scheduler.js';
@@ -71,8 +72,9 @@ export class ImportQueueService {
       process.version,
       process.workflowVersion,
     );
-    const intake = new JsonLinesIntake(body, headers.encoding, this.config, this.config.chunkSize, compiled, {
+    const intake = new BodyIntake(body, headers.encoding, this.config, this.config.chunkSize, compiled, {
       hashed: headers.idempotencyKey !== null,
+      reader: new JsonLinesReader(this.config.maxLineBytes),
     });
     if (headers.idempotencyKey === null)
       return { answer: await this.store(batch, intake, null), replayed: false };
@@ -88,7 +90,7 @@ export class ImportQueueService {
 
   private async store(
     batch: NewBatch,
-    intake: JsonLinesIntake,
+    intake: BodyIntake,
     idempotent: { key: HeldKey; dto: CreateBatchDto } | null,
   ): Promise<CreationAnswer> {
     await intake.collectFirst();
@@ -104,7 +106,7 @@ export class ImportQueueService {
 
   private async storeCollected(
     batch: NewBatch,
-    intake: JsonLinesIntake,
+    intake: BodyIntake,
     idempotent: { key: HeldKey; dto: CreateBatchDto } | null,
   ): Promise<CreationAnswer> {
     const { rows } = intake;
@@ -141,11 +143,7 @@ export class ImportQueueService {
   }
 }
 
-async function replay(
-  key: AnsweredKey,
-  dto: CreateBatchDto,
-  intake: JsonLinesIntake,
-): Promise<CreationAnswer> {
+async function replay(key: AnsweredKey, dto: CreateBatchDto, intake: BodyIntake): Promise<CreationAnswer> {
   if (!hashRequest(dto, await intake.hashOnly()).equals(key.requestHash)) {
     throw new DomainError(
       422,

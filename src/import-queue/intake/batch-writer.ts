@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import type { Transaction } from '../../database/transaction.js';
-import { RECORD_COPY, type ChunkRow, type RecordRows } from './record-rows.js';
+import type { ChunkRow, RecordRows } from './record-rows.js';
 
 /** COPY text collected before it is written: large writes cost less than many. */
 const FLUSH_LENGTH = 256 * 1024;
@@ -68,7 +68,7 @@ export class BatchWriter {
   }
 
   private openCopy(): Writable {
-    const copy = this.transaction.copyFrom(RECORD_COPY);
+    const copy = this.transaction.copyFrom(this.rows.copyStatement);
     copy.on('error', (error) => (this.failure ??= error));
     return copy;
   }

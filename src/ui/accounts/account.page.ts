@@ -20,7 +20,13 @@ export class AccountPage {
   ) {}
 
   render({ name, user }: Principal, more: object = {}): string {
-    return this.pages.render('account', { title: 'Your account', email: name, role: user?.role, ...more });
+    return this.pages.render('accounts/account', {
+      title: 'Your account',
+      section: 'account',
+      email: name,
+      role: user?.role,
+      ...more,
+    });
   }
 
   changePassword(form: unknown, principal: Principal, request: Request, response: Response): Promise<void> {

@@ -39,8 +39,9 @@ export class ApiKeysPage {
       keys.map(({ createdBy }) => createdBy),
     );
     const fileTypeNames = new Map(fileTypes.map(({ id, name }) => [id, name]));
-    return this.pages.render('api-keys', {
+    return this.pages.render('accounts/api-keys', {
       title: 'API keys',
+      section: 'api-keys',
       keys: keys.map((key) => keyView(key, creatorOf(key.createdBy), fileTypeNames)),
       permissions: PERMISSIONS.map((value) => ({
         value,
@@ -81,8 +82,9 @@ export class ApiKeysPage {
 
   /** The only time the key is shown, with what to type to use it. */
   private renderNew({ key, name, permissions, importProcessIds }: CreatedApiKey): string {
-    return this.pages.render('api-key-created', {
+    return this.pages.render('accounts/api-key-created', {
       title: 'The new API key',
+      section: 'api-keys',
       name,
       key,
       curl: curlLine(this.config.publicUrl, key, permissions, importProcessIds?.[0] ?? 1),

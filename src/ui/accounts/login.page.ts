@@ -21,7 +21,7 @@ export class LoginPage {
   ) {}
 
   render(next: unknown, more: object = {}): string {
-    return this.pages.render('login', { title: 'Sign in', next: returnPath(next), ...more });
+    return this.pages.render('accounts/login', { title: 'Sign in', next: returnPath(next), ...more });
   }
 
   async signIn(form: unknown, request: Request, response: Response): Promise<void> {

@@ -20,8 +20,9 @@ export class UserPage {
 
   async render(id: number, errors: FieldErrors = {}): Promise<string> {
     const user = await this.users.get(id);
-    return this.pages.render('user', {
+    return this.pages.render('accounts/user', {
       title: user.email,
+      section: 'users',
       user: {
         ...user,
         path: `/users/${id}`,

@@ -19,8 +19,9 @@ export class UsersPage {
 
   async render(entered: { email?: unknown; role?: unknown } = {}, errors: FieldErrors = {}): Promise<string> {
     const users = await this.users.list();
-    return this.pages.render('users', {
+    return this.pages.render('accounts/users', {
       title: 'Users',
+      section: 'users',
       users: users.map((user) => ({
         ...user,
         path: `/users/${user.id}`,

@@ -9,17 +9,15 @@ import {
   UndecodableBodyError,
 } from './body-decoder.js';
 import { BodyTooSlowError } from './body-pace.js';
+import { type BodyReader, LineLimitError } from './body-reader.js';
 import {
   bodyTooLarge,
   bodyTooSlow,
   decompressionRatioExceeded,
-  emptyBody,
   lineTooLong,
-  malformedJsonLines,
   tooManyRecords,
   undecodableBody,
 } from './intake.errors.js';
-import { JsonLinesReader, LineLimitError } from './json-lines-reader.js';
 import { RecordRows } from './record-rows.js';
 
 export interface IntakeLimits {
@@ -38,14 +36,14 @@ const COLLECTED_FIRST = 1024 * 1024;
 class TooManyRecordsError extends Error {}
 
 /**
- * One body on its way in: decoded, split into lines, parsed, checked (pass 1) and collected as rows. It is read in
+ * One body on its way in: decoded, split into records, parsed, checked (pass 1) and collected as rows. It is read in
  * two steps, so that the transaction begins only when the first megabyte, or all of a small body, is known to be good:
  * `collectFirst`, then `writeAll` inside the transaction. A refusal is a DomainError, and nothing was stored.
  */
-export class JsonLinesIntake {
+export class BodyIntake {
   readonly rows: RecordRows;
   private readonly pieces: AsyncGenerator<Buffer>;
-  private readonly reader: JsonLinesReader;
+  private readonly reader: BodyReader;
   private readonly hash: Hash | null;
   private ended = false;
 
@@ -55,7 +53,7 @@ export class JsonLinesIntake {
     private readonly limits: IntakeLimits,
     chunkSize: number,
     target: CompiledTarget,
-    options: { hashed: boolean },
+    options: { hashed: boolean; reader: BodyReader },
   ) {
     this.rows = new RecordRows(chunkSize);
     this.pieces = decodeBody(body, encoding, limits.maxBodyBytes, {
@@ -64,11 +62,13 @@ export class JsonLinesIntake {
       maxRatio: limits.maxDecompressionRatio,
     });
     this.hash = options.hashed ? createHash('sha256') : null;
-    this.reader = new JsonLinesReader(limits.maxLineBytes, (line, row, raw, received) => {
+    this.reader = options.reader;
+    this.reader.sink = (line, row, raw, origin) => {
       if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
-      const { error, orderingKeys } = target.checkRow(row, raw);
-      this.rows.add(line, raw, error, orderingKeys, received);
-    });
+      const { error, orderingKeys } =
+        origin?.error === undefined ? target.checkRow(row, raw) : { error: origin.error, orderingKeys: [] };
+      this.rows.add(line, raw, error, orderingKeys, origin);
+    };
   }
 
   /** Whether all of the body is there: then its transaction does not wait for the client any more. */
@@ -82,7 +82,7 @@ export class JsonLinesIntake {
       while (!this.ended && this.rows.pendingLength < COLLECTED_FIRST && this.reader.errorCount === 0)
         await this.readPiece();
       if (this.reader.errorCount > 0) await this.refuseMalformed();
-      if (this.ended && this.rows.totalCount === 0) throw emptyBody();
+      if (this.ended && this.rows.totalCount === 0) throw this.reader.empty();
     });
   }
 
@@ -103,7 +103,7 @@ export class JsonLinesIntake {
     await this.refusing(async () => {
       while (!this.ended) await this.readPiece();
     });
-    throw malformedJsonLines(this.reader.errors, this.reader.errorCount);
+    throw this.reader.malformed();
   }
 
   /** Reads the body to its end for its hash alone. */

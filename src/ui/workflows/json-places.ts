@@ -1,0 +1,63 @@
+import { LineCounter, parseDocument, isNode } from 'yaml';
+import type { ProblemDetail } from '../../common/domain.error.js';
+
+/** A mistake in a text that somebody wrote, at its place. */
+export interface PlacedProblem {
+  /** 1-based; `null` when the place is not in the text, such as a member that is missing from it. */
+  line: number | null;
+  pointer: string | null;
+  message: string;
+  /** The line itself. */
+  excerpt: string | null;
+}
+
+/** Where in a JSON text each problem is. JSON is YAML, whose parser keeps the places that `JSON.parse` throws away. */
+export function placed(text: string, problems: readonly ProblemDetail[]): PlacedProblem[] {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, keepSourceTokens: false, uniqueKeys: false });
+  return problems.map(({ pointer, message }) => {
+    const line = pointer === undefined ? null : lineOf(document, lines, pointer);
+    return {
+      line,
+      pointer: pointer ?? null,
+      message,
+      excerpt: line === null ? null : lineOfText(text, line),
+    };
+  });
+}
+
+/** What `JSON.parse` complains of, at its place. */
+export function syntaxProblem(text: string, error: SyntaxError): PlacedProblem {
+  const position = /at position (\d+)/.exec(error.message)?.[1];
+  // Without a position the text has ended too soon.
+  const end = position === undefined ? text.length : Number(position);
+  const line = text.slice(0, end).split('\n').length;
+  return {
+    line,
+    pointer: null,
+    message: `This is not JSON: ${error.message}`,
+    excerpt: lineOfText(text, line),
+  };
+}
+
+/** The line of the value, or of the nearest thing around it that is there. */
+function lineOf(
+  document: ReturnType<typeof parseDocument>,
+  lines: LineCounter,
+  pointer: string,
+): number | null {
+  const path = pointer
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((step) => (/^\d+$/.test(step) ? Number(step) : step));
+  for (let length = path.length; length > 0; length -= 1) {
+    const node: unknown = document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return null;
+}
+
+function lineOfText(text: string, line: number): string {
+  return (text.split('\n')[line - 1] ?? '').trim().slice(0, 200);
+}
