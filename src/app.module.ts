@@ -14,6 +14,7 @@ import { ImportProcessesApiModule } from './import-processes/import-processes-ap
 import { ImportQueueModule } from './import-queue/import-queue.module.js';
 import { ProcessingModule } from './import-queue/processing/processing.module.js';
 import { ResultsModule } from './import-queue/results/results.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { NotificationsApiModule } from './notifications/notifications-api.module.js';
 import { NotificationWorkerModule } from './notifications/notification-worker.module.js';
 import { DashboardModule } from './queue/dashboard.module.js';
@@ -56,6 +57,7 @@ export class AppModule implements OnModuleDestroy {
         DatabaseModule,
         AuthModule,
         HealthModule,
+        MetricsModule,
         ...(config.role === 'worker' ? [] : API),
         ...(config.role === 'api' ? [] : WORKER),
       ],

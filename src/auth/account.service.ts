@@ -23,10 +23,10 @@ export class AccountService {
   async changePassword(dto: ChangePasswordDto, principal: Principal, request: Request): Promise<void> {
     const { currentPassword, newPassword, repeatedPassword } = dto;
     if (newPassword !== repeatedPassword) {
-      throw unusablePassword('repeatedPassword', 'repeatedPassword differs from the new password');
+      throw unusablePassword('repeatedPassword', 'this differs from the new password');
     }
     if (!(await this.people.isPasswordOf(principal.name, currentPassword, request))) {
-      throw unusablePassword('currentPassword', 'currentPassword is not your password');
+      throw unusablePassword('currentPassword', 'this is not your password');
     }
     await this.users.setPassword(userId(principal), newPassword, principal, 'newPassword');
   }

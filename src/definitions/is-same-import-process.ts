@@ -7,8 +7,18 @@ export function isSameImportProcess(wanted: ImportProcessInput, stored: ImportPr
 }
 
 function parts(process: ImportProcessInput): ImportProcessInput {
-  const { name, description, note, icon, displayOrder, status, ordered, target, recordSchema } = process;
-  const { retentionDays } = process;
+  const {
+    name,
+    description,
+    note,
+    icon,
+    displayOrder,
+    status,
+    retentionDays,
+    ordered,
+    target,
+    recordSchema,
+  } = process;
   return {
     name,
     description,
@@ -16,9 +26,9 @@ function parts(process: ImportProcessInput): ImportProcessInput {
     icon,
     displayOrder,
     status,
+    retentionDays,
     ordered,
     target,
     recordSchema,
-    retentionDays,
   };
 }

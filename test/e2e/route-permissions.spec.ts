@@ -53,6 +53,7 @@ const ROUTES: [route: string, access: Access][] = [
   [`POST ${WORKFLOWS}/:name/Instances/:id/Behaviors/:behaviorId/Resend`, ['ManageImports']],
   // A record of a batch does the same.
   [`POST ${WORKFLOWS}/:name/Instances/:id/Actions/:action`, ['BeginWorkflowImportProcess']],
+  ['GET /metrics', ['ViewImports']],
   ['GET /health/live', 'everybody'],
   ['GET /health/ready', 'everybody'],
   ['GET /imports', ['ViewImports']],

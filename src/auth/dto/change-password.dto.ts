@@ -4,12 +4,12 @@ import { IsNewPassword, LONGEST_PASSWORD } from './password-rules.js';
 /** People change their own password. */
 export class ChangePasswordDto {
   @IsString({ message: 'currentPassword must be a text' })
-  @Length(1, LONGEST_PASSWORD, { message: 'currentPassword is not your password' })
+  @Length(1, LONGEST_PASSWORD, { message: 'this is not your password' })
   currentPassword!: string;
 
-  @IsNewPassword('newPassword')
+  @IsNewPassword()
   newPassword!: string;
 
-  @IsString({ message: 'repeatedPassword must be a text' })
+  @IsString({ message: 'this must be a text' })
   repeatedPassword!: string;
 }

@@ -10,6 +10,6 @@ export class CreateUserDto {
   @IsIn(USER_ROLES, { message: `role must be one of ${USER_ROLES.join(', ')}` })
   role!: UserRole;
 
-  @IsNewPassword('password')
+  @IsNewPassword()
   password!: string;
 }

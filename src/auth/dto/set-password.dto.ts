@@ -2,6 +2,6 @@ import { IsNewPassword } from './password-rules.js';
 
 /** An administrator gives somebody another password. */
 export class SetPasswordDto {
-  @IsNewPassword('password')
+  @IsNewPassword()
   password!: string;
 }

@@ -100,7 +100,7 @@ export class UsersService {
 /** @throws DomainError 400: an address everybody knows is no secret */
 async function usableHash(password: string, email: string, field = 'password'): Promise<string> {
   if (password.toLowerCase() === email) {
-    throw unusablePassword(field, `${field} must not be the e-mail address`);
+    throw unusablePassword(field, 'the password must not be the e-mail address');
   }
   return hashPassword(password);
 }
