@@ -50,6 +50,7 @@ export class ConfirmationPage {
       title: batch.fileName,
       section: 'imports',
       batch,
+      validShare: 100 - batch.shares.refused,
       summary,
       understood: understood && {
         ...understood,

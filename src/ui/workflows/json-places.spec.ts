@@ -27,11 +27,6 @@ describe('the place of a mistake', () => {
     ['{\n "a": 1,\n "b" 2\n}', 3],
     ['{\n "a": 1,\n', 3],
   ])('of syntax, in %j, is in line %d', (text, line) => {
-    try {
-      JSON.parse(text);
-    } catch (error) {
-      expect(syntaxProblem(text, error as SyntaxError).line).toBe(line);
-    }
-    expect.assertions(1);
+    expect(syntaxProblem(text).line).toBe(line);
   });
 });

@@ -1,4 +1,5 @@
 import { LineCounter, parseDocument, isNode } from 'yaml';
+import { findJsonSyntaxError } from '../../import-queue/intake/json-syntax.js';
 import type { ProblemDetail } from '../../common/domain.error.js';
 
 /** A mistake in a text that somebody wrote, at its place. */
@@ -26,18 +27,11 @@ export function placed(text: string, problems: readonly ProblemDetail[]): Placed
   });
 }
 
-/** What `JSON.parse` complains of, at its place. */
-export function syntaxProblem(text: string, error: SyntaxError): PlacedProblem {
-  const position = /at position (\d+)/.exec(error.message)?.[1];
-  // Without a position the text has ended too soon.
-  const end = position === undefined ? text.length : Number(position);
-  const line = text.slice(0, end).split('\n').length;
-  return {
-    line,
-    pointer: null,
-    message: `This is not JSON: ${error.message}`,
-    excerpt: lineOfText(text, line),
-  };
+/** Where a text that `JSON.parse` refused stops being JSON. */
+export function syntaxProblem(text: string): PlacedProblem {
+  const { index, message } = findJsonSyntaxError(text) ?? { index: text.length, message: 'it ends too soon' };
+  const line = text.slice(0, index).split('\n').length;
+  return { line, pointer: null, message: `This is not JSON: ${message}`, excerpt: lineOfText(text, line) };
 }
 
 /** The line of the value, or of the nearest thing around it that is there. */

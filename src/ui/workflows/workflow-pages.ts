@@ -75,7 +75,7 @@ export class WorkflowPages {
       return { path: pathOf(await store(JSON.parse(source))) };
     } catch (error) {
       if (error instanceof SyntaxError) {
-        return { status: 400, html: await refuse({ source, problems: [syntaxProblem(source, error)] }) };
+        return { status: 400, html: await refuse({ source, problems: [syntaxProblem(source)] }) };
       }
       if (!(error instanceof DomainError)) throw error;
       const problems = placed(source, error.options.errors ?? []);
