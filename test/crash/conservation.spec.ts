@@ -7,7 +7,7 @@ import { seededRandom } from './support/seeded.js';
 import type { ServiceProcess } from './support/service-process.js';
 import { Site } from './support/site.js';
 
-const STEPS = Number(process.env.CRASH_STEPS ?? 60);
+const STEPS = Number(process.env.CRASH_STEPS ?? 20);
 const WORKERS = 2;
 const BATCHES = '/API/WorkflowImportQueue/Batches';
 
