@@ -51,7 +51,7 @@ export class AppConfig {
   readonly maxBodyBytes: number;
   readonly maxLineBytes: number;
   readonly maxRecords: number;
-  /** Decoded bytes per byte received, beyond the first few MiB. */
+  /** Decoded bytes per byte received, beyond the first MiB. */
   readonly maxDecompressionRatio: number;
   /** A body of which nothing arrives for so long, in milliseconds, is refused; 0: waited for. */
   readonly receiveIdleMs: number;

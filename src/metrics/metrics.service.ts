@@ -1,22 +1,17 @@
-import { InjectQueue } from '@nestjs/bull';
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import type { Queue } from 'bull';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { onMeasured } from '../common/measured.js';
-import { within } from '../common/within.js';
 import { DatabaseService } from '../database/database.service.js';
 import { examine } from '../doctor/examine.js';
 import { INVARIANTS } from '../doctor/invariants.js';
 import { BATCH_STATUSES } from '../import-queue/batch-state.js';
-import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE } from '../queue/queues.js';
+import { QueueFigures } from '../queue/queue-figures.js';
 import { selectFigures } from './select-figures.js';
 
 const CHEAP = INVARIANTS.filter(({ cheap }) => cheap);
 /** Several who ask within that time are answered from one look. */
 const FIGURES_SERVE_MS = 1_000;
 const INVARIANTS_SERVE_MS = 60_000;
-const REDIS_BOUND_MS = 1_000;
-const QUEUE_STATES = ['waiting', 'active', 'delayed', 'failed', 'paused'] as const;
 
 /** Figures for Prometheus: of this process, and of the installation as PostgreSQL and Redis see it. */
 @Injectable()
@@ -62,9 +57,7 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
 
   constructor(
     private readonly database: DatabaseService,
-    @InjectQueue(CHUNK_QUEUE) private readonly chunkQueue: Queue,
-    @InjectQueue(NOTIFICATION_QUEUE) private readonly notificationQueue: Queue,
-    @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviorQueue: Queue,
+    private readonly queues: QueueFigures,
   ) {}
 
   onModuleInit(): void {
@@ -120,20 +113,9 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
 
   /** Without Redis there are no jobs to count, which is a figure too. */
   private async refreshQueues(): Promise<void> {
-    try {
-      for (const queue of [this.chunkQueue, this.notificationQueue, this.behaviorQueue]) {
-        const counts = await within(REDIS_BOUND_MS, queue.getJobCounts());
-        for (const state of QUEUE_STATES) {
-          this.jobs.set(
-            { queue: queue.name, state },
-            (counts as unknown as Record<string, number>)[state] ?? 0,
-          );
-        }
-      }
-      this.redisUp.set(1);
-    } catch {
-      this.jobs.reset();
-      this.redisUp.set(0);
-    }
+    const jobs = await this.queues.jobs();
+    this.redisUp.set(jobs === null ? 0 : 1);
+    this.jobs.reset();
+    for (const { queue, state, count } of jobs ?? []) this.jobs.set({ queue, state }, count);
   }
 }

@@ -32,13 +32,13 @@ export class DecompressionRatioError extends Error {
 }
 
 export interface BodyGuards extends BodyPace {
-  /** Decoded bytes per byte received, beyond the first 8 MiB. */
+  /** Decoded bytes per byte received, beyond the first MiB. */
   maxRatio: number;
 }
 
 const UNGUARDED: BodyGuards = { idleMs: 0, minBytesPerSecond: 0, maxRatio: Infinity };
 /** Rows that are much alike shrink well: what is small does no harm whatever it was before. */
-const RATIO_FREE_BYTES = 8 * 1024 ** 2;
+const RATIO_FREE_BYTES = 1024 ** 2;
 
 /**
  * The decoded pieces of a request body. Limits count decoded bytes, so a small compressed body cannot grow

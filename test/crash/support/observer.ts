@@ -38,7 +38,7 @@ export class Observer {
   }
 
   /** Waits until every record of these batches has its outcome and the batches have ended. */
-  async allEnded(batches: readonly Accepted[], boundMs = 60_000): Promise<void> {
+  async allEnded(batches: readonly Pick<Accepted, 'id'>[], boundMs = 60_000): Promise<void> {
     const ids = batches.map(({ id }) => id);
     await eventually(
       async () => {
