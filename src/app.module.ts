@@ -14,9 +14,11 @@ import { ImportProcessesApiModule } from './import-processes/import-processes-ap
 import { ImportQueueModule } from './import-queue/import-queue.module.js';
 import { ProcessingModule } from './import-queue/processing/processing.module.js';
 import { ResultsModule } from './import-queue/results/results.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { NotificationsApiModule } from './notifications/notifications-api.module.js';
 import { NotificationWorkerModule } from './notifications/notification-worker.module.js';
 import { DashboardModule } from './queue/dashboard.module.js';
+import { RetentionModule } from './retention/retention.module.js';
 import { UiModule } from './ui/ui.module.js';
 import { BehaviorWorkerModule } from './workflows/behaviors/sending/behavior-worker.module.js';
 import { WorkflowsApiModule } from './workflows/workflows-api.module.js';
@@ -38,7 +40,7 @@ const API = [
   DashboardModule,
 ];
 /** What consumes queues. */
-const WORKER = [ProcessingModule, NotificationWorkerModule, BehaviorWorkerModule];
+const WORKER = [ProcessingModule, NotificationWorkerModule, BehaviorWorkerModule, RetentionModule];
 
 @Module({})
 export class AppModule implements OnModuleDestroy {
@@ -55,6 +57,7 @@ export class AppModule implements OnModuleDestroy {
         DatabaseModule,
         AuthModule,
         HealthModule,
+        MetricsModule,
         ...(config.role === 'worker' ? [] : API),
         ...(config.role === 'api' ? [] : WORKER),
       ],

@@ -43,7 +43,7 @@ export class ApiKeysController {
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiNoContentResponse({ description: 'The key is refused from now on' })
   @ApiNotFoundResponse({ description: 'api_key_not_found' })
-  revoke(@Param('id', ApiKeyIdPipe) id: number): Promise<void> {
-    return this.keys.revoke(id);
+  revoke(@Param('id', ApiKeyIdPipe) id: number, @CurrentPrincipal() by: Principal): Promise<void> {
+    return this.keys.revoke(id, by);
   }
 }

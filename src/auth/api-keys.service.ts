@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { InjectRepository } from '@nestjs/typeorm';
-import { IsNull, Repository } from 'typeorm';
+import { IsNull } from 'typeorm';
 import { invalidBody } from '../common/http/invalid-request.js';
+import { DatabaseService } from '../database/database.service.js';
 import { apiKeyResource, type ApiKeyResource, type CreatedApiKey } from './api-key-resource.js';
+import { writeAudit } from './audit/write-audit.js';
 import { apiKeyNotFound, grantsMoreThanHeld } from './auth.errors.js';
 import type { CreateApiKeyDto } from './dto/create-api-key.dto.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
@@ -12,11 +13,11 @@ import type { Principal } from './principal.js';
 /** Makes, lists and revokes API keys. */
 @Injectable()
 export class ApiKeysService {
-  constructor(@InjectRepository(ApiKeyEntity) private readonly keys: Repository<ApiKeyEntity>) {}
+  constructor(private readonly database: DatabaseService) {}
 
   /** Newest first, revoked ones too: batches name the key that made them. */
   async list(): Promise<ApiKeyResource[]> {
-    const keys = await this.keys.find({ order: { id: 'DESC' } });
+    const keys = await this.database.dataSource.manager.find(ApiKeyEntity, { order: { id: 'DESC' } });
     return keys.map(apiKeyResource);
   }
 
@@ -30,24 +31,44 @@ export class ApiKeysService {
       throw invalidBody([{ pointer: '/expiresAt', code: 'invalid_value', message }]);
     }
     const key = newKey();
-    const { id } = await this.keys.save(
-      this.keys.create({
-        name,
-        permissions,
-        importProcessIds,
-        expiresAt,
-        keyHash: hashKey(key),
-        keyHint: keyHint(key),
-        createdBy: maker.id,
-      }),
-    );
-    return { ...apiKeyResource(await this.keys.findOneByOrFail({ id })), key };
+    const created = await this.database.transaction(async (transaction) => {
+      const { manager } = transaction;
+      const { id } = await manager.save(
+        manager.create(ApiKeyEntity, {
+          name,
+          permissions,
+          importProcessIds,
+          expiresAt,
+          keyHash: hashKey(key),
+          keyHint: keyHint(key),
+          createdBy: maker.id,
+        }),
+      );
+      const details = { name, permissions, importProcessIds, expiresAt };
+      await writeAudit(transaction, {
+        actor: maker.id,
+        action: 'api_key_created',
+        subject: `api-key:${id}`,
+        details,
+      });
+      return manager.findOneByOrFail(ApiKeyEntity, { id });
+    });
+    return { ...apiKeyResource(created), key };
   }
 
   /** From now on the key is refused, by every process. Revoking twice changes nothing. */
-  async revoke(id: number): Promise<void> {
-    const { affected } = await this.keys.update({ id, revokedAt: IsNull() }, { revokedAt: () => 'now()' });
-    if (affected === 0 && !(await this.keys.existsBy({ id }))) throw apiKeyNotFound(String(id));
+  async revoke(id: number, by: Principal): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      const { manager } = transaction;
+      const { affected } = await manager.update(
+        ApiKeyEntity,
+        { id, revokedAt: IsNull() },
+        { revokedAt: () => 'now()' },
+      );
+      if (affected === 0 && !(await manager.existsBy(ApiKeyEntity, { id }))) throw apiKeyNotFound(String(id));
+      if (affected === 0) return;
+      await writeAudit(transaction, { actor: by.id, action: 'api_key_revoked', subject: `api-key:${id}` });
+    });
   }
 }
 

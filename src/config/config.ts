@@ -51,6 +51,27 @@ export class AppConfig {
   readonly maxBodyBytes: number;
   readonly maxLineBytes: number;
   readonly maxRecords: number;
+  /** Decoded bytes per byte received, beyond the first MiB. */
+  readonly maxDecompressionRatio: number;
+  /** A body of which nothing arrives for so long, in milliseconds, is refused; 0: waited for. */
+  readonly receiveIdleMs: number;
+  /** The least a body must arrive at, over the time we waited for it; 0: any rate. */
+  readonly minBodyBytesPerSecond: number;
+
+  /** Bodies this process receives at a time. */
+  readonly maxOpenUploads: number;
+  /** How long a call waits for its turn to be received, in milliseconds. */
+  readonly admissionWaitMs: number;
+  /** Batches that have not ended, over the whole installation; 0: any number. */
+  readonly maxWaitingBatches: number;
+  /** Calls that make a batch, per key and minute, in this process; 0: any number. */
+  readonly createRatePerMinute: number;
+
+  /** Days for which the records of ended batches are kept, unless the import process says otherwise; 0: for ever. */
+  readonly retentionDays: number;
+  /** How often what is past its retention is deleted, in milliseconds. */
+  readonly retentionIntervalMs: number;
+  readonly idempotencyKeyHours: number;
 
   readonly bootstrapApiKey: string | undefined;
   readonly bootstrapAdminEmail: string | undefined;

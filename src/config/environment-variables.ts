@@ -72,6 +72,18 @@ export class EnvironmentVariables {
   @IsOptional() @Integer() @IsInt() @Min(1) MAX_BODY_BYTES: number = 2 * 1024 ** 3;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(256 * 1024 ** 2) MAX_LINE_BYTES: number = 1024 ** 2;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000_000) MAX_RECORDS: number = 10_000_000;
+  @IsOptional() @Integer() @IsInt() @Min(2) @Max(100_000) MAX_DECOMPRESSION_RATIO: number = 250;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(3_600_000) RECEIVE_IDLE_MS: number = 30_000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(100 * 1024 ** 2) MIN_BODY_BYTES_PER_SECOND: number = 1024;
+
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000) MAX_OPEN_UPLOADS: number = 100;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(600_000) ADMISSION_WAIT_MS: number = 10_000;
+  @IsOptional() @Integer() @IsInt() @Min(0) MAX_WAITING_BATCHES: number = 10_000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(10_000_000) CREATE_RATE_PER_MINUTE: number = 6000;
+
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) RETENTION_DAYS: number = 0;
+  @IsOptional() @Integer() @IsInt() @Min(100) @Max(86_400_000) RETENTION_INTERVAL_MS: number = 3_600_000;
+  @IsOptional() @Integer() @IsInt() @Min(24) @Max(876_000) IDEMPOTENCY_KEY_HOURS: number = 72;
 
   @IsOptional()
   @Matches(/^[\x21-\x7e]{16,255}$/, {

@@ -2,6 +2,7 @@ import { ApiKeyEntity } from '../auth/entities/api-key.entity.js';
 import { AppUserEntity } from '../auth/entities/app-user.entity.js';
 import { AuditLogEntity } from '../auth/entities/audit-log.entity.js';
 import { UserSessionEntity } from '../auth/entities/user-session.entity.js';
+import { ImportProcessColumnEntity } from '../import-processes/entities/import-process-column.entity.js';
 import { ImportProcessVersionEntity } from '../import-processes/entities/import-process-version.entity.js';
 import { ImportProcessEntity } from '../import-processes/entities/import-process.entity.js';
 import { IdempotencyKeyEntity } from '../import-queue/entities/idempotency-key.entity.js';
@@ -23,6 +24,7 @@ export const ENTITIES = [
   AuditLogEntity,
   BehaviorOutboxEntity,
   IdempotencyKeyEntity,
+  ImportProcessColumnEntity,
   ImportProcessEntity,
   ImportProcessVersionEntity,
   ImportQueueBatchEntity,

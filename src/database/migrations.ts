@@ -1,10 +1,14 @@
 import { CreateTables1764000000000 } from './migrations/1764000000000-create-tables.js';
 import { AddBehaviorOutbox1764100000000 } from './migrations/1764100000000-add-behavior-outbox.js';
+import { AddUploads1764300000000 } from './migrations/1764300000000-add-uploads.js';
 import { AddUsersAndSessions1764400000000 } from './migrations/1764400000000-add-users-and-sessions.js';
+import { AddRetention1764500000000 } from './migrations/1764500000000-add-retention.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
   CreateTables1764000000000,
   AddBehaviorOutbox1764100000000,
+  AddUploads1764300000000,
   AddUsersAndSessions1764400000000,
+  AddRetention1764500000000,
 ];

@@ -7,6 +7,28 @@ export function isSameImportProcess(wanted: ImportProcessInput, stored: ImportPr
 }
 
 function parts(process: ImportProcessInput): ImportProcessInput {
-  const { name, description, note, icon, displayOrder, status, ordered, target, recordSchema } = process;
-  return { name, description, note, icon, displayOrder, status, ordered, target, recordSchema };
+  const {
+    name,
+    description,
+    note,
+    icon,
+    displayOrder,
+    status,
+    retentionDays,
+    ordered,
+    target,
+    recordSchema,
+  } = process;
+  return {
+    name,
+    description,
+    note,
+    icon,
+    displayOrder,
+    status,
+    retentionDays,
+    ordered,
+    target,
+    recordSchema,
+  };
 }

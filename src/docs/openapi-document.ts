@@ -33,7 +33,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
     schemas: { ...document.components?.schemas, Problem: PROBLEM_SCHEMA },
   };
   document.paths = Object.fromEntries(
-    Object.entries(document.paths).filter(([path]) => /^\/(API|health)\//.test(path)),
+    Object.entries(document.paths).filter(([path]) => /^\/(API\/|health\/|metrics$)/.test(path)),
   );
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of METHODS) {

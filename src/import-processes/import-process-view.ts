@@ -2,7 +2,7 @@ import type { Principal } from '../auth/principal.js';
 import type { ImportProcess } from './import-process.js';
 
 /** What those see who may only import: nothing of where records go or what administrators noted. */
-export type ImportProcessSummary = Omit<ImportProcess, 'note' | 'target' | 'recordSchema'>;
+export type ImportProcessSummary = Omit<ImportProcess, 'note' | 'retentionDays' | 'target' | 'recordSchema'>;
 
 /** The import processes the principal may see, each as far as it may see it. */
 export function visibleTo(

@@ -10,6 +10,8 @@ export interface ImportProcessInput {
   icon: string;
   displayOrder: number;
   status: 'active' | 'disabled';
+  /** Days for which the records of an ended batch are kept; null: as the installation says, 0: for ever. */
+  retentionDays: number | null;
   /** One chunk at a time, in line order. */
   ordered: boolean;
   target: TargetConfiguration;

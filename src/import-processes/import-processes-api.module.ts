@@ -8,5 +8,6 @@ import { RowDescriptions } from './row-descriptions.js';
   imports: [ImportProcessesModule],
   controllers: [ImportProcessesController],
   providers: [RowDescriptions],
+  exports: [ImportProcessesModule, RowDescriptions],
 })
 export class ImportProcessesApiModule {}

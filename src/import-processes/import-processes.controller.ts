@@ -124,7 +124,7 @@ export class ImportProcessesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<void> {
     assertMayUse(principal, id);
-    return this.importProcesses.delete(id);
+    return this.importProcesses.delete(id, principal.id);
   }
 
   @Get(':id/Schema')

@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { writeAudit } from '../auth/audit/write-audit.js';
 import { DatabaseService } from '../database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../database/postgres-error.js';
+import type { Sql } from '../database/transaction.js';
 import { TargetRegistry } from '../targets/target-registry.js';
+import { arrange } from './arrange.js';
 import { builtInTarget } from './built-in-target.js';
 import { ImportProcessVersionEntity } from './entities/import-process-version.entity.js';
 import { ImportProcessEntity } from './entities/import-process.entity.js';
@@ -18,6 +21,7 @@ import { importProcessProblems } from './import-process-problems.js';
 import type { ImportProcess, ImportProcessInput } from './import-process.js';
 import type { PinnedImportProcess } from './pinned-import-process.js';
 import { selectImportProcesses } from './select-import-processes.js';
+import { selectVersions, type ImportProcessVersion } from './select-versions.js';
 
 /** Import processes and their versions. */
 @Injectable()
@@ -47,6 +51,7 @@ export class ImportProcessesService {
       const process = manager.create(ImportProcessEntity, { ...appearance(input), currentVersion: 1 });
       await refuseTakenName(input.name, manager.insert(ImportProcessEntity, process));
       await insertVersion(manager, process.id, 1, input, actor);
+      await note(transaction, actor, 'import_process_created', process.id, { name: input.name, version: 1 });
       const [created] = await selectImportProcesses(transaction, process.id);
       if (created === undefined) throw importProcessNotFound(process.id);
       return created;
@@ -86,9 +91,35 @@ export class ImportProcessesService {
           { ...appearance(input), currentVersion: version, updatedAt: () => 'now()' },
         ),
       );
+      await note(transaction, actor, 'import_process_changed', id, { name: input.name, version });
       const [replaced] = await selectImportProcesses(transaction, id);
       if (replaced === undefined) throw importProcessNotFound(id);
       return replaced;
+    });
+  }
+
+  /** Newest first, at most `limit`. */
+  versions(id: number, limit: number): Promise<ImportProcessVersion[]> {
+    return selectVersions(this.database, id, limit);
+  }
+
+  /**
+   * Has it change places with the one that is shown before or after it; nothing happens at the ends of the list.
+   * @throws DomainError 404 `import_process_not_found`
+   */
+  async move(id: number, direction: 'up' | 'down'): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      // Two who arrange at once take turns.
+      await transaction.query('LOCK TABLE import_process IN SHARE ROW EXCLUSIVE MODE');
+      const ids = (await selectImportProcesses(transaction)).map((process) => process.id);
+      const from = ids.indexOf(id);
+      if (from === -1) throw importProcessNotFound(id);
+      const to = direction === 'up' ? from - 1 : from + 1;
+      const neighbour = ids[to];
+      if (neighbour === undefined) return;
+      ids[to] = id;
+      ids[from] = neighbour;
+      await arrange(transaction, ids);
     });
   }
 
@@ -96,13 +127,16 @@ export class ImportProcessesService {
    * The foreign key from batches decides, so that a batch which starts at the same time is not overlooked.
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_in_use`
    */
-  async delete(id: number): Promise<void> {
-    const { rowCount } = await this.database
-      .query('DELETE FROM import_process WHERE import_process_id = $1', [id])
-      .catch((error: unknown) => {
-        throw isForeignKeyViolation(error) ? importProcessInUse(id, error) : error;
-      });
-    if (rowCount === 0) throw importProcessNotFound(id);
+  async delete(id: number, actor: string): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      const { rowCount } = await transaction
+        .query('DELETE FROM import_process WHERE import_process_id = $1', [id])
+        .catch((error: unknown) => {
+          throw isForeignKeyViolation(error) ? importProcessInUse(id, error) : error;
+        });
+      if (rowCount === 0) throw importProcessNotFound(id);
+      await note(transaction, actor, 'import_process_deleted', id);
+    });
   }
 
   /**
@@ -135,9 +169,12 @@ export class ImportProcessesService {
   }
 }
 
+const note = (sql: Sql, actor: string, action: string, id: number, details?: Record<string, unknown>) =>
+  writeAudit(sql, { actor, action, subject: `import-process:${id}`, details });
+
 function appearance(input: ImportProcessInput) {
-  const { name, description, note, icon, displayOrder, status } = input;
-  return { name, description, note, icon, displayOrder, status };
+  const { name, description, note, icon, displayOrder, status, retentionDays } = input;
+  return { name, description, note, icon, displayOrder, status, retentionDays };
 }
 
 async function insertVersion(

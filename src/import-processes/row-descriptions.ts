@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../common/json.js';
 import { attachment, downloadName } from '../import-queue/results/file-name.js';
+import type { CompiledTarget } from '../targets/target.js';
 import { CompiledImportProcesses } from './compiled-import-processes.js';
 import { ImportProcessesService } from './import-processes.service.js';
 import type { CompiledImportProcess } from './pinned-import-process.js';
@@ -39,6 +40,14 @@ export class RowDescriptions {
         'Content-Disposition': attachment(downloadName(pinned.name, 'template', format)),
       },
     };
+  }
+
+  /**
+   * The file type's rules, ready to check rows as pass 1 does.
+   * @throws DomainError 404 `import_process_not_found`
+   */
+  async rules(id: number): Promise<CompiledTarget> {
+    return (await this.current(id)).compiled;
   }
 
   private async current(id: number): Promise<CompiledImportProcess> {

@@ -59,4 +59,30 @@ export class BatchActionsController {
   ): Promise<BatchResource> {
     return this.actions.perform('resume', id, principal);
   }
+
+  @Post('Confirm')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Process an upload that awaits confirmation',
+    description: 'Its valid records are queued; the invalid ones stay as they are.',
+  })
+  confirm(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    return this.actions.perform('confirm', id, principal);
+  }
+
+  @Post('Abandon')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Give up an upload that awaits confirmation',
+    description: 'Nothing of it is ever processed: its records end as canceled, nobody gets a mail.',
+  })
+  abandon(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    return this.actions.perform('abandon', id, principal);
+  }
 }

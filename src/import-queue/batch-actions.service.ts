@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../auth/assert-may-use.js';
+import { writeAudit } from '../auth/audit/write-audit.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
 import { DatabaseService } from '../database/database.service.js';
 import type { Transaction } from '../database/transaction.js';
+import { abandonBatch } from './abandon-batch.js';
 import { allowedActions, type BatchStatus, type ChangingAction, statusAfter } from './batch-state.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
 import { ChunkScheduler } from './processing/chunk-scheduler.js';
@@ -11,7 +13,7 @@ import { BatchReader } from './results/batch-reader.js';
 import type { BatchResource } from './results/batch-resource.js';
 import { batchNotFound } from './results/batch.errors.js';
 
-/** Cancels, pauses and resumes batches. */
+/** Cancels, pauses and resumes batches; confirms and abandons uploads. */
 @Injectable()
 export class BatchActionsService {
   constructor(
@@ -58,10 +60,18 @@ async function changeStatus(
   assertMayUse(principal, batch.importProcessId);
   const status = statusAfter(action, batch);
   if (status === null) throw stateConflict(action, batchId, batch.status);
+  // Never queued, so that no worker knows of it: there is nobody to wait for, and it ends here.
+  if (action === 'abandon') return abandonBatch(transaction, batchId);
   await transaction.query(
     `UPDATE import_queue_batch SET status = $3 WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
     [batchId, batch.status, status],
   );
+  await writeAudit(transaction, {
+    actor: principal.id,
+    action: 'batch_status_changed',
+    subject: `batch:${batchId}`,
+    details: { action, from: batch.status, to: status },
+  });
 }
 
 function stateConflict(action: ChangingAction, batchId: number, currentStatus: BatchStatus): DomainError {

@@ -1,6 +1,7 @@
 import type { PinnedImportProcess } from '../import-processes/pinned-import-process.js';
 import type { Transaction } from '../database/transaction.js';
 import { ImportQueueBatchEntity } from './entities/import-queue-batch.entity.js';
+import type { UploadFindings } from './upload-findings.js';
 import { BatchWriter } from './intake/batch-writer.js';
 import type { RecordRows } from './intake/record-rows.js';
 
@@ -15,9 +16,17 @@ export interface NewBatch {
   retryOf: number | null;
 }
 
+/** How a batch stands once all of it is stored. */
+export interface BatchArrival {
+  status: 'queued' | 'awaiting_confirmation';
+  upload?: UploadFindings;
+}
+
+const QUEUED: BatchArrival = { status: 'queued' };
+
 /**
  * Stores a batch with its records and chunks, all or nothing, inside the given transaction. `fill` collects into
- * `rows` and lets the writer write; afterwards the batch is `queued`. Nobody sees it before the commit.
+ * `rows` and lets the writer write; afterwards the batch is as `arrival` says. Nobody sees it before the commit.
  * @returns the id of the batch
  */
 export async function storeBatch(
@@ -25,6 +34,7 @@ export async function storeBatch(
   batch: NewBatch,
   rows: RecordRows,
   fill: (writer: BatchWriter, batchId: number) => Promise<void>,
+  arrival: () => BatchArrival = () => QUEUED,
 ): Promise<number> {
   const { manager } = transaction;
   const { process, ...stated } = batch;
@@ -45,7 +55,7 @@ export async function storeBatch(
     throw error;
   }
   await manager.update(ImportQueueBatchEntity, entity.id, {
-    status: 'queued',
+    ...arrival(),
     totalCount: rows.totalCount,
     invalidCount: rows.invalidCount,
     chunkCount: rows.chunkCount,

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { writeAudit } from '../auth/audit/write-audit.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
 import type { JsonObject } from '../common/json.js';
@@ -7,16 +8,18 @@ import { DatabaseService } from '../database/database.service.js';
 import type { Transaction } from '../database/transaction.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import type { CompiledTarget } from '../targets/target.js';
+import type { CompiledTarget, RowVerdict } from '../targets/target.js';
 import { storeBatch } from './batch-creation.js';
 import { RETRY_CREATION_PATH } from './creation-path.js';
 import type { BatchWriter } from './intake/batch-writer.js';
+import { WRONG_CELL_COUNT } from './intake/csv/csv-rows.js';
 import { RecordRows } from './intake/record-rows.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
 import { ChunkScheduler } from './processing/chunk-scheduler.js';
+import { batchExpired } from './results/batch.errors.js';
 import { BatchReader } from './results/batch-reader.js';
 import type { BatchResource } from './results/batch-resource.js';
-import { selectFailedLines } from './select-failed-lines.js';
+import { type FailedLine, selectFailedLines } from './select-failed-lines.js';
 
 /** Records read at a time: bounds memory whatever the number of failed records. */
 const PAGE_SIZE = 2000;
@@ -38,7 +41,8 @@ export class BatchRetryService {
    * The child: records that failed, were invalid or unknown, under their own line numbers, checked by the import
    * process as it is now (it may have been mended since). A parent has one child at a time: asked again, the answer
    * is that child.
-   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` when the batch has not ended or nothing failed
+   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` when the batch has not ended or nothing failed,
+   *   410 `batch_expired`
    */
   async retryFailed(parentId: number, principal: Principal): Promise<BatchResource> {
     const parent = await this.reader.get(parentId, principal);
@@ -50,11 +54,12 @@ export class BatchRetryService {
     );
 
     const childId = await this.database.transaction(async (transaction) => {
-      const { status, childId, sendSuccessEmailTo, sendFailureEmailTo } = await lockParent(
+      const { status, expiredAt, childId, sendSuccessEmailTo, sendFailureEmailTo } = await lockParent(
         transaction,
         parentId,
       );
       if (childId !== null) return childId;
+      if (expiredAt !== null) throw batchExpired(parentId, expiredAt);
       if (!ENDED.has(status)) throw nothingToRetry(parentId, status);
       const rows = new RecordRows(this.config.chunkSize);
       const id = await storeBatch(
@@ -73,6 +78,13 @@ export class BatchRetryService {
       );
       // What was stored is rolled back with the refusal.
       if (rows.totalCount === 0) throw nothingToRetry(parentId, status);
+      const subject = `batch:${parentId}`;
+      await writeAudit(transaction, {
+        actor: principal.id,
+        action: 'batch_retried',
+        subject,
+        details: { child: id },
+      });
       return id;
     });
     await this.scheduler.fill(childId);
@@ -85,6 +97,7 @@ const ENDED: ReadonlySet<string> = new Set(['completed', 'completed_with_errors'
 
 interface LockedParent {
   status: string;
+  expiredAt: Date | null;
   sendSuccessEmailTo: string | null;
   sendFailureEmailTo: string | null;
   childId: number | null;
@@ -92,7 +105,8 @@ interface LockedParent {
 
 async function lockParent(transaction: Transaction, parentId: number): Promise<LockedParent> {
   const { rows: parents } = await transaction.query<Omit<LockedParent, 'childId'>>(
-    `SELECT status, send_success_email_to AS "sendSuccessEmailTo", send_failure_email_to AS "sendFailureEmailTo"
+    `SELECT status, expired_at AS "expiredAt", send_success_email_to AS "sendSuccessEmailTo", 
+            send_failure_email_to AS "sendFailureEmailTo"
      FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR UPDATE`,
     [parentId],
   );
@@ -115,14 +129,23 @@ async function copyFailed(
 ): Promise<void> {
   for (let after = 0; ;) {
     const lines = await selectFailedLines(transaction, parentId, after, PAGE_SIZE);
-    for (const { line, payload } of lines) {
-      const { error, orderingKeys } = compiled.checkRow(JSON.parse(payload) as JsonObject, payload);
+    for (const failed of lines) {
+      const { line, payload } = failed;
+      const { error, orderingKeys } = verdictOn(failed, compiled);
       rows.add(line, payload, error, orderingKeys);
       after = line;
     }
     if (lines.length < PAGE_SIZE) return writer.end();
     await writer.suspend();
   }
+}
+
+/** A row of a file that was too short or too long is still that, whatever the columns it has would say by themselves. */
+function verdictOn({ payload, errorCode, errorMessage }: FailedLine, compiled: CompiledTarget): RowVerdict {
+  if (errorCode === WRONG_CELL_COUNT) {
+    return { error: { code: errorCode, message: errorMessage ?? '' }, orderingKeys: [] };
+  }
+  return compiled.checkRow(JSON.parse(payload) as JsonObject, payload);
 }
 
 function nothingToRetry(batchId: number, status: string): DomainError {

@@ -10,7 +10,10 @@ import {
   ApiOperation,
   ApiPayloadTooLargeResponse,
   ApiQuery,
+  ApiRequestTimeoutResponse,
+  ApiServiceUnavailableResponse,
   ApiTags,
+  ApiTooManyRequestsResponse,
   ApiUnsupportedMediaTypeResponse,
 } from '@nestjs/swagger';
 import { ACCEPTED_MEDIA_TYPES } from './intake/intake.errors.js';
@@ -65,6 +68,14 @@ export const CreateBatchDocs = () =>
     }),
     ApiNotFoundResponse({ description: 'import_process_not_found' }),
     ApiConflictResponse({ description: 'import_process_disabled, idempotency_key_in_use' }),
+    ApiRequestTimeoutResponse({ description: 'body_too_slow' }),
+    ApiTooManyRequestsResponse({
+      description: 'rate_limit_exceeded; RateLimit, RateLimit-Policy, Retry-After',
+    }),
+    ApiServiceUnavailableResponse({
+      description:
+        'too_many_uploads, too_many_waiting_batches, database_unavailable; come back after Retry-After',
+    }),
     ApiPayloadTooLargeResponse({ description: 'A limit is passed; the answer names it.' }),
     ApiUnsupportedMediaTypeResponse({ description: 'Content-Type or Content-Encoding is not accepted.' }),
   );

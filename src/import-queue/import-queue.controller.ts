@@ -1,9 +1,10 @@
-import { Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Controller, HttpCode, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
 import { CurrentPrincipal, type AuthenticatedRequest } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { RequirePermission } from '../auth/require-permission.decorator.js';
 import { validateQuery } from '../common/http/validate-query.js';
+import { AdmissionInterceptor } from './admission/admission.interceptor.js';
 import { CreateBatchDocs } from './create-batch.docs.js';
 import { CreateBatchDto } from './dto/create-batch.dto.js';
 import { ImportQueueService } from './import-queue.service.js';
@@ -18,6 +19,7 @@ export class ImportQueueController {
   @Post('CreateBatch')
   @HttpCode(202)
   @RequirePermission('BeginWorkflowImportProcess')
+  @UseInterceptors(AdmissionInterceptor)
   @CreateBatchDocs()
   async createBatch(
     @Req() request: AuthenticatedRequest,

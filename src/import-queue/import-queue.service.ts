@@ -4,16 +4,19 @@ import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../auth/assert-may-use.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
+import { AdmissionGate } from '../common/admission-gate.js';
 import { faultPoint } from '../common/fault-point.js';
 import { AppConfig } from '../config/config.js';
 import { DatabaseService } from '../database/database.service.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
+import { tooManyUploads } from './admission/admission.errors.js';
 import { storeBatch, type NewBatch } from './batch-creation.js';
 import { apiCreationPath } from './creation-path.js';
 import type { CreateBatchDto } from './dto/create-batch.dto.js';
 import { IdempotencyService, type AnsweredKey, type HeldKey } from './idempotency.service.js';
-import { JsonLinesIntake, MalformedMidwayError } from './intake/json-lines-intake.js';
+import { BodyIntake, MalformedMidwayError } from './intake/body-intake.js';
+import { JsonLinesReader } from './intake/json-lines-reader.js';
 import type { BodyHeaders } from './intake/request-headers.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
 import { ChunkScheduler } from './processing/chunk-scheduler.js';
@@ -28,6 +31,9 @@ export interface CreatedBatch {
 /** Takes batches in: from the parsed DTO and the body stream to durable records and the first queued chunks. */
 @Injectable()
 export class ImportQueueService {
+  /** Transactions that wait for a client: never more than half of the connections, however slow the clients are. */
+  private readonly openTransactions: AdmissionGate;
+
   constructor(
     private readonly config: AppConfig,
     private readonly database: DatabaseService,
@@ -36,7 +42,9 @@ export class ImportQueueService {
     private readonly idempotency: IdempotencyService,
     private readonly scheduler: ChunkScheduler,
     private readonly finisher: BatchFinisher,
-  ) {}
+  ) {
+    this.openTransactions = new AdmissionGate(config.databasePoolSize >> 1, config.admissionWaitMs);
+  }
 
   /**
    * Answers once the batch is durable in PostgreSQL; whatever is refused stored nothing.
@@ -64,8 +72,9 @@ export class ImportQueueService {
       process.version,
       process.workflowVersion,
     );
-    const intake = new JsonLinesIntake(body, headers.encoding, this.config, this.config.chunkSize, compiled, {
+    const intake = new BodyIntake(body, headers.encoding, this.config, this.config.chunkSize, compiled, {
       hashed: headers.idempotencyKey !== null,
+      reader: new JsonLinesReader(this.config.maxLineBytes),
     });
     if (headers.idempotencyKey === null)
       return { answer: await this.store(batch, intake, null), replayed: false };
@@ -81,10 +90,25 @@ export class ImportQueueService {
 
   private async store(
     batch: NewBatch,
-    intake: JsonLinesIntake,
+    intake: BodyIntake,
     idempotent: { key: HeldKey; dto: CreateBatchDto } | null,
   ): Promise<CreationAnswer> {
     await intake.collectFirst();
+    // All of it is here: its transaction waits for nobody.
+    if (intake.complete) return this.storeCollected(batch, intake, idempotent);
+    if (!(await this.openTransactions.enter())) throw tooManyUploads(this.openTransactions.limit);
+    try {
+      return await this.storeCollected(batch, intake, idempotent);
+    } finally {
+      this.openTransactions.leave();
+    }
+  }
+
+  private async storeCollected(
+    batch: NewBatch,
+    intake: BodyIntake,
+    idempotent: { key: HeldKey; dto: CreateBatchDto } | null,
+  ): Promise<CreationAnswer> {
     const { rows } = intake;
     const answer = await this.database
       .transaction(async (transaction) => {
@@ -119,11 +143,7 @@ export class ImportQueueService {
   }
 }
 
-async function replay(
-  key: AnsweredKey,
-  dto: CreateBatchDto,
-  intake: JsonLinesIntake,
-): Promise<CreationAnswer> {
+async function replay(key: AnsweredKey, dto: CreateBatchDto, intake: BodyIntake): Promise<CreationAnswer> {
   if (!hashRequest(dto, await intake.hashOnly()).equals(key.requestHash)) {
     throw new DomainError(
       422,

@@ -1,5 +1,12 @@
 import type { Sql } from '../database/transaction.js';
 
+export interface FailedLine {
+  line: number;
+  payload: string;
+  errorCode: string | null;
+  errorMessage: string | null;
+}
+
 /**
  * The next records of a batch that failed, were invalid or unknown, in line order. The counts of the chunks lead to the
  * few that have any, so a million successes are not read to find ten failures.
@@ -9,12 +16,12 @@ export async function selectFailedLines(
   batchId: number,
   afterLine: number,
   limit: number,
-): Promise<{ line: number; payload: string }[]> {
-  const { rows } = await sql.query<{ line: number; payload: string }>(
-    `SELECT r.line_number AS line, r.payload
+): Promise<FailedLine[]> {
+  const { rows } = await sql.query<FailedLine>(
+    `SELECT r.line_number AS line, r.payload, r.error_code AS "errorCode", r.error_message AS "errorMessage"
      FROM import_queue_chunk c
      CROSS JOIN LATERAL (
-       SELECT line_number, payload FROM import_queue_record
+       SELECT line_number, payload, error_code, error_message FROM import_queue_record
        WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
          AND line_number BETWEEN greatest(c.first_line, $2 + 1) AND c.last_line
          AND status IN ('failed', 'invalid', 'unknown')

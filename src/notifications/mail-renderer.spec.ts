@@ -22,6 +22,7 @@ const BATCH: BatchRow = {
   createdAt: new Date('2026-11-24T08:00:00Z'),
   startedAt: new Date('2026-11-24T08:00:01Z'),
   finishedAt: new Date('2026-11-24T08:02:06Z'),
+  expiredAt: null,
   total: 1_234_567,
   invalid: 20,
   succeeded: 1_234_540,

@@ -23,8 +23,7 @@ async function quickstart(once: boolean): Promise<void> {
   if (!once) stopOnSignal(() => service.stop());
   try {
     const key = await ensureApiKey(service.url, service.app, config, secrets);
-    const client = new ApiClient(service.url, key);
-    const { batch, importProcessId, others } = await showExamples(client);
+    const { batch, importProcessId, others } = await showExamples(new ApiClient(service.url, key));
     for (const each of [...others, batch]) console.log(describeImport(each));
     if (!['completed', 'completed_with_errors'].includes(batch.status)) process.exitCode = 1;
     if (!once) {

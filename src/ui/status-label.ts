@@ -1,5 +1,6 @@
 import type { BatchStatus } from '../import-queue/batch-state.js';
 import type { RecordStatus } from '../import-queue/record-status.js';
+import type { InstanceStatus } from '../workflows/entities/workflow-instance.entity.js';
 import type { NotificationStatus } from '../notifications/entities/notification.entity.js';
 
 /** The colours of a badge; the style sheet says what they look like. */
@@ -41,6 +42,16 @@ const MAIL: Readonly<Record<NotificationStatus, StatusLabel>> = {
   failed: { text: 'Not delivered', tone: 'bad' },
   not_sent_no_smtp: { text: 'Not sent: no mail server is set', tone: 'quiet' },
 };
+
+const INSTANCE: Readonly<Record<InstanceStatus, StatusLabel>> = {
+  incomplete: { text: 'Incomplete', tone: 'busy' },
+  completed_successfully: { text: 'Completed successfully', tone: 'good' },
+  completed_unsuccessfully: { text: 'Completed unsuccessfully', tone: 'bad' },
+};
+
+export function instanceLabel(status: InstanceStatus): StatusLabel {
+  return INSTANCE[status];
+}
 
 export function batchLabel(status: BatchStatus): StatusLabel {
   return BATCH[status];

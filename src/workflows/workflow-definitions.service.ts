@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { writeAudit } from '../auth/audit/write-audit.js';
 import { DatabaseService } from '../database/database.service.js';
 import { isUniqueViolation } from '../database/postgres-error.js';
+import type { Sql } from '../database/transaction.js';
 import { restoreSecrets } from './behaviors/webhook-secrets.js';
 import type { WorkflowDefinition } from './definition.js';
 import { WorkflowDefinitionEntity } from './entities/workflow-definition.entity.js';
@@ -80,13 +82,15 @@ export class WorkflowDefinitionsService {
   /** @throws DomainError 400 `invalid_definition`, 409 `workflow_name_taken` */
   async create(source: unknown, actor: string): Promise<StoredWorkflowDefinition> {
     const { definition } = readDefinition(source);
-    return this.database.transaction(async ({ manager }) => {
+    return this.database.transaction(async (transaction) => {
+      const { manager } = transaction;
       const workflow = manager.create(WorkflowEntity, { name: definition.name, currentVersion: 1 });
       await manager.insert(WorkflowEntity, workflow).catch((error: unknown) => {
         throw isUniqueViolation(error) ? workflowNameTaken(definition.name, error) : error;
       });
       const stored = { workflowId: workflow.id, version: 1, definition };
       await manager.insert(WorkflowDefinitionEntity, { ...stored, createdBy: actor });
+      await note(transaction, actor, 'workflow_created', stored);
       return stored;
     });
   }
@@ -103,7 +107,8 @@ export class WorkflowDefinitionsService {
       current === undefined ? source : restoreSecrets(source, current.definition),
       name,
     );
-    return this.database.transaction(async ({ manager }) => {
+    return this.database.transaction(async (transaction) => {
+      const { manager } = transaction;
       // `readDefinition` has seen that the definition has this very name.
       const workflow = await manager.findOne(WorkflowEntity, {
         where: { name },
@@ -120,10 +125,14 @@ export class WorkflowDefinitionsService {
         { id: workflow.id },
         { currentVersion: stored.version, updatedAt: () => 'now()' },
       );
+      await note(transaction, actor, 'workflow_changed', stored);
       return stored;
     });
   }
 }
+
+const note = (sql: Sql, actor: string, action: string, { definition, version }: StoredWorkflowDefinition) =>
+  writeAudit(sql, { actor, action, subject: `workflow:${definition.name}`, details: { version } });
 
 function toStored(row: DefinitionRow): StoredWorkflowDefinition {
   return { workflowId: row.workflow_id, version: row.version, definition: row.definition };

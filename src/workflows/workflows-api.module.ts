@@ -9,6 +9,7 @@ import { WorkflowsModule } from './workflows.module.js';
 /** The routes; apart from the services, so that a process that only works on queues answers none of them. */
 @Module({
   imports: [WorkflowsModule],
+  exports: [InstancesService, WorkflowsModule],
   controllers: [ActionsController, InstancesController, WorkflowsController],
   providers: [ActionsService, InstancesService],
 })

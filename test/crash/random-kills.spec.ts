@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../support/eventually.js';
+import { seededRandom } from './support/seeded.js';
 import type { ServiceProcess } from './support/service-process.js';
 import { Site } from './support/site.js';
 
@@ -24,9 +25,7 @@ describe('workers that die all the time', () => {
    * leave out `c.state = 'queued'`, or FOR UPDATE.
    */
   it(`do each record exactly once in spite of ${KILLS} kills (kill -9)`, async () => {
-    const seed = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000);
-    process.stdout.write(`random kills: CRASH_SEED=${seed} CRASH_KILLS=${KILLS}\n`);
-    const random = seeded(seed);
+    const random = seededRandom('random kills');
     const client = await site.client(site.start('api'));
     const workers: ServiceProcess[] = Array.from({ length: WORKERS }, () => site.start('worker'));
     await Promise.all(workers.map((worker) => worker.ready()));
@@ -51,14 +50,3 @@ describe('workers that die all the time', () => {
     await eventually(() => mails() === site.accepted.length, 'one mail per batch');
   });
 });
-
-/** mulberry32: small, and the same everywhere. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}

@@ -55,4 +55,20 @@ describe('while Redis', () => {
     expect(await site.problems()).toEqual([]);
     expect(worker.alive).toBe(true);
   });
+  /**
+   * Nothing is evicted (noeviction); every write is refused instead. Break it: in `ChunkQueue.patiently`, throw what
+   * is caught; in `RedisCheck.writable`, ask by PING, which a full Redis answers.
+   */
+  it('is full (maxmemory), CreateBatch answers 202, readiness says so, and the batch completes once there is room', async () => {
+    await site.send(client, 6_000);
+    await untilSomeDone(500);
+    await site.redis.configure('maxmemory', '1');
+    const { id } = await site.send(client, 1_000);
+    await eventually(async () => (await worker.readiness()).status === 503, 'readiness to be false');
+    expect((await client.batch(id)).recordCounts.total).toBe(1_000);
+
+    await site.redis.configure('maxmemory', '0');
+    expect(await site.problems()).toEqual([]);
+    expect(worker.alive).toBe(true);
+  });
 });

@@ -33,6 +33,7 @@ const input = (changes: Partial<ImportProcessInput> = {}): ImportProcessInput =>
   icon: '',
   displayOrder: 0,
   status: 'active',
+  retentionDays: null,
   ordered: false,
   target: { kind: 'echo' },
   recordSchema: null,
@@ -161,7 +162,7 @@ describe('versions of configuration', () => {
          VALUES ('a.jsonl', $1, 1, 'IMPORT_QUEUE_API', 'queued', 'api-key:1')`,
         [id],
       );
-      await expect(processes.delete(id)).rejects.toMatchObject({
+      await expect(processes.delete(id, 'test')).rejects.toMatchObject({
         status: 409,
         code: 'import_process_in_use',
       });

@@ -66,6 +66,26 @@ describe('the reconciler', () => {
     expect(await waiting(batchId)).toEqual([]);
   });
 
+  it('adds a job for a chunk whose retry a clock that was wrong put off to tomorrow', async () => {
+    const batchId = await bench.storeBatch({ chunks: chunksOf(1, 1) });
+    await bench.worker.scheduler.fill(batchId);
+    await bench.worker.queue.empty();
+    const putOff = async () => {
+      const [stale] = (await selectStaleChunks(bench.sql, 0)).filter((chunk) => chunk.batchId === batchId);
+      await bench.worker.queue.add(stale!, { jobId: jobIdOf(stale!), delay: 86_400_000 });
+    };
+    await age(batchId);
+    await putOff();
+    await bench.worker.reconciler.reconcile();
+    expect(await waiting(batchId)).toEqual([1]);
+
+    await bench.worker.queue.empty();
+    for (let minute = 1; minute <= 3; minute += 1) await age(batchId);
+    await putOff();
+    await bench.worker.reconciler.reconcile();
+    expect(await waiting(batchId)).toEqual([1, 1]);
+  });
+
   it('ends a batch whose worker died between its last chunk and its end', async () => {
     const batchId = await bench.storeBatch({
       chunks: chunksOf(1, 1),

@@ -20,9 +20,10 @@ const body = fc
 
 function read(pieces: Buffer[]): unknown {
   const records: unknown[] = [];
-  const reader = new JsonLinesReader(200, (line, row, raw, { bytes, start, end }) =>
-    records.push([line, row, raw, bytes.toString('utf8', start, end)]),
-  );
+  const reader = new JsonLinesReader(200, (line, row, raw, origin) => {
+    const { bytes, start, end } = origin!.received!;
+    records.push([line, row, raw, bytes.toString('utf8', start, end)]);
+  });
   try {
     for (const piece of pieces) reader.push(piece);
     reader.end();
@@ -51,8 +52,8 @@ describe('a record on its way into COPY', () => {
     fc.assert(
       fc.property(fc.array(payload, { minLength: 1, maxLength: 30 }), fc.maxSafeNat(), (lines, batchId) => {
         const rows = new RecordRows(7);
-        const reader = new JsonLinesReader(10_000, (line, _row, raw, bytes) =>
-          rows.add(line, raw, null, [], bytes),
+        const reader = new JsonLinesReader(10_000, (line, _row, raw, origin) =>
+          rows.add(line, raw, null, [], origin),
         );
         reader.push(Buffer.from(lines.join('\n')));
         reader.end();

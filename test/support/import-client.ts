@@ -88,6 +88,20 @@ export class ImportClient {
     return this.call('POST', `/API/WorkflowImportQueue/CreateBatch?${parameters}`, { body, headers });
   }
 
+  /** Uploads a file as a browser does. */
+  upload(
+    file: string | Uint8Array,
+    query: Record<string, string | number>,
+    fields: Record<string, string> = {},
+  ): Promise<Answer> {
+    const parameters = new URLSearchParams({ fileName: 'test.csv' });
+    for (const [name, value] of Object.entries(query)) parameters.set(name, String(value));
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.set(name, value);
+    form.set('file', new Blob([file]), 'test.csv');
+    return this.call('POST', `/API/WorkflowImportQueue/Uploads?${parameters}`, { body: form });
+  }
+
   /** Defines the workflow and an import process for it; answers the id of the process. */
   async setUp(
     workflow: WorkflowDefinition = MEMBER_WORKFLOW,
@@ -136,7 +150,12 @@ export class ImportClient {
 }
 
 function isRaw(body: unknown): boolean {
-  return typeof body === 'string' || body instanceof Uint8Array || body instanceof ReadableStream;
+  return (
+    typeof body === 'string' ||
+    body instanceof Uint8Array ||
+    body instanceof ReadableStream ||
+    body instanceof FormData
+  );
 }
 
 function parseJson(text: string): unknown {

@@ -37,6 +37,13 @@ export class PrivateRedis {
     client.disconnect();
   }
 
+  /** Changes a setting of the running server. */
+  async configure(name: string, value: string): Promise<void> {
+    const client = new Redis(this.url);
+    await client.config('SET', name, value);
+    client.disconnect();
+  }
+
   /** Shuts it down; what it holds is kept in its append-only file. */
   async down(): Promise<void> {
     const server = this.server;

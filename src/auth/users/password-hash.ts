@@ -1,4 +1,5 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { inTurn } from './hashing-queue.js';
 
 interface Cost {
   /** log2 of scrypt's N. */
@@ -58,11 +59,13 @@ function parse(hash: string): { cost: Cost; salt: Buffer; key: Buffer } {
 
 function derive(password: string, salt: Buffer, { ln, r, p }: Cost): Promise<Buffer> {
   const N = 2 ** ln;
-  return new Promise((resolve, reject) => {
-    // One password typed on two keyboards may be two sequences of code points; NFKC makes them one.
-    const options = { N, r, p, maxmem: 128 * N * r + 2 ** 20 * p };
-    scrypt(password.normalize('NFKC'), salt, KEY_BYTES, options, (error, key) =>
-      error === null ? resolve(key) : reject(error),
-    );
-  });
+  const compute = () =>
+    new Promise<Buffer>((resolve, reject) => {
+      // One password typed on two keyboards may be two sequences of code points; NFKC makes them one.
+      const options = { N, r, p, maxmem: 128 * N * r + 2 ** 20 * p };
+      scrypt(password.normalize('NFKC'), salt, KEY_BYTES, options, (error, key) =>
+        error === null ? resolve(key) : reject(error),
+      );
+    });
+  return inTurn(compute);
 }

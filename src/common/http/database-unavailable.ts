@@ -1,6 +1,8 @@
 /** SQLSTATEs that say "not now" rather than "not like this". */
 const TEMPORARY_STATES: ReadonlySet<string> = new Set([
   '25006', // read-only: the connection leads to a standby, a fail-over is going on
+  '53100', // its disk is full
+  '53200', // out of memory
   '53300', // too many connections
   '57P01', // the server shuts down
   '57P02', // the server crashed

@@ -40,6 +40,8 @@ export class ProblemFilter implements ExceptionFilter {
     }
     response.status(status).set(problem.headers);
     response.set({ 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' });
+    // Closed now, as a client may have asked, the connection would be reset, and the answer lost with it.
+    if (!request.complete) response.shouldKeepAlive = problem.headers['Connection'] !== 'close';
     response.end(JSON.stringify(problemJson(problem, path)));
     if (!request.complete) discardRest(request);
   }

@@ -68,6 +68,20 @@ export class SaveImportProcessDto implements ImportProcessInput {
   @IsIn(['active', 'disabled'], { message: 'status must be active or disabled' })
   status: 'active' | 'disabled' = 'active';
 
+  @ApiPropertyOptional({
+    description:
+      'Days for which the records of an ended batch are kept: null as RETENTION_DAYS says, 0 for ever.',
+    type: 'integer',
+    nullable: true,
+    minimum: 0,
+    maximum: 36_500,
+  })
+  @IsOptional()
+  @IsInt({ message: 'retentionDays must be an integer, or null' })
+  @Min(0, { message: 'retentionDays must be at least 0' })
+  @Max(36_500, { message: 'retentionDays must be at most 36500' })
+  retentionDays: number | null = null;
+
   @ApiPropertyOptional({ description: 'One chunk at a time, in line order.', default: false })
   @IsBoolean({ message: 'ordered must be true or false' })
   ordered: boolean = false;

@@ -17,6 +17,8 @@ export class ImportProcessEntity {
   @Column('text', { default: '' }) icon!: string;
   @Column('integer', { name: 'display_order', default: 0 }) displayOrder!: number;
   @Column('text') status!: ImportProcessStatus;
+  /** Null: as the installation says; 0: for ever. */
+  @Column('integer', { name: 'retention_days', nullable: true }) retentionDays!: number | null;
   @Column('integer', { name: 'current_version' }) currentVersion!: number;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at', default: () => 'now()' }) updatedAt!: Date;

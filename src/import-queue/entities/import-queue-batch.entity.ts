@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
 import type { BatchStatus } from '../batch-state.js';
+import type { UploadFindings } from '../upload-findings.js';
 
 @Entity('import_queue_batch')
 export class ImportQueueBatchEntity {
@@ -30,9 +31,15 @@ export class ImportQueueBatchEntity {
   @Column('integer', { name: 'created_count', nullable: true }) createdCount!: number | null;
   @Column('integer', { name: 'updated_count', nullable: true }) updatedCount!: number | null;
   @Column('integer', { name: 'unchanged_count', nullable: true }) unchangedCount!: number | null;
+  /** What was understood of an uploaded file; null for batches of the API. */
+  @Column('json', { nullable: true }) upload!: UploadFindings | null;
   @Column('bigint', { name: 'retry_of', nullable: true }) retryOf!: number | null;
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;
   @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
+  /** Its retention is over: its records are not read any more, and are deleted in small steps. */
+  @Column('timestamptz', { name: 'expired_at', nullable: true }) expiredAt!: Date | null;
+  /** No record of it is left; this row stays, with the counts. */
+  @Column('timestamptz', { name: 'emptied_at', nullable: true }) emptiedAt!: Date | null;
 }

@@ -16,4 +16,6 @@ export class ImportQueueRecordEntity {
   @Column('text', { name: 'error_pointer', nullable: true }) errorPointer!: string | null;
   /** The line exactly as sent, without its line end. */
   @Column('text') payload!: string;
+  /** Its line in the batch whose results it was downloaded with; null for all that was not. */
+  @Column('integer', { name: 'origin_line', nullable: true }) originLine!: number | null;
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import type { Transaction } from '../../database/transaction.js';
-import { RECORD_COPY, type ChunkRow, type RecordRows } from './record-rows.js';
+import type { ChunkRow, RecordRows } from './record-rows.js';
 
 /** COPY text collected before it is written: large writes cost less than many. */
 const FLUSH_LENGTH = 256 * 1024;
@@ -15,6 +15,8 @@ const CHUNKS_PER_COPY = 64;
  */
 export class BatchWriter {
   private copy: Writable | null = null;
+  /** Why the connection is of no use any more. The stream does not remember it, and would fail on `null` when used. */
+  private failure: Error | null = null;
 
   constructor(
     private readonly transaction: Transaction,
@@ -41,7 +43,7 @@ export class BatchWriter {
 
   /** Ends a COPY that cannot be completed, so that the connection can roll back. */
   async abort(): Promise<void> {
-    if (this.copy === null || this.copy.closed) return;
+    if (this.copy === null || this.copy.closed || this.failure !== null) return;
     const closed = once(this.copy, 'close').catch(() => undefined);
     this.copy.destroy();
     await closed;
@@ -49,12 +51,14 @@ export class BatchWriter {
 
   private async writeRows(): Promise<void> {
     this.copy ??= this.openCopy();
+    this.throwIfFailed();
     if (!this.copy.write(this.rows.takeRows(this.batchId))) await drained(this.copy);
   }
 
   private async writeChunks(): Promise<void> {
     if (this.rows.pendingLength > 0) await this.writeRows();
     if (this.copy !== null) {
+      this.throwIfFailed();
       this.copy.end();
       await finished(this.copy);
       this.copy = null;
@@ -64,10 +68,13 @@ export class BatchWriter {
   }
 
   private openCopy(): Writable {
-    const copy = this.transaction.copyFrom(RECORD_COPY);
-    // Errors surface where the stream is awaited; without a listener they would end the process.
-    copy.on('error', () => undefined);
+    const copy = this.transaction.copyFrom(this.rows.copyStatement);
+    copy.on('error', (error) => (this.failure ??= error));
     return copy;
+  }
+
+  private throwIfFailed(): void {
+    if (this.failure !== null) throw this.failure;
   }
 }
 

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import type { Duplex, Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { pacedBody, type BodyPace } from './body-pace.js';
 
 const DECODERS: Readonly<Record<string, () => Duplex>> = {
   gzip: createGunzip,
@@ -24,36 +26,67 @@ export class UndecodableBodyError extends Error {
   override readonly name = 'UndecodableBodyError';
 }
 
+/** The body grows so much by decoding that it was made to. */
+export class DecompressionRatioError extends Error {
+  override readonly name = 'DecompressionRatioError';
+}
+
+export interface BodyGuards extends BodyPace {
+  /** Decoded bytes per byte received, beyond the first MiB. */
+  maxRatio: number;
+}
+
+const UNGUARDED: BodyGuards = { idleMs: 0, minBytesPerSecond: 0, maxRatio: Infinity };
+/** Rows that are much alike shrink well: what is small does no harm whatever it was before. */
+const RATIO_FREE_BYTES = 1024 ** 2;
+
 /**
  * The decoded pieces of a request body. Limits count decoded bytes, so a small compressed body cannot grow
  * beyond them; pieces are pulled, so no more is decoded than is consumed.
  * @param encoding lower-case Content-Encoding, `identity` when there is none
- * @throws BodyTooLargeError, UndecodableBodyError, and what the request stream throws (a client that went away)
+ * @throws BodyTooLargeError, UndecodableBodyError, BodyTooSlowError, DecompressionRatioError, and what the request
+ *   stream throws (a client that went away)
  */
 export async function* decodeBody(
   body: Readable,
   encoding: string,
   maxBytes: number,
+  guards: BodyGuards = UNGUARDED,
 ): AsyncGenerator<Buffer> {
+  const createDecoder = DECODERS[encoding];
+  const received = { bytes: 0 };
+  const pieces =
+    createDecoder === undefined
+      ? pacedBody(body, guards)
+      : decoded(body, encoding, createDecoder(), guards, received);
   let bytes = 0;
-  for await (const piece of decoded(body, encoding)) {
+  for await (const piece of pieces) {
     bytes += piece.length;
     if (bytes > maxBytes) throw new BodyTooLargeError();
+    if (createDecoder !== undefined && bytes > RATIO_FREE_BYTES && bytes > received.bytes * guards.maxRatio) {
+      throw new DecompressionRatioError();
+    }
     yield piece;
   }
 }
 
-/** Leaves the request stream open whatever happens: destroying it would close the socket the answer needs. */
-async function* decoded(body: Readable, encoding: string): AsyncGenerator<Buffer> {
-  const createDecoder = DECODERS[encoding];
-  if (createDecoder === undefined) {
-    yield* body.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>;
-    return;
-  }
-  const decoder = createDecoder();
-  const fail = (error: Error) => decoder.destroy(error);
-  const wentAway = () => decoder.destroy(new Error('the client went away'));
-  body.once('error', fail).once('aborted', wentAway).pipe(decoder);
+async function* decoded(
+  body: Readable,
+  encoding: string,
+  decoder: Duplex,
+  guards: BodyGuards,
+  received: { bytes: number },
+): AsyncGenerator<Buffer> {
+  const stop = new AbortController();
+  const feed = async () => {
+    for await (const piece of pacedBody(body, guards, stop.signal)) {
+      received.bytes += piece.length;
+      if (decoder.destroyed) return;
+      if (!decoder.write(piece)) await once(decoder, 'drain', { signal: stop.signal });
+    }
+    decoder.end();
+  };
+  const fed = feed().catch((error: Error) => decoder.destroy(error));
   try {
     yield* decoder as AsyncIterable<Buffer>;
   } catch (error) {
@@ -61,8 +94,9 @@ async function* decoded(body: Readable, encoding: string): AsyncGenerator<Buffer
       throw new UndecodableBodyError(`the body is not valid ${encoding}`, { cause: error });
     throw error;
   } finally {
-    body.off('error', fail).off('aborted', wentAway).unpipe(decoder);
+    stop.abort();
     decoder.destroy();
+    await fed;
   }
 }
 

@@ -64,6 +64,26 @@ export function undecodableBody(cause: Error): DomainError {
   );
 }
 
+export function bodyTooSlow(pace: { receiveIdleMs: number; minBodyBytesPerSecond: number }): DomainError {
+  return new DomainError(
+    408,
+    'body_too_slow',
+    'The body arrives too slowly',
+    `Nothing arrived for ${pace.receiveIdleMs / 1000} s, or less than ${pace.minBodyBytesPerSecond} bytes a second. Nothing was stored; send it again over a better connection, or in smaller batches.`,
+    { limit: pace.minBodyBytesPerSecond, headers: { Connection: 'close' } },
+  );
+}
+
+export function decompressionRatioExceeded(limit: number): DomainError {
+  return new DomainError(
+    413,
+    'decompression_ratio_exceeded',
+    'The request passes a limit',
+    `The body becomes more than ${limit} times as large when it is decoded. Send it less compressed, or as it is. Nothing was stored.`,
+    { limit },
+  );
+}
+
 export function bodyTooLarge(limit: number): DomainError {
   return tooLarge('body_too_large', `The body is larger than ${limit} bytes (decoded).`, limit);
 }

@@ -1,4 +1,5 @@
-import { JsonLinesReader, LineLimitError } from './json-lines-reader.js';
+import { LineLimitError } from './body-reader.js';
+import { JsonLinesReader } from './json-lines-reader.js';
 
 function read(body: string | Buffer, { pieceSize = 7, maxLineBytes = 1000 } = {}) {
   const bytes = Buffer.from(body as string);

@@ -1,6 +1,14 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { ProblemDetail } from '../../common/domain.error.js';
+import type { DomainError, ProblemDetail } from '../../common/domain.error.js';
 import type { JsonObject } from '../../common/json.js';
+import {
+  type BodyReader,
+  LineLimitError,
+  MAX_DESCRIBED_ERRORS,
+  NO_SINK,
+  type RecordSink,
+} from './body-reader.js';
+import { emptyBody, malformedJsonLines } from './intake.errors.js';
 import type { ByteRange } from './copy-rows.js';
 import { findJsonSyntaxError } from './json-syntax.js';
 import { LineSplitter, LineTooLongError } from './line-splitter.js';
@@ -8,32 +16,14 @@ import { findTooDeepNesting } from './nesting.js';
 
 /** Levels of objects and arrays in one line. */
 export const MAX_NESTING = 64;
-/** Malformed lines that are described; the rest is counted. */
-export const MAX_DESCRIBED_ERRORS = 100;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const BLANK = /^[ \t\r]*$/;
 
-/** A line of the body is longer than the limit. `line` is 1-based. */
-export class LineLimitError extends Error {
-  override readonly name = 'LineLimitError';
-
-  constructor(readonly line: number) {
-    super(`line ${line} is longer than the limit`);
-  }
-}
-
-/** Is told every record: its 1-based line, the parsed row, and the line as sent, without its end, as text and bytes. */
-export type RecordSink = (line: number, row: JsonObject, raw: string, bytes: ByteRange) => void;
-
-/**
- * Turns pieces of a JSON Lines body into records. Pure and synchronous: whoever feeds it takes care of back pressure.
- * After the first malformed line the sink is told nothing more, since nothing will be stored; the rest of the body
- * is read all the same, so that one answer names every mistake.
- */
-export class JsonLinesReader {
+/** Reads a JSON Lines body. */
+export class JsonLinesReader implements BodyReader {
   readonly errors: ProblemDetail[] = [];
   errorCount = 0;
   private line = 0;
@@ -42,7 +32,7 @@ export class JsonLinesReader {
 
   constructor(
     maxLineBytes: number,
-    private readonly sink: RecordSink,
+    public sink: RecordSink = NO_SINK,
   ) {
     this.splitter = new LineSplitter(maxLineBytes);
   }
@@ -63,6 +53,14 @@ export class JsonLinesReader {
       this.push(short);
     }
     this.readNext(() => this.splitter.end());
+  }
+
+  malformed(): DomainError {
+    return malformedJsonLines(this.errors, this.errorCount);
+  }
+
+  empty(): DomainError {
+    return emptyBody();
   }
 
   private readNext(split: () => Buffer | null): void {
@@ -107,7 +105,9 @@ export class JsonLinesReader {
     }
   }
 
-  private readLine(raw: string, bytes: ByteRange): void {
+  private readLine(raw: string, received: ByteRange): void {
+    // Before JSON.parse, whose error costs a hundred times as much: a body may be nothing but line ends.
+    if (raw === '') return;
     let row: unknown;
     try {
       row = JSON.parse(raw);
@@ -129,7 +129,7 @@ export class JsonLinesReader {
       this.refuse({ column: columnAt(raw, tooDeep), code: 'nesting_too_deep', message });
       return;
     }
-    if (this.errorCount === 0) this.sink(this.line, row as JsonObject, raw, bytes);
+    if (this.errorCount === 0) this.sink(this.line, row as JsonObject, raw, { received });
   }
 
   private refuseSyntax(raw: string): void {

@@ -1,6 +1,8 @@
 import type { RecordError } from '../../targets/target.js';
-import { copyField, needsEscape, storableText } from '../../database/copy/copy-text.js';
-import { CopyRows, encodedField, type ByteRange } from './copy-rows.js';
+import { COPY_NULL, copyField, needsEscape, storableText } from '../../database/copy/copy-text.js';
+import type { RecordOrigin } from './body-reader.js';
+import { CopyRows, encodedField } from './copy-rows.js';
+import { ErrorTally } from './error-tally.js';
 import { OrderingKeys } from './ordering-keys.js';
 
 /** What the intake knows of one chunk. Lines are 1-based and inclusive. */
@@ -14,10 +16,12 @@ export interface ChunkRow {
 }
 
 /** Columns of `import_queue_record` in the order of the fields below, the batch id first. */
-export const RECORD_COPY = `
-  COPY import_queue_record (workflow_import_queue_batch_id, line_number, status,
-    error_code, error_message, error_pointer, payload)
-  FROM STDIN`;
+const COLUMNS =
+  'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer';
+const NO_ERROR = `pending\t${COPY_NULL}\t${COPY_NULL}\t${COPY_NULL}`;
+/** Another statement for files that were downloaded here: all others need not carry an empty field through. */
+const RECORD_COPY = `COPY import_queue_record (${COLUMNS}, payload) FROM STDIN`;
+const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line, payload) FROM STDIN`;
 
 /**
  * Collects records as rows of COPY text and cuts them into chunks. The batch id is put in front when rows are
@@ -27,7 +31,10 @@ export class RecordRows {
   totalCount = 0;
   invalidCount = 0;
   chunkCount = 0;
+  /** Why records were refused. */
+  readonly errorGroups = new ErrorTally();
   private readonly rows = new CopyRows();
+  private hasOrigin = false;
   private finished: ChunkRow[] = [];
   private open: ChunkRow | null = null;
   private readonly orderingKeys = new OrderingKeys();
@@ -39,17 +46,22 @@ export class RecordRows {
     return this.rows.length;
   }
 
-  /** @param received the payload as it lies in the body, where it does: spares encoding it again */
+  /** @param origin its `originLine` is given for all records of a batch or for none */
   add(
     line: number,
     payload: string,
     error: RecordError | null,
     orderingKeys: readonly string[],
-    received?: ByteRange,
+    { originLine, received }: Pick<RecordOrigin, 'originLine' | 'received'> = {},
   ): void {
     const field = received === undefined || needsEscape(payload) ? encodedField(payload) : received;
-    if (error === null) this.rows.addPending(line, field);
-    else this.rows.add(line, `\tinvalid\t${errorFields(error)}\t`, field);
+    this.hasOrigin = originLine !== undefined;
+    if (error === null && !this.hasOrigin) this.rows.addPending(line, field);
+    else {
+      const state = error === null ? NO_ERROR : `invalid\t${errorFields(error)}`;
+      const origin = this.hasOrigin ? `\t${originLine ?? COPY_NULL}` : '';
+      this.rows.add(line, `\t${state}${origin}\t`, field);
+    }
     this.totalCount += 1;
 
     const chunk = (this.open ??= this.newChunk(line));
@@ -59,6 +71,7 @@ export class RecordRows {
     else {
       chunk.invalidCount += 1;
       this.invalidCount += 1;
+      this.errorGroups.add(line, error);
     }
     if (chunk.recordCount === this.chunkSize) this.closeChunk();
   }
@@ -66,6 +79,11 @@ export class RecordRows {
   /** Ends the last chunk: nothing is added afterwards. */
   end(): void {
     this.closeChunk();
+  }
+
+  /** The statement that takes the rows. */
+  get copyStatement(): string {
+    return this.hasOrigin ? RECORD_COPY_WITH_ORIGIN : RECORD_COPY;
   }
 
   /** The rows collected so far as COPY text of that batch. */

@@ -41,10 +41,11 @@ export class ChunkQueue implements OnModuleInit {
   }
 
   /**
-   * The ids of the jobs that will still be run, `null` if Redis does not say. Active jobs are left out: whether a
+   * The ids of the jobs that will still be run, `null` if Redis does not say; those that are put off apart, since the
+   * time they are put off to was reckoned by the clock of some worker, which may be wrong by days. Active jobs are left out: whether a
    * chunk is really being worked on is told by its row lock, which dies with the worker.
    */
-  async waitingJobIds(): Promise<Set<string> | null> {
+  async waitingJobIds(): Promise<{ waiting: Set<string>; delayed: Set<string> } | null> {
     const lists = await this.patiently(() =>
       Promise.all([
         this.queue.client.lrange(this.queue.toKey('wait'), 0, -1),
@@ -52,7 +53,9 @@ export class ChunkQueue implements OnModuleInit {
         this.queue.client.zrange(this.queue.toKey('delayed'), 0, -1),
       ]),
     );
-    return lists && new Set(lists.flat());
+    if (lists === null) return null;
+    const [wait, paused, delayed] = lists;
+    return { waiting: new Set([...wait, ...paused]), delayed: new Set(delayed) };
   }
 
   private async patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer | null> {

@@ -1,3 +1,4 @@
+import { recordsMeasured } from '../../common/measured.js';
 import type { Transaction } from '../../database/transaction.js';
 import type { CompiledImportProcess } from '../../import-processes/pinned-import-process.js';
 import type { ChunkJob } from '../../queue/queues.js';
@@ -27,5 +28,7 @@ export async function processRecords(
   });
   assertOneOutcomeEach(records, outcomes);
   await writeOutcomes(transaction, job.batchId, outcomes);
-  return countOutcomes(outcomes);
+  const counts = countOutcomes(outcomes);
+  recordsMeasured({ succeeded: counts.succeeded, failed: counts.failed, skipped: counts.skipped });
+  return counts;
 }

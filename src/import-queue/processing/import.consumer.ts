@@ -7,6 +7,7 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import type { Job, Queue } from 'bull';
+import { chunkMeasured } from '../../common/measured.js';
 import { AppConfig } from '../../config/config.js';
 import { CHUNK_QUEUE, type ChunkJob } from '../../queue/queues.js';
 import { type ChunkRun, ChunkRunner } from './chunk-runner.js';
@@ -66,11 +67,17 @@ export class ImportConsumer implements OnApplicationBootstrap, OnModuleDestroy, 
 
   private async handleChunk(job: ChunkJob): Promise<ChunkRun> {
     if (this.stopping) throw new Error('the worker stops; the chunk is left to another');
+    const begun = performance.now();
+    const measured = (result: string) =>
+      chunkMeasured({ result, seconds: (performance.now() - begun) / 1000 });
     const run = this.runner.run(job);
     this.running.add(run);
     try {
-      return await run;
+      const result = await run;
+      measured(result);
+      return result;
     } catch (error) {
+      measured('failed');
       this.logger.error({ message: 'chunk failed, it is run again', ...job }, stackOf(error));
       throw error;
     } finally {

@@ -62,9 +62,12 @@ export class Reconciler implements OnApplicationBootstrap, OnModuleDestroy {
   private async requeueLost(): Promise<void> {
     const stale = await selectStaleChunks(this.database, this.config.reconcileIntervalMs);
     if (stale.length === 0) return;
-    const waiting = await this.queue.waitingJobIds();
-    if (waiting === null) return;
-    const lost = stale.filter((chunk) => !waiting.has(jobIdOf(chunk)));
+    const jobs = await this.queue.waitingJobIds();
+    if (jobs === null) return;
+    const lost = stale.filter((chunk) => {
+      const id = jobIdOf(chunk);
+      return !jobs.waiting.has(id) && (chunk.overdue || !jobs.delayed.has(id));
+    });
     if (lost.length === 0) return;
     const requeued = await requeueChunks(this.database, lost);
     if (requeued.length === 0) return;

@@ -17,6 +17,7 @@ const ROW: BatchRow = {
   createdAt: new Date('2026-01-01T00:00:00Z'),
   startedAt: null,
   finishedAt: null,
+  expiredAt: null,
   total: 10,
   invalid: 1,
   succeeded: 0,

@@ -1,5 +1,8 @@
 import { allowedActions, type BatchAction, type BatchStatus } from '../batch-state.js';
+import type { ErrorGroup } from '../intake/error-tally.js';
+import type { Understood } from '../intake/upload-reader.js';
 import type { RecordCounts } from '../record-status.js';
+import type { ColumnFindings, UploadFindings } from '../upload-findings.js';
 import { type BatchProgress, progressOf } from './batch-progress.js';
 import type { BatchRow } from './select-batches.js';
 
@@ -20,13 +23,27 @@ export interface BatchResource {
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
+  /** When its retention was over; its records answer 410 since then. */
+  expiredAt: string | null;
   progress: BatchProgress;
   retryOf: number | null;
   createdBy: string;
   /** The page for people. */
   resultsUrl: string;
   failureReason: string | null;
+  /** Of an uploaded file, in the answer about that one batch; `null` in lists and for batches of the API. */
+  understood: Understood | null;
+  summary: UploadSummary | null;
   links: BatchLinks;
+}
+
+/** What a person looks at before an upload is confirmed. */
+export interface UploadSummary {
+  valid: number;
+  invalid: number;
+  /** Columns of the file beside those of a row; `null` for JSON Lines. */
+  columns: ColumnFindings | null;
+  errorGroups: ErrorGroup[];
 }
 
 /** What a call that made a batch is told. */
@@ -43,7 +60,11 @@ export function resultsUrl(publicUrl: string, id: number): string {
   return `${publicUrl}/imports/${id}`;
 }
 
-export function batchResource(row: BatchRow, publicUrl: string): BatchResource {
+export function batchResource(
+  row: BatchRow,
+  publicUrl: string,
+  upload: UploadFindings | null = null,
+): BatchResource {
   const recordCounts = countsOf(row);
   return {
     WORKFLOW_IMPORT_QUEUE_BATCH_ID: row.id,
@@ -58,13 +79,24 @@ export function batchResource(row: BatchRow, publicUrl: string): BatchResource {
     createdAt: row.createdAt.toISOString(),
     startedAt: row.startedAt?.toISOString() ?? null,
     finishedAt: row.finishedAt?.toISOString() ?? null,
+    expiredAt: row.expiredAt?.toISOString() ?? null,
     progress: progressOf(row),
     retryOf: row.retryOf,
     createdBy: row.createdBy,
     resultsUrl: resultsUrl(publicUrl, row.id),
     failureReason: row.failureReason,
-    links: batchLinks(row.id, row.status, isRetriable(recordCounts) && row.retriedBy === null),
+    understood: upload?.understood ?? null,
+    summary: upload === null ? null : summaryOf(row, upload),
+    links: batchLinks(
+      row.id,
+      row.status,
+      isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
+    ),
   };
+}
+
+function summaryOf(row: BatchRow, { columns, errorGroups }: UploadFindings): UploadSummary {
+  return { valid: row.total - row.invalid, invalid: row.invalid, columns, errorGroups };
 }
 
 /** The answer to CreateBatch, made from what was just stored, without reading it back. */

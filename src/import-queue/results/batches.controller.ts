@@ -1,6 +1,7 @@
 import { Controller, Get, Header, Param, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
+  ApiGoneResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
   ApiOperation,
@@ -69,6 +70,7 @@ export class BatchesController {
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiOkResponse({ description: '{items, nextCursor}; `record` is what was sent, character by character' })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
+  @ApiGoneResponse({ description: 'batch_expired: its retention is over' })
   @Header('Content-Type', 'application/json; charset=utf-8')
   async listRecords(
     @Param('id', BatchIdPipe) id: number,
@@ -77,7 +79,7 @@ export class BatchesController {
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
-    await this.batches.row(id, principal);
+    await this.batches.rowWithRecords(id, principal);
     const { rows, nextCursor } = await this.records.page(id, {
       limit: query.limit,
       after: query.after,
@@ -92,6 +94,7 @@ export class BatchesController {
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiProduces('application/jsonl', 'text/csv')
   @ApiOkResponse({ description: 'The file' })
+  @ApiGoneResponse({ description: 'batch_expired: its retention is over' })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   results(
     @Param('id', BatchIdPipe) id: number,

@@ -30,7 +30,7 @@ export class ResultDownload {
    * first byte; a failure after it cuts the connection, so that half a file never looks like a whole one.
    */
   async send(id: number, query: DownloadResultsDto, principal: Principal, response: Response): Promise<void> {
-    const { fileName } = await this.batches.row(id, principal);
+    const { fileName } = await this.batches.rowWithRecords(id, principal);
     const format = FORMATS[query.format];
     const left = new AbortController();
     response.once('close', () => left.abort());
@@ -41,22 +41,25 @@ export class ResultDownload {
       response.setHeader('Content-Disposition', attachment(downloadName(fileName, query.set, query.format)));
       response.setHeader('Cache-Control', 'no-store');
       if (response.req.method === 'HEAD') response.end();
-      else await pipeline(Readable.from(startingWith(first, lines), { highWaterMark: 1 }), response);
+      else await pipeline(Readable.from(this.whole(id, first, lines), { highWaterMark: 1 }), response);
     } catch (error) {
       if (left.signal.aborted && !response.headersSent) return;
       if (!response.headersSent) throw error;
       if (!clientWentAway(error)) this.logger.error(`The download of batch ${id} broke off`, error);
     }
   }
-}
 
-async function* startingWith(
-  first: IteratorResult<string, void>,
-  rest: AsyncIterable<string>,
-): AsyncGenerator<string, void, undefined> {
-  if (first.done === true) return;
-  yield first.value;
-  yield* rest;
+  /** Ends with an error, so that the file does not look whole, when records were deleted while it was read. */
+  private async *whole(
+    id: number,
+    first: IteratorResult<string, void>,
+    rest: AsyncIterable<string>,
+  ): AsyncGenerator<string, void, undefined> {
+    if (first.done === true) return;
+    yield first.value;
+    yield* rest;
+    await this.batches.rowWithRecords(id);
+  }
 }
 
 function clientWentAway(error: unknown): boolean {

@@ -18,6 +18,8 @@ export interface BatchRow {
   createdAt: Date;
   startedAt: Date | null;
   finishedAt: Date | null;
+  /** When its retention was over; its records are not read any more. */
+  expiredAt: Date | null;
   total: number;
   invalid: number;
   succeeded: number;
@@ -64,7 +66,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled') AS "retriedBy",
        b.created_by AS "createdBy", b.created_at AS "createdAt", b.started_at AS "startedAt",
-       b.finished_at AS "finishedAt", b.total_count AS "total", b.invalid_count AS "invalid",
+       b.finished_at AS "finishedAt", b.expired_at AS "expiredAt", b.total_count AS "total", b.invalid_count AS "invalid",
        coalesce(b.succeeded_count, c.succeeded, 0) AS "succeeded",
        coalesce(b.failed_count, c.failed, 0) AS "failed",
        coalesce(b.skipped_count, c.skipped, 0) AS "skipped",

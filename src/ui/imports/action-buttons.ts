@@ -4,6 +4,8 @@ import type { BatchResource } from '../../import-queue/results/batch-resource.js
 
 /** The actions a page offers, in the order of the buttons. */
 export const PAGE_ACTIONS = [
+  'confirm',
+  'abandon',
   'resume',
   'pause',
   'cancel',
@@ -24,6 +26,23 @@ export interface ActionButton {
 }
 
 const BUTTONS: Readonly<Record<PageAction, Omit<ActionButton, 'path' | 'name'>>> = {
+  confirm: {
+    text: 'Confirm',
+    icon: 'check',
+    primary: true,
+    danger: false,
+    question: 'Process the valid rows?',
+    explanation:
+      'They are processed in the background. Invalid rows are left out; download them, mend them, and send them later.',
+  },
+  abandon: {
+    text: 'Abandon',
+    icon: 'x',
+    primary: false,
+    danger: true,
+    question: 'Abandon this file?',
+    explanation: 'Nothing of it is processed, and it cannot be taken up again.',
+  },
   resume: {
     text: 'Resume',
     icon: 'player-play',

@@ -22,6 +22,14 @@ export class ImportActions {
         : await this.batches.perform(action, id, principal);
     return batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
   }
+
+  /** The upload that another one takes the place of. Where it is confirmed or abandoned already, it stays as it is. */
+  async abandonEarlier(id: number, principal: Principal): Promise<void> {
+    if (!Number.isSafeInteger(id) || id < 1) return;
+    await this.batches.perform('abandon', id, principal).catch((error: unknown) => {
+      if (!(error instanceof DomainError)) throw error;
+    });
+  }
 }
 
 function isPageAction(action: string): action is PageAction {

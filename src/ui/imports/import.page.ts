@@ -17,6 +17,7 @@ import { PageRenderer } from '../page-renderer.js';
 import { actionButtons } from './action-buttons.js';
 import { batchView, paceText } from './batch-view.js';
 import type { ShowImportDto, ShownRecords } from './dto/show-import.dto.js';
+import { ConfirmationPage } from './confirmation.page.js';
 import { countCards, downloads, relatives, sumText, tabs } from './import-summary.js';
 import { recordView } from './record-view.js';
 
@@ -32,11 +33,13 @@ export class ImportPage {
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly notifications: NotificationsReader,
+    private readonly confirmation: ConfirmationPage,
     private readonly pages: PageRenderer,
   ) {}
 
   async render(id: number, query: ShowImportDto, principal: Principal): Promise<string> {
     const row = await this.batches.row(id, principal);
+    if (row.status === 'awaiting_confirmation') return this.confirmation.render(id, principal);
     const progress = await this.progress(row);
     const { batch, resource } = progress;
     const shown = query.show ?? (batch.refused > 0 ? 'refused' : 'all');
@@ -61,6 +64,10 @@ export class ImportPage {
           return { code, ...group, path: `${batch.path}?${only.toString()}#records` };
         }),
       },
+      fixPath:
+        batch.refused > 0 && principal.permissions.includes('BeginWorkflowImportProcess')
+          ? `${batch.path}/fix`
+          : null,
       errorsAreSome: errors.examined < batch.refused,
       onlyCause: query.code === undefined ? null : { code: query.code, pattern: query.like },
       tabs: tabs(resource.recordCounts, batch, shown),

@@ -1,4 +1,15 @@
-import { Controller, Get, Param, ParseIntPipe, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Param,
+  ParseIntPipe,
+  Post,
+  Query,
+  Redirect,
+  Res,
+  UseFilters,
+} from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
@@ -11,8 +22,10 @@ import { ListBatchesDto } from '../../import-queue/results/dto/list-batches.dto.
 import { ResultDownload } from '../../import-queue/results/result-download.js';
 import { HtmlPage } from '../html-page.decorator.js';
 import { PageErrorFilter } from '../page-error.filter.js';
+import { sendFormAnswer } from '../send-form-answer.js';
 import { withoutBlanks } from '../without-blanks.js';
 import { ShowImportDto } from './dto/show-import.dto.js';
+import { FixPage } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
 import { RecentImportsPage } from './recent-imports.page.js';
@@ -28,6 +41,7 @@ export class ImportsPagesController {
     private readonly recentImports: RecentImportsPage,
     private readonly importPage: ImportPage,
     private readonly recordPage: RecordPage,
+    private readonly fixPage: FixPage,
     private readonly actions: ImportActions,
     private readonly download: ResultDownload,
   ) {}
@@ -74,6 +88,29 @@ export class ImportsPagesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
     return this.recordPage.render(id, line, principal);
+  }
+
+  @Get('imports/:id/fix')
+  @RequirePermission('BeginWorkflowImportProcess')
+  @HtmlPage()
+  fix(
+    @Param('id', BatchIdPipe) id: number,
+    @Query('after') after: string | undefined,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.fixPage.form(id, after, principal);
+  }
+
+  @Post('imports/:id/fix')
+  @RequirePermission('BeginWorkflowImportProcess')
+  async resend(
+    @Param('id', BatchIdPipe) id: number,
+    @Query('after') after: string | undefined,
+    @Body() form: unknown,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.fixPage.submit(id, after, form, principal));
   }
 
   /** Beside the page: whose session has ended is led to the sign-in page, which a download would keep as its file. */

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../common/json.js';
+import { isUnnamedColumn } from '../../common/unnamed-column.js';
 import type { RecordError } from '../../targets/target.js';
 import type { ActionChoice } from './action-choice.js';
 import type { ActionPlan, InputColumn } from './action-plan.js';
@@ -33,7 +34,10 @@ export function readRow(
   for (const name of Object.keys(row)) {
     const column = plan.columns.get(name);
     const value = row[name] ?? null;
-    if (column === undefined) return { error: unknownColumn(name, plan) };
+    if (column === undefined) {
+      if (value === '' && isUnnamedColumn(name)) continue;
+      return { error: unknownColumn(name, plan) };
+    }
     if (column.kind === 'input') {
       const parsed = value === null || value === '' ? null : column.type.parse(value, source);
       if (parsed instanceof ValueError) return { error: describe(parsed, name, value, source) };

@@ -1,6 +1,8 @@
 import { Client } from 'pg';
 import { eventually } from '../../support/eventually.js';
-import { INVARIANTS } from './invariants.js';
+import { examine } from '../../../src/doctor/examine.js';
+import { INVARIANTS } from '../../../src/doctor/invariants.js';
+import { OF_WHAT_WAS_ACCEPTED } from './invariants.js';
 
 /** A batch that was answered 202, and what must become of it. */
 export interface Accepted {
@@ -36,7 +38,7 @@ export class Observer {
   }
 
   /** Waits until every record of these batches has its outcome and the batches have ended. */
-  async allEnded(batches: readonly Accepted[], boundMs = 60_000): Promise<void> {
+  async allEnded(batches: readonly Pick<Accepted, 'id'>[], boundMs = 60_000): Promise<void> {
     const ids = batches.map(({ id }) => id);
     await eventually(
       async () => {
@@ -67,7 +69,10 @@ export class Observer {
       [JSON.stringify(accepted)],
     );
     const found: string[] = [];
-    for (const [sentence, violations] of Object.entries(INVARIANTS)) {
+    for (const { invariant, count, rows } of await examine(this.client, INVARIANTS)) {
+      found.push(`NOT: ${invariant.sentence}: ${JSON.stringify(rows.slice(0, LIST_AT_MOST))} (${count})`);
+    }
+    for (const [sentence, violations] of Object.entries(OF_WHAT_WAS_ACCEPTED)) {
       const rows = await this.rows(violations);
       if (rows.length === 0) continue;
       found.push(`NOT: ${sentence}: ${JSON.stringify(rows.slice(0, LIST_AT_MOST))} (${rows.length})`);

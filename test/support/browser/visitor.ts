@@ -31,6 +31,8 @@ export class Visitor {
     private readonly url: string,
   ) {
     page.on('console', (message) => {
+      // A page that says what is wrong with a form has the status of a refusal, which the browser notes.
+      if (/^Failed to load resource: .* status of 400/.test(message.text())) return;
       if (message.type() === 'error' || message.type() === 'warning')
         this.complaints.push(`${page.url()}: ${message.text()}`);
     });

@@ -2,16 +2,22 @@ import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { CompiledTarget } from '../../targets/target.js';
 import type { BatchWriter } from './batch-writer.js';
-import { BodyTooLargeError, decodeBody, UndecodableBodyError } from './body-decoder.js';
+import {
+  BodyTooLargeError,
+  decodeBody,
+  DecompressionRatioError,
+  UndecodableBodyError,
+} from './body-decoder.js';
+import { BodyTooSlowError } from './body-pace.js';
+import { type BodyReader, LineLimitError } from './body-reader.js';
 import {
   bodyTooLarge,
-  emptyBody,
+  bodyTooSlow,
+  decompressionRatioExceeded,
   lineTooLong,
-  malformedJsonLines,
   tooManyRecords,
   undecodableBody,
 } from './intake.errors.js';
-import { JsonLinesReader, LineLimitError } from './json-lines-reader.js';
 import { RecordRows } from './record-rows.js';
 
 export interface IntakeLimits {
@@ -19,6 +25,9 @@ export interface IntakeLimits {
   maxBodyBytes: number;
   maxLineBytes: number;
   maxRecords: number;
+  maxDecompressionRatio: number;
+  receiveIdleMs: number;
+  minBodyBytesPerSecond: number;
 }
 
 /** COPY text that is collected before a database connection is taken: a small or slow call holds none while it sends. */
@@ -27,14 +36,14 @@ const COLLECTED_FIRST = 1024 * 1024;
 class TooManyRecordsError extends Error {}
 
 /**
- * One body on its way in: decoded, split into lines, parsed, checked (pass 1) and collected as rows. It is read in
+ * One body on its way in: decoded, split into records, parsed, checked (pass 1) and collected as rows. It is read in
  * two steps, so that the transaction begins only when the first megabyte, or all of a small body, is known to be good:
  * `collectFirst`, then `writeAll` inside the transaction. A refusal is a DomainError, and nothing was stored.
  */
-export class JsonLinesIntake {
+export class BodyIntake {
   readonly rows: RecordRows;
   private readonly pieces: AsyncGenerator<Buffer>;
-  private readonly reader: JsonLinesReader;
+  private readonly reader: BodyReader;
   private readonly hash: Hash | null;
   private ended = false;
 
@@ -44,16 +53,27 @@ export class JsonLinesIntake {
     private readonly limits: IntakeLimits,
     chunkSize: number,
     target: CompiledTarget,
-    options: { hashed: boolean },
+    options: { hashed: boolean; reader: BodyReader },
   ) {
     this.rows = new RecordRows(chunkSize);
-    this.pieces = decodeBody(body, encoding, limits.maxBodyBytes);
-    this.hash = options.hashed ? createHash('sha256') : null;
-    this.reader = new JsonLinesReader(limits.maxLineBytes, (line, row, raw, received) => {
-      if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
-      const { error, orderingKeys } = target.checkRow(row, raw);
-      this.rows.add(line, raw, error, orderingKeys, received);
+    this.pieces = decodeBody(body, encoding, limits.maxBodyBytes, {
+      idleMs: limits.receiveIdleMs,
+      minBytesPerSecond: limits.minBodyBytesPerSecond,
+      maxRatio: limits.maxDecompressionRatio,
     });
+    this.hash = options.hashed ? createHash('sha256') : null;
+    this.reader = options.reader;
+    this.reader.sink = (line, row, raw, origin) => {
+      if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
+      const { error, orderingKeys } =
+        origin?.error === undefined ? target.checkRow(row, raw) : { error: origin.error, orderingKeys: [] };
+      this.rows.add(line, raw, error, orderingKeys, origin);
+    };
+  }
+
+  /** Whether all of the body is there: then its transaction does not wait for the client any more. */
+  get complete(): boolean {
+    return this.ended;
   }
 
   /** Reads until there is enough to be worth a transaction, or to the end. */
@@ -62,7 +82,7 @@ export class JsonLinesIntake {
       while (!this.ended && this.rows.pendingLength < COLLECTED_FIRST && this.reader.errorCount === 0)
         await this.readPiece();
       if (this.reader.errorCount > 0) await this.refuseMalformed();
-      if (this.ended && this.rows.totalCount === 0) throw emptyBody();
+      if (this.ended && this.rows.totalCount === 0) throw this.reader.empty();
     });
   }
 
@@ -83,7 +103,7 @@ export class JsonLinesIntake {
     await this.refusing(async () => {
       while (!this.ended) await this.readPiece();
     });
-    throw malformedJsonLines(this.reader.errors, this.reader.errorCount);
+    throw this.reader.malformed();
   }
 
   /** Reads the body to its end for its hash alone. */
@@ -118,6 +138,9 @@ export class JsonLinesIntake {
       if (error instanceof MalformedMidwayError) throw error;
       await this.pieces.return(undefined);
       if (error instanceof BodyTooLargeError) throw bodyTooLarge(this.limits.maxBodyBytes);
+      if (error instanceof DecompressionRatioError)
+        throw decompressionRatioExceeded(this.limits.maxDecompressionRatio);
+      if (error instanceof BodyTooSlowError) throw bodyTooSlow(this.limits);
       if (error instanceof LineLimitError) throw lineTooLong(error.line, this.limits.maxLineBytes);
       if (error instanceof TooManyRecordsError) throw tooManyRecords(this.limits.maxRecords);
       if (error instanceof UndecodableBodyError) throw undecodableBody(error);

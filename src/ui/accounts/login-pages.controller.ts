@@ -1,9 +1,9 @@
 import { Body, Controller, Get, Header, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { PublicRoute } from '../auth/require-permission.decorator.js';
+import { PublicRoute } from '../../auth/require-permission.decorator.js';
 import { LoginPage } from './login.page.js';
-import { PageErrorFilter } from './page-error.filter.js';
+import { PageErrorFilter } from '../page-error.filter.js';
 
 /** Signing in and out: the only pages that are open to everybody. */
 @ApiExcludeController()

@@ -1,4 +1,4 @@
-import type { DomainError } from '../common/domain.error.js';
+import type { DomainError } from '../../common/domain.error.js';
 
 /** Field name to what is wrong with it, for a page to show beside the field; `form`: of no field alone. */
 export type FieldErrors = Record<string, string>;

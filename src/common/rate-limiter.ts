@@ -1,0 +1,60 @@
+const WINDOW_SECONDS = 60;
+/** More callers than this at a time are forgotten, oldest first, so that memory stays bounded. */
+const MAX_CALLERS = 10_000;
+
+export interface RateState {
+  allowed: boolean;
+  limit: number;
+  remaining: number;
+  /** Until there is room for the next call, or until all of it is there again. */
+  seconds: number;
+}
+
+/**
+ * Token bucket per caller, in this process: with several processes the bound is that many times higher, which still
+ * bounds, and needs no server to be up.
+ */
+export class RateLimiter {
+  private readonly buckets = new Map<string, { tokens: number; at: number }>();
+
+  /** @param perMinute how many calls a minute; as many may come at once after a quiet minute */
+  constructor(
+    private readonly perMinute: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  take(caller: string): RateState {
+    const now = this.now();
+    const perSecond = this.perMinute / WINDOW_SECONDS;
+    const found = this.buckets.get(caller) ?? { tokens: this.perMinute, at: now };
+    const tokens = Math.min(this.perMinute, found.tokens + ((now - found.at) / 1000) * perSecond);
+    const allowed = tokens >= 1;
+    const left = allowed ? tokens - 1 : tokens;
+    this.keep(caller, { tokens: left, at: now });
+    const missing = allowed ? this.perMinute - left : 1 - left;
+    return {
+      allowed,
+      limit: this.perMinute,
+      remaining: Math.floor(left),
+      seconds: Math.max(1, Math.ceil(missing / perSecond)),
+    };
+  }
+
+  private keep(caller: string, bucket: { tokens: number; at: number }): void {
+    this.buckets.delete(caller);
+    this.buckets.set(caller, bucket);
+    if (this.buckets.size <= MAX_CALLERS) return;
+    for (const oldest of this.buckets.keys()) {
+      this.buckets.delete(oldest);
+      break;
+    }
+  }
+}
+
+/** The headers of draft-ietf-httpapi-ratelimit-headers-10. */
+export function rateLimitHeaders({ limit, remaining, seconds }: RateState): Record<string, string> {
+  return {
+    'RateLimit-Policy': `"create";q=${limit};w=${WINDOW_SECONDS}`,
+    RateLimit: `"create";r=${remaining};t=${seconds}`,
+  };
+}

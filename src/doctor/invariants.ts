@@ -1,0 +1,234 @@
+/** Something that always holds of a database of ours, whatever runs on it at that moment. */
+export interface Invariant {
+  /** For metrics and scripts. */
+  code: string;
+  /** What holds. */
+  sentence: string;
+  /** Each row it answers is a violation: ids first, then what was found. One statement over the whole database. */
+  sql: string;
+  /** What to do about a violation. */
+  repair: string;
+  /** Looks at batches, chunks and outboxes only, not at records or instances: may be asked every minute. */
+  cheap: boolean;
+}
+
+const COUNTS = ['succeeded', 'failed', 'skipped', 'canceled', 'unknown'] as const;
+const OPERATIONS = ['created', 'updated', 'unchanged'] as const;
+const ALL = [...COUNTS, ...OPERATIONS];
+
+const list = (of: (name: string) => string, names: readonly string[] = ALL) => names.map(of).join(', ');
+const sum = (of: (name: string) => string) => COUNTS.map(of).join(' + ');
+
+const ENDED = `('completed', 'completed_with_errors', 'failed', 'canceled')`;
+/** Batches whose chunks and records are there to be looked at. */
+const KEPT = `b.expired_at IS NULL AND b.status <> 'receiving'`;
+
+const COUNTED = [
+  list((name) => `count(*) FILTER (WHERE r.status = '${name}') AS ${name}`, COUNTS),
+  list((name) => `count(*) FILTER (WHERE r.operation = '${name}') AS ${name}`, OPERATIONS),
+].join(', ');
+
+const RECONCILER =
+  'The reconciler of any worker does this within seconds: start a worker, and look at its log.';
+const REPORT =
+  'This must not happen: keep the database as it is (pg_dump), pause the batch, and report it with these rows.';
+
+export const INVARIANTS: readonly Invariant[] = [
+  {
+    code: 'batch_totals',
+    sentence: 'the total, the invalid and the chunks of a batch are those of its chunks',
+    sql: `SELECT b.workflow_import_queue_batch_id AS batch, b.total_count, c.total, b.invalid_count, c.invalid,
+                 b.chunk_count, c.chunks
+            FROM import_queue_batch b
+            LEFT JOIN (SELECT workflow_import_queue_batch_id, sum(record_count) AS total, sum(invalid_count) AS invalid,
+                              count(*) AS chunks
+                         FROM import_queue_chunk GROUP BY 1) c USING (workflow_import_queue_batch_id)
+           WHERE ${KEPT}
+             AND (b.total_count, b.invalid_count, b.chunk_count)
+                 IS DISTINCT FROM (coalesce(c.total, 0)::integer, coalesce(c.invalid, 0)::integer, coalesce(c.chunks, 0)::integer)`,
+    repair: REPORT,
+    cheap: true,
+  },
+  {
+    code: 'batch_end_counts',
+    sentence: 'the counts of a batch that has ended are the sums over its chunks, and add up to its total',
+    sql: `SELECT b.workflow_import_queue_batch_id AS batch, b.total_count, ${list((name) => `b.${name}_count, c.${name} AS sum_of_${name}`)}
+            FROM import_queue_batch b
+            LEFT JOIN (SELECT workflow_import_queue_batch_id, ${list((name) => `sum(${name}_count)::integer AS ${name}`)}
+                         FROM import_queue_chunk GROUP BY 1) c USING (workflow_import_queue_batch_id)
+           WHERE b.finished_at IS NOT NULL AND b.succeeded_count IS NOT NULL
+             AND (b.invalid_count + ${sum((name) => `b.${name}_count`)} <> b.total_count
+               OR b.expired_at IS NULL
+                  AND (${list((name) => `b.${name}_count`)}) IS DISTINCT FROM (${list((name) => `coalesce(c.${name}, 0)`)}))`,
+    repair: `The chunks are right: UPDATE import_queue_batch with the sums that are shown.`,
+    cheap: true,
+  },
+  {
+    code: 'chunk_counts_add_up',
+    sentence: 'a chunk is done exactly when every record of it has its outcome',
+    sql: `SELECT workflow_import_queue_batch_id AS batch, chunk_number AS chunk, state, record_count, invalid_count,
+                 ${sum((name) => `${name}_count`)} AS outcomes
+            FROM import_queue_chunk
+           WHERE invalid_count + ${sum((name) => `${name}_count`)} > record_count
+              OR state = 'done' AND invalid_count + ${sum((name) => `${name}_count`)} <> record_count
+              OR succeeded_count <> ${OPERATIONS.map((name) => `${name}_count`).join(' + ')}`,
+    repair: REPORT,
+    cheap: true,
+  },
+  {
+    code: 'ended_batch_has_open_chunk',
+    sentence: 'no chunk of a batch that has ended is open',
+    sql: `SELECT c.workflow_import_queue_batch_id AS batch, c.chunk_number AS chunk, c.state, b.status
+            FROM import_queue_chunk c JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+           WHERE c.state <> 'done' AND b.status IN ${ENDED}`,
+    repair: REPORT,
+    cheap: true,
+  },
+  {
+    code: 'terminal_has_end',
+    sentence: 'a batch has the time of its end exactly when its status is a last one',
+    sql: `SELECT workflow_import_queue_batch_id AS batch, status, finished_at FROM import_queue_batch
+           WHERE (finished_at IS NOT NULL) <> (status IN ${ENDED})`,
+    repair: REPORT,
+    cheap: true,
+  },
+  {
+    code: 'batch_not_ended',
+    sentence: 'a batch whose chunks are all done ends at once (five minutes are allowed)',
+    sql: `SELECT b.workflow_import_queue_batch_id AS batch, b.status, max(c.done_at) AS last_done
+            FROM import_queue_batch b LEFT JOIN import_queue_chunk c USING (workflow_import_queue_batch_id)
+           WHERE b.status IN ('queued', 'in_progress', 'paused', 'canceling')
+           GROUP BY 1, 2
+          HAVING bool_and(coalesce(c.state, 'done') = 'done')
+             AND coalesce(max(c.done_at), min(b.created_at)) < now() - interval '5 minutes'`,
+    repair: RECONCILER,
+    cheap: true,
+  },
+  {
+    code: 'chunk_not_progressing',
+    sentence: 'no chunk has been queued for an hour without being done',
+    sql: `SELECT workflow_import_queue_batch_id AS batch, chunk_number AS chunk, attempts, last_error, queued_at
+            FROM import_queue_chunk
+           WHERE state = 'queued' AND queued_at < now() - interval '1 hour'`,
+    repair: `last_error says why. No worker running, or a fault that stays (a lock held by psql, a full disk): mend it; the chunk is tried for ever.`,
+    cheap: true,
+  },
+  {
+    code: 'owed_mail',
+    sentence: 'a batch that has ended owes exactly the mail that was asked for',
+    sql: `SELECT b.workflow_import_queue_batch_id AS batch, b.status, owed.kind AS owed, n.kinds AS there
+            FROM import_queue_batch b
+           CROSS JOIN LATERAL (SELECT CASE
+                   WHEN b.status = 'completed' AND b.send_success_email_to IS NOT NULL THEN 'success'
+                   WHEN b.status IN ('completed_with_errors', 'failed') AND b.send_failure_email_to IS NOT NULL THEN 'failure'
+                   WHEN b.status = 'canceled' AND b.send_failure_email_to IS NOT NULL
+                        AND b.invalid_count + b.failed_count + b.unknown_count > 0 THEN 'failure'
+                 END AS kind) owed
+            LEFT JOIN (SELECT workflow_import_queue_batch_id, string_agg(kind, ',') AS kinds
+                         FROM notification GROUP BY 1) n USING (workflow_import_queue_batch_id)
+           WHERE b.status IN ${ENDED} AND b.expired_at IS NULL AND b.succeeded_count IS NOT NULL
+             AND n.kinds IS DISTINCT FROM owed.kind`,
+    repair: `Missing: INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status) with status 'pending'; it is sent within seconds. One too many: report it.`,
+    cheap: true,
+  },
+  {
+    code: 'outbox_stuck',
+    sentence: 'nothing in an outbox has been due for an hour',
+    sql: `SELECT 'notification' AS outbox, notification_id AS id, status, attempts, next_attempt_at, last_error
+            FROM notification
+           WHERE status IN ('pending', 'sending') AND greatest(next_attempt_at, locked_until) < now() - interval '1 hour'
+           UNION ALL
+          SELECT 'behavior', behavior_id, status, attempts, next_attempt_at, last_error
+            FROM behavior_outbox
+           WHERE status IN ('pending', 'sending') AND greatest(next_attempt_at, locked_until) < now() - interval '1 hour'`,
+    repair: 'Start a worker: it sends what is due. If one runs, its log says what it cannot do.',
+    cheap: true,
+  },
+  {
+    code: 'chunk_lines',
+    sentence: 'the chunks of a batch are numbered without a gap, in line order, and do not overlap',
+    sql: `SELECT batch, chunk, first_line, last_line, line_before
+            FROM (SELECT c.workflow_import_queue_batch_id AS batch, chunk_number AS chunk, first_line, last_line,
+                         lag(last_line) OVER w AS line_before, row_number() OVER w AS place
+                    FROM import_queue_chunk c JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+                   WHERE b.expired_at IS NULL
+                  WINDOW w AS (PARTITION BY c.workflow_import_queue_batch_id ORDER BY chunk_number)) ordered
+           WHERE chunk <> place OR first_line > last_line OR first_line <= line_before`,
+    repair: REPORT,
+    cheap: true,
+  },
+  {
+    code: 'chunk_counts',
+    sentence: 'the counts of a chunk are those of its records',
+    sql: `SELECT c.workflow_import_queue_batch_id AS batch, c.chunk_number AS chunk, c.state, to_json(written) AS written,
+                 to_json(counted) AS counted
+            FROM import_queue_chunk c
+            JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+           CROSS JOIN LATERAL (SELECT c.record_count AS total, c.invalid_count AS invalid, ${list((name) => `c.${name}_count AS ${name}`)}) written
+           CROSS JOIN LATERAL (
+             SELECT count(*) AS total, count(*) FILTER (WHERE r.status = 'invalid') AS invalid, ${COUNTED}
+               FROM import_queue_record r
+              WHERE r.workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
+                AND r.line_number BETWEEN c.first_line AND c.last_line) counted
+           WHERE b.expired_at IS NULL AND to_jsonb(written) <> to_jsonb(counted)`,
+    repair: REPORT,
+    cheap: false,
+  },
+  {
+    code: 'orphan_records',
+    sentence: 'every record belongs to a batch, and to a chunk of it',
+    sql: `SELECT r.batch, r.records, coalesce(c.records, 0) AS in_chunks
+            FROM (SELECT workflow_import_queue_batch_id AS batch, count(*) AS records
+                    FROM import_queue_record GROUP BY 1) r
+            LEFT JOIN (SELECT workflow_import_queue_batch_id AS batch, sum(record_count) AS records
+                         FROM import_queue_chunk GROUP BY 1) c USING (batch)
+           WHERE r.records IS DISTINCT FROM c.records`,
+    repair:
+      'Records without a batch do no harm: DELETE FROM import_queue_record for those batches. Else report it.',
+    cheap: false,
+  },
+  {
+    code: 'log_entries',
+    sentence:
+      'a record that created or updated has exactly one log entry, of its own instance, and no other record has one',
+    sql: `SELECT coalesce(r.batch, l.batch) AS batch, coalesce(r.line_number, l.line_number) AS line, r.operation,
+                 r.reference, l.instance, l.entries
+            FROM (SELECT r.workflow_import_queue_batch_id AS batch, r.line_number, r.operation, r.reference
+                    FROM import_queue_record r
+                    JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+                    JOIN import_process_version v USING (import_process_id)
+                   WHERE r.operation IN ('created', 'updated') AND b.expired_at IS NULL
+                     AND v.version = b.import_process_version AND v.target ->> 'kind' = 'workflow') r
+            FULL JOIN (SELECT l.workflow_import_queue_batch_id AS batch, l.line_number, count(*) AS entries,
+                              min(l.workflow_instance_id)::text AS instance
+                         FROM workflow_log l
+                         JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+                        WHERE b.expired_at IS NULL AND l.line_number IS NOT NULL
+                        GROUP BY 1, 2) l USING (batch, line_number)
+           WHERE l.entries IS NULL OR r.operation IS NULL OR r.reference IS DISTINCT FROM l.instance`,
+    repair: REPORT,
+    cheap: false,
+  },
+  {
+    code: 'created_once',
+    sentence: 'no instance was created by two records',
+    sql: `SELECT reference AS instance, count(*) AS created_by
+            FROM import_queue_record WHERE operation = 'created' AND reference IS NOT NULL
+           GROUP BY reference HAVING count(*) > 1`,
+    repair: REPORT,
+    cheap: false,
+  },
+  {
+    code: 'identifiers',
+    sentence: 'identifiers and instances belong together: each value is found by its identifier',
+    sql: `SELECT coalesce(i.workflow_instance_id, x.workflow_instance_id) AS instance, coalesce(x.name, i.name) AS name,
+                 i.value AS of_instance, x.value AS of_identifier
+            FROM (SELECT workflow_instance_id, key AS name, value
+                    FROM workflow_instance, jsonb_each_text(attributes)
+                   WHERE key LIKE ':%') i
+            FULL JOIN workflow_identifier x USING (workflow_instance_id, name)
+           WHERE lower(i.value) IS DISTINCT FROM lower(x.value)`,
+    repair: `The attributes are right: write the rows of workflow_identifier anew from them, folded as the workflow's definition says.`,
+    cheap: false,
+  },
+];

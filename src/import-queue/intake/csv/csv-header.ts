@@ -1,0 +1,72 @@
+import { DomainError, type ProblemDetail } from '../../../common/domain.error.js';
+import { unnamedColumn } from '../../../common/unnamed-column.js';
+import { quotedName } from './quoted-name.js';
+
+/** Columns of a file. The widest that a download of ours would write. */
+const MOST_COLUMNS = 10_000;
+/** What our own downloads add; see `results/result-lines.ts`. Not part of the records. */
+export const OUR_COLUMNS: ReadonlySet<string> = new Set(['_line', '_status', '_error']);
+
+/** What becomes of one column of a file. */
+export interface CsvColumn {
+  /** As the header has it; of a column without a name: `(column 3)`. */
+  header: string;
+  /** The column of a row it goes to; `null`: it is left out. */
+  target: string | null;
+}
+
+/** Header to column of a row, or to nothing. */
+export type ColumnMapping = ReadonlyMap<string, string | null>;
+
+/**
+ * What becomes of each column.
+ * @throws DomainError 400 `duplicate_columns`, `too_many_columns`
+ */
+export function readHeader(cells: readonly (string | null)[], mapping: ColumnMapping): CsvColumn[] {
+  if (cells.length > MOST_COLUMNS) throw tooManyColumns(cells.length);
+  const columns = cells.map((cell, index): CsvColumn => {
+    const unnamed = cell === null || cell.trim() === '';
+    const header = unnamed ? unnamedColumn(index + 1) : cell;
+    if (OUR_COLUMNS.has(header)) return { header, target: null };
+    const mapped = mapping.get(header);
+    return { header, target: mapped === undefined ? header : mapped };
+  });
+  refuseDuplicates(columns);
+  return columns;
+}
+
+/** Two columns for one value: nobody can say which is meant. */
+function refuseDuplicates(columns: readonly CsvColumn[]): void {
+  const places = new Map<string, number[]>();
+  for (const [index, { target }] of columns.entries()) {
+    if (target === null) continue;
+    const known = places.get(target);
+    if (known === undefined) places.set(target, [index + 1]);
+    else known.push(index + 1);
+  }
+  const duplicates = [...places].filter(([, found]) => found.length > 1);
+  if (duplicates.length === 0) return;
+  const errors: ProblemDetail[] = duplicates.slice(0, 100).map(([name, found]) => ({
+    line: 1,
+    code: 'duplicate_column',
+    message: `the column ${quotedName(name)} is there ${found.length} times, as columns ${found.join(', ')}`,
+  }));
+  const names = duplicates.slice(0, 5).map(([name]) => quotedName(name));
+  throw new DomainError(
+    400,
+    'duplicate_columns',
+    'The header names a column more than once',
+    `The header names ${names.join(', ')} more than once. Give each column a name of its own, or map all but one to nothing. Nothing was stored.`,
+    { errors, errorCount: duplicates.length },
+  );
+}
+
+function tooManyColumns(found: number): DomainError {
+  return new DomainError(
+    400,
+    'too_many_columns',
+    'The file has too many columns',
+    `The header has ${found} columns; at most ${MOST_COLUMNS} are read. Nothing was stored.`,
+    { limit: MOST_COLUMNS },
+  );
+}

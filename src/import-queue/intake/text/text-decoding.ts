@@ -1,0 +1,156 @@
+import { isAscii, isUtf8 } from 'node:buffer';
+import { UndecodableTextError } from './undecodable-text.error.js';
+import { countUtf8, incompleteTail, validPrefix } from './utf8-prefix.js';
+import { decodeWindows1252 } from './windows-1252.js';
+
+/** Turns pieces of bytes into text, whatever pieces they come in. Nothing is ever replaced by U+FFFD. */
+export interface TextDecoding {
+  /** Lower case; what is known so far. */
+  readonly encoding: string;
+  /** @throws UndecodableTextError */
+  push(bytes: Buffer): string;
+  /** @throws UndecodableTextError */
+  end(): string;
+}
+
+export class Utf8Decoding implements TextDecoding {
+  readonly encoding = 'utf-8';
+  private tail: Buffer = Buffer.alloc(0);
+
+  push(bytes: Buffer): string {
+    const block = this.tail.length === 0 ? bytes : Buffer.concat([this.tail, bytes]);
+    const end = block.length - incompleteTail(block);
+    this.tail = block.subarray(end);
+    return decodeUtf8(block.subarray(0, end));
+  }
+
+  end(): string {
+    return decodeUtf8(this.tail);
+  }
+}
+
+function decodeUtf8(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  const valid = validPrefix(bytes);
+  throw new UndecodableTextError('utf-8', bytes.toString('utf8', 0, valid), byteName(bytes[valid] ?? 0));
+}
+
+export class Windows1252Decoding implements TextDecoding {
+  readonly encoding = 'windows-1252';
+
+  push(bytes: Buffer): string {
+    const { text, undefinedAt } = decodeWindows1252(bytes);
+    if (undefinedAt === -1) return text;
+    throw new UndecodableTextError(
+      this.encoding,
+      text.slice(0, undefinedAt),
+      byteName(bytes[undefinedAt] ?? 0),
+    );
+  }
+
+  end(): string {
+    return '';
+  }
+}
+
+/** Every other encoding that Node knows. */
+export class NamedDecoding implements TextDecoding {
+  readonly encoding: string;
+  private readonly decoder: InstanceType<typeof TextDecoder>;
+
+  /** @throws RangeError when there is no such encoding */
+  constructor(label: string) {
+    this.decoder = new TextDecoder(label, { fatal: true, ignoreBOM: true });
+    this.encoding = this.decoder.encoding;
+  }
+
+  push(bytes: Buffer): string {
+    return this.decode(() => this.decoder.decode(bytes, { stream: true }));
+  }
+
+  end(): string {
+    return this.decode(() => this.decoder.decode());
+  }
+
+  private decode(step: () => string): string {
+    try {
+      return step();
+    } catch {
+      throw new UndecodableTextError(this.encoding, '', 'what comes here');
+    }
+  }
+}
+
+/** Bytes from the first one beyond ASCII on that are looked at before it is decided what they are. */
+const EXAMINED = 64 * 1024;
+
+/**
+ * UTF-8 or Windows-1252, whichever the file turns out to be. Both begin with ASCII: that is passed on as it comes, and
+ * nothing is decided until the first byte beyond it, however far down that is.
+ */
+export class DetectedDecoding implements TextDecoding {
+  private decided: TextDecoding | null = null;
+  private held: Buffer[] = [];
+  private heldBytes = 0;
+
+  get encoding(): string {
+    return this.decided?.encoding ?? 'utf-8';
+  }
+
+  push(bytes: Buffer): string {
+    if (this.decided !== null) return this.decided.push(bytes);
+    if (this.heldBytes === 0 && isAscii(bytes)) return bytes.toString('latin1');
+    let plain = '';
+    let rest = bytes;
+    if (this.heldBytes === 0) {
+      const first = bytes.findIndex((byte) => byte >= 0x80);
+      plain = bytes.toString('latin1', 0, first);
+      rest = bytes.subarray(first);
+    }
+    this.held.push(rest);
+    this.heldBytes += rest.length;
+    return this.heldBytes < EXAMINED ? plain : plain + this.decide(false);
+  }
+
+  end(): string {
+    if (this.decided === null && this.heldBytes === 0) return '';
+    const text = this.decided === null ? this.decide(true) : '';
+    return text + (this.decided?.end() ?? '');
+  }
+
+  private decide(whole: boolean): string {
+    const block = Buffer.concat(this.held);
+    this.held = [];
+    // The window is the same whatever pieces the bytes came in, so the decision is.
+    const examined = block.subarray(0, EXAMINED);
+    const { characters, stray } = countUtf8(
+      whole ? examined : examined.subarray(0, examined.length - incompleteTail(examined)),
+    );
+    // A damaged character or two do not make UTF-8 something else: reading it as such would damage all the others.
+    if (characters > stray || stray === 0) this.decided = new Utf8Decoding();
+    else if (looksWestern(examined)) this.decided = new Windows1252Decoding();
+    else throw new UndecodableTextError('utf-8 or windows-1252', '', 'what comes here');
+    return this.decided.push(block);
+  }
+}
+
+/**
+ * Western text has its accents between plain letters. Words of nothing but bytes beyond ASCII are Greek, Cyrillic,
+ * Chinese …, which Windows-1252 would decode without complaint, to nonsense.
+ */
+function looksWestern(bytes: Buffer): boolean {
+  let high = 0;
+  let inRuns = 0;
+  let run = 0;
+  for (const byte of bytes) {
+    run = byte >= 0x80 ? run + 1 : 0;
+    if (run > 0) high += 1;
+    if (run === 3) inRuns += 3;
+    else if (run > 3) inRuns += 1;
+  }
+  return inRuns * 2 <= high;
+}
+
+function byteName(byte: number): string {
+  return `the byte 0x${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+}

@@ -1,0 +1,36 @@
+import type { Sql } from '../../database/transaction.js';
+import type { ColumnMapping } from '../intake/csv/csv-header.js';
+
+/** What headers of files for this import process stood for so far. */
+export async function savedMapping(sql: Sql, importProcessId: number): Promise<ColumnMapping> {
+  const { rows } = await sql.query<{ header: string; target: string | null }>(
+    'SELECT header, target FROM import_process_column WHERE import_process_id = $1',
+    [importProcessId],
+  );
+  return new Map(rows.map(({ header, target }) => [header, target]));
+}
+
+/** Keeps what headers stand for. One that stands for itself needs no keeping, and undoes what was kept. */
+export async function saveMapping(
+  sql: Sql,
+  importProcessId: number,
+  mapping: ColumnMapping,
+  mappedBy: string,
+): Promise<void> {
+  if (mapping.size === 0) return;
+  // In one order everywhere, so that two that save at once wait for each other and not in a ring.
+  const entries = [...mapping].sort(([a], [b]) => (a < b ? -1 : 1));
+  const plain = entries.filter(([header, target]) => header === target).map(([header]) => header);
+  await sql.query(
+    'DELETE FROM import_process_column WHERE import_process_id = $1 AND header = ANY ($2::text[])',
+    [importProcessId, plain],
+  );
+  const kept = entries.filter(([header, target]) => header !== target);
+  await sql.query(
+    `INSERT INTO import_process_column (import_process_id, header, target, mapped_by)
+     SELECT $1, header, target, $4 FROM unnest($2::text[], $3::text[]) AS kept (header, target)
+     ON CONFLICT (import_process_id, header)
+       DO UPDATE SET target = excluded.target, mapped_by = excluded.mapped_by, mapped_at = now()`,
+    [importProcessId, kept.map(([header]) => header), kept.map(([, target]) => target), mappedBy],
+  );
+}

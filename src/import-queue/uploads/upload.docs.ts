@@ -1,0 +1,52 @@
+import { applyDecorators } from '@nestjs/common';
+import {
+  ApiAcceptedResponse,
+  ApiBadRequestResponse,
+  ApiBody,
+  ApiConflictResponse,
+  ApiConsumes,
+  ApiNotFoundResponse,
+  ApiOperation,
+  ApiPayloadTooLargeResponse,
+  ApiQuery,
+  ApiTags,
+  ApiUnsupportedMediaTypeResponse,
+} from '@nestjs/swagger';
+import { UploadDto } from '../dto/upload.dto.js';
+
+/** What /docs says of Uploads, and what makes it possible to try it there. */
+export const UploadDocs = () =>
+  applyDecorators(
+    ApiTags('Import queue'),
+    ApiOperation({
+      summary: 'Upload a CSV or JSON Lines file, to be confirmed',
+      description:
+        'CSV and JSON Lines are told apart by content; so are encoding and delimiter of CSV, and what was understood is in the answer. ' +
+        'The batch awaits confirmation: nothing is processed until `POST …/Batches/{id}/Confirm`. ' +
+        'The columns `_line`, `_status` and `_error` of a downloaded file are left aside, and formulas that were neutralised are restored.',
+    }),
+    ApiQuery({ type: UploadDto }),
+    ApiConsumes('multipart/form-data'),
+    ApiBody({
+      schema: {
+        type: 'object',
+        required: ['file'],
+        properties: {
+          mapping: {
+            type: 'string',
+            description: 'JSON object from headers of the file to columns of a row, or to null.',
+          },
+          file: { type: 'string', format: 'binary' },
+        },
+      },
+    }),
+    ApiAcceptedResponse({ description: 'Every record is durable; the batch awaits confirmation.' }),
+    ApiBadRequestResponse({
+      description:
+        'Wrong parameters, no file, no record, or a file that cannot be read: malformed_csv, malformed_json_lines, duplicate_columns, undecodable_text.',
+    }),
+    ApiNotFoundResponse({ description: 'import_process_not_found' }),
+    ApiConflictResponse({ description: 'import_process_disabled' }),
+    ApiPayloadTooLargeResponse({ description: 'A limit is passed; the answer names it.' }),
+    ApiUnsupportedMediaTypeResponse({ description: 'Not multipart, a spreadsheet, or no text.' }),
+  );

@@ -1,0 +1,77 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../auth/principal.js';
+import { DomainError } from '../common/domain.error.js';
+import { decodeCursor, encodeCursor, type Page, pageOf } from '../common/pagination.js';
+import { DatabaseService } from '../database/database.service.js';
+import { BatchReader } from '../import-queue/results/batch-reader.js';
+import type { NotificationStatus } from './entities/notification.entity.js';
+import { NotificationOutbox } from './notification-outbox.js';
+import { resendNotification } from './sql/resend-notification.js';
+import { selectBehaviorMails, selectNotificationMails, type MailboxEntry } from './sql/select-mailbox.js';
+
+export interface MailboxQuery {
+  /** About batches, or what actions sent. */
+  of: 'imports' | 'actions';
+  status?: NotificationStatus | undefined;
+  after?: string | undefined;
+}
+
+const PAGE = 50;
+
+/** All mails of ours, sent or not, for people to read and to have sent again. */
+@Injectable()
+export class Mailbox {
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly batches: BatchReader,
+    private readonly outbox: NotificationOutbox,
+  ) {}
+
+  /** Newest first. @throws DomainError 400 `invalid_cursor` */
+  async page({ of, status, after }: MailboxQuery, principal: Principal): Promise<Page<MailboxEntry>> {
+    const list = `Mailbox ${of}`;
+    const select = of === 'imports' ? selectNotificationMails : selectBehaviorMails;
+    const rows = await select(this.database, {
+      status,
+      before: after === undefined ? undefined : Number(decodeCursor(list, after)[0]),
+      limit: PAGE + 1,
+      importProcessIds: principal.importProcessIds,
+    });
+    return pageOf(
+      rows,
+      PAGE,
+      ({ id }) => encodeCursor(list, [id]),
+      (row) => row,
+    );
+  }
+
+  /**
+   * Has a mail about a batch sent again.
+   * @throws DomainError 404 `mail_not_found`, 403 `import_process_not_allowed`, 409 `state_conflict`
+   */
+  async resend(id: number, principal: Principal): Promise<void> {
+    const { rows } = await this.database.query<{ batchId: number }>(
+      'SELECT workflow_import_queue_batch_id AS "batchId" FROM notification WHERE notification_id = $1',
+      [id],
+    );
+    const [mail] = rows;
+    if (mail === undefined) throw mailNotFound(id);
+    await this.batches.row(mail.batchId, principal);
+    if (!(await resendNotification(this.database, id))) throw mailIsBeingSent(id);
+    await this.outbox.wake([id]);
+  }
+}
+
+function mailNotFound(id: number): DomainError {
+  return new DomainError(404, 'mail_not_found', 'There is no such mail', `There is no mail ${id}.`);
+}
+
+function mailIsBeingSent(id: number): DomainError {
+  return new DomainError(
+    409,
+    'state_conflict',
+    'It is being sent',
+    `Mail ${id} is being sent at this moment. Look at it in a while, and send it again if it still needs that.`,
+    { extensions: { currentStatus: 'sending' } },
+  );
+}

@@ -1,0 +1,100 @@
+import { Body, Controller, Get, Param, Post, Redirect, Res, UseFilters } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import type { Principal } from '../../auth/principal.js';
+import { BrowserPage, RequirePermission } from '../../auth/require-permission.decorator.js';
+import { validateForm } from '../../common/http/validate-form.js';
+import { ImportProcessIdPipe } from '../../import-processes/import-process-id.pipe.js';
+import { HtmlPage } from '../html-page.decorator.js';
+import { PageErrorFilter } from '../page-error.filter.js';
+import { sendFormAnswer } from '../send-form-answer.js';
+import { FileTypeFormDto } from './dto/file-type-form.dto.js';
+import { TryRowDto } from './dto/try-row.dto.js';
+import { FileTypePages } from './file-type-pages.js';
+
+@ApiExcludeController()
+@BrowserPage()
+@Controller('file-types')
+@RequirePermission('Configure')
+@UseFilters(PageErrorFilter)
+export class FileTypePagesController {
+  constructor(private readonly fileTypes: FileTypePages) {}
+
+  @Get()
+  @HtmlPage()
+  list(@CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.fileTypes.list(principal);
+  }
+
+  @Get('new')
+  @HtmlPage()
+  draft(): Promise<string> {
+    return this.fileTypes.draft();
+  }
+
+  @Post()
+  async add(
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.fileTypes.add(validateForm(FileTypeFormDto, form), principal));
+  }
+
+  @Get(':id')
+  @HtmlPage()
+  show(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.fileTypes.show(id, principal);
+  }
+
+  @Post(':id')
+  async save(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.fileTypes.save(id, validateForm(FileTypeFormDto, form), principal));
+  }
+
+  @Post(':id/try')
+  @HtmlPage()
+  try(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.fileTypes.try(id, validateForm(TryRowDto, form).row, principal);
+  }
+
+  @Post(':id/up')
+  @Redirect(undefined, 303)
+  async up(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.fileTypes.move(id, 'up', principal) };
+  }
+
+  @Post(':id/down')
+  @Redirect(undefined, 303)
+  async down(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.fileTypes.move(id, 'down', principal) };
+  }
+
+  @Post(':id/delete')
+  @Redirect(undefined, 303)
+  async remove(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.fileTypes.remove(id, principal) };
+  }
+}

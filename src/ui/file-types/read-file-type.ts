@@ -1,0 +1,90 @@
+import { DomainError } from '../../common/domain.error.js';
+import { validateBody } from '../../common/http/validate-body.js';
+import { ReplaceImportProcessDto } from '../../import-processes/dto/replace-import-process.dto.js';
+import type { ImportProcess } from '../../import-processes/import-process.js';
+import type { FileTypeFormDto } from './dto/file-type-form.dto.js';
+
+/**
+ * A submitted form as the API would have been sent it, and checked by the same rules.
+ * @throws DomainError 400 `invalid_body` with a pointer to each wrong member
+ */
+export function readFileType(form: FileTypeFormDto): ReplaceImportProcessDto {
+  const { name, description, note, icon, displayOrder, status, ordered, version } = form;
+  return validateBody(ReplaceImportProcessDto, {
+    name,
+    description: description ?? '',
+    note: note ?? '',
+    icon: icon ?? '',
+    displayOrder: displayOrder === undefined ? 0 : Number(displayOrder),
+    status: status ?? 'active',
+    ordered: ordered === 'yes',
+    target: targetOf(form),
+    recordSchema:
+      form.recordSchema === undefined ? null : parsed(form.recordSchema, 'recordSchema', 'row schema'),
+    ...(version !== undefined && { version: Number(version) }),
+  });
+}
+
+function targetOf({ performs, onNoMatch, onMatch, muteBehaviors, target }: FileTypeFormDto): unknown {
+  if (performs === undefined) return target === undefined ? undefined : parsed(target, 'target', 'target');
+  return {
+    kind: 'workflow',
+    ...(parsed(performs, 'target', 'action') as object),
+    onNoMatch,
+    onMatch,
+    ...(muteBehaviors === 'yes' && { muteBehaviors: true }),
+  };
+}
+
+function parsed(text: string, member: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const message = `The ${what} is not JSON: ${(error as Error).message}`;
+    throw new DomainError(400, 'invalid_body', 'The form is not usable', message, {
+      errors: [{ pointer: `/${member}`, code: 'malformed_json', message }],
+      cause: error,
+    });
+  }
+}
+
+/** An import process as its form shows it. */
+export function formOf(process: ImportProcess, offered: ReadonlySet<string>): FileTypeFormDto {
+  const { name, description, note, icon, displayOrder, status, ordered, target, recordSchema, version } =
+    process;
+  const performs = performsOf(target);
+  const isOffered = performs !== undefined && offered.has(performs);
+  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  return {
+    ...{
+      name,
+      description,
+      note,
+      icon,
+      status,
+      version: String(version),
+      displayOrder: String(displayOrder),
+    },
+    ordered: ordered ? 'yes' : undefined,
+    ...(isOffered
+      ? {
+          performs,
+          onNoMatch: text(target.onNoMatch),
+          onMatch: text(target.onMatch),
+          muteBehaviors: target.muteBehaviors === true ? 'yes' : undefined,
+        }
+      : { target: JSON.stringify(target, null, 2) }),
+    recordSchema: recordSchema === null ? undefined : JSON.stringify(recordSchema, null, 2),
+  };
+}
+
+/** What identifies an action among those offered. */
+export function performsOf(target: {
+  kind?: unknown;
+  workflow?: unknown;
+  step?: unknown;
+  action?: unknown;
+}): string | undefined {
+  const { kind, workflow, step, action } = target;
+  return kind === 'workflow' ? JSON.stringify({ workflow, step, action }) : undefined;
+}

@@ -1,0 +1,97 @@
+import { Injectable } from '@nestjs/common';
+import { creatorNames } from '../../auth/creator-names.js';
+import type { Principal } from '../../auth/principal.js';
+import { DatabaseService } from '../../database/database.service.js';
+import { RowDescriptions } from '../../import-processes/row-descriptions.js';
+import { BatchReader } from '../../import-queue/results/batch-reader.js';
+import type { BatchResource } from '../../import-queue/results/batch-resource.js';
+import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
+import { RecordPages } from '../../import-queue/results/record-pages.js';
+import type { RecordRow } from '../../import-queue/results/select-records.js';
+import { excerpt } from '../../common/format.js';
+import { PageRenderer } from '../page-renderer.js';
+import { recordLabel } from '../status-label.js';
+import { actionButtons } from './action-buttons.js';
+import { batchView } from './batch-view.js';
+
+const FIRST_ROWS = 10;
+const MOST_COLUMNS = 40;
+const CELL = 80;
+/** A form of a file has room for so many fields. */
+const MOST_MAPPED = 12;
+
+const DELIMITERS: Readonly<Record<string, string>> = {
+  ',': 'comma',
+  ';': 'semicolon',
+  '\t': 'tab',
+  '|': 'pipe',
+};
+
+/** What was understood of an uploaded file, for a person to confirm or abandon. */
+@Injectable()
+export class ConfirmationPage {
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly batches: BatchReader,
+    private readonly records: RecordPages,
+    private readonly rows: RowDescriptions,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  async render(id: number, principal: Principal): Promise<string> {
+    const resource = await this.batches.get(id, principal);
+    const nameOf = await creatorNames(this.database, [resource.createdBy]);
+    const batch = batchView(resource, nameOf(resource.createdBy), new Date());
+    const { rows } = await this.records.page(id, { limit: FIRST_ROWS });
+    const { understood, summary } = resource;
+    const columns = columnsOf(resource, rows);
+    const known = (await this.rows.rules(resource.importProcessId)).columns.map(({ name }) => name);
+    return this.pages.render('imports/confirmation', {
+      title: batch.fileName,
+      section: 'imports',
+      batch,
+      validShare: 100 - batch.shares.refused,
+      summary,
+      understood: understood && {
+        ...understood,
+        format: understood.format === 'csv' ? 'CSV' : 'JSON Lines',
+        delimiter: understood.delimiter && (DELIMITERS[understood.delimiter] ?? understood.delimiter),
+      },
+      actions: actionButtons(resource, principal),
+      errorGroups: summary?.errorGroups.slice(0, 20) ?? [],
+      unknown: summary?.columns?.unknown.slice(0, MOST_MAPPED).map(({ header, nearest }) => ({
+        header,
+        nearest,
+        targets: known.map((name) => ({ name, selected: name === nearest })),
+      })),
+      missing: summary?.columns?.missing,
+      csv: understood?.format === 'csv',
+      uploadPath: `/imports/new/${resource.importProcessId}`,
+      invalidPath: `${batch.path}/results?set=failed&format=csv`,
+      columns,
+      firstRows: rows.map((row) => firstRow(row, columns, batch.path)),
+    });
+  }
+}
+
+function columnsOf({ understood }: BatchResource, rows: readonly RecordRow[]): string[] {
+  const named =
+    understood?.columns?.flatMap(({ target }) => target ?? []) ??
+    rows.flatMap(({ payload }) => [...jsonMembers(payload).keys()]);
+  return [...new Set(named)].slice(0, MOST_COLUMNS);
+}
+
+function firstRow(row: RecordRow, columns: readonly string[], batchPath: string) {
+  const members = jsonMembers(row.payload);
+  return {
+    line: row.line,
+    path: `${batchPath}/records/${row.line}`,
+    label: row.status === 'invalid' ? recordLabel('invalid') : { text: 'Valid', tone: 'good' },
+    error: row.errorMessage,
+    cells: columns.map((column) => ({
+      column,
+      text: excerpt(cellText(members.get(column)) ?? '', CELL),
+      wrong: row.errorPointer === `/${column.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+    })),
+  };
+}

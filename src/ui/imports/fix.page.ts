@@ -1,0 +1,132 @@
+import { Injectable } from '@nestjs/common';
+import { permissionDenied } from '../../auth/auth.errors.js';
+import type { Principal } from '../../auth/principal.js';
+import type { JsonObject } from '../../common/json.js';
+import { RowDescriptions } from '../../import-processes/row-descriptions.js';
+import { BatchReader } from '../../import-queue/results/batch-reader.js';
+import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
+import { RecordPages } from '../../import-queue/results/record-pages.js';
+import { statusesOf } from '../../import-queue/results/result-set.js';
+import type { RecordRow } from '../../import-queue/results/select-records.js';
+import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
+import type { CompiledTarget, RecordError } from '../../targets/target.js';
+import { filledIn, mended } from '../new-import/row-form.js';
+import { columnOf } from '../new-import/row-fields.js';
+import { PageRenderer } from '../page-renderer.js';
+import type { FormAnswer } from '../send-form-answer.js';
+
+/** Rows of one page, and cells of one row, that can be mended in a page; what is larger is mended in a file. */
+const ROWS = 20;
+const MOST_COLUMNS = 60;
+const LONGEST_ROW = 20_000;
+
+/** Refused rows, to be mended in the page, checked at once, and sent again: just those. */
+@Injectable()
+export class FixPage {
+  constructor(
+    private readonly batches: BatchReader,
+    private readonly records: RecordPages,
+    private readonly rows: RowDescriptions,
+    private readonly submission: RowSubmissionService,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  async form(id: number, after: string | undefined, principal: Principal): Promise<string> {
+    return this.render(id, after, principal, (row) => ({
+      payload: row.payload,
+      error: {
+        code: row.errorCode ?? '',
+        message: row.errorMessage ?? '',
+        pointer: row.errorPointer ?? undefined,
+      },
+      send: true,
+    }));
+  }
+
+  /** Sends the ticked rows when all of them pass; else shows them again, each with what is still wrong. */
+  async submit(
+    id: number,
+    after: string | undefined,
+    form: unknown,
+    principal: Principal,
+  ): Promise<FormAnswer> {
+    const { rows, rules, batch } = await this.load(id, after, principal);
+    const known = new Set(rules.columns.map(({ name }) => name));
+    const fields = (form ?? {}) as Record<string, unknown>;
+    const drafts = new Map(
+      rows.map((row) => {
+        const changed = filledIn(form, `cell:${row.line}:`);
+        const payload = mended(row.payload, changed, cellText, known);
+        const { error } = rules.checkRow(JSON.parse(payload) as JsonObject, payload);
+        return [row.line, { payload, error, send: fields[`send:${row.line}`] !== undefined }];
+      }),
+    );
+    const chosen = [...drafts].filter(([, { send }]) => send);
+    const sendable = chosen.length > 0 && chosen.every(([, { error }]) => error === null);
+    if (!sendable || fields.check !== undefined) {
+      const html = await this.render(id, after, principal, ({ line }) => drafts.get(line), {
+        checked: true,
+        nothingChosen: chosen.length === 0,
+      });
+      return { status: sendable || fields.check !== undefined ? 200 : 400, html };
+    }
+    const lines = chosen.map(([line, { payload }]) => ({ line, payload }));
+    const sent = await this.submission.submit(batch.importProcessId, batch.fileName, lines, principal);
+    return { path: `/imports/${sent}` };
+  }
+
+  private async render(
+    id: number,
+    after: string | undefined,
+    principal: Principal,
+    draftOf: (row: RecordRow) => { payload: string; error: RecordError | null; send: boolean } | undefined,
+    more: object = {},
+  ): Promise<string> {
+    const { rows, rules, batch, nextCursor, tooLarge } = await this.load(id, after, principal);
+    const known = rules.columns.map(({ name }) => name);
+    const path = `/imports/${id}`;
+    return this.pages.render('imports/fix', {
+      title: `Fix rows of ${batch.fileName}`,
+      section: 'imports',
+      batch: { id, path, fileName: batch.fileName },
+      path: after === undefined ? `${path}/fix` : `${path}/fix?after=${after}`,
+      nextPath: nextCursor === null ? null : `${path}/fix?after=${nextCursor}`,
+      firstPath: after === undefined ? null : `${path}/fix`,
+      tooLarge,
+      rows: rows.flatMap((row) => {
+        const draft = draftOf(row);
+        if (draft === undefined) return [];
+        const { payload, error, send } = draft;
+        const members = jsonMembers(payload);
+        const wrong = error === null ? null : columnOf(error.pointer);
+        return {
+          line: row.line,
+          send,
+          error,
+          cells: [...new Set([...known, ...members.keys()])].map((name) => ({
+            name,
+            field: `cell:${row.line}:${name}`,
+            value: cellText(members.get(name)) ?? '',
+            long: (members.get(name)?.length ?? 0) > 80,
+            wrong: name === wrong,
+          })),
+        };
+      }),
+      ...more,
+    });
+  }
+
+  private async load(id: number, after: string | undefined, principal: Principal) {
+    const batch = await this.batches.row(id, principal);
+    // The route asks for the permission to send them; they are shown as well.
+    if (!principal.permissions.includes('ViewImports')) throw permissionDenied(['ViewImports']);
+    const page = await this.records.page(id, { statuses: statusesOf('failed'), limit: ROWS, after });
+    const rows = page.rows.filter(isMendable);
+    const rules: CompiledTarget = await this.rows.rules(batch.importProcessId);
+    return { batch, rows, rules, nextCursor: page.nextCursor, tooLarge: page.rows.length - rows.length };
+  }
+}
+
+function isMendable({ payload }: RecordRow): boolean {
+  return payload.length <= LONGEST_ROW && jsonMembers(payload).size <= MOST_COLUMNS;
+}

@@ -1,0 +1,65 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../auth/principal.js';
+import { Mailbox } from '../../notifications/mailbox.js';
+import type { MailboxEntry } from '../../notifications/sql/select-mailbox.js';
+import { PageRenderer } from '../page-renderer.js';
+import { mailLabel } from '../status-label.js';
+import { MAIL_STATUSES, type ShowMailDto } from './show-mail.dto.js';
+
+/** All mails: about imports, and those that actions sent. */
+@Injectable()
+export class MailPage {
+  constructor(
+    private readonly mailbox: Mailbox,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  async render(query: ShowMailDto, principal: Principal): Promise<string> {
+    const { items, nextCursor } = await this.mailbox.page(query, principal);
+    const mayResend = principal.permissions.includes('ManageImports');
+    return this.pages.render('mail/mails', {
+      title: 'Mail',
+      section: 'mail',
+      tabs: [
+        { text: 'About imports', path: '/mail?of=imports', current: query.of === 'imports' },
+        { text: 'Sent by actions', path: '/mail?of=actions', current: query.of === 'actions' },
+      ],
+      of: query.of,
+      statuses: MAIL_STATUSES.map((value) => ({
+        value,
+        text: mailLabel(value).text,
+        selected: value === query.status,
+      })),
+      mails: items.map((mail) => ({
+        ...mail,
+        subject: mail.subject ?? 'Not written yet',
+        sentAt: mail.sentAt?.toISOString() ?? null,
+        createdAt: mail.createdAt.toISOString(),
+        label: mailLabel(mail.status),
+        batchPath: mail.batchId === null ? null : `/imports/${mail.batchId}`,
+        instancePath: instancePath(mail),
+        resendPath: mayResend && mail.status !== 'sending' ? resendPath(mail) : null,
+      })),
+      nextPath: nextCursor === null ? null : pathOf(query, nextCursor),
+    });
+  }
+
+  async resend(id: number, principal: Principal): Promise<string> {
+    await this.mailbox.resend(id, principal);
+    return '/mail';
+  }
+}
+
+function instancePath({ workflow, instanceId }: MailboxEntry): string | null {
+  return workflow === null ? null : `/workflows/${encodeURIComponent(workflow)}/instances/${instanceId}`;
+}
+
+function resendPath(mail: MailboxEntry): string {
+  const instance = instancePath(mail);
+  return instance === null ? `/mail/${mail.id}/resend` : `${instance}/behaviors/${mail.id}/resend`;
+}
+
+function pathOf({ of, status }: ShowMailDto, after: string): string {
+  const query = new URLSearchParams({ of, after, ...(status !== undefined && { status }) });
+  return `/mail?${query.toString()}`;
+}

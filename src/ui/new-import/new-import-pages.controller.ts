@@ -1,0 +1,71 @@
+import { Body, Controller, Get, Param, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
+import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import type { Principal } from '../../auth/principal.js';
+import { BrowserPage, RequirePermission } from '../../auth/require-permission.decorator.js';
+import { ImportProcessIdPipe } from '../../import-processes/import-process-id.pipe.js';
+import { HtmlPage } from '../html-page.decorator.js';
+import { PageErrorFilter } from '../page-error.filter.js';
+import { sendFormAnswer } from '../send-form-answer.js';
+import { NewImportPage } from './new-import.page.js';
+import { OneRowPage } from './one-row.page.js';
+
+@ApiExcludeController()
+@BrowserPage()
+@Controller('imports/new')
+@RequirePermission('BeginWorkflowImportProcess')
+@UseFilters(PageErrorFilter)
+export class NewImportPagesController {
+  constructor(
+    private readonly newImport: NewImportPage,
+    private readonly oneRow: OneRowPage,
+  ) {}
+
+  @Get()
+  @HtmlPage()
+  choose(@CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.newImport.choose(principal);
+  }
+
+  @Get(':type')
+  @HtmlPage()
+  form(
+    @Param('type', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.newImport.form(id, principal);
+  }
+
+  /** The body is not parsed here: the service reads it as a stream. */
+  @Post(':type')
+  async upload(
+    @Param('type', ImportProcessIdPipe) id: number,
+    @Req() request: Request,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.newImport.upload(id, request, principal));
+  }
+
+  @Get(':type/one')
+  @HtmlPage()
+  one(
+    @Param('type', ImportProcessIdPipe) id: number,
+    @Query('sent') sent: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    const isId = typeof sent === 'string' && /^\d{1,15}$/.test(sent);
+    return this.oneRow.form(id, principal, isId ? Number(sent) : null);
+  }
+
+  @Post(':type/one')
+  async submit(
+    @Param('type', ImportProcessIdPipe) id: number,
+    @Body() form: unknown,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.oneRow.submit(id, form, principal));
+  }
+}

@@ -1,0 +1,110 @@
+import type { Request } from 'express';
+import { Injectable } from '@nestjs/common';
+import { assertMayUse } from '../../auth/assert-may-use.js';
+import type { Principal } from '../../auth/principal.js';
+import { DomainError } from '../../common/domain.error.js';
+import { validateQuery } from '../../common/http/validate-query.js';
+import { visibleTo } from '../../import-processes/import-process-view.js';
+import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
+import { RowDescriptions } from '../../import-processes/row-descriptions.js';
+import { UploadDto } from '../../import-queue/dto/upload.dto.js';
+import { openMultipartFile } from '../../import-queue/uploads/multipart-file.js';
+import { UploadsService } from '../../import-queue/uploads/uploads.service.js';
+import { fileTypeIcon } from '../layout/icons.js';
+import { PageRenderer } from '../page-renderer.js';
+import type { FormAnswer } from '../send-form-answer.js';
+import { withoutBlanks } from '../without-blanks.js';
+import { ImportActions } from '../imports/import-actions.js';
+import { filledIn } from './row-form.js';
+
+const PATH = '/imports/new';
+/** What a header of the file stands for, where somebody says so; this: for nothing. */
+const LEFT_OUT = '-';
+
+/** Choosing a file type, and sending a file of it. */
+@Injectable()
+export class NewImportPage {
+  constructor(
+    private readonly importProcesses: ImportProcessesService,
+    private readonly rows: RowDescriptions,
+    private readonly uploads: UploadsService,
+    private readonly actions: ImportActions,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  async choose(principal: Principal): Promise<string> {
+    const visible = visibleTo(principal, await this.importProcesses.list());
+    return this.pages.render('new-import/choose', {
+      title: 'New import',
+      section: 'new-import',
+      mayConfigure: principal.permissions.includes('Configure'),
+      fileTypes: visible
+        .filter(({ status }) => status === 'active')
+        .map(({ id, name, description, icon }) => ({
+          ...{ name, description, icon: fileTypeIcon(icon) },
+          ...pathsOf(id),
+        })),
+    });
+  }
+
+  async form(id: number, principal: Principal, problem?: object): Promise<string> {
+    assertMayUse(principal, id);
+    const { name, description, icon, status } = await this.importProcesses.get(id);
+    const { columns } = await this.rows.rules(id);
+    return this.pages.render('new-import/upload', {
+      title: `Import ${name}`,
+      section: 'new-import',
+      ...{ name, description, icon: fileTypeIcon(icon) },
+      ...pathsOf(id),
+      disabled: status === 'disabled',
+      columns,
+      problem,
+    });
+  }
+
+  /** Takes a file in as it arrives. Where it is sent again with other settings, the earlier one is abandoned. */
+  async upload(id: number, request: Request, principal: Principal): Promise<FormAnswer> {
+    try {
+      const opened = await openMultipartFile(request);
+      const { replaces, ...fields } = Object.fromEntries(opened.fields);
+      const mapping = mappingOf(fields);
+      const settings = Object.entries(fields).filter(([name]) => !name.startsWith('column:'));
+      const dto = validateQuery(UploadDto, {
+        ...withoutBlanks(Object.fromEntries(settings)),
+        fileName: opened.fileName ?? '',
+        importProcessId: String(id),
+        ...(mapping !== undefined && { mapping }),
+      });
+      const batch = await this.uploads.take(dto, () => Promise.resolve(opened), principal);
+      if (replaces !== undefined) await this.actions.abandonEarlier(Number(replaces), principal);
+      return { path: `/imports/${batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID}` };
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      // Read to its end and thrown away: a connection that is closed early would lose this answer.
+      request.unpipe();
+      request.resume();
+      const { title, message, status, options } = error;
+      const problem = { title, detail: message, errors: options.errors };
+      return { status, html: await this.form(id, principal, problem) };
+    }
+  }
+}
+
+function pathsOf(id: number) {
+  const template = `/API/WorkflowImportQueue/ImportProcesses/${id}/Template`;
+  return {
+    path: `${PATH}/${id}`,
+    onePath: `${PATH}/${id}/one`,
+    csvTemplate: `${template}?format=csv`,
+    jsonlTemplate: `${template}?format=jsonl`,
+  };
+}
+
+/** What the headers of a file stand for, as the API has it; `undefined` when nothing was said of any. */
+function mappingOf(fields: Record<string, string>): string | undefined {
+  const said = [...filledIn(fields)].filter(([, target]) => target !== '');
+  if (said.length === 0) return undefined;
+  return JSON.stringify(
+    Object.fromEntries(said.map(([header, target]) => [header, target === LEFT_OUT ? null : target])),
+  );
+}

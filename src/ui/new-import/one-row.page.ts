@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import { assertMayUse } from '../../auth/assert-may-use.js';
+import type { Principal } from '../../auth/principal.js';
+import type { JsonObject } from '../../common/json.js';
+import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
+import { RowDescriptions } from '../../import-processes/row-descriptions.js';
+import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
+import type { RecordError } from '../../targets/target.js';
+import { PageRenderer } from '../page-renderer.js';
+import type { FormAnswer } from '../send-form-answer.js';
+import { columnOf, rowFields } from './row-fields.js';
+import { filledIn, rowOf } from './row-form.js';
+
+/** Rows entered one by one: each is a batch of its own. */
+@Injectable()
+export class OneRowPage {
+  constructor(
+    private readonly importProcesses: ImportProcessesService,
+    private readonly rows: RowDescriptions,
+    private readonly submission: RowSubmissionService,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  /** @param sent the import that the row before became */
+  async form(
+    id: number,
+    principal: Principal,
+    sent: number | null,
+    values: ReadonlyMap<string, string> = new Map(),
+    error: RecordError | null = null,
+  ): Promise<string> {
+    assertMayUse(principal, id);
+    const { name } = await this.importProcesses.get(id);
+    const rules = await this.rows.rules(id);
+    const fields = rowFields(rules, values, error);
+    return this.pages.render('new-import/one', {
+      title: `Enter one: ${name}`,
+      section: 'new-import',
+      name,
+      path: `/imports/new/${id}/one`,
+      uploadPath: `/imports/new/${id}`,
+      fields,
+      // Of no column of the form: told above it.
+      error: error !== null && fields.every((field) => field.error === null) ? error : null,
+      column: columnOf(error?.pointer),
+      sent: sent === null ? null : `/imports/${sent}`,
+    });
+  }
+
+  async submit(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+    assertMayUse(principal, id);
+    const values = filledIn(form);
+    const payload = rowOf(values);
+    const { error } = (await this.rows.rules(id)).checkRow(JSON.parse(payload) as JsonObject, payload);
+    if (error !== null) return { status: 400, html: await this.form(id, principal, null, values, error) };
+    const { name } = await this.importProcesses.get(id);
+    const fileName = `One row of ${name}`.slice(0, 255);
+    const sent = await this.submission.submit(id, fileName, [{ line: 1, payload }], principal);
+    return { path: `/imports/new/${id}/one?sent=${sent}` };
+  }
+}

@@ -1,0 +1,29 @@
+import { cellText } from '../../import-queue/results/json-members.js';
+import { filledIn, mended, rowOf } from './row-form.js';
+
+describe('the form of a row', () => {
+  it('has its columns apart from its other fields, and ticked options together', () => {
+    const values = filledIn({
+      'column:Name': 'Ann',
+      'column:Areas': ['A', 'B'],
+      other: 'x',
+      'column:Born': '',
+    });
+    expect(rowOf(values)).toBe('{"Name":"Ann","Areas":"A;B"}');
+  });
+
+  const known = new Set(['Name', 'Hours']);
+  const mend = (payload: string, changes: Record<string, string>) =>
+    mended(payload, new Map(Object.entries(changes)), cellText, known);
+
+  it('changes what was changed, and nothing else to the last digit', () => {
+    const payload = '{"Name":"Ann","Hours":12345678901234567890.10,"Extra":[1, 2]}';
+    expect(mend(payload, { Name: 'Bo', Hours: '12345678901234567890.10', Extra: '[1, 2]' })).toBe(
+      '{"Name":"Bo","Hours":12345678901234567890.10,"Extra":[1, 2]}',
+    );
+  });
+
+  it('clears a column that rows have, and leaves out one that they have not', () => {
+    expect(mend('{"Name":"Ann","Nmae":"x"}', { Name: '', Nmae: '', Hours: '' })).toBe('{"Name":null}');
+  });
+});

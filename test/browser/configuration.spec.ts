@@ -1,0 +1,132 @@
+import { jsonl, member } from '../support/import-client.js';
+import { Site } from '../support/browser/site.js';
+import { PHONE } from '../support/browser/visitor.js';
+import { signIn } from '../support/sign-in.js';
+
+describe('the pages of configuration', () => {
+  let site: Site;
+  let importProcessId: number;
+
+  beforeAll(async () => {
+    site = await Site.open();
+    importProcessId = await site.client.setUp(undefined, {}, { name: 'Members' });
+  });
+  afterAll(() => site?.close());
+  afterEach(async () => expect(await site.farewell()).toEqual([]));
+
+  it('define a workflow, naming each mistake by its line', async () => {
+    const { page } = await site.administrator();
+    await page.goto('/workflows');
+    await page.getByRole('link', { name: 'New workflow' }).click();
+    const editor = page.getByLabel('Definition, as JSON');
+    const good = (await editor.inputValue()).replace('my-workflow', 'course');
+    await editor.fill(good.replace('"ShortText"', '"ShortTxt"'));
+    await page.getByRole('button', { name: 'Define it' }).click();
+    expect(await page.getByRole('alert').textContent()).toMatch(/line 9: \/attributes\/0\/type/);
+    await editor.fill(good.replace('"steps": [', '"steps" ['));
+    await page.getByRole('button', { name: 'Define it' }).click();
+    await page.getByRole('alert').getByText('line 12').waitFor();
+    await editor.fill(good);
+    await page.getByRole('button', { name: 'Define it' }).click();
+    await page.getByRole('heading', { name: 'My Workflow' }).waitFor();
+  });
+
+  it('create a file type, try a row against it, put it first and disable it', async () => {
+    const { page } = await site.administrator();
+    await page.goto('/file-types');
+    await page.getByRole('link', { name: 'New file type' }).click();
+    await page.getByLabel('Name', { exact: true }).fill('Fellows');
+    await page.getByLabel('Place in lists').fill('90');
+    await page.getByLabel('It performs', { exact: true }).selectOption('Grant Role › Import › Grant');
+    await page.getByRole('button', { name: 'Create it' }).click();
+    await page.getByRole('button', { name: 'Move Fellows up' }).click();
+    expect(await page.locator('tbody tr').first().textContent()).toContain('Fellows');
+    await page.getByRole('link', { name: 'Fellows' }).click();
+    await page.getByLabel('A row, as a JSON object').fill('{"First Name":"Ann","Level":"Boss"}');
+    await page.getByRole('button', { name: 'Check it' }).click();
+    expect(await page.getByRole('alert').textContent()).toContain('/Level');
+    await page
+      .getByLabel('A row, as a JSON object')
+      .fill('{":UniqueId":"M-1","First Name":"Ann","Level":"Fellow"}');
+    await page.getByRole('button', { name: 'Check it' }).click();
+    await page.getByText('This row is valid.').waitFor();
+    await page.getByLabel('Status').selectOption('disabled');
+    await page.getByRole('button', { name: 'Save as a new version' }).click();
+    await page.getByRole('cell', { name: '2', exact: true }).waitFor();
+    await page.goto('/imports/new');
+    expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(['Members']);
+  });
+
+  it('find an instance by its identifier, and show what was done to it', async () => {
+    const { body } = await site.client.createBatch(jsonl([member(1), member(2)]), {
+      importProcessId,
+      sendSuccessEmailTo: 'ann@example.org',
+    });
+    await site.client.ended(body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const { page } = await site.somebody(await signIn(site.app, 'viewer'));
+    await page.goto('/workflows');
+    await page.getByRole('link', { name: 'Instances of Grant Role' }).click();
+    await page.getByLabel('Identifier').selectOption(':Email');
+    await page.getByLabel('is', { exact: true }).fill('person2@example.org');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.locator('tbody').getByRole('link').first().click();
+    await page.getByRole('cell', { name: 'First 2', exact: true }).waitFor();
+    await page.getByRole('link', { name: /^import \d+, line 2$/ }).click();
+    await page.getByRole('heading', { name: 'Line 2' }).waitFor();
+  });
+
+  it('show every mail, and have it sent again', async () => {
+    const { page } = await site.administrator();
+    await page.goto('/mail');
+    const mail = page.locator('details.mail').first();
+    await mail.locator('summary').click();
+    await mail.locator('pre').waitFor();
+    await mail.getByRole('button', { name: 'Send again' }).click();
+    await page.getByText('to ann@example.org').first().waitFor();
+  });
+
+  it('offer people what their role may open, and nothing else', async () => {
+    const entries = async (role: 'administrator' | 'operator' | 'viewer') => {
+      const { page } = await site.somebody(await signIn(site.app, role));
+      await page.goto('/imports');
+      return page.locator('header nav a').allTextContents();
+    };
+    const trimmed = (texts: string[]) => texts.map((text) => text.trim());
+    expect(trimmed(await entries('viewer'))).toEqual(['API docs', 'Imports', 'Workflows', 'Mail']);
+    expect(trimmed(await entries('operator'))).toEqual([
+      'API docs',
+      'Imports',
+      'New import',
+      'Workflows',
+      'Mail',
+    ]);
+    expect(trimmed(await entries('administrator'))).toEqual(
+      expect.arrayContaining(['Job dashboard', 'File types', 'API keys', 'Users']),
+    );
+  });
+
+  it('hinder nobody, at a desk and on a phone', async () => {
+    const visitor = await site.administrator();
+    const phone = await site.administrator({ viewport: PHONE });
+    const paths = [
+      '/workflows',
+      '/workflows/new',
+      '/workflows/grant-role',
+      '/workflows/grant-role/instances',
+      '/workflows/grant-role/instances/1',
+      '/file-types',
+      `/file-types/${importProcessId}`,
+      '/mail',
+      '/mail?of=actions',
+      '/api-keys',
+      '/users',
+      '/account',
+    ];
+    for (const path of paths) {
+      await visitor.open(path);
+      expect({ path, hindrances: await visitor.hindrances() }).toEqual({ path, hindrances: [] });
+      await phone.open(path);
+      expect({ path, overflow: await phone.overflow() }).toEqual({ path, overflow: 0 });
+    }
+  }, 120_000);
+});

@@ -1,0 +1,171 @@
+import { readFile } from 'node:fs/promises';
+import type { Page } from 'playwright-core';
+import { csv, fileOf, memberRow } from '../support/browser/member-file.js';
+import { Site } from '../support/browser/site.js';
+import { PHONE } from '../support/browser/visitor.js';
+import { signIn, TEST_PASSWORD, storeUser } from '../support/sign-in.js';
+
+const ROWS = 100_000;
+
+describe('a file sent in the browser', () => {
+  let site: Site;
+  let importProcessId: number;
+
+  beforeAll(async () => {
+    site = await Site.open();
+    importProcessId = await site.client.setUp(undefined, {}, { name: 'Members' });
+  });
+  afterAll(() => site?.close());
+  afterEach(async () => expect(await site.farewell()).toEqual([]));
+
+  const send = async (page: Page, file: string) => {
+    await page.goto(`/imports/new/${importProcessId}`);
+    await page.setInputFiles('input[type=file]', file);
+    await page.getByRole('button', { name: 'Send and check' }).click();
+    await page.waitForURL(/\/imports\/\d+$/);
+  };
+
+  it('is checked, confirmed, watched, its refused rows mended in the download, and sent again', async () => {
+    const { page } = await site.somebody(await signIn(site.app, 'operator'));
+    await page.goto('/imports');
+    await page.getByRole('link', { name: 'New import' }).first().click();
+    await page.getByRole('link', { name: 'Import a file of Members' }).click();
+    await page.setInputFiles(
+      'input[type=file]',
+      await fileOf('people.csv', csv([memberRow(1), memberRow(2, 'Boss')])),
+    );
+    await page.getByRole('button', { name: 'Send and check' }).click();
+    await page.getByRole('heading', { name: 'people.csv' }).waitFor();
+    await page.getByRole('heading', { name: 'Why rows are invalid' }).waitFor();
+    expect(await page.getByRole('group', { name: 'Counts' }).textContent()).toMatch(
+      /2\s+Rows\s+1\s+Valid\s+1\s+Invalid/,
+    );
+    await page.getByRole('button', { name: 'Confirm' }).click();
+    await page.getByText('Completed with errors').waitFor();
+
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Refused as CSV' }).click(),
+    ]);
+    const refused = await readFile(await download.path(), 'utf8');
+    expect(refused).toContain('_line,_status,_error');
+    await send(page, await fileOf('people-mended.csv', refused.replace('Boss', 'Associate')));
+    await page.getByRole('button', { name: 'Confirm' }).click();
+    await page.getByText('Completed', { exact: true }).waitFor();
+    await page.getByText('1 succeeded = 1 records received').waitFor();
+  });
+
+  it('of 100,000 rows is confirmed and watched to its end without a reload', async () => {
+    const rows = Array.from({ length: ROWS }, (_, index) => memberRow(1_000_000 + index));
+    const { page } = await site.administrator();
+    await send(page, await fileOf('many.csv', csv(rows)));
+    await page.getByRole('button', { name: 'Confirm' }).click();
+    await page.getByText('100,000 of 100,000 records processed').waitFor({ timeout: 120_000 });
+    await page.getByText('Completed', { exact: true }).waitFor();
+    await page.getByText('100,000 succeeded = 100,000 records received').waitFor();
+  }, 180_000);
+
+  it('with unknown columns is sent again with what they stand for', async () => {
+    const { page } = await site.administrator();
+    const file = await fileOf(
+      'odd.csv',
+      csv([['M-7', 'seven@example.org', 'Seven', 'Fellow']], [':UniqueId', 'E-mail', 'First Name', 'Level']),
+    );
+    await send(page, file);
+    await page.getByLabel('E-mail', { exact: true }).selectOption('is :Email');
+    await page.setInputFiles('#file-again', file);
+    const before = page.url();
+    await page.getByRole('button', { name: 'Send and check again' }).click();
+    await page.waitForURL((url) => /\/imports\/\d+$/.test(url.href) && url.href !== before);
+    expect(await page.getByRole('group', { name: 'Counts' }).textContent()).toMatch(
+      /1\s+Valid\s+0\s+Invalid/,
+    );
+    await page.getByRole('button', { name: 'Abandon' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Abandon' }).click();
+    await page.getByText('Canceled', { exact: true }).first().waitFor();
+    await page.goto(before);
+    await page.getByText('Canceled', { exact: true }).first().waitFor();
+  });
+
+  it('that is none is refused in words, with the lines that are wrong', async () => {
+    const { page } = await site.administrator();
+    await page.goto(`/imports/new/${importProcessId}`);
+    await page.setInputFiles('input[type=file]', await fileOf('bad.jsonl', '{"a":1}\n{"b":\n'));
+    await page.getByRole('button', { name: 'Send and check' }).click();
+    await page.getByRole('alert').waitFor();
+    expect(await page.getByRole('alert').textContent()).toMatch(/line 2/);
+  });
+
+  it('needs neither JavaScript nor a mouse', async () => {
+    await storeUser(site.app, 'operator', 'keys@example.org');
+    const { page } = await site.somebody(null, { javaScriptEnabled: false });
+    await page.goto('/imports');
+    await page.getByLabel('E-mail').fill('keys@example.org');
+    await page.getByLabel('Password').fill(TEST_PASSWORD);
+    await page.keyboard.press('Enter');
+    const reach = async (name: RegExp | string) => {
+      const wanted = page.getByRole('link', { name }).or(page.getByRole('button', { name })).first();
+      await wanted.focus();
+      await page.keyboard.press('Enter');
+    };
+    await reach('New import');
+    await reach('Import a file of Members');
+    await page.setInputFiles(
+      'input[type=file]',
+      await fileOf('plain.csv', csv([memberRow(50), memberRow(51, 'Boss')])),
+    );
+    await reach('Send and check');
+    await page.getByRole('heading', { name: 'plain.csv' }).waitFor();
+    await reach('Confirm');
+    await page.getByRole('heading', { name: 'plain.csv' }).waitFor();
+    const id = Number(page.url().split('/').at(-1));
+    await site.client.ended(id);
+    await page.reload();
+    await page.getByText('Completed with errors').waitFor();
+    await reach('Fix and resend');
+    await page.getByLabel('Level').fill('Associate');
+    await reach('Send the ticked rows');
+    await page.waitForURL(/\/imports\/\d+$/);
+    await site.client.ended(Number(page.url().split('/').at(-1)));
+    await page.reload();
+    await page.getByText('1 succeeded = 1 records received').waitFor();
+  });
+
+  it('may instead be entered one row at a time, mistakes shown at their field', async () => {
+    const { page } = await site.administrator();
+    await page.goto(`/imports/new/${importProcessId}/one`);
+    await page.getByLabel(':UniqueId').fill('M-900');
+    await page.getByLabel(':Email').fill('nobody');
+    await page.getByLabel('First Name').fill('Nine');
+    await page.getByLabel('Level').selectOption('Fellow');
+    await page.getByRole('button', { name: 'Send it, enter next' }).click();
+    await page.locator('[aria-invalid=true]').waitFor();
+    await page.getByLabel(':Email').fill('nine@example.org');
+    await page.getByRole('button', { name: 'Send it, enter next' }).click();
+    await page.getByRole('link', { name: 'See what became of it' }).click();
+    await page.getByText('1 succeeded = 1 records received').waitFor();
+  });
+
+  it('goes a way that hinders nobody', async () => {
+    const visitor = await site.administrator();
+    const phone = await site.administrator({ viewport: PHONE });
+    await send(visitor.page, await fileOf('axe.csv', csv([memberRow(60), memberRow(61, 'Boss')])));
+    const awaiting = visitor.path;
+    const other = await site.client.createBatch('{"Level":"Boss"}\n', { importProcessId });
+    const id = other.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    await site.client.ended(id);
+    const paths = [
+      '/imports/new',
+      `/imports/new/${importProcessId}`,
+      `/imports/new/${importProcessId}/one`,
+      awaiting,
+      `/imports/${id}/fix`,
+    ];
+    for (const path of paths) {
+      await visitor.open(path);
+      expect({ path, hindrances: await visitor.hindrances() }).toEqual({ path, hindrances: [] });
+      await phone.open(path);
+      expect({ path, overflow: await phone.overflow() }).toEqual({ path, overflow: 0 });
+    }
+  });
+});

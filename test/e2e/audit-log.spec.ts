@@ -1,0 +1,92 @@
+import { Client } from 'pg';
+import { ImportClient, MEMBER_WORKFLOW } from '../support/import-client.js';
+import { createApp } from '../../src/bootstrap.js';
+import { signIn, submit } from '../support/sign-in.js';
+import { storeBatch } from '../support/stored-batch.js';
+import { startTestApp, TEST_ADMIN, type TestApp } from '../support/test-app.js';
+
+describe('the audit log', () => {
+  let app: TestApp;
+  let client: Client;
+  let api: ImportClient;
+  let importProcessId: number;
+
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api' });
+    client = new Client({ connectionString: app.database.url });
+    await client.connect();
+    api = new ImportClient(app.url);
+    importProcessId = await api.setUp();
+  });
+
+  afterAll(async () => {
+    await client?.end();
+    await app?.close();
+  });
+
+  const of = async (subject: string) => {
+    const { rows } = await client.query(
+      'SELECT actor, action, details FROM audit_log WHERE subject = $1 ORDER BY audit_id',
+      [subject],
+    );
+    return rows;
+  };
+
+  it('tells who saved a workflow and an import process, and in which version', async () => {
+    await api.call('PUT', `/API/Workflows/${MEMBER_WORKFLOW.name}`, { body: MEMBER_WORKFLOW });
+    expect(await of(`workflow:${MEMBER_WORKFLOW.name}`)).toEqual([
+      { actor: 'api-key:1', action: 'workflow_created', details: { version: 1 } },
+      { actor: 'api-key:1', action: 'workflow_changed', details: { version: 2 } },
+    ]);
+    const path = `/API/WorkflowImportQueue/ImportProcesses/${importProcessId}`;
+    const { id: _id, createdAt: _made, updatedAt: _changed, ...process } = (await api.get(path)).body;
+    expect((await api.call('PUT', path, { body: process })).status).toBe(200);
+    expect((await api.call('DELETE', path)).status).toBe(204);
+    expect((await of(`import-process:${importProcessId}`)).map(({ action }) => action)).toEqual([
+      'import_process_created',
+      'import_process_changed',
+      'import_process_deleted',
+    ]);
+  });
+
+  it('tells who paused a batch, and nothing of what was refused', async () => {
+    const process = await api.setUp();
+    const id = await storeBatch(client, process, { status: 'in_progress', records: [] });
+    const cookie = await signIn(app, 'operator');
+    await submit(app, `/imports/${id}/resume`, {}, { cookie });
+    await submit(app, `/imports/${id}/pause`, {}, { cookie });
+    const { rows } = await client.query(`SELECT user_id FROM app_user WHERE email = 'operator@example.org'`);
+    expect(await of(`batch:${id}`)).toEqual([
+      {
+        actor: `user:${rows[0].user_id}`,
+        action: 'batch_status_changed',
+        details: { action: 'pause', from: 'in_progress', to: 'paused' },
+      },
+    ]);
+  });
+});
+
+describe('the administrator of the environment', () => {
+  it('has its password, role and access again after a restart, and the sessions of the old password end', async () => {
+    const app = await startTestApp({ ROLE: 'api' });
+    const client = new Client({ connectionString: app.database.url });
+    await client.connect();
+    try {
+      const response = await submit(app, '/login', TEST_ADMIN);
+      const cookie = response.headers.getSetCookie()[0]!.split(';')[0]!;
+      await client.query(`UPDATE app_user SET role = 'viewer', disabled_at = now()`);
+      const second = await createApp({ ...app.config, bootstrapAdminPassword: 'another password' });
+      await second.init();
+      await second.close();
+      expect((await submit(app, '/login', TEST_ADMIN)).status).toBe(401);
+      expect((await submit(app, '/login', { ...TEST_ADMIN, password: 'another password' })).status).toBe(303);
+      const { status } = await fetch(`${app.url}/imports`, { headers: { cookie }, redirect: 'manual' });
+      expect(status).toBe(303);
+      const { rows } = await client.query('SELECT role, disabled_at FROM app_user');
+      expect(rows).toEqual([{ role: 'administrator', disabled_at: null }]);
+    } finally {
+      await client.end();
+      await app.close();
+    }
+  });
+});

@@ -1,0 +1,167 @@
+import { Client } from 'pg';
+import { INVARIANTS } from '../../src/doctor/invariants.js';
+import { ImportClient, jsonl, member } from '../support/import-client.js';
+import { ChildProgram } from '../support/child-program.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+describe('a database', () => {
+  let test: TestApp;
+  let sql: Client;
+  let client: ImportClient;
+  let id: number;
+
+  beforeAll(async () => {
+    test = await startTestApp({ CHUNK_SIZE: '2' });
+    sql = new Client({ connectionString: test.database.url });
+    await sql.connect();
+    client = new ImportClient(test.url);
+    const importProcessId = await client.setUp();
+    const rows = [1, 2, 3, 4].map((n) => member(n));
+    const { body } = await client.createBatch(jsonl([...rows, member(5, { 'First Name': null })]), {
+      importProcessId,
+      sendFailureEmailTo: 'owner@example.org',
+    });
+    id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    await client.ended(id);
+  });
+  afterAll(async () => {
+    await sql.end();
+    await test.close();
+  });
+
+  const doctor = async (...flags: string[]) => {
+    const program = new ChildProgram('src/doctor/main.ts', flags, { DATABASE_URL: test.database.url });
+    return { code: await program.end(), output: program.output };
+  };
+  const metrics = async () => (await client.get('/metrics')).body as string;
+
+  it('that is well is found well', async () => {
+    expect(await doctor()).toEqual({
+      code: 0,
+      output: expect.stringMatching(/^All is well: \d+ invariants hold/),
+    });
+  });
+
+  /** By what it breaks, a statement, and what mends it. */
+  const DAMAGES: [code: string, damage: string, mend: string][] = [
+    [
+      'batch_totals',
+      'UPDATE import_queue_batch SET total_count = 9',
+      'UPDATE import_queue_batch SET total_count = 5',
+    ],
+    [
+      'batch_end_counts',
+      'UPDATE import_queue_batch SET succeeded_count = 3, failed_count = 1',
+      'UPDATE import_queue_batch SET succeeded_count = 4, failed_count = 0',
+    ],
+    [
+      'chunk_counts_add_up',
+      'UPDATE import_queue_chunk SET unknown_count = 1 WHERE chunk_number = 1',
+      'UPDATE import_queue_chunk SET unknown_count = 0',
+    ],
+    [
+      'ended_batch_has_open_chunk',
+      `UPDATE import_queue_chunk SET state = 'pending' WHERE chunk_number = 2`,
+      `UPDATE import_queue_chunk SET state = 'done'`,
+    ],
+    [
+      'terminal_has_end',
+      `UPDATE import_queue_batch SET finished_at = NULL`,
+      `UPDATE import_queue_batch SET finished_at = now()`,
+    ],
+    ['owed_mail', `UPDATE notification SET kind = 'success'`, `UPDATE notification SET kind = 'failure'`],
+    [
+      'outbox_stuck',
+      `UPDATE notification SET status = 'pending', next_attempt_at = now() - interval '2 hours', locked_until = NULL`,
+      `UPDATE notification SET status = 'not_sent_no_smtp'`,
+    ],
+    [
+      'chunk_lines',
+      'UPDATE import_queue_chunk SET first_line = 2 WHERE chunk_number = 2',
+      'UPDATE import_queue_chunk SET first_line = 3 WHERE chunk_number = 2',
+    ],
+    [
+      'chunk_counts',
+      `UPDATE import_queue_record SET status = 'failed' WHERE line_number = 1`,
+      `UPDATE import_queue_record SET status = 'succeeded' WHERE line_number = 1`,
+    ],
+    [
+      'orphan_records',
+      `INSERT INTO import_queue_record (workflow_import_queue_batch_id, line_number, payload) VALUES (999, 1, '{}')`,
+      'DELETE FROM import_queue_record WHERE workflow_import_queue_batch_id = 999',
+    ],
+    [
+      'log_entries',
+      'UPDATE workflow_log SET line_number = 77 WHERE line_number = 1',
+      'UPDATE workflow_log SET line_number = 1 WHERE line_number = 77',
+    ],
+    [
+      'created_once',
+      `UPDATE import_queue_record r SET reference = o.reference FROM import_queue_record o
+        WHERE r.line_number = 1 AND o.line_number = 2`,
+      `UPDATE import_queue_record r SET reference = l.workflow_instance_id FROM workflow_log l
+        WHERE r.line_number = 1 AND l.line_number = 1`,
+    ],
+    [
+      'identifiers',
+      `UPDATE workflow_identifier SET value = 'somebody else' WHERE value = 'M-1'`,
+      `UPDATE workflow_identifier SET value = 'M-1' WHERE value = 'somebody else'`,
+    ],
+  ];
+
+  it('that is damaged is told what is wrong with it, and how to repair it', async () => {
+    for (const [code, damage, mend] of DAMAGES) {
+      // The reconciler or sender of the application must not repair it in the meantime.
+      await sql.query('BEGIN; SET LOCAL session_replication_role = replica');
+      await sql.query(damage);
+      const { rows } = await sql.query(askedHere(code));
+      expect([code, rows.length]).toEqual([code, 1]);
+      await sql.query(mend);
+      await sql.query('ROLLBACK');
+    }
+  });
+
+  it('that is damaged makes the command end with 1, naming the rows', async () => {
+    await sql.query('UPDATE import_queue_batch SET succeeded_count = 3, failed_count = 1');
+    const found = await doctor('--quick');
+    await sql.query('UPDATE import_queue_batch SET succeeded_count = 4, failed_count = 0');
+    expect(found.code).toBe(1);
+    expect(found.output).toMatch(/NOT TRUE \(1 times\): the counts of a batch .*\[batch_end_counts\]/);
+    expect(found.output).toContain(`"batch": ${id}`.replace(' ', ''));
+    expect(found.output).toContain('What to do: ');
+  });
+
+  it('that cannot be reached ends it with 2', async () => {
+    const program = new ChildProgram('src/doctor/main.ts', [], {
+      DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/none',
+    });
+    expect(await program.end()).toBe(2);
+    expect(program.output).toContain('cannot be used');
+    expect(program.output).not.toContain('secret');
+  });
+
+  it('is told to Prometheus: batches, records, chunks, jobs, outboxes, what waits, and what must not be', async () => {
+    const text = await metrics();
+    for (const line of [
+      'workflow_import_queue_batches{status="completed_with_errors"} 1',
+      'workflow_import_queue_batches{status="queued"} 0',
+      'workflow_import_queue_records_processed_total{outcome="succeeded"} 4',
+      'workflow_import_queue_chunk_duration_seconds_count{result="done"} 2',
+      'workflow_import_queue_outbox_pending{outbox="notification"} 0',
+      'workflow_import_queue_oldest_waiting_seconds{kind="batch"} 0',
+      'workflow_import_queue_redis_up 1',
+      'workflow_import_queue_invariant_violations{invariant="batch_totals"} 0',
+    ]) {
+      expect(text.split('\n')).toContain(line);
+    }
+    expect(text).toMatch(/^workflow_import_queue_queue_jobs\{queue="[\w-]+",state="waiting"\} \d+$/m);
+    expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
+  });
+});
+
+/** The invariant, asked on the connection that sees the damage. */
+function askedHere(code: string): string {
+  const invariant = INVARIANTS.find((each) => each.code === code);
+  if (invariant === undefined) throw new Error(`there is no invariant ${code}`);
+  return `SELECT * FROM (${invariant.sql}) broken LIMIT 1`;
+}

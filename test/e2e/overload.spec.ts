@@ -1,0 +1,166 @@
+import { Agent, request } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { Client } from 'pg';
+import { Upload } from '../crash/support/upload.js';
+import { AdmissionService } from '../../src/import-queue/admission/admission.service.js';
+import { eventually } from '../support/eventually.js';
+import { ImportClient, jsonl, member } from '../support/import-client.js';
+import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
+
+describe('under more than it can take', () => {
+  let test: TestApp | undefined;
+  let client: ImportClient;
+  let importProcessId: number;
+  let people = 0;
+
+  const start = async (environment: Record<string, string>) => {
+    test = await startTestApp({ ROLE: 'api', ...environment });
+    client = new ImportClient(test.url);
+    importProcessId = await client.setUp();
+    return test;
+  };
+  afterEach(async () => {
+    await test?.close();
+    test = undefined;
+  });
+
+  const path = () =>
+    `/API/WorkflowImportQueue/CreateBatch?fileName=x.jsonl&importProcessId=${importProcessId}`;
+  const send = () => client.createBatch(jsonl([member((people += 1))]), { importProcessId });
+  const sql = async (statement: string) => {
+    const connection = new Client({ connectionString: test!.database.url });
+    await connection.connect();
+    try {
+      return (await connection.query(statement)).rows;
+    } finally {
+      await connection.end();
+    }
+  };
+
+  it('answers 500 calls at once, each with its 202, and stores each once', async () => {
+    const { url } = await start({
+      MAX_OPEN_UPLOADS: '20',
+      DATABASE_POOL_SIZE: '8',
+      ADMISSION_WAIT_MS: '60000',
+    });
+    // All of them have a connection, and begin together.
+    const agent = new Agent({ maxSockets: 500 });
+    const one = () =>
+      new Promise<number>((resolve, reject) => {
+        const call = request(url + path(), {
+          method: 'POST',
+          agent,
+          headers: { authorization: `apikey ${TEST_API_KEY}`, 'content-type': 'application/jsonl' },
+        });
+        call.once('error', reject);
+        call.once('response', (response) =>
+          response.resume().once('end', () => resolve(response.statusCode!)),
+        );
+        call.end(jsonl([member((people += 1))]));
+      });
+    const statuses = await Promise.all(Array.from({ length: 500 }, one));
+    agent.destroy();
+    expect(new Set(statuses)).toEqual(new Set([202]));
+    expect(await sql('SELECT count(*)::int AS count FROM import_queue_batch')).toEqual([{ count: 500 }]);
+  });
+
+  it('tells who would wait too long to come back, and takes the others', async () => {
+    const { url } = await start({ MAX_OPEN_UPLOADS: '1', ADMISSION_WAIT_MS: '0' });
+    const slow = new Upload(url, path());
+    await slow.send(jsonl([member((people += 1))]));
+    const { gate } = test!.app.get(AdmissionService, { strict: false });
+    await eventually(() => gate.open === 1, 'it to be received');
+    const refused = await send();
+    expect(refused).toMatchObject({ status: 503, body: { code: 'too_many_uploads', limit: 1 } });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await slow.finish()).status).toBe(202);
+    expect((await send()).status).toBe(202);
+  });
+
+  it('takes no new batch while too many have not ended', async () => {
+    await start({ MAX_WAITING_BATCHES: '3' });
+    const answers = await eventually(async () => {
+      const answer = await send();
+      return answer.status === 202 ? null : answer;
+    }, 'the limit to be noticed');
+    expect(answers).toMatchObject({ status: 503, body: { code: 'too_many_waiting_batches', limit: 3 } });
+    expect(Number(answers.headers.get('retry-after'))).toBeGreaterThan(0);
+    await sql(`UPDATE import_queue_batch SET status = 'canceled', finished_at = now()`);
+    await eventually(async () => (await send()).status === 202, 'new batches to be taken again');
+  });
+
+  it('holds each key to its rate, and says so in every answer', async () => {
+    await start({ CREATE_RATE_PER_MINUTE: '2' });
+    const first = await send();
+    expect(first.status).toBe(202);
+    expect(first.headers.get('ratelimit-policy')).toBe('"create";q=2;w=60');
+    expect(first.headers.get('ratelimit')).toMatch(/^"create";r=1;t=\d+$/);
+    expect((await send()).status).toBe(202);
+    const third = await send();
+    expect(third).toMatchObject({ status: 429, body: { code: 'rate_limit_exceeded', limit: 2 } });
+    expect(third.headers.get('ratelimit')).toMatch(/^"create";r=0;t=\d+$/);
+    expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(0);
+    const { body } = await client.post('/API/ApiKeys', {
+      name: 'another',
+      permissions: ['BeginWorkflowImportProcess'],
+    });
+    const other = new ImportClient(test!.url, body.key);
+    expect((await other.createBatch(jsonl([member(0)]), { importProcessId })).status).toBe(202);
+  });
+
+  it.each([
+    ['at its first bytes', (rows: string) => rows.slice(0, 20)],
+    ['when its transaction is open', (rows: string) => rows],
+  ])('waits only so long for a client that stops %s, and stores nothing', async (_when, piece) => {
+    const { url } = await start({ RECEIVE_IDLE_MS: '300' });
+    const rows = jsonl(Array.from({ length: 20_000 }, (_, n) => member(n)));
+    const upload = new Upload(url, path());
+    await upload.send(piece(rows));
+    const answer = await upload.answer;
+    expect(answer).toMatchObject({ status: 408, body: { code: 'body_too_slow' } });
+    expect(answer.headers.connection).toBe('close');
+    expect(await sql('SELECT count(*)::int AS count FROM import_queue_batch')).toEqual([{ count: 0 }]);
+    expect(await sql('SELECT count(*)::int AS count FROM import_queue_record')).toEqual([{ count: 0 }]);
+  });
+
+  it('waits only so long for a client that trickles', async () => {
+    const { url } = await start({ RECEIVE_IDLE_MS: '1000', MIN_BODY_BYTES_PER_SECOND: '100000' });
+    const upload = new Upload(url, path());
+    const trickle = setInterval(() => void upload.send('{"a":1}\n').catch(() => undefined), 50);
+    try {
+      expect(await upload.answer).toMatchObject({ status: 408, body: { code: 'body_too_slow' } });
+    } finally {
+      clearInterval(trickle);
+    }
+  });
+
+  it('keeps half of its connections from clients that are slow', async () => {
+    const { url } = await start({ DATABASE_POOL_SIZE: '4', ADMISSION_WAIT_MS: '0' });
+    const rows = jsonl(Array.from({ length: 20_000 }, (_, n) => member(n)));
+    const slow = [new Upload(url, path()), new Upload(url, path())];
+    for (const each of slow) await each.send(rows);
+    const copying = `SELECT count(*)::int AS count FROM pg_stat_activity
+      WHERE datname = current_database() AND query LIKE '%COPY import_queue_record%' AND pid <> pg_backend_pid()`;
+    await eventually(async () => (await sql(copying))[0].count === 2, 'both to hold a connection');
+    const third = new Upload(url, path());
+    await third.send(rows);
+    expect(await third.answer).toMatchObject({ status: 503, body: { code: 'too_many_uploads', limit: 2 } });
+    expect((await send()).status).toBe(202);
+    for (const each of slow) each.disconnect();
+  });
+
+  it('gives up a body that grows by decoding as only a bomb does', async () => {
+    await start({ MAX_DECOMPRESSION_RATIO: '100' });
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2, '{"a":"b"}\n'));
+    const answer = await client.createBatch(
+      bomb,
+      { importProcessId },
+      {
+        'content-type': 'application/jsonl',
+        'content-encoding': 'gzip',
+      },
+    );
+    expect(answer).toMatchObject({ status: 413, body: { code: 'decompression_ratio_exceeded', limit: 100 } });
+    expect(await sql('SELECT count(*)::int AS count FROM import_queue_record')).toEqual([{ count: 0 }]);
+  });
+});

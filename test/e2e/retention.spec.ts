@@ -1,0 +1,161 @@
+import { Client } from 'pg';
+import { RetentionSweeper } from '../../src/retention/retention-sweeper.js';
+import { ImportClient, jsonl, member } from '../support/import-client.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+/** The sweep is called by the test; by itself it would come once a day. */
+const ENVIRONMENT = { RETENTION_DAYS: '30', RETENTION_INTERVAL_MS: '86400000', CHUNK_SIZE: '2' };
+
+describe('a batch past its retention', () => {
+  let test: TestApp;
+  let sql: Client;
+  let client: ImportClient;
+  let importProcessId: number;
+  let sweeper: RetentionSweeper;
+  let people = 0;
+
+  beforeAll(async () => {
+    test = await startTestApp(ENVIRONMENT);
+    sql = new Client({ connectionString: test.database.url });
+    await sql.connect();
+    client = new ImportClient(test.url);
+    importProcessId = await client.setUp();
+    sweeper = test.app.get(RetentionSweeper, { strict: false });
+  });
+  afterAll(async () => {
+    await sql.end();
+    await test.close();
+  });
+
+  /** A batch of five good rows and a bad one that ended so many days ago. */
+  const endedBatch = async (days: number, process = importProcessId): Promise<number> => {
+    const rows = Array.from({ length: 5 }, () => member((people += 1)));
+    const bad = member((people += 1), { 'First Name': undefined });
+    const { body } = await client.createBatch(jsonl([...rows, bad]), {
+      importProcessId: process,
+      sendFailureEmailTo: 'owner@example.org',
+    });
+    const id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
+    await client.ended(id);
+    await sql.query(
+      `UPDATE import_queue_batch SET finished_at = now() - $2 * interval '1 day' WHERE workflow_import_queue_batch_id = $1`,
+      [id, days],
+    );
+    return id;
+  };
+  const path = (id: number, rest = '') => `/API/WorkflowImportQueue/Batches/${id}${rest}`;
+  const left = async (id: number) => {
+    const { rows } = await sql.query(
+      `SELECT (SELECT count(*) FROM import_queue_record WHERE workflow_import_queue_batch_id = $1)::int AS records,
+              (SELECT count(*) FROM import_queue_chunk WHERE workflow_import_queue_batch_id = $1)::int AS chunks,
+              (SELECT count(*) FROM notification WHERE workflow_import_queue_batch_id = $1)::int AS notifications`,
+      [id],
+    );
+    return rows[0];
+  };
+  /** The time that is left to downloads under way is over. */
+  const passGrace = () =>
+    sql.query(`UPDATE import_queue_batch SET expired_at = expired_at - interval '2 days'`);
+
+  it('answers 410 from the moment it expires, with its counts still to be read', async () => {
+    const id = await endedBatch(31);
+    expect(await sweeper.sweep()).toMatchObject({ expired: 1, records: 0 });
+
+    for (const rest of ['/Records', '/Results?set=all&format=csv', '/Results?set=failed&format=jsonl']) {
+      expect(await client.get(path(id, rest))).toMatchObject({
+        status: 410,
+        body: { code: 'batch_expired' },
+      });
+    }
+    expect(await client.post(path(id, '/RetryFailed'))).toMatchObject({
+      status: 410,
+      body: { code: 'batch_expired' },
+    });
+    const { status, body } = await client.get(path(id));
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      status: 'completed_with_errors',
+      expiredAt: expect.any(String),
+      recordCounts: { total: 6, succeeded: 5, invalid: 1, pending: 0 },
+    });
+    expect(body.links.retryFailed).toBeUndefined();
+  });
+
+  it('is emptied after those who were reading have had their time, and keeps its row', async () => {
+    const id = await endedBatch(31);
+    await sweeper.sweep();
+    expect(await left(id)).toEqual({ records: 6, chunks: 3, notifications: 1 });
+    await passGrace();
+    await sweeper.sweep();
+    expect(await left(id)).toEqual({ records: 0, chunks: 0, notifications: 0 });
+    expect((await client.get(path(id))).body.recordCounts).toMatchObject({
+      total: 6,
+      succeeded: 5,
+      invalid: 1,
+    });
+    const { items } = (await client.get('/API/WorkflowImportQueue/Batches')).body;
+    expect(items.map((item: any) => item.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toContain(id);
+  });
+
+  it('still has its page, without a file to download', async () => {
+    const id = await endedBatch(31);
+    await sweeper.sweep();
+    await passGrace();
+    await sweeper.sweep();
+    const page = await client.get(`/imports/${id}`);
+    expect(page.status).toBe(200);
+    expect((await client.get(`/imports/${id}/results?set=all&format=csv`)).status).toBe(410);
+  });
+
+  it('is as old as its import process says, where that says something', async () => {
+    const short = await client.setUp(undefined, {}, { retentionDays: 2 });
+    const forever = await client.setUp(undefined, {}, { retentionDays: 0 });
+    const [gone, kept, young] = [
+      await endedBatch(3, short),
+      await endedBatch(4000, forever),
+      await endedBatch(29),
+    ];
+    await sweeper.sweep();
+    expect((await client.get(path(gone, '/Records'))).status).toBe(410);
+    expect((await client.get(path(kept, '/Records'))).status).toBe(200);
+    expect((await client.get(path(young, '/Records'))).status).toBe(200);
+    const shown = (await client.get(`/API/WorkflowImportQueue/ImportProcesses/${short}`)).body;
+    expect(shown.retentionDays).toBe(2);
+  });
+
+  it('is nothing that has not ended, however old', async () => {
+    const { body } = await client.createBatch(jsonl([member((people += 1))]), { importProcessId });
+    const id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
+    await client.ended(id);
+    await sql.query(
+      `UPDATE import_queue_batch SET status = 'paused', finished_at = NULL, created_at = now() - interval '1 year'
+        WHERE workflow_import_queue_batch_id = $1`,
+      [id],
+    );
+    await sweeper.sweep();
+    expect((await client.get(path(id, '/Records'))).status).toBe(200);
+  });
+
+  it('takes old idempotency keys along, and leaves those of today', async () => {
+    const headers = (key: string) => ({ 'content-type': 'application/jsonl', 'idempotency-key': key });
+    const send = (key: string) =>
+      client.createBatch(jsonl([member((people += 1))]), { importProcessId }, headers(key));
+    await send('of-last-week');
+    await send('of-today');
+    await sql.query(
+      `UPDATE idempotency_key SET created_at = now() - interval '8 days', locked_until = now() - interval '8 days'
+        WHERE key = 'of-last-week'`,
+    );
+    expect(await sweeper.sweep()).toMatchObject({ keys: 1 });
+    const { rows } = await sql.query('SELECT key FROM idempotency_key');
+    expect(rows).toEqual([{ key: 'of-today' }]);
+  });
+
+  it('is worked on by one worker at a time', async () => {
+    await sql.query('BEGIN');
+    await sql.query('SELECT pg_advisory_xact_lock(7163002)');
+    expect(await sweeper.sweep()).toBeNull();
+    await sql.query('ROLLBACK');
+    expect(await sweeper.sweep()).not.toBeNull();
+  });
+});

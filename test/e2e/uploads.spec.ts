@@ -1,0 +1,230 @@
+import { ImportClient, jsonl, member, type Answer } from '../support/import-client.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+const MEMBERS = [
+  ':UniqueId,:Email,First Name,Level',
+  'M-1,ann@example.org,Ann,Fellow',
+  'M-2,bob@example.org,Bob,Knight',
+  'M-3,cid@example.org,"Cid, the ""third""",Associate',
+].join('\r\n');
+
+describe('POST Uploads', () => {
+  let test: TestApp;
+  let client: ImportClient;
+  let importProcessId: number;
+
+  beforeAll(async () => {
+    test = await startTestApp();
+    client = new ImportClient(test.url);
+    importProcessId = await client.setUp();
+  });
+
+  afterAll(() => test.close());
+
+  const act = (answer: Answer, action: string) =>
+    client.post(`/API/WorkflowImportQueue/Batches/${answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID}/${action}`);
+  const records = async (answer: Answer): Promise<any[]> => {
+    expect(answer).toMatchObject({ status: 202 });
+    return (await client.get(`${answer.body.links.records}?limit=200`)).body.items;
+  };
+
+  it('stores a CSV file, says what was understood, and awaits confirmation', async () => {
+    const answer = await client.upload(MEMBERS, { importProcessId, fileName: 'members.csv' });
+    expect(answer).toMatchObject({
+      status: 202,
+      body: {
+        fileName: 'members.csv',
+        status: 'awaiting_confirmation',
+        creationPath: 'IMPORT_QUEUE_UI',
+        recordCounts: { total: 3, invalid: 1, pending: 2 },
+        understood: {
+          format: 'csv',
+          encoding: 'utf-8',
+          delimiter: ',',
+          columns: [
+            { header: ':UniqueId', target: ':UniqueId' },
+            { header: ':Email', target: ':Email' },
+            { header: 'First Name', target: 'First Name' },
+            { header: 'Level', target: 'Level' },
+          ],
+        },
+        summary: {
+          valid: 2,
+          invalid: 1,
+          columns: { unknown: [], missing: [] },
+          errorGroups: [{ code: 'not_an_option', pointer: '/Level', count: 1, sampleLine: 3 }],
+        },
+      },
+    });
+    expect(answer.headers.get('location')).toBe(answer.body.links.self);
+    expect(Object.keys(answer.body.links)).toEqual(expect.arrayContaining(['confirm', 'abandon']));
+    expect((await records(answer)).map(({ line, status, record }) => [line, status, record])).toEqual([
+      [
+        2,
+        'pending',
+        { ':UniqueId': 'M-1', ':Email': 'ann@example.org', 'First Name': 'Ann', Level: 'Fellow' },
+      ],
+      [
+        3,
+        'invalid',
+        { ':UniqueId': 'M-2', ':Email': 'bob@example.org', 'First Name': 'Bob', Level: 'Knight' },
+      ],
+      [
+        4,
+        'pending',
+        {
+          ':UniqueId': 'M-3',
+          ':Email': 'cid@example.org',
+          'First Name': 'Cid, the "third"',
+          Level: 'Associate',
+        },
+      ],
+    ]);
+  });
+
+  it('processes what was confirmed, once', async () => {
+    const answer = await client.upload(MEMBERS.replaceAll('M-', 'C-').replaceAll('@', '@c.'), {
+      importProcessId,
+    });
+    expect(await act(answer, 'Confirm')).toMatchObject({ status: 202, body: { summary: { valid: 2 } } });
+    expect(await act(answer, 'Confirm')).toMatchObject({ status: 409, body: { code: 'state_conflict' } });
+    expect(await client.ended(answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
+      status: 'completed_with_errors',
+      recordCounts: { total: 3, invalid: 1, succeeded: 2 },
+      operations: { created: 2 },
+    });
+  });
+
+  it('never processes what was abandoned, and accounts for every record', async () => {
+    const answer = await client.upload(MEMBERS, { importProcessId });
+    expect(await act(answer, 'Abandon')).toMatchObject({
+      status: 202,
+      body: { status: 'canceled', recordCounts: { total: 3, invalid: 1, canceled: 2, pending: 0 } },
+    });
+    for (const action of ['Confirm', 'Abandon', 'Cancel']) {
+      expect(await act(answer, action)).toMatchObject({ status: 409, body: { currentStatus: 'canceled' } });
+    }
+    expect((await records(answer)).map(({ status }) => status)).toEqual(['canceled', 'invalid', 'canceled']);
+  });
+
+  it('tells JSON Lines by their content, whatever the file is called', async () => {
+    const answer = await client.upload(jsonl([member(1), { ':UniqueId': 'x' }]), {
+      importProcessId,
+      fileName: 'really.csv',
+    });
+    expect(answer).toMatchObject({
+      status: 202,
+      body: {
+        status: 'awaiting_confirmation',
+        understood: { format: 'jsonl', columns: null },
+        recordCounts: { total: 2, invalid: 1 },
+      },
+    });
+  });
+
+  it.each([
+    [
+      'an XLSX file',
+      Buffer.from('PK\x03\x04\x14\x00xx[Content_Types].xml', 'latin1'),
+      415,
+      'spreadsheet_not_supported',
+    ],
+    ['a ZIP archive', Buffer.from('PK\x03\x04\x14\x00\x00\x00data.csv', 'latin1'), 415, 'not_a_text_file'],
+    [
+      'an old Excel file',
+      Buffer.from('\xd0\xcf\x11\xe0\xa1\xb1', 'latin1'),
+      415,
+      'spreadsheet_not_supported',
+    ],
+    ['an empty file', Buffer.from(''), 400, 'empty_body'],
+    ['a header alone', Buffer.from(':UniqueId,First Name\n'), 400, 'empty_body'],
+    ['a header that names a column twice', Buffer.from('a,b,a\n1,2,3\n'), 400, 'duplicate_columns'],
+    ['a JSON array', Buffer.from('[\n{"a":1}]'), 400, 'malformed_json_lines'],
+    ['JSON Lines with a broken line', Buffer.from('{"a":1}\n{"a":\n'), 400, 'malformed_json_lines'],
+    ['a quote that is never closed', Buffer.from('a,b\n1,"2\n3,4\n'), 400, 'malformed_csv'],
+    ['text after a closing quote', Buffer.from('a,b\n1,"2"x\n3,4\n'), 400, 'malformed_csv'],
+  ])('refuses %s, saying why, and stores nothing', async (_, file, status, code) => {
+    const before = (await client.get('/API/WorkflowImportQueue/Batches?limit=1')).body.items[0]
+      ?.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    const answer = await client.upload(new Uint8Array(file), { importProcessId });
+    expect(answer).toMatchObject({ status, body: { status, code } });
+    expect(answer.body.detail).toMatch(/Nothing was stored/);
+    const after = (await client.get('/API/WorkflowImportQueue/Batches?limit=1')).body.items[0]
+      ?.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    expect(after).toBe(before);
+  });
+
+  it('names line and column of every wrong quote', async () => {
+    const { body } = await client.upload('a,b\n"x\ny","2"x\n3,4\n5,"6" \n7,"8\n', { importProcessId });
+    expect(body).toMatchObject({ code: 'malformed_csv', errorCount: 3 });
+    expect(body.errors.map(({ line, column, code }: any) => [line, column, code])).toEqual([
+      [3, 7, 'text_after_quote'],
+      [5, 6, 'text_after_quote'],
+      [6, 3, 'unclosed_quote'],
+    ]);
+  });
+
+  it('keeps a row of another width as an invalid record, with all its cells', async () => {
+    const file = ':UniqueId,First Name\nM-1,Ann\nM-2\n\nM-3,Cid,extra,\n';
+    const answer = await client.upload(file, { importProcessId });
+    expect(
+      (await records(answer)).map(({ line, status, error, record }) => [line, status, error?.code, record]),
+    ).toEqual([
+      [2, 'pending', undefined, { ':UniqueId': 'M-1', 'First Name': 'Ann' }],
+      [3, 'invalid', 'wrong_cell_count', { ':UniqueId': 'M-2' }],
+      [
+        5,
+        'invalid',
+        'wrong_cell_count',
+        { ':UniqueId': 'M-3', 'First Name': 'Cid', '(column 3)': 'extra', '(column 4)': '' },
+      ],
+    ]);
+  });
+
+  it('names the nearest column for one that is unknown, and those that are missing', async () => {
+    const answer = await client.upload(':UniqueId;first_name\nM-1;Ann\n', { importProcessId });
+    expect(answer.body).toMatchObject({
+      recordCounts: { total: 1, invalid: 1 },
+      understood: { delimiter: ';' },
+      summary: {
+        columns: { unknown: [{ header: 'first_name', nearest: 'First Name' }], missing: ['First Name'] },
+      },
+    });
+  });
+
+  it('maps columns as told, and keeps that for later files of the import process', async () => {
+    const own = await client.setUp();
+    const mapping = JSON.stringify({ Vorname: 'First Name', Bemerkung: null });
+    const file = ':UniqueId,Vorname,Bemerkung\nM-1,Ann,gut\n';
+    const mapped = await client.upload(file, { importProcessId: own }, { mapping });
+    expect(mapped.body).toMatchObject({ recordCounts: { total: 1, invalid: 0 } });
+    const later = await client.upload(file, { importProcessId: own });
+    expect((await records(later))[0]).toMatchObject({
+      status: 'pending',
+      record: { ':UniqueId': 'M-1', 'First Name': 'Ann' },
+    });
+    const elsewhere = await client.upload(file, { importProcessId });
+    expect(elsewhere.body).toMatchObject({ recordCounts: { invalid: 1 } });
+  });
+
+  it('reads a file as it is told to', async () => {
+    const bytes = Buffer.concat([Buffer.from(':UniqueId|First Name\nM-1|Andr'), Buffer.from([0xe9, 0x0a])]);
+    const guessed = await client.upload(new Uint8Array(bytes), { importProcessId });
+    expect(guessed.body.understood).toMatchObject({ encoding: 'windows-1252', delimiter: '|' });
+    const told = await client.upload(new Uint8Array(bytes), {
+      importProcessId,
+      encoding: 'iso-8859-7',
+      delimiter: 'comma',
+    });
+    expect(told.body.understood).toMatchObject({ encoding: 'iso-8859-7', delimiter: ',' });
+    expect((await records(told))[0].record).toEqual({ ':UniqueId|First Name': 'M-1|Andrι' });
+    expect(await client.upload(new Uint8Array(bytes), { importProcessId, encoding: 'utf-8' })).toMatchObject({
+      status: 400,
+      body: { code: 'undecodable_text', errors: [{ line: 2, column: 9 }] },
+    });
+    expect(await client.upload(MEMBERS, { importProcessId, encoding: 'klingon' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ parameter: 'encoding' }] },
+    });
+  });
+});

@@ -1,0 +1,252 @@
+import { Client } from 'pg';
+import { signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
+import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
+
+const MARKUP = `"><script>alert(1)</script>`;
+
+describe('the pages of users', () => {
+  let app: TestApp;
+  let client: Client;
+  let cookie: string;
+
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api', BOOTSTRAP_ADMIN_EMAIL: '', BOOTSTRAP_ADMIN_PASSWORD: '' });
+    client = new Client({ connectionString: app.database.url });
+    await client.connect();
+    cookie = await signIn(app);
+  });
+
+  afterAll(async () => {
+    await client?.end();
+    await app?.close();
+  });
+
+  const page = async (path: string, as = cookie) => {
+    const response = await fetch(app.url + path, { headers: { cookie: as }, redirect: 'manual' });
+    return { status: response.status, html: await response.text() };
+  };
+  const send = async (path: string, fields: Record<string, string | string[]> = {}, as = cookie) => {
+    const response = await submit(app, path, fields, { cookie: as });
+    return {
+      status: response.status,
+      location: response.headers.get('location'),
+      html: await response.text(),
+      headers: response.headers,
+    };
+  };
+  const userId = async (email: string): Promise<number> => {
+    const { rows } = await client.query('SELECT user_id FROM app_user WHERE email = $1', [email]);
+    return Number(rows[0].user_id);
+  };
+  const canSignIn = async (email: string, password: string) =>
+    (await submit(app, '/login', { email, password })).status === 303;
+  const lastAudit = async (subject: string) => {
+    const { rows } = await client.query(
+      'SELECT actor, action, details FROM audit_log WHERE subject = $1 ORDER BY audit_id DESC LIMIT 1',
+      [subject],
+    );
+    return rows[0];
+  };
+  const errorAt = (html: string, field: string) =>
+    new RegExp(`id="error-${field}">([^<]*)<`).exec(html)?.[1] ?? null;
+
+  describe('list', () => {
+    it('shows everybody and adds somebody, who can sign in then', async () => {
+      const answer = await send('/users', {
+        email: 'Zoe@Example.org',
+        role: 'operator',
+        password: 'a password for zoe',
+      });
+      expect([answer.status, answer.location]).toEqual([303, '/users']);
+      const { html } = await page('/users');
+      expect(html).toContain('zoe@example.org');
+      expect(html).toContain('administrator@example.org');
+      expect(await canSignIn('zoe@example.org', 'a password for zoe')).toBe(true);
+      const audited = await lastAudit(`user:${await userId('zoe@example.org')}`);
+      expect(audited).toMatchObject({
+        action: 'user_created',
+        actor: `user:${await userId('administrator@example.org')}`,
+        details: { email: 'zoe@example.org', role: 'operator' },
+      });
+      expect(JSON.stringify(audited)).not.toContain('a password for zoe');
+    });
+
+    it.each([
+      [{ email: 'nobody', role: 'viewer', password: 'long enough' }, 'email', /must be an e-mail address/],
+      [{ email: MARKUP, role: 'viewer', password: 'long enough' }, 'email', /must be an e-mail address/],
+      [
+        { email: 'administrator@example.org', role: 'viewer', password: 'long enough' },
+        'email',
+        /another user/,
+      ],
+      [{ email: 'new@example.org', role: 'emperor', password: 'long enough' }, 'role', /must be one of/],
+      [{ email: 'new@example.org', role: 'viewer', password: 'short' }, 'password', /10 to 256 characters/],
+      [{ email: 'new@example.org', role: 'viewer', password: '' }, 'password', /is required/],
+      [
+        { email: 'new@example.org', role: 'viewer', password: 'New@example.org' },
+        'password',
+        /must not be the e-mail/,
+      ],
+    ])('says at the field what is wrong and keeps what was entered: %j', async (fields, field, sentence) => {
+      const { status, html } = await send('/users', fields);
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(status).toBeLessThan(500);
+      expect(errorAt(html, field)).toMatch(sentence);
+      expect(html).not.toContain('<script>');
+      expect(html).toMatch(/name="password" type="text" value=""/);
+      if (field !== 'email') expect(html).toContain(`value="${fields.email}"`);
+    });
+  });
+
+  describe('one user', () => {
+    it('gets another role, which counts with the next request', async () => {
+      const email = 'role@example.org';
+      const theirs = await signIn(app, 'viewer', email);
+      expect((await page('/users', theirs)).status).toBe(403);
+      const path = `/users/${await userId(email)}`;
+      expect((await send(`${path}/role`, { role: 'administrator' })).location).toBe(path);
+      expect((await page('/users', theirs)).status).toBe(200);
+      expect(await lastAudit(`user:${await userId(email)}`)).toMatchObject({
+        action: 'user_role_changed',
+        details: { from: 'viewer', to: 'administrator' },
+      });
+      await send(`${path}/role`, { role: 'viewer' });
+    });
+
+    it('is out at once when disabled, cannot sign in, and can when enabled again', async () => {
+      const email = 'leaver@example.org';
+      const theirs = await signIn(app, 'operator', email);
+      const path = `/users/${await userId(email)}`;
+      expect((await send(`${path}/disable`)).status).toBe(303);
+      expect((await page('/imports', theirs)).status).toBe(303);
+      expect(await canSignIn(email, TEST_PASSWORD)).toBe(false);
+      expect((await page(path)).html).toContain('disabled');
+      await send(`${path}/enable`);
+      expect(await canSignIn(email, TEST_PASSWORD)).toBe(true);
+      expect((await page('/imports', theirs)).status).toBe(303);
+    });
+
+    it('gets another password and is signed out everywhere', async () => {
+      const email = 'forgetful@example.org';
+      const theirs = await signIn(app, 'operator', email);
+      const path = `/users/${await userId(email)}`;
+      expect(errorAt((await send(`${path}/password`, { password: 'short' })).html, 'password')).toMatch(
+        /10 to/,
+      );
+      expect((await page('/imports', theirs)).status).toBe(200);
+      expect((await send(`${path}/password`, { password: 'quite another one' })).status).toBe(303);
+      expect((await page('/imports', theirs)).status).toBe(303);
+      expect(await canSignIn(email, TEST_PASSWORD)).toBe(false);
+      expect(await canSignIn(email, 'quite another one')).toBe(true);
+    });
+
+    it('can be signed out everywhere', async () => {
+      const email = 'everywhere@example.org';
+      const theirs = [await signIn(app, 'viewer', email), await signIn(app, 'viewer', email)];
+      await send(`/users/${await userId(email)}/sign-out`);
+      for (const each of theirs) expect((await page('/imports', each)).status).toBe(303);
+    });
+
+    it('stays an administrator while there is no other, also when two remove each other at once', async () => {
+      const [first, second] = [
+        await userId('administrator@example.org'),
+        await storeUser(app, 'administrator', 'two@example.org'),
+      ];
+      const [one, two] = await Promise.all([
+        send(`/users/${first}/role`, { role: 'viewer' }),
+        send(`/users/${second}/disable`),
+      ]);
+      expect([one.status, two.status].sort()).toEqual([303, 409]);
+      const refused = one.status === 409 ? one : two;
+      expect(refused.html).toContain('Make another user an administrator first');
+      const { rows } = await client.query(
+        `SELECT count(*)::int AS count FROM app_user WHERE role = 'administrator' AND disabled_at IS NULL`,
+      );
+      expect(rows[0]).toEqual({ count: 1 });
+      await storeUser(app, 'administrator');
+      await client.query('UPDATE app_user SET disabled_at = NULL');
+      cookie = await signIn(app);
+    });
+
+    it.each(['999999', '0', 'abc'])('is not there under the number %s', async (id) => {
+      expect((await page(`/users/${id}`)).status).toBe(404);
+      expect((await send(`/users/${id}/password`, { password: 'long enough' })).status).toBe(404);
+      expect((await send(`/users/${id}/disable`)).status).toBe(404);
+    });
+
+    it('is not made by an API key, whatever it may do', async () => {
+      const fields = { email: 'key@example.org', role: 'administrator', password: 'made by a key' };
+      const response = await submit(app, '/users', fields, { authorization: `apikey ${TEST_API_KEY}` });
+      expect(response.status).toBe(403);
+      expect(await userId('administrator@example.org')).toBeGreaterThan(0);
+      expect(await canSignIn('key@example.org', 'made by a key')).toBe(false);
+    });
+  });
+
+  describe('your account', () => {
+    const change = (
+      as: string,
+      currentPassword: string,
+      newPassword: string,
+      repeatedPassword = newPassword,
+    ) => send('/account/password', { currentPassword, newPassword, repeatedPassword }, as);
+
+    it('changes the password; the other sessions end, this one stays', async () => {
+      const email = 'careful@example.org';
+      const [here, there] = [await signIn(app, 'viewer', email), await signIn(app, 'viewer', email)];
+      const { status, location } = await change(here, TEST_PASSWORD, 'my own new password');
+      expect([status, location]).toEqual([303, '/account?changed']);
+      expect((await page('/account?changed', here)).html).toContain('Your password is changed');
+      expect((await page('/account', there)).status).toBe(303);
+      expect(await canSignIn(email, TEST_PASSWORD)).toBe(false);
+      expect(await canSignIn(email, 'my own new password')).toBe(true);
+      expect(await lastAudit(`user:${await userId(email)}`)).toMatchObject({
+        action: 'password_changed',
+        details: { sessionsEnded: 1 },
+      });
+    });
+
+    it('says at the field what is wrong', async () => {
+      const mine = await signIn(app, 'viewer', 'typo@example.org');
+      expect(errorAt((await change(mine, 'wrong', 'long enough')).html, 'currentPassword')).toMatch(
+        /not your/,
+      );
+      expect(errorAt((await change(mine, TEST_PASSWORD, 'short')).html, 'newPassword')).toMatch(/10 to 256/);
+      expect(
+        errorAt((await change(mine, TEST_PASSWORD, 'long enough', 'long enougg')).html, 'repeatedPassword'),
+      ).toMatch(/differs/);
+      expect(await canSignIn('typo@example.org', TEST_PASSWORD)).toBe(true);
+    });
+
+    it('does not let a browser left open guess the password for ever', async () => {
+      const mine = await signIn(app, 'viewer', 'guessed@example.org');
+      for (let i = 0; i < 10; i++) expect((await change(mine, 'wrong', 'long enough')).status).toBe(400);
+      const { status, headers } = await change(mine, TEST_PASSWORD, 'long enough');
+      expect(status).toBe(429);
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(60);
+    });
+
+    it('ends every session on demand, this one too', async () => {
+      const email = 'gone@example.org';
+      const [here, there] = [await signIn(app, 'viewer', email), await signIn(app, 'viewer', email)];
+      const { status, location, headers } = await send('/account/sign-out-everywhere', {}, here);
+      expect([status, location]).toEqual([303, '/login']);
+      expect(headers.getSetCookie()[0]).toMatch(/=; .*1970/);
+      for (const each of [here, there]) expect((await page('/account', each)).status).toBe(303);
+    });
+  });
+
+  describe('the navigation', () => {
+    it.each([
+      ['administrator', true],
+      ['operator', false],
+      ['viewer', false],
+    ] as const)('leads somebody who is %s to configuration: %s', async (role, shown) => {
+      const { html } = await page('/account', await signIn(app, role));
+      expect(html).toContain(`${role}@example.org`);
+      for (const path of ['/users', '/api-keys', '/queues']) {
+        expect(html.includes(`href="${path}"`)).toBe(shown);
+      }
+    });
+  });
+});

@@ -1,0 +1,155 @@
+import fc from 'fast-check';
+import { UploadReader } from '../../src/import-queue/intake/upload-reader.js';
+
+/** Text as cells have it: quotes, delimiters, line ends, letters of every width. */
+const cell = fc.oneof(
+  fc.string({
+    unit: fc.constantFrom(
+      '"',
+      ',',
+      ';',
+      '\t',
+      '|',
+      '\n',
+      '\r',
+      ' ',
+      'a',
+      'Z',
+      '0',
+      'é',
+      'ß',
+      '€',
+      '語',
+      '😀',
+      "'",
+      '=',
+    ),
+    maxLength: 12,
+  }),
+  fc.string({ unit: 'grapheme', maxLength: 12 }),
+);
+/** Columns that cannot be taken for anything but names. */
+const header = fc.uniqueArray(fc.stringMatching(/^[A-Za-z][A-Za-z ]{0,8}[A-Za-z]$/), {
+  minLength: 2,
+  maxLength: 6,
+});
+const table = header.chain((names) =>
+  fc.record({
+    names: fc.constant(names),
+    rows: fc.array(fc.array(cell, { minLength: names.length, maxLength: names.length }), {
+      minLength: 1,
+      maxLength: 8,
+    }),
+  }),
+);
+const ENCODERS = {
+  'utf-8': (text: string) => Buffer.from(text),
+  'utf-8 with a mark': (text: string) => Buffer.from(`\ufeff${text}`),
+  'utf-16le': (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le'),
+  'utf-16be': (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le').swap16(),
+};
+const dialect = fc.record({
+  delimiter: fc.constantFrom(',', ';', '\t', '|'),
+  lineEnd: fc.constantFrom('\n', '\r\n', '\r'),
+  lastLineEnds: fc.boolean(),
+  quotesAll: fc.boolean(),
+  encoding: fc.constantFrom(...(Object.keys(ENCODERS) as (keyof typeof ENCODERS)[])),
+});
+
+type Table = typeof table extends fc.Arbitrary<infer T> ? T : never;
+type Dialect = typeof dialect extends fc.Arbitrary<infer T> ? T : never;
+
+function write(
+  { names, rows }: Table,
+  { delimiter, lineEnd, lastLineEnds, quotesAll, encoding }: Dialect,
+): Buffer {
+  const quote = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const needsQuotes = (text: string) => text.includes(delimiter) || /["\r\n]/.test(text);
+  const lines = [names, ...rows].map((cells) =>
+    cells.map((text) => (quotesAll || needsQuotes(text) ? quote(text) : text)).join(delimiter),
+  );
+  return ENCODERS[encoding](lines.join(lineEnd) + (lastLineEnds ? lineEnd : ''));
+}
+
+/** Everything a reader answers, whatever it is. */
+function read(bytes: Buffer, cuts: readonly number[], known: readonly string[] = []) {
+  const records: [line: number, payload: string, error?: string][] = [];
+  const reader = new UploadReader(
+    {
+      maxLineBytes: 10_000,
+      delimiter: null,
+      encoding: null,
+      knownColumns: new Set(known),
+      mapping: new Map(),
+    },
+    (line, _, raw, origin) => records.push([line, raw, origin?.error?.message]),
+  );
+  try {
+    let from = 0;
+    for (const cut of [
+      ...cuts.map((each) => each % (bytes.length + 1)).sort((a, b) => a - b),
+      bytes.length,
+    ]) {
+      reader.push(bytes.subarray(from, cut));
+      from = cut;
+    }
+    reader.end();
+  } catch (error) {
+    return { thrown: (error as Error).message };
+  }
+  const { errors } = reader;
+  return { records: errors.length === 0 ? records : [], errors, understood: reader.understood() };
+}
+
+const cuts = fc.array(fc.nat(5000), { maxLength: 40 });
+
+describe('a CSV file', () => {
+  it('comes back cell by cell, whatever dialect it is written in and however its bytes are cut', () => {
+    fc.assert(
+      fc.property(table, dialect, cuts, (cells, as, at) => {
+        const { records, understood } = read(write(cells, as), at, cells.names);
+        expect(understood?.delimiter).toBe(as.delimiter);
+        expect(understood?.columns?.map(({ target }) => target)).toEqual(cells.names);
+        expect(records?.map(([, payload]) => payload)).toEqual(
+          cells.rows.map(
+            (row) =>
+              `{${row.map((text, n) => `${JSON.stringify(cells.names[n])}:${JSON.stringify(text)}`).join(',')}}`,
+          ),
+        );
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('names the line on which each record begins, as an editor counts', () => {
+    fc.assert(
+      fc.property(table, dialect, cuts, (cells, as, at) => {
+        const { records } = read(write(cells, as), at, cells.names);
+        let line = 2;
+        for (const [index, row] of cells.rows.entries()) {
+          expect(records?.[index]?.[0]).toBe(line);
+          line += 1 + (row.join('|').match(/\r\n|\n|\r/g)?.length ?? 0);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('reads the same however its bytes are cut, be they what they may', () => {
+    const hazard = fc.oneof(
+      fc.uint8Array({ maxLength: 400 }),
+      fc
+        .array(
+          fc.constantFrom(0x22, 0x2c, 0x3b, 0x0a, 0x0d, 0x41, 0x42, 0x20, 0xc3, 0xa9, 0xe9, 0x80, 0x00),
+          { maxLength: 300 },
+        )
+        .map((bytes) => Uint8Array.from(bytes)),
+    );
+    fc.assert(
+      fc.property(hazard, cuts, (bytes, at) => {
+        expect(read(Buffer.from(bytes), at)).toEqual(read(Buffer.from(bytes), []));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
