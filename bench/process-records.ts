@@ -1,7 +1,8 @@
 /**
  * Processing: records that lie in PostgreSQL, through Bull, runner and workflow target to their outcomes, against the
  * same effects as set-based SQL in one psql session and against one Bull job per record, in the same run. By hand:
- *   node --import @swc-node/register/esm-register bench/process-records.ts [records] [rounds] [records of the usual way]
+ *   node --import @swc-node/register/esm-register bench/process-records.ts [records] [rounds] [records of the usual way] [setAttribute]
+ * With `setAttribute` the action also sets an attribute, here and in psql. 0 records leave the usual way out.
  */
 import 'reflect-metadata';
 import { rmSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { loadConfig } from '../src/config/load-config.js';
 import { DatabaseService } from '../src/database/database.service.js';
 import { migrate } from '../src/database/migrate.js';
 import { processJobPerRecord } from './job-per-record.js';
-import { SET_BASED_SQL } from './set-based-reference.js';
+import { setBasedSql } from './set-based-reference.js';
 import {
   BENCH_KEY,
   benchRecord,
@@ -29,6 +30,7 @@ import {
 const records = Number(process.argv[2] ?? 200_000);
 const rounds = Number(process.argv[3] ?? 3);
 const recordsOneByOne = Number(process.argv[4] ?? 10_000);
+const setsAttribute = process.argv[5] === 'setAttribute';
 const OURS = 'wiq_bench_process';
 const THEIRS = 'wiq_bench_process_reference';
 
@@ -45,7 +47,9 @@ const rates: Record<string, number[]> = {
 for (let round = 1; round <= rounds; round += 1) {
   await processOurs();
   await processTheirs();
-  const last = Object.entries(rates).map(([name, all]) => `${name} ${all.at(-1)}`);
+  const last = Object.entries(rates).flatMap(([name, all]) =>
+    all.length > 0 ? [`${name} ${all.at(-1)}`] : [],
+  );
   console.log(`round ${round}, records/s: ${last.join(', ')}`);
 }
 const of = (name: string): number => median(rates[name] ?? []);
@@ -76,7 +80,7 @@ async function processOurs(): Promise<void> {
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;
   const service = { url: `http://127.0.0.1:${port}` } as Service;
-  const importProcessId = await setUpProcess(service);
+  const importProcessId = await setUpProcess(service, setsAttribute);
   for (const [name, file] of [
     ['create', path],
     ['unchanged', path],
@@ -115,7 +119,12 @@ async function processTheirs(): Promise<void> {
   await migrate({ databaseUrl: databaseUrl(THEIRS), databasePoolSize: 2 });
   const load = `\\copy import_queue_record (workflow_import_queue_batch_id, line_number, payload) FROM '${copied}'`;
   psql(THEIRS, load, 'CHECKPOINT');
-  note('psql', records, psql(THEIRS, ...SET_BASED_SQL));
+  note('psql', records, psql(THEIRS, ...setBasedSql(setsAttribute)));
+  if (recordsOneByOne > 0) await processOneByOne(load);
+  rmSync(copied, { force: true });
+}
+
+async function processOneByOne(load: string): Promise<void> {
   psql(
     THEIRS,
     'TRUNCATE workflow_instance, workflow_identifier, workflow_log, import_queue_record',
@@ -123,5 +132,4 @@ async function processTheirs(): Promise<void> {
     'CHECKPOINT',
   );
   note('job per record', recordsOneByOne, await processJobPerRecord(THEIRS, recordsOneByOne));
-  rmSync(copied, { force: true });
 }

@@ -2,7 +2,7 @@
  * The effects of the bench import (create, two identifiers, log entry, outcome) as somebody who knows SQL would write
  * them for one psql session. It looks nothing up, checks nothing and is one transaction: more than fair to it.
  */
-export const SET_BASED_SQL = [
+const SET_BASED_SQL = [
   'BEGIN',
   `CREATE TEMP TABLE work ON COMMIT DROP AS
      SELECT nextval(pg_get_serial_sequence('workflow_instance', 'workflow_instance_id')) AS id, line_number AS line,
@@ -27,3 +27,10 @@ export const SET_BASED_SQL = [
     WHERE r.workflow_import_queue_batch_id = 1 AND r.line_number = work.line AND r.status = 'pending'`,
   'COMMIT',
 ];
+
+/** @param setsAttribute also what `SETTING` of `support.ts` does */
+export function setBasedSql(setsAttribute: boolean): string[] {
+  if (!setsAttribute) return SET_BASED_SQL;
+  const set = `payload::jsonb || jsonb_build_object('Granted At', now()) AS attributes`;
+  return SET_BASED_SQL.map((sql) => sql.replace('payload::jsonb AS attributes', set));
+}

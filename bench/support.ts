@@ -175,8 +175,23 @@ export async function api(service: Service, method: string, path: string, body?:
 }
 
 /** Defines the bench workflow and an import process for it; answers the id of the process. */
-export async function setUpProcess(service: Service): Promise<number> {
-  await api(service, 'POST', '/API/Workflows', BENCH_WORKFLOW);
+/** What an action does besides, where a bench asks for it. */
+const SETTING = { kind: 'setAttribute', name: 'Granted At', value: '{{now}}' };
+
+function settingWorkflow(): object {
+  const { attributes, steps } = BENCH_WORKFLOW;
+  return {
+    ...BENCH_WORKFLOW,
+    attributes: [...attributes, { name: SETTING.name, type: 'DateTime' }],
+    steps: steps.map(({ actions, ...step }) => ({
+      ...step,
+      actions: actions.map((action) => ({ ...action, behaviors: [SETTING] })),
+    })),
+  };
+}
+
+export async function setUpProcess(service: Service, setsAttribute = false): Promise<number> {
+  await api(service, 'POST', '/API/Workflows', setsAttribute ? settingWorkflow() : BENCH_WORKFLOW);
   const made = await api(service, 'POST', '/API/WorkflowImportQueue/ImportProcesses', {
     name: 'Bench import',
     description: '',
