@@ -111,7 +111,7 @@ const ROUTES: [route: string, access: Access][] = [
 
 /** Swagger UI brings a handful of routes of its own, all open. */
 const isDocs = (route: string) => /^GET \/docs(\/|$)/.test(route);
-const isPage = (route: string) => !/^\w+ \/(API|health)\//.test(route);
+const isPage = (route: string) => !/^\w+ \/(API|health|metrics)(\/|$)/.test(route);
 /** Whoever may do it is signed out by it. */
 const ENDS_SESSION: ReadonlySet<string> = new Set(['POST /account/sign-out-everywhere']);
 const keyWith = (permission: Permission) => `a-key-that-may-only-${permission}`;
