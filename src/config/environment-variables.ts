@@ -72,7 +72,7 @@ export class EnvironmentVariables {
   @IsOptional() @Integer() @IsInt() @Min(1) MAX_BODY_BYTES: number = 2 * 1024 ** 3;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(256 * 1024 ** 2) MAX_LINE_BYTES: number = 1024 ** 2;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000_000) MAX_RECORDS: number = 10_000_000;
-  @IsOptional() @Integer() @IsInt() @Min(2) @Max(100_000) MAX_DECOMPRESSION_RATIO: number = 250;
+  @IsOptional() @Integer() @IsInt() @Min(2) @Max(100_000) MAX_DECOMPRESSION_RATIO: number = 1000;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(3_600_000) RECEIVE_IDLE_MS: number = 30_000;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(100 * 1024 ** 2) MIN_BODY_BYTES_PER_SECOND: number = 1024;
 

@@ -31,9 +31,7 @@ describe('reading batches', () => {
     await app?.close();
   });
 
-  afterEach(() =>
-    client.query('TRUNCATE import_queue_batch, import_queue_record, import_queue_chunk, notification'),
-  );
+  afterEach(() => client.query('TRUNCATE import_queue_batch, import_queue_record CASCADE'));
 
   const get = async (path: string, key = VIEWER_KEY) => {
     const response = await fetch(`${app.url}/API/WorkflowImportQueue/Batches${path}`, {

@@ -25,9 +25,7 @@ describe('the pages', () => {
     await app?.close();
   });
 
-  afterEach(() =>
-    client.query('TRUNCATE import_queue_batch, import_queue_record, import_queue_chunk, notification'),
-  );
+  afterEach(() => client.query('TRUNCATE import_queue_batch, import_queue_record CASCADE'));
 
   const open = async (path: string, init: RequestInit = {}) => {
     const response = await fetch(app.url + path, {

@@ -267,7 +267,7 @@ describe('what an attacker sends', () => {
 
     /** Break it: in `decodeBody`, leave out the ratio. */
     it.each([
-      ['gzip', () => gzipSync(Buffer.alloc(32 * 1024 ** 2, `{"a":1}\n`))],
+      ['gzip', () => gzipSync(Buffer.alloc(32 * 1024 ** 2, '\n'))],
       ['br', () => brotliCompressSync(Buffer.alloc(32 * 1024 ** 2, '\n'), { params: { 1: 4 } })],
     ])('of %s is given up', async (encoding, bomb) => {
       const before = await ofBatches();
