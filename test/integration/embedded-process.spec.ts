@@ -89,7 +89,7 @@ describe('the process', () => {
       );
       const second = quickstart();
       expect(await second.end()).toBe(0);
-      expect(second.output).toContain('Import 8 of members.jsonl');
+      expect(second.output).toContain('Import 5 of members.jsonl');
       expect(second.output).toContain('(0 created, 24 updated, 953 unchanged)');
     });
   });
