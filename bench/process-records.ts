@@ -8,6 +8,7 @@ import 'reflect-metadata';
 import { rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../src/bootstrap.js';
+import { collectGarbageAlone } from '../src/common/collect-garbage-alone.js';
 import { loadConfig } from '../src/config/load-config.js';
 import { DatabaseService } from '../src/database/database.service.js';
 import { migrate } from '../src/database/migrate.js';
@@ -44,6 +45,7 @@ const rates: Record<string, number[]> = {
   'job per record': [],
 };
 
+collectGarbageAlone();
 for (let round = 1; round <= rounds; round += 1) {
   await processOurs();
   await processTheirs();

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
+import { collectGarbageAlone } from './common/collect-garbage-alone.js';
 import { armFaultPoints } from './common/fault-point.js';
 import { loadConfig } from './config/load-config.js';
 import { startService } from './start.js';
@@ -7,6 +8,7 @@ import { explainStartFailure } from './start-failure.js';
 import { stopOnSignal } from './stop-on-signal.js';
 
 try {
+  collectGarbageAlone();
   const config = loadConfig();
   if (config.faultPoints !== undefined) armFaultPoints(config.faultPoints);
   const service = await startService(config);

@@ -4,6 +4,7 @@ import { AddUploads1764300000000 } from './migrations/1764300000000-add-uploads.
 import { AddPreview1764300100000 } from './migrations/1764300100000-add-preview.js';
 import { AddUsersAndSessions1764400000000 } from './migrations/1764400000000-add-users-and-sessions.js';
 import { AddRetention1764500000000 } from './migrations/1764500000000-add-retention.js';
+import { StoreHashesUncompressed1764600000000 } from './migrations/1764600000000-store-hashes-uncompressed.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -13,4 +14,5 @@ export const MIGRATIONS = [
   AddPreview1764300100000,
   AddUsersAndSessions1764400000000,
   AddRetention1764500000000,
+  StoreHashesUncompressed1764600000000,
 ];

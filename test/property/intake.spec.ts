@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { copyField, parseCopyField } from '../../src/database/copy/copy-text.js';
+import { copyField, needsEscape, parseCopyField } from '../../src/database/copy/copy-text.js';
 import { JsonLinesReader } from '../../src/import-queue/intake/json-lines-reader.js';
 import { RecordRows } from '../../src/import-queue/intake/record-rows.js';
 import { findJsonSyntaxError } from '../../src/import-queue/intake/json-syntax.js';
@@ -21,8 +21,9 @@ const body = fc
 function read(pieces: Buffer[]): unknown {
   const records: unknown[] = [];
   const reader = new JsonLinesReader(200, (line, row, raw, origin) => {
-    const { bytes, start, end } = origin!.received!;
-    records.push([line, row, raw, bytes.toString('utf8', start, end)]);
+    const field = origin?.copyField;
+    records.push([line, row, raw, field?.bytes.toString('utf8', field.start, field.end) ?? 'to be escaped']);
+    expect(field === undefined).toBe(needsEscape(raw));
   });
   try {
     for (const piece of pieces) reader.push(piece);

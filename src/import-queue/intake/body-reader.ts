@@ -9,8 +9,8 @@ export interface RecordOrigin {
   error?: RecordError;
   /** Line in the file of ours that it was downloaded in; `null` if that cannot be read. Absent: no such file. */
   originLine?: number | null;
-  /** The stored text as it lies in the body, where it does: spares encoding it again. */
-  received?: ByteRange;
+  /** The stored text as a field of COPY text, where it lies in the body as such: spares encoding it again. */
+  copyField?: ByteRange;
 }
 
 /** Is told every record: its 1-based line, the row, and the row as the JSON text that is stored. */

@@ -1,5 +1,5 @@
 import type { RecordError } from '../../targets/target.js';
-import { COPY_NULL, copyField, needsEscape, storableText } from '../../database/copy/copy-text.js';
+import { COPY_NULL, copyField, storableText } from '../../database/copy/copy-text.js';
 import type { RecordOrigin } from './body-reader.js';
 import { CopyRows, encodedField } from './copy-rows.js';
 import { ErrorTally } from './error-tally.js';
@@ -19,6 +19,7 @@ export interface ChunkRow {
 const COLUMNS =
   'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer';
 const NO_ERROR = `pending\t${COPY_NULL}\t${COPY_NULL}\t${COPY_NULL}`;
+const NO_ORIGIN: RecordOrigin = {};
 /** Another statement for files that were downloaded here: all others need not carry an empty field through. */
 const RECORD_COPY = `COPY import_queue_record (${COLUMNS}, payload) FROM STDIN`;
 const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line, payload) FROM STDIN`;
@@ -52,9 +53,8 @@ export class RecordRows {
     payload: string,
     error: RecordError | null,
     orderingKeys: readonly string[],
-    { originLine, received }: Pick<RecordOrigin, 'originLine' | 'received'> = {},
+    { originLine, copyField: field = encodedField(payload) }: RecordOrigin = NO_ORIGIN,
   ): void {
-    const field = received === undefined || needsEscape(payload) ? encodedField(payload) : received;
     this.hasOrigin = originLine !== undefined;
     if (error === null && !this.hasOrigin) this.rows.addPending(line, field);
     else {
