@@ -3,53 +3,53 @@ import type { Transaction } from '../../database/transaction.js';
 import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
 import { IdentifierReader } from '../../workflows/rows/identifier-reader.js';
 import type { ParsedRow } from '../../workflows/rows/parsed-row.js';
-import type { RecordOutcome } from '../target.js';
+import type { ImportRecord, RecordOutcome } from '../target.js';
 import { findMatches } from './find-matches.js';
 import { refusedByDatabase } from './refused-by-database.js';
 import { resolveRows, type ResolutionRules, type ResolvedRow } from './resolve-rows.js';
 import { selectNow } from './sql/select-now.js';
-import { writeEffects, type EffectOrigin } from './write-effects.js';
+import { prepareEffects, writeEffects, type EffectOrigin, type PreparedEffects } from './write-effects.js';
 
-/** How often rows look again because somebody else has created meanwhile what they were about to create. */
+/** How often records look again because somebody else has created meanwhile what they were about to create. */
 const LONGEST_RACE = 5;
 
-/** What rows are performed in. A `ChunkContext` is one. */
+/** What records are performed in. A `ChunkContext` is one. */
 export interface ApplicationContext extends EffectOrigin {
   transaction: Transaction;
   compiled: CompiledWorkflowTarget;
-  /** The only instance that the rows may be about. */
+  /** The only instance that the records may be about. */
   chosenId?: number;
 }
 
-/** Performs rows of one chunk, in line order and set-based, inside the chunk's transaction. */
+/** Performs records of one chunk, in line order and set-based, inside the chunk's transaction. */
 export class RowApplication {
   private rules: ResolutionRules | undefined;
 
   constructor(private readonly context: ApplicationContext) {}
 
   /**
-   * One outcome per row. All rows are written together; when PostgreSQL refuses a value, the guilty row is found by
+   * One outcome per record. All are written together; when PostgreSQL refuses a value, the guilty record is found by
    * halving and fails alone. Faults of the environment (deadlock, lost connection) are thrown on.
    */
-  async apply(rows: readonly ParsedRow[]): Promise<RecordOutcome[]> {
-    if (rows.length === 0) return [];
+  async apply(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
+    if (records.length === 0) return [];
     try {
-      return await this.applyTogether(rows);
+      return await this.applyTogether(records);
     } catch (error) {
       if (!isDataError(error)) throw error;
-      const [only] = rows;
-      if (rows.length === 1 && only !== undefined) return [refusedByDatabase(only.line, error)];
-      const half = rows.length >> 1;
+      const [only] = records;
+      if (records.length === 1 && only !== undefined) return [refusedByDatabase(only.line, error)];
+      const half = records.length >> 1;
       // One after the other: the second half sees what the first did.
-      const first = await this.apply(rows.slice(0, half));
-      return [...first, ...(await this.apply(rows.slice(half)))];
+      const first = await this.apply(records.slice(0, half));
+      return [...first, ...(await this.apply(records.slice(half)))];
     }
   }
 
-  private async applyTogether(rows: readonly ParsedRow[]): Promise<RecordOutcome[]> {
+  private async applyTogether(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.context.transaction.savepoint(() => this.attempt(rows));
+        return await this.context.transaction.savepoint(() => this.attempt(records));
       } catch (error) {
         // Another transaction has created the instance since we looked: now it is there to be found.
         if (!isUniqueViolation(error) || attempt === LONGEST_RACE) throw error;
@@ -57,17 +57,46 @@ export class RowApplication {
     }
   }
 
-  private async attempt(rows: readonly ParsedRow[]): Promise<RecordOutcome[]> {
+  private async attempt(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
+    const { outcomes, effects } = await this.prepare(records);
+    if (effects !== null) await writeEffects(effects, this.context);
+    return outcomes;
+  }
+
+  /**
+   * Rows, instances and changes live no longer than this: what is left for the long wait for PostgreSQL is bytes. That
+   * is why records, not rows, are kept for another attempt.
+   */
+  private async prepare(
+    records: readonly ImportRecord[],
+  ): Promise<{ outcomes: RecordOutcome[]; effects: PreparedEffects | null }> {
     const { transaction, compiled, chosenId } = this.context;
+    const { rows, refused } = readRows(records, compiled);
+    if (rows.length === 0) return { outcomes: refused, effects: null };
     const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
       chosenId,
       mayCreate: compiled.configuration.onNoMatch === 'create',
     });
     this.rules ??= rulesOf(compiled, await selectNow(transaction));
     const resolution = resolveRows(rows, matches, this.rules, chosen);
-    await writeEffects(resolution, this.context, this.rules.now);
-    return resolution.rows.map(toOutcome);
+    const effects = await prepareEffects(resolution, this.context, this.rules.now);
+    return { outcomes: [...refused, ...resolution.rows.map(toOutcome)], effects };
   }
+}
+
+/** The rows of the records; those that cannot be performed on any instance are refused. */
+export function readRows(
+  records: readonly ImportRecord[],
+  compiled: CompiledWorkflowTarget,
+): { rows: ParsedRow[]; refused: RecordOutcome[] } {
+  const rows: ParsedRow[] = [];
+  const refused: RecordOutcome[] = [];
+  for (const record of records) {
+    const { row, error } = compiled.parseRow(record);
+    if (error === undefined) rows.push(row);
+    else refused.push({ line: record.line, status: 'failed', operation: 'rejected', reference: null, error });
+  }
+  return { rows, refused };
 }
 
 export function rulesOf(

@@ -4,34 +4,41 @@ import type { Changes } from './instance-state.js';
 /** The names of attributes are few, and each is written thousands of times. */
 const quotedNames = new Map<string, string>();
 const MOST_NAMES = 10_000;
+/** What JSON only puts into quotes, which is done here in less than half the time. */
+const PLAIN = /^[^"\\\u0000-\u001f\ud800-\udfff]*$/;
 
 /**
  * Attributes as a JSON object, whatever their names: by hand, since an object made of each map first, for
  * `JSON.stringify`, takes several times as long.
  */
 export function attributesText(attributes: ReadonlyMap<string, JsonValue>): string {
-  let text = '{';
-  let separator = '';
-  for (const [name, value] of attributes) {
-    text += separator + quoted(name) + valueText(value);
-    separator = ',';
-  }
-  return text + '}';
+  const parts: string[] = [];
+  for (const [name, value] of attributes) parts.push(quoted(name), valueText(value), ',');
+  return inBraces(parts);
 }
 
 /** `{"First Name":[before,after],…}` */
 export function changesText(changes: Changes): string {
-  let text = '{';
-  let separator = '';
+  const parts: string[] = [];
   for (const { name, before, after } of changes) {
-    text += `${separator}${quoted(name)}[${valueText(before)},${valueText(after)}]`;
-    separator = ',';
+    parts.push(quoted(name), '[', valueText(before), ',', valueText(after), '],');
   }
-  return text + '}';
+  return inBraces(parts);
+}
+
+/** Joined at once: a text that grows by `+` is a tree of its parts, which is thousands of objects to a chunk. */
+function inBraces(parts: string[]): string {
+  return parts.length === 0 ? '{}' : `{${parts.join('').slice(0, -1)}}`;
+}
+
+/** A JSON text as a field of COPY text: its line ends and tabs are escaped already, in JSON's own way. */
+export function copyJson(json: string): string {
+  return json.includes('\\') ? json.replaceAll('\\', '\\\\') : json;
 }
 
 function valueText(value: JsonValue): string {
-  return value === null ? 'null' : JSON.stringify(value);
+  if (value === null) return 'null';
+  return typeof value === 'string' && PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
 }
 
 function quoted(name: string): string {

@@ -1,7 +1,7 @@
 import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
-import type { IdentifierValue, ParsedRow } from '../../workflows/rows/parsed-row.js';
-import type { PreviewContext, RecordOutcome } from '../target.js';
-import { rulesOf, toOutcome } from './apply-rows.js';
+import type { IdentifierValue } from '../../workflows/rows/parsed-row.js';
+import type { ImportRecord, PreviewContext, RecordOutcome } from '../target.js';
+import { readRows, rulesOf, toOutcome } from './apply-rows.js';
 import { lookUpMatches } from './find-matches.js';
 import { storedValuesOf, type InstanceState } from './instance-state.js';
 import { resolveRows, type EarlierInstances, type ResolutionRules } from './resolve-rows.js';
@@ -18,16 +18,20 @@ export class RowPreview implements EarlierInstances {
 
   constructor(private readonly context: PreviewContext<CompiledWorkflowTarget>) {}
 
-  async see(rows: readonly ParsedRow[], occursLater: (key: string) => boolean): Promise<RecordOutcome[]> {
-    if (rows.length === 0) return [];
+  async see(
+    records: readonly ImportRecord[],
+    occursLater: (key: string) => boolean,
+  ): Promise<RecordOutcome[]> {
     const { sql, compiled } = this.context;
+    const { rows, refused } = readRows(records, compiled);
+    if (rows.length === 0) return refused;
     this.rules ??= rulesOf(compiled, await selectNow(sql));
     const matches = await lookUpMatches(sql, compiled.workflowId, rows);
     const resolution = resolveRows(rows, matches, this.rules, null, this);
     for (const instance of new Set(resolution.effects.map((effect) => effect.instance))) {
       if (this.mayBeFound(instance, occursLater)) this.keep(instance);
     }
-    return resolution.rows.map(toOutcome);
+    return [...refused, ...resolution.rows.map(toOutcome)];
   }
 
   byId(id: number): InstanceState | undefined {

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import type { JsonObject } from '../../common/json.js';
 import { compileWorkflowTarget } from '../../workflows/rows/compile-workflow-target.js';
 import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
-import type { ParsedRow } from '../../workflows/rows/parsed-row.js';
 import { WorkflowDefinitionsService } from '../../workflows/workflow-definitions.service.js';
 import type {
   ChunkContext,
@@ -11,7 +10,6 @@ import type {
   PinnedConfiguration,
   PreviewContext,
   PreviewRun,
-  RecordError,
   RecordOutcome,
   RecordTarget,
   TargetConfiguration,
@@ -65,7 +63,7 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
     context: ChunkContext<CompiledWorkflowTarget>,
   ): Promise<RecordOutcome[]> {
     const application = new RowApplication(context);
-    return inSlices(records, context.compiled, (rows) => application.apply(rows));
+    return inSlices(records, (slice) => application.apply(slice));
   }
 
   preview(context: PreviewContext<CompiledWorkflowTarget>): Promise<PreviewRun> {
@@ -73,29 +71,20 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
     return Promise.resolve({
       chunk: (records, occursLater) =>
         // Of several slices the later ones may ask as well.
-        inSlices(records, context.compiled, (rows, isLast) =>
-          preview.see(rows, isLast ? occursLater : () => true),
-        ),
+        inSlices(records, (slice, isLast) => preview.see(slice, isLast ? occursLater : () => true)),
     });
   }
 }
 
 async function inSlices(
   records: readonly ImportRecord[],
-  compiled: CompiledWorkflowTarget,
-  perform: (rows: readonly ParsedRow[], isLast: boolean) => Promise<RecordOutcome[]>,
+  perform: (slice: readonly ImportRecord[], isLast: boolean) => Promise<RecordOutcome[]>,
 ): Promise<RecordOutcome[]> {
   let outcomes: RecordOutcome[] = [];
   let seen = 0;
   for (const slice of slicesOf(records)) {
-    const rows: ParsedRow[] = [];
-    for (const record of slice) {
-      const { row, error } = compiled.parseRow(record);
-      if (error === undefined) rows.push(row);
-      else outcomes.push(refused(record, error));
-    }
     seen += slice.length;
-    outcomes = outcomes.concat(await perform(rows, seen === records.length));
+    outcomes = outcomes.concat(await perform(slice, seen === records.length));
   }
   return outcomes;
 }
@@ -113,10 +102,6 @@ function* slicesOf(records: readonly ImportRecord[]): Generator<readonly ImportR
     size += payload.length;
   }
   if (start < records.length) yield records.slice(start);
-}
-
-function refused({ line }: ImportRecord, error: RecordError): RecordOutcome {
-  return { line, status: 'failed', operation: 'rejected', reference: null, error };
 }
 
 function configurationOf(target: TargetConfiguration) {

@@ -4,12 +4,13 @@ import { behaviorRow } from './behavior-rows.js';
 import { storedValuesOf, type InstanceState } from './instance-state.js';
 import type { Resolution } from './resolve-rows.js';
 import { allocateInstanceIds } from './sql/allocate-instance-ids.js';
-import { insertBehaviors } from './sql/insert-behaviors.js';
+import { copyRows, type CopyRows } from './sql/copy-rows.js';
 import { deleteIdentifiers, type FormerIdentifier } from './sql/delete-identifiers.js';
-import { insertIdentifiers, type IdentifierRow } from './sql/insert-identifiers.js';
-import { insertInstances, type InstanceRow } from './sql/insert-instances.js';
-import { insertLog } from './sql/insert-log.js';
-import { updateInstances } from './sql/update-instances.js';
+import { behaviorsToInsert } from './sql/insert-behaviors.js';
+import { identifiersToInsert, type IdentifierRow } from './sql/insert-identifiers.js';
+import { instancesToInsert, type IdentifiedInstance } from './sql/insert-instances.js';
+import { logToInsert } from './sql/insert-log.js';
+import { instancesToUpdate, updateInstances, type InstanceUpdate } from './sql/update-instances.js';
 
 /** Where effects come from, as the log tells it. */
 export interface EffectOrigin {
@@ -23,32 +24,52 @@ interface WritingContext extends EffectOrigin {
   compiled: CompiledWorkflowTarget;
 }
 
-/**
- * Writes what rows came to. New instances have their ids afterwards.
- * @throws 23505 when another transaction has given a unique identifier to another instance
- */
-export async function writeEffects(
+/** What is to be written of rows, in the form in which it goes to PostgreSQL. */
+export interface PreparedEffects {
+  formerIdentifiers: readonly FormerIdentifier[];
+  identifiers: CopyRows;
+  instances: CopyRows;
+  updates: InstanceUpdate;
+  log: CopyRows;
+  behaviors: CopyRows;
+}
+
+/** Makes ready what rows came to. New instances have their ids afterwards. */
+export async function prepareEffects(
   { created, updated, effects, owed }: Resolution,
   { transaction, compiled: { workflowId, definition }, batchId, actor }: WritingContext,
   now: string,
-): Promise<void> {
+): Promise<PreparedEffects> {
   await giveIds(created, (count) => allocateInstanceIds(transaction, count));
-  // What can collide comes first, so that a lost race costs little. Values may change hands: all are taken away first.
-  await deleteIdentifiers(transaction, workflowId, updated.flatMap(formerIdentifiers));
-  await insertIdentifiers(transaction, workflowId, [...created, ...updated].flatMap(newIdentifiers));
-  await insertInstances(transaction, workflowId, created.map(toRow));
-  await updateInstances(transaction, updated.map(toRow));
-  await insertLog(
-    transaction,
-    { batchId, actor },
-    effects.map(({ instance, ...effect }) => ({ ...effect, instanceId: idOf(instance) })),
-  );
   const origin = { workflow: definition.name, batchId, now };
-  await insertBehaviors(
-    transaction,
-    batchId,
-    owed.map((behavior) => behaviorRow(behavior, idOf(behavior.instance), origin)),
-  );
+  return {
+    formerIdentifiers: updated.flatMap(formerIdentifiers),
+    identifiers: identifiersToInsert(workflowId, [...created, ...updated].flatMap(newIdentifiers)),
+    instances: instancesToInsert(workflowId, created.map(identified)),
+    updates: instancesToUpdate(updated.map(identified)),
+    log: logToInsert(
+      { batchId, actor },
+      effects.map(({ instance, ...effect }) => ({ ...effect, instanceId: idOf(instance) })),
+    ),
+    behaviors: behaviorsToInsert(
+      batchId,
+      owed.map((behavior) => behaviorRow(behavior, idOf(behavior.instance), origin)),
+    ),
+  };
+}
+
+/** @throws 23505 when another transaction has given a unique identifier to another instance */
+export async function writeEffects(
+  effects: PreparedEffects,
+  { transaction, compiled: { workflowId } }: WritingContext,
+): Promise<void> {
+  // What can collide comes first, so that a lost race costs little. Values may change hands: all are taken away first.
+  await deleteIdentifiers(transaction, workflowId, effects.formerIdentifiers);
+  await copyRows(transaction, effects.identifiers);
+  await copyRows(transaction, effects.instances);
+  await updateInstances(transaction, effects.updates);
+  await copyRows(transaction, effects.log);
+  await copyRows(transaction, effects.behaviors);
 }
 
 async function giveIds(
@@ -65,7 +86,7 @@ function idOf({ id }: InstanceState): number {
   return id;
 }
 
-function toRow(instance: InstanceState): InstanceRow {
+function identified(instance: InstanceState): IdentifiedInstance {
   const { status, step, attributes } = instance;
   return { id: idOf(instance), status, step, attributes };
 }

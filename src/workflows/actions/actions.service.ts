@@ -4,12 +4,12 @@ import { DatabaseService } from '../../database/database.service.js';
 import { isDeadlock } from '../../database/postgres-error.js';
 import { PromiseCache } from '../../import-processes/promise-cache.js';
 import { RowApplication } from '../../targets/workflow/apply-rows.js';
-import type { RecordOutcome } from '../../targets/target.js';
+import type { ImportRecord, RecordOutcome } from '../../targets/target.js';
 import { InstancesService } from '../instances/instances.service.js';
 import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN } from '../rows/action-plan.js';
 import { compileWorkflowTarget } from '../rows/compile-workflow-target.js';
 import type { CompiledWorkflowTarget } from '../rows/compiled-workflow-target.js';
-import type { ParsedRow, StepAction } from '../rows/parsed-row.js';
+import type { StepAction } from '../rows/parsed-row.js';
 import { columnError } from '../rows/row-errors.js';
 import {
   WorkflowDefinitionsService,
@@ -54,7 +54,8 @@ export class ActionsService {
     await this.instances.assertExists(workflow, id);
     const action = chooseAction(workflow.definition, wanted);
     const compiled = await this.compile(workflow, action);
-    const outcome = await this.apply(compiled, id, rowOf(compiled, readSentRow(body)), principal.id);
+    const record = performableRecord(compiled, readSentRow(body));
+    const outcome = await this.apply(compiled, id, record, principal.id);
     if (outcome.status === 'failed') throw actionRefused(409, outcome.error);
     const query = { limit: SHOWN_LOG };
     const { json } = await this.instances.instance(
@@ -88,13 +89,13 @@ export class ActionsService {
   private async apply(
     compiled: CompiledWorkflowTarget,
     chosenId: number,
-    row: ParsedRow,
+    record: ImportRecord,
     actor: string,
   ): Promise<RecordOutcome> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const outcomes = await this.database.transaction((transaction) =>
-          new RowApplication({ transaction, compiled, chosenId, batchId: null, actor }).apply([row]),
+          new RowApplication({ transaction, compiled, chosenId, batchId: null, actor }).apply([record]),
         );
         const [outcome] = outcomes;
         if (outcome === undefined) throw new Error('the action came to nothing');
@@ -107,7 +108,7 @@ export class ActionsService {
 }
 
 /** @throws DomainError 400 with the code that the record of an import would have */
-function rowOf(compiled: CompiledWorkflowTarget, { row, raw }: SentRow): ParsedRow {
+function performableRecord(compiled: CompiledWorkflowTarget, { row, raw }: SentRow): ImportRecord {
   const choosing = [ACTION_ID_COLUMN, ACTION_NAME_COLUMN].find((column) => Object.hasOwn(row, column));
   if (choosing !== undefined) {
     throw actionRefused(
@@ -115,7 +116,8 @@ function rowOf(compiled: CompiledWorkflowTarget, { row, raw }: SentRow): ParsedR
       columnError(choosing, 'unknown_column', 'is not for here: the address names the action'),
     );
   }
-  const result = compiled.parseRow({ line: 1, payload: raw });
-  if (result.error !== undefined) throw actionRefused(400, result.error);
-  return result.row;
+  const record = { line: 1, payload: raw };
+  const { error } = compiled.checkRow(row, raw);
+  if (error !== null) throw actionRefused(400, error);
+  return record;
 }

@@ -1,3 +1,4 @@
+import { integerArray, textArray } from '../../../database/array-literal.js';
 import type { Transaction } from '../../../database/transaction.js';
 import type { RecordOutcome } from '../../../targets/target.js';
 import { storableText } from '../storable-text.js';
@@ -27,13 +28,13 @@ export async function writeOutcomes(
       batchId,
       lines.reduce((least, line) => Math.min(least, line)),
       lines.reduce((most, line) => Math.max(most, line)),
-      lines,
-      outcomes.map(({ status }) => status),
-      outcomes.map(({ operation }) => operation),
-      outcomes.map(({ reference }) => reference && storableText(reference)),
-      errors.map((error) => error && storableText(error.code)),
-      errors.map((error) => error && storableText(error.message)),
-      errors.map((error) => (error?.pointer === undefined ? null : storableText(error.pointer))),
+      integerArray(lines),
+      textArray(outcomes.map(({ status }) => status)),
+      textArray(outcomes.map(({ operation }) => operation)),
+      textArray(outcomes.map(({ reference }) => reference && storableText(reference))),
+      textArray(errors.map((error) => error && storableText(error.code))),
+      textArray(errors.map((error) => error && storableText(error.message))),
+      textArray(errors.map((error) => (error?.pointer === undefined ? null : storableText(error.pointer)))),
     ],
   );
   if (rowCount !== outcomes.length) {

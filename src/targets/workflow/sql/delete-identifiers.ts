@@ -1,3 +1,4 @@
+import { integerArray, textArray } from '../../../database/array-literal.js';
 import type { Transaction } from '../../../database/transaction.js';
 
 export interface FormerIdentifier {
@@ -20,9 +21,9 @@ export async function deleteIdentifiers(
         AND i.workflow_instance_id = former.instance_id`,
     [
       workflowId,
-      identifiers.map(({ name }) => name),
-      identifiers.map(({ value }) => value),
-      identifiers.map(({ instanceId }) => instanceId),
+      textArray(identifiers.map(({ name }) => name)),
+      textArray(identifiers.map(({ value }) => value)),
+      integerArray(identifiers.map(({ instanceId }) => instanceId)),
     ],
   );
 }

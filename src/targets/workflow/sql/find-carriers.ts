@@ -1,3 +1,4 @@
+import { textArray } from '../../../database/array-literal.js';
 import type { Sql } from '../../../database/transaction.js';
 import { MOST_CARRIERS } from '../identifier-index.js';
 
@@ -26,7 +27,7 @@ export async function findCarriers(
          WHERE workflow_id = $1 AND name = wanted.name COLLATE "C" AND value = wanted.value COLLATE "C"
          LIMIT $4
       ) AS carrier`,
-    [workflowId, names, values, MOST_CARRIERS + 1],
+    [workflowId, textArray(names), textArray(values), MOST_CARRIERS + 1],
   );
   return rows;
 }

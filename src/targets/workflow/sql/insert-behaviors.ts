@@ -1,6 +1,6 @@
-import type { Transaction } from '../../../database/transaction.js';
+import { COPY_NULL, copyField } from '../../../database/copy/copy-text.js';
 import type { BehaviorKind, BehaviorStatus } from '../../../workflows/entities/behavior-outbox.entity.js';
-import { copyRows } from './copy-rows.js';
+import { rowsToCopy, type CopyRows } from './copy-rows.js';
 
 export interface BehaviorRow {
   instanceId: number;
@@ -18,20 +18,20 @@ export interface BehaviorRow {
   error: string | null;
 }
 
-export function insertBehaviors(
-  transaction: Transaction,
-  batchId: number | null,
-  behaviors: readonly BehaviorRow[],
-): Promise<void> {
-  return copyRows(
-    transaction,
+export function behaviorsToInsert(batchId: number | null, behaviors: readonly BehaviorRow[]): CopyRows {
+  return rowsToCopy(
     `behavior_outbox (workflow_instance_id, workflow_import_queue_batch_id, line_number, behavior_number, action, kind,
        recipient, subject, text_body, html_body, json_body, secret, status, last_error)`,
     behaviors,
-    (row) => [
-      ...[row.instanceId, batchId, batchId === null ? null : row.line, row.number, row.action, row.kind],
-      ...[row.recipient, row.subject, row.textBody, row.htmlBody, row.jsonBody, row.secret],
-      ...[row.status, row.error],
-    ],
+    (row) =>
+      [
+        ...[row.instanceId, batchId, batchId === null ? null : row.line, row.number].map(numberField),
+        ...[row.action, row.kind, row.recipient, row.subject, row.textBody, row.htmlBody].map(copyField),
+        ...[row.jsonBody, row.secret, row.status, row.error].map(copyField),
+      ].join('\t'),
   );
+}
+
+function numberField(number: number | null): string {
+  return number === null ? COPY_NULL : String(number);
 }

@@ -1,6 +1,6 @@
-import type { Transaction } from '../../../database/transaction.js';
+import { copyField } from '../../../database/copy/copy-text.js';
 import type { IdentifierValue } from '../../../workflows/rows/parsed-row.js';
-import { copyRows } from './copy-rows.js';
+import { rowsToCopy, type CopyRows } from './copy-rows.js';
 
 export interface IdentifierRow extends Pick<IdentifierValue, 'name' | 'value' | 'unique'> {
   instanceId: number;
@@ -8,19 +8,15 @@ export interface IdentifierRow extends Pick<IdentifierValue, 'name' | 'value' | 
 
 /**
  * In one order for everybody: two chunks that insert the same values then wait for each other in turn, not in a ring.
- * @throws 23505 when another transaction has given a unique value to another instance
+ * Writing them throws 23505 when another transaction has given a unique value to another instance.
  */
-export function insertIdentifiers(
-  transaction: Transaction,
-  workflowId: number,
-  identifiers: readonly IdentifierRow[],
-): Promise<void> {
-  const sorted = [...identifiers].sort((a, b) => compare(a.name, b.name) || compare(a.value, b.value));
-  return copyRows(
-    transaction,
+export function identifiersToInsert(workflowId: number, identifiers: IdentifierRow[]): CopyRows {
+  const sorted = identifiers.sort((a, b) => compare(a.name, b.name) || compare(a.value, b.value));
+  return rowsToCopy(
     'workflow_identifier (workflow_id, name, value, distinguisher, workflow_instance_id)',
     sorted,
-    ({ name, value, unique, instanceId }) => [workflowId, name, value, unique ? 0 : instanceId, instanceId],
+    ({ name, value, unique, instanceId }) =>
+      `${workflowId}\t${copyField(name)}\t${copyField(value)}\t${unique ? 0 : instanceId}\t${instanceId}`,
   );
 }
 

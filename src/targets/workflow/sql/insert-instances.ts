@@ -1,26 +1,16 @@
-import type { JsonValue } from '../../../common/json.js';
-import type { Transaction } from '../../../database/transaction.js';
-import type { InstanceStatus } from '../../../workflows/entities/workflow-instance.entity.js';
-import { attributesText } from '../json-text.js';
-import { copyRows } from './copy-rows.js';
+import { copyField } from '../../../database/copy/copy-text.js';
+import type { InstanceState } from '../instance-state.js';
+import { attributesText, copyJson } from '../json-text.js';
+import { rowsToCopy, type CopyRows } from './copy-rows.js';
 
-/** What is written of an instance. */
-export interface InstanceRow {
-  id: number;
-  status: InstanceStatus;
-  step: string | null;
-  attributes: ReadonlyMap<string, JsonValue>;
-}
+/** An instance that has its id. */
+export type IdentifiedInstance = Pick<InstanceState, 'status' | 'step' | 'attributes'> & { id: number };
 
-export function insertInstances(
-  transaction: Transaction,
-  workflowId: number,
-  instances: readonly InstanceRow[],
-): Promise<void> {
-  return copyRows(
-    transaction,
+export function instancesToInsert(workflowId: number, instances: readonly IdentifiedInstance[]): CopyRows {
+  return rowsToCopy(
     'workflow_instance (workflow_instance_id, workflow_id, status, step, attributes)',
     instances,
-    ({ id, status, step, attributes }) => [id, workflowId, status, step, attributesText(attributes)],
+    ({ id, status, step, attributes }) =>
+      `${id}\t${workflowId}\t${status}\t${copyField(step)}\t${copyJson(attributesText(attributes))}`,
   );
 }

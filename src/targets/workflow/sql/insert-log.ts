@@ -1,7 +1,7 @@
-import type { Transaction } from '../../../database/transaction.js';
+import { COPY_NULL, copyField } from '../../../database/copy/copy-text.js';
 import type { Changes } from '../instance-state.js';
-import { changesText } from '../json-text.js';
-import { copyRows } from './copy-rows.js';
+import { changesText, copyJson } from '../json-text.js';
+import { rowsToCopy, type CopyRows } from './copy-rows.js';
 
 export interface LogRow {
   instanceId: number;
@@ -11,22 +11,17 @@ export interface LogRow {
 }
 
 /** One entry per effect. */
-export function insertLog(
-  transaction: Transaction,
+export function logToInsert(
   { batchId, actor }: { batchId: number | null; actor: string },
   entries: readonly LogRow[],
-): Promise<void> {
-  return copyRows(
-    transaction,
+): CopyRows {
+  const actorField = copyField(actor);
+  return rowsToCopy(
     'workflow_log (workflow_instance_id, workflow_import_queue_batch_id, line_number, action, actor, changes)',
     entries,
-    ({ instanceId, line, action, changes }) => [
-      instanceId,
-      batchId,
-      batchId === null ? null : line,
-      action,
-      actor,
-      changesText(changes),
-    ],
+    ({ instanceId, line, action, changes }) => {
+      const origin = batchId === null ? `${COPY_NULL}\t${COPY_NULL}` : `${batchId}\t${line}`;
+      return `${instanceId}\t${origin}\t${copyField(action)}\t${actorField}\t${copyJson(changesText(changes))}`;
+    },
   );
 }

@@ -1,23 +1,31 @@
+import { integerArray, textArray } from '../../../database/array-literal.js';
 import type { Transaction } from '../../../database/transaction.js';
 import { attributesText } from '../json-text.js';
-import type { InstanceRow } from './insert-instances.js';
+import type { IdentifiedInstance } from './insert-instances.js';
+
+/** What instances become, as parameters of the statement; `null` if there are none. */
+export type InstanceUpdate = readonly string[] | null;
+
+export function instancesToUpdate(instances: readonly IdentifiedInstance[]): InstanceUpdate {
+  if (instances.length === 0) return null;
+  return [
+    integerArray(instances.map(({ id }) => id)),
+    textArray(instances.map(({ status }) => status)),
+    textArray(instances.map(({ step }) => step)),
+    // JSON has no line ends of its own: joined by them, its many quotes need no escapes.
+    instances.map(({ attributes }) => attributesText(attributes)).join('\n'),
+  ];
+}
 
 /** Instances that this transaction has locked. */
-export async function updateInstances(
-  transaction: Transaction,
-  instances: readonly InstanceRow[],
-): Promise<void> {
-  if (instances.length === 0) return;
+export async function updateInstances(transaction: Transaction, update: InstanceUpdate): Promise<void> {
+  if (update === null) return;
   await transaction.query(
     `UPDATE workflow_instance i
-        SET status = changed.status, step = changed.step, attributes = changed.attributes, updated_at = now()
-       FROM unnest($1::bigint[], $2::text[], $3::text[], $4::jsonb[]) AS changed (id, status, step, attributes)
+        SET status = changed.status, step = changed.step, attributes = changed.attributes::jsonb, updated_at = now()
+       FROM unnest($1::bigint[], $2::text[], $3::text[], string_to_array($4, E'\\n'))
+         AS changed (id, status, step, attributes)
       WHERE i.workflow_instance_id = changed.id`,
-    [
-      instances.map(({ id }) => id),
-      instances.map(({ status }) => status),
-      instances.map(({ step }) => step),
-      instances.map(({ attributes }) => attributesText(attributes)),
-    ],
+    update,
   );
 }
