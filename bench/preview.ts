@@ -1,0 +1,60 @@
+/**
+ * Preview: an upload, received and previewed, from the call to the preview's answer, where nothing of it exists yet and
+ * where all of it does. By hand, after `npm run build`:
+ *   node --import @swc-node/register/esm-register bench/preview.ts [records]
+ */
+import { openAsBlob, rmSync } from 'node:fs';
+import {
+  api,
+  BENCH_KEY,
+  freshDatabase,
+  setUpProcess,
+  startService,
+  writeRecords,
+  type Service,
+} from './support.js';
+
+const records = Number(process.argv[2] ?? 100_000);
+const DATABASE = 'wiq_bench_preview';
+const QUEUE = '/API/WorkflowImportQueue';
+
+await freshDatabase(DATABASE);
+const path = await writeRecords(records);
+const service = await startService(DATABASE, 3996);
+const importProcessId = await setUpProcess(service);
+const first = await preview('all new');
+await api(service, 'POST', `${QUEUE}/Batches/${first}/Confirm`);
+while ((await api(service, 'GET', `${QUEUE}/Batches/${first}`)).status !== 'completed') {
+  await new Promise((resolve) => setTimeout(resolve, 200));
+}
+await preview('all there');
+await service.stop();
+rmSync(path, { force: true });
+
+async function upload({ url }: Service): Promise<number> {
+  const form = new FormData();
+  form.append('file', await openAsBlob(path), 'bench.jsonl');
+  const answer = await fetch(
+    `${url}${QUEUE}/Uploads?fileName=bench.jsonl&importProcessId=${importProcessId}`,
+    {
+      method: 'POST',
+      headers: { authorization: `apikey ${BENCH_KEY}` },
+      body: form,
+    },
+  );
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${answer.status}: ${text}`);
+  return JSON.parse(text).WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+}
+
+async function preview(what: string): Promise<number> {
+  const started = performance.now();
+  const batchId = await upload(service);
+  const stored = performance.now();
+  await api(service, 'GET', `${QUEUE}/Batches/${batchId}/Preview?limit=1`);
+  const seconds = (from: number) => ((performance.now() - from) / 1000).toFixed(1);
+  console.log(
+    `${what}: ${records} records uploaded and previewed in ${seconds(started)} s (${seconds(stored)} s after the upload's answer)`,
+  );
+  return batchId;
+}
