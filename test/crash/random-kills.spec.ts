@@ -48,5 +48,8 @@ describe('workers that die all the time', () => {
     // A mail that the server had taken when its sender died comes twice, with the same Message-ID.
     const mails = () => new Set(site.smtp.mails.map(({ messageId }) => messageId)).size;
     await eventually(() => mails() === site.accepted.length, 'one mail per batch');
+    process.stdout.write(
+      `random kills: ${KILLS} kills, ${site.accepted.length} batches, ${sent} records, ${site.smtp.mails.length} mails\n`,
+    );
   });
 });
