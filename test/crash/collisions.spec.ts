@@ -74,7 +74,7 @@ describe('eight workers', () => {
 
   /**
    * Break it: in `lockInstances`, leave out FOR UPDATE (updates are lost); in `blockerOf`, answer null (lines of one
-   * batch overtake each other); in `RowApplication.applyTogether`, do not look again (rows fail that came too late to create).
+   * batch overtake each other).
    */
   it(`do ${BATCHES} batches about the same ${MEMBERS} members at once: no update is lost, nothing is there twice, lines keep their order`, async () => {
     const random = seededRandom('collisions');

@@ -21,8 +21,8 @@ describe('workers that die all the time', () => {
   afterAll(() => site.close());
 
   /**
-   * CRASH_SEED repeats whom it hits and how long it waits; the rest is up to the machine. Break it: in `lockChunk`,
-   * leave out `c.state = 'queued'`, or FOR UPDATE.
+   * CRASH_SEED repeats whom it hits and how long it waits; the rest is up to the machine. Break it: in
+   * `ChunkRunner.processLocked`, process the records in a transaction of their own, apart from `writeChunkProgress`.
    */
   it(`do each record exactly once in spite of ${KILLS} kills (kill -9)`, async () => {
     const random = seededRandom('random kills');
