@@ -19,7 +19,7 @@ describe('processes whose clocks are wrong', () => {
 
   /**
    * Every time that decides something is PostgreSQL's. Break it: in `writeBatchEnd`, set `finished_at` from
-   * `new Date()`; in `claimNotification`, compare with a time of ours.
+   * `new Date()`.
    */
   it('by a day, in both directions and with a step in the middle, do each record once, and times stay in order', async () => {
     const api = site.start('api', wrongBy(-DAY_MS));

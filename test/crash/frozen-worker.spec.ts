@@ -13,7 +13,7 @@ describe('a worker that is frozen (SIGSTOP) in the middle of a chunk', () => {
 
   /**
    * The lock of a chunk is that of its row, and dies with the transaction; who thaws afterwards cannot commit. Break
-   * it: set no idle_in_transaction_session_timeout (the others then wait for ever), or let `lockChunk` not lock.
+   * it: set no idle_in_transaction_session_timeout (the others then wait for ever).
    */
   it('loses the chunk to another, and has no effect when it thaws (SIGCONT)', async () => {
     const client = await site.client(site.start('api'));

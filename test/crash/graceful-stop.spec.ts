@@ -31,10 +31,7 @@ describe('SIGTERM', () => {
         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%workflow_log%'`,
     );
 
-  /**
-   * Break it: in `ImportConsumer.beforeApplicationShutdown`, do not wait for what is running; in `AppModule`, begin
-   * the shutdown in `onApplicationShutdown`.
-   */
+  /** Break it: in `AppModule.onModuleDestroy`, do not begin the shutdown (readiness stays true). */
   it('lets a worker say first that it is not ready, finish its chunks, take no new one, and end with code 0', async () => {
     const worker = site.start('worker');
     await worker.ready();

@@ -59,6 +59,7 @@ describe('a request that was not answered 202', () => {
     expect((await api.readiness()).status).toBe(200);
   });
 
+  /** Break it: at the end of `BatchWriter.write`, commit and begin again. */
   it('because its process was killed (kill -9) in the middle leaves nothing', async () => {
     const body = newMembers(LARGE);
     const upload = new Upload(await api.url(), site.createPath());
@@ -73,6 +74,7 @@ describe('a request that was not answered 202', () => {
     expect(await site.problems()).toEqual([]);
   });
 
+  /** Break it: at the end of `BatchWriter.write`, commit and begin again. */
   it('because its process was killed just before the commit leaves nothing, and may be sent again', async () => {
     const doomed = site.start('api', { FAULT_POINTS: 'intake.before-commit:kill' });
     const url = await doomed.ready();

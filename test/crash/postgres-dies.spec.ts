@@ -60,7 +60,7 @@ describe('while PostgreSQL ends the connections of the service', () => {
     },
   );
 
-  /** Break it: in `ChunkRunner.noteFault`, let what it throws hide the fault; in `isTransientFault`, answer false. */
+  /** Break it: in `isTransientFault`, answer false (what PostgreSQL does then counts against the records). */
   it('again and again in the middle of chunks, a batch completes', async () => {
     const worker = site.start('worker');
     await worker.ready();
@@ -71,6 +71,7 @@ describe('while PostgreSQL ends the connections of the service', () => {
       await endConnections();
     }
     expect(await site.problems()).toEqual([]);
+    expect(await site.observer.number('SELECT sum(attempts) FROM import_queue_chunk')).toBe(0);
     expect([api.alive, worker.alive]).toEqual([true, true]);
   });
 });

@@ -50,7 +50,7 @@ describe('while PostgreSQL has no connection left', () => {
     );
   };
 
-  /** Break it: take 53300 out of `TEMPORARY_STATES`; in `isTransientFault`, take 53 out. */
+  /** Break it: take 53300 out of `TEMPORARY_STATES`. */
   it('callers are told to come back (503), and what runs completes when there are some again', async () => {
     await site.send(client, 8_000);
     await eventually(async () => (await site.observer.done()) > 400, 'some records to be done');
@@ -69,6 +69,8 @@ describe('while PostgreSQL has no connection left', () => {
     await allow(-1);
     await site.send(client, 1_000);
     expect(await site.problems()).toEqual([]);
+    // Nothing of it counts against the records.
+    expect(await site.observer.number('SELECT sum(attempts) FROM import_queue_chunk')).toBe(0);
     expect([api.alive, worker.alive]).toEqual([true, true]);
   });
 });
@@ -156,6 +158,7 @@ describe('while the disk of PostgreSQL is full', () => {
     ).toBe(0);
     await moveTo('workflow_log', 'pg_default');
     expect(await site.problems(90_000)).toEqual([]);
+    expect(await site.observer.number('SELECT sum(attempts) FROM import_queue_chunk')).toBe(0);
     expect([api.alive, worker.alive]).toEqual([true, true]);
   });
 });

@@ -32,7 +32,7 @@ describe('while Redis', () => {
     expect(await site.problems()).toEqual([]);
   });
 
-  /** Break it: in `ChunkQueue.patiently`, wait for the answer however long it takes: the chunk's slot hangs with it. */
+  /** Break it: leave `requeueLost` out of `Reconciler.reconcile`. */
   it('is shut down in the middle and comes back empty, a batch completes', async () => {
     await site.send(client, 10_000);
     await untilSomeDone(500);
@@ -56,8 +56,8 @@ describe('while Redis', () => {
     expect(worker.alive).toBe(true);
   });
   /**
-   * Nothing is evicted (noeviction); every write is refused instead. Break it: in `ChunkQueue.patiently`, throw what
-   * is caught; in `RedisCheck.writable`, ask by PING, which a full Redis answers.
+   * Nothing is evicted (noeviction); every write is refused instead. Break it: in `RedisCheck.writable`,
+   * ask by PING, which a full Redis answers.
    */
   it('is full (maxmemory), CreateBatch answers 202, readiness says so, and the batch completes once there is room', async () => {
     await site.send(client, 6_000);

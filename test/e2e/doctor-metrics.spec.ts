@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import { examine } from '../../src/doctor/examine.js';
 import { INVARIANTS } from '../../src/doctor/invariants.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { ChildProgram } from '../support/child-program.js';
@@ -69,6 +70,18 @@ describe('a database', () => {
       `UPDATE import_queue_batch SET finished_at = NULL`,
       `UPDATE import_queue_batch SET finished_at = now()`,
     ],
+    [
+      'batch_not_ended',
+      `WITH done AS (UPDATE import_queue_chunk SET done_at = now() - interval '10 minutes')
+       UPDATE import_queue_batch SET status = 'in_progress', finished_at = NULL, created_at = now() - interval '1 day'`,
+      `WITH done AS (UPDATE import_queue_chunk SET done_at = now())
+       UPDATE import_queue_batch SET status = 'completed_with_errors', finished_at = now(), created_at = now()`,
+    ],
+    [
+      'chunk_not_progressing',
+      `UPDATE import_queue_chunk SET state = 'queued', queued_at = now() - interval '2 hours' WHERE chunk_number = 2`,
+      `UPDATE import_queue_chunk SET state = 'done' WHERE chunk_number = 2`,
+    ],
     ['owed_mail', `UPDATE notification SET kind = 'success'`, `UPDATE notification SET kind = 'failure'`],
     [
       'outbox_stuck',
@@ -117,8 +130,14 @@ describe('a database', () => {
       const { rows } = await sql.query(askedHere(code));
       expect([code, rows.length]).toEqual([code, 1]);
       await sql.query(mend);
+      const { rows: left } = await sql.query(askedHere(code));
+      expect([code, left]).toEqual([code, []]);
       await sql.query('ROLLBACK');
     }
+  });
+
+  it('has a damage for each invariant there is', () => {
+    expect(DAMAGES.map(([code]) => code).toSorted()).toEqual(INVARIANTS.map(({ code }) => code).toSorted());
   });
 
   it('that is damaged makes the command end with 1, naming the rows', async () => {
@@ -156,6 +175,39 @@ describe('a database', () => {
     }
     expect(text).toMatch(/^workflow_import_queue_queue_jobs\{queue="[\w-]+",state="waiting"\} \d+$/m);
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
+  });
+
+  it.each([
+    [
+      'batch_not_ended',
+      `WITH done AS (UPDATE import_queue_chunk SET done_at = now() - interval '10 minutes'),
+            mail AS (DELETE FROM notification)
+       UPDATE import_queue_batch SET status = 'in_progress', finished_at = NULL, succeeded_count = NULL,
+              failed_count = NULL, skipped_count = NULL, canceled_count = NULL, unknown_count = NULL,
+              created_count = NULL, updated_count = NULL, unchanged_count = NULL`,
+    ],
+    [
+      'chunk_not_progressing',
+      `WITH logged AS (DELETE FROM workflow_log WHERE line_number > 2),
+            record AS (UPDATE import_queue_record SET status = 'pending', operation = NULL, reference = NULL
+                        WHERE line_number IN (3, 4)),
+            mail AS (DELETE FROM notification),
+            chunk AS (UPDATE import_queue_chunk SET state = 'queued', queued_at = now() - interval '2 hours', done_at = NULL,
+                             succeeded_count = 0, created_count = 0 WHERE chunk_number = 2)
+       UPDATE import_queue_batch SET status = 'in_progress', finished_at = NULL, succeeded_count = NULL,
+              failed_count = NULL, skipped_count = NULL, canceled_count = NULL, unknown_count = NULL,
+              created_count = NULL, updated_count = NULL, unchanged_count = NULL`,
+    ],
+  ])('that is damaged by what a running worker mends (%s) is mended by it', async (code, damage) => {
+    const invariant = INVARIANTS.find((each) => each.code === code);
+    expect(invariant?.repair).toMatch(/worker/i);
+    // Only looked at from here while it lasts: seen by nobody else until it is committed.
+    await sql.query('BEGIN');
+    await sql.query(damage);
+    expect((await sql.query(askedHere(code))).rowCount).toBe(1);
+    await sql.query('COMMIT');
+    await client.ended(id);
+    expect((await examine(sql, INVARIANTS)).map((found) => [found.invariant.code, found.rows])).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import type {
 } from '../../src/workflows/definition.js';
 import { eventually } from '../support/eventually.js';
 import { SmtpSink } from '../support/smtp-sink.js';
+import { jsonl } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { grantRole, WorkflowWorld } from '../support/workflow-world.js';
 
@@ -320,6 +321,39 @@ describe('workflow.md', () => {
     const [first, second] = await Promise.all([world.import(same), world.import(same)]);
     const pairs = first.map((outcome, n) => [outcome, second[n]].sort().join());
     expect(pairs).toEqual(same.map(() => 'created,unchanged'));
+  });
+
+  it('A batch can be previewed: the same resolution, set-based, without effects', async () => {
+    const world = await members();
+    await world.import([ada, bob]);
+    const before = await world.instances();
+    const rows = [
+      { ...ada, 'First Name': 'Eve' },
+      bob,
+      { ':UniqueId': 'M-3', 'First Name': 'Cleo' },
+      { ...ada, ':Email': bob[':Email'] },
+      { ':Email': 'ADA@example.org', 'First Name': 'Fay' },
+    ];
+    const answer = await world.client.upload(jsonl(rows), { importProcessId: world.processId });
+    const { self, records } = answer.body.links;
+    const preview = (await world.client.get(`${self}/Preview?limit=100`)).body.items as {
+      operation: string;
+      error: { code: string } | null;
+    }[];
+    expect(preview.map(({ operation, error }) => error?.code ?? operation)).toEqual([
+      ...['update', 'unchanged', 'create', 'ambiguous_match', 'update'],
+    ]);
+    expect(await world.instances()).toEqual(before);
+
+    await world.client.post(`${self}/Confirm`);
+    await world.client.ended(answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const became = (await world.client.get(`${records}?limit=100`)).body.items as {
+      operation: string;
+      error: { code: string } | null;
+    }[];
+    expect(became.map(({ operation, error }) => error?.code ?? operation)).toEqual([
+      ...['updated', 'unchanged', 'created', 'ambiguous_match', 'updated'],
+    ]);
   });
 
   describe('the naughty strings', () => {

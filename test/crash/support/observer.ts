@@ -105,7 +105,10 @@ const WITNESSES = `
     RETURN NULL;
   END $$;
   CREATE TRIGGER see_status AFTER UPDATE OF status ON import_queue_batch
-    FOR EACH ROW WHEN (old.status IS DISTINCT FROM new.status) EXECUTE FUNCTION witness.see_status();
+    FOR EACH ROW
+    -- An end that is written over the same end is a second one, too.
+    WHEN (old.status IS DISTINCT FROM new.status OR old.finished_at IS NOT NULL)
+    EXECUTE FUNCTION witness.see_status();
 
   CREATE FUNCTION witness.see_outcome() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
