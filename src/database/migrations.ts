@@ -5,6 +5,7 @@ import { AddPreview1764300100000 } from './migrations/1764300100000-add-preview.
 import { AddUsersAndSessions1764400000000 } from './migrations/1764400000000-add-users-and-sessions.js';
 import { AddRetention1764500000000 } from './migrations/1764500000000-add-retention.js';
 import { StoreHashesUncompressed1764600000000 } from './migrations/1764600000000-store-hashes-uncompressed.js';
+import { AddResends1764700000000 } from './migrations/1764700000000-add-resends.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -15,4 +16,5 @@ export const MIGRATIONS = [
   AddUsersAndSessions1764400000000,
   AddRetention1764500000000,
   StoreHashesUncompressed1764600000000,
+  AddResends1764700000000,
 ];

@@ -114,8 +114,9 @@ async function lockParent(transaction: Transaction, parentId: number): Promise<L
   if (parent === undefined) throw new Error(`batch ${parentId} is gone`);
   // A statement of its own: only one that begins after the lock was had sees the child of the call before.
   const { rows: children } = await transaction.query<{ id: number }>(
-    `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch WHERE retry_of = $1 AND status <> 'canceled'`,
-    [parentId],
+    `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch
+     WHERE retry_of = $1 AND status <> 'canceled' AND creation_path = $2`,
+    [parentId, RETRY_CREATION_PATH],
   );
   return { ...parent, childId: children[0]?.id ?? null };
 }

@@ -34,6 +34,7 @@ export class RowSubmissionService {
   /**
    * Answers the id of the batch, once it is durable.
    * @param rows one at least, in line order
+   * @param retryOf the batch whose rows they were, if they come from one
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_disabled`, 403 `import_process_not_allowed`
    */
   async submit(
@@ -41,6 +42,7 @@ export class RowSubmissionService {
     fileName: string,
     rows: readonly SubmittedRow[],
     principal: Principal,
+    retryOf: number | null = null,
   ): Promise<number> {
     assertMayUse(principal, importProcessId);
     const process = await this.importProcesses.pin(importProcessId);
@@ -57,7 +59,7 @@ export class RowSubmissionService {
       sendSuccessEmailTo: null,
       sendFailureEmailTo: null,
       createdBy: principal.id,
-      retryOf: null,
+      retryOf,
     };
     const id = await this.database.transaction((transaction) =>
       storeBatch(transaction, batch, collected, async (writer) => {

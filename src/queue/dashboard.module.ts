@@ -1,12 +1,12 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullAdapter } from '@bull-board/api/bullAdapter';
-import { ExpressAdapter } from '@bull-board/express';
 import { InjectQueue } from '@nestjs/bull';
 import { Module, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
 import type { Queue } from 'bull';
 import type { RequestHandler } from 'express';
 import { AuthModule } from '../auth/auth.module.js';
 import { DashboardAccess } from './dashboard-access.js';
+import { DashboardPage } from './dashboard-page.js';
 import { QueueModule } from './queue.module.js';
 import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE } from './queues.js';
 
@@ -26,7 +26,7 @@ export class DashboardModule implements NestModule {
   ) {}
 
   configure(consumer: MiddlewareConsumer): void {
-    const serverAdapter = new ExpressAdapter().setBasePath(PATH);
+    const serverAdapter = new DashboardPage().setBasePath(PATH);
     createBullBoard({
       serverAdapter,
       queues: [
@@ -40,7 +40,7 @@ export class DashboardModule implements NestModule {
           description: 'One job = one mail or webhook of a record',
         }),
       ],
-      options: { uiConfig: { boardTitle: 'Workflow Import Queue' } },
+      options: { uiConfig: { boardTitle: 'Workflow Import Queue', hideDocsLink: true } },
     });
     consumer.apply(DashboardAccess, serverAdapter.getRouter() as RequestHandler).forRoutes(PATH);
   }

@@ -66,6 +66,8 @@ describe('the job dashboard', () => {
     for (const [, path] of html.matchAll(/(?:src|href)="(static\/[^"]+\.(?:js|css))"/g)) {
       expect((await open(`/${path}`)).status).toBe(200);
     }
+    const named = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address);
+    expect(named.filter((address) => /^(?:https?:)?\/\//.test(address!))).toEqual([]);
   });
 
   it('lists every queue with its jobs', async () => {

@@ -100,11 +100,34 @@ describe('a batch past its retention', () => {
   it('still has its page, without a file to download', async () => {
     const id = await endedBatch(31);
     await sweeper.sweep();
+    expect((await client.get(`/imports/${id}`)).body).toContain(
+      'The records of this import were deleted 31 days after it ended',
+    );
     await passGrace();
     await sweeper.sweep();
-    const page = await client.get(`/imports/${id}`);
-    expect(page.status).toBe(200);
+    const { status, body: page } = await client.get(`/imports/${id}`);
+    expect(status).toBe(200);
+    expect(page).toMatch(/5 succeeded \+ 1 invalid|1 invalid \+ 5 succeeded/);
+    expect(page).not.toMatch(/\/(results|records|fix)\b/);
+    expect(page).not.toContain('There are no such records');
+    for (const rest of ['/fix', '/records/1']) {
+      expect((await client.get(`/imports/${id}${rest}`)).status).toBe(410);
+    }
+    expect((await client.get('/imports')).body).toMatch(
+      new RegExp(`id="batch-${id}"(?:(?!</tr>)[^])*records deleted`),
+    );
     expect((await client.get(`/imports/${id}/results?set=all&format=csv`)).status).toBe(410);
+  });
+
+  it('is no sooner said to be gone than it is', async () => {
+    const id = await endedBatch(29);
+    await sweeper.sweep();
+    const { body: page } = await client.get(`/imports/${id}`);
+    expect(page).toContain(`/imports/${id}/results`);
+    expect(page).not.toContain('were deleted');
+    expect((await client.get('/imports')).body).not.toMatch(
+      new RegExp(`id="batch-${id}"(?:(?!</tr>)[^])*records deleted`),
+    );
   });
 
   it('is as old as its import process says, where that says something', async () => {

@@ -1,5 +1,6 @@
 import type { Sql } from '../../database/transaction.js';
 import type { BatchStatus } from '../batch-state.js';
+import { RETRY_CREATION_PATH } from '../creation-path.js';
 
 /** A batch as it is stored, with what its chunks add up to at the very moment of the statement. */
 export interface BatchRow {
@@ -65,7 +66,8 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
        b.import_process_version AS "importProcessVersion", b.workflow_version AS "workflowVersion", b.creation_path AS "creationPath", b.status,
        b.failure_reason AS "failureReason", b.retry_of AS "retryOf",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
-         WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled') AS "retriedBy",
+         WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'
+           AND r.creation_path = '${RETRY_CREATION_PATH}') AS "retriedBy",
        b.created_by AS "createdBy", b.created_at AS "createdAt", b.started_at AS "startedAt",
        b.finished_at AS "finishedAt", b.expired_at AS "expiredAt", b.total_count AS "total", b.invalid_count AS "invalid",
        coalesce(b.succeeded_count, c.succeeded, 0) AS "succeeded",

@@ -26,6 +26,8 @@ export interface BatchView {
   took: string | null;
   createdBy: string;
   running: boolean;
+  /** Its retention is over: its counts are left, its records are not. */
+  expired: boolean;
 }
 
 export function batchView(batch: BatchResource, createdBy: string, now: Date): BatchView {
@@ -53,6 +55,7 @@ export function batchView(batch: BatchResource, createdBy: string, now: Date): B
     took: tookText(batch, now),
     createdBy,
     running: ['queued', 'in_progress', 'canceling'].includes(batch.status),
+    expired: batch.expiredAt !== null,
   };
 }
 

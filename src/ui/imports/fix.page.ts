@@ -2,11 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { permissionDenied } from '../../auth/auth.errors.js';
 import type { Principal } from '../../auth/principal.js';
 import type { JsonObject } from '../../common/json.js';
+import { DatabaseService } from '../../database/database.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { BatchReader } from '../../import-queue/results/batch-reader.js';
 import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
 import { RecordPages } from '../../import-queue/results/record-pages.js';
 import { statusesOf } from '../../import-queue/results/result-set.js';
+import { selectChildren } from '../../import-queue/results/select-children.js';
 import type { RecordRow } from '../../import-queue/results/select-records.js';
 import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
 import type { CompiledTarget, RecordError } from '../../targets/target.js';
@@ -14,16 +16,19 @@ import { filledIn, mended } from '../new-import/row-form.js';
 import { columnOf } from '../new-import/row-fields.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { FormAnswer } from '../send-form-answer.js';
+import { relatives } from './import-summary.js';
 
 /** Rows of one page, and cells of one row, that can be mended in a page; what is larger is mended in a file. */
 const ROWS = 20;
 const MOST_COLUMNS = 60;
 const LONGEST_ROW = 20_000;
+const CHILDREN = 20;
 
 /** Refused rows, to be mended in the page, checked at once, and sent again: just those. */
 @Injectable()
 export class FixPage {
   constructor(
+    private readonly database: DatabaseService,
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly rows: RowDescriptions,
@@ -71,7 +76,7 @@ export class FixPage {
       return { status: sendable || fields.check !== undefined ? 200 : 400, html };
     }
     const lines = chosen.map(([line, { payload }]) => ({ line, payload }));
-    const sent = await this.submission.submit(batch.importProcessId, batch.fileName, lines, principal);
+    const sent = await this.submission.submit(batch.importProcessId, batch.fileName, lines, principal, id);
     return { path: `/imports/${sent}` };
   }
 
@@ -93,6 +98,7 @@ export class FixPage {
       nextPath: nextCursor === null ? null : `${path}/fix?after=${nextCursor}`,
       firstPath: after === undefined ? null : `${path}/fix`,
       tooLarge,
+      children: relatives(null, await selectChildren(this.database, id, CHILDREN)).children,
       rows: rows.flatMap((row) => {
         const draft = draftOf(row);
         if (draft === undefined) return [];
@@ -117,7 +123,7 @@ export class FixPage {
   }
 
   private async load(id: number, after: string | undefined, principal: Principal) {
-    const batch = await this.batches.row(id, principal);
+    const batch = await this.batches.rowWithRecords(id, principal);
     // The route asks for the permission to send them; they are shown as well.
     if (!principal.permissions.includes('ViewImports')) throw permissionDenied(['ViewImports']);
     const page = await this.records.page(id, { statuses: statusesOf('failed'), limit: ROWS, after });

@@ -24,13 +24,10 @@ export function sumText(counts: RecordCounts): string {
   return `${terms.join(' + ') || '0'} = ${formatNumber(counts.total)} records received`;
 }
 
-export function relatives({ retryOf, retriedBy }: { retryOf: number | null; retriedBy: number | null }) {
-  return {
-    parent: retryOf === null ? null : `/imports/${retryOf}`,
-    parentText: `import ${retryOf}`,
-    child: retriedBy === null ? null : `/imports/${retriedBy}`,
-    childText: `import ${retriedBy}`,
-  };
+/** Imports that this one sends records of again, or that send records of this one again. */
+export function relatives(retryOf: number | null, children: readonly number[]) {
+  const linked = (id: number) => ({ path: `/imports/${id}`, text: `import ${id}` });
+  return { parent: retryOf === null ? null : linked(retryOf), children: children.map(linked) };
 }
 
 export function downloads(batch: BatchView) {

@@ -10,19 +10,23 @@ import { batchResource } from '../../import-queue/results/batch-resource.js';
 import { RecordPages, type RecordPage } from '../../import-queue/results/record-pages.js';
 import { statusesOf } from '../../import-queue/results/result-set.js';
 import type { BatchRow } from '../../import-queue/results/select-batches.js';
+import { selectChildren } from '../../import-queue/results/select-children.js';
 import { selectErrorGroups } from '../../import-queue/results/select-error-groups.js';
 import { NotificationsReader } from '../../notifications/notifications-reader.js';
 import { mailView } from '../mail/mail-view.js';
 import { PageRenderer } from '../page-renderer.js';
 import { actionButtons } from './action-buttons.js';
 import { batchView, paceText } from './batch-view.js';
-import type { ShowImportDto, ShownRecords } from './dto/show-import.dto.js';
+import type { FollowImportDto, ShowImportDto, ShownRecords } from './dto/show-import.dto.js';
 import { ConfirmationPage } from './confirmation.page.js';
 import { countCards, downloads, relatives, sumText, tabs } from './import-summary.js';
 import { recordView } from './record-view.js';
 
 const REFRESH_SECONDS = 3;
 const RECORDS = 50;
+const CHILDREN = 100;
+const DAY_MS = 86_400_000;
+const NO_RECORDS: RecordPage = { rows: [], nextCursor: null };
 
 /** One import: how far it is, what became of its records, and why. */
 @Injectable()
@@ -43,9 +47,11 @@ export class ImportPage {
     const progress = await this.progress(row);
     const { batch, resource } = progress;
     const shown = query.show ?? (batch.refused > 0 ? 'refused' : 'all');
-    const records = await this.shownRecords(id, query, shown);
+    const retention = retentionOf(row);
+    const isKept = retention === null;
+    const records = isKept ? await this.shownRecords(id, query, shown) : NO_RECORDS;
     const errors =
-      batch.refused > 0 ? await selectErrorGroups(this.database, id) : { groups: [], examined: 0 };
+      isKept && batch.refused > 0 ? await selectErrorGroups(this.database, id) : { groups: [], examined: 0 };
     const here = pathOf(batch.path, query, shown);
     return this.pages.render('imports/import', {
       title: batch.fileName,
@@ -53,9 +59,11 @@ export class ImportPage {
       // Reading on in the records of an import that runs must not be interrupted.
       refreshSeconds: batch.running && query.after === undefined ? REFRESH_SECONDS : null,
       ...progress,
+      ...(isTerminal(row.status) ? {} : livePaths(row, query)),
       failureReason: row.failureReason,
+      retention,
       actions: actionButtons(resource, principal),
-      ...relatives(row),
+      ...relatives(row.retryOf, await selectChildren(this.database, id, CHILDREN)),
       downloads: downloads(batch),
       errors: {
         ...errors,
@@ -72,20 +80,21 @@ export class ImportPage {
       onlyCause: query.code === undefined ? null : { code: query.code, pattern: query.like },
       tabs: tabs(resource.recordCounts, batch, shown),
       records: records.rows.map((record) => recordView(record, batch.path)),
-      mails: (await this.notifications.listByBatch(id)).map(mailView),
+      mails: isKept ? (await this.notifications.listByBatch(id)).map(mailView) : [],
       firstRecordsPath: query.after === undefined ? null : here(null),
       nextRecordsPath: records.nextCursor === null ? null : here(records.nextCursor),
     });
   }
 
-  /**
-   * What changes while it runs; `changed` says that the rest of the page, made when the status was `was`, is out of
-   * date as well.
-   */
-  async live(id: number, was: string, principal: Principal): Promise<{ html: string; changed: boolean }> {
+  /** What changes while it runs; the whole page when its status is another one, since the rest is out of date then. */
+  async live(
+    id: number,
+    { was, ...query }: FollowImportDto,
+    principal: Principal,
+  ): Promise<{ html: string; isWholePage: boolean }> {
     const row = await this.batches.row(id, principal);
-    const html = this.pages.fragment('imports/live', await this.progress(row));
-    return { html, changed: row.status !== was };
+    if (row.status !== was) return { html: await this.render(id, query, principal), isWholePage: true };
+    return { html: this.pages.fragment('imports/live', await this.progress(row)), isWholePage: false };
   }
 
   private async progress(row: BatchRow) {
@@ -120,6 +129,26 @@ function statusesShown(shown: ShownRecords): readonly RecordStatus[] | undefined
     default:
       return [shown];
   }
+}
+
+/**
+ * When the records were given up, and how many days after the end: what the retention was then, whatever it is today.
+ * `null` while they are kept.
+ */
+function retentionOf({ expiredAt, finishedAt, createdAt }: BatchRow) {
+  if (expiredAt === null) return null;
+  const days = Math.floor((expiredAt.getTime() - (finishedAt ?? createdAt).getTime()) / DAY_MS);
+  return { at: expiredAt.toISOString(), days, isOneDay: days === 1 };
+}
+
+/** Where a page hears that something has changed, and where it then gets what. */
+function livePaths({ id, status }: BatchRow, query: ShowImportDto) {
+  const follow = new URLSearchParams({ was: status });
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) follow.set(name, String(value));
+  return {
+    eventsPath: `/API/WorkflowImportQueue/Batches/${id}/Events`,
+    livePath: `/imports/${id}/live?${follow.toString()}`,
+  };
 }
 
 /** The same records, from another place on. */

@@ -24,7 +24,7 @@ import { HtmlPage } from '../html-page.decorator.js';
 import { PageErrorFilter } from '../page-error.filter.js';
 import { sendFormAnswer } from '../send-form-answer.js';
 import { withoutBlanks } from '../without-blanks.js';
-import { ShowImportDto } from './dto/show-import.dto.js';
+import { FollowImportDto, ShowImportDto } from './dto/show-import.dto.js';
 import { FixPage } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
@@ -66,17 +66,19 @@ export class ImportsPagesController {
     return this.importPage.render(id, query, principal);
   }
 
-  /** What of the page changes while the import runs; when more has changed, htmx loads the page anew. */
+  /** What of the page changes while the import runs; when its status has changed, all of the page. */
   @Get('imports/:id/live')
   @HtmlPage()
   async live(
     @Param('id', BatchIdPipe) id: number,
-    @Query('was') was: string,
+    @Query() query: FollowImportDto,
     @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<string> {
-    const { html, changed } = await this.importPage.live(id, was, principal);
-    if (changed) response.set('HX-Refresh', 'true');
+    const { html, isWholePage } = await this.importPage.live(id, query, principal);
+    if (isWholePage) {
+      response.set({ 'HX-Retarget': '#content', 'HX-Reselect': '#content', 'HX-Reswap': 'outerMorph' });
+    }
     return html;
   }
 

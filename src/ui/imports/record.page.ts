@@ -19,7 +19,7 @@ export class RecordPage {
   ) {}
 
   async render(id: number, line: number, principal: Principal): Promise<string> {
-    const batch = await this.batches.row(id, principal);
+    const batch = await this.batches.rowWithRecords(id, principal);
     const record = await this.records.one(id, line);
     if (record === undefined) throw recordNotFound(id, line);
     const path = `/imports/${id}`;

@@ -10,12 +10,14 @@ import { darkTheme } from './dark-theme.js';
 import { ICONS, iconSprite } from './icons.js';
 
 const PUBLIC = join(import.meta.dirname, '../public');
-/** Of packages, only the files that pages use. */
-const PACKAGED = {
-  'tabler.css': '@tabler/core/dist/css/tabler.min.css',
-  'htmx.js': 'htmx.org/dist/htmx.min.js',
-  'htmx-sse.js': 'htmx.org/dist/ext/hx-sse.min.js',
-} as const;
+/**
+ * Of packages, only the files that pages use. htmx and its extension are one: as a file of its own the extension may
+ * arrive after htmx has begun with the page, and would never see it.
+ */
+const PACKAGED: Readonly<Record<string, readonly string[]>> = {
+  'tabler.css': ['@tabler/core/dist/css/tabler.min.css'],
+  'htmx.js': ['htmx.org/dist/htmx.min.js', 'htmx.org/dist/ext/hx-sse.min.js'],
+};
 
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
@@ -39,9 +41,10 @@ export class Assets {
   async load(): Promise<void> {
     const { resolve } = createRequire(join(import.meta.dirname, 'assets.js'));
     for (const name of await readdir(PUBLIC)) await this.add(name, await readFile(join(PUBLIC, name)));
-    for (const [name, path] of Object.entries(PACKAGED)) {
-      const source = await readFile(resolve(path), 'utf8');
-      await this.add(name, Buffer.from(source.replace(/\n\/[/*]# sourceMappingURL=.*/, '')));
+    for (const [name, paths] of Object.entries(PACKAGED)) {
+      const sources = await Promise.all(paths.map((path) => readFile(resolve(path), 'utf8')));
+      const bare = sources.map((source) => source.replace(/\n\/[/*]# sourceMappingURL=.*/, ''));
+      await this.add(name, Buffer.from(bare.join('\n')));
     }
     const tabler = this.assets.get('tabler.css')?.body.toString() ?? '';
     await this.add('tabler-dark.css', Buffer.from(darkTheme(tabler)));

@@ -75,3 +75,27 @@ for (const form of document.querySelectorAll('form[data-upload]')) {
     request.send(new FormData(form));
   });
 }
+
+/*
+ * How an import gets on comes by server-sent events: `progress` and `status`, on which htmx fetches what has changed.
+ * While none come through (a proxy that keeps them to itself, a server that is starting again), it is asked for.
+ */
+const ASK_EVERY_MS = 2000;
+let isTold = false;
+
+document.addEventListener('htmx:sse:before:connection', (event) => {
+  // What has ended has nothing more to say: it is not connected to again.
+  if (event.detail.connection.lastEventId === 'end') event.preventDefault();
+});
+document.addEventListener('htmx:sse:after:message', () => {
+  isTold = true;
+});
+for (const failure of ['htmx:sse:error', 'htmx:error']) {
+  document.addEventListener(failure, ({ target }) => {
+    if (target.id === 'stream') isTold = false;
+  });
+}
+setInterval(() => {
+  const stream = document.getElementById('stream');
+  if (!isTold && !document.hidden) stream?.dispatchEvent(new Event('status'));
+}, ASK_EVERY_MS);

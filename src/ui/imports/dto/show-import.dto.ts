@@ -1,4 +1,5 @@
 import { IsIn, IsOptional, MaxLength } from 'class-validator';
+import { BATCH_STATUSES, type BatchStatus } from '../../../import-queue/batch-state.js';
 import { RECORD_STATUSES, type RecordStatus } from '../../../import-queue/record-status.js';
 
 /** `refused`: failed, invalid and unknown together. */
@@ -23,4 +24,10 @@ export class ShowImportDto {
   @IsOptional()
   @MaxLength(200, { message: 'after must come from the link to the next page' })
   after?: string;
+}
+
+/** The same, for a page that was made when the batch had the status `was`. */
+export class FollowImportDto extends ShowImportDto {
+  @IsIn(BATCH_STATUSES, { message: `was must be one of ${BATCH_STATUSES.join(', ')}` })
+  was!: BatchStatus;
 }
