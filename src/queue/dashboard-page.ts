@@ -4,14 +4,17 @@ import type { Request, Response } from 'express';
 
 /** bull-board's page, without what it asks of others: it wants its fonts from Google, and no option says otherwise. */
 export class DashboardPage extends ExpressAdapter {
-  override setEntryRoute({ method, route, handler }: AppViewRoute): this {
-    this.app[method](route, (_request: Request, response: Response, next: (error: unknown) => void) => {
-      const { name, params } = handler({ basePath: this.basePath, uiConfig: this.uiConfig });
-      response.render(name, params, (error: Error | null, html: string) => {
-        if (error === null) response.send(withoutForeignLinks(html));
-        else next(error);
-      });
-    });
+  override setEntryRoute(page: AppViewRoute): this {
+    this.app[page.method](
+      page.route,
+      (_request: Request, response: Response, next: (error: unknown) => void) => {
+        const { name, params } = page.handler({ basePath: this.basePath, uiConfig: this.uiConfig });
+        response.render(name, params, (error: Error | null, html: string) => {
+          if (error === null) response.send(withoutForeignLinks(html));
+          else next(error);
+        });
+      },
+    );
     return this;
   }
 }

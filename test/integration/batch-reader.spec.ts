@@ -113,6 +113,7 @@ describe('reading one batch', () => {
     const child = await storeBatch(client, importProcessId, {
       status: 'queued',
       retryOf: parent,
+      creationPath: 'IMPORT_QUEUE_RETRY',
       records: [],
     });
     expect((await reader.get(parent)).links.retryFailed).toBeUndefined();
