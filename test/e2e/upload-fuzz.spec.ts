@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { examine } from '../../src/doctor/examine.js';
@@ -13,13 +14,16 @@ const SECONDS = Number(process.env.FUZZ_SECONDS ?? 45);
 /** Larger files make fewer runs, and no other ways through the code. */
 const LARGEST = 64 * 1024;
 
+/** An answer that does not come is none of those that are documented. */
+const ANSWERED_WITHIN_MS = 15_000;
+
 const COMPRESS = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync };
 /** Every answer of Uploads to a file and its parameters that is documented. */
 const DOCUMENTED: Readonly<Record<number, readonly string[]>> = {
   202: ['accepted'],
   400: [
     ...['empty_body', 'malformed_csv', 'malformed_json_lines', 'undecodable_text', 'undecodable_body'],
-    ...['duplicate_columns', 'invalid_parameter', 'malformed_multipart', 'file_missing'],
+    ...['duplicate_columns', 'invalid_parameter', 'malformed_multipart', 'file_missing', 'unexpected_file'],
   ],
   413: ['body_too_large', 'line_too_long', 'too_many_records', 'decompression_ratio_exceeded'],
   415: ['spreadsheet_not_supported', 'not_a_text_file', 'unsupported_content_encoding'],
@@ -54,6 +58,21 @@ describeWithCorpora('Uploads, sent third-party CSV files and mutations of them',
                 (SELECT count(*)::integer FROM import_queue_preview) AS previews`,
       )
     ).rows[0] as Record<string, number>;
+
+  /** Break it: in `unexpectedFile`, take the name for one that is always there (the process ends). */
+  it('refuses a file part without a name', async () => {
+    const before = await stored();
+    const answer = await client.call(
+      'POST',
+      `/API/WorkflowImportQueue/Uploads?fileName=f.csv&importProcessId=${importProcessId}`,
+      {
+        body: '--fuzz\r\ncontent-disposition: form-data; filename="f.csv"\r\n\r\n:UniqueId,First Name\r\n1,Ada\r\n--fuzz--\r\n',
+        headers: { 'content-type': 'multipart/form-data; boundary=fuzz' },
+      },
+    );
+    expect([answer.status, answer.body.code]).toEqual([400, 'unexpected_file']);
+    expect(await stored()).toEqual(before);
+  });
 
   /**
    * Break it: in `readMapping`, let what JSON.parse throws through; in `UploadReader`, begin the transaction and
@@ -205,7 +224,15 @@ describeWithCorpora('Uploads, sent third-party CSV files and mutations of them',
       if (random() < 0.1) body = mutate(body);
 
       const before = await stored();
-      const answer = await send(body, query, packed);
+      const answer = await Promise.race([
+        send(body, query, packed),
+        delay(ANSWERED_WITHIN_MS, null, { ref: false }),
+      ]);
+      if (answer === null) {
+        throw new Error(
+          `run ${run} of seed ${SEED}: no answer to ${JSON.stringify([query, packed])} ${body.toString('base64').slice(0, 4_000)}`,
+        );
+      }
       const code: string = answer.body?.code ?? 'accepted';
       const told = `run ${run} of seed ${SEED}: ${answer.status} ${code} ${JSON.stringify([query, fields, packed])} ${body.toString('base64').slice(0, 2_000)}`;
       if (DOCUMENTED[answer.status]?.includes(code) !== true) throw new Error(told);

@@ -40,7 +40,7 @@ export function openMultipartFile(request: IncomingMessage): Promise<MultipartFi
         fail(damaged('the field mapping must stand before the file'));
       fields.set(name, value);
     });
-    parser.on('file', (name: string, stream: Readable, fileName?: string) => {
+    parser.on('file', (name: string | undefined, stream: Readable, fileName?: string) => {
       stream.on('error', fail);
       if (name !== 'file' || file !== undefined) {
         stream.resume();
@@ -90,7 +90,8 @@ function noFile(): DomainError {
   );
 }
 
-function unexpectedFile(name: string): DomainError {
+/** @param name `undefined` for a part that has a file name, and no name: what busboy's own types do not say */
+function unexpectedFile(name = ''): DomainError {
   return new DomainError(
     400,
     'unexpected_file',
