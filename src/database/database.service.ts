@@ -17,8 +17,12 @@ export class DatabaseService implements Sql {
   /** Commits what the work did when it answers, rolls all of it back when it throws. */
   async transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
     const runner = this.dataSource.createQueryRunner();
+    let client: PoolClient | undefined;
+    let isLost = false;
+    const noteLoss = () => (isLost = true);
     try {
-      const client = (await runner.connect()) as PoolClient;
+      client = (await runner.connect()) as PoolClient;
+      client.on('error', noteLoss).on('end', noteLoss);
       await runner.startTransaction();
       const result = await work(new PgTransaction(client, runner.manager));
       await runner.commitTransaction();
@@ -26,8 +30,9 @@ export class DatabaseService implements Sql {
     } catch (error) {
       // A broken connection cannot roll back, and need not: the server has done so.
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
-      throw error;
+      throw isLost && isStreamFault(error) ? new LostConnectionError(error) : error;
     } finally {
+      client?.off('error', noteLoss).off('end', noteLoss);
       await runner.release();
     }
   }
@@ -41,4 +46,22 @@ export class DatabaseService implements Sql {
       await runner.release();
     }
   }
+}
+
+/** The connection was lost, and what was written to it did not hear why. */
+class LostConnectionError extends Error {
+  override readonly name = 'LostConnectionError';
+  /** SQLSTATE `connection_failure`. */
+  readonly code = '08006';
+
+  constructor(cause: unknown) {
+    super('the connection terminated', { cause });
+  }
+}
+
+/** What a COPY says that is written to after its connection is gone: the stream forgets its own error. */
+function isStreamFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return error instanceof TypeError || code.startsWith('ERR_STREAM');
 }
