@@ -57,7 +57,9 @@ for (let round = 1; round <= rounds; round += 1) {
 const of = (name: string): number => median(rates[name] ?? []);
 console.log(
   `median of ${rounds}: create ${of('create')}/s; set-based psql ${of('psql')}/s, ratio ${(of('create') / of('psql')).toFixed(2)}; ` +
-    `job per record ${of('job per record')}/s, ratio ${(of('create') / of('job per record')).toFixed(1)}; ` +
+    (recordsOneByOne > 0
+      ? `job per record ${of('job per record')}/s, ratio ${(of('create') / of('job per record')).toFixed(1)}; `
+      : '') +
     `unchanged ${of('unchanged')}/s, ratio to create ${(of('unchanged') / of('create')).toFixed(2)}; update ${of('update')}/s`,
 );
 for (const file of [path, changed]) rmSync(file, { force: true });

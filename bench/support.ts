@@ -246,5 +246,9 @@ export function post(service: Service, importProcessId: number, path: string): P
   });
 }
 
-export const median = (numbers: number[]): number =>
-  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+/** Of an even number of values, what lies in the middle of the two in the middle. */
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.floor(sorted.length / 2)]];
+  return low === undefined || high === undefined ? NaN : (low + high) / 2;
+}

@@ -5,6 +5,7 @@ import { INVARIANTS } from '../../src/doctor/invariants.js';
 import { corpus, describeWithCorpora } from '../support/corpora.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
+import { seeded } from '../support/seeded.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 /** FUZZ_RUNS and FUZZ_SEED: more of it, or the same again. */
@@ -129,14 +130,3 @@ describeWithCorpora('CreateBatch, sent third-party cases and mutations of them',
     await eventually(async () => (await examine(sql, INVARIANTS)).length === 0, 'every invariant to hold');
   });
 });
-
-/** mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}

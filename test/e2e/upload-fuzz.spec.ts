@@ -5,6 +5,7 @@ import { examine } from '../../src/doctor/examine.js';
 import { INVARIANTS } from '../../src/doctor/invariants.js';
 import { corpus, describeWithCorpora } from '../support/corpora.js';
 import { ImportClient, type Answer } from '../support/import-client.js';
+import { seeded } from '../support/seeded.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 /** FUZZ_RUNS and FUZZ_SEED: more of it, or the same again. It ends after FUZZ_SECONDS in any case. */
@@ -257,14 +258,3 @@ describeWithCorpora('Uploads, sent third-party CSV files and mutations of them',
     expect((await examine(sql, INVARIANTS)).map((found) => [found.invariant.code, found.rows])).toEqual([]);
   });
 });
-
-/** mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
