@@ -18,8 +18,11 @@ const SET_BASED_SQL = [
      SELECT 1, ':Email', lower(attributes ->> ':Email'), 0, id FROM work ORDER BY 3`,
   `INSERT INTO workflow_log (workflow_instance_id, workflow_import_queue_batch_id, line_number, action, actor, changes)
      SELECT id, 1, line, 'Grant', 'bench',
-            (SELECT jsonb_object_agg(key, jsonb_build_array(NULL, value)) FROM jsonb_each(attributes))
-            || '{":WorkflowStatus": [null, "completed_successfully"], ":WorkflowStep": [null, "Application"]}'
+            (SELECT json_object_agg(key, json_build_array(NULL, value))
+               FROM (SELECT * FROM jsonb_each(attributes)
+                      UNION ALL
+                     VALUES (':WorkflowStatus', '"completed_successfully"'::jsonb), (':WorkflowStep', '"Application"')
+                    ) AS changed (key, value))
        FROM work`,
   `UPDATE import_queue_record r
       SET status = 'succeeded', operation = 'created', reference = work.id::text, attempts = r.attempts + 1

@@ -6,6 +6,7 @@ import { AddUsersAndSessions1764400000000 } from './migrations/1764400000000-add
 import { AddRetention1764500000000 } from './migrations/1764500000000-add-retention.js';
 import { StoreHashesUncompressed1764600000000 } from './migrations/1764600000000-store-hashes-uncompressed.js';
 import { AddResends1764700000000 } from './migrations/1764700000000-add-resends.js';
+import { KeepLogAsWritten1764800000000 } from './migrations/1764800000000-keep-log-as-written.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   AddRetention1764500000000,
   StoreHashesUncompressed1764600000000,
   AddResends1764700000000,
+  KeepLogAsWritten1764800000000,
 ];

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import type { PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { EntityManager } from 'typeorm';
+import { copyTogether, type CopyRows } from './copy/copy-together.js';
 import type { Rows, Transaction } from './transaction.js';
 
 /** A transaction on one pooled connection. `DatabaseService.transaction` opens and ends it. */
@@ -28,6 +29,10 @@ export class PgTransaction implements Transaction {
 
   copyFrom(text: string): Writable {
     return this.client.query(copyFrom(text));
+  }
+
+  copyTogether(tables: readonly CopyRows[]): Promise<void> {
+    return copyTogether(this.client, tables);
   }
 
   async savepoint<Result>(work: () => Promise<Result>): Promise<Result> {

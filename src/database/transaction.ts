@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { EntityManager } from 'typeorm';
+import type { CopyRows } from './copy/copy-together.js';
 
 export interface Rows<Row> {
   rows: Row[];
@@ -21,6 +22,8 @@ export interface Transaction extends Sql {
   readonly manager: EntityManager;
   /** Starts `COPY … FROM STDIN`; end the stream and await its `finish` before the next statement. */
   copyFrom(text: string): Writable;
+  /** Writes the rows of several tables, in their order, in one round trip. */
+  copyTogether(tables: readonly CopyRows[]): Promise<void>;
   /** Runs the work inside a savepoint; an error undoes just that work and is thrown on. */
   savepoint<Result>(work: () => Promise<Result>): Promise<Result>;
 }

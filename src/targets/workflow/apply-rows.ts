@@ -7,6 +7,7 @@ import type { ImportRecord, RecordOutcome } from '../target.js';
 import { findMatches } from './find-matches.js';
 import { refusedByDatabase } from './refused-by-database.js';
 import { resolveRows, type ResolutionRules, type ResolvedRow } from './resolve-rows.js';
+import { allocateInstanceIds } from './sql/allocate-instance-ids.js';
 import { selectNow } from './sql/select-now.js';
 import { prepareEffects, writeEffects, type EffectOrigin, type PreparedEffects } from './write-effects.js';
 
@@ -73,13 +74,14 @@ export class RowApplication {
     const { transaction, compiled, chosenId } = this.context;
     const { rows, refused } = readRows(records, compiled);
     if (rows.length === 0) return { outcomes: refused, effects: null };
+    this.rules ??= rulesOf(compiled, await selectNow(transaction));
     const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
       chosenId,
       mayCreate: compiled.configuration.onNoMatch === 'create',
     });
-    this.rules ??= rulesOf(compiled, await selectNow(transaction));
     const resolution = resolveRows(rows, matches, this.rules, chosen);
-    const effects = await prepareEffects(resolution, this.context, this.rules.now);
+    const ids = await allocateInstanceIds(transaction, resolution.created.length);
+    const effects = prepareEffects(resolution, this.context, this.rules.now, ids);
     return { outcomes: [...refused, ...resolution.rows.map(toOutcome)], effects };
   }
 }

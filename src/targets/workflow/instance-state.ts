@@ -99,7 +99,7 @@ export class InstanceState {
   private setValues({ values }: ParsedRow, newIdentifiers: readonly IdentifierValue[]): Changes {
     const changes: Changes = [];
     for (const { name, written } of newIdentifiers) this.setValue(name, written, changes);
-    for (const [name, value] of values) this.setValue(name, value, changes);
+    for (const { name, value } of values) this.setValue(name, value, changes);
     return changes;
   }
 
@@ -140,6 +140,12 @@ export class InstanceState {
     note(changes, STEP_CHANGE, this.step, step);
     this.step = step;
   }
+}
+
+/** @throws Error for an instance that is to be created and was given no id yet */
+export function idOf({ id }: InstanceState): number {
+  if (id === undefined) throw new Error('an instance was given no id');
+  return id;
 }
 
 /** Several changes of one name within a record are one, from what was first to what is last; or none. */

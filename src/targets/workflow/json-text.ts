@@ -12,23 +12,23 @@ const PLAIN = /^[^"\\\u0000-\u001f\ud800-\udfff]*$/;
  * `JSON.stringify`, takes several times as long.
  */
 export function attributesText(attributes: ReadonlyMap<string, JsonValue>): string {
-  const parts: string[] = [];
-  for (const [name, value] of attributes) parts.push(quoted(name), valueText(value), ',');
-  return inBraces(parts);
+  let members = '';
+  for (const [name, value] of attributes)
+    members += `${separator(members)}${quoted(name)}${valueText(value)}`;
+  return `{${members}}`;
 }
 
 /** `{"First Name":[before,after],…}` */
 export function changesText(changes: Changes): string {
-  const parts: string[] = [];
+  let members = '';
   for (const { name, before, after } of changes) {
-    parts.push(quoted(name), '[', valueText(before), ',', valueText(after), '],');
+    members += `${separator(members)}${quoted(name)}[${valueText(before)},${valueText(after)}]`;
   }
-  return inBraces(parts);
+  return `{${members}}`;
 }
 
-/** Joined at once: a text that grows by `+` is a tree of its parts, which is thousands of objects to a chunk. */
-function inBraces(parts: string[]): string {
-  return parts.length === 0 ? '{}' : `{${parts.join('').slice(0, -1)}}`;
+function separator(before: string): string {
+  return before === '' ? '' : ',';
 }
 
 /** A JSON text as a field of COPY text: its line ends and tabs are escaped already, in JSON's own way. */

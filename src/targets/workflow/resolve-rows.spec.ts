@@ -31,7 +31,7 @@ const rowsOf = (...texts: RowText[]): ParsedRow[] =>
         written: identifiers[key]!,
         unique: key === 'uid' || key === 'email',
       })),
-    values: new Map(Object.entries(values)),
+    values: Object.entries(values).map(([name, value]) => ({ name, value })),
   }));
 
 const fold = (name: string, written: string) => (name === ':Email' ? written.toLowerCase() : written);

@@ -16,6 +16,6 @@ export class WorkflowLogEntity {
   @Column('text') action!: string;
   @Column('text') actor!: string;
   /** By attribute: value before and after; only what changed. */
-  @Column('jsonb') changes!: Record<string, [JsonValue, JsonValue]>;
+  @Column('json') changes!: Record<string, [JsonValue, JsonValue]>;
   @Column('timestamptz', { name: 'logged_at', default: () => 'now()' }) loggedAt!: Date;
 }

@@ -10,26 +10,27 @@ describe('a row of a workflow import', () => {
       Level: null,
     });
     expect(row).toMatchObject({ line: 3, action: { id: 11, name: 'Grant', step: 'Import' } });
-    expect([...row.values]).toEqual([
-      ['First Name', 'Ada'],
-      ['Born', '1815-12-10'],
-      ['Hours', 7.5],
-      ['Level', null],
+    expect(row.values).toEqual([
+      { name: 'First Name', value: 'Ada' },
+      { name: 'Born', value: '1815-12-10' },
+      { name: 'Hours', value: 7.5 },
+      { name: 'Level', value: null },
     ]);
   });
 
   it('clears what is empty and leaves what is absent', () => {
-    expect([...parsed({ 'First Name': 'Ada', Born: '', Hours: null }).values]).toEqual([
-      ['First Name', 'Ada'],
-      ['Born', null],
-      ['Hours', null],
+    expect(parsed({ 'First Name': 'Ada', Born: '', Hours: null }).values).toEqual([
+      { name: 'First Name', value: 'Ada' },
+      { name: 'Born', value: null },
+      { name: 'Hours', value: null },
     ]);
   });
 
   it('keeps numbers that JSON.parse would change', () => {
-    expect(parsed('{"First Name":"Ada","Hours":0.30000000000000001}').values.get('Hours')).toBe(
-      '0.30000000000000001',
-    );
+    expect(parsed('{"First Name":"Ada","Hours":0.30000000000000001}').values).toContainEqual({
+      name: 'Hours',
+      value: '0.30000000000000001',
+    });
   });
 
   describe('is found by its identifiers', () => {

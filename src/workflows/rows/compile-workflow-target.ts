@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../common/json.js';
+import type { JsonObject } from '../../common/json.js';
 import { compileJsonSchema } from '../../common/json-schema.js';
 import type { RecordError } from '../../targets/target.js';
 import { compileEffects } from '../behaviors/action-effects.js';
@@ -7,7 +7,7 @@ import { ActionChoice } from './action-choice.js';
 import { planActions } from './action-plan.js';
 import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
 import { IdentifierReader } from './identifier-reader.js';
-import type { IdentifierValue } from './parsed-row.js';
+import type { IdentifierValue, InputValue } from './parsed-row.js';
 import { rowColumns } from './row-columns.js';
 import { keptPointer, quoted, rowError } from './row-errors.js';
 import { readRow, type ReadRow } from './row-reader.js';
@@ -39,7 +39,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
   const read = (
     row: JsonObject,
     raw: string,
-    values: Map<string, JsonValue> | null,
+    values: InputValue[] | null,
   ): ReadRow | { error: RecordError } => {
     const result = readRow(row, raw, choice, values);
     if (result.error !== null) return result;
@@ -69,7 +69,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
     },
 
     parseRow({ line, payload }) {
-      const values = new Map<string, JsonValue>();
+      const values: InputValue[] = [];
       const result = read(JSON.parse(payload) as JsonObject, payload, values);
       if (result.error !== null) return { error: result.error };
       const identifiers: IdentifierValue[] = [];

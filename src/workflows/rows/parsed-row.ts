@@ -14,6 +14,12 @@ export interface IdentifierValue {
   unique: boolean;
 }
 
+/** What a row says of one input. */
+export interface InputValue {
+  name: string;
+  value: JsonValue;
+}
+
 /** An action and the step it stands in. */
 export interface StepAction extends ActionDefinition {
   step: string;
@@ -31,7 +37,7 @@ export interface ParsedRow {
    * mean the same value exactly if these are deeply equal. A Numeric is a number, or a decimal string where a
    * number would not hold it.
    */
-  values: ReadonlyMap<string, JsonValue>;
+  values: readonly InputValue[];
 }
 
 export type RowResult = { row: ParsedRow; error?: undefined } | { row?: undefined; error: RecordError };

@@ -3,6 +3,7 @@ import { isUnnamedColumn } from '../../common/unnamed-column.js';
 import type { RecordError } from '../../targets/target.js';
 import type { ActionChoice } from './action-choice.js';
 import type { ActionPlan, InputColumn } from './action-plan.js';
+import type { InputValue } from './parsed-row.js';
 import { columnError, quoted, shortened, shown } from './row-errors.js';
 import { RowSource } from './row-source.js';
 import { ValueError } from './values/value-error.js';
@@ -23,7 +24,7 @@ export function readRow(
   row: JsonObject,
   raw: string,
   choice: ActionChoice,
-  values: Map<string, JsonValue> | null,
+  values: InputValue[] | null,
 ): ReadRow | { error: RecordError } {
   const chosen = choice.choose(row);
   if (chosen.error !== undefined) return chosen;
@@ -45,7 +46,7 @@ export function readRow(
         if (parsed === null) return { error: missing(column) };
         requiredSeen += 1;
       }
-      values?.set(name, parsed);
+      values?.push({ name, value: parsed });
     } else if (column.kind === 'identifier') {
       const text = column.reader.read(value, source);
       if (typeof text !== 'string') return { error: describe(text, name, value, source) };

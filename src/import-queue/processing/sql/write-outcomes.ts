@@ -1,6 +1,6 @@
 import { integerArray, textArray } from '../../../database/array-literal.js';
 import type { Transaction } from '../../../database/transaction.js';
-import type { RecordOutcome } from '../../../targets/target.js';
+import type { RecordError, RecordOutcome } from '../../../targets/target.js';
 import { storableText } from '../storable-text.js';
 
 /**
@@ -15,7 +15,8 @@ export async function writeOutcomes(
   outcomes: readonly RecordOutcome[],
 ): Promise<void> {
   const lines = outcomes.map(({ line }) => line);
-  const errors = outcomes.map((outcome) => (outcome.status === 'failed' ? outcome.error : null));
+  // Without a failure they stay empty: PostgreSQL fills the shorter lists up with NULL.
+  const errors = outcomes.some(({ status }) => status === 'failed') ? outcomes.map(errorOf) : [];
   const { rowCount } = await transaction.query(
     `UPDATE import_queue_record r
         SET status = o.status, operation = o.operation, reference = o.reference, error_code = o.error_code,
@@ -42,4 +43,8 @@ export async function writeOutcomes(
       `${outcomes.length} outcomes were to be written, but only ${rowCount} records were pending`,
     );
   }
+}
+
+function errorOf(outcome: RecordOutcome): RecordError | null {
+  return outcome.status === 'failed' ? outcome.error : null;
 }

@@ -1,6 +1,7 @@
+import type { CopyRows } from '../../../database/copy/copy-together.js';
 import { COPY_NULL, copyField } from '../../../database/copy/copy-text.js';
 import type { BehaviorKind, BehaviorStatus } from '../../../workflows/entities/behavior-outbox.entity.js';
-import { rowsToCopy, type CopyRows } from './copy-rows.js';
+import { rowsToCopy } from './rows-to-copy.js';
 
 export interface BehaviorRow {
   instanceId: number;

@@ -1,16 +1,14 @@
+import type { CopyRows } from '../../../database/copy/copy-together.js';
 import { copyField } from '../../../database/copy/copy-text.js';
-import type { InstanceState } from '../instance-state.js';
+import { idOf, type InstanceState } from '../instance-state.js';
 import { attributesText, copyJson } from '../json-text.js';
-import { rowsToCopy, type CopyRows } from './copy-rows.js';
+import { rowsToCopy } from './rows-to-copy.js';
 
-/** An instance that has its id. */
-export type IdentifiedInstance = Pick<InstanceState, 'status' | 'step' | 'attributes'> & { id: number };
-
-export function instancesToInsert(workflowId: number, instances: readonly IdentifiedInstance[]): CopyRows {
+export function instancesToInsert(workflowId: number, instances: readonly InstanceState[]): CopyRows {
   return rowsToCopy(
     'workflow_instance (workflow_instance_id, workflow_id, status, step, attributes)',
     instances,
-    ({ id, status, step, attributes }) =>
-      `${id}\t${workflowId}\t${status}\t${copyField(step)}\t${copyJson(attributesText(attributes))}`,
+    (instance) =>
+      `${idOf(instance)}\t${workflowId}\t${instance.status}\t${copyField(instance.step)}\t${copyJson(attributesText(instance.attributes))}`,
   );
 }

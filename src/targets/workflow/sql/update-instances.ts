@@ -1,15 +1,15 @@
 import { integerArray, textArray } from '../../../database/array-literal.js';
 import type { Transaction } from '../../../database/transaction.js';
+import { idOf, type InstanceState } from '../instance-state.js';
 import { attributesText } from '../json-text.js';
-import type { IdentifiedInstance } from './insert-instances.js';
 
 /** What instances become, as parameters of the statement; `null` if there are none. */
 export type InstanceUpdate = readonly string[] | null;
 
-export function instancesToUpdate(instances: readonly IdentifiedInstance[]): InstanceUpdate {
+export function instancesToUpdate(instances: readonly InstanceState[]): InstanceUpdate {
   if (instances.length === 0) return null;
   return [
-    integerArray(instances.map(({ id }) => id)),
+    integerArray(instances.map(idOf)),
     textArray(instances.map(({ status }) => status)),
     textArray(instances.map(({ step }) => step)),
     // JSON has no line ends of its own: joined by them, its many quotes need no escapes.
