@@ -62,6 +62,12 @@ export interface ChunkContext<Compiled extends CompiledTarget = CompiledTarget> 
   compiled: Compiled;
   /** Who started the batch; ends up in the log of what was changed. */
   actor: string;
+  /**
+   * Says what else records turned out to be about (for a workflow: the other identifiers of the instances they found),
+   * before anything is written. @throws when an earlier chunk of the batch, not done yet, has one of these ordering
+   * keys: let it pass, the chunk will be processed after that one.
+   */
+  keepOrder(orderingKeys: readonly string[]): void;
   /** Effects, outcomes and the chunk's `done` commit together: everything is written through this. */
   transaction: Transaction;
 }

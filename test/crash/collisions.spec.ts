@@ -73,8 +73,8 @@ describe('eight workers', () => {
   }
 
   /**
-   * Break it: in `lockInstances`, leave out FOR UPDATE (updates are lost); in `blockerOf`, answer null (lines of one
-   * batch overtake each other).
+   * Break it: in `lockInstances`, leave out FOR UPDATE (updates are lost); in `blockerOf`, answer null, or in `RowApplication.prepare`, leave out
+   * `keepOrder` (lines of one batch overtake each other).
    */
   it(`do ${BATCHES} batches about the same ${MEMBERS} members at once: no update is lost, nothing is there twice, lines keep their order`, async () => {
     const random = seededRandom('collisions');
@@ -168,20 +168,15 @@ const LOST_UPDATES = `
    WHERE before IS DISTINCT FROM left_by_former OR is_last AND note IS DISTINCT FROM after
    LIMIT 5`;
 
-/**
- * Lines that had their effect on an instance after a later line of their batch, with which they share an identifier.
- * Without one, lines have no order among each other (docs/adr/0021).
- */
+/** Lines that had their effect on an instance after a later line of their batch. */
 const OVERTAKEN_LINES = `
   WITH effect AS (
-    SELECT l.workflow_instance_id AS id, l.workflow_import_queue_batch_id AS batch, l.workflow_log_id AS entry,
-           l.line_number AS line, r.payload::jsonb ->> ':UniqueId' AS unique_id,
-           lower(r.payload::jsonb ->> ':Email') AS email
-      FROM workflow_log l JOIN import_queue_record r USING (workflow_import_queue_batch_id, line_number))
+    SELECT workflow_instance_id AS id, workflow_import_queue_batch_id AS batch, workflow_log_id AS entry,
+           line_number AS line
+      FROM workflow_log)
   SELECT later.id, later.batch, later.line AS "was before", earlier.line
     FROM effect later
     JOIN effect earlier ON earlier.id = later.id AND earlier.batch = later.batch AND earlier.line < later.line
-                       AND (earlier.unique_id = later.unique_id OR earlier.email = later.email)
    WHERE earlier.entry > later.entry
    LIMIT 5`;
 

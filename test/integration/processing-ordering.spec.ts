@@ -1,3 +1,4 @@
+import { orderingHash } from '../../src/import-queue/intake/ordering-keys.js';
 import { chunksOf, ProcessingBench } from '../support/processing-bench.js';
 
 describe('records of one batch that concern the same thing', () => {
@@ -44,6 +45,66 @@ describe('records of one batch that concern the same thing', () => {
     await runner.run({ batchId, chunkNumber: 1 });
     target.during = async () => undefined;
     expect(await bench.chunkStates(batchId)).toEqual(['done', 'queued']);
+  });
+
+  describe('as comes out only while they are processed', () => {
+    const toldLate = async (...earlier: string[][]): Promise<number> => {
+      const batchId = await bench.storeBatch({
+        chunks: [
+          ...earlier.map((keys) => ({ payloads: ['{}'], orderingKeys: keys.map(orderingHash) })),
+          { payloads: ['{}'], orderingKeys: [orderingHash('own')] },
+        ],
+      });
+      const { scheduler, target } = bench.worker;
+      target.during = async ({ chunkNumber, keepOrder }) => {
+        if (chunkNumber === earlier.length + 1) keepOrder(['nobody', 'late']);
+      };
+      await scheduler.fill(batchId);
+      return batchId;
+    };
+    afterEach(() => (bench.worker.target.during = async () => undefined));
+
+    it('wait for the nearest chunk that is about it, and leave nothing behind meanwhile', async () => {
+      const { runner } = bench.worker;
+      const batchId = await toldLate(['late'], ['late'], ['other']);
+      await expect(runner.run({ batchId, chunkNumber: 4 })).resolves.toBe('handed-back');
+      expect((await bench.chunks(batchId))[3]).toMatchObject({
+        state: 'pending',
+        blocked_by: 2,
+        attempts: 0,
+        last_error: null,
+      });
+      expect(await bench.effects(batchId)).toEqual([]);
+
+      for (const chunkNumber of [1, 2, 4, 3]) {
+        await expect(runner.run({ batchId, chunkNumber })).resolves.toBe('done');
+      }
+      expect(await bench.effects(batchId)).toEqual([1, 2, 4, 3]);
+      expect(await bench.status(batchId)).toBe('completed');
+    });
+
+    it('wait for nobody when no earlier chunk is about it', async () => {
+      const batchId = await toldLate(['other']);
+      await expect(bench.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
+    });
+
+    it('wait also where records are tried apart', async () => {
+      const { runner } = bench.worker;
+      const batchId = await toldLate(['late']);
+      await bench.sql.query(
+        `UPDATE import_queue_chunk SET attempts = 5 WHERE workflow_import_queue_batch_id = $1 AND chunk_number = 2`,
+        [batchId],
+      );
+      await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
+      expect((await bench.chunks(batchId))[1]).toMatchObject({
+        state: 'pending',
+        blocked_by: 1,
+        attempts: 5,
+      });
+      await runner.run({ batchId, chunkNumber: 1 });
+      await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
+      expect(await bench.effects(batchId)).toEqual([1, 2]);
+    });
   });
 
   it('of an ordered import process wait whatever they concern', async () => {

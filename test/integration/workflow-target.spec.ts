@@ -210,6 +210,36 @@ describe('records of a workflow import', () => {
     expect(told(outcomes)).toEqual(['1 rejected not_a_number', '2 created 1']);
   });
 
+  it('say by what else the instances they found are known, in the form those are found by', async () => {
+    await bench.process([
+      { ':UniqueId': 'M-1', ':Email': 'Ada@Example.org', ':Team': 'T' },
+      { ':UniqueId': 'M-2' },
+      { ':UniqueId': 'M-3', ':Email': 'eve@example.org' },
+    ]);
+    const told: string[][] = [];
+    await bench.process(
+      [
+        { ':UniqueId': 'M-1', Name: 'A' },
+        { ':UniqueId': 'M-2' },
+        { ':UniqueId': 'M-3', ':Email': 'EVE@example.org' },
+        { ':UniqueId': 'M-4' },
+      ],
+      { keepOrder: (orderingKeys) => void told.push([...orderingKeys]) },
+    );
+    expect(told).toEqual([[':Email\u0000ada@example.org', ':Team\u0000T']]);
+  });
+
+  it('write nothing when an earlier chunk goes first', async () => {
+    await bench.process([{ ':UniqueId': 'M-1', Name: 'A' }]);
+    const late = bench.process([{ ':UniqueId': 'M-1', Name: 'B' }, { ':UniqueId': 'M-2' }], {
+      keepOrder: () => {
+        throw new Error('not yet');
+      },
+    });
+    await expect(late).rejects.toThrow('not yet');
+    expect(await bench.log()).toHaveLength(1);
+  });
+
   it('share a value that is not unique, until it finds several and becomes ambiguous', async () => {
     expect(
       told(

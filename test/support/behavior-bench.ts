@@ -98,7 +98,8 @@ export class BehaviorBench {
     const records = rows.map((row, index) => ({ line: index + 1, payload: JSON.stringify(row) }));
     const { batchId } = this;
     return this.database.transaction(async (transaction) => {
-      const context = { batchId, chunkNumber: 1, compiled, actor: 'test', transaction };
+      const keepOrder = () => undefined;
+      const context = { batchId, chunkNumber: 1, compiled, actor: 'test', transaction, keepOrder };
       const outcomes = await target.process(records, context);
       if (fail) throw new Error('rolled back by the test');
       return outcomes;

@@ -55,6 +55,7 @@ export interface Chunk {
   /** Runs in the chunk's transaction, after its rows were processed. */
   before?: (transaction: Transaction) => Promise<void>;
   after?: (transaction: Transaction) => Promise<void>;
+  keepOrder?: (orderingKeys: readonly string[]) => void;
 }
 
 /** The workflow target on a database of its own. */
@@ -82,7 +83,7 @@ export class WorkflowBench {
 
   /** Processes rows as one chunk in a transaction of its own; lines begin at `firstLine`. */
   async process(rows: readonly JsonObject[], chunk: Chunk = {}): Promise<RecordOutcome[]> {
-    const { configuration, batchId = 1, firstLine = 1, before, after } = chunk;
+    const { configuration, batchId = 1, firstLine = 1, before, after, keepOrder = () => undefined } = chunk;
     const compiled = await this.target.compile({
       target: {
         kind: 'workflow',
@@ -105,6 +106,7 @@ export class WorkflowBench {
         compiled,
         actor: 'api-key:1',
         transaction,
+        keepOrder,
       });
       await after?.(transaction);
       return outcomes.sort((a, b) => a.line - b.line);

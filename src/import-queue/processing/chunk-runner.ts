@@ -8,6 +8,7 @@ import type { ImportRecord } from '../../targets/target.js';
 import { isUnfinished } from '../batch-state.js';
 import type { BatchFinisher } from './batch-finisher.js';
 import type { ChunkScheduler } from './chunk-scheduler.js';
+import { ChunkNotDueError } from './chunk-not-due.error.js';
 import { type ChunkWork, processRecords } from './chunk-work.js';
 import { FaultIsolation } from './fault-isolation.js';
 import { blockerOf } from './ordering.js';
@@ -81,9 +82,19 @@ export class ChunkRunner {
         await this.isolation.process(result.work, result.records);
       }
     } catch (error) {
+      if (error instanceof ChunkNotDueError) return this.giveWay(job, error.earlierChunk);
       await this.noteFault(job, error);
       throw error;
     }
+  }
+
+  /** Only while it was processed came out that an earlier chunk goes first; what it did is rolled back. */
+  private giveWay(job: ChunkJob, earlierChunk: number): Promise<ChunkRun> {
+    return this.database.transaction(async (transaction) => {
+      if ((await lockChunk(transaction, job)) === undefined) return 'not-mine';
+      await handBackChunk(transaction, job, earlierChunk);
+      return 'handed-back';
+    });
   }
 
   /** `null` for a batch whose records are not to be processed any more. */
@@ -148,7 +159,9 @@ export class ChunkRunner {
     const records = await selectPendingRecords(transaction, job.batchId, firstLine, lastLine);
     faultPoint('chunk.after-load');
     if (chunk.attempts >= FAULTS_BEFORE_ISOLATION && records.length > 0) return { work, records };
-    const counts = records.length === 0 ? NO_OUTCOMES : await processRecords(transaction, work, records);
+    const earlier = open.slice(1);
+    const counts =
+      records.length === 0 ? NO_OUTCOMES : await processRecords(transaction, work, records, earlier);
     await writeChunkProgress(transaction, job, counts, true);
     faultPoint('chunk.before-commit');
     return 'done';

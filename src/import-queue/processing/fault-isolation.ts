@@ -1,9 +1,11 @@
 import type { DatabaseService } from '../../database/database.service.js';
 import type { Transaction } from '../../database/transaction.js';
 import type { ImportRecord } from '../../targets/target.js';
+import { ChunkNotDueError } from './chunk-not-due.error.js';
 import { type ChunkWork, processRecords } from './chunk-work.js';
 import { countOutcomes, type OutcomeCounts } from './outcome-counts.js';
 import { lockChunk } from './sql/lock-chunk.js';
+import { selectOpenChunksUpTo } from './sql/select-open-chunks.js';
 import { writeChunkProgress } from './sql/write-chunk-progress.js';
 import { writeOutcomes } from './sql/write-outcomes.js';
 import { isTransientFault } from './transient-fault.js';
@@ -21,14 +23,17 @@ export class FaultIsolation {
 
   /**
    * Answers whether every record has its outcome now; `false` when the chunk was taken, paused or canceled meanwhile.
-   * @throws what is transient
+   * @throws what is transient, and ChunkNotDueError when an earlier chunk goes first
    */
   async process(work: ChunkWork, records: readonly ImportRecord[]): Promise<boolean> {
     if (this.stopped) throw new Error('the worker stops; the rest is done by the next run of the chunk');
     try {
-      return await this.commit(work, (transaction) => processRecords(transaction, work, records));
+      return await this.commit(work, async (transaction) => {
+        const [, ...earlier] = await selectOpenChunksUpTo(transaction, work.job);
+        return processRecords(transaction, work, records, earlier);
+      });
     } catch (error) {
-      if (isTransientFault(error)) throw error;
+      if (isTransientFault(error) || error instanceof ChunkNotDueError) throw error;
       const [record] = records;
       if (records.length === 1 && record !== undefined) return this.fail(work, record, error);
       const half = records.length >> 1;

@@ -1,3 +1,6 @@
+import { OrderingKeys } from '../intake/ordering-keys.js';
+import type { OpenChunk } from './sql/select-open-chunks.js';
+
 const KEY_BYTES = 8;
 
 /** Whether two sorted lists of 8-byte big-endian hashes have one in common. */
@@ -18,14 +21,22 @@ export function haveCommonKey(a: Buffer, b: Buffer): boolean {
  * ones before it, nearest first. Of several the nearest is named: it ends last, and waiting for the farthest would
  * wake a whole row of chunks each time only to be handed back again.
  */
-export function blockerOf(
-  open: readonly { chunkNumber: number; orderingKeys: Buffer | null }[],
-  ordered: boolean,
-): number | null {
+export function blockerOf(open: readonly OpenChunk[], ordered: boolean): number | null {
   const [own, ...earlier] = open;
   if (ordered) return earlier[0]?.chunkNumber ?? null;
-  const keys = own?.orderingKeys;
-  if (!keys) return null;
+  return nearestWith(own?.orderingKeys ?? null, earlier);
+}
+
+/** The nearest of the unfinished chunks before a chunk that has one of these ordering keys, or `null`. */
+export function blockerByKeys(orderingKeys: readonly string[], earlier: readonly OpenChunk[]): number | null {
+  if (earlier.length === 0) return null;
+  const hashes = new OrderingKeys();
+  for (const key of orderingKeys) hashes.add(key);
+  return nearestWith(hashes.take(), earlier);
+}
+
+function nearestWith(keys: Buffer | null, earlier: readonly OpenChunk[]): number | null {
+  if (keys === null) return null;
   const blocker = earlier.find(
     ({ orderingKeys }) => orderingKeys !== null && haveCommonKey(keys, orderingKeys),
   );

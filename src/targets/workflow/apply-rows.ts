@@ -3,8 +3,9 @@ import type { Transaction } from '../../database/transaction.js';
 import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
 import { IdentifierReader } from '../../workflows/rows/identifier-reader.js';
 import type { ParsedRow } from '../../workflows/rows/parsed-row.js';
-import type { ImportRecord, RecordOutcome } from '../target.js';
+import type { ChunkContext, ImportRecord, RecordOutcome } from '../target.js';
 import { findMatches } from './find-matches.js';
+import { otherOrderingKeys } from './other-ordering-keys.js';
 import { refusedByDatabase } from './refused-by-database.js';
 import { resolveRows, type ResolutionRules, type ResolvedRow } from './resolve-rows.js';
 import { allocateInstanceIds } from './sql/allocate-instance-ids.js';
@@ -20,6 +21,8 @@ export interface ApplicationContext extends EffectOrigin {
   compiled: CompiledWorkflowTarget;
   /** The only instance that the records may be about. */
   chosenId?: number;
+  /** As in `ChunkContext`; records of no batch have no order to keep. */
+  keepOrder?: ChunkContext['keepOrder'];
 }
 
 /** Performs records of one chunk, in line order and set-based, inside the chunk's transaction. */
@@ -79,6 +82,7 @@ export class RowApplication {
       chosenId,
       mayCreate: compiled.configuration.onNoMatch === 'create',
     });
+    this.context.keepOrder?.(otherOrderingKeys(matches, this.rules.fold, compiled.definition));
     const resolution = resolveRows(rows, matches, this.rules, chosen);
     const ids = await allocateInstanceIds(transaction, resolution.created.length);
     const effects = prepareEffects(resolution, this.context, this.rules.now, ids);

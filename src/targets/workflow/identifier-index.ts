@@ -1,3 +1,4 @@
+import { identifierKey } from '../../workflows/rows/identifier-key.js';
 import type { IdentifierValue } from '../../workflows/rows/parsed-row.js';
 import type { InstanceState } from './instance-state.js';
 
@@ -18,18 +19,18 @@ export class IdentifierIndex {
 
   /** More carry it than were looked up, and more than a chunk takes it from. */
   addCrowd({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): void {
-    this.crowds.add(keyOf(name, value));
+    this.crowds.add(identifierKey(name, value));
   }
 
   add({ name, value }: Pick<IdentifierValue, 'name' | 'value'>, instance: InstanceState): void {
-    const key = keyOf(name, value);
+    const key = identifierKey(name, value);
     const carriers = this.carriers.get(key);
     if (carriers === undefined) this.carriers.set(key, [instance]);
     else if (!carriers.includes(instance)) carriers.push(instance);
   }
 
   remove(name: string, value: string, instance: InstanceState): void {
-    const key = keyOf(name, value);
+    const key = identifierKey(name, value);
     const carriers = this.carriers.get(key);
     if (carriers === undefined || isCrowd(carriers)) return;
     this.carriers.set(
@@ -39,15 +40,10 @@ export class IdentifierIndex {
   }
 
   find({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): readonly InstanceState[] | 'crowd' {
-    const key = keyOf(name, value);
+    const key = identifierKey(name, value);
     const carriers = this.carriers.get(key) ?? NONE;
     return this.crowds.has(key) || isCrowd(carriers) ? 'crowd' : carriers;
   }
 }
 
 const NONE: readonly InstanceState[] = [];
-
-/** PostgreSQL text has no NUL, so no two keys run into each other. */
-function keyOf(name: string, value: string): string {
-  return `${name}\u0000${value}`;
-}

@@ -1,5 +1,6 @@
 import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
 import type { IdentifierValue } from '../../workflows/rows/parsed-row.js';
+import { identifierKey } from '../../workflows/rows/identifier-key.js';
 import type { ImportRecord, PreviewContext, RecordOutcome } from '../target.js';
 import { readRows, rulesOf, toOutcome } from './apply-rows.js';
 import { lookUpMatches } from './find-matches.js';
@@ -40,32 +41,27 @@ export class RowPreview implements EarlierInstances {
 
   carrying({ name, value }: IdentifierValue): readonly InstanceState[] {
     // One that was given yet another value is still listed under the former.
-    return (this.carriers.get(keyOf(name, value)) ?? []).filter(
+    return (this.carriers.get(identifierKey(name, value)) ?? []).filter(
       (instance) => instance.newIdentifiers.get(name)?.value === value,
     );
   }
 
   private mayBeFound(instance: InstanceState, occursLater: (key: string) => boolean): boolean {
     for (const { name, value } of instance.newIdentifiers.values())
-      if (occursLater(keyOf(name, value))) return true;
+      if (occursLater(identifierKey(name, value))) return true;
     const { identifiers } = this.context.compiled.definition;
     return identifiers.some(({ name }) =>
-      storedValuesOf(instance.stored, name).some((value) => occursLater(keyOf(name, value))),
+      storedValuesOf(instance.stored, name).some((value) => occursLater(identifierKey(name, value))),
     );
   }
 
   private keep(instance: InstanceState): void {
     if (instance.id !== undefined) this.changed.set(instance.id, instance);
     for (const { name, value } of instance.newIdentifiers.values()) {
-      const key = keyOf(name, value);
+      const key = identifierKey(name, value);
       const known = this.carriers.get(key);
       if (known === undefined) this.carriers.set(key, [instance]);
       else if (!known.includes(instance)) known.push(instance);
     }
   }
-}
-
-/** As `checkRow` writes ordering keys. */
-function keyOf(name: string, value: string): string {
-  return `${name}\u0000${value}`;
 }

@@ -7,6 +7,7 @@ import { ActionChoice } from './action-choice.js';
 import { planActions } from './action-plan.js';
 import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
 import { IdentifierReader } from './identifier-reader.js';
+import { identifierKey } from './identifier-key.js';
 import type { IdentifierValue, InputValue } from './parsed-row.js';
 import { rowColumns } from './row-columns.js';
 import { keptPointer, quoted, rowError } from './row-errors.js';
@@ -33,8 +34,6 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
   const step = stepOf(definition, configuration);
   const choice = actionChoice(step, definition, configuration, readers);
   const violates = recordSchema === null ? null : compileJsonSchema(recordSchema);
-  // NUL cannot be in an identifier's value, so no two keys can run into each other.
-  const keyPrefixes = readers.map(({ name }) => `${name}\u0000`);
 
   const read = (
     row: JsonObject,
@@ -63,7 +62,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
       const orderingKeys: string[] = [];
       for (const [index, reader] of readers.entries()) {
         const written = result.written[index];
-        if (written !== undefined) orderingKeys.push(`${keyPrefixes[index]}${reader.fold(written)}`);
+        if (written !== undefined) orderingKeys.push(identifierKey(reader.name, reader.fold(written)));
       }
       return { error: null, orderingKeys };
     },
