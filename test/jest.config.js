@@ -45,6 +45,8 @@ const onServers = (name) => ({
 export default {
   rootDir,
   testTimeout: 60_000,
+  // Tests wait for servers more than they compute: two at a time take half as long, on two cores too.
+  maxWorkers: 2,
   projects: [
     {
       ...common,
