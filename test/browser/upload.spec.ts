@@ -22,7 +22,7 @@ describe('a file sent in the browser', () => {
     await page.goto(`/imports/new/${importProcessId}`);
     await page.setInputFiles('input[type=file]', file);
     await page.getByRole('button', { name: 'Send and check' }).click();
-    await page.waitForURL(/\/imports\/\d+$/);
+    await page.waitForURL(/\/imports\/\d+$/, { timeout: 90_000 });
   };
 
   it('is checked, confirmed, watched, its refused rows mended in the download, and sent again', async () => {
