@@ -42,7 +42,6 @@ export class SignIn {
       });
       throw invalidSignIn();
     }
-    await this.sessions.sweep();
     const better = isOutdatedHash(user.passwordHash) ? await hashPassword(password) : user.passwordHash;
     return this.database.transaction(async (transaction) => {
       const { rowCount } = await transaction.query(NOTE_SIGN_IN, [user.id, better, user.passwordHash]);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { deleteEndedSessions } from '../auth/sessions/session-life.js';
 import { AppConfig } from '../config/config.js';
 import { DatabaseService } from '../database/database.service.js';
 import { deleteIdempotencyKeys, deleteSentBehaviors } from './sql/delete-old-rows.js';
@@ -20,6 +21,7 @@ export interface Sweep {
   batches: number;
   keys: number;
   behaviors: number;
+  sessions: number;
 }
 
 /**
@@ -65,7 +67,8 @@ export class RetentionSweeper implements OnApplicationBootstrap, OnModuleDestroy
         retentionDays === 0
           ? 0
           : await this.repeat((limit) => deleteSentBehaviors(this.database, retentionDays, limit));
-      return { expired, ...emptied, keys, behaviors };
+      const sessions = await this.repeat((limit) => deleteEndedSessions(this.database, limit));
+      return { expired, ...emptied, keys, behaviors, sessions };
     });
   }
 

@@ -174,6 +174,24 @@ describe('a batch past its retention', () => {
     expect(rows).toEqual([{ key: 'of-today' }]);
   });
 
+  it('takes sessions along that have ended, and leaves the others', async () => {
+    const { rows: users } = await sql.query<{ user_id: number }>(
+      `INSERT INTO app_user (email, password_hash, role, created_by)
+       VALUES ('gone@example.org', 'x', 'viewer', 'test') RETURNING user_id`,
+    );
+    await sql.query(
+      `INSERT INTO user_session (session_hash, user_id, created_at, last_seen_at)
+       SELECT sha256(name::bytea), $1, now() - old, now() - unused
+         FROM (VALUES ('unused', interval '13 hours', interval '13 hours'),
+                      ('old', interval '8 days', interval '1 minute'),
+                      ('used', interval '6 days', interval '11 hours')) AS session (name, old, unused)`,
+      [users[0]!.user_id],
+    );
+    expect(await sweeper.sweep()).toMatchObject({ sessions: 2 });
+    const { rows } = await sql.query(`SELECT session_hash = sha256('used'::bytea) AS used FROM user_session`);
+    expect(rows).toEqual([{ used: true }]);
+  });
+
   it('is worked on by one worker at a time', async () => {
     await sql.query('BEGIN');
     await sql.query('SELECT pg_advisory_xact_lock(7163002)');

@@ -303,6 +303,13 @@ describe('POST Uploads', () => {
   it.each([
     ['no multipart at all', { 'content-type': 'text/csv' }, 'a,b\n1,2\n', 415, 'unsupported_media_type'],
     [
+      'a compressed form',
+      { 'content-type': 'multipart/form-data; boundary=B', 'content-encoding': 'gzip' },
+      'a',
+      415,
+      'unsupported_content_encoding',
+    ],
+    [
       'a body without a boundary',
       { 'content-type': 'multipart/form-data; x=1' },
       'a',

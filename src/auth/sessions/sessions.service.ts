@@ -6,7 +6,8 @@ import type { Sql } from '../../database/transaction.js';
 import type { Principal } from '../principal.js';
 import { userPrincipal } from '../users/user-principal.js';
 import type { UserRole } from '../users/user-role.js';
-import { hashSessionId, IDLE_HOURS, LONGEST_HOURS, newSessionId, sentSessionId } from './session-cookie.js';
+import { hashSessionId, newSessionId, sentSessionId } from './session-cookie.js';
+import { LIVES } from './session-life.js';
 
 interface FoundSession {
   sessionHash: Buffer;
@@ -57,11 +58,6 @@ export class SessionsService implements BeforeApplicationShutdown {
     if (hash !== null) await sql.query('DELETE FROM user_session WHERE session_hash = $1', [hash]);
   }
 
-  /** Deletes those that have ended by themselves; called at each sign-in, so the table holds few of them. */
-  async sweep(): Promise<void> {
-    await this.database.query(SWEEP);
-  }
-
   private sentHash(request: Request): Buffer | null {
     const id = sentSessionId(request, this.config);
     return id === undefined ? null : hashSessionId(id, this.config.sessionSecret);
@@ -82,9 +78,6 @@ export class SessionsService implements BeforeApplicationShutdown {
   }
 }
 
-const LIVES = `s.created_at > now() - interval '${LONGEST_HOURS} hours'
-  AND s.last_seen_at > now() - interval '${IDLE_HOURS} hours'`;
-
 const FIND = `
   SELECT s.session_hash AS "sessionHash", u.user_id AS "userId", u.email, u.role,
     s.last_seen_at < now() - interval '1 minute' AS "useIsStale"
@@ -95,8 +88,3 @@ const FIND = `
 const NOTE_USE = `
   UPDATE user_session SET last_seen_at = now()
   WHERE session_hash = $1 AND last_seen_at < now() - interval '1 minute'`;
-
-// SKIP LOCKED: two sign-ins at once must not wait for each other's broom.
-const SWEEP = `
-  DELETE FROM user_session WHERE session_hash IN (
-    SELECT s.session_hash FROM user_session s WHERE NOT (${LIVES}) LIMIT 1000 FOR UPDATE SKIP LOCKED)`;

@@ -18,10 +18,12 @@ export interface MultipartFile {
 
 /**
  * Opens the multipart field `file` of a request, to be read as it arrives: nothing of it is collected.
- * @throws DomainError 415 when it is not multipart, 400 when it is damaged or has no such field
+ * @throws DomainError 415 when it is not multipart or is compressed, 400 when it is damaged or has no such field
  */
 export function openMultipartFile(request: IncomingMessage): Promise<MultipartFile> {
   const contentType = request.headers['content-type'] ?? '';
+  const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
+  if (encoding !== 'identity') throw encodedUpload(encoding);
   if (!/^multipart\/form-data\s*;/i.test(contentType)) throw notMultipart(contentType);
   return new Promise((resolve, reject) => {
     const fields = new Map<string, string>();
@@ -78,6 +80,17 @@ function notMultipart(found: string): DomainError {
     'The Content-Type is not accepted',
     `Content-Type ${JSON.stringify(found)} is not accepted. Send the file as multipart/form-data, in the field "file" (curl -F file=@members.csv), or JSON Lines to CreateBatch.`,
     { headers: { 'Accept-Post': 'multipart/form-data' } },
+  );
+}
+
+/** No browser compresses what it sends from a form. */
+function encodedUpload(found: string): DomainError {
+  return new DomainError(
+    415,
+    'unsupported_content_encoding',
+    'The Content-Encoding is not accepted',
+    `Content-Encoding ${JSON.stringify(found)} is not accepted: send the form as it is. JSON Lines may be sent compressed to CreateBatch.`,
+    { headers: { 'Accept-Encoding': 'identity' } },
   );
 }
 

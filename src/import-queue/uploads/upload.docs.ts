@@ -48,5 +48,5 @@ export const UploadDocs = () =>
     ApiNotFoundResponse({ description: 'import_process_not_found' }),
     ApiConflictResponse({ description: 'import_process_disabled' }),
     ApiPayloadTooLargeResponse({ description: 'A limit is passed; the answer names it.' }),
-    ApiUnsupportedMediaTypeResponse({ description: 'Not multipart, a spreadsheet, or no text.' }),
+    ApiUnsupportedMediaTypeResponse({ description: 'Not multipart, compressed, a spreadsheet, or no text.' }),
   );
