@@ -2,24 +2,23 @@ import { Injectable } from '@nestjs/common';
 import { writeAudit } from '../auth/audit/write-audit.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
-import type { JsonObject } from '../common/json.js';
 import { AppConfig } from '../config/config.js';
 import { DatabaseService } from '../database/database.service.js';
 import type { Transaction } from '../database/transaction.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import type { CompiledTarget, RowVerdict } from '../targets/target.js';
+import type { CompiledTarget } from '../targets/target.js';
 import { storeBatch } from './batch-creation.js';
+import { checkAgain } from './check-again.js';
 import { RETRY_CREATION_PATH } from './creation-path.js';
 import type { BatchWriter } from './intake/batch-writer.js';
-import { WRONG_CELL_COUNT } from './intake/csv/csv-rows.js';
 import { RecordRows } from './intake/record-rows.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
 import { ChunkScheduler } from './processing/chunk-scheduler.js';
 import { batchExpired } from './results/batch.errors.js';
 import { BatchReader } from './results/batch-reader.js';
 import type { BatchResource } from './results/batch-resource.js';
-import { type FailedLine, selectFailedLines } from './select-failed-lines.js';
+import { selectFailedLines } from './select-failed-lines.js';
 
 /** Records read at a time: bounds memory whatever the number of failed records. */
 const PAGE_SIZE = 2000;
@@ -132,21 +131,13 @@ async function copyFailed(
     const lines = await selectFailedLines(transaction, parentId, after, PAGE_SIZE);
     for (const failed of lines) {
       const { line, payload } = failed;
-      const { error, orderingKeys } = verdictOn(failed, compiled);
+      const { error, orderingKeys } = checkAgain(failed, compiled);
       rows.add(line, payload, error, orderingKeys);
       after = line;
     }
     if (lines.length < PAGE_SIZE) return writer.end();
     await writer.suspend();
   }
-}
-
-/** A row of a file that was too short or too long is still that, whatever the columns it has would say by themselves. */
-function verdictOn({ payload, errorCode, errorMessage }: FailedLine, compiled: CompiledTarget): RowVerdict {
-  if (errorCode === WRONG_CELL_COUNT) {
-    return { error: { code: errorCode, message: errorMessage ?? '' }, orderingKeys: [] };
-  }
-  return compiled.checkRow(JSON.parse(payload) as JsonObject, payload);
 }
 
 function nothingToRetry(batchId: number, status: string): DomainError {

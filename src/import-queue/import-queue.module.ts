@@ -16,6 +16,7 @@ import { PreviewService } from './preview/preview.service.js';
 import { RowSubmissionService } from './row-submission.service.js';
 import { SchedulingModule } from './processing/scheduling.module.js';
 import { ResultsModule } from './results/results.module.js';
+import { ColumnMappingService } from './uploads/column-mapping.service.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsService } from './uploads/uploads.service.js';
 
@@ -34,12 +35,20 @@ import { UploadsService } from './uploads/uploads.service.js';
     BatchActionsService,
     BatchEvents,
     BatchRetryService,
+    ColumnMappingService,
     IdempotencyService,
     ImportQueueService,
     PreviewService,
     RowSubmissionService,
     UploadsService,
   ],
-  exports: [BatchActionsService, BatchRetryService, PreviewService, RowSubmissionService, UploadsService],
+  exports: [
+    BatchActionsService,
+    ColumnMappingService,
+    BatchRetryService,
+    PreviewService,
+    RowSubmissionService,
+    UploadsService,
+  ],
 })
 export class ImportQueueModule {}

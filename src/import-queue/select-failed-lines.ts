@@ -1,10 +1,8 @@
 import type { Sql } from '../database/transaction.js';
+import type { CheckedRecord } from './check-again.js';
 
-export interface FailedLine {
+export interface FailedLine extends CheckedRecord {
   line: number;
-  payload: string;
-  errorCode: string | null;
-  errorMessage: string | null;
 }
 
 /**

@@ -67,6 +67,7 @@ const ROUTES: [route: string, access: Access][] = [
   ['GET /imports/:id', ['ViewImports']],
   ['GET /imports/:id/fix', ['BeginWorkflowImportProcess']],
   ['POST /imports/:id/fix', ['BeginWorkflowImportProcess']],
+  ['POST /imports/:id/columns', ['BeginWorkflowImportProcess']],
   ['GET /imports/:id/live', ['ViewImports']],
   ['GET /imports/:id/records/:line', ['ViewImports']],
   ['GET /imports/:id/results', ['ViewImports']],

@@ -1,15 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { creatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
+import { DomainError } from '../../common/domain.error.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { BatchReader } from '../../import-queue/results/batch-reader.js';
 import type { BatchResource } from '../../import-queue/results/batch-resource.js';
 import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
+import type { ColumnMapping } from '../../import-queue/intake/csv/csv-header.js';
+import { ColumnMappingService } from '../../import-queue/uploads/column-mapping.service.js';
 import { RecordPages } from '../../import-queue/results/record-pages.js';
 import type { RecordRow } from '../../import-queue/results/select-records.js';
 import { excerpt } from '../../common/format.js';
+import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
+import type { FormAnswer } from '../send-form-answer.js';
 import { recordLabel } from '../status-label.js';
 import { actionButtons } from './action-buttons.js';
 import { batchView } from './batch-view.js';
@@ -17,8 +22,9 @@ import { batchView } from './batch-view.js';
 const FIRST_ROWS = 10;
 const MOST_COLUMNS = 40;
 const CELL = 80;
-/** A form of a file has room for so many fields. */
-const MOST_MAPPED = 12;
+const MOST_MAPPED = 100;
+/** What a header of the file stands for, where somebody says so; this: for nothing. */
+const LEFT_OUT = '-';
 
 const DELIMITERS: Readonly<Record<string, string>> = {
   ',': 'comma',
@@ -35,10 +41,28 @@ export class ConfirmationPage {
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly rows: RowDescriptions,
+    private readonly mappings: ColumnMappingService,
     private readonly pages: PageRenderer,
   ) {}
 
-  async render(id: number, principal: Principal): Promise<string> {
+  /** Leads to the upload that takes this one's place, or shows this one again, with what is wrong. */
+  async applyColumns(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+    try {
+      const { WORKFLOW_IMPORT_QUEUE_BATCH_ID: successor } = await this.mappings.apply(
+        id,
+        mappingOf(form),
+        principal,
+      );
+      return { path: `/imports/${successor}` };
+    } catch (error) {
+      if (!(error instanceof DomainError) || error.status !== 400) throw error;
+      const { title, message, status, options } = error;
+      const problem = { title, detail: message, errors: options.errors };
+      return { status, html: await this.render(id, principal, problem) };
+    }
+  }
+
+  async render(id: number, principal: Principal, problem?: object): Promise<string> {
     const resource = await this.batches.get(id, principal);
     const nameOf = await creatorNames(this.database, [resource.createdBy]);
     const batch = batchView(resource, nameOf(resource.createdBy), new Date());
@@ -67,11 +91,18 @@ export class ConfirmationPage {
       missing: summary?.columns?.missing,
       csv: understood?.format === 'csv',
       uploadPath: `/imports/new/${resource.importProcessId}`,
+      columnsPath: `${batch.path}/columns`,
+      problem,
       invalidPath: `${batch.path}/results?set=failed&format=csv`,
       columns,
       firstRows: rows.map((row) => firstRow(row, columns, batch.path)),
     });
   }
+}
+
+function mappingOf(form: unknown): ColumnMapping {
+  const said = [...filledIn(form)].filter(([, target]) => target !== '');
+  return new Map(said.map(([header, target]) => [header, target === LEFT_OUT ? null : target]));
 }
 
 function columnsOf({ understood }: BatchResource, rows: readonly RecordRow[]): string[] {

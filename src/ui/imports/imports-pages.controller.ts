@@ -25,6 +25,7 @@ import { PageErrorFilter } from '../page-error.filter.js';
 import { sendFormAnswer } from '../send-form-answer.js';
 import { withoutBlanks } from '../without-blanks.js';
 import { FollowImportDto, ShowImportDto } from './dto/show-import.dto.js';
+import { ConfirmationPage } from './confirmation.page.js';
 import { FixPage } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
@@ -41,6 +42,7 @@ export class ImportsPagesController {
     private readonly recentImports: RecentImportsPage,
     private readonly importPage: ImportPage,
     private readonly recordPage: RecordPage,
+    private readonly confirmationPage: ConfirmationPage,
     private readonly fixPage: FixPage,
     private readonly actions: ImportActions,
     private readonly download: ResultDownload,
@@ -113,6 +115,18 @@ export class ImportsPagesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<void> {
     sendFormAnswer(response, await this.fixPage.submit(id, after, form, principal));
+  }
+
+  /** What the columns of an upload stand for. */
+  @Post('imports/:id/columns')
+  @RequirePermission('BeginWorkflowImportProcess')
+  async columns(
+    @Param('id', BatchIdPipe) id: number,
+    @Body() form: unknown,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.confirmationPage.applyColumns(id, form, principal));
   }
 
   /** Beside the page: whose session has ended is led to the sign-in page, which a download would keep as its file. */

@@ -15,11 +15,8 @@ import { PageRenderer } from '../page-renderer.js';
 import type { FormAnswer } from '../send-form-answer.js';
 import { withoutBlanks } from '../without-blanks.js';
 import { ImportActions } from '../imports/import-actions.js';
-import { filledIn } from './row-form.js';
 
 const PATH = '/imports/new';
-/** What a header of the file stands for, where somebody says so; this: for nothing. */
-const LEFT_OUT = '-';
 
 /** Choosing a file type, and sending a file of it. */
 @Injectable()
@@ -67,13 +64,10 @@ export class NewImportPage {
     try {
       const opened = await openMultipartFile(request);
       const { replaces, ...fields } = Object.fromEntries(opened.fields);
-      const mapping = mappingOf(fields);
-      const settings = Object.entries(fields).filter(([name]) => !name.startsWith('column:'));
       const dto = validateQuery(UploadDto, {
-        ...withoutBlanks(Object.fromEntries(settings)),
+        ...withoutBlanks(fields),
         fileName: opened.fileName ?? '',
         importProcessId: String(id),
-        ...(mapping !== undefined && { mapping }),
       });
       const batch = await this.uploads.take(dto, () => Promise.resolve(opened), principal);
       if (replaces !== undefined) await this.actions.abandonEarlier(Number(replaces), principal);
@@ -98,13 +92,4 @@ function pathsOf(id: number) {
     csvTemplate: `${template}?format=csv`,
     jsonlTemplate: `${template}?format=jsonl`,
   };
-}
-
-/** What the headers of a file stand for, as the API has it; `undefined` when nothing was said of any. */
-function mappingOf(fields: Record<string, string>): string | undefined {
-  const said = [...filledIn(fields)].filter(([, target]) => target !== '');
-  if (said.length === 0) return undefined;
-  return JSON.stringify(
-    Object.fromEntries(said.map(([header, target]) => [header, target === LEFT_OUT ? null : target])),
-  );
 }

@@ -36,7 +36,7 @@ export function readHeader(cells: readonly (string | null)[], mapping: ColumnMap
 }
 
 /** Two columns for one value: nobody can say which is meant. */
-function refuseDuplicates(columns: readonly CsvColumn[]): void {
+export function refuseDuplicates(columns: readonly CsvColumn[]): void {
   const places = new Map<string, number[]>();
   for (const [index, { target }] of columns.entries()) {
     if (target === null) continue;

@@ -1,0 +1,137 @@
+import { Injectable } from '@nestjs/common';
+import { assertMayUse } from '../../auth/assert-may-use.js';
+import type { Principal } from '../../auth/principal.js';
+import { DomainError } from '../../common/domain.error.js';
+import { AppConfig } from '../../config/config.js';
+import { DatabaseService } from '../../database/database.service.js';
+import type { Transaction } from '../../database/transaction.js';
+import { CompiledImportProcesses } from '../../import-processes/compiled-import-processes.js';
+import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
+import type { CompiledTarget } from '../../targets/target.js';
+import { abandonBatch } from '../abandon-batch.js';
+import { storeBatch } from '../batch-creation.js';
+import { UI_CREATION_PATH } from '../creation-path.js';
+import type { BatchWriter } from '../intake/batch-writer.js';
+import { type ColumnMapping, type CsvColumn, refuseDuplicates } from '../intake/csv/csv-header.js';
+import { RecordRows } from '../intake/record-rows.js';
+import { PreviewService } from '../preview/preview.service.js';
+import { BatchReader } from '../results/batch-reader.js';
+import type { BatchResource } from '../results/batch-resource.js';
+import { checkAgain } from '../check-again.js';
+import type { UploadFindings } from '../upload-findings.js';
+import { findColumns } from './column-findings.js';
+import { renameMembers } from './rename-members.js';
+import { saveMapping } from './saved-mapping.js';
+import { selectUpload, selectUploadedLines } from './sql/select-upload.js';
+
+/** Records read at a time: bounds memory whatever the size of the file. */
+const PAGE_SIZE = 2000;
+
+/**
+ * Says of a CSV file that awaits confirmation what its columns stand for. Its rows are in the database: they are stored
+ * once more under the names they should have had, and checked again; the file need not be sent again.
+ */
+@Injectable()
+export class ColumnMappingService {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly database: DatabaseService,
+    private readonly reader: BatchReader,
+    private readonly importProcesses: ImportProcessesService,
+    private readonly compiledProcesses: CompiledImportProcesses,
+    private readonly previews: PreviewService,
+  ) {}
+
+  /**
+   * The batch that takes the place of the one it was; that one is abandoned. What the columns stand for is kept for
+   * later files of the import process.
+   * @param mapping header to column of a row, or to nothing; columns it does not name stay as they are
+   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` unless it awaits confirmation and has columns,
+   *   400 `duplicate_columns`
+   */
+  async apply(batchId: number, mapping: ColumnMapping, principal: Principal): Promise<BatchResource> {
+    const { importProcessId } = await this.reader.get(batchId, principal);
+    assertMayUse(principal, importProcessId);
+    const process = await this.importProcesses.pin(importProcessId);
+    const { compiled } = await this.compiledProcesses.get(
+      process.id,
+      process.version,
+      process.workflowVersion,
+    );
+    const id = await this.database.transaction(async (transaction) => {
+      const earlier = await selectUpload(transaction, batchId);
+      if (earlier?.status !== 'awaiting_confirmation' || !earlier.upload) throw cannotBeMapped(batchId);
+      const { columns: before } = earlier.upload.understood;
+      if (before === null) throw cannotBeMapped(batchId);
+      const columns = before.map((column) => mapped(column, mapping));
+      refuseDuplicates(columns);
+
+      const rows = new RecordRows(this.config.chunkSize);
+      const understood = { ...earlier.upload.understood, columns };
+      const findings = (): UploadFindings => ({
+        understood,
+        columns: findColumns(understood, compiled.columns),
+        errorGroups: rows.errorGroups.all(),
+      });
+      const { fileName, sendSuccessEmailTo, sendFailureEmailTo } = earlier;
+      const batch = {
+        ...{ fileName, process, sendSuccessEmailTo, sendFailureEmailTo },
+        creationPath: UI_CREATION_PATH,
+        createdBy: principal.id,
+        retryOf: null,
+      };
+      const names = new Map<string, string | null>();
+      for (const [index, { target }] of before.entries()) {
+        if (target !== null) names.set(target, columns[index]?.target ?? null);
+      }
+      const successor = await storeBatch(
+        transaction,
+        batch,
+        rows,
+        (writer) => copyRenamed(transaction, batchId, names, compiled, rows, writer),
+        () => ({ status: 'awaiting_confirmation', upload: findings() }),
+      );
+      await abandonBatch(transaction, batchId);
+      await saveMapping(transaction, process.id, mapping, principal.id);
+      return successor;
+    });
+    await this.previews.prepare(id);
+    return this.reader.get(id, principal);
+  }
+}
+
+/** A column that was left out is not stored: only the file can bring it back. */
+function mapped({ header, target }: CsvColumn, mapping: ColumnMapping): CsvColumn {
+  const said = mapping.get(header);
+  return { header, target: said === undefined || target === null ? target : said };
+}
+
+async function copyRenamed(
+  transaction: Transaction,
+  batchId: number,
+  names: ReadonlyMap<string, string | null>,
+  compiled: CompiledTarget,
+  rows: RecordRows,
+  writer: BatchWriter,
+): Promise<void> {
+  for (let after = 0; ;) {
+    const lines = await selectUploadedLines(transaction, batchId, after, PAGE_SIZE);
+    for (const uploaded of lines) {
+      const payload = renameMembers(uploaded.payload, names);
+      const { error, orderingKeys } = checkAgain({ ...uploaded, payload }, compiled);
+      rows.add(uploaded.line, payload, error, orderingKeys, { originLine: uploaded.originLine });
+      after = uploaded.line;
+    }
+    if (lines.length < PAGE_SIZE) return writer.end();
+    await writer.suspend();
+  }
+}
+
+function cannotBeMapped(batchId: number): DomainError {
+  return new DomainError(
+    409,
+    'state_conflict',
+    'The batch is not in a state for that',
+    `Batch ${batchId} is no CSV file that awaits confirmation: what its columns stand for is settled.`,
+  );
+}
