@@ -135,7 +135,8 @@ describe('eight workers', () => {
     await eventually(
       () =>
         site.observer.number(
-          `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          `SELECT count(*) FROM pg_stat_activity rival JOIN pg_stat_activity chunk ON rival.pid = ANY (pg_blocking_pids(chunk.pid))
+            WHERE rival.datname = current_database() AND rival.application_name = 'rival'`,
         ),
       'the chunk to wait for the rival',
     );
