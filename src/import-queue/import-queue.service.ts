@@ -4,13 +4,12 @@ import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../auth/assert-may-use.js';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
-import { AdmissionGate } from '../common/admission-gate.js';
 import { faultPoint } from '../common/fault-point.js';
 import { AppConfig } from '../config/config.js';
 import { DatabaseService } from '../database/database.service.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import { tooManyUploads } from './admission/admission.errors.js';
+import { AdmissionService } from './admission/admission.service.js';
 import { storeBatch, type NewBatch } from './batch-creation.js';
 import { apiCreationPath } from './creation-path.js';
 import type { CreateBatchDto } from './dto/create-batch.dto.js';
@@ -31,20 +30,16 @@ export interface CreatedBatch {
 /** Takes batches in: from the parsed DTO and the body stream to durable records and the first queued chunks. */
 @Injectable()
 export class ImportQueueService {
-  /** Transactions that wait for a client: never more than half of the connections, however slow the clients are. */
-  private readonly openTransactions: AdmissionGate;
-
   constructor(
     private readonly config: AppConfig,
+    private readonly admission: AdmissionService,
     private readonly database: DatabaseService,
     private readonly importProcesses: ImportProcessesService,
     private readonly compiledProcesses: CompiledImportProcesses,
     private readonly idempotency: IdempotencyService,
     private readonly scheduler: ChunkScheduler,
     private readonly finisher: BatchFinisher,
-  ) {
-    this.openTransactions = new AdmissionGate(config.databasePoolSize >> 1, config.admissionWaitMs);
-  }
+  ) {}
 
   /**
    * Answers once the batch is durable in PostgreSQL; whatever is refused stored nothing.
@@ -94,14 +89,7 @@ export class ImportQueueService {
     idempotent: { key: HeldKey; dto: CreateBatchDto } | null,
   ): Promise<CreationAnswer> {
     await intake.collectFirst();
-    // All of it is here: its transaction waits for nobody.
-    if (intake.complete) return this.storeCollected(batch, intake, idempotent);
-    if (!(await this.openTransactions.enter())) throw tooManyUploads(this.openTransactions.limit);
-    try {
-      return await this.storeCollected(batch, intake, idempotent);
-    } finally {
-      this.openTransactions.leave();
-    }
+    return this.admission.whileReceiving(intake, () => this.storeCollected(batch, intake, idempotent));
   }
 
   private async storeCollected(

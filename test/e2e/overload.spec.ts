@@ -134,17 +134,24 @@ describe('under more than it can take', () => {
     }
   });
 
-  it('keeps half of its connections from clients that are slow', async () => {
+  it('keeps half of its connections from clients that are slow, whichever way they send', async () => {
     const { url } = await start({ DATABASE_POOL_SIZE: '4', ADMISSION_WAIT_MS: '0' });
     const rows = jsonl(Array.from({ length: 20_000 }, (_, n) => member(n)));
-    const slow = [new Upload(url, path()), new Upload(url, path())];
-    for (const each of slow) await each.send(rows);
+    const form = { 'content-type': 'multipart/form-data; boundary=B' };
+    const part = '--B\r\nContent-Disposition: form-data; name="file"; filename="x.jsonl"\r\n\r\n';
+    const uploads = path().replace('CreateBatch', 'Uploads');
+    const slow = [new Upload(url, path()), new Upload(url, uploads, form)];
+    await slow[0]!.send(rows);
+    await slow[1]!.send(part + rows);
     const copying = `SELECT count(*)::int AS count FROM pg_stat_activity
       WHERE datname = current_database() AND query LIKE '%COPY import_queue_record%' AND pid <> pg_backend_pid()`;
     await eventually(async () => (await sql(copying))[0].count === 2, 'both to hold a connection');
-    const third = new Upload(url, path());
-    await third.send(rows);
-    expect(await third.answer).toMatchObject({ status: 503, body: { code: 'too_many_uploads', limit: 2 } });
+    const others = [new Upload(url, path()), new Upload(url, uploads, form)];
+    await others[0]!.send(rows);
+    await others[1]!.send(part + rows);
+    for (const { answer } of others) {
+      expect(await answer).toMatchObject({ status: 503, body: { code: 'too_many_uploads', limit: 2 } });
+    }
     expect((await send()).status).toBe(202);
     for (const each of slow) each.disconnect();
   });

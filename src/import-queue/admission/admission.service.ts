@@ -14,6 +14,8 @@ const COUNT_SERVES_MS = 500;
 @Injectable()
 export class AdmissionService {
   readonly gate: AdmissionGate;
+  /** Transactions that wait for a client: never more than half of the connections, however slow the clients are. */
+  private readonly openTransactions: AdmissionGate;
   private readonly rates: RateLimiter | null;
   private counted = { at: -Infinity, count: Promise.resolve(0) };
 
@@ -22,6 +24,7 @@ export class AdmissionService {
     private readonly database: DatabaseService,
   ) {
     this.gate = new AdmissionGate(config.maxOpenUploads, config.admissionWaitMs);
+    this.openTransactions = new AdmissionGate(config.databasePoolSize >> 1, config.admissionWaitMs);
     this.rates = config.createRatePerMinute > 0 ? new RateLimiter(config.createRatePerMinute) : null;
   }
 
@@ -42,6 +45,23 @@ export class AdmissionService {
       throw tooManyWaitingBatches(maxWaitingBatches);
     }
     if (!(await this.gate.enter(gone))) throw tooManyUploads(maxOpenUploads);
+  }
+
+  /**
+   * Stores a body, perhaps while it still arrives. One that is complete waits for nobody while its transaction is open.
+   * @throws DomainError 503 `too_many_uploads`
+   */
+  async whileReceiving<Result>(
+    { complete }: { complete: boolean },
+    store: () => Promise<Result>,
+  ): Promise<Result> {
+    if (complete) return store();
+    if (!(await this.openTransactions.enter())) throw tooManyUploads(this.openTransactions.limit);
+    try {
+      return await store();
+    } finally {
+      this.openTransactions.leave();
+    }
   }
 
   private unfinished(limit: number): Promise<number> {

@@ -6,6 +6,7 @@ import { AppConfig } from '../../config/config.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { CompiledImportProcesses } from '../../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
+import { AdmissionService } from '../admission/admission.service.js';
 import { storeBatch, type NewBatch } from '../batch-creation.js';
 import { UI_CREATION_PATH } from '../creation-path.js';
 import type { UploadDto } from '../dto/upload.dto.js';
@@ -26,6 +27,7 @@ import { delimiterOf, encodingOf, readMapping } from './upload-parameters.js';
 export class UploadsService {
   constructor(
     private readonly config: AppConfig,
+    private readonly admission: AdmissionService,
     private readonly database: DatabaseService,
     private readonly importProcesses: ImportProcessesService,
     private readonly compiledProcesses: CompiledImportProcesses,
@@ -94,6 +96,15 @@ export class UploadsService {
     findings: () => UploadFindings,
   ): Promise<number> {
     await intake.collectFirst();
+    return this.admission.whileReceiving(intake, () => this.storeCollected(batch, intake, mapping, findings));
+  }
+
+  private storeCollected(
+    batch: NewBatch,
+    intake: BodyIntake,
+    mapping: ColumnMapping,
+    findings: () => UploadFindings,
+  ): Promise<number> {
     return this.database
       .transaction(async (transaction) => {
         const id = await storeBatch(
