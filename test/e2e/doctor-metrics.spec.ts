@@ -36,6 +36,7 @@ describe('a database', () => {
   };
   const metrics = async () => (await client.get('/metrics')).body as string;
 
+  /** Break it: in `writeBatchEnd`, exchange two counts. */
   it('that is well is found well', async () => {
     expect(await doctor()).toEqual({
       code: 0,
@@ -122,6 +123,7 @@ describe('a database', () => {
     ],
   ];
 
+  /** Break it: in `INVARIANTS`, let one find nothing. */
   it('that is damaged is told what is wrong with it, and how to repair it', async () => {
     for (const [code, damage, mend] of DAMAGES) {
       // The reconciler or sender of the application must not repair it in the meantime.
@@ -136,10 +138,12 @@ describe('a database', () => {
     }
   });
 
+  /** Break it: in `INVARIANTS`, rename one. */
   it('has a damage for each invariant there is', () => {
     expect(DAMAGES.map(([code]) => code).toSorted()).toEqual(INVARIANTS.map(({ code }) => code).toSorted());
   });
 
+  /** Break it: in `doctor/main.ts`, leave out the exit code. */
   it('that is damaged makes the command end with 1, naming the rows', async () => {
     await sql.query('UPDATE import_queue_batch SET succeeded_count = 3, failed_count = 1');
     const found = await doctor('--quick');
@@ -150,6 +154,7 @@ describe('a database', () => {
     expect(found.output).toContain('What to do: ');
   });
 
+  /** Break it: in `doctor/main.ts`, end with 1. */
   it('that cannot be reached ends it with 2', async () => {
     const program = new ChildProgram('src/doctor/main.ts', [], {
       DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/none',
@@ -159,6 +164,7 @@ describe('a database', () => {
     expect(program.output).not.toContain('secret');
   });
 
+  /** Break it: in `processRecords`, leave out `recordsMeasured`. */
   it('is told to Prometheus: batches, records, chunks, jobs, outboxes, what waits, and what must not be', async () => {
     const text = await metrics();
     for (const line of [
@@ -177,6 +183,7 @@ describe('a database', () => {
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
   });
 
+  /** Break it: in `Reconciler.reconcile`, leave out `finishIfDone`, or `requeueLost`. */
   it.each([
     [
       'batch_not_ended',

@@ -37,6 +37,7 @@ describe('under more than it can take', () => {
     }
   };
 
+  /** Break it: in `AdmissionGate.enter`, answer false instead of waiting. */
   it('answers 500 calls at once, each with its 202, and stores each once', async () => {
     const { url } = await start({
       MAX_OPEN_UPLOADS: '20',
@@ -64,6 +65,7 @@ describe('under more than it can take', () => {
     expect(await sql('SELECT count(*)::int AS count FROM import_queue_batch')).toEqual([{ count: 500 }]);
   });
 
+  /** Break it: in `AdmissionGate.enter`, let one more in than the limit. */
   it('tells who would wait too long to come back, and takes the others', async () => {
     const { url } = await start({ MAX_OPEN_UPLOADS: '1', ADMISSION_WAIT_MS: '0' });
     const slow = new Upload(url, path());
@@ -77,6 +79,7 @@ describe('under more than it can take', () => {
     expect((await send()).status).toBe(202);
   });
 
+  /** Break it: in `countUnfinished`, count `paused` alone. */
   it('takes no new batch while too many have not ended', async () => {
     await start({ MAX_WAITING_BATCHES: '3' });
     const answers = await eventually(async () => {
@@ -89,6 +92,7 @@ describe('under more than it can take', () => {
     await eventually(async () => (await send()).status === 202, 'new batches to be taken again');
   });
 
+  /** Break it: in `AdmissionService.rate`, take from one bucket for all. */
   it('holds each key to its rate, and says so in every answer', async () => {
     await start({ CREATE_RATE_PER_MINUTE: '2' });
     const first = await send();
@@ -108,6 +112,7 @@ describe('under more than it can take', () => {
     expect((await other.createBatch(jsonl([member(0)]), { importProcessId })).status).toBe(202);
   });
 
+  /** Break it: in `longestWait`, let `idle` be Infinity (seen when the transaction is open). */
   it.each([
     ['at its first bytes', (rows: string) => rows.slice(0, 20)],
     ['when its transaction is open', (rows: string) => rows],
@@ -123,6 +128,7 @@ describe('under more than it can take', () => {
     expect(await sql('SELECT count(*)::int AS count FROM import_queue_record')).toEqual([{ count: 0 }]);
   });
 
+  /** Break it: in `longestWait`, answer `idle` whatever the rate. */
   it('waits only so long for a client that trickles', async () => {
     const { url } = await start({ RECEIVE_IDLE_MS: '1000', MIN_BODY_BYTES_PER_SECOND: '100000' });
     const upload = new Upload(url, path());
@@ -134,6 +140,7 @@ describe('under more than it can take', () => {
     }
   });
 
+  /** Break it: in `AdmissionService`, let `openTransactions` have all of the pool, or in `UploadsService.store`, pass it by. */
   it('keeps half of its connections from clients that are slow, whichever way they send', async () => {
     const { url } = await start({ DATABASE_POOL_SIZE: '4', ADMISSION_WAIT_MS: '0' });
     const rows = jsonl(Array.from({ length: 20_000 }, (_, n) => member(n)));
@@ -156,6 +163,7 @@ describe('under more than it can take', () => {
     for (const each of slow) each.disconnect();
   });
 
+  /** Break it: in `decodeBody`, do not compare with `maxRatio`. */
   it('gives up a body that grows by decoding as only a bomb does', async () => {
     await start({ MAX_DECOMPRESSION_RATIO: '100' });
     const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2, '{"a":"b"}\n'));

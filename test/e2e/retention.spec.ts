@@ -57,6 +57,7 @@ describe('a batch past its retention', () => {
   const passGrace = () =>
     sql.query(`UPDATE import_queue_batch SET expired_at = expired_at - interval '2 days'`);
 
+  /** Break it: in `BatchReader`, leave out `batchExpired`. */
   it('answers 410 from the moment it expires, with its counts still to be read', async () => {
     const id = await endedBatch(31);
     expect(await sweeper.sweep()).toMatchObject({ expired: 1, records: 0 });
@@ -81,6 +82,7 @@ describe('a batch past its retention', () => {
     expect(body.links.retryFailed).toBeUndefined();
   });
 
+  /** Break it: in `nextBatchToEmpty`, give no time. */
   it('is emptied after those who were reading have had their time, and keeps its row', async () => {
     const id = await endedBatch(31);
     await sweeper.sweep();
@@ -97,6 +99,7 @@ describe('a batch past its retention', () => {
     expect(items.map((item: any) => item.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toContain(id);
   });
 
+  /** Break it: in `batchView`, let no batch be expired. */
   it('still has its page, without a file to download', async () => {
     const id = await endedBatch(31);
     await sweeper.sweep();
@@ -119,6 +122,7 @@ describe('a batch past its retention', () => {
     expect((await client.get(`/imports/${id}/results?set=all&format=csv`)).status).toBe(410);
   });
 
+  /** Break it: in `expireBatches`, let every batch that has ended be old enough. */
   it('is no sooner said to be gone than it is', async () => {
     const id = await endedBatch(29);
     await sweeper.sweep();
@@ -130,6 +134,7 @@ describe('a batch past its retention', () => {
     );
   });
 
+  /** Break it: in `expireBatches`, leave out `p.retention_days`. */
   it('is as old as its import process says, where that says something', async () => {
     const short = await client.setUp(undefined, {}, { retentionDays: 2 });
     const forever = await client.setUp(undefined, {}, { retentionDays: 0 });
@@ -146,6 +151,7 @@ describe('a batch past its retention', () => {
     expect(shown.retentionDays).toBe(2);
   });
 
+  /** Break it: in `expireBatches`, ask for `created_at`. */
   it('is nothing that has not ended, however old', async () => {
     const { body } = await client.createBatch(jsonl([member((people += 1))]), { importProcessId });
     const id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
@@ -159,6 +165,7 @@ describe('a batch past its retention', () => {
     expect((await client.get(path(id, '/Records'))).status).toBe(200);
   });
 
+  /** Break it: in `RetentionSweeper.sweep`, leave out `deleteIdempotencyKeys`. */
   it('takes old idempotency keys along, and leaves those of today', async () => {
     const headers = (key: string) => ({ 'content-type': 'application/jsonl', 'idempotency-key': key });
     const send = (key: string) =>
@@ -174,6 +181,7 @@ describe('a batch past its retention', () => {
     expect(rows).toEqual([{ key: 'of-today' }]);
   });
 
+  /** Break it: in `deleteEndedSessions`, find none. */
   it('takes sessions along that have ended, and leaves the others', async () => {
     const { rows: users } = await sql.query<{ user_id: number }>(
       `INSERT INTO app_user (email, password_hash, role, created_by)
@@ -192,6 +200,7 @@ describe('a batch past its retention', () => {
     expect(rows).toEqual([{ used: true }]);
   });
 
+  /** Break it: in `tryRetentionLock`, answer true. */
   it('is worked on by one worker at a time', async () => {
     await sql.query('BEGIN');
     await sql.query('SELECT pg_advisory_xact_lock(7163002)');

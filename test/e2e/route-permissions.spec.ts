@@ -154,6 +154,7 @@ describe('every route', () => {
   const withKey = (route: string, key: string) => call(route, { authorization: `apikey ${key}` });
   const as = (route: string, role: UserRole) => call(route, { cookie: cookies.get(role)! });
 
+  /** Break it: rename a route. */
   it('has its entry in the table of permissions, and every entry its route', () => {
     const { router } = app.app.getHttpAdapter().getInstance() as {
       router: { stack: { route?: { path: string; methods: object } }[] };
@@ -170,6 +171,7 @@ describe('every route', () => {
 
   describe.each(ROUTES)('%s', (route, access) => {
     if (access === 'everybody') {
+      /** Break it: in `HealthController`, leave out `@PublicRoute`. */
       it('is open', async () => {
         // The forms of the sign-in page say what they miss.
         expect([200, 303, 400]).toContain((await call(route)).status);
@@ -177,6 +179,7 @@ describe('every route', () => {
       return;
     }
 
+    /** Break it: in `PrincipalGuard`, answer true. */
     it('is closed without credentials, and to a wrong key', async () => {
       const { status, location } = await call(route);
       if (isPage(route)) expect([status, location]).toEqual([303, expect.stringMatching(/^\/login/)]);
@@ -186,6 +189,7 @@ describe('every route', () => {
 
     for (const permission of PERMISSIONS) {
       const open = permits(access, [permission]);
+      /** Break it: in `PrincipalGuard`, leave out `permissionDenied`. */
       it(`is ${open ? 'open' : 'closed'} to a key with ${permission}`, async () => {
         const { status } = await withKey(route, keyWith(permission));
         if (!open) return expect(status).toBe(403);
@@ -196,6 +200,7 @@ describe('every route', () => {
 
     for (const role of USER_ROLES) {
       const open = permitsRole(access, role);
+      /** Break it: in `PrincipalGuard`, leave out `administratorRequired`. */
       it(`is ${open ? 'open' : 'closed'} to somebody who is ${role}`, async () => {
         const { status, location } = await as(route, role);
         if (ENDS_SESSION.has(route)) cookies.set(role, await signIn(app, role));
@@ -207,6 +212,7 @@ describe('every route', () => {
     }
 
     if (!route.startsWith('GET ')) {
+      /** Break it: in `isCrossSiteWrite`, answer false. */
       it('is closed to a session that another site makes the browser send', async () => {
         const cookie = cookies.get('administrator')!;
         expect((await call(route, { cookie, origin: 'https://evil.example' })).status).toBe(403);
