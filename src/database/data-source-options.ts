@@ -1,6 +1,7 @@
 import type { DataSourceOptions } from 'typeorm';
 import type { AppConfig } from '../config/config.js';
 import { ENTITIES } from './entities.js';
+import { HeardClient } from './heard-client.js';
 import { MIGRATIONS } from './migrations.js';
 
 /**
@@ -24,6 +25,7 @@ export function dataSourceOptions(
     connectTimeoutMS: 10_000,
     applicationName: 'workflow-import-queue',
     extra: {
+      Client: HeardClient,
       // A worker that was stopped in the middle of a chunk must not hold the chunk's lock for ever.
       idle_in_transaction_session_timeout: config.databaseIdleTransactionMs ?? 60_000,
       keepAlive: true,

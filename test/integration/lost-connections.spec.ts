@@ -1,0 +1,44 @@
+import type { Client, Pool } from 'pg';
+import type { DataSource } from 'typeorm';
+import { startDatabaseService, type TestDatabaseService } from '../support/test-database-service.js';
+
+describe('a connection that PostgreSQL ends', () => {
+  let service: TestDatabaseService;
+
+  beforeAll(async () => {
+    service = await startDatabaseService();
+  });
+  afterAll(() => service.stop());
+
+  const poolOf = (source: DataSource): Pool => (source.driver as unknown as { master: Pool }).master;
+
+  /** Break it: in `dataSourceOptions`, leave out `HeardClient`. */
+  it('at the moment in which it is handed out does not end the process', async () => {
+    const pool = poolOf(service.database.dataSource);
+    // The pool has taken its listener off, TypeORM has not put on its own: what is emitted now nobody else hears.
+    const seen: number[] = [];
+    const handOver = new Promise<void>((resolve, reject) => {
+      pool.connect((error: Error | undefined, client, release) => {
+        if (error !== undefined || client === undefined) return reject(error);
+        seen.push(client.listenerCount('error'));
+        (client as unknown as Client).emit('error', new Error('terminating connection'));
+        release(true);
+        resolve();
+      });
+    });
+    await expect(handOver).resolves.toBeUndefined();
+    expect(seen).toEqual([1]);
+    await expect(service.database.query('SELECT 1 AS one')).resolves.toMatchObject({ rows: [{ one: 1 }] });
+  });
+
+  it('in the middle of a transaction is told to who had it, and to nobody else', async () => {
+    const { database } = service;
+    const lost = database.transaction(async (transaction) => {
+      const { rows } = await transaction.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await database.query('SELECT pg_terminate_backend($1)', [rows[0]!.pid]);
+      await transaction.query('SELECT 1');
+    });
+    await expect(lost).rejects.toThrow(/terminat/i);
+    await expect(database.transaction((transaction) => transaction.query('SELECT 1'))).resolves.toBeDefined();
+  });
+});
