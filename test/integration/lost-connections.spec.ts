@@ -19,7 +19,7 @@ describe('a connection that PostgreSQL ends', () => {
     const seen: number[] = [];
     const handOver = new Promise<void>((resolve, reject) => {
       pool.connect((error: Error | undefined, client, release) => {
-        if (error !== undefined || client === undefined) return reject(error);
+        if (client === undefined) return reject(error ?? new Error('there is no client'));
         seen.push(client.listenerCount('error'));
         (client as unknown as Client).emit('error', new Error('terminating connection'));
         release(true);
