@@ -43,8 +43,11 @@ describe('while PostgreSQL has no connection left', () => {
     await administrator.end();
   });
 
+  const limit = (connections: number) =>
+    site.observer.client.query(`ALTER ROLE ${role} CONNECTION LIMIT ${connections}`);
+  /** Those that there are end: a limit counts for new ones only. */
   const allow = async (connections: number) => {
-    await site.observer.client.query(`ALTER ROLE ${role} CONNECTION LIMIT ${connections}`);
+    await limit(connections);
     await site.observer.client.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${role}'`,
     );
@@ -66,7 +69,7 @@ describe('while PostgreSQL has no connection left', () => {
     await allow(6);
     await eventually(async () => (await api.readiness()).status === 200, 'a connection for the API');
     expect(await site.problems()).toEqual([]);
-    await allow(-1);
+    await limit(-1);
     await site.send(client, 1_000);
     expect(await site.problems()).toEqual([]);
     // Nothing of it counts against the records.
