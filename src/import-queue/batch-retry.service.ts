@@ -7,11 +7,9 @@ import { DatabaseService } from '../database/database.service.js';
 import type { Transaction } from '../database/transaction.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import type { CompiledTarget } from '../targets/target.js';
 import { storeBatch } from './batch-creation.js';
-import { checkAgain } from './check-again.js';
+import { copyAgain } from './copy-again.js';
 import { RETRY_CREATION_PATH } from './creation-path.js';
-import type { BatchWriter } from './intake/batch-writer.js';
 import { RecordRows } from './intake/record-rows.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
 import { ChunkScheduler } from './processing/chunk-scheduler.js';
@@ -19,9 +17,6 @@ import { batchExpired } from './results/batch.errors.js';
 import { BatchReader } from './results/batch-reader.js';
 import type { BatchResource } from './results/batch-resource.js';
 import { selectFailedLines } from './select-failed-lines.js';
-
-/** Records read at a time: bounds memory whatever the number of failed records. */
-const PAGE_SIZE = 2000;
 
 /** Sends the failed records of an ended batch again, as a new batch; the parent never changes. */
 @Injectable()
@@ -73,7 +68,13 @@ export class BatchRetryService {
           retryOf: parentId,
         },
         rows,
-        (writer) => copyFailed(transaction, parentId, compiled, rows, writer),
+        (writer) =>
+          copyAgain(
+            (after, limit) => selectFailedLines(transaction, parentId, after, limit),
+            compiled,
+            rows,
+            writer,
+          ),
       );
       // What was stored is rolled back with the refusal.
       if (rows.totalCount === 0) throw nothingToRetry(parentId, status);
@@ -118,26 +119,6 @@ async function lockParent(transaction: Transaction, parentId: number): Promise<L
     [parentId, RETRY_CREATION_PATH],
   );
   return { ...parent, childId: children[0]?.id ?? null };
-}
-
-async function copyFailed(
-  transaction: Transaction,
-  parentId: number,
-  compiled: CompiledTarget,
-  rows: RecordRows,
-  writer: BatchWriter,
-): Promise<void> {
-  for (let after = 0; ;) {
-    const lines = await selectFailedLines(transaction, parentId, after, PAGE_SIZE);
-    for (const failed of lines) {
-      const { line, payload } = failed;
-      const { error, orderingKeys } = checkAgain(failed, compiled);
-      rows.add(line, payload, error, orderingKeys);
-      after = line;
-    }
-    if (lines.length < PAGE_SIZE) return writer.end();
-    await writer.suspend();
-  }
 }
 
 function nothingToRetry(batchId: number, status: string): DomainError {

@@ -1,9 +1,5 @@
 import type { Sql } from '../database/transaction.js';
-import type { CheckedRecord } from './check-again.js';
-
-export interface FailedLine extends CheckedRecord {
-  line: number;
-}
+import type { StoredRecord } from './copy-again.js';
 
 /**
  * The next records of a batch that failed, were invalid or unknown, in line order. The counts of the chunks lead to the
@@ -14,8 +10,8 @@ export async function selectFailedLines(
   batchId: number,
   afterLine: number,
   limit: number,
-): Promise<FailedLine[]> {
-  const { rows } = await sql.query<FailedLine>(
+): Promise<StoredRecord[]> {
+  const { rows } = await sql.query<StoredRecord>(
     `SELECT r.line_number AS line, r.payload, r.error_code AS "errorCode", r.error_message AS "errorMessage"
      FROM import_queue_chunk c
      CROSS JOIN LATERAL (

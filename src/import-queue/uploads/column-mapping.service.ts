@@ -4,28 +4,22 @@ import type { Principal } from '../../auth/principal.js';
 import { DomainError } from '../../common/domain.error.js';
 import { AppConfig } from '../../config/config.js';
 import { DatabaseService } from '../../database/database.service.js';
-import type { Transaction } from '../../database/transaction.js';
 import { CompiledImportProcesses } from '../../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
-import type { CompiledTarget } from '../../targets/target.js';
 import { abandonBatch } from '../abandon-batch.js';
 import { storeBatch } from '../batch-creation.js';
 import { UI_CREATION_PATH } from '../creation-path.js';
-import type { BatchWriter } from '../intake/batch-writer.js';
 import { type ColumnMapping, type CsvColumn, refuseDuplicates } from '../intake/csv/csv-header.js';
 import { RecordRows } from '../intake/record-rows.js';
 import { PreviewService } from '../preview/preview.service.js';
 import { BatchReader } from '../results/batch-reader.js';
 import type { BatchResource } from '../results/batch-resource.js';
-import { checkAgain } from '../check-again.js';
+import { copyAgain } from '../copy-again.js';
 import type { UploadFindings } from '../upload-findings.js';
 import { findColumns } from './column-findings.js';
 import { renameMembers } from './rename-members.js';
 import { saveMapping } from './saved-mapping.js';
 import { selectUpload, selectUploadedLines } from './sql/select-upload.js';
-
-/** Records read at a time: bounds memory whatever the size of the file. */
-const PAGE_SIZE = 2000;
 
 /**
  * Says of a CSV file that awaits confirmation what its columns stand for. Its rows are in the database: they are stored
@@ -88,7 +82,17 @@ export class ColumnMappingService {
         transaction,
         batch,
         rows,
-        (writer) => copyRenamed(transaction, batchId, names, compiled, rows, writer),
+        (writer) =>
+          copyAgain(
+            async (after, limit) =>
+              (await selectUploadedLines(transaction, batchId, after, limit)).map((record) => ({
+                ...record,
+                payload: renameMembers(record.payload, names),
+              })),
+            compiled,
+            rows,
+            writer,
+          ),
         () => ({ status: 'awaiting_confirmation', upload: findings() }),
       );
       await abandonBatch(transaction, batchId);
@@ -104,27 +108,6 @@ export class ColumnMappingService {
 function mapped({ header, target }: CsvColumn, mapping: ColumnMapping): CsvColumn {
   const said = mapping.get(header);
   return { header, target: said === undefined || target === null ? target : said };
-}
-
-async function copyRenamed(
-  transaction: Transaction,
-  batchId: number,
-  names: ReadonlyMap<string, string | null>,
-  compiled: CompiledTarget,
-  rows: RecordRows,
-  writer: BatchWriter,
-): Promise<void> {
-  for (let after = 0; ;) {
-    const lines = await selectUploadedLines(transaction, batchId, after, PAGE_SIZE);
-    for (const uploaded of lines) {
-      const payload = renameMembers(uploaded.payload, names);
-      const { error, orderingKeys } = checkAgain({ ...uploaded, payload }, compiled);
-      rows.add(uploaded.line, payload, error, orderingKeys, { originLine: uploaded.originLine });
-      after = uploaded.line;
-    }
-    if (lines.length < PAGE_SIZE) return writer.end();
-    await writer.suspend();
-  }
 }
 
 function cannotBeMapped(batchId: number): DomainError {

@@ -1,6 +1,6 @@
 import type { Sql, Transaction } from '../../../database/transaction.js';
 import type { BatchStatus } from '../../batch-state.js';
-import type { CheckedRecord } from '../../check-again.js';
+import type { StoredRecord } from '../../copy-again.js';
 import type { UploadFindings } from '../../upload-findings.js';
 
 export interface StoredUpload {
@@ -9,12 +9,6 @@ export interface StoredUpload {
   upload: UploadFindings | null;
   sendSuccessEmailTo: string | null;
   sendFailureEmailTo: string | null;
-}
-
-export interface UploadedLine extends CheckedRecord {
-  line: number;
-  /** Where it was in the file it was downloaded from; `null` where that says nothing. */
-  originLine: number | null;
 }
 
 /** The batch of an upload, locked. */
@@ -37,8 +31,8 @@ export async function selectUploadedLines(
   batchId: number,
   afterLine: number,
   limit: number,
-): Promise<UploadedLine[]> {
-  const { rows } = await sql.query<UploadedLine>(
+): Promise<StoredRecord[]> {
+  const { rows } = await sql.query<StoredRecord>(
     `SELECT line_number AS line, payload, origin_line AS "originLine", error_code AS "errorCode",
             error_message AS "errorMessage"
        FROM import_queue_record
