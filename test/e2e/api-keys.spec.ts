@@ -52,6 +52,7 @@ describe('API keys', () => {
   const row = async (id: number) =>
     (await client.query('SELECT * FROM api_key WHERE api_key_id = $1', [id])).rows[0];
 
+  /** Break it: in `hashKey`, answer the key. */
   it('shows a key once, and keeps only its SHA-256', async () => {
     const made = await make({ name: 'Nightly sync', permissions: ['ViewImports', 'Configure'] });
     expect(made.status).toBe(201);
@@ -75,12 +76,14 @@ describe('API keys', () => {
     expect(JSON.stringify(await row(shown.id))).not.toContain(key);
   });
 
+  /** Break it: in `parseAuthorization`, compare the scheme as it is given. */
   it('takes the scheme in any case', async () => {
     for (const scheme of ['apikey', 'ApiKey', 'APIKEY']) {
       expect((await call('GET', '/API/ApiKeys', `${scheme} ${TEST_API_KEY}`)).status).toBe(200);
     }
   });
 
+  /** Break it: in `authenticationRequired`, leave out the challenge. */
   it.each([
     ['no key', undefined, 'authentication_required'],
     ['an unknown key', 'apikey wiq_unknown', 'invalid_api_key'],
@@ -94,6 +97,7 @@ describe('API keys', () => {
     expect(body.code).toBe(code);
   });
 
+  /** Break it: in `ApiKeyAuthentication`, find keys that are revoked, too. */
   it('revokes at once', async () => {
     const { body } = await make({ name: 'Soon gone', permissions: ['Configure'] });
     expect((await list(body.key)).status).toBe(200);
@@ -104,12 +108,14 @@ describe('API keys', () => {
     expect(items.find(({ id }: { id: number }) => id === body.id).revokedAt).toMatch(/Z$/);
   });
 
+  /** Break it: in `ApiKeysService.revoke`, ask for no key that is not there. */
   it.each(['999999', '0', '-1', 'abc', '99999999999999999999'])('has no key %s to revoke', async (id) => {
     const { status, body } = await call('DELETE', `/API/ApiKeys/${id}`, ALL);
     expect(status).toBe(404);
     expect(body.code).toBe('api_key_not_found');
   });
 
+  /** Break it: in `ApiKeyAuthentication`, find keys that have expired, too. */
   it('refuses a key from its expiry on', async () => {
     const expiresAt = new Date(Date.now() + 3600_000).toISOString();
     const { body } = await make({ name: 'For an hour', permissions: ['Configure'], expiresAt });
@@ -119,6 +125,7 @@ describe('API keys', () => {
     expect((await list(body.key)).status).toBe(401);
   });
 
+  /** Break it: in `ApiKeyAuthentication`, never call `noteUsage`; or in both statements, leave out the minute. */
   it('notes when a key was last used, at most once a minute', async () => {
     const { body } = await make({ name: 'Used', permissions: ['Configure'] });
     const lastUsedAt = async () => (await row(body.id)).last_used_at as Date | null;
@@ -136,6 +143,7 @@ describe('API keys', () => {
     expect(await lastUsedAt()).toEqual(second);
   });
 
+  /** Break it: in `PrincipalGuard`, leave out `holdsAny`. */
   it('answers 403 to a key without the permission, naming it', async () => {
     await storeApiKey(client, 'viewer-key-of-this-file', ['ViewImports']);
     const { status, body } = await list('viewer-key-of-this-file');
@@ -143,6 +151,7 @@ describe('API keys', () => {
     expect(body).toMatchObject({ code: 'permission_denied', detail: expect.stringContaining('Configure') });
   });
 
+  /** Break it: in `ApiKeysService.create`, leave out `assertHolds`. */
   it('gives no key more than its maker holds', async () => {
     await storeApiKey(client, 'configurer-of-one-process', ['Configure', 'ViewImports'], [1, 2]);
     const limited = 'apikey configurer-of-one-process';
@@ -153,6 +162,7 @@ describe('API keys', () => {
     expect(await attempt({ permissions: ['ViewImports'], importProcessIds: [2] })).toBe(201);
   });
 
+  /** Break it: in `CreateApiKeyDto`, leave out one decorator. */
   it('names everything wrong with a key that is asked for', async () => {
     const { status, body } = await make({
       name: '',
@@ -172,6 +182,7 @@ describe('API keys', () => {
     ]);
   });
 
+  /** Break it: in `CreateApiKeyDto`, leave out `Matches` of `expiresAt`; in `ApiKeysService.create`, its comparison with now. */
   it.each([
     ['an expiry in the past', { expiresAt: '2020-01-01T00:00:00Z' }],
     ['an expiry without offset', { expiresAt: '2099-01-01T00:00:00' }],
@@ -198,6 +209,7 @@ describe('API keys', () => {
 
     afterEach(() => restartWith(TEST_API_KEY));
 
+    /** Break it: in `BootstrapKey`, give the key one permission. */
     it('has every permission and is listed', async () => {
       const { body } = await list(TEST_API_KEY);
       expect(
@@ -207,6 +219,7 @@ describe('API keys', () => {
       ]);
     });
 
+    /** Break it: in `ENSURE` of `BootstrapKey`, leave `revoked_at` alone. */
     it('is retired when the variable changes, and back when it changes back', async () => {
       await restartWith('another-bootstrap-key');
       expect((await list(TEST_API_KEY)).status).toBe(401);
@@ -216,11 +229,13 @@ describe('API keys', () => {
       expect((await list('another-bootstrap-key')).status).toBe(401);
     });
 
+    /** Break it: in `RETIRE` of `BootstrapKey`, compare hashes with `<>`. */
     it('is retired when the variable goes', async () => {
       await restartWith(undefined);
       expect((await list(TEST_API_KEY)).status).toBe(401);
     });
 
+    /** Break it: BOOT */
     it('survives any number of processes that start at once', async () => {
       await Promise.all(Array.from({ length: 4 }, () => restartWith(TEST_API_KEY)));
       expect((await list(TEST_API_KEY)).status).toBe(200);

@@ -32,6 +32,7 @@ describe('the audit log', () => {
     return rows;
   };
 
+  /** Break it: in `WorkflowDefinitionsService`, leave out the note of a change. */
   it('tells who saved a workflow and an import process, and in which version', async () => {
     await api.call('PUT', `/API/Workflows/${MEMBER_WORKFLOW.name}`, { body: MEMBER_WORKFLOW });
     expect(await of(`workflow:${MEMBER_WORKFLOW.name}`)).toEqual([
@@ -49,6 +50,7 @@ describe('the audit log', () => {
     ]);
   });
 
+  /** Break it: in `BatchActionsService`, call the action something else. */
   it('tells who paused a batch, and nothing of what was refused', async () => {
     const process = await api.setUp();
     const id = await storeBatch(client, process, { status: 'in_progress', records: [] });
@@ -67,6 +69,7 @@ describe('the audit log', () => {
 });
 
 describe('the administrator of the environment', () => {
+  /** Break it: in `FirstAdministrator.ensure`, leave out `endSessions`. */
   it('has its password, role and access again after a restart, and the sessions of the old password end', async () => {
     const app = await startTestApp({ ROLE: 'api' });
     const client = new Client({ connectionString: app.database.url });

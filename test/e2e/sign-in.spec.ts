@@ -42,6 +42,7 @@ describe('signing in', () => {
     (await client.query('SELECT * FROM audit_log WHERE action = $1 ORDER BY audit_id', [action])).rows;
 
   describe('with the right password', () => {
+    /** Break it: give operators every permission, in `user-role.ts`. */
     it('opens the page asked for and the API, as far as the role goes', async () => {
       const response = await enter(TEST_PASSWORD, {}, { next: '/imports/17?show=all' });
       expect([response.status, response.headers.get('location')]).toEqual([303, '/imports/17?show=all']);
@@ -51,10 +52,12 @@ describe('signing in', () => {
       expect(await statusAs(cookie, KEYS)).toBe(403);
     });
 
+    /** Break it: take the address as it is given, in `SignIn.signIn`. */
     it('does not mind how the address is spelled', async () => {
       expect((await enter(TEST_PASSWORD, {}, { email: ` ${EMAIL.toUpperCase()} ` })).status).toBe(303);
     });
 
+    /** Break it: leave one of the `attributes` out, in `session-cookie.ts`. */
     it('sets a cookie that scripts cannot read, other sites cannot send with writes, and plain http never sees', async () => {
       const [cookie] = (await enter(TEST_PASSWORD)).headers.getSetCookie();
       expect(cookie).toMatch(new RegExp(`^${COOKIE}=[\\w-]{43}; `));
@@ -65,6 +68,7 @@ describe('signing in', () => {
       expect(cookie).not.toMatch(/domain/i);
     });
 
+    /** Break it: in `hashSessionId`, answer the id. */
     it('keeps of the session what nobody can sign in with', async () => {
       const id = sessionCookieOf(await enter(TEST_PASSWORD))!.slice(COOKIE.length + 1);
       const { rows } = await client.query<{ session_hash: Buffer }>('SELECT session_hash FROM user_session');
@@ -80,6 +84,7 @@ describe('signing in', () => {
       expect(dump[0]!.text).not.toContain(TEST_PASSWORD);
     });
 
+    /** Break it: in `returnPath`, answer what is given. */
     it.each([
       'https://evil.example/',
       '//evil.example',
@@ -92,6 +97,7 @@ describe('signing in', () => {
       expect(page).toContain('name="next" value="/imports"');
     });
 
+    /** Break it: leave out `writeAudit` of `signed_in`, in `SignIn.signIn`. */
     it('is written down', async () => {
       await enter(TEST_PASSWORD, { ...from('192.0.2.77'), 'x-request-id': 'the-request' });
       expect((await audited('signed_in')).at(-1)).toMatchObject({
@@ -103,6 +109,7 @@ describe('signing in', () => {
   });
 
   describe('with anything else', () => {
+    /** Break it: in `SignIn`, look for users who are disabled, too. */
     it('is refused with the same words for a wrong password, an unknown address and a disabled user', async () => {
       await storeUser(app, 'viewer', 'gone@example.org');
       await client.query(`UPDATE app_user SET disabled_at = now() WHERE email = 'gone@example.org'`);
@@ -127,6 +134,7 @@ describe('signing in', () => {
       expect(JSON.stringify(failures)).not.toContain('wrong');
     });
 
+    /** Break it: in `LoginPage.signIn`, take the form for a `SignInDto` unseen. */
     it.each([
       [{ email: '', password: 'x' }, 'error-email'],
       [{ email: 'a\u0000b', password: 'x' }, 'error-email'],
@@ -139,6 +147,7 @@ describe('signing in', () => {
       expect(await response.text()).toContain(`id="${id}"`);
     });
 
+    /** Break it: in `auth.errors.ts`, ask for `Basic`. */
     it('says nothing of HTTP Basic, which is no way in any more', async () => {
       const authorization = `Basic ${Buffer.from(`${TEST_ADMIN.email}:${TEST_ADMIN.password}`).toString('base64')}`;
       const response = await fetch(app.url + KEYS, { headers: { authorization } });
@@ -148,6 +157,7 @@ describe('signing in', () => {
   });
 
   describe('is no way in for others:', () => {
+    /** Break it: in `SessionsService.begin`, take the id that was sent. */
     it('a session id planted before is worth nothing after (session fixation)', async () => {
       const planted = `${COOKIE}=${'A'.repeat(43)}`;
       const response = await enter(TEST_PASSWORD, { cookie: planted });
@@ -157,6 +167,7 @@ describe('signing in', () => {
       expect(await statusAs(cookie)).toBe(200);
     });
 
+    /** Break it: in `SignIn.signIn`, end no session. */
     it('the session the browser came with ends', async () => {
       const before = await signIn(app, 'operator', EMAIL);
       const after = sessionCookieOf(await enter(TEST_PASSWORD, { cookie: before }))!;
@@ -164,6 +175,7 @@ describe('signing in', () => {
       expect(await statusAs(after)).toBe(200);
     });
 
+    /** Break it: in `LoginPage.signIn`, leave out `assertOurOwnPage`. */
     it.each([
       [{ origin: 'https://evil.example' }],
       [{ origin: 'null' }],
@@ -177,6 +189,7 @@ describe('signing in', () => {
   });
 
   describe('after too many failures', () => {
+    /** Break it: in `SignIn.throttled`, leave out `addresses.begin`. */
     it('makes one address wait, whatever account it tries, and with the right password too', async () => {
       for (let i = 0; i < 20; i++) {
         await enter('wrong', from('198.51.100.7'), { email: `guess${i}@example.org` });
@@ -188,6 +201,7 @@ describe('signing in', () => {
       expect((await enter(TEST_PASSWORD, from('198.51.100.8'))).status).toBe(303);
     });
 
+    /** Break it: in `SignIn.throttled`, leave out `accounts.begin`. */
     it('makes one account wait, from whatever address it is tried, and no other', async () => {
       const email = 'bob@example.org';
       await storeUser(app, 'viewer', email);
@@ -207,6 +221,7 @@ describe('signing in', () => {
   });
 
   describe('a session', () => {
+    /** Break it: in `SignIn.signOut`, end no session. */
     it('ends with signing out, in the database too', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       const response = await submit(app, '/logout', {}, { cookie });
@@ -216,12 +231,14 @@ describe('signing in', () => {
       expect(await audited('signed_out')).not.toEqual([]);
     });
 
+    /** Break it: in `LoginPage.signOut`, leave out `assertOurOwnPage`. */
     it('is not ended by another site', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       expect((await submit(app, '/logout', {}, { cookie, origin: 'https://evil.example' })).status).toBe(403);
       expect(await statusAs(cookie)).toBe(200);
     });
 
+    /** Break it: SPECIAL */
     it('survives a wiped Redis', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       const redis = new Redis(process.env.REDIS_URL!);
@@ -235,6 +252,7 @@ describe('signing in', () => {
     const age = (column: 'created_at' | 'last_seen_at', hours: number) =>
       client.query(`UPDATE user_session SET ${column} = now() - make_interval(hours => $1)`, [hours]);
 
+    /** Break it: in `session-life.ts`, leave out `last_seen_at`. */
     it('ends after twelve hours without use, not before, and use keeps it alive', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       await age('last_seen_at', 11);
@@ -243,6 +261,7 @@ describe('signing in', () => {
       expect(await statusAs(cookie)).toBe(401);
     });
 
+    /** Break it: in `session-life.ts`, leave out `created_at`. */
     it('ends after a week, however much it is used', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       await age('created_at', 7 * 24 - 1);
@@ -251,6 +270,7 @@ describe('signing in', () => {
       expect(await statusAs(cookie)).toBe(401);
     });
 
+    /** Break it: in `SessionsService`, find sessions whose owner is disabled, too. */
     it('ends at once when its owner is disabled', async () => {
       const cookie = await signIn(app, 'viewer', 'leaver@example.org');
       expect(await statusAs(cookie)).toBe(200);
@@ -258,6 +278,7 @@ describe('signing in', () => {
       expect(await statusAs(cookie)).toBe(401);
     });
 
+    /** Break it: in `Authenticator.authenticate`, ask for the session first. */
     it('is not looked at when a call brings an API key', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       const headers = { authorization: `apikey ${TEST_API_KEY}` };
@@ -278,6 +299,7 @@ describe('signing in', () => {
     const remove = (cookie: string, headers: Record<string, string>) =>
       statusAs(cookie, `${KEYS}/999999`, { method: 'DELETE', headers });
 
+    /** Break it: in `Authenticator.authenticate`, leave out `assertOurOwnPage`. */
     it.each([
       [{ origin: 'https://evil.example' }, 403],
       [{ origin: 'null' }, 403],
@@ -292,6 +314,7 @@ describe('signing in', () => {
       expect(await remove(await signIn(app), headers)).toBe(status);
     });
 
+    /** Break it: in `Authenticator.authenticate`, call `assertOurOwnPage` first. */
     it('needs no proof with an API key, which no browser sends by itself', async () => {
       const response = await fetch(`${app.url}${KEYS}/999999`, {
         method: 'DELETE',
@@ -301,6 +324,7 @@ describe('signing in', () => {
     });
   });
 
+  /** Break it: in `parseAuthorization`, call every other scheme unusable. */
   it('passes a proxy that has credentials of its own', async () => {
     const cookie = await signIn(app, 'operator', EMAIL);
     expect(await statusAs(cookie, '/imports', { headers: { authorization: 'Basic cHJveHk6cHJveHk=' } })).toBe(
@@ -308,6 +332,7 @@ describe('signing in', () => {
     );
   });
 
+  /** Break it: in `signInOf`, redirect htmx like any other. */
   it('leads a page that htmx asked for to the sign-in page as a whole', async () => {
     const response = await fetch(`${app.url}/imports`, {
       redirect: 'manual',
@@ -325,6 +350,7 @@ describe('the first administrator', () => {
   });
   afterAll(() => app?.close());
 
+  /** Break it: make every cookie `secure`, in `session-cookie.ts`. */
   it('signs in with what the environment says; on plain http the cookie is not Secure', async () => {
     const response = await submit(app, '/login', TEST_ADMIN);
     expect(response.status).toBe(303);
