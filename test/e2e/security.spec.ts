@@ -61,6 +61,7 @@ describe('what an attacker sends', () => {
       },
     );
 
+    /** Break it: take `IsEmail` from an address of `CreateBatchDto`. */
     it.each([
       'a@example.org\r\nBcc: b@example.org',
       'a@example.org, b@example.org',

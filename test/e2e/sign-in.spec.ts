@@ -238,7 +238,7 @@ describe('signing in', () => {
       expect(await statusAs(cookie)).toBe(200);
     });
 
-    /** Break it: SPECIAL */
+    /** Break it: in `SessionsService`, note each session in Redis as well, and ask there. */
     it('survives a wiped Redis', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       const redis = new Redis(process.env.REDIS_URL!);

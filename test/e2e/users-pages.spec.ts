@@ -51,6 +51,7 @@ describe('the pages of users', () => {
     new RegExp(`id="error-${field}">([^<]*)<`).exec(html)?.[1] ?? null;
 
   describe('list', () => {
+    /** Break it: in `UsersService.create`, store the address as it is given. */
     it('shows everybody and adds somebody, who can sign in then', async () => {
       const answer = await send('/users', {
         email: 'Zoe@Example.org',
@@ -71,6 +72,7 @@ describe('the pages of users', () => {
       expect(JSON.stringify(audited)).not.toContain('a password for zoe');
     });
 
+    /** Break it: in `UsersPage.create`, render the form empty. */
     it.each([
       [{ email: 'nobody', role: 'viewer', password: 'long enough' }, 'email', /must be an e-mail address/],
       [{ email: MARKUP, role: 'viewer', password: 'long enough' }, 'email', /must be an e-mail address/],
@@ -99,6 +101,7 @@ describe('the pages of users', () => {
   });
 
   describe('one user', () => {
+    /** Break it: in `UsersService.changeRole`, leave out the UPDATE. */
     it('gets another role, which counts with the next request', async () => {
       const email = 'role@example.org';
       const theirs = await signIn(app, 'viewer', email);
@@ -113,6 +116,7 @@ describe('the pages of users', () => {
       await send(`${path}/role`, { role: 'viewer' });
     });
 
+    /** Break it: in `UsersService.disable`, end no session. */
     it('is out at once when disabled, cannot sign in, and can when enabled again', async () => {
       const email = 'leaver@example.org';
       const theirs = await signIn(app, 'operator', email);
@@ -126,6 +130,7 @@ describe('the pages of users', () => {
       expect((await page('/imports', theirs)).status).toBe(303);
     });
 
+    /** Break it: in `UsersService.setPassword`, end no session. */
     it('gets another password and is signed out everywhere', async () => {
       const email = 'forgetful@example.org';
       const theirs = await signIn(app, 'operator', email);
@@ -140,6 +145,7 @@ describe('the pages of users', () => {
       expect(await canSignIn(email, 'quite another one')).toBe(true);
     });
 
+    /** Break it: in `UsersService.signOutEverywhere`, end no session. */
     it('can be signed out everywhere', async () => {
       const email = 'everywhere@example.org';
       const theirs = [await signIn(app, 'viewer', email), await signIn(app, 'viewer', email)];
@@ -147,6 +153,7 @@ describe('the pages of users', () => {
       for (const each of theirs) expect((await page('/imports', each)).status).toBe(303);
     });
 
+    /** Break it: in `LOCK_ADMINISTRATORS`, leave out FOR UPDATE. */
     it('stays an administrator while there is no other, also when two remove each other at once', async () => {
       const [first, second] = [
         await userId('administrator@example.org'),
@@ -168,12 +175,14 @@ describe('the pages of users', () => {
       cookie = await signIn(app);
     });
 
+    /** Break it: in `users.service.ts`, let `find` answer nothing. */
     it.each(['999999', '0', 'abc'])('is not there under the number %s', async (id) => {
       expect((await page(`/users/${id}`)).status).toBe(404);
       expect((await send(`/users/${id}/password`, { password: 'long enough' })).status).toBe(404);
       expect((await send(`/users/${id}/disable`)).status).toBe(404);
     });
 
+    /** Break it: in `UsersPagesController`, require `Configure` instead of a person. */
     it('is not made by an API key, whatever it may do', async () => {
       const fields = { email: 'key@example.org', role: 'administrator', password: 'made by a key' };
       const response = await submit(app, '/users', fields, { authorization: `apikey ${TEST_API_KEY}` });
@@ -191,6 +200,7 @@ describe('the pages of users', () => {
       repeatedPassword = newPassword,
     ) => send('/account/password', { currentPassword, newPassword, repeatedPassword }, as);
 
+    /** Break it: in `UsersService.setPassword`, end the own session, too. */
     it('changes the password; the other sessions end, this one stays', async () => {
       const email = 'careful@example.org';
       const [here, there] = [await signIn(app, 'viewer', email), await signIn(app, 'viewer', email)];
@@ -206,6 +216,7 @@ describe('the pages of users', () => {
       });
     });
 
+    /** Break it: in `AccountService.changePassword`, compare nothing with the repeated password. */
     it('says at the field what is wrong', async () => {
       const mine = await signIn(app, 'viewer', 'typo@example.org');
       expect(errorAt((await change(mine, 'wrong', 'long enough')).html, 'currentPassword')).toMatch(
@@ -218,6 +229,7 @@ describe('the pages of users', () => {
       expect(await canSignIn('typo@example.org', TEST_PASSWORD)).toBe(true);
     });
 
+    /** Break it: in `SignIn.isPasswordOf`, do not throttle. */
     it('does not let a browser left open guess the password for ever', async () => {
       const mine = await signIn(app, 'viewer', 'guessed@example.org');
       for (let i = 0; i < 10; i++) expect((await change(mine, 'wrong', 'long enough')).status).toBe(400);
@@ -226,6 +238,7 @@ describe('the pages of users', () => {
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(60);
     });
 
+    /** Break it: in `UsersService.signOutEverywhere`, keep the session of the request. */
     it('ends every session on demand, this one too', async () => {
       const email = 'gone@example.org';
       const [here, there] = [await signIn(app, 'viewer', email), await signIn(app, 'viewer', email)];
@@ -237,6 +250,7 @@ describe('the pages of users', () => {
   });
 
   describe('the navigation', () => {
+    /** Break it: in `userPrincipal`, make administrators of operators. */
     it.each([
       ['administrator', true],
       ['operator', false],

@@ -28,6 +28,7 @@ const changingAction = fc.constantFrom(
 );
 
 describe('the status of a batch', () => {
+  /** Break it: allow `resume` where a batch is canceled. */
   it('never changes once it is terminal, whatever is asked', () => {
     fc.assert(
       fc.property(status.filter(isTerminal), changingAction, status, (from, action, to) => {
@@ -37,6 +38,7 @@ describe('the status of a batch', () => {
     );
   });
 
+  /** Break it: allow `confirm` where a batch is in progress. */
   it('changes only along an allowed transition, whatever happens in whatever order', () => {
     const happening = fc.oneof(
       changingAction.map((action) => ({ action })),
@@ -65,6 +67,7 @@ describe('the status of a batch', () => {
     );
   });
 
+  /** Break it: let `canceling` become only itself. */
   it('can always reach an end', () => {
     const reachesAnEnd = (from: BatchStatus, seen: readonly BatchStatus[] = []): boolean =>
       isTerminal(from) ||
@@ -74,6 +77,7 @@ describe('the status of a batch', () => {
     for (const from of BATCH_STATUSES) expect([from, reachesAnEnd(from)]).toEqual([from, true]);
   });
 
+  /** Break it: let `confirm` of `statusAfter` answer null. */
   it('lists an action exactly where it would change the batch', () => {
     fc.assert(
       fc.property(status, changingAction, fc.boolean(), (from, action, started) => {
@@ -84,6 +88,7 @@ describe('the status of a batch', () => {
     );
   });
 
+  /** Break it: in `finalStatus`, ask for the fault first. */
   it('ends as canceled when it was being canceled, as failed only by a fault of its own', () => {
     fc.assert(
       fc.property(fc.constantFrom(...UNFINISHED), end, (from, counts) => {
@@ -97,6 +102,7 @@ describe('the status of a batch', () => {
     );
   });
 
+  /** Break it: let `resume` always answer `in_progress`. */
   it('of a batch that was paused before it started goes back to queued', () => {
     expect(statusAfter('resume', { status: 'paused', startedAt: null })).toBe('queued');
     expect(statusAfter('resume', { status: 'paused', startedAt: new Date() })).toBe('in_progress');

@@ -35,6 +35,7 @@ function read(pieces: Buffer[]): unknown {
 }
 
 describe('the line splitter', () => {
+  /** Break it: in `JsonLinesReader`, look for a byte order mark in the first piece only. */
   it('gives the same result for any bytes in any pieces as for the whole', () => {
     fc.assert(
       fc.property(body, fc.array(fc.nat(), { maxLength: 20 }), (bytes, cuts) => {
@@ -48,6 +49,7 @@ describe('the line splitter', () => {
 });
 
 describe('a record on its way into COPY', () => {
+  /** Break it: take the backslash out of `SPECIALS` in `copy-text.ts`. */
   it('is stored as it was sent, byte for byte, and each batch id and line number stands before its own', () => {
     const payload = fc.json({ stringUnit: 'binary' }).map((json) => `{"a": ${json}}`);
     fc.assert(
@@ -68,6 +70,7 @@ describe('a record on its way into COPY', () => {
 });
 
 describe('the place of a syntax error', () => {
+  /** Break it: in `json-syntax.ts`, let a number begin with zeros. */
   it('is found exactly when JSON.parse refuses', () => {
     const mutated = fc
       .tuple(fc.json(), fc.nat(), fc.constantFrom('', '"', ',', '{', ']', '\\', '\u0001', '0', 'e'))
@@ -91,6 +94,7 @@ describe('the place of a syntax error', () => {
 });
 
 describe('COPY escaping', () => {
+  /** Break it: in `copy-text.ts`, escape a CR as itself. */
   it('round-trips any text and never holds a field or row end', () => {
     fc.assert(
       fc.property(

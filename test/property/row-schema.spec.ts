@@ -170,6 +170,7 @@ function isBeyondJsonSchema(sent: JsonObject): boolean {
 }
 
 describe('the JSON Schema of a row', () => {
+  /** Break it: in `actionSchema`, leave out the id as a text. */
   it.each([undefined, 'Set', 'Close'])(
     'refuses exactly what the check of a row refuses (action: %s)',
     (preset) => {
@@ -188,6 +189,7 @@ describe('the JSON Schema of a row', () => {
     },
   );
 
+  /** Break it: in `inputSchema`, leave out `BLANK`. */
   it('refuses nothing that the check of a row accepts, even where it cannot say all', () => {
     const compiled = compile('Set');
     const violation = compileJsonSchema(compiled.schema);
@@ -199,11 +201,13 @@ describe('the JSON Schema of a row', () => {
     );
   });
 
+  /** Break it: in `actionSchema`, give `enum` a text. */
   it('is a JSON Schema 2020-12 that anybody may use', () => {
     expect(jsonSchemaProblems(compile().schema)).toEqual([]);
     expect(jsonSchemaProblems(compile('Set').schema)).toEqual([]);
   });
 
+  /** Break it: in `embedded`, leave out `$id`. */
   it('holds the schema of the import process, whose references stay its own', () => {
     const narrow: JsonObject = {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
