@@ -57,27 +57,46 @@ export class Windows1252Decoding implements TextDecoding {
 export class NamedDecoding implements TextDecoding {
   readonly encoding: string;
   private readonly decoder: InstanceType<typeof TextDecoder>;
+  /** One piece behind: a decoder that fails does not say where, and is of no use any more. */
+  private readonly follower: InstanceType<typeof TextDecoder>;
 
   /** @throws RangeError when there is no such encoding */
   constructor(label: string) {
     this.decoder = new TextDecoder(label, { fatal: true, ignoreBOM: true });
+    this.follower = new TextDecoder(label, { fatal: true, ignoreBOM: true });
     this.encoding = this.decoder.encoding;
   }
 
   push(bytes: Buffer): string {
-    return this.decode(() => this.decoder.decode(bytes, { stream: true }));
+    let text: string;
+    try {
+      text = this.decoder.decode(bytes, { stream: true });
+    } catch {
+      throw this.undecodable(bytes);
+    }
+    this.follower.decode(bytes, { stream: true });
+    return text;
   }
 
   end(): string {
-    return this.decode(() => this.decoder.decode());
-  }
-
-  private decode(step: () => string): string {
     try {
-      return step();
+      return this.decoder.decode();
     } catch {
       throw new UndecodableTextError(this.encoding, '', 'what comes here');
     }
+  }
+
+  /** Byte by byte, up to the one that is too much. */
+  private undecodable(bytes: Buffer): UndecodableTextError {
+    let before = '';
+    try {
+      for (let at = 0; at < bytes.length; at += 1) {
+        before += this.follower.decode(bytes.subarray(at, at + 1), { stream: true });
+      }
+    } catch {
+      // Here it is.
+    }
+    return new UndecodableTextError(this.encoding, before, 'what comes here');
   }
 }
 
@@ -109,16 +128,17 @@ export class DetectedDecoding implements TextDecoding {
     }
     this.held.push(rest);
     this.heldBytes += rest.length;
-    return this.heldBytes < EXAMINED ? plain : plain + this.decide(false);
+    return this.heldBytes < EXAMINED ? plain : this.decide(false, plain);
   }
 
   end(): string {
     if (this.decided === null && this.heldBytes === 0) return '';
-    const text = this.decided === null ? this.decide(true) : '';
+    const text = this.decided === null ? this.decide(true, '') : '';
     return text + (this.decided?.end() ?? '');
   }
 
-  private decide(whole: boolean): string {
+  /** @param plain text before what is held, that was not answered yet */
+  private decide(whole: boolean, plain: string): string {
     const block = Buffer.concat(this.held);
     this.held = [];
     // The window is the same whatever pieces the bytes came in, so the decision is.
@@ -129,8 +149,13 @@ export class DetectedDecoding implements TextDecoding {
     // A damaged character or two do not make UTF-8 something else: reading it as such would damage all the others.
     if (characters > stray || stray === 0) this.decided = new Utf8Decoding();
     else if (looksWestern(examined)) this.decided = new Windows1252Decoding();
-    else throw new UndecodableTextError('utf-8 or windows-1252', '', 'what comes here');
-    return this.decided.push(block);
+    else throw new UndecodableTextError('utf-8 or windows-1252', plain, 'what comes here');
+    try {
+      return plain + this.decided.push(block);
+    } catch (error) {
+      if (!(error instanceof UndecodableTextError)) throw error;
+      throw new UndecodableTextError(error.encoding, plain + error.before, error.found);
+    }
   }
 }
 
