@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { JsonObject } from '../../src/common/json.js';
-import { told, WorkflowBench } from '../support/workflow-bench.js';
+import { WorkflowBench } from '../support/workflow-bench.js';
 
 const rows = (count: number, change: (n: number) => JsonObject = () => ({})): JsonObject[] =>
   Array.from({ length: count }, (_, index) => ({
@@ -115,16 +115,5 @@ describe('a record that PostgreSQL refuses', () => {
     });
     await expect(broken).rejects.toThrow(/terminat|connection/i);
     expect(await bench.instances()).toEqual([]);
-  });
-});
-
-describe('records that are large', () => {
-  it('are written in slices, none of them larger than a statement can be', async () => {
-    const bench = await WorkflowBench.start();
-    const Name = 'x'.repeat(900_000);
-    const outcomes = await bench.process([...rows(30, () => ({ Name })), { ':UniqueId': 'M-1', Name: 'y' }]);
-    expect(told(outcomes).slice(-2)).toEqual(['30 created 30', '31 updated 1']);
-    expect(await bench.log()).toHaveLength(31);
-    await bench.stop();
   });
 });

@@ -15,6 +15,12 @@ export interface ChunkRow {
   orderingKeys: Buffer | null;
 }
 
+/**
+ * Bytes of the payloads of one chunk, unless a single record has more. A chunk is held in memory as a whole, several at
+ * a time, and what is written of it must not be larger than a statement can be.
+ */
+const LARGEST_CHUNK = 8 * 1024 ** 2;
+
 /** Columns of `import_queue_record` in the order of the fields below, the batch id first. */
 const COLUMNS =
   'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer';
@@ -38,8 +44,10 @@ export class RecordRows {
   private hasOrigin = false;
   private finished: ChunkRow[] = [];
   private open: ChunkRow | null = null;
+  private openBytes = 0;
   private readonly orderingKeys = new OrderingKeys();
 
+  /** @param chunkSize records of a chunk, at most */
   constructor(private readonly chunkSize: number) {}
 
   /** Bytes collected and not yet taken. */
@@ -64,6 +72,9 @@ export class RecordRows {
     }
     this.totalCount += 1;
 
+    const bytes = field.end - field.start;
+    if (this.openBytes + bytes > LARGEST_CHUNK) this.closeChunk();
+    this.openBytes += bytes;
     const chunk = (this.open ??= this.newChunk(line));
     chunk.lastLine = line;
     chunk.recordCount += 1;
@@ -119,6 +130,7 @@ export class RecordRows {
     this.open.orderingKeys = this.orderingKeys.take();
     this.finished.push(this.open);
     this.open = null;
+    this.openBytes = 0;
   }
 }
 

@@ -18,9 +18,6 @@ import { RowApplication } from './apply-rows.js';
 import { RowPreview } from './preview-rows.js';
 import { isWorkflowConfiguration, validateWorkflowConfiguration } from './validate-configuration.js';
 
-/** Characters of payload. */
-const LARGEST_SLICE = 8 * 1024 * 1024;
-
 /** Performs a workflow action for each record, in our own database and so in the chunk's transaction. */
 @Injectable()
 export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
@@ -58,50 +55,19 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
     });
   }
 
-  async process(
+  process(
     records: readonly ImportRecord[],
     context: ChunkContext<CompiledWorkflowTarget>,
   ): Promise<RecordOutcome[]> {
-    const application = new RowApplication(context);
-    return inSlices(records, (slice) => application.apply(slice));
+    return new RowApplication(context).apply(records);
   }
 
   preview(context: PreviewContext<CompiledWorkflowTarget>): Promise<PreviewRun> {
     const preview = new RowPreview(context);
     return Promise.resolve({
-      chunk: (records, occursLater) =>
-        // Of several slices the later ones may ask as well.
-        inSlices(records, (slice, isLast) => preview.see(slice, isLast ? occursLater : () => true)),
+      chunk: (records, occursLater) => preview.see(records, occursLater),
     });
   }
-}
-
-async function inSlices(
-  records: readonly ImportRecord[],
-  perform: (slice: readonly ImportRecord[], isLast: boolean) => Promise<RecordOutcome[]>,
-): Promise<RecordOutcome[]> {
-  let outcomes: RecordOutcome[] = [];
-  let seen = 0;
-  for (const slice of slicesOf(records)) {
-    seen += slice.length;
-    outcomes = outcomes.concat(await perform(slice, seen === records.length));
-  }
-  return outcomes;
-}
-
-/** Runs of records that together are no larger than statements and memory can bear, whatever the size of each. */
-function* slicesOf(records: readonly ImportRecord[]): Generator<readonly ImportRecord[]> {
-  let start = 0;
-  let size = 0;
-  for (const [index, { payload }] of records.entries()) {
-    if (size > 0 && size + payload.length > LARGEST_SLICE) {
-      yield records.slice(start, index);
-      start = index;
-      size = 0;
-    }
-    size += payload.length;
-  }
-  if (start < records.length) yield records.slice(start);
 }
 
 function configurationOf(target: TargetConfiguration) {
