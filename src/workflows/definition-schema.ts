@@ -67,7 +67,8 @@ const rule: JsonObject = {
   properties: {
     when: {
       type: 'object',
-      description: 'JSON Schema 2020-12 of the row as it was sent: whom the rule is for.',
+      description:
+        'JSON Schema 2020-12 of the row as it is understood (numbers as numbers, from CSV too; what is to be cleared is not there): whom the rule is for.',
     },
     require: { type: 'object', description: 'JSON Schema 2020-12 that such a row must meet.' },
     message: {

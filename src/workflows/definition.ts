@@ -41,7 +41,7 @@ export type PrimaryEffect =
   | { kind: 'completeUnsuccessfully' }
   | { kind: 'makeIncomplete' };
 
-/** A row, as it was sent, that is as `when` says must be as `require` says, or is rejected with the message. */
+/** A row, as `understoodRow` makes it, that is as `when` says must be as `require` says, or is rejected with the message. */
 export interface ActionRule {
   /** JSON Schema 2020-12 of the row. */
   when: JsonObject;

@@ -9,16 +9,18 @@ const ruled = compileRuledGrant([
   { when: LEVEL_IS_FELLOW, require: { required: ['Born'] }, message: 'A fellow must have a day of birth.' },
   {
     when: { required: ['Hours'] },
-    require: { properties: { Hours: { type: 'number' } }, not: { required: ['a/b~c'] } },
-    message: 'Hours are numbers and exclude the other.',
+    require: { properties: { Hours: { type: 'number', maximum: 16 } }, not: { required: ['a/b~c'] } },
+    message: 'Hours are few and exclude the other.',
   },
 ]);
 
+/** Break it: in `readRow`, ask the rules about the row as it was sent. */
 describe('the rules of an action', () => {
   it.each<[string, JsonObject]>([
     ['that are for others', { Level: 'Associate' }],
     ['that it meets', { Level: 'Fellow', Born: '2000-02-29' }],
-    ['that ask for a column, be it empty: they see the row as it was sent', { Level: 'Fellow', Born: '' }],
+    ['that ask for a number, be it written as a text', { Hours: '7' }],
+    ['whose number is to be cleared', { Hours: '', 'a/b~c': 'x' }],
   ])('accept a row %s', (_, row) => {
     expect(refusal({ 'First Name': 'Ada', ...row }, ruled)).toBeNull();
     expect(parsed({ 'First Name': 'Ada', ...row }, ruled).action.name).toBe('Grant');
@@ -26,14 +28,27 @@ describe('the rules of an action', () => {
 
   it.each<[string, JsonObject, string, string | undefined]>([
     ['what is missing', { Level: 'Fellow' }, 'A fellow must have a day of birth.', '/Born'],
-    ['what is wrong', { Hours: '7' }, 'Hours are numbers and exclude the other.', '/Hours'],
+    ['what is to be cleared', { Level: 'Fellow', Born: '' }, 'A fellow must have a day of birth.', '/Born'],
+    ['what is wrong', { Hours: 17 }, 'Hours are few and exclude the other.', '/Hours'],
+    [
+      'what is wrong, written as a text',
+      { Hours: '1.7e1' },
+      'Hours are few and exclude the other.',
+      '/Hours',
+    ],
+    [
+      'what is wrong, however long it is',
+      { Hours: `1${'0'.repeat(40)}` },
+      'Hours are few and exclude the other.',
+      '/Hours',
+    ],
     [
       'nothing when it is the row',
       { Hours: 7, 'a/b~c': 'x' },
-      'Hours are numbers and exclude the other.',
+      'Hours are few and exclude the other.',
       undefined,
     ],
-    ['the first of two', { Level: 'Fellow', Hours: '7' }, 'A fellow must have a day of birth.', '/Born'],
+    ['the first of two', { Level: 'Fellow', Hours: '17' }, 'A fellow must have a day of birth.', '/Born'],
   ])('refuse a row with the message given, pointing at %s', (_, row, message, pointer) => {
     expect(refusal({ 'First Name': 'Ada', ...row }, ruled)).toEqual({
       code: 'rule_violated',
@@ -51,7 +66,7 @@ describe('the rules of an action', () => {
       required: ['Hours'],
     });
     expect(refusal({ 'First Name': 'Ada' }, narrowed)?.code).toBe('rule_violated');
-    expect(refusal({ 'First Name': 'Ada', Born: '' }, narrowed)?.code).toBe('record_schema');
+    expect(refusal({ 'First Name': 'Ada', Born: '2000-02-29' }, narrowed)?.code).toBe('record_schema');
   });
 
   it('are for their action only', () => {
@@ -62,7 +77,7 @@ describe('the rules of an action', () => {
     );
   });
 
-  it('are part of the JSON Schema of a row, each with references of its own', () => {
+  it('have references of their own', () => {
     const rule = {
       when: LEVEL_IS_FELLOW,
       require: {
@@ -72,12 +87,15 @@ describe('the rules of an action', () => {
       },
       message: 'Short.',
     };
-    const violation = compileJsonSchema(compileRuledGrant([rule, rule], { required: [':UniqueId'] }).schema);
-    const row = { 'First Name': 'Ada', ':UniqueId': 'A' };
-    expect(violation(row)).toBeNull();
-    expect(violation({ ...row, Level: 'Fellow', 'First Name': 'Jo' })).toBeNull();
-    expect(violation({ ...row, Level: 'Fellow' })).not.toBeNull();
-    expect(violation({ 'First Name': 'Ada' })).not.toBeNull();
+    const twice = compileRuledGrant([rule, rule]);
+    expect(refusal({ 'First Name': 'Jo', Level: 'Fellow' }, twice)).toBeNull();
+    expect(refusal({ 'First Name': 'Ada', Level: 'Fellow' }, twice)?.message).toBe('Short.');
+  });
+
+  it('are told in the JSON Schema of a row, which says of values only how they are written', () => {
+    const { schema } = compileRuledGrant([{ when: {}, require: { required: ['Born'] }, message: 'No.' }]);
+    expect(JSON.stringify(schema)).toContain('Action \\"Grant\\". No.');
+    expect(compileJsonSchema(schema)({ 'First Name': 'Ada' })).toBeNull();
   });
 
   it('are nothing to check where there are none', () => {

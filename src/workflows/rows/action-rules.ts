@@ -4,7 +4,7 @@ import type { RecordError } from '../../targets/target.js';
 import type { ActionRule } from '../definition.js';
 import { keptPointer, rowError } from './row-errors.js';
 
-/** Why the rules refuse a row, as it was sent; `null` if they do not. */
+/** Why the rules refuse a row, given as `understoodRow` makes it; `null` if they do not. */
 export type RuleCheck = (row: JsonObject) => RecordError | null;
 
 /**

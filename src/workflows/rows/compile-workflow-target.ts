@@ -42,8 +42,6 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
   ): ReadRow | { error: RecordError } => {
     const result = readRow(row, raw, choice, values);
     if (result.error !== null) return result;
-    const broken = result.plan.violates?.(row) ?? null;
-    if (broken !== null) return { error: broken };
     const violation = violates?.(row) ?? null;
     return violation === null ? result : { error: schemaError(violation) };
   };

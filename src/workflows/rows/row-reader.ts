@@ -6,6 +6,7 @@ import type { ActionPlan, InputColumn } from './action-plan.js';
 import type { InputValue } from './parsed-row.js';
 import { columnError, quoted, shortened, shown } from './row-errors.js';
 import { RowSource } from './row-source.js';
+import { understoodRow } from './understood-row.js';
 import { ValueError } from './values/value-error.js';
 
 /** A row whose every column was read. `written` has a place for each identifier of the definition. */
@@ -29,6 +30,7 @@ export function readRow(
   const chosen = choice.choose(row);
   if (chosen.error !== undefined) return chosen;
   const { plan } = chosen;
+  const read = values ?? (plan.violates === null ? null : []);
   const source = new RowSource(raw);
   const written: (string | undefined)[] = new Array<string | undefined>(plan.identifiers.length);
   let requiredSeen = 0;
@@ -46,7 +48,7 @@ export function readRow(
         if (parsed === null) return { error: missing(column) };
         requiredSeen += 1;
       }
-      values?.push({ name, value: parsed });
+      read?.push({ name, value: parsed });
     } else if (column.kind === 'identifier') {
       const text = column.reader.read(value, source);
       if (typeof text !== 'string') return { error: describe(text, name, value, source) };
@@ -54,7 +56,8 @@ export function readRow(
     }
   }
   if (requiredSeen < plan.requiredCount) return { error: firstMissing(row, plan) };
-  return { error: null, plan, written };
+  const broken = plan.violates?.(understoodRow(row, plan, written, read ?? [])) ?? null;
+  return broken === null ? { error: null, plan, written } : { error: broken };
 }
 
 function unknownColumn(name: string, plan: ActionPlan): RecordError {

@@ -8,7 +8,9 @@ const BLANK: JsonObject = { enum: [null, ''] };
 
 /**
  * The rules of a row as JSON Schema 2020-12: one alternative per action. It says all that JSON Schema can; what it
- * cannot (a 29 February, the options in a text with semicolons, bounds of a number in a text) only `checkRow` knows.
+ * cannot (a 29 February, the options in a text with semicolons, bounds of a number in a text, the rules of an action, which
+ * are about values and not about how they are written) only `checkRow` knows; the messages of the rules stand in the
+ * description.
  */
 export function rowSchema(
   definition: WorkflowDefinition,
@@ -34,7 +36,7 @@ function oneOf(alternatives: readonly JsonObject[]): JsonObject {
 }
 
 function actionSchema(plan: ActionPlan, isPreset: boolean): JsonObject {
-  const { id, name } = plan.action;
+  const { id, name, rules = [] } = plan.action;
   const ids: JsonValue[] = [id, String(id)];
   const properties: [string, JsonObject][] = [
     ...plan.identifiers.map((reader): [string, JsonObject] => [
@@ -45,16 +47,14 @@ function actionSchema(plan: ActionPlan, isPreset: boolean): JsonObject {
     [ACTION_NAME_COLUMN, { enum: [null, '', name] }],
     ...plan.inputs.map((input): [string, JsonObject] => [input.attribute.name, inputSchema(input)]),
   ];
-  const rules = ruleSchemas(plan.action);
   const byId = { required: [ACTION_ID_COLUMN], properties: { [ACTION_ID_COLUMN]: { enum: ids } } };
   const byName = { required: [ACTION_NAME_COLUMN], properties: { [ACTION_NAME_COLUMN]: { const: name } } };
   return {
-    description: `Action "${name}"`,
+    description: [`Action "${name}"`, ...rules.map(({ message }) => message)].join('. '),
     properties: Object.fromEntries(properties),
     required: plan.inputs.filter(({ required }) => required).map(({ attribute }) => attribute.name),
     additionalProperties: false,
     ...(isPreset ? { not: { allOf: [byId, byName] } } : { oneOf: [byId, byName] }),
-    ...(rules.length > 0 && { allOf: rules }),
   };
 }
 
@@ -64,15 +64,6 @@ function inputSchema({ attribute, required, type }: InputColumn): JsonObject {
   const alternatives =
     type.schemas.length === 1 && type.schemas[0] ? type.schemas[0] : { anyOf: [...type.schemas] };
   return { description, ...alternatives, not: BLANK };
-}
-
-/** The rules of an action; the first that is broken is the one that people are told. */
-function ruleSchemas({ id, rules = [] }: ActionPlan['action']): JsonObject[] {
-  return rules.map(({ when, require, message }, index) => ({
-    description: message,
-    if: embedded(when, `action-${id}-rule-${index}-when`),
-    then: embedded(require, `action-${id}-rule-${index}-require`),
-  }));
 }
 
 /** A schema as a part of another: it has a base of its own, so that its `#/…` references stay its own. */
