@@ -7,8 +7,14 @@ import { restoreSecrets } from './behaviors/webhook-secrets.js';
 import type { WorkflowDefinition } from './definition.js';
 import { WorkflowDefinitionEntity } from './entities/workflow-definition.entity.js';
 import { WorkflowEntity } from './entities/workflow.entity.js';
+import { identifiersComparedOtherwise } from './identifiers-in-use.js';
 import { readDefinition } from './read-definition.js';
-import { workflowChangedMeanwhile, workflowNameTaken, workflowNotFound } from './workflow.errors.js';
+import {
+  identifiersInUse,
+  workflowChangedMeanwhile,
+  workflowNameTaken,
+  workflowNotFound,
+} from './workflow.errors.js';
 
 export interface StoredWorkflowDefinition {
   workflowId: number;
@@ -100,6 +106,7 @@ export class WorkflowDefinitionsService {
    * take turns: both become a version. A definition that says which version it was made from must have been
    * made from the current one. Secrets that are hidden in it are those of the current version.
    * @throws DomainError 400 `invalid_definition`, 404 `workflow_not_found`, 409 `version_conflict`
+   *   or `identifier_in_use`
    */
   async replace(name: string, source: unknown, actor: string): Promise<StoredWorkflowDefinition> {
     const current = await this.find(name);
@@ -118,6 +125,8 @@ export class WorkflowDefinitionsService {
       if (expected !== undefined && expected !== workflow.currentVersion) {
         throw workflowChangedMeanwhile(name, expected, workflow.currentVersion);
       }
+      const inUse = await identifiersComparedOtherwise(transaction, workflow.id, definition.identifiers);
+      if (inUse.length > 0) throw identifiersInUse(inUse);
       const stored = { workflowId: workflow.id, version: workflow.currentVersion + 1, definition };
       await manager.insert(WorkflowDefinitionEntity, { ...stored, createdBy: actor });
       await manager.update(

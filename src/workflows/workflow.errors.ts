@@ -29,6 +29,16 @@ export function workflowChangedMeanwhile(name: string, sent: number, current: nu
   );
 }
 
+export function identifiersInUse(names: readonly string[]): DomainError {
+  const quoted = names.map((name) => `"${name}"`).join(', ');
+  return new DomainError(
+    409,
+    'identifier_in_use',
+    'Instances are found by this identifier',
+    `There are instances with ${quoted}. Whether it is unique and whether case counts cannot change any more, else they would not be found and be created again. Nothing was saved: add an identifier of another name, or make another workflow.`,
+  );
+}
+
 export function workflowInstanceNotFound(workflow: string | undefined, id: string): DomainError {
   return new DomainError(
     404,

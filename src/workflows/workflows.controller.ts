@@ -68,7 +68,7 @@ export class WorkflowsController {
   @ApiOkResponse({ description: 'The definition in its new version' })
   @ApiBadRequestResponse({ description: 'invalid_definition: errors names every mistake with its pointer' })
   @ApiNotFoundResponse({ description: 'workflow_not_found' })
-  @ApiConflictResponse({ description: 'version_conflict' })
+  @ApiConflictResponse({ description: 'version_conflict, identifier_in_use' })
   async replace(
     @Param('name') name: string,
     @Body() body: unknown,

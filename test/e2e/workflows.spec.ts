@@ -52,6 +52,32 @@ describe('workflow definitions', () => {
     ]);
   });
 
+  /** Break it: in `WorkflowDefinitionsService.replace`, do not ask for `identifiersComparedOtherwise`. */
+  it('keep how an identifier is compared once instances are found by it', async () => {
+    const name = fresh();
+    const definition = named(name);
+    const [id, email] = MEMBER_WORKFLOW.identifiers;
+    const exact = named(name, { identifiers: [id, { ...email, caseInsensitive: false }] });
+    const shared = named(name, { identifiers: [id, { ...email, unique: false }] });
+    const importProcessId = await client.setUp(definition);
+    expect((await put(name, exact)).status).toBe(200);
+    expect((await put(name, definition)).status).toBe(200);
+    const { body } = await client.createBatch('{":Email":"Ada@Example.org","First Name":"Ada"}', {
+      importProcessId,
+    });
+    await client.ended(body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    for (const changed of [exact, shared]) {
+      const refused = await put(name, changed);
+      expect([refused.status, refused.body.code]).toEqual([409, 'identifier_in_use']);
+      expect(refused.body.detail).toContain('":Email"');
+    }
+    // Not by leaving it out in between either; and what nothing is found by may change.
+    expect((await put(name, named(name, { identifiers: [id] }))).status).toBe(200);
+    expect((await put(name, exact)).status).toBe(409);
+    const other = { ...id, unique: false };
+    expect((await put(name, named(name, { identifiers: [other, email] }))).status).toBe(200);
+  });
+
   it('can be edited and sent back, and refuse an edit that was overtaken', async () => {
     const name = fresh();
     const { body: created } = await client.post(PATH, named(name));
