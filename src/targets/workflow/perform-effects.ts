@@ -7,7 +7,9 @@ import type {
 } from '../../workflows/behaviors/action-effects.js';
 import { renderMail, type RenderedTemplate } from '../../workflows/behaviors/mail-template.js';
 import { NOW, valueText } from '../../workflows/behaviors/template.js';
+import type { AttributeType } from '../../workflows/definition.js';
 import type { InstanceStatus } from '../../workflows/entities/workflow-instance.entity.js';
+import { escapeOption } from '../../workflows/rows/values/multi-select-list.js';
 import { quoted } from '../../workflows/rows/row-errors.js';
 import { RowSource } from '../../workflows/rows/row-source.js';
 import { ValueError } from '../../workflows/rows/values/value-error.js';
@@ -64,19 +66,32 @@ export function owedBy(
 }
 
 function valueOf(
-  { name, value, type, isDate }: AttributeEffect,
+  { name, value, type, attributeType }: AttributeEffect,
   instance: InstanceState,
   now: string,
 ): JsonValue | ValueError {
-  const moment = isDate ? now.slice(0, 10) : now;
-  const { soleName } = value;
-  // Nothing but another attribute: taken as it is, so that no list and no number has to go through a text.
+  const sole =
+    value.soleName === null || value.soleName === NOW ? null : instance.attributes.get(value.soleName);
   const written =
-    soleName === null || soleName === NOW
-      ? value.render((each) => textOf(instance, each, moment))
-      : (instance.attributes.get(soleName) ?? null);
-  if (written === null || written === '') return null;
+    sole !== undefined && sole !== null && isTakenAsItIs(sole, attributeType)
+      ? sole
+      : value.render((each) => partOf(instance, each, attributeType, now));
+  if (written === '') return null;
   return type.parse(written, new RowSource(JSON.stringify({ [name]: written })));
+}
+
+/** Nothing but another attribute of the kind: so that no list and no number has to go through a text. */
+function isTakenAsItIs(value: JsonValue, type: AttributeType): boolean {
+  if (Array.isArray(value)) return type === 'MultiSelectList';
+  return typeof value !== 'number' || type === 'Numeric';
+}
+
+/** A Date takes the day of `{{now}}`, in UTC; a MultiSelectList another one as it is written in a row. */
+function partOf(instance: InstanceState, name: string, type: AttributeType, now: string): string {
+  if (name === NOW) return type === 'Date' ? now.slice(0, 10) : now;
+  const value = instance.attributes.get(name);
+  if (type !== 'MultiSelectList' || !Array.isArray(value)) return valueText(value);
+  return value.map((option) => escapeOption(valueText(option))).join(';');
 }
 
 function refused({ name }: AttributeEffect, { rule }: ValueError): RecordError {

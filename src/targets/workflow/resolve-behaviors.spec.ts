@@ -90,6 +90,9 @@ describe('setAttribute', () => {
     ['Other Hours', '{{Hours}}', { Hours: '123456789012345678901.5' }, '123456789012345678901.5'],
     ['Other Hours', '{{Hours}}0', { Hours: 7 }, 70],
     ['Other Areas', '{{Areas}}', { Areas: ['B;C', 'A'] }, ['B;C', 'A']],
+    ['Other Areas', '{{Areas}};A', { Areas: ['B;C'] }, ['B;C', 'A']],
+    ['Name', '{{Areas}}', { Areas: ['B;C', 'A'] }, 'B;C, A'],
+    ['Name', '{{Hours}}', { Hours: 1e-7 }, '0.0000001'],
   ])('sets %s to %j with %j', (name, value, row, expected) => {
     const resolution = resolve(
       [{ kind: 'setAttribute', name, value }],
@@ -173,6 +176,16 @@ describe('performAction', () => {
       { ':WorkflowStatus': [null, 'completed_successfully'], ':WorkflowStep': [null, 'Review'] },
     ]);
   });
+});
+
+/** Break it: in `RowResolver.update`, do not look at the changes once more. */
+it('a row whose behaviors undo what it did changes nothing, and nothing follows from it', () => {
+  const undo: BehaviorDefinition[] = [
+    { kind: 'setAttribute', name: 'Name', value: 'Ada' },
+    { kind: 'webhook', url: 'https://example.org/' },
+  ];
+  const resolution = resolve(undo, [{ ':Id': 'M-5', Name: 'Eve' }]);
+  expect([told(resolution), changes(resolution), resolution.owed]).toEqual([['1 unchanged'], [], []]);
 });
 
 describe('what goes out', () => {

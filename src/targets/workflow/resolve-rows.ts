@@ -220,6 +220,8 @@ class RowResolver {
       instance.revert(changes);
       return { line, result: 'rejected', instance, error };
     }
+    // The behaviors may have undone what the row did.
+    if (changes.length === 0) return { line, result: 'unchanged', instance };
     for (const identifier of given) {
       for (const value of instance.valuesOf(identifier.name)) {
         this.index.remove(identifier.name, value, instance);

@@ -1,5 +1,6 @@
 import type {
   ActionDefinition,
+  AttributeType,
   BehaviorDefinition,
   PrimaryEffect,
   StepDefinition,
@@ -17,8 +18,7 @@ export interface AttributeEffect {
   name: string;
   value: Template;
   type: ValueType;
-  /** A Date takes the day of `{{now}}`, in UTC. */
-  isDate: boolean;
+  attributeType: AttributeType;
 }
 
 /** What goes out after the commit. `number`: its place among all that follows from the action. */
@@ -124,7 +124,12 @@ class EffectCompiler {
     if (attribute === undefined) throw new Error(`a behavior sets "${name}", which is no attribute`);
     const type = this.types.get(name) ?? valueTypeOf(attribute);
     this.types.set(name, type);
-    const isDate = attribute.type === 'Date';
-    return { kind: 'setAttribute', name, value: Template.parse(value), type, isDate };
+    return {
+      kind: 'setAttribute',
+      name,
+      value: Template.parse(value),
+      type,
+      attributeType: attribute.type,
+    };
   }
 }

@@ -24,6 +24,8 @@ describe('behaviors', () => {
     { kind: 'setAttribute', name: 'First Name', value: '{{First Name}} the {{Level}}' },
     { kind: 'setAttribute', name: 'Date Of Birth', value: '{{now}}' },
     { kind: 'setAttribute', name: 'Level', value: 'Fellow' },
+    { kind: 'setAttribute', name: 'First Name', value: '{{Date Of Birth}}' },
+    { kind: 'setAttribute', name: 'Hours', value: '{{First Name}}' },
     { kind: 'setAttribute', name: 'Level', value: '' },
     { kind: 'webhook', url: 'https://example.org/hook?a=b', secret },
     { kind: 'webhook', url: 'http://127.0.0.1:8080/' },
@@ -53,6 +55,14 @@ describe('behaviors', () => {
     [
       { kind: 'setAttribute', name: 'Hours', value: '{{Nothing}}' },
       'value unknown_attribute: "Nothing" is neither',
+    ],
+    [
+      { kind: 'setAttribute', name: 'Hours', value: '{{now}}' },
+      'value invalid_value: "Hours" is of type Numeric and can never have the value of {{now}}',
+    ],
+    [
+      { kind: 'setAttribute', name: 'Hours', value: '{{Date Of Birth}}' },
+      'value invalid_value: "Hours" is of type Numeric and can never',
     ],
     [{ kind: 'webhook', url: 'ftp://example.org' }, 'url invalid_value: must be an http or https address'],
     [{ kind: 'webhook', url: 'https://ada:secret@example.org' }, 'url invalid_value: '],

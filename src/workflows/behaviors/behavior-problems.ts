@@ -112,7 +112,37 @@ function checkAttribute({ name, value }: JsonObject, pointer: string, names: Nam
   } else if (template?.names.length === 0 && value !== '') {
     const refusal = refusalOf(attribute, textOf(value));
     if (refusal !== null) refuse(`${pointer}/value`, 'invalid_value', `${refusal}; "${name}" refuses it`);
+  } else if (typeof template?.soleName === 'string') {
+    const given = template.soleName === NOW ? NOW : names.attributes.get(template.soleName)?.type;
+    if (!mayTake(attribute.type, given)) {
+      const rule = `is of type ${textOf(attribute.type)} and can never have the value of {{${template.soleName}}}`;
+      refuse(`${pointer}/value`, 'invalid_value', `"${name}" ${rule}`);
+    }
   }
+}
+
+/** Texts may come to anything, and anything may become a text; these are the types whose values are never of another. */
+const TAKEN_BY: Readonly<Record<string, readonly unknown[]>> = {
+  [NOW]: ['Date', 'DateTime'],
+  Date: ['Date'],
+  DateTime: ['DateTime'],
+  Numeric: ['Numeric', 'Boolean'],
+  Boolean: ['Boolean'],
+  Email: ['Email'],
+  Url: ['Url'],
+  MultiSelectList: ['MultiSelectList'],
+};
+const CHOSEN_OR_TEXT: readonly unknown[] = [
+  'ShortText',
+  'LongText',
+  'RichText',
+  'PickList',
+  'MultiSelectList',
+];
+
+function mayTake(type: JsonValue | undefined, given: JsonValue | undefined): boolean {
+  const takers = TAKEN_BY[textOf(given)];
+  return takers === undefined || takers.includes(type) || CHOSEN_OR_TEXT.includes(type);
 }
 
 /** Why the attribute refuses the constant; `null` also where the attribute itself is of another shape. */

@@ -34,6 +34,8 @@ it.each([
   [null, ''],
   ['text', 'text'],
   [0.5, '0.5'],
+  [-1.5e-7, '-0.00000015'],
+  [1e21, '1000000000000000000000'],
   [false, 'false'],
   [['A', 'B'], 'A, B'],
 ])('the value %j reads %j', (value, text) => {

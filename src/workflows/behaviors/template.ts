@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../common/json.js';
+import { decimalText, parseDecimal } from '../rows/values/decimal.js';
 
 /** The placeholder that stands for the time of the transaction. */
 export const NOW = 'now';
@@ -51,7 +52,15 @@ export class Template {
 export function valueText(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'string') return value;
-  return Array.isArray(value) ? value.map(valueText).join(', ') : JSON.stringify(value);
+  if (Array.isArray(value)) return value.map(valueText).join(', ');
+  return typeof value === 'number' ? numberText(value) : JSON.stringify(value);
+}
+
+/** Written out, as people write numbers: `0.0000001`, not `1e-7`. */
+function numberText(value: number): string {
+  const text = String(value);
+  const decimal = text.includes('e') ? parseDecimal(text) : null;
+  return decimal === null ? text : decimalText(decimal);
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
