@@ -61,17 +61,26 @@ async function changeStatus(
   const status = statusAfter(action, batch);
   if (status === null) throw stateConflict(action, batchId, batch.status);
   // Never queued, so that no worker knows of it: there is nobody to wait for, and it ends here.
-  if (action === 'abandon') return abandonBatch(transaction, batchId);
-  await transaction.query(
-    `UPDATE import_queue_batch SET status = $3 WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
-    [batchId, batch.status, status],
-  );
+  if (action === 'abandon') await abandonBatch(transaction, batchId);
+  else await writeStatus(transaction, batchId, batch.status, status);
   await writeAudit(transaction, {
     actor: principal.id,
     action: 'batch_status_changed',
     subject: `batch:${batchId}`,
     details: { action, from: batch.status, to: status },
   });
+}
+
+async function writeStatus(
+  transaction: Transaction,
+  batchId: number,
+  from: BatchStatus,
+  to: BatchStatus,
+): Promise<void> {
+  await transaction.query(
+    `UPDATE import_queue_batch SET status = $3 WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
+    [batchId, from, to],
+  );
 }
 
 function stateConflict(action: ChangingAction, batchId: number, currentStatus: BatchStatus): DomainError {

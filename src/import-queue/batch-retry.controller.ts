@@ -1,9 +1,10 @@
-import { Controller, HttpCode, Param, ParseIntPipe, Post, Res } from '@nestjs/common';
+import { Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiConflictResponse,
   ApiNotFoundResponse,
   ApiOperation,
+  ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
 import type { Response } from 'express';
@@ -11,6 +12,7 @@ import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
 import type { Principal } from '../auth/principal.js';
 import { RequirePermission } from '../auth/require-permission.decorator.js';
 import { BatchRetryService } from './batch-retry.service.js';
+import { BatchIdPipe } from './results/batch-id.pipe.js';
 import type { BatchResource } from './results/batch-resource.js';
 
 @ApiTags('Batches')
@@ -26,11 +28,12 @@ export class BatchRetryController {
     description:
       'Records that failed, were invalid or unknown, under their own line numbers. The batch itself never changes.',
   })
+  @ApiParam({ name: 'id', type: 'integer' })
   @ApiAcceptedResponse({ description: 'The new batch; asked again, the same one.' })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   @ApiConflictResponse({ description: 'state_conflict: the batch has not ended, or nothing failed' })
   async retryFailed(
-    @Param('id', ParseIntPipe) id: number,
+    @Param('id', BatchIdPipe) id: number,
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {

@@ -4,7 +4,7 @@ import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
 import { AppConfig } from '../config/config.js';
 import { DatabaseService } from '../database/database.service.js';
-import type { Transaction } from '../database/transaction.js';
+import type { Sql, Transaction } from '../database/transaction.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
 import { storeBatch } from './batch-creation.js';
@@ -40,6 +40,9 @@ export class BatchRetryService {
    */
   async retryFailed(parentId: number, principal: Principal): Promise<BatchResource> {
     const parent = await this.reader.get(parentId, principal);
+    // Before the import process is asked whether it takes anything: it may have been disabled since.
+    const earlier = await findChild(this.database, parentId);
+    if (earlier !== null) return this.reader.get(earlier, principal);
     const process = await this.importProcesses.pin(parent.importProcessId);
     const { compiled } = await this.compiledProcesses.get(
       process.id,
@@ -113,12 +116,16 @@ async function lockParent(transaction: Transaction, parentId: number): Promise<L
   const [parent] = parents;
   if (parent === undefined) throw new Error(`batch ${parentId} is gone`);
   // A statement of its own: only one that begins after the lock was had sees the child of the call before.
-  const { rows: children } = await transaction.query<{ id: number }>(
+  return { ...parent, childId: await findChild(transaction, parentId) };
+}
+
+async function findChild(sql: Sql, parentId: number): Promise<number | null> {
+  const { rows } = await sql.query<{ id: number }>(
     `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch
      WHERE retry_of = $1 AND status <> 'canceled' AND creation_path = $2`,
     [parentId, RETRY_CREATION_PATH],
   );
-  return { ...parent, childId: children[0]?.id ?? null };
+  return rows[0]?.id ?? null;
 }
 
 function nothingToRetry(batchId: number, status: string): DomainError {

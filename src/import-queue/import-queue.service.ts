@@ -14,7 +14,7 @@ import { storeBatch, type NewBatch } from './batch-creation.js';
 import { apiCreationPath } from './creation-path.js';
 import type { CreateBatchDto } from './dto/create-batch.dto.js';
 import { IdempotencyService, type AnsweredKey, type HeldKey } from './idempotency.service.js';
-import { BodyIntake, MalformedMidwayError } from './intake/body-intake.js';
+import { BodyIntake, hashBody, MalformedMidwayError } from './intake/body-intake.js';
 import { JsonLinesReader } from './intake/json-lines-reader.js';
 import type { BodyHeaders } from './intake/request-headers.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
@@ -52,6 +52,30 @@ export class ImportQueueService {
     principal: Principal,
   ): Promise<CreatedBatch> {
     assertMayUse(principal, dto.importProcessId);
+    const { idempotencyKey } = headers;
+    if (idempotencyKey === null) {
+      return { answer: await this.store(dto, headers, body, principal, null), replayed: false };
+    }
+    // Before the import process is asked whether it takes anything: it may have been disabled since the first call.
+    const key = await this.idempotency.acquire(principal.id, idempotencyKey);
+    if (key.kind === 'answered') {
+      const bodyHash = await hashBody(body, headers.encoding, this.config);
+      return { answer: replay(key, dto, bodyHash), replayed: true };
+    }
+    try {
+      return { answer: await this.store(dto, headers, body, principal, key), replayed: false };
+    } finally {
+      await this.idempotency.release(key);
+    }
+  }
+
+  private async store(
+    dto: CreateBatchDto,
+    headers: BodyHeaders,
+    body: Readable,
+    principal: Principal,
+    key: HeldKey | null,
+  ): Promise<CreationAnswer> {
     const process = await this.importProcesses.pin(dto.importProcessId);
     const batch: NewBatch = {
       fileName: dto.fileName,
@@ -68,27 +92,11 @@ export class ImportQueueService {
       process.workflowVersion,
     );
     const intake = new BodyIntake(body, headers.encoding, this.config, this.config.chunkSize, compiled, {
-      hashed: headers.idempotencyKey !== null,
+      hashed: key !== null,
       reader: new JsonLinesReader(this.config.maxLineBytes),
     });
-    if (headers.idempotencyKey === null)
-      return { answer: await this.store(batch, intake, null), replayed: false };
-
-    const key = await this.idempotency.acquire(principal.id, headers.idempotencyKey);
-    if (key.kind === 'answered') return { answer: await replay(key, dto, intake), replayed: true };
-    try {
-      return { answer: await this.store(batch, intake, { key, dto }), replayed: false };
-    } finally {
-      await this.idempotency.release(key);
-    }
-  }
-
-  private async store(
-    batch: NewBatch,
-    intake: BodyIntake,
-    idempotent: { key: HeldKey; dto: CreateBatchDto } | null,
-  ): Promise<CreationAnswer> {
     await intake.collectFirst();
+    const idempotent = key === null ? null : { key, dto };
     return this.admission.whileReceiving(intake, () => this.storeCollected(batch, intake, idempotent));
   }
 
@@ -131,8 +139,8 @@ export class ImportQueueService {
   }
 }
 
-async function replay(key: AnsweredKey, dto: CreateBatchDto, intake: BodyIntake): Promise<CreationAnswer> {
-  if (!hashRequest(dto, await intake.hashOnly()).equals(key.requestHash)) {
+function replay(key: AnsweredKey, dto: CreateBatchDto, bodyHash: Buffer): CreationAnswer {
+  if (!hashRequest(dto, bodyHash).equals(key.requestHash)) {
     throw new DomainError(
       422,
       'idempotency_key_reused',

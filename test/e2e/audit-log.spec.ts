@@ -50,6 +50,22 @@ describe('the audit log', () => {
     ]);
   });
 
+  /** Break it: in `BatchActionsService`, answer as soon as a batch is abandoned. */
+  it('tells who abandoned an upload', async () => {
+    const { body } = await api.upload(':Email,First Name\na@example.org,Ada\n', {
+      importProcessId: await api.setUp(),
+    });
+    const id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    await api.post(`/API/WorkflowImportQueue/Batches/${id}/Abandon`);
+    expect(await of(`batch:${id}`)).toEqual([
+      {
+        actor: 'api-key:1',
+        action: 'batch_status_changed',
+        details: { action: 'abandon', from: 'awaiting_confirmation', to: 'canceled' },
+      },
+    ]);
+  });
+
   /** Break it: in `BatchActionsService`, call the action something else. */
   it('tells who paused a batch, and nothing of what was refused', async () => {
     const process = await api.setUp();

@@ -297,6 +297,17 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
       expect(await stored()).toEqual(before);
     });
 
+    /** Break it: in `ImportQueueService.createBatch`, pin the import process first. */
+    it('replays the first answer although the import process was disabled meanwhile', async () => {
+      const toDisable = await client.setUp();
+      const first = await send('k-0', jsonl([member(1)]), { importProcessId: toDisable });
+      await client.disable(toDisable);
+      const second = await send('k-0', jsonl([member(1)]), { importProcessId: toDisable });
+      expect([second.status, second.body]).toEqual([202, first.body]);
+      const other = await send('k-00', jsonl([member(1)]), { importProcessId: toDisable });
+      expect([other.status, other.body.code]).toEqual([409, 'import_process_disabled']);
+    });
+
     it('refuses the key for another body or other parameters', async () => {
       await send('k-2', jsonl([member(1)]));
       await expect(send('k-2', jsonl([member(2)]))).resolves.toMatchObject({

@@ -78,6 +78,29 @@ describe('POST …/Batches/{id}/RetryFailed', () => {
     ).toBe(1);
   });
 
+  /** Break it: in `BatchRetryService.retryFailed`, look for no earlier child. */
+  it('answers the child that there is although the import process was disabled meanwhile', async () => {
+    const { importProcessId, parent } = await batchWithErrors();
+    const id = parent.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    const { body: child } = await retry(id);
+    await client.disable(importProcessId);
+    const again = await retry(id);
+    expect([again.status, again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID]).toEqual([
+      202,
+      child.WORKFLOW_IMPORT_QUEUE_BATCH_ID,
+    ]);
+    expect((await retry(child.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).body.code).toBe('import_process_disabled');
+  });
+
+  /** Break it: in `BatchRetryController`, read the id with ParseIntPipe. */
+  it.each(['99999999999999999999', '-1', 'abc', '01', '9007199254740993'])(
+    'knows no batch %s',
+    async (id) => {
+      const { status, body } = await client.post(`/API/WorkflowImportQueue/Batches/${id}/RetryFailed`);
+      expect([status, body.code]).toEqual([404, 'batch_not_found']);
+    },
+  );
+
   it('refuses a batch in which nothing failed, and one that does not exist', async () => {
     const importProcessId = await client.setUp();
     const { body } = await client.createBatch(jsonl([member(9000)]), { importProcessId });

@@ -102,6 +102,14 @@ export class ImportClient {
     return this.call('POST', `/API/WorkflowImportQueue/Uploads?${parameters}`, { body: form });
   }
 
+  /** From now on the import process takes nothing in. */
+  async disable(importProcessId: number): Promise<void> {
+    const path = `/API/WorkflowImportQueue/ImportProcesses/${importProcessId}`;
+    const { id: _id, createdAt: _made, updatedAt: _changed, ...process } = (await this.get(path)).body;
+    const { status, body } = await this.call('PUT', path, { body: { ...process, status: 'disabled' } });
+    if (status !== 200) throw new Error(`not disabled: ${JSON.stringify(body)}`);
+  }
+
   /** Defines the workflow and an import process for it; answers the id of the process. */
   async setUp(
     workflow: WorkflowDefinition = MEMBER_WORKFLOW,

@@ -56,11 +56,7 @@ export class BodyIntake {
     options: { hashed: boolean; reader: BodyReader },
   ) {
     this.rows = new RecordRows(chunkSize);
-    this.pieces = decodeBody(body, encoding, limits.maxBodyBytes, {
-      idleMs: limits.receiveIdleMs,
-      minBytesPerSecond: limits.minBodyBytesPerSecond,
-      maxRatio: limits.maxDecompressionRatio,
-    });
+    this.pieces = decoded(body, encoding, limits);
     this.hash = options.hashed ? createHash('sha256') : null;
     this.reader = options.reader;
     this.reader.sink = (line, row, raw, origin) => {
@@ -78,7 +74,7 @@ export class BodyIntake {
 
   /** Reads until there is enough to be worth a transaction, or to the end. */
   async collectFirst(): Promise<void> {
-    await this.refusing(async () => {
+    await refusing(this.pieces, this.limits, async () => {
       while (!this.ended && this.rows.pendingLength < COLLECTED_FIRST && this.reader.errorCount === 0)
         await this.readPiece();
       if (this.reader.errorCount > 0) await this.refuseMalformed();
@@ -88,7 +84,7 @@ export class BodyIntake {
 
   /** Writes what was collected and all that still comes. */
   async writeAll(writer: BatchWriter): Promise<void> {
-    await this.refusing(async () => {
+    await refusing(this.pieces, this.limits, async () => {
       while (!this.ended) {
         await writer.flush();
         await this.readPiece();
@@ -100,18 +96,10 @@ export class BodyIntake {
 
   /** After `writeAll` threw MalformedMidwayError and the transaction is gone: names every mistake of the rest. */
   async refuseMalformed(): Promise<never> {
-    await this.refusing(async () => {
+    await refusing(this.pieces, this.limits, async () => {
       while (!this.ended) await this.readPiece();
     });
     throw this.reader.malformed();
-  }
-
-  /** Reads the body to its end for its hash alone. */
-  async hashOnly(): Promise<Buffer> {
-    await this.refusing(async () => {
-      for await (const piece of this.pieces) this.hash?.update(piece);
-    });
-    return this.bodyHash();
   }
 
   /** SHA-256 of the decoded body, once it has been read to its end. */
@@ -130,22 +118,44 @@ export class BodyIntake {
       this.reader.push(next.value);
     }
   }
+}
 
-  private async refusing(read: () => Promise<void>): Promise<void> {
-    try {
-      await read();
-    } catch (error) {
-      if (error instanceof MalformedMidwayError) throw error;
-      await this.pieces.return(undefined);
-      if (error instanceof BodyTooLargeError) throw bodyTooLarge(this.limits.maxBodyBytes);
-      if (error instanceof DecompressionRatioError)
-        throw decompressionRatioExceeded(this.limits.maxDecompressionRatio);
-      if (error instanceof BodyTooSlowError) throw bodyTooSlow(this.limits);
-      if (error instanceof LineLimitError) throw lineTooLong(error.line, this.limits.maxLineBytes);
-      if (error instanceof TooManyRecordsError) throw tooManyRecords(this.limits.maxRecords);
-      if (error instanceof UndecodableBodyError) throw undecodableBody(error);
-      throw error;
-    }
+/** Reads a body to its end for its hash alone: SHA-256 of what it is decoded to. @throws DomainError as an intake does */
+export async function hashBody(body: Readable, encoding: string, limits: IntakeLimits): Promise<Buffer> {
+  const hash = createHash('sha256');
+  const pieces = decoded(body, encoding, limits);
+  await refusing(pieces, limits, async () => {
+    for await (const piece of pieces) hash.update(piece);
+  });
+  return hash.digest();
+}
+
+function decoded(body: Readable, encoding: string, limits: IntakeLimits): AsyncGenerator<Buffer> {
+  return decodeBody(body, encoding, limits.maxBodyBytes, {
+    idleMs: limits.receiveIdleMs,
+    minBytesPerSecond: limits.minBodyBytesPerSecond,
+    maxRatio: limits.maxDecompressionRatio,
+  });
+}
+
+async function refusing(
+  pieces: AsyncGenerator<Buffer>,
+  limits: IntakeLimits,
+  read: () => Promise<void>,
+): Promise<void> {
+  try {
+    await read();
+  } catch (error) {
+    if (error instanceof MalformedMidwayError) throw error;
+    await pieces.return(undefined);
+    if (error instanceof BodyTooLargeError) throw bodyTooLarge(limits.maxBodyBytes);
+    if (error instanceof DecompressionRatioError)
+      throw decompressionRatioExceeded(limits.maxDecompressionRatio);
+    if (error instanceof BodyTooSlowError) throw bodyTooSlow(limits);
+    if (error instanceof LineLimitError) throw lineTooLong(error.line, limits.maxLineBytes);
+    if (error instanceof TooManyRecordsError) throw tooManyRecords(limits.maxRecords);
+    if (error instanceof UndecodableBodyError) throw undecodableBody(error);
+    throw error;
   }
 }
 
