@@ -6,6 +6,7 @@ import { AddUsersAndSessions1764400000000 } from './migrations/1764400000000-add
 import { AddRetention1764500000000 } from './migrations/1764500000000-add-retention.js';
 import { StoreHashesUncompressed1764600000000 } from './migrations/1764600000000-store-hashes-uncompressed.js';
 import { AddResends1764700000000 } from './migrations/1764700000000-add-resends.js';
+import { KeepAnswersAsGiven1765000000000 } from './migrations/1765000000000-keep-answers-as-given.js';
 import { KeepLogAsWritten1764800000000 } from './migrations/1764800000000-keep-log-as-written.js';
 
 /** Every migration, oldest first. */
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   StoreHashesUncompressed1764600000000,
   AddResends1764700000000,
   KeepLogAsWritten1764800000000,
+  KeepAnswersAsGiven1765000000000,
 ];

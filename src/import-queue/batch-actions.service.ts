@@ -12,6 +12,7 @@ import { ChunkScheduler } from './processing/chunk-scheduler.js';
 import { BatchReader } from './results/batch-reader.js';
 import type { BatchResource } from './results/batch-resource.js';
 import { batchNotFound } from './results/batch.errors.js';
+import { saveMappingOf } from './uploads/saved-mapping.js';
 
 /** Cancels, pauses and resumes batches; confirms and abandons uploads. */
 @Injectable()
@@ -63,6 +64,8 @@ async function changeStatus(
   // Never queued, so that no worker knows of it: there is nobody to wait for, and it ends here.
   if (action === 'abandon') await abandonBatch(transaction, batchId);
   else await writeStatus(transaction, batchId, batch.status, status);
+  // Only now somebody has seen what came of it.
+  if (action === 'confirm') await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
   await writeAudit(transaction, {
     actor: principal.id,
     action: 'batch_status_changed',

@@ -15,4 +15,6 @@ export interface UploadFindings {
   /** `null` for JSON Lines, which have no columns. */
   columns: ColumnFindings | null;
   errorGroups: ErrorGroup[];
+  /** What somebody said that headers stand for: kept for later files once this one is confirmed. */
+  mapping: [header: string, target: string | null][];
 }

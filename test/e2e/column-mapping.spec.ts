@@ -98,8 +98,9 @@ describe('the columns of a file that was uploaded already', () => {
     expect(mails).toEqual([{ recipient: 'owner@example.org' }]);
   });
 
-  it('stand for that in later files, too', async () => {
-    await successor(await upload([HEADER, 'M-3,c@example.org,Cid,Fellow,']), MAPPED);
+  it('stand for that in later files, too, once it is confirmed', async () => {
+    const mapped = await successor(await upload([HEADER, 'M-3,c@example.org,Cid,Fellow,']), MAPPED);
+    await client.post(`/API/WorkflowImportQueue/Batches/${mapped}/Confirm`);
     const later = await upload([HEADER, 'M-4,d@example.org,Dan,Fellow,']);
     expect(await client.batch(later)).toMatchObject({ recordCounts: { invalid: 0, pending: 1 } });
   });

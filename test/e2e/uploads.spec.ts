@@ -192,12 +192,19 @@ describe('POST Uploads', () => {
     });
   });
 
-  it('maps columns as told, and keeps that for later files of the import process', async () => {
+  /** Break it: in `BatchActionsService`, save the mapping of what is abandoned, too; or of nothing. */
+  it('maps columns as told, and keeps that for later files of the import process once it is confirmed', async () => {
     const own = await client.setUp();
     const mapping = JSON.stringify({ Vorname: 'First Name', Bemerkung: null });
     const file = ':UniqueId,Vorname,Bemerkung\nM-1,Ann,gut\n';
     const mapped = await client.upload(file, { importProcessId: own }, { mapping });
     expect(mapped.body).toMatchObject({ recordCounts: { total: 1, invalid: 0 } });
+    const unseen = await client.upload(file, { importProcessId: own });
+    expect(unseen.body).toMatchObject({ recordCounts: { total: 1, invalid: 1 } });
+    await act(await client.upload(file, { importProcessId: own }, { mapping }), 'Abandon');
+    const abandoned = await client.upload(file, { importProcessId: own });
+    expect(abandoned.body).toMatchObject({ recordCounts: { total: 1, invalid: 1 } });
+    await act(mapped, 'Confirm');
     const later = await client.upload(file, { importProcessId: own });
     expect((await records(later))[0]).toMatchObject({
       status: 'pending',

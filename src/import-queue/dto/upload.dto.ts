@@ -32,7 +32,7 @@ export class UploadDto extends PickType(CreateBatchDto, [
 
   @ApiPropertyOptional({
     description:
-      'JSON object from headers of a CSV file to columns of a row, or to null to leave a column out. Kept for later files of the import process. May be a multipart field before the file instead.',
+      'JSON object from headers of a CSV file to columns of a row, or to null to leave a column out. Kept for later files of the import process once this one is confirmed. May be a multipart field before the file instead.',
     example: '{"E-mail":":Email","Remarks":null}',
   })
   @IsOptional()

@@ -10,6 +10,6 @@ export class IdempotencyKeyEntity {
   @Column('uuid') owner!: string;
   @Column('timestamptz', { name: 'locked_until' }) lockedUntil!: Date;
   @Column('bigint', { name: 'workflow_import_queue_batch_id', nullable: true }) batchId!: number | null;
-  @Column('jsonb', { nullable: true }) response!: JsonObject | null;
+  @Column('json', { nullable: true }) response!: JsonObject | null;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }

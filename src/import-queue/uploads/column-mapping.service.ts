@@ -18,7 +18,6 @@ import { copyAgain } from '../copy-again.js';
 import type { UploadFindings } from '../upload-findings.js';
 import { findColumns } from './column-findings.js';
 import { renameMembers } from './rename-members.js';
-import { saveMapping } from './saved-mapping.js';
 import { selectUpload, selectUploadedLines } from './sql/select-upload.js';
 
 /**
@@ -38,7 +37,7 @@ export class ColumnMappingService {
 
   /**
    * The batch that takes the place of the one it was; that one is abandoned. What the columns stand for is kept for
-   * later files of the import process.
+   * later files of the import process once the new one is confirmed.
    * @param mapping header to column of a row, or to nothing; columns it does not name stay as they are
    * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` unless it awaits confirmation and has columns,
    *   400 `duplicate_columns`
@@ -55,17 +54,19 @@ export class ColumnMappingService {
     const id = await this.database.transaction(async (transaction) => {
       const earlier = await selectUpload(transaction, batchId);
       if (earlier?.status !== 'awaiting_confirmation' || !earlier.upload) throw cannotBeMapped(batchId);
-      const { columns: before } = earlier.upload.understood;
+      const { understood: earlierUnderstood, mapping: earlierMapping = [] } = earlier.upload;
+      const { columns: before } = earlierUnderstood;
       if (before === null) throw cannotBeMapped(batchId);
       const columns = before.map((column) => mapped(column, mapping));
       refuseDuplicates(columns);
 
       const rows = new RecordRows(this.config.chunkSize);
-      const understood = { ...earlier.upload.understood, columns };
+      const understood = { ...earlierUnderstood, columns };
       const findings = (): UploadFindings => ({
         understood,
         columns: findColumns(understood, compiled.columns),
         errorGroups: rows.errorGroups.all(),
+        mapping: [...new Map([...earlierMapping, ...mapping])],
       });
       const { fileName, sendSuccessEmailTo, sendFailureEmailTo } = earlier;
       const batch = {
@@ -96,7 +97,6 @@ export class ColumnMappingService {
         () => ({ status: 'awaiting_confirmation', upload: findings() }),
       );
       await abandonBatch(transaction, batchId);
-      await saveMapping(transaction, process.id, mapping, principal.id);
       return successor;
     });
     await this.previews.prepare(id);

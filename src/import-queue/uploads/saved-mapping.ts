@@ -1,4 +1,5 @@
 import type { Sql } from '../../database/transaction.js';
+import type { UploadFindings } from '../upload-findings.js';
 import type { ColumnMapping } from '../intake/csv/csv-header.js';
 
 /** What headers of files for this import process stood for so far. */
@@ -10,16 +11,24 @@ export async function savedMapping(sql: Sql, importProcessId: number): Promise<C
   return new Map(rows.map(({ header, target }) => [header, target]));
 }
 
-/** Keeps what headers stand for. One that stands for itself needs no keeping, and undoes what was kept. */
-export async function saveMapping(
+/**
+ * Keeps what was said that headers of the file of this batch stand for. One that stands for itself needs no keeping, and
+ * undoes what was kept.
+ */
+export async function saveMappingOf(
   sql: Sql,
+  batchId: number,
   importProcessId: number,
-  mapping: ColumnMapping,
   mappedBy: string,
 ): Promise<void> {
-  if (mapping.size === 0) return;
+  const { rows } = await sql.query<{ mapping: UploadFindings['mapping'] | null }>(
+    `SELECT upload -> 'mapping' AS mapping FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1`,
+    [batchId],
+  );
+  const mapping = rows[0]?.mapping ?? [];
+  if (mapping.length === 0) return;
   // In one order everywhere, so that two that save at once wait for each other and not in a ring.
-  const entries = [...mapping].sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = mapping.sort(([a], [b]) => (a < b ? -1 : 1));
   const plain = entries.filter(([header, target]) => header === target).map(([header]) => header);
   await sql.query(
     'DELETE FROM import_process_column WHERE import_process_id = $1 AND header = ANY ($2::text[])',

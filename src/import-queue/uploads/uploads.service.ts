@@ -11,7 +11,6 @@ import { storeBatch, type NewBatch } from '../batch-creation.js';
 import { UI_CREATION_PATH } from '../creation-path.js';
 import type { UploadDto } from '../dto/upload.dto.js';
 import { BodyIntake, MalformedMidwayError } from '../intake/body-intake.js';
-import type { ColumnMapping } from '../intake/csv/csv-header.js';
 import { UploadReader } from '../intake/upload-reader.js';
 import { PreviewService } from '../preview/preview.service.js';
 import { BatchReader } from '../results/batch-reader.js';
@@ -19,7 +18,7 @@ import type { BatchResource } from '../results/batch-resource.js';
 import type { UploadFindings } from '../upload-findings.js';
 import { findColumns, knownColumns } from './column-findings.js';
 import { openMultipartFile, type MultipartFile } from './multipart-file.js';
-import { saveMapping, savedMapping } from './saved-mapping.js';
+import { savedMapping } from './saved-mapping.js';
 import { delimiterOf, encodingOf, readMapping } from './upload-parameters.js';
 
 /** Takes files in through the same intake as CreateBatch; nothing of them is processed until somebody confirms. */
@@ -83,40 +82,33 @@ export class UploadsService {
       understood: reader.understood(),
       columns: findColumns(reader.understood(), compiled.columns),
       errorGroups: intake.rows.errorGroups.all(),
+      mapping: [...given],
     });
-    const id = await this.store(batch, intake, given, findings);
+    const id = await this.store(batch, intake, findings);
     await this.previews.prepare(id);
     return this.reader.get(id, principal);
   }
 
-  private async store(
-    batch: NewBatch,
-    intake: BodyIntake,
-    mapping: ColumnMapping,
-    findings: () => UploadFindings,
-  ): Promise<number> {
+  private async store(batch: NewBatch, intake: BodyIntake, findings: () => UploadFindings): Promise<number> {
     await intake.collectFirst();
-    return this.admission.whileReceiving(intake, () => this.storeCollected(batch, intake, mapping, findings));
+    return this.admission.whileReceiving(intake, () => this.storeCollected(batch, intake, findings));
   }
 
   private storeCollected(
     batch: NewBatch,
     intake: BodyIntake,
-    mapping: ColumnMapping,
     findings: () => UploadFindings,
   ): Promise<number> {
     return this.database
-      .transaction(async (transaction) => {
-        const id = await storeBatch(
+      .transaction((transaction) =>
+        storeBatch(
           transaction,
           batch,
           intake.rows,
           (writer) => intake.writeAll(writer),
           () => ({ status: 'awaiting_confirmation', upload: findings() }),
-        );
-        await saveMapping(transaction, batch.process.id, mapping, batch.createdBy);
-        return id;
-      })
+        ),
+      )
       .catch((error: unknown) => {
         if (error instanceof MalformedMidwayError) return intake.refuseMalformed();
         throw error;
