@@ -286,6 +286,28 @@ describe('POST Uploads', () => {
     ]);
   });
 
+  /** Break it: in `cellText`, answer `null` for `'null'`. */
+  it('still clears what a downloaded record cleared with null', async () => {
+    const sent = { ':UniqueId': 'N-1', 'First Name': 'Ann', Hours: 5, Notes: 'x' };
+    const start = await client.createBatch(jsonl([sent]), { importProcessId });
+    await client.ended(start.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const clearing = { ':UniqueId': 'N-1', 'First Name': 'Ann', Hours: null, Level: 'Knight' };
+    const refused = await client.createBatch(jsonl([clearing]), { importProcessId });
+    await client.ended(refused.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const { body: failed } = await client.get(`${refused.body.links.results}?set=failed&format=csv`);
+
+    const again = await client.upload((failed as string).replace('Knight', 'Fellow'), { importProcessId });
+    await act(again, 'Confirm');
+    await client.ended(again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const { body } = await client.get('/API/Workflows/grant-role/Instances?identifier=:UniqueId:N-1');
+    expect(body.items[0].attributes).toEqual({
+      ':UniqueId': 'N-1',
+      'First Name': 'Ann',
+      Level: 'Fellow',
+      Notes: 'x',
+    });
+  });
+
   it('still refuses a row that was too short when its batch is retried', async () => {
     const sent = await client.upload(':UniqueId,First Name,Level\nS-1,Ann\nS-2,Bob,Fellow\n', {
       importProcessId,

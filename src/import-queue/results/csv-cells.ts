@@ -33,8 +33,8 @@ export function restore(cell: string): string {
 const NEEDS_QUOTES = /[",\r\n]|^\s|\s$/;
 
 /**
- * One cell of an RFC 4180 file. `null` (no value) is nothing at all between the commas; an empty text is `""`, the
- * way PostgreSQL tells them apart; readers that do not care read both as empty. White space at the ends is quoted,
+ * One cell of an RFC 4180 file. `null` (the record has no such column) is nothing at all between the commas; an empty text is
+ * `""`, the way PostgreSQL tells them apart; readers that do not care read both as empty. White space at the ends is quoted,
  * since some readers cut it off otherwise.
  */
 export function csvCell(text: string | null): string {

@@ -38,9 +38,13 @@ export function jsonMembers(text: string): Map<string, string> {
   return members;
 }
 
-/** A member as the text of one cell: strings as they are, `null` as no value, all else as its JSON. */
+/**
+ * A member as the text of one cell: strings as they are, `null` as an empty text, which clears as well, all else as its
+ * JSON. Nothing only where the record does not have it: that leaves as is.
+ */
 export function cellText(json: string | undefined): string | null {
-  if (json === undefined || json === 'null') return null;
+  if (json === undefined) return null;
+  if (json === 'null') return '';
   if (json.charCodeAt(0) !== QUOTE) return json;
   const text = stringAt(json, 0, json.length);
   // UTF-8 has no unpaired surrogates; written as they were sent they stay visible instead of turning into U+FFFD.
