@@ -1,4 +1,4 @@
-import { ImportClient, jsonl, member, type Answer } from '../support/import-client.js';
+import { ImportClient, jsonl, member, MEMBER_WORKFLOW, type Answer } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const MEMBERS = [
@@ -306,6 +306,26 @@ describe('POST Uploads', () => {
       Level: 'Fellow',
       Notes: 'x',
     });
+  });
+
+  /** Break it: in `itemsOf` of MultiSelectList, answer `split` always. */
+  it('takes the options of a downloaded record back, which were sent as an array', async () => {
+    const listing = structuredClone({ ...MEMBER_WORKFLOW, name: 'with-a-list' });
+    listing.attributes.push({ name: 'Tags', type: 'MultiSelectList', options: ['A', 'B', 'C, D'] });
+    listing.steps[0]!.actions[0]!.inputs.push('Tags');
+    const own = await client.setUp(listing);
+    const row = { ':UniqueId': 'T-1', 'First Name': 'Ann', Tags: ['A', 'C, D'], Level: 'Knight' };
+    const refused = await client.createBatch(jsonl([row]), { importProcessId: own });
+    const { body: failed } = await client.get(`${refused.body.links.results}?set=failed&format=csv`);
+    const again = await client.upload((failed as string).replace('Knight', 'Fellow'), {
+      importProcessId: own,
+    });
+    await act(again, 'Confirm');
+    expect(await client.ended(again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
+      status: 'completed',
+    });
+    const { body } = await client.get('/API/Workflows/with-a-list/Instances');
+    expect(body.items[0].attributes.Tags).toEqual(['A', 'C, D']);
   });
 
   it('still refuses a row that was too short when its batch is retried', async () => {
