@@ -1,4 +1,4 @@
-import { ImportClient, jsonl, member, MEMBER_WORKFLOW, type Answer } from '../support/import-client.js';
+import { ImportClient, jsonl, member, type Answer } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const MEMBERS = [
@@ -226,106 +226,6 @@ describe('POST Uploads', () => {
       status: 400,
       body: { errors: [{ parameter: 'encoding' }] },
     });
-  });
-
-  it('takes failed rows back as they were downloaded, and mended: with their cells, formulas and line of origin', async () => {
-    const rows = [
-      [':UniqueId', ':Email', 'First Name', 'Last Name', 'Level', 'Notes'],
-      ['R-1', 'r1@example.org', '=1+1', '', 'Knight', "'=2"],
-      ['R-2', 'r2@example.org', 'Bob', 'B', 'Fellow', ''],
-      ['R-3', 'r3@example.org', '+49 89', '-', 'Knight', 'x\r\n"y", z'],
-    ];
-    const csv = rows
-      .map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(','))
-      .join('\n');
-    const sent = await client.upload(csv, { importProcessId });
-    await act(sent, 'Confirm');
-    await client.ended(sent.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
-    const { body: failed } = await client.get(`${sent.body.links.results}?set=failed&format=csv`);
-    expect(failed).toContain('_line,_status,_error');
-
-    const again = await client.upload(failed as string, { importProcessId });
-    expect(again.body).toMatchObject({
-      recordCounts: { total: 2, invalid: 2 },
-      summary: { columns: { unknown: [], missing: [] }, errorGroups: [{ code: 'not_an_option', count: 2 }] },
-    });
-    const cellsOf = (items: any[]) => items.map(({ record }) => Object.values(record));
-    const stored = await records(again);
-    expect(cellsOf(stored)).toEqual([rows[1], rows[3]]);
-    expect(stored.map(({ line, originLine }) => [line, originLine])).toEqual([
-      [2, 2],
-      [3, 4],
-    ]);
-
-    const mended = await client.upload((failed as string).replaceAll('Knight', 'Fellow'), {
-      importProcessId,
-    });
-    expect(mended.body).toMatchObject({ recordCounts: { total: 2, invalid: 0 } });
-    await act(mended, 'Confirm');
-    expect(await client.ended(mended.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
-      status: 'completed',
-      operations: { created: 2 },
-    });
-  });
-
-  it('leaves absent what a downloaded record did not have, instead of clearing it', async () => {
-    const sent = await client.upload(
-      jsonl([
-        { ':UniqueId': 'A-1', 'First Name': 'Ann', 'Last Name': 'A', Level: 'Fellow' },
-        { ':UniqueId': 'A-1', 'First Name': 'Ann', Level: 'Knight' },
-        { ':Email': 'a2@example.org', 'First Name': '', 'Last Name': 'B' },
-      ]),
-      { importProcessId },
-    );
-    const { body: failed } = await client.get(`${sent.body.links.results}?set=failed&format=csv`);
-    expect(
-      (await records(await client.upload(failed as string, { importProcessId }))).map(({ record }) => record),
-    ).toEqual([
-      { ':UniqueId': 'A-1', 'First Name': 'Ann', Level: 'Knight' },
-      { ':Email': 'a2@example.org', 'First Name': '', 'Last Name': 'B' },
-    ]);
-  });
-
-  /** Break it: in `cellText`, answer `null` for `'null'`. */
-  it('still clears what a downloaded record cleared with null', async () => {
-    const sent = { ':UniqueId': 'N-1', 'First Name': 'Ann', Hours: 5, Notes: 'x' };
-    const start = await client.createBatch(jsonl([sent]), { importProcessId });
-    await client.ended(start.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
-    const clearing = { ':UniqueId': 'N-1', 'First Name': 'Ann', Hours: null, Level: 'Knight' };
-    const refused = await client.createBatch(jsonl([clearing]), { importProcessId });
-    await client.ended(refused.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
-    const { body: failed } = await client.get(`${refused.body.links.results}?set=failed&format=csv`);
-
-    const again = await client.upload((failed as string).replace('Knight', 'Fellow'), { importProcessId });
-    await act(again, 'Confirm');
-    await client.ended(again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
-    const { body } = await client.get('/API/Workflows/grant-role/Instances?identifier=:UniqueId:N-1');
-    expect(body.items[0].attributes).toEqual({
-      ':UniqueId': 'N-1',
-      'First Name': 'Ann',
-      Level: 'Fellow',
-      Notes: 'x',
-    });
-  });
-
-  /** Break it: in `itemsOf` of MultiSelectList, answer `split` always. */
-  it('takes the options of a downloaded record back, which were sent as an array', async () => {
-    const listing = structuredClone({ ...MEMBER_WORKFLOW, name: 'with-a-list' });
-    listing.attributes.push({ name: 'Tags', type: 'MultiSelectList', options: ['A', 'B', 'C, D'] });
-    listing.steps[0]!.actions[0]!.inputs.push('Tags');
-    const own = await client.setUp(listing);
-    const row = { ':UniqueId': 'T-1', 'First Name': 'Ann', Tags: ['A', 'C, D'], Level: 'Knight' };
-    const refused = await client.createBatch(jsonl([row]), { importProcessId: own });
-    const { body: failed } = await client.get(`${refused.body.links.results}?set=failed&format=csv`);
-    const again = await client.upload((failed as string).replace('Knight', 'Fellow'), {
-      importProcessId: own,
-    });
-    await act(again, 'Confirm');
-    expect(await client.ended(again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
-      status: 'completed',
-    });
-    const { body } = await client.get('/API/Workflows/with-a-list/Instances');
-    expect(body.items[0].attributes.Tags).toEqual(['A', 'C, D']);
   });
 
   it('still refuses a row that was too short when its batch is retried', async () => {

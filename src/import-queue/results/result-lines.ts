@@ -15,9 +15,15 @@ export async function* jsonLines(records: RecordSet): AsyncGenerator<string, voi
   }
 }
 
-/** CSV (RFC 4180): the columns that were sent, in their order, then ours. */
-export async function* csvLines(records: RecordSet): AsyncGenerator<string, void, undefined> {
-  const columns = await collectColumns(records.pagesToCome());
+/**
+ * CSV (RFC 4180): the columns that were sent, in their order, then ours.
+ * @param sent columns of the file that the records come from; of JSON records only they themselves tell
+ */
+export async function* csvLines(
+  records: RecordSet,
+  sent: readonly string[],
+): AsyncGenerator<string, void, undefined> {
+  const columns = await collectColumns(sent, records.pagesToCome());
   yield csvLine([...columns, ...OUR_COLUMNS]);
   for await (const rows of records.pages()) {
     yield rows.map((row) => csvRecord(row, columns)).join('');
