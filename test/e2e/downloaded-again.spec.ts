@@ -1,7 +1,7 @@
 import { ImportClient, jsonl, MEMBER_WORKFLOW, type Answer } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
-describe('a CSV file that was downloaded, mended and uploaded again', () => {
+describe('a CSV file that was downloaded and is uploaded again', () => {
   let test: TestApp;
   let client: ImportClient;
   let importProcessId: number;
@@ -143,5 +143,60 @@ describe('a CSV file that was downloaded, mended and uploaded again', () => {
     expect(await download(second, 'succeeded')).toEqual([header, '']);
     const retry = await client.post(`${second.body.links.self}/RetryFailed`);
     expect((await download(retry, 'failed'))[0]).toBe(header);
+  });
+
+  describe('an export of instances', () => {
+    const CLUB = structuredClone({ ...MEMBER_WORKFLOW, name: 'club' });
+    const [IMPORT] = CLUB.steps;
+    CLUB.attributes.push(
+      { name: 'Areas', type: 'MultiSelectList', options: ['A;B', 'C'] },
+      { name: 'Joined', type: 'ShortText' },
+    );
+    IMPORT!.actions[0]!.inputs.push('Areas');
+    IMPORT!.actions[0]!.behaviors = [{ kind: 'setAttribute', name: 'Joined', value: 'yes' }];
+    const people = [
+      { ':UniqueId': 'E-1', 'First Name': '=1+1', Notes: '+49 30 1234', Areas: ['A;B', 'C'] },
+      { ':Email': 'e2@example.org', 'First Name': "'=2", 'Last Name': 'x\r\n"y", z', Hours: '1.50' },
+    ];
+    let own: number;
+    let csv: string;
+
+    beforeAll(async () => {
+      own = await client.setUp(CLUB);
+      const { body } = await client.createBatch(jsonl(people), { importProcessId: own });
+      await client.ended(body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+      csv = (await client.get('/API/Workflows/club/Instances/Export?format=csv')).body;
+    });
+
+    it('is refused for an attribute that is no input of the action, until that is said to be left out', async () => {
+      const again = await client.upload(csv, { importProcessId: own });
+      expect(again.body.summary).toMatchObject({
+        valid: 0,
+        columns: { unknown: [{ header: 'Joined' }] },
+        errorGroups: [{ code: 'unknown_column', pointer: '/Joined', count: 2 }],
+      });
+    });
+
+    /** Break it: in `addedColumns`, answer `null` for a file with `_id`; in `CsvRows.text`, do not restore. */
+    it('changes nothing when it comes back as it is', async () => {
+      const again = await client.upload(csv, { importProcessId: own }, { mapping: '{"Joined":null}' });
+      expect(again.body).toMatchObject({
+        recordCounts: { total: 2, invalid: 0 },
+        summary: { columns: { unknown: [] } },
+      });
+      await act(again, 'Confirm');
+      expect(await client.ended(again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
+        status: 'completed',
+        operations: { created: 0, updated: 0, unchanged: 2 },
+      });
+    });
+
+    it('is read by what stands in it, the columns we added and what was left alone apart', async () => {
+      const again = await client.upload(csv, { importProcessId: own }, { mapping: '{"Joined":null}' });
+      expect((await records(again)).map(({ record }) => record)).toEqual([
+        { ':UniqueId': 'E-1', 'First Name': '=1+1', Notes: '+49 30 1234', Areas: 'A\\;B;C' },
+        { ':Email': 'e2@example.org', 'First Name': "'=2", 'Last Name': 'x\r\n"y", z', Hours: '1.5' },
+      ]);
+    });
   });
 });

@@ -25,7 +25,7 @@ export function neutralise(text: string): string {
   return FORMULA.test(text.replace(APOSTROPHES, '')) ? `'${text}` : text;
 }
 
-/** Undoes `neutralise`. Only for files of ours (they have the `_line` column): others mean their apostrophes. */
+/** Undoes `neutralise`. Only for files of ours (`csv-header.ts` tells them): others mean their apostrophes. */
 export function restore(cell: string): string {
   return cell.startsWith("'") && FORMULA.test(cell.replace(APOSTROPHES, '')) ? cell.slice(1) : cell;
 }

@@ -7,7 +7,11 @@ import type { InstanceRow } from './select-instances.js';
 /** What we add to identifiers and attributes; they come last, and an upload leaves them aside. */
 const OUR_COLUMNS = ['_id', '_status', '_step', '_createdAt', '_updatedAt'] as const;
 
-/** The columns of an export, which can be imported again as it is. */
+/**
+ * The columns of an export, which can be imported again as it is where they all are inputs of the action. Those that are
+ * not (behaviors set them, or the definition dropped them) are unknown columns of the file like any other: left aside
+ * unasked, what somebody changed in them would be lost without a word.
+ */
 export class InstanceColumns {
   private readonly names: readonly string[];
 
