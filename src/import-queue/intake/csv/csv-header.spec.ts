@@ -32,6 +32,17 @@ describe('the header of a CSV file', () => {
     });
   });
 
+  /** Break it: in `readHeader`, take the cell as it is. */
+  it.each([['_line'], ['_id']])('of a file with %s has the names that were neutralised', (ours) => {
+    expect(read(["'=cmd", "''=1", "'a", ours], { '=cmd': 'First Name' }).columns).toEqual([
+      ['=cmd', 'First Name'],
+      ["'=1", "'=1"],
+      ["'a", "'a"],
+      ...left(ours),
+    ]);
+    expect(read(["'=cmd"]).columns).toEqual([["'=cmd", "'=cmd"]]);
+  });
+
   it('is not ours without the column that only our files have', () => {
     expect(read(['a', null, '_step', '_error'])).toEqual({
       isOurs: false,

@@ -1,5 +1,6 @@
 import { DomainError, type ProblemDetail } from '../../../common/domain.error.js';
 import { unnamedColumn } from '../../../common/unnamed-column.js';
+import { restore } from '../../results/csv-cells.js';
 import { quotedName } from './quoted-name.js';
 
 /** Columns of a file. The widest that a download of ours would write. */
@@ -34,7 +35,7 @@ export function readHeader(cells: readonly (string | null)[], mapping: ColumnMap
   const added = addedColumns(cells, mapping);
   const columns = cells.map((cell, index): CsvColumn => {
     const unnamed = cell === null || cell.trim() === '';
-    const header = unnamed ? unnamedColumn(index + 1) : cell;
+    const header = unnamed ? unnamedColumn(index + 1) : added === null ? cell : restore(cell);
     if ((added ?? OF_RESULTS).has(header)) return { header, target: null };
     const mapped = mapping.get(header);
     return { header, target: mapped === undefined ? header : mapped };
