@@ -39,18 +39,20 @@ export function jsonMembers(text: string): Map<string, string> {
 }
 
 /**
- * A member as the text of one cell: strings as they are, `null` as an empty text, which clears as well, all else as its
- * JSON. Nothing only where the record does not have it: that leaves as is.
+ * A member as a text: strings as they are, `null` as an empty one, which clears as well, all else as its JSON. Nothing
+ * only where the record does not have it: that leaves as is.
  */
-export function cellText(json: string | undefined): string | null {
+export function memberText(json: string | undefined): string | null {
   if (json === undefined) return null;
   if (json === 'null') return '';
-  if (json.charCodeAt(0) !== QUOTE) return json;
-  const text = stringAt(json, 0, json.length);
-  // UTF-8 has no unpaired surrogates; written as they were sent they stay visible instead of turning into U+FFFD.
-  return text.isWellFormed()
-    ? text
-    : text.replace(UNPAIRED, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
+  return json.charCodeAt(0) === QUOTE ? stringAt(json, 0, json.length) : json;
+}
+
+/** The same for a page, where unpaired surrogates are to stay visible instead of turning into U+FFFD. */
+export function cellText(json: string | undefined): string | null {
+  const text = memberText(json);
+  if (text?.isWellFormed() !== false) return text;
+  return text.replace(UNPAIRED, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
 }
 
 const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;

@@ -1,6 +1,6 @@
 import { collectColumns } from './csv-columns.js';
 import { csvLine } from './csv-cells.js';
-import { cellText, jsonMembers } from './json-members.js';
+import { jsonMembers, memberText } from './json-members.js';
 import { recordJson } from './record-json.js';
 import type { RecordSet } from './record-set.js';
 import type { RecordRow } from './select-records.js';
@@ -32,7 +32,7 @@ export async function* csvLines(
 
 function csvRecord(row: RecordRow, columns: readonly string[]): string {
   const members = jsonMembers(row.payload);
-  const cells = columns.map((column) => cellText(members.get(column)));
+  const cells = columns.map((column) => memberText(members.get(column)));
   return csvLine([...cells, String(row.line), row.status, errorText(row)]);
 }
 

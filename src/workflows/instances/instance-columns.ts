@@ -1,5 +1,5 @@
 import { csvLine } from '../../import-queue/results/csv-cells.js';
-import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
+import { jsonMembers, memberText } from '../../import-queue/results/json-members.js';
 import type { WorkflowDefinition } from '../definition.js';
 import { escapeOption } from '../rows/values/multi-select-list.js';
 import type { InstanceRow } from './select-instances.js';
@@ -42,6 +42,6 @@ export class InstanceColumns {
 
 /** As the attribute's type reads it: the options of a MultiSelectList are separated by semicolons. */
 function attributeCell(json: string | undefined): string | null {
-  if (json?.startsWith('[') !== true) return cellText(json);
+  if (json?.startsWith('[') !== true) return memberText(json);
   return (JSON.parse(json) as unknown[]).map((option) => escapeOption(String(option))).join(';');
 }

@@ -1,6 +1,6 @@
 import { DomainError, type ProblemDetail } from '../../../common/domain.error.js';
 import { unnamedColumn } from '../../../common/unnamed-column.js';
-import { restore } from '../../results/csv-cells.js';
+import { cellOfOurs } from '../../results/csv-cells.js';
 import { quotedName } from './quoted-name.js';
 
 /** Columns of a file. The widest that a download of ours would write. */
@@ -34,14 +34,18 @@ export function readHeader(cells: readonly (string | null)[], mapping: ColumnMap
   if (cells.length > MOST_COLUMNS) throw tooManyColumns(cells.length);
   const added = addedColumns(cells, mapping);
   const columns = cells.map((cell, index): CsvColumn => {
-    const unnamed = cell === null || cell.trim() === '';
-    const header = unnamed ? unnamedColumn(index + 1) : added === null ? cell : restore(cell);
+    const header = (added === null ? nameIn(cell) : cell && cellOfOurs(cell)) ?? unnamedColumn(index + 1);
     if ((added ?? OF_RESULTS).has(header)) return { header, target: null };
     const mapped = mapping.get(header);
     return { header, target: mapped === undefined ? header : mapped };
   });
   refuseDuplicates(columns);
   return { columns, isOurs: added !== null };
+}
+
+/** White space is no name, but where we wrote it: then a record had it. */
+function nameIn(cell: string | null): string | null {
+  return cell === null || cell.trim() === '' ? null : cell;
 }
 
 /**

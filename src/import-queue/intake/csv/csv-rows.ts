@@ -1,6 +1,6 @@
 import { unnamedColumn } from '../../../common/unnamed-column.js';
 import type { RecordError } from '../../../targets/target.js';
-import { restore } from '../../results/csv-cells.js';
+import { cellOfOurs } from '../../results/csv-cells.js';
 import type { CsvColumn, CsvHeader } from './csv-header.js';
 import type { Cells } from './csv-tokenizer.js';
 
@@ -53,7 +53,7 @@ export class CsvRows {
 
 function text(cell: string | null, isOurs: boolean): string {
   if (cell === null) return '""';
-  return JSON.stringify(isOurs ? restore(cell) : cell);
+  return JSON.stringify(isOurs ? cellOfOurs(cell) : cell);
 }
 
 function readLine(cell: string | null): number | null {
