@@ -164,7 +164,7 @@ describe('downloading results', () => {
       expect(headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
       expect(text).toBe(
         'b,2,a,c,_line,_status,_error\r\n' +
-          'x,1.50,,,1,succeeded,\r\n' +
+          'x,1.50,"",,1,succeeded,\r\n' +
           '"",,true,"{""d"": [1]}",2,failed,too_long at /c: c is too long\r\n',
       );
     });

@@ -235,64 +235,6 @@ describe('POST Uploads', () => {
     });
   });
 
-  it('takes failed rows back as they were downloaded, and mended: with their cells, formulas and line of origin', async () => {
-    const rows = [
-      [':UniqueId', ':Email', 'First Name', 'Last Name', 'Level', 'Notes'],
-      ['R-1', 'r1@example.org', '=1+1', '', 'Knight', "'=2"],
-      ['R-2', 'r2@example.org', 'Bob', 'B', 'Fellow', ''],
-      ['R-3', 'r3@example.org', '+49 89', '-', 'Knight', 'x\r\n"y", z'],
-    ];
-    const csv = rows
-      .map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(','))
-      .join('\n');
-    const sent = await client.upload(csv, { importProcessId });
-    await act(sent, 'Confirm');
-    await client.ended(sent.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
-    const { body: failed } = await client.get(`${sent.body.links.results}?set=failed&format=csv`);
-    expect(failed).toContain('_line,_status,_error');
-
-    const again = await client.upload(failed as string, { importProcessId });
-    expect(again.body).toMatchObject({
-      recordCounts: { total: 2, invalid: 2 },
-      summary: { columns: { unknown: [], missing: [] }, errorGroups: [{ code: 'not_an_option', count: 2 }] },
-    });
-    const cellsOf = (items: any[]) => items.map(({ record }) => Object.values(record));
-    const stored = await records(again);
-    expect(cellsOf(stored)).toEqual([rows[1], rows[3]]);
-    expect(stored.map(({ line, originLine }) => [line, originLine])).toEqual([
-      [2, 2],
-      [3, 4],
-    ]);
-
-    const mended = await client.upload((failed as string).replaceAll('Knight', 'Fellow'), {
-      importProcessId,
-    });
-    expect(mended.body).toMatchObject({ recordCounts: { total: 2, invalid: 0 } });
-    await act(mended, 'Confirm');
-    expect(await client.ended(mended.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
-      status: 'completed',
-      operations: { created: 2 },
-    });
-  });
-
-  it('leaves absent what a downloaded record did not have, instead of clearing it', async () => {
-    const sent = await client.upload(
-      jsonl([
-        { ':UniqueId': 'A-1', 'First Name': 'Ann', 'Last Name': 'A', Level: 'Fellow' },
-        { ':UniqueId': 'A-1', 'First Name': 'Ann', Level: 'Knight' },
-        { ':Email': 'a2@example.org', 'First Name': '', 'Last Name': 'B' },
-      ]),
-      { importProcessId },
-    );
-    const { body: failed } = await client.get(`${sent.body.links.results}?set=failed&format=csv`);
-    expect(
-      (await records(await client.upload(failed as string, { importProcessId }))).map(({ record }) => record),
-    ).toEqual([
-      { ':UniqueId': 'A-1', 'First Name': 'Ann', Level: 'Knight' },
-      { ':Email': 'a2@example.org', 'First Name': '', 'Last Name': 'B' },
-    ]);
-  });
-
   it('still refuses a row that was too short when its batch is retried', async () => {
     const sent = await client.upload(':UniqueId,First Name,Level\nS-1,Ann\nS-2,Bob,Fellow\n', {
       importProcessId,

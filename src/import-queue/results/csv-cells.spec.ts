@@ -64,7 +64,7 @@ describe('a line of CSV', () => {
     expect(csvCell('a\u00a0')).toBe('"a\u00a0"');
   });
 
-  it('tells no value from an empty text', () => {
+  it('tells a column the record does not have from an empty text', () => {
     expect(csvLine([null, '', 'a'])).toBe(',"",a\r\n');
   });
 

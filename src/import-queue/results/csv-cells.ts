@@ -1,3 +1,5 @@
+import { escapeHalves, restoreHalves } from './surrogate-escapes.js';
+
 /** What a spreadsheet may take for the beginning of a formula: also the full-width forms, also behind white space
  * and invisible characters, which some programs cut off first. */
 const FORMULA = /^(?:[\t\r\n]|[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/u;
@@ -25,23 +27,28 @@ export function neutralise(text: string): string {
   return FORMULA.test(text.replace(APOSTROPHES, '')) ? `'${text}` : text;
 }
 
-/** Undoes `neutralise`. Only for files of ours (they have the `_line` column): others mean their apostrophes. */
+/** Undoes `neutralise`. */
 export function restore(cell: string): string {
   return cell.startsWith("'") && FORMULA.test(cell.replace(APOSTROPHES, '')) ? cell.slice(1) : cell;
 }
 
-const NEEDS_QUOTES = /[",\r\n]|^\s|\s$/;
+const NEEDS_QUOTES = /[",\r\n]|^[\s{[]|\s$/;
 
 /**
- * One cell of an RFC 4180 file. `null` (no value) is nothing at all between the commas; an empty text is `""`, the
- * way PostgreSQL tells them apart; readers that do not care read both as empty. White space at the ends is quoted,
- * since some readers cut it off otherwise.
+ * One cell of an RFC 4180 file. `null` (the record has no such column) is nothing at all between the commas; an empty text is
+ * `""`, the way PostgreSQL tells them apart; readers that do not care read both as empty. White space at the ends is quoted,
+ * since some readers cut it off otherwise, and what begins like JSON, since a file that does is not read as CSV.
  */
 export function csvCell(text: string | null): string {
   if (text === null) return '';
   if (text === '') return '""';
-  const safe = neutralise(text);
+  const safe = neutralise(escapeHalves(text));
   return NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The text that `csvCell` was given. Only for files of ours (`csv-header.ts` tells them): others mean what they say. */
+export function cellOfOurs(cell: string): string {
+  return restoreHalves(restore(cell));
 }
 
 /** One line of an RFC 4180 file, its line end included. */

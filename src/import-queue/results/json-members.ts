@@ -38,15 +38,21 @@ export function jsonMembers(text: string): Map<string, string> {
   return members;
 }
 
-/** A member as the text of one cell: strings as they are, `null` as no value, all else as its JSON. */
+/**
+ * A member as a text: strings as they are, `null` as an empty one, which clears as well, all else as its JSON. Nothing
+ * only where the record does not have it: that leaves as is.
+ */
+export function memberText(json: string | undefined): string | null {
+  if (json === undefined) return null;
+  if (json === 'null') return '';
+  return json.charCodeAt(0) === QUOTE ? stringAt(json, 0, json.length) : json;
+}
+
+/** The same for a page, where unpaired surrogates are to stay visible instead of turning into U+FFFD. */
 export function cellText(json: string | undefined): string | null {
-  if (json === undefined || json === 'null') return null;
-  if (json.charCodeAt(0) !== QUOTE) return json;
-  const text = stringAt(json, 0, json.length);
-  // UTF-8 has no unpaired surrogates; written as they were sent they stay visible instead of turning into U+FFFD.
-  return text.isWellFormed()
-    ? text
-    : text.replace(UNPAIRED, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
+  const text = memberText(json);
+  if (text?.isWellFormed() !== false) return text;
+  return text.replace(UNPAIRED, (unit) => `\\u${unit.charCodeAt(0).toString(16)}`);
 }
 
 const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;

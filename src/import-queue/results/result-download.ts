@@ -9,10 +9,11 @@ import type { DownloadResultsDto } from './dto/download-results.dto.js';
 import { attachment, downloadName } from './file-name.js';
 import { RecordSet } from './record-set.js';
 import { csvLines, jsonLines } from './result-lines.js';
+import { selectSentColumns } from './select-sent-columns.js';
 
-const FORMATS = {
-  jsonl: { lines: jsonLines, type: 'application/jsonl; charset=utf-8' },
-  csv: { lines: csvLines, type: 'text/csv; charset=utf-8; header=present' },
+const TYPES = {
+  jsonl: 'application/jsonl; charset=utf-8',
+  csv: 'text/csv; charset=utf-8; header=present',
 } as const;
 
 /** Streams the records of a batch as a file. */
@@ -31,13 +32,16 @@ export class ResultDownload {
    */
   async send(id: number, query: DownloadResultsDto, principal: Principal, response: Response): Promise<void> {
     const { fileName } = await this.batches.rowWithRecords(id, principal);
-    const format = FORMATS[query.format];
     const left = new AbortController();
     response.once('close', () => left.abort());
     try {
-      const lines = format.lines(await RecordSet.of(this.database, id, query.set, left.signal));
+      const records = await RecordSet.of(this.database, id, query.set, left.signal);
+      const lines =
+        query.format === 'csv'
+          ? csvLines(records, await selectSentColumns(this.database, id))
+          : jsonLines(records);
       const first = await lines.next();
-      response.setHeader('Content-Type', format.type);
+      response.setHeader('Content-Type', TYPES[query.format]);
       response.setHeader('Content-Disposition', attachment(downloadName(fileName, query.set, query.format)));
       response.setHeader('Cache-Control', 'no-store');
       if (response.req.method === 'HEAD') response.end();

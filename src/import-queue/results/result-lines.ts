@@ -1,6 +1,6 @@
 import { collectColumns } from './csv-columns.js';
 import { csvLine } from './csv-cells.js';
-import { cellText, jsonMembers } from './json-members.js';
+import { jsonMembers, memberText } from './json-members.js';
 import { recordJson } from './record-json.js';
 import type { RecordSet } from './record-set.js';
 import type { RecordRow } from './select-records.js';
@@ -15,9 +15,15 @@ export async function* jsonLines(records: RecordSet): AsyncGenerator<string, voi
   }
 }
 
-/** CSV (RFC 4180): the columns that were sent, in their order, then ours. */
-export async function* csvLines(records: RecordSet): AsyncGenerator<string, void, undefined> {
-  const columns = await collectColumns(records.pagesToCome());
+/**
+ * CSV (RFC 4180): the columns that were sent, in their order, then ours.
+ * @param sent columns of the file that the records come from; of JSON records only they themselves tell
+ */
+export async function* csvLines(
+  records: RecordSet,
+  sent: readonly string[],
+): AsyncGenerator<string, void, undefined> {
+  const columns = await collectColumns(sent, records.pagesToCome());
   yield csvLine([...columns, ...OUR_COLUMNS]);
   for await (const rows of records.pages()) {
     yield rows.map((row) => csvRecord(row, columns)).join('');
@@ -26,7 +32,7 @@ export async function* csvLines(records: RecordSet): AsyncGenerator<string, void
 
 function csvRecord(row: RecordRow, columns: readonly string[]): string {
   const members = jsonMembers(row.payload);
-  const cells = columns.map((column) => cellText(members.get(column)));
+  const cells = columns.map((column) => memberText(members.get(column)));
   return csvLine([...cells, String(row.line), row.status, errorText(row)]);
 }
 

@@ -23,7 +23,9 @@ export const UploadDocs = () =>
       description:
         'CSV and JSON Lines are told apart by content; so are encoding and delimiter of CSV, and what was understood is in the answer. ' +
         'The batch awaits confirmation: nothing is processed until `POST …/Batches/{id}/Confirm`. ' +
-        'The columns `_line`, `_status` and `_error` of a downloaded file are left aside, and formulas that were neutralised are restored.',
+        'Of a file that was downloaded here, results of a batch or instances of a workflow, the columns `_line`, `_error`, `_id`, `_status`, ' +
+        '`_step`, `_createdAt` and `_updatedAt` are left aside, formulas that were neutralised are restored, and a cell with nothing in it, ' +
+        'not even quotes, is a value that is left as it is.',
     }),
     ApiQuery({ type: UploadDto }),
     ApiConsumes('multipart/form-data'),

@@ -1,5 +1,5 @@
 import { csvLine } from '../../import-queue/results/csv-cells.js';
-import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
+import { jsonMembers, memberText } from '../../import-queue/results/json-members.js';
 import type { WorkflowDefinition } from '../definition.js';
 import { escapeOption } from '../rows/values/multi-select-list.js';
 import type { InstanceRow } from './select-instances.js';
@@ -7,7 +7,11 @@ import type { InstanceRow } from './select-instances.js';
 /** What we add to identifiers and attributes; they come last, and an upload leaves them aside. */
 const OUR_COLUMNS = ['_id', '_status', '_step', '_createdAt', '_updatedAt'] as const;
 
-/** The columns of an export, which can be imported again as it is. */
+/**
+ * The columns of an export, which can be imported again as it is where they all are inputs of the action. Those that are
+ * not (behaviors set them, or the definition dropped them) are unknown columns of the file like any other: left aside
+ * unasked, what somebody changed in them would be lost without a word.
+ */
 export class InstanceColumns {
   private readonly names: readonly string[];
 
@@ -38,6 +42,6 @@ export class InstanceColumns {
 
 /** As the attribute's type reads it: the options of a MultiSelectList are separated by semicolons. */
 function attributeCell(json: string | undefined): string | null {
-  if (json?.startsWith('[') !== true) return cellText(json);
+  if (json?.startsWith('[') !== true) return memberText(json);
   return (JSON.parse(json) as unknown[]).map((option) => escapeOption(String(option))).join(';');
 }

@@ -1,11 +1,13 @@
 import { DomainError, type ProblemDetail } from '../../../common/domain.error.js';
 import { unnamedColumn } from '../../../common/unnamed-column.js';
+import { cellOfOurs } from '../../results/csv-cells.js';
 import { quotedName } from './quoted-name.js';
 
 /** Columns of a file. The widest that a download of ours would write. */
 const MOST_COLUMNS = 10_000;
-/** What our own downloads add; see `results/result-lines.ts`. Not part of the records. */
-export const OUR_COLUMNS: ReadonlySet<string> = new Set(['_line', '_status', '_error']);
+/** What our own downloads add, of a batch (`results/result-lines.ts`) and of instances (`InstanceColumns`). */
+const OF_RESULTS: ReadonlySet<string> = new Set(['_line', '_status', '_error']);
+const OF_INSTANCES: ReadonlySet<string> = new Set(['_id', '_status', '_step', '_createdAt', '_updatedAt']);
 
 /** What becomes of one column of a file. */
 export interface CsvColumn {
@@ -18,21 +20,41 @@ export interface CsvColumn {
 /** Header to column of a row, or to nothing. */
 export type ColumnMapping = ReadonlyMap<string, string | null>;
 
+export interface CsvHeader {
+  columns: CsvColumn[];
+  /** The file was downloaded here, and is read the way it was written. */
+  isOurs: boolean;
+}
+
 /**
  * What becomes of each column.
  * @throws DomainError 400 `duplicate_columns`, `too_many_columns`
  */
-export function readHeader(cells: readonly (string | null)[], mapping: ColumnMapping): CsvColumn[] {
+export function readHeader(cells: readonly (string | null)[], mapping: ColumnMapping): CsvHeader {
   if (cells.length > MOST_COLUMNS) throw tooManyColumns(cells.length);
+  const added = addedColumns(cells, mapping);
   const columns = cells.map((cell, index): CsvColumn => {
-    const unnamed = cell === null || cell.trim() === '';
-    const header = unnamed ? unnamedColumn(index + 1) : cell;
-    if (OUR_COLUMNS.has(header)) return { header, target: null };
+    const header = (added === null ? nameIn(cell) : cell && cellOfOurs(cell)) ?? unnamedColumn(index + 1);
+    if ((added ?? OF_RESULTS).has(header)) return { header, target: null };
     const mapped = mapping.get(header);
     return { header, target: mapped === undefined ? header : mapped };
   });
   refuseDuplicates(columns);
-  return columns;
+  return { columns, isOurs: added !== null };
+}
+
+/** White space is no name, but where we wrote it: then a record had it. */
+function nameIn(cell: string | null): string | null {
+  return cell === null || cell.trim() === '' ? null : cell;
+}
+
+/**
+ * What we added, if the file is one of ours. `_id` is a usual name elsewhere too: a file in which it stands for a column
+ * of a row is not.
+ */
+function addedColumns(cells: readonly (string | null)[], mapping: ColumnMapping): ReadonlySet<string> | null {
+  if (cells.includes('_line')) return OF_RESULTS;
+  return cells.includes('_id') && typeof mapping.get('_id') !== 'string' ? OF_INSTANCES : null;
 }
 
 /** Two columns for one value: nobody can say which is meant. */

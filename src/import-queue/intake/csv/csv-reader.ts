@@ -108,8 +108,9 @@ export class CsvReader implements BodyReader {
 
   private record(line: number, cells: Cells): void {
     if (this.rows === undefined) {
-      this.columns = readHeader(cells, this.options.mapping);
-      this.rows = new CsvRows(this.columns);
+      const header = readHeader(cells, this.options.mapping);
+      this.columns = header.columns;
+      this.rows = new CsvRows(header);
       return;
     }
     if (this.errorCount > 0) return;

@@ -1,7 +1,7 @@
 import { unnamedColumn } from '../../../common/unnamed-column.js';
 import type { RecordError } from '../../../targets/target.js';
-import { restore } from '../../results/csv-cells.js';
-import type { CsvColumn } from './csv-header.js';
+import { cellOfOurs } from '../../results/csv-cells.js';
+import type { CsvColumn, CsvHeader } from './csv-header.js';
 import type { Cells } from './csv-tokenizer.js';
 
 /** One record of a file. */
@@ -13,22 +13,25 @@ export interface CsvRow {
 }
 
 /**
- * Makes rows of cells. A file that was downloaded here (it has `_line`) is read the way it was written: formulas are
- * what they were before they were made harmless, and a cell with nothing in it, not even quotes, is a column the record
+ * Makes rows of cells. A file that was downloaded here is read the way it was written: formulas are what they were
+ * before they were made harmless, and a cell with nothing in it, not even quotes, is a column the record
  * did not have. In all others an empty cell is an empty text.
  */
 export class CsvRows {
+  private readonly columns: readonly CsvColumn[];
+  private readonly isOurs: boolean;
   private readonly names: readonly (string | null)[];
   private readonly lineColumn: number;
 
-  constructor(private readonly columns: readonly CsvColumn[]) {
+  constructor({ columns, isOurs }: CsvHeader) {
+    this.columns = columns;
+    this.isOurs = isOurs;
     this.names = columns.map(({ target }) => (target === null ? null : JSON.stringify(target)));
     this.lineColumn = columns.findIndex(({ header }) => header === '_line');
   }
 
   row(cells: Cells): CsvRow {
-    const isOurs = this.lineColumn !== -1;
-    const { columns, names } = this;
+    const { columns, names, isOurs, lineColumn } = this;
     let payload = '';
     const width = Math.min(cells.length, columns.length);
     for (let index = 0; index < width; index += 1) {
@@ -43,14 +46,14 @@ export class CsvRows {
     return {
       payload: payload === '' ? '{}' : `${payload}}`,
       error: cells.length === columns.length ? undefined : widthError(cells.length, columns),
-      originLine: isOurs ? readLine(cells[this.lineColumn] ?? null) : undefined,
+      originLine: lineColumn === -1 ? undefined : readLine(cells[lineColumn] ?? null),
     };
   }
 }
 
 function text(cell: string | null, isOurs: boolean): string {
   if (cell === null) return '""';
-  return JSON.stringify(isOurs ? restore(cell) : cell);
+  return JSON.stringify(isOurs ? cellOfOurs(cell) : cell);
 }
 
 function readLine(cell: string | null): number | null {

@@ -26,6 +26,22 @@ describe('a MultiSelectList value', () => {
 
   it('without an option means: clear', () => {
     expect(parse([] as never)).toBeNull();
+    expect(parse('[]' as never)).toBeNull();
+  });
+
+  /** Break it: in `itemsOf`, answer `split` always. */
+  it.each([[['Chess', 'Go']], [['A; B']], [['C\\D', 'Chess', 'C\\D']]])(
+    '%j is kept as the same when it is sent as the text of its JSON, as a CSV download has it',
+    (value) => {
+      expect(parse(JSON.stringify(value) as never)).toEqual(parse(value as never));
+      expect(parse(JSON.stringify(value, null, 1) as never)).toEqual(parse(value as never));
+    },
+  );
+
+  /** Break it: in `itemsOf`, look for an array first. */
+  it.each(['["Go"]', '[a;b]', '["x;y"]'])('takes %s for the option that it is', (option) => {
+    const own = multiSelectListType([option, 'Go', 'x;y']);
+    expect(own.parse(escapeOption(option), new RowSource('{}'))).toEqual([option]);
   });
 
   it.each([
@@ -34,6 +50,10 @@ describe('a MultiSelectList value', () => {
     [['Ches'], ' Did you mean "Chess"?'],
     ['Go;', ''],
     ['A; B', ''],
+    ['["Ches"]', ' Did you mean "Chess"?'],
+    ['["Go"', ' Did you mean "Go"?'],
+    ['["Go",1]', ' Did you mean "Go"?'],
+    ['[["Go"]]', ' Did you mean "Go"?'],
   ])('%j is refused', (value, hint) => {
     expect(parse(value as never)).toMatchObject({ code: 'not_an_option', hint });
   });

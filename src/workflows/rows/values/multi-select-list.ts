@@ -10,13 +10,14 @@ const WRONG_TYPE = new ValueError(
 
 /**
  * MultiSelectList: an array of options, or a text in which `;` separates them; an option that holds a semicolon or
- * a backslash is written with a backslash before it. Kept in the order given, each once.
+ * a backslash is written with a backslash before it. An array that was sent as JSON comes back from a CSV download as
+ * the text of it, and is read as the array. Kept in the order given, each once.
  */
 export function multiSelectListType(names: readonly string[]): ValueType {
   const options = new Options(names);
   return {
     parse(value) {
-      const items = typeof value === 'string' ? splitOptions(value) : value;
+      const items = typeof value === 'string' ? itemsOf(value, options) : value;
       if (!Array.isArray(items)) return WRONG_TYPE;
       const chosen = new Set<string>();
       for (const item of items) {
@@ -36,6 +37,23 @@ export function multiSelectListType(names: readonly string[]): ValueType {
     form: `Options separated by semicolons, each ${options.form}`,
     example: names.slice(0, 2).map(escapeOption).join(';'),
   };
+}
+
+/** A text of options is never read as JSON, whatever they are called. */
+function itemsOf(text: string, options: Options): readonly string[] {
+  const split = splitOptions(text);
+  if (!text.startsWith('[') || split.every((item) => options.has(item))) return split;
+  return textsOf(text) ?? split;
+}
+
+/** The texts of a JSON array; `null` where it is none, or holds something else. */
+function textsOf(json: string): string[] | null {
+  try {
+    const value = JSON.parse(json) as unknown;
+    return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The options a text holds; the reverse of joining escaped options with `;`. */

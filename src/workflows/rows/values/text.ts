@@ -50,7 +50,7 @@ export function textSchema(maxLength: number | undefined): JsonObject {
 
 const UNSTORABLE = new ValueError(
   'unstorable_text',
-  'must not hold U+0000 or half of a surrogate pair, which the database cannot keep',
+  'must not hold U+0000 or half of a surrogate pair, which the database cannot keep: take it out (in a CSV download such a half reads like \\ud83d)',
 );
 
 function isStorable(text: string): boolean {
