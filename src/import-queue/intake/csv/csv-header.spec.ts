@@ -32,16 +32,30 @@ describe('the header of a CSV file', () => {
     });
   });
 
-  /** Break it: in `readHeader`, take the cell as it is. */
-  it.each([['_line'], ['_id']])('of a file with %s has the names that were neutralised', (ours) => {
-    expect(read(["'=cmd", "''=1", "'a", ours], { '=cmd': 'First Name' }).columns).toEqual([
-      ['=cmd', 'First Name'],
-      ["'=1", "'=1"],
-      ["'a", "'a"],
-      ...left(ours),
-    ]);
-    expect(read(["'=cmd"]).columns).toEqual([["'=cmd", "'=cmd"]]);
+  /** Break it: in `addedColumns`, ask for `_id` alone. */
+  it('is not ours for its `_id` alone, which other programs write too', () => {
+    expect(read(['_id', 'a'])).toEqual({
+      isOurs: false,
+      columns: [
+        ['_id', '_id'],
+        ['a', 'a'],
+      ],
+    });
   });
+
+  /** Break it: in `readHeader`, take the cell as it is. */
+  it.each([[['_line']], [['_id', '_step']]])(
+    'of a file with %j has the names that were neutralised',
+    (ours) => {
+      expect(read(["'=cmd", "''=1", "'a", ...ours], { '=cmd': 'First Name' }).columns).toEqual([
+        ['=cmd', 'First Name'],
+        ["'=1", "'=1"],
+        ["'a", "'a"],
+        ...left(...ours),
+      ]);
+      expect(read(["'=cmd"]).columns).toEqual([["'=cmd", "'=cmd"]]);
+    },
+  );
 
   it('is not ours without the column that only our files have', () => {
     expect(read(['a', null, '_step', '_error'])).toEqual({

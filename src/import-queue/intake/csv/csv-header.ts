@@ -48,13 +48,12 @@ function nameIn(cell: string | null): string | null {
   return cell === null || cell.trim() === '' ? null : cell;
 }
 
-/**
- * What we added, if the file is one of ours. `_id` is a usual name elsewhere too: a file in which it stands for a column
- * of a row is not.
- */
+/** What we added, if the file is one of ours. `_id` alone is a usual name elsewhere too. */
 function addedColumns(cells: readonly (string | null)[], mapping: ColumnMapping): ReadonlySet<string> | null {
   if (cells.includes('_line')) return OF_RESULTS;
-  return cells.includes('_id') && typeof mapping.get('_id') !== 'string' ? OF_INSTANCES : null;
+  const isExport =
+    cells.includes('_id') && ['_step', '_createdAt', '_updatedAt'].some((name) => cells.includes(name));
+  return isExport && typeof mapping.get('_id') !== 'string' ? OF_INSTANCES : null;
 }
 
 /** Two columns for one value: nobody can say which is meant. */
