@@ -131,6 +131,13 @@ export async function startService(
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  // A bench that is told to stop must not leave it behind.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      child.kill('SIGTERM');
+      process.exit(1);
+    });
+  }
   let peak = 0;
   const sampling = setInterval(() => {
     try {

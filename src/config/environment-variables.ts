@@ -14,6 +14,8 @@ import {
 } from 'class-validator';
 import { FAULT_POINTS, FAULTS_PATTERN } from '../common/fault-point.js';
 import { LOG_LEVELS, ROLES, type LogLevel, type Role } from './config.js';
+import { IsMailbox } from './is-mailbox.js';
+import { IsServerUrl } from './is-server-url.js';
 
 const Integer = () =>
   Transform(({ value }) => (/^\s*\d+\s*$/.test(String(value)) ? Number(value) : value) as unknown);
@@ -24,43 +26,52 @@ const Flag = () =>
       (value as unknown),
   );
 
-const url = (protocols: string[]) => ({
-  protocols,
+/** Paths of routes and ids are added at its end, which a query or a fragment would swallow; a password would be sent to all. */
+const BASE_URL = {
+  protocols: ['http', 'https'],
   require_protocol: true,
   require_tld: false,
-  require_valid_protocol: true,
-});
+  allow_query_components: false,
+  allow_fragments: false,
+  disallow_auth: true,
+};
 
 /** The environment contract: one property per variable, named as in the environment. */
 export class EnvironmentVariables {
   @IsOptional() @Matches(/^[\w.:-]+$/) HOST: string = '127.0.0.1';
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(65535) PORT: number = 3000;
-  @IsOptional() @IsUrl(url(['http', 'https'])) PUBLIC_URL?: string;
+  @IsOptional()
+  @IsUrl(BASE_URL, {
+    message: 'PUBLIC_URL must look like https://imports.example.org/base, without user, query and fragment',
+  })
+  PUBLIC_URL?: string;
   @IsOptional() @IsIn(ROLES) ROLE: Role = 'all';
   @IsOptional() @IsIn(LOG_LEVELS) LOG_LEVEL: LogLevel = 'log';
   @IsOptional() @MinLength(1) DATA_DIR: string = '.data';
   @IsOptional() @MinLength(1) DEFINITIONS_DIR?: string;
 
   @IsOptional()
-  @Matches(/^postgres(ql)?:\/\/.+/, {
-    message: 'DATABASE_URL must look like postgres://user:password@host:5432/database',
+  @IsServerUrl({
+    protocols: ['postgres:', 'postgresql:'],
+    example: 'postgres://user:password@host:5432/database',
+    hostOptional: true,
   })
   DATABASE_URL?: string;
   @IsOptional() @Integer() @IsInt() @Min(4) @Max(1000) DATABASE_POOL_SIZE: number = 20;
   @IsOptional() @Flag() @IsBoolean() MIGRATE_ON_START: boolean = true;
   @IsOptional() @Integer() @IsInt() @Min(100) @Max(3_600_000) DATABASE_IDLE_TRANSACTION_MS: number = 60_000;
   @IsOptional()
-  @Matches(/^rediss?:\/\/.+/, { message: 'REDIS_URL must look like redis://:password@host:6379/0' })
+  @IsServerUrl({
+    protocols: ['redis:', 'rediss:'],
+    example: 'redis://:password@host:6379/0',
+    path: /^\/?\d{0,9}$/,
+  })
   REDIS_URL?: string;
   @IsOptional() @Matches(/^[\w-]{1,40}$/) QUEUE_PREFIX: string = 'wiq';
   @IsOptional()
-  @Matches(/^smtps?:\/\/.+/, { message: 'SMTP_URL must look like smtp://user:password@host:587' })
+  @IsServerUrl({ protocols: ['smtp:', 'smtps:'], example: 'smtp://user:password@host:587' })
   SMTP_URL?: string;
-  @IsOptional()
-  @Matches(/^[^\r\n]*<?[^\s@<>]+@[^\s@<>]+>?$/, {
-    message: 'MAIL_FROM must be an address, or Name <address>',
-  })
-  MAIL_FROM: string = 'Workflow Import Queue <imports@localhost>';
+  @IsOptional() @IsMailbox() MAIL_FROM: string = 'Workflow Import Queue <imports@localhost>';
 
   @IsOptional() @Flag() @IsBoolean() ALLOW_PRIVATE_TARGETS: boolean = false;
 
@@ -69,7 +80,7 @@ export class EnvironmentVariables {
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(1000) CHUNK_WINDOW: number = 8;
   @IsOptional() @Integer() @IsInt() @Min(100) @Max(600_000) RECONCILE_INTERVAL_MS: number = 5000;
 
-  @IsOptional() @Integer() @IsInt() @Min(1) MAX_BODY_BYTES: number = 2 * 1024 ** 3;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(1024 ** 4) MAX_BODY_BYTES: number = 2 * 1024 ** 3;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(256 * 1024 ** 2) MAX_LINE_BYTES: number = 1024 ** 2;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000_000) MAX_RECORDS: number = 10_000_000;
   @IsOptional() @Integer() @IsInt() @Min(2) @Max(100_000) MAX_DECOMPRESSION_RATIO: number = 1000;
@@ -78,7 +89,7 @@ export class EnvironmentVariables {
 
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000) MAX_OPEN_UPLOADS: number = 100;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(600_000) ADMISSION_WAIT_MS: number = 10_000;
-  @IsOptional() @Integer() @IsInt() @Min(0) MAX_WAITING_BATCHES: number = 10_000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(10_000_000) MAX_WAITING_BATCHES: number = 10_000;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(10_000_000) CREATE_RATE_PER_MINUTE: number = 6000;
 
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) RETENTION_DAYS: number = 0;

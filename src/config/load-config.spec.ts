@@ -98,6 +98,61 @@ describe('the configuration', () => {
     }
   });
 
+  /**
+   * Break it: in `BASE_URL`, allow query components or fragments; in `isServerUrl`, leave out the line of the port, of
+   * the path or of the percent-encoding; in `MAILBOX`, leave the comma out.
+   */
+  it.each([
+    ['PUBLIC_URL', 'https://imports.example.org/?tenant=7'],
+    ['PUBLIC_URL', 'https://imports.example.org/#imports'],
+    ['PUBLIC_URL', 'https://somebody:secret@imports.example.org'],
+    ['PUBLIC_URL', 'http://127.0.0.1:99999'],
+    ['DATABASE_URL', 'postgres://db:abc/c'],
+    ['DATABASE_URL', 'postgres://db:99999/c'],
+    ['DATABASE_URL', 'postgres://db:0/c'],
+    ['DATABASE_URL', 'postgres://a:100%@db/c'],
+    ['DATABASE_URL', 'postgres://a:b#c@db/c'],
+    ['REDIS_URL', 'redis://127.0.0.1:6379/zz'],
+    ['REDIS_URL', 'redis://127.0.0.1:6379/1/2'],
+    ['REDIS_URL', 'redis://127.0.0.1:99999'],
+    ['REDIS_URL', 'redis:///0'],
+    ['SMTP_URL', 'smtp://127.0.0.1:99999'],
+    ['SMTP_URL', 'smtp://'],
+    ['MAIL_FROM', 'a@b.example, c@d.example'],
+    ['MAIL_FROM', 'A <a@b.example>, C <c@d.example>'],
+    ['MAIL_FROM', 'a@localhost, C <c@d.example>'],
+    ['MAIL_FROM', 'Imports, Members <a@b.example>'],
+    ['MAIL_FROM', 'Imports <a@b.example'],
+    ['MAIL_FROM', 'Imports\r\nBcc: c@d.example <a@b.example>'],
+  ])('refuses %s=%s in one sentence', (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name} must `)]);
+  });
+
+  it.each([
+    ['PUBLIC_URL', 'publicUrl', 'http://[::1]:3000/imports'],
+    ['DATABASE_URL', 'databaseUrl', 'postgresql://a:b:c@data_base/c?sslmode=require'],
+    ['DATABASE_URL', 'databaseUrl', 'postgres://a:b@/c?host=/var/run/postgresql'],
+    ['DATABASE_URL', 'databaseUrl', 'postgres:///c?host=/var/run/postgresql'],
+    ['DATABASE_URL', 'databaseUrl', 'postgres://%2Fvar%2Frun%2Fpostgresql/c'],
+    ['REDIS_URL', 'redisUrl', 'redis://somebody:100%25@cache/'],
+    ['SMTP_URL', 'smtpUrl', 'smtps://a%40b.example:c@mail?tls.rejectUnauthorized=false'],
+    ['MAIL_FROM', 'mailFrom', 'a@b.example'],
+    ['MAIL_FROM', 'mailFrom', 'Example Inc. <a@localhost>'],
+    ['MAIL_FROM', 'mailFrom', '"Imports, \\"Members\\"" <a@b.example>'],
+    ['MAIL_FROM', 'mailFrom', 'Mitglieder für Köln <a@[127.0.0.1]>'],
+  ] as const)('takes %s as %s %s', (name, property, value) => {
+    expect(loadConfig({ [name]: value })[property]).toBe(value);
+  });
+
+  /** Break it: leave out the `@Max` of MAX_BODY_BYTES or of MAX_WAITING_BATCHES. */
+  it('has a largest value for every number', () => {
+    const numbers = Object.entries(new EnvironmentVariables()).flatMap(([name, value]) =>
+      typeof value === 'number' ? [name] : [],
+    );
+    const problems = problemsOf(Object.fromEntries(numbers.map((name) => [name, '9'.repeat(20)])));
+    expect(problems).toEqual(numbers.map((name) => expect.stringMatching(`^${name} must not be greater`)));
+  });
+
   it('never repeats the value of a secret in its message', () => {
     const problems = problemsOf({ BOOTSTRAP_API_KEY: 'hunter2', DATABASE_URL: 'mysql://root:hunter2@db' });
     expect(problems).toHaveLength(2);
@@ -117,6 +172,19 @@ describe('the configuration', () => {
   it('wants address and password of the first administrator together', () => {
     expect(problemsOf({ BOOTSTRAP_ADMIN_EMAIL: 'admin@example.org' })).toEqual([
       'BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD must be set together',
+    ]);
+  });
+
+  /** Break it: in `loadConfig`, throw before the rules between variables. */
+  it('says so, and what a role lacks, beside other bad values', () => {
+    const problems = problemsOf({ ROLE: 'api', PORT: 'eighty', BOOTSTRAP_ADMIN_PASSWORD: 'a good password' });
+    expect(problems.map((problem) => problem.replace(/(:| must).*/, ''))).toEqual([
+      'PORT',
+      'PORT',
+      'PORT',
+      'BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD',
+      'DATABASE_URL',
+      'REDIS_URL',
     ]);
   });
 

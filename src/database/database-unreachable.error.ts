@@ -3,10 +3,19 @@ export class DatabaseUnreachableError extends Error {
   override readonly name = 'DatabaseUnreachableError';
 
   constructor(databaseUrl: string | undefined, cause: unknown) {
-    const url = new URL(databaseUrl ?? 'postgres://localhost');
-    url.password = '';
-    super(`PostgreSQL at ${url.toString()} cannot be used: ${reason(cause)}. Check DATABASE_URL.`, { cause });
+    super(
+      `PostgreSQL at ${withoutPassword(databaseUrl)} cannot be used: ${reason(cause)}. Check DATABASE_URL.`,
+      { cause },
+    );
   }
+}
+
+/** The form user@/database?host=/a/socket, which pg takes, is no URL. */
+function withoutPassword(databaseUrl = 'postgres://localhost'): string {
+  if (!URL.canParse(databaseUrl)) return 'a socket';
+  const url = new URL(databaseUrl);
+  url.password = '';
+  return url.toString();
 }
 
 /** Node joins the errors of both address families into one without a message. */

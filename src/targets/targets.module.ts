@@ -1,9 +1,10 @@
 import { Module } from '@nestjs/common';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
 import { RECORD_TARGETS, TargetRegistry } from './target-registry.js';
+import type { RecordTarget } from './target.js';
 import { WorkflowTarget } from './workflow/workflow.target.js';
 
-/** The targets of this installation. A target of your own is a class that implements `RecordTarget`: list it here. */
+/** The targets of this installation. A target of your own is a class that implements `RecordTarget`: docs/targets.md has one. */
 @Module({
   imports: [WorkflowsModule],
   providers: [
@@ -11,7 +12,7 @@ import { WorkflowTarget } from './workflow/workflow.target.js';
     {
       provide: RECORD_TARGETS,
       inject: [WorkflowTarget],
-      useFactory: (...targets: WorkflowTarget[]) => targets,
+      useFactory: (...targets: RecordTarget[]) => targets,
     },
     TargetRegistry,
   ],

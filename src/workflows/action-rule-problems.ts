@@ -32,22 +32,51 @@ function schemaProblems(schema: JsonObject, place: string, columns: readonly str
     ...problem,
     pointer: `${place}${problem.pointer}`,
   }));
-  const refuse = (name: string, where: string): ProblemDetail[] => {
-    if (columns.includes(name)) return [];
-    const nearest = nearestName(name, columns);
-    const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
-    const message = `"${name}" is neither an identifier nor an input of the action, so no row has it${hint}`;
-    return [{ pointer: `${place}${where}`, code: 'unknown_column', message }];
-  };
+  const unknown = namedColumns(schema, place).filter(({ name }) => !columns.includes(name));
+  return [...wrong, ...unknown.map(({ name, pointer }) => unknownColumn(name, pointer, columns))];
+}
+
+function unknownColumn(name: string, pointer: string, columns: readonly string[]): ProblemDetail {
+  const nearest = nearestName(name, columns);
+  const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+  const message = `"${name}" is neither an identifier nor an input of the action, so no row has it${hint}`;
+  return { pointer, code: 'unknown_column', message };
+}
+
+/** What is nested more deeply is no usable schema: `jsonSchemaProblems` says so. */
+const DEEPEST_LEVEL = 200;
+
+/**
+ * Every column that a schema of a row names, also in the schemas it is made of. What `$ref` leads to is left aside: it
+ * can be about a value as well.
+ */
+function namedColumns(schema: JsonObject, place: string, level = 0): { name: string; pointer: string }[] {
+  if (level > DEEPEST_LEVEL) return [];
+  const at = (...path: (string | number)[]) => `${place}${jsonPointer(...path)}`;
+  const named = (name: JsonValue, ...path: (string | number)[]) =>
+    typeof name === 'string' ? [{ name, pointer: at(...path) }] : [];
+  const within = (nested: JsonValue | undefined, ...path: (string | number)[]) =>
+    isObject(nested) ? namedColumns(nested, at(...path), level + 1) : [];
   return [
-    ...wrong,
-    ...Object.keys(isObject(schema.properties) ? schema.properties : {}).flatMap((name) =>
-      refuse(name, jsonPointer('properties', name)),
+    ...membersOf(schema.properties).flatMap(([name]) => named(name, 'properties', name)),
+    ...listOf(schema.required).flatMap((name, index) => named(name, 'required', index)),
+    ...membersOf(schema.dependentRequired).flatMap(([name, others]) => [
+      ...named(name, 'dependentRequired', name),
+      ...listOf(others).flatMap((other, index) => named(other, 'dependentRequired', name, index)),
+    ]),
+    ...membersOf(schema.dependentSchemas).flatMap(([name, nested]) => [
+      ...named(name, 'dependentSchemas', name),
+      ...within(nested, 'dependentSchemas', name),
+    ]),
+    ...['allOf', 'anyOf', 'oneOf'].flatMap((keyword) =>
+      listOf(schema[keyword]).flatMap((nested, index) => within(nested, keyword, index)),
     ),
-    ...listOf(schema.required).flatMap((name, index) =>
-      typeof name === 'string' ? refuse(name, jsonPointer('required', index)) : [],
-    ),
+    ...['if', 'then', 'else', 'not'].flatMap((keyword) => within(schema[keyword], keyword)),
   ];
+}
+
+function membersOf(value: JsonValue | undefined): [string, JsonValue][] {
+  return isObject(value) ? Object.entries(value) : [];
 }
 
 function listOf(value: JsonValue | undefined): readonly JsonValue[] {

@@ -4,6 +4,22 @@ import { changedDefinition, mistakesIn } from '../../test/support/workflow-defin
 const SECOND_GRANT = { id: 12, name: 'Grant', inputs: [], primary: { kind: 'save' } };
 
 describe('the rules of a definition', () => {
+  /** Break it: leave `NOW` out of `checkAttributeName`, or `checkNoBraces` out of it or of `checkIdentifierName`. */
+  it.each<[string, string, string]>([
+    ['/attributes/2/name', 'now', 'must not be "now": {{now}} is the time in templates'],
+    ['/attributes/2/name', 'Hours {total}', 'must not contain { or }'],
+    ['/attributes/2/name', 'Hours}', 'must not contain { or }'],
+    ['/identifiers/0/name', ':{UniqueId', 'must not contain { or }'],
+  ])('refuse names that no template could use: %s = %j', (pointer, name, sentence) => {
+    const [mistake, ...others] = mistakesIn(changedDefinition(pointer, name));
+    expect(mistake).toContain(`${pointer} reserved_name: ${sentence}`);
+    expect(others).toEqual([]);
+  });
+
+  it.each(['Now', 'now and then', 'Hours (total)'])('take an attribute named %j', (name) => {
+    expect(mistakesIn(changedDefinition('/attributes/2/name', name))).toEqual([]);
+  });
+
   it.each<[string, JsonValue | undefined, string]>([
     ['/identifiers/0/name', 'UniqueId', 'invalid_name: must begin with one colon, for example ":UniqueId"'],
     ['/identifiers/0/name', '::UniqueId', 'invalid_name: must begin with one colon, for example ":UniqueId"'],

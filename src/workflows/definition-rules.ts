@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '../common/json.js';
 import { nearestName } from '../common/nearest-name.js';
 import { actionRuleProblems } from './action-rule-problems.js';
 import { behaviorProblems } from './behaviors/behavior-problems.js';
+import { NOW } from './behaviors/template.js';
 
 /**
  * What must agree between the parts of a definition, and what a schema says in words nobody understands. Reads
@@ -60,6 +61,8 @@ function checkIdentifierName({ name }: JsonObject, pointer: string, refuse: Refu
       'reserved_name',
       'must not begin with ":Workflow": such columns choose the action, for example ":WorkflowActionId"',
     );
+  } else {
+    checkNoBraces(name, pointer, refuse);
   }
 }
 
@@ -83,7 +86,20 @@ function checkAttributeName({ name }: JsonObject, pointer: string, refuse: Refus
       'reserved_name',
       'must not begin with =, +, - or @: spreadsheets would take the column for a formula',
     );
+  } else if (name === NOW) {
+    refuse(`${pointer}/name`, 'reserved_name', `must not be "${NOW}": {{${NOW}}} is the time in templates`);
+  } else {
+    checkNoBraces(name, pointer, refuse);
   }
+}
+
+function checkNoBraces(name: string, pointer: string, refuse: Refuse): void {
+  if (!/[{}]/.test(name)) return;
+  refuse(
+    `${pointer}/name`,
+    'reserved_name',
+    'must not contain { or }: no placeholder of a template could name it',
+  );
 }
 
 const TEXT_TYPES = ['ShortText', 'LongText', 'RichText', 'Email', 'Url'];
