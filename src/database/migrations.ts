@@ -7,6 +7,7 @@ import { AddRetention1764500000000 } from './migrations/1764500000000-add-retent
 import { StoreHashesUncompressed1764600000000 } from './migrations/1764600000000-store-hashes-uncompressed.js';
 import { AddResends1764700000000 } from './migrations/1764700000000-add-resends.js';
 import { KeepLogAsWritten1764800000000 } from './migrations/1764800000000-keep-log-as-written.js';
+import { AddAttemptsBeforeResend1764900000000 } from './migrations/1764900000000-add-attempts-before-resend.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   StoreHashesUncompressed1764600000000,
   AddResends1764700000000,
   KeepLogAsWritten1764800000000,
+  AddAttemptsBeforeResend1764900000000,
 ];

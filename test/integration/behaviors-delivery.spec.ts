@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { resendBehavior } from '../../src/workflows/behaviors/sending/sql/resend-behavior.js';
 import type { BehaviorDefinition } from '../../src/workflows/definition.js';
 import { BehaviorBench, people } from '../support/behavior-bench.js';
 import { eventually } from '../support/eventually.js';
@@ -158,6 +159,30 @@ describe('behaviors', () => {
       { status: 'failed', attempts: 0, last_error: 'the instance has no address to send it to' },
       { status: 'sent' },
     ]);
+  });
+});
+
+describe('a behavior that is sent again on request', () => {
+  /** Break it: in `resendBehavior`, leave `attempts_before_resend` as it is. */
+  it('is tried again as soon as one that was never tried', async () => {
+    const receiver = await WebhookReceiver.start();
+    const bench = await BehaviorBench.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
+    try {
+      receiver.answers.set('/down', [500, 500, 500, 500]);
+      await bench.process([{ kind: 'webhook', url: `${receiver.url}/down` }], people(1));
+      const tried = (attempts: number) =>
+        eventually(async () => {
+          const [row] = await bench.behaviors();
+          return row!.attempts === attempts && row!.status === 'pending' ? row! : null;
+        }, `${attempts} attempts`);
+      const { id, instance } = await tried(2);
+      await resendBehavior(bench.database, instance, id);
+      await tried(4);
+      expect(receiver.at('/down')).toHaveLength(4);
+    } finally {
+      await bench.stop();
+      await receiver.stop();
+    }
   });
 });
 

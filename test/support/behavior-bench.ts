@@ -17,6 +17,7 @@ import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 export interface BehaviorRow {
   id: number;
+  instance: number;
   line: number;
   kind: string;
   recipient: string;
@@ -109,7 +110,7 @@ export class BehaviorBench {
   /** Of the last batch, by line. */
   async behaviors(): Promise<BehaviorRow[]> {
     const { rows } = await this.database.query<BehaviorRow>(
-      `SELECT behavior_id AS id, line_number AS line, kind, recipient, status, attempts, last_error
+      `SELECT behavior_id AS id, workflow_instance_id AS instance, line_number AS line, kind, recipient, status, attempts, last_error
          FROM behavior_outbox WHERE workflow_import_queue_batch_id = $1 ORDER BY line_number, behavior_number`,
       [this.batchId],
     );

@@ -26,6 +26,7 @@ export class BehaviorOutboxEntity {
   @Column('text', { nullable: true }) secret!: string | null;
   @Column('text') status!: BehaviorStatus;
   @Column('integer', { default: 0 }) attempts!: number;
+  @Column('integer', { name: 'attempts_before_resend', default: 0 }) attemptsBeforeResend!: number;
   @Column('integer', { default: 0 }) resends!: number;
   @Column('timestamptz', { name: 'next_attempt_at', default: () => 'now()' }) nextAttemptAt!: Date;
   @Column('timestamptz', { name: 'locked_until', nullable: true }) lockedUntil!: Date | null;

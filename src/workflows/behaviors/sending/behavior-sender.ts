@@ -59,7 +59,7 @@ export class BehaviorSender {
   }
 
   private async attempt(claim: ClaimedBehavior, signal: AbortSignal): Promise<BehaviorEnd> {
-    const retryInMs = backOff(claim.attempts, this.times.backOffMs);
+    const retryInMs = backOff(claim.attempts - claim.attemptsBeforeResend, this.times.backOffMs);
     try {
       if (claim.kind === 'sendEmail' && !this.mailer.configured) {
         return { status: 'not_sent_no_smtp', error: null, retryInMs };

@@ -17,6 +17,8 @@ export interface ClaimedBehavior {
   jsonBody: string | null;
   secret: string | null;
   attempts: number;
+  /** What the back-off does not count. */
+  attemptsBeforeResend: number;
   resends: number;
   createdAt: Date;
 }
@@ -33,8 +35,8 @@ export async function claimBehavior(
             locked_until = now() + make_interval(secs => $2 / 1000.0)
       WHERE behavior_id = $1 AND ${IS_DUE}
      RETURNING behavior_id AS id, workflow_import_queue_batch_id AS "batchId", kind, recipient, subject,
-               text_body AS "textBody", html_body AS "htmlBody", json_body AS "jsonBody", secret, attempts, resends,
-               created_at AS "createdAt"`,
+               text_body AS "textBody", html_body AS "htmlBody", json_body AS "jsonBody", secret, attempts,
+               attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt"`,
     [id, claimMs],
   );
   return rows[0];
