@@ -8,6 +8,7 @@ import { StoreHashesUncompressed1764600000000 } from './migrations/1764600000000
 import { AddResends1764700000000 } from './migrations/1764700000000-add-resends.js';
 import { KeepLogAsWritten1764800000000 } from './migrations/1764800000000-keep-log-as-written.js';
 import { AddAttemptsBeforeResend1764900000000 } from './migrations/1764900000000-add-attempts-before-resend.js';
+import { RetainBehaviorsWithBatches1764900100000 } from './migrations/1764900100000-retain-behaviors-with-batches.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -21,4 +22,5 @@ export const MIGRATIONS = [
   AddResends1764700000000,
   KeepLogAsWritten1764800000000,
   AddAttemptsBeforeResend1764900000000,
+  RetainBehaviorsWithBatches1764900100000,
 ];

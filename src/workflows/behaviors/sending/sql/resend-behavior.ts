@@ -9,7 +9,8 @@ export async function resendBehavior(sql: Sql, instanceId: number, id: number): 
   const { rowCount } = await sql.query(
     `UPDATE behavior_outbox
         SET resends = resends + CASE WHEN status = 'pending' THEN 0 ELSE 1 END,
-            status = 'pending', next_attempt_at = now(), last_error = NULL, attempts_before_resend = attempts
+            status = 'pending', next_attempt_at = now(), last_error = NULL, attempts_before_resend = attempts,
+            ended_at = NULL
       WHERE behavior_id = $2 AND workflow_instance_id = $1 AND status <> 'sending'`,
     [instanceId, id],
   );
