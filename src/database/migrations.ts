@@ -9,6 +9,7 @@ import { AddResends1764700000000 } from './migrations/1764700000000-add-resends.
 import { KeepLogAsWritten1764800000000 } from './migrations/1764800000000-keep-log-as-written.js';
 import { AddAttemptsBeforeResend1764900000000 } from './migrations/1764900000000-add-attempts-before-resend.js';
 import { RetainBehaviorsWithBatches1764900100000 } from './migrations/1764900100000-retain-behaviors-with-batches.js';
+import { FindDueBehaviorsByReceiver1764900200000 } from './migrations/1764900200000-find-due-behaviors-by-receiver.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   KeepLogAsWritten1764800000000,
   AddAttemptsBeforeResend1764900000000,
   RetainBehaviorsWithBatches1764900100000,
+  FindDueBehaviorsByReceiver1764900200000,
 ];
