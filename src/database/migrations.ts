@@ -6,8 +6,11 @@ import { AddUsersAndSessions1764400000000 } from './migrations/1764400000000-add
 import { AddRetention1764500000000 } from './migrations/1764500000000-add-retention.js';
 import { StoreHashesUncompressed1764600000000 } from './migrations/1764600000000-store-hashes-uncompressed.js';
 import { AddResends1764700000000 } from './migrations/1764700000000-add-resends.js';
-import { KeepAnswersAsGiven1765000000000 } from './migrations/1765000000000-keep-answers-as-given.js';
 import { KeepLogAsWritten1764800000000 } from './migrations/1764800000000-keep-log-as-written.js';
+import { AddAttemptsBeforeResend1764900000000 } from './migrations/1764900000000-add-attempts-before-resend.js';
+import { RetainBehaviorsWithBatches1764900100000 } from './migrations/1764900100000-retain-behaviors-with-batches.js';
+import { FindDueBehaviorsByReceiver1764900200000 } from './migrations/1764900200000-find-due-behaviors-by-receiver.js';
+import { KeepAnswersAsGiven1765000000000 } from './migrations/1765000000000-keep-answers-as-given.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -20,5 +23,8 @@ export const MIGRATIONS = [
   StoreHashesUncompressed1764600000000,
   AddResends1764700000000,
   KeepLogAsWritten1764800000000,
+  AddAttemptsBeforeResend1764900000000,
+  RetainBehaviorsWithBatches1764900100000,
+  FindDueBehaviorsByReceiver1764900200000,
   KeepAnswersAsGiven1765000000000,
 ];

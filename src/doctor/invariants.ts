@@ -141,7 +141,8 @@ export const INVARIANTS: readonly Invariant[] = [
           SELECT 'behavior', behavior_id, status, attempts, next_attempt_at, last_error
             FROM behavior_outbox
            WHERE status IN ('pending', 'sending') AND greatest(next_attempt_at, locked_until) < now() - interval '1 hour'`,
-    repair: 'Start a worker: it sends what is due. If one runs, its log says what it cannot do.',
+    repair:
+      'Start a worker: it sends what is due. If one runs, its log says what it cannot do, or which receiver keeps its own waiting.',
     cheap: true,
   },
   {

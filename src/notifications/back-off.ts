@@ -6,7 +6,7 @@ export const BACK_OFF_MS: readonly number[] = [5, 30, 2 * 60, 10 * 60, 30 * 60, 
   (seconds) => seconds * 1000,
 );
 
-/** @param attempts how many have failed, this one included */
+/** @param attempts how many have failed since it was owed or asked for again, this one included */
 export function backOff(attempts: number, schedule: readonly number[]): number {
   const wait = schedule[attempts - 1] ?? schedule.at(-1);
   if (wait === undefined) throw new Error('a back-off schedule needs at least one step');

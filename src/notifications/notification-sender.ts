@@ -69,7 +69,7 @@ export class NotificationSender {
   }
 
   private async attempt(claim: ClaimedNotification, signal: AbortSignal): Promise<AttemptEnd> {
-    const retryInMs = backOff(claim.attempts, this.times.backOffMs);
+    const retryInMs = backOff(claim.attempts - claim.attemptsBeforeResend, this.times.backOffMs);
     let mail: RenderedMail | null = null;
     try {
       mail = await this.render(claim.batchId);

@@ -8,7 +8,7 @@ import { AuthModule } from '../auth/auth.module.js';
 import { DashboardAccess } from './dashboard-access.js';
 import { DashboardPage } from './dashboard-page.js';
 import { QueueModule } from './queue.module.js';
-import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE } from './queues.js';
+import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, WEBHOOK_QUEUE } from './queues.js';
 
 const PATH = '/queues';
 
@@ -23,6 +23,7 @@ export class DashboardModule implements NestModule {
     @InjectQueue(CHUNK_QUEUE) private readonly chunks: Queue,
     @InjectQueue(NOTIFICATION_QUEUE) private readonly notifications: Queue,
     @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviors: Queue,
+    @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue,
   ) {}
 
   configure(consumer: MiddlewareConsumer): void {
@@ -37,7 +38,10 @@ export class DashboardModule implements NestModule {
           description: 'One job = one mail',
         }),
         new BullAdapter(this.behaviors, {
-          description: 'One job = one mail or webhook of a record',
+          description: 'One job = one mail of a record',
+        }),
+        new BullAdapter(this.webhooks, {
+          description: 'One job = the next webhook to a host',
         }),
       ],
       options: { uiConfig: { boardTitle: 'Workflow Import Queue', hideDocsLink: true } },

@@ -3,7 +3,7 @@ import { Module, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { Queue } from 'bull';
 import { AppConfig } from '../config/config.js';
 import { redisConnection } from './redis-connection.js';
-import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE } from './queues.js';
+import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, WEBHOOK_QUEUE } from './queues.js';
 import { forgiveUnnamedWorkers } from './worker-name.js';
 
 forgiveUnnamedWorkers();
@@ -22,7 +22,12 @@ forgiveUnnamedWorkers();
         defaultJobOptions: { removeOnComplete: 100, removeOnFail: 1000 },
       }),
     }),
-    BullModule.registerQueue({ name: BEHAVIOR_QUEUE }, { name: CHUNK_QUEUE }, { name: NOTIFICATION_QUEUE }),
+    BullModule.registerQueue(
+      { name: BEHAVIOR_QUEUE },
+      { name: CHUNK_QUEUE },
+      { name: NOTIFICATION_QUEUE },
+      { name: WEBHOOK_QUEUE },
+    ),
   ],
   exports: [BullModule],
 })
@@ -31,11 +36,12 @@ export class QueueModule implements BeforeApplicationShutdown {
     @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviors: Queue,
     @InjectQueue(CHUNK_QUEUE) private readonly chunks: Queue,
     @InjectQueue(NOTIFICATION_QUEUE) private readonly notifications: Queue,
+    @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue,
   ) {}
 
   /** Closing, Bull waits for a connection it never had: a process could not stop while Redis is away. */
   beforeApplicationShutdown(): void {
-    for (const { client } of [this.behaviors, this.chunks, this.notifications]) {
+    for (const { client } of [this.behaviors, this.chunks, this.notifications, this.webhooks]) {
       if (client.status !== 'ready') client.disconnect();
     }
   }

@@ -3,7 +3,12 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy }
 import { deleteEndedSessions } from '../auth/sessions/session-life.js';
 import { AppConfig } from '../config/config.js';
 import { DatabaseService } from '../database/database.service.js';
-import { deleteIdempotencyKeys, deleteSentBehaviors } from './sql/delete-old-rows.js';
+import {
+  deleteBehaviorsOfBatch,
+  deleteBehaviorsOfNoBatch,
+  selectEmptiedWithBehaviors,
+} from './sql/delete-behaviors.js';
+import { deleteIdempotencyKeys } from './sql/delete-idempotency-keys.js';
 import { deleteStep, nextBatchToEmpty } from './sql/empty-batch.js';
 import { expireBatches } from './sql/expire-batches.js';
 import { tryRetentionLock } from './sql/try-retention-lock.js';
@@ -26,8 +31,8 @@ export interface Sweep {
 
 /**
  * Deletes what is past its retention, in small steps: first a batch is marked, and answers 410 from then on; an
- * interval later its records go, chunk by chunk. The batch row stays, with its counts. A step that was interrupted
- * has either happened or not: the next sweep goes on.
+ * interval later its records go, chunk by chunk, and with them what they have sent. The batch row stays, with its
+ * counts. A step that was interrupted has either happened or not: the next sweep goes on.
  */
 @Injectable()
 export class RetentionSweeper implements OnApplicationBootstrap, OnModuleDestroy {
@@ -63,10 +68,7 @@ export class RetentionSweeper implements OnApplicationBootstrap, OnModuleDestroy
       const keys = await this.repeat((limit) =>
         deleteIdempotencyKeys(this.database, idempotencyKeyHours, limit),
       );
-      const behaviors =
-        retentionDays === 0
-          ? 0
-          : await this.repeat((limit) => deleteSentBehaviors(this.database, retentionDays, limit));
+      const behaviors = await this.deleteBehaviors();
       const sessions = await this.repeat((limit) => deleteEndedSessions(this.database, limit));
       return { expired, ...emptied, keys, behaviors, sessions };
     });
@@ -86,6 +88,18 @@ export class RetentionSweeper implements OnApplicationBootstrap, OnModuleDestroy
       await this.rest(begun);
     }
     return done;
+  }
+
+  private async deleteBehaviors(): Promise<number> {
+    const { retentionDays } = this.config;
+    let all = 0;
+    for (const batchId of await selectEmptiedWithBehaviors(this.database)) {
+      all += await this.repeat((limit) => deleteBehaviorsOfBatch(this.database, batchId, limit));
+    }
+    if (retentionDays === 0) return all;
+    return (
+      all + (await this.repeat((limit) => deleteBehaviorsOfNoBatch(this.database, retentionDays, limit)))
+    );
   }
 
   private async repeat(step: (limit: number) => Promise<number>): Promise<number> {

@@ -72,7 +72,12 @@ describe('the job dashboard', () => {
 
   it('lists every queue with its jobs', async () => {
     const { queues } = (await (await open('/api/queues')).json()) as { queues: { name: string }[] };
-    expect(queues.map(({ name }) => name).sort()).toEqual(['behaviors', 'import-chunks', 'notifications']);
+    expect(queues.map(({ name }) => name).sort()).toEqual([
+      'behaviors',
+      'import-chunks',
+      'notifications',
+      'webhooks',
+    ]);
   });
 
   it('removes a job for the administrator, not for a page of another site', async () => {

@@ -165,6 +165,58 @@ describe('a batch past its retention', () => {
     expect((await client.get(path(id, '/Records'))).status).toBe(200);
   });
 
+  const ENDED = ['failed', 'not_sent_no_smtp', 'sent'];
+  /** A mail of each status, owed by the batch (or by none), that ended so many days ago; nobody is to send it now. */
+  const storeMails = async (batchId: number | null, days: number): Promise<void> => {
+    await sql.query(
+      `INSERT INTO behavior_outbox (workflow_instance_id, workflow_import_queue_batch_id, line_number, behavior_number,
+                                    action, kind, recipient, status, next_attempt_at, locked_until, sent_at, ended_at)
+       SELECT 1, $1::bigint, $1 * 0 + 1, number, 'Grant', 'sendEmail', 'person@example.org', status,
+              now() + interval '1 day', CASE WHEN status = 'sending' THEN now() + interval '1 day' END,
+              CASE WHEN status = 'sent' THEN ended END, CASE WHEN status = ANY ($3) THEN ended END
+         FROM unnest($3::text[] || '{pending,sending}') WITH ORDINALITY AS owed (status, number),
+              (SELECT now() - $2 * interval '1 day' AS ended) past`,
+      [batchId, days, ENDED],
+    );
+  };
+  const mailsOf = async (batchId: number | null): Promise<string[]> => {
+    const { rows } = await sql.query<{ status: string }>(
+      `SELECT status FROM behavior_outbox WHERE workflow_import_queue_batch_id IS NOT DISTINCT FROM $1 ORDER BY status`,
+      [batchId],
+    );
+    return rows.map(({ status }) => status);
+  };
+
+  /** Break it: in `RetentionSweeper.deleteBehaviors`, leave out `deleteBehaviorsOfBatch`. */
+  it('takes along what its records have sent, however that ended, and nothing that is still owed', async () => {
+    const short = await client.setUp(undefined, {}, { retentionDays: 2 });
+    const [gone, young] = [await endedBatch(3, short), await endedBatch(29)];
+    await storeMails(gone, 3);
+    await storeMails(young, 4000);
+    await sweeper.sweep();
+    expect(await mailsOf(gone)).toHaveLength(5);
+    await passGrace();
+    expect(await sweeper.sweep()).toMatchObject({ behaviors: 3 });
+    expect(await mailsOf(gone)).toEqual(['pending', 'sending']);
+    expect(await mailsOf(young)).toHaveLength(5);
+
+    await sql.query(
+      `UPDATE behavior_outbox SET status = 'sent' WHERE workflow_import_queue_batch_id = $1 AND status = 'pending'`,
+      [gone],
+    );
+    expect(await sweeper.sweep()).toMatchObject({ behaviors: 1 });
+    expect(await mailsOf(gone)).toEqual(['sending']);
+  });
+
+  /** Break it: in `HAS_ENDED`, know of `sent` only. */
+  it('takes along what actions without a batch sent as long ago, however that ended', async () => {
+    await storeMails(null, 31);
+    await storeMails(null, 29);
+    expect(await sweeper.sweep()).toMatchObject({ behaviors: 3 });
+    expect(await mailsOf(null)).toEqual([...ENDED, 'pending', 'sending', 'pending', 'sending'].sort());
+    expect(await sweeper.sweep()).toMatchObject({ behaviors: 0 });
+  });
+
   /** Break it: in `RetentionSweeper.sweep`, leave out `deleteIdempotencyKeys`. */
   it('takes old idempotency keys along, and leaves those of today', async () => {
     const headers = (key: string) => ({ 'content-type': 'application/jsonl', 'idempotency-key': key });

@@ -1,7 +1,9 @@
 import { createHmac } from 'node:crypto';
+import { resendBehavior } from '../../src/workflows/behaviors/sending/sql/resend-behavior.js';
 import type { BehaviorDefinition } from '../../src/workflows/definition.js';
 import { BehaviorBench, people } from '../support/behavior-bench.js';
 import { eventually } from '../support/eventually.js';
+import { PrivateRedis } from '../support/private-redis.js';
 import { SmtpSink } from '../support/smtp-sink.js';
 import { WebhookReceiver } from '../support/webhook-receiver.js';
 
@@ -117,14 +119,16 @@ describe('behaviors', () => {
     });
   });
 
+  /** Break it: in `endAttempt`, leave out `ended_at`. */
   it.each([
     [204, 'sent', null],
     [410, 'failed', 'the receiver answered 410'],
     [400, 'failed', 'the receiver answered 400'],
-  ])('that are answered %d are %s', async (answer, status, error) => {
+  ])('that are answered %d are %s, and from then on grow old', async (answer, status, error) => {
     receiver.answers.set('/final', [answer]);
     await bench.process([hook('/final')], people(1));
-    expect(await settled()).toMatchObject([{ status, attempts: 1, last_error: error }]);
+    const ended = { status, attempts: 1, last_error: error, ended_at: expect.any(Date) as Date };
+    expect(await settled()).toMatchObject([ended]);
     expect(receiver.at('/final')).toHaveLength(1);
   });
 
@@ -161,6 +165,30 @@ describe('behaviors', () => {
   });
 });
 
+describe('a behavior that is sent again on request', () => {
+  /** Break it: in `resendBehavior`, leave `attempts_before_resend` as it is. */
+  it('is tried again as soon as one that was never tried', async () => {
+    const receiver = await WebhookReceiver.start();
+    const bench = await BehaviorBench.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
+    try {
+      receiver.answers.set('/down', [500, 500, 500, 500]);
+      await bench.process([{ kind: 'webhook', url: `${receiver.url}/down` }], people(1));
+      const tried = (attempts: number) =>
+        eventually(async () => {
+          const [row] = await bench.behaviors();
+          return row!.attempts === attempts && row!.status === 'pending' ? row! : null;
+        }, `${attempts} attempts`);
+      const { id, instance } = await tried(2);
+      await resendBehavior(bench.database, instance, id);
+      await tried(4);
+      expect(receiver.at('/down')).toHaveLength(4);
+    } finally {
+      await bench.stop();
+      await receiver.stop();
+    }
+  });
+});
+
 describe('eight workers', () => {
   it('send every mail and webhook once', async () => {
     const sink = await SmtpSink.start();
@@ -171,9 +199,11 @@ describe('eight workers', () => {
       await bench.process([MAIL, { kind: 'webhook', url: `${receiver.url}/all` }], people(150));
       // Jobs are made once each: that all are after the same behaviors has to be brought about.
       const ids = (await bench.behaviors()).map(({ id }) => id);
+      const { host } = new URL(receiver.url);
       await Promise.all(
         bench.senders.map(async (sender) => {
-          for (const id of ids) await sender.send(id);
+          for (const id of ids) await sender.sendMail(id);
+          for (let asked = 0; asked < ids.length; asked += 1) await sender.sendWebhook(host);
         }),
       );
       await eventually(
@@ -191,6 +221,80 @@ describe('eight workers', () => {
       await receiver.stop();
       await sink.down();
     }
+  });
+});
+
+describe('a webhook receiver that never answers', () => {
+  let redis: PrivateRedis;
+  let sink: SmtpSink;
+  let silent: WebhookReceiver;
+  let other: WebhookReceiver;
+  let bench: BehaviorBench;
+
+  beforeAll(async () => {
+    redis = await PrivateRedis.start();
+    sink = await SmtpSink.start();
+  });
+  afterAll(async () => {
+    await sink.down();
+    await redis.stop();
+  });
+  beforeEach(async () => {
+    sink.mails.length = 0;
+    [silent, other] = [await WebhookReceiver.start(), await WebhookReceiver.start()];
+    bench = await BehaviorBench.start({ SMTP_URL: sink.url, REDIS_URL: redis.url });
+    silent.hold();
+  });
+  afterEach(async () => {
+    await Promise.all([silent.stop(), other.stop()]);
+    await bench.stop();
+  });
+
+  const hooks = (receiver: WebhookReceiver, path: string): BehaviorDefinition[] => [
+    { kind: 'webhook', url: `${receiver.url}/${path}` },
+  ];
+  const allSent = () =>
+    eventually(
+      async () =>
+        (await bench.behaviors()).every(({ status, attempts }) => status === 'sent' && attempts === 1),
+      'everything of the last batch to be sent',
+    );
+
+  /**
+   * Break it: in `selectDueWebhooks`, answer no more than the limit in all, by id; or in `WebhookDispatcher`, let
+   * `AT_ONCE_PER_HOST` be 100.
+   */
+  it('holds up neither mails nor the webhooks of others, however many of its own wait', async () => {
+    await bench.process(hooks(silent, 'first'), people(1_200));
+    await eventually(() => silent.waiting > 0, 'the receiver to be asked');
+    await bench.process([MAIL, ...hooks(other, 'second')], people(100));
+    await allSent();
+    expect([sink.mails.length, other.received.length]).toEqual([100, 100]);
+    expect(silent.waiting).toBeLessThanOrEqual(4);
+  });
+
+  /** Break it: in `WebhookDispatcher`, let `AT_ONCE_PER_HOST` be 100. */
+  it('gets all of its own one after another when it answers, a few at a time', async () => {
+    await bench.process(hooks(silent, 'all'), people(300));
+    await eventually(() => silent.waiting === 4, 'the receiver to have all it may have');
+    silent.release();
+    await allSent();
+    expect(silent.received).toHaveLength(300);
+    expect(silent.mostAtOnce).toBe(4);
+  });
+
+  /** Break it: in `IS_DUE`, let a claim that has run out not be due; or in `BehaviorWaker`, do not look again. */
+  it('gets them also when Redis lost every job and a worker died over one', async () => {
+    await bench.process(hooks(silent, 'lost'), people(40));
+    await eventually(() => silent.waiting === 4, 'the receiver to have all it may have');
+    await bench.database.query(
+      `UPDATE behavior_outbox SET status = 'sending', locked_until = now() - interval '1 second'
+        WHERE behavior_id = (SELECT max(behavior_id) FROM behavior_outbox)`,
+    );
+    await redis.flushAll();
+    silent.release();
+    await allSent();
+    expect(silent.received).toHaveLength(40);
   });
 });
 

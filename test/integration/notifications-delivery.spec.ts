@@ -2,6 +2,9 @@ import { eventually } from '../support/eventually.js';
 import { NotificationBench, QUICK } from '../support/notification-bench.js';
 import { SmtpSink } from '../support/smtp-sink.js';
 
+/** The first retry comes soon, all others when the test is over. */
+const ONE_SOON = { backOffMs: [50, 3_600_000], claimMs: 30_000 };
+
 describe('a mail that is owed', () => {
   let sink: SmtpSink;
   let bench: NotificationBench;
@@ -148,6 +151,31 @@ describe('a mail that is owed', () => {
     expect(mail!.subject).toBe(`Import succeeded: ${fileName}`);
     expect(mail!.text).toContain(`File: ${fileName}`);
     expect(mail!.html).not.toContain('<b>名簿');
+  });
+});
+
+describe('a mail that is sent again on request', () => {
+  /** Break it: in `resendNotification`, leave `attempts_before_resend` as it is. */
+  it('is tried again as soon as one that was never tried', async () => {
+    const sink = await SmtpSink.start();
+    const bench = await NotificationBench.start({ SMTP_URL: sink.url }, ONE_SOON);
+    try {
+      const id = await bench.owe(await bench.storeBatch(), 'again@example.org');
+      const tried = (attempts: number) =>
+        eventually(async () => {
+          const row = await bench.row(id);
+          return row.attempts === attempts && row.status === 'pending';
+        }, `${attempts} attempts`);
+      sink.refuseWith(451);
+      await bench.outbox.wake([id]);
+      await tried(2);
+      await bench.resend(id);
+      await tried(4);
+      expect(sink.attempts).toBe(4);
+    } finally {
+      await bench.stop();
+      await sink.down();
+    }
   });
 });
 

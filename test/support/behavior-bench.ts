@@ -17,12 +17,14 @@ import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 export interface BehaviorRow {
   id: number;
+  instance: number;
   line: number;
   kind: string;
   recipient: string;
   status: string;
   attempts: number;
   last_error: string | null;
+  ended_at: Date | null;
 }
 
 /** The workflow target and real behavior workers, on real servers. */
@@ -109,7 +111,8 @@ export class BehaviorBench {
   /** Of the last batch, by line. */
   async behaviors(): Promise<BehaviorRow[]> {
     const { rows } = await this.database.query<BehaviorRow>(
-      `SELECT behavior_id AS id, line_number AS line, kind, recipient, status, attempts, last_error
+      `SELECT behavior_id AS id, workflow_instance_id AS instance, line_number AS line, kind, recipient, status, attempts, last_error,
+                ended_at
          FROM behavior_outbox WHERE workflow_import_queue_batch_id = $1 ORDER BY line_number, behavior_number`,
       [this.batchId],
     );

@@ -9,6 +9,7 @@ import type { NotificationKind } from '../../src/notifications/entities/notifica
 import { NotificationOutbox } from '../../src/notifications/notification-outbox.js';
 import { NotificationSender } from '../../src/notifications/notification-sender.js';
 import { NotificationWorkerModule } from '../../src/notifications/notification-worker.module.js';
+import { resendNotification } from '../../src/notifications/sql/resend-notification.js';
 import { SENDING_TIMES, type SendingTimes } from '../../src/notifications/sending-times.js';
 import { storeBatch, storeImportProcess, type StoredBatch } from './stored-batch.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
@@ -118,6 +119,12 @@ export class NotificationBench {
     return this.workers[0]!.get(DatabaseService).transaction((transaction) =>
       this.outbox.add(transaction, { batchId, kind, recipient }),
     );
+  }
+
+  /** Asks for a mail to be sent again, as people do. */
+  async resend(notificationId: number): Promise<void> {
+    await resendNotification(this.workers[0]!.get(DatabaseService), notificationId);
+    await this.outbox.wake([notificationId]);
   }
 
   async row(notificationId: number): Promise<NotificationRow> {

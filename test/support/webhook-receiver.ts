@@ -13,6 +13,11 @@ export class WebhookReceiver {
   /** Statuses to answer next, by path; 204 when there is none left. */
   readonly answers = new Map<string, number[]>();
 
+  /** The most requests that waited for their answer at the same time. */
+  mostAtOnce = 0;
+  private readonly open = new Set<() => void>();
+  private held = false;
+
   private constructor(private readonly server: Server) {}
 
   static async start(): Promise<WebhookReceiver> {
@@ -24,8 +29,16 @@ export class WebhookReceiver {
       request.on('end', () => {
         const path = request.url!;
         receiver.received.push({ path, headers: request.headers, body: Buffer.concat(chunks).toString() });
-        const status = receiver.answers.get(path)?.shift() ?? 204;
-        response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
+        const answer = () => {
+          receiver.open.delete(answer);
+          const status = receiver.answers.get(path)?.shift() ?? 204;
+          response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
+        };
+        receiver.open.add(answer);
+        response.on('close', () => receiver.open.delete(answer));
+        receiver.mostAtOnce = Math.max(receiver.mostAtOnce, receiver.open.size);
+        // Not at once, so that requests that come together are seen to be open together.
+        if (!receiver.held) setImmediate(answer);
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -34,6 +47,22 @@ export class WebhookReceiver {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** Lets everybody wait for an answer, as a host that hangs does. */
+  hold(): void {
+    this.held = true;
+  }
+
+  /** Requests that wait for their answer. */
+  get waiting(): number {
+    return this.open.size;
+  }
+
+  /** Answers those that wait, and all that come. */
+  release(): void {
+    this.held = false;
+    for (const answer of this.open) answer();
   }
 
   at(path: string): ReceivedWebhook[] {

@@ -20,6 +20,7 @@ export class NotificationEntity {
   @Column('text', { name: 'text_body', nullable: true }) textBody!: string | null;
   @Column('text', { name: 'html_body', nullable: true }) htmlBody!: string | null;
   @Column('integer', { default: 0 }) attempts!: number;
+  @Column('integer', { name: 'attempts_before_resend', default: 0 }) attemptsBeforeResend!: number;
   @Column('timestamptz', { name: 'next_attempt_at', default: () => 'now()' }) nextAttemptAt!: Date;
   @Column('timestamptz', { name: 'locked_until', nullable: true }) lockedUntil!: Date | null;
   @Column('text', { name: 'last_error', nullable: true }) lastError!: string | null;

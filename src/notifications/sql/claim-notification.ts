@@ -12,6 +12,8 @@ export interface ClaimedNotification {
   kind: NotificationKind;
   recipient: string;
   attempts: number;
+  /** What the back-off does not count. */
+  attemptsBeforeResend: number;
   createdAt: Date;
 }
 
@@ -27,7 +29,7 @@ export async function claimNotification(
             locked_until = now() + make_interval(secs => $2 / 1000.0)
       WHERE notification_id = $1 AND ${IS_DUE}
      RETURNING notification_id AS id, workflow_import_queue_batch_id AS "batchId", kind, recipient, attempts,
-               created_at AS "createdAt"`,
+               attempts_before_resend AS "attemptsBeforeResend", created_at AS "createdAt"`,
     [id, claimMs],
   );
   return rows[0];

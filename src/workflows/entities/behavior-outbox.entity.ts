@@ -26,10 +26,13 @@ export class BehaviorOutboxEntity {
   @Column('text', { nullable: true }) secret!: string | null;
   @Column('text') status!: BehaviorStatus;
   @Column('integer', { default: 0 }) attempts!: number;
+  @Column('integer', { name: 'attempts_before_resend', default: 0 }) attemptsBeforeResend!: number;
   @Column('integer', { default: 0 }) resends!: number;
   @Column('timestamptz', { name: 'next_attempt_at', default: () => 'now()' }) nextAttemptAt!: Date;
   @Column('timestamptz', { name: 'locked_until', nullable: true }) lockedUntil!: Date | null;
   @Column('text', { name: 'last_error', nullable: true }) lastError!: string | null;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
+  /** When it was sent or given up; decides how long it is kept where no batch does. */
+  @Column('timestamptz', { name: 'ended_at', nullable: true }) endedAt!: Date | null;
 }

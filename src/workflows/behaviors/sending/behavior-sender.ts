@@ -12,11 +12,13 @@ import { WebhookClient } from '../../../webhooks/webhook-client.js';
 import { WebhookFault } from '../../../webhooks/webhook-fault.js';
 import { BehaviorQueue } from './behavior-queue.js';
 import { behaviorMail, behaviorWebhook } from './outgoing.js';
-import { claimBehavior, renewClaim, type ClaimedBehavior } from './sql/claim-behavior.js';
+import { claimMail, claimWebhook, renewClaim, type ClaimedBehavior } from './sql/claim-behavior.js';
 import { endAttempt, type BehaviorEnd } from './sql/end-attempt.js';
 
 /** What an attempt came to; `not_due`: there was nothing to claim, `lost`: somebody else took over meanwhile. */
 export type BehaviorAttempt = BehaviorEnd['status'] | 'not_due' | 'lost';
+
+const NEVER = new AbortController().signal;
 
 /**
  * Sends one owed mail or webhook, once, as `NotificationSender` does: claimed by a conditional UPDATE, and written
@@ -40,10 +42,18 @@ export class BehaviorSender {
    * @param stop breaks the attempt off; it is then tried again
    * @throws Error only when PostgreSQL cannot be asked
    */
-  async send(behaviorId: number, stop: AbortSignal = new AbortController().signal): Promise<BehaviorAttempt> {
-    const { claimMs } = this.times;
-    const claim = await claimBehavior(this.database, behaviorId, claimMs);
+  async sendMail(behaviorId: number, stop: AbortSignal = NEVER): Promise<BehaviorAttempt> {
+    return this.send(await claimMail(this.database, behaviorId, this.times.claimMs), stop);
+  }
+
+  /** As `sendMail`, the webhook to the host that waits longest. */
+  async sendWebhook(host: string, stop: AbortSignal = NEVER): Promise<BehaviorAttempt> {
+    return this.send(await claimWebhook(this.database, host, this.times.claimMs), stop);
+  }
+
+  private async send(claim: ClaimedBehavior | undefined, stop: AbortSignal): Promise<BehaviorAttempt> {
     if (claim === undefined) return 'not_due';
+    const { claimMs } = this.times;
     const holder = new ClaimHolder(() => renewClaim(this.database, claim, claimMs), claimMs);
     holder.hold();
     try {
@@ -51,7 +61,9 @@ export class BehaviorSender {
       const written = await holder.whileHeld(() => endAttempt(this.database, claim, end));
       this.report(claim, end, written);
       if (!written) return 'lost';
-      if (end.status === 'pending') await this.queue.add([{ job: { behaviorId }, delayMs: end.retryInMs }]);
+      if (end.status === 'pending') {
+        await this.queue.add(claim.kind, [{ job: { behaviorId: claim.id }, delayMs: end.retryInMs }]);
+      }
       return end.status;
     } finally {
       holder.release();
@@ -59,7 +71,7 @@ export class BehaviorSender {
   }
 
   private async attempt(claim: ClaimedBehavior, signal: AbortSignal): Promise<BehaviorEnd> {
-    const retryInMs = backOff(claim.attempts, this.times.backOffMs);
+    const retryInMs = backOff(claim.attempts - claim.attemptsBeforeResend, this.times.backOffMs);
     try {
       if (claim.kind === 'sendEmail' && !this.mailer.configured) {
         return { status: 'not_sent_no_smtp', error: null, retryInMs };

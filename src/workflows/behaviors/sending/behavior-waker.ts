@@ -1,7 +1,8 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { DatabaseService } from '../../../database/database.service.js';
+import type { BehaviorKind } from '../../entities/behavior-outbox.entity.js';
 import { BehaviorQueue } from './behavior-queue.js';
-import { selectDueBehaviors } from './sql/select-due-behaviors.js';
+import { type DueBehavior, selectDueMails, selectDueWebhooks } from './sql/select-due-behaviors.js';
 
 /**
  * Chunks commit behaviors, and what runs chunks knows of none; so they are looked for this often. That is one probe of
@@ -10,10 +11,16 @@ import { selectDueBehaviors } from './sql/select-due-behaviors.js';
 const LOOK_EVERY_MS = 1_000;
 
 /** As many as Redis should hold; the next ones follow as these are sent. */
-const WAKE_AT_A_TIME = 1_000;
+const MAILS_AT_A_TIME = 1_000;
 
-/** One due behavior is woken at most once in this time, lest a backlog grow in Redis with every look at it. */
-const WAKE_AGAIN_AFTER_MS = 30_000;
+/** Of each host. Enough for several workers, and each attempt that ends wakes for the next to its host. */
+const WEBHOOKS_AT_A_TIME = 32;
+
+/**
+ * One due behavior is woken at most once in this time, lest a backlog grow in Redis with every look at it. Wake-ups of
+ * webhooks are dropped where their host is busy, so they come again sooner.
+ */
+const WAKE_AGAIN_AFTER_MS: Readonly<Record<BehaviorKind, number>> = { sendEmail: 30_000, webhook: 5_000 };
 
 /**
  * Has every behavior sent that is due, and those whose sender fell silent. They live in PostgreSQL, a job in Redis only
@@ -49,18 +56,23 @@ export class BehaviorWaker implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async wakeDue(): Promise<void> {
     try {
-      const due = await selectDueBehaviors(this.database, WAKE_AT_A_TIME);
-      const period = Math.floor(Date.now() / WAKE_AGAIN_AFTER_MS);
-      await this.queue.add(
-        due.map(({ id, attempts, resends }) => ({
-          job: { behaviorId: id },
-          // With the attempt, so that the job of one that failed never stands in the way of the next.
-          jobId: `${id}.${attempts}.${resends}.${period}`,
-        })),
-      );
+      await this.wake('sendEmail', await selectDueMails(this.database, MAILS_AT_A_TIME));
+      await this.wake('webhook', await selectDueWebhooks(this.database, WEBHOOKS_AT_A_TIME));
     } catch (error) {
       const stack = error instanceof Error ? error.stack : String(error);
       this.logger.error({ message: 'behaviors that are due could not be looked for' }, stack);
     }
+  }
+
+  private wake(kind: BehaviorKind, due: readonly DueBehavior[]): Promise<void> {
+    const period = Math.floor(Date.now() / WAKE_AGAIN_AFTER_MS[kind]);
+    return this.queue.add(
+      kind,
+      due.map(({ id, attempts, resends }) => ({
+        job: { behaviorId: id },
+        // With the attempt, so that the job of one that failed never stands in the way of the next.
+        jobId: `${id}.${attempts}.${resends}.${period}`,
+      })),
+    );
   }
 }

@@ -4,7 +4,7 @@ import { DeliveringConsumer } from '../../../queue/delivering.consumer.js';
 import { BEHAVIOR_QUEUE, type BehaviorJob } from '../../../queue/queues.js';
 import { type BehaviorAttempt, BehaviorSender } from './behavior-sender.js';
 
-/** Takes wake-ups from the queue. Everything that matters is in `BehaviorSender`, which knows no queue. */
+/** Takes the wake-ups of mails from their queue. Everything that matters is in `BehaviorSender`, which knows no queue. */
 @Processor(BEHAVIOR_QUEUE)
 export class BehaviorConsumer extends DeliveringConsumer<BehaviorJob> {
   constructor(
@@ -15,6 +15,6 @@ export class BehaviorConsumer extends DeliveringConsumer<BehaviorJob> {
   }
 
   protected deliver({ behaviorId }: BehaviorJob, stop: AbortSignal): Promise<BehaviorAttempt> {
-    return this.sender.send(behaviorId, stop);
+    return this.sender.sendMail(behaviorId, stop);
   }
 }

@@ -1,6 +1,7 @@
 import type { Sql } from '../../../../database/transaction.js';
 import { IS_DUE } from '../../../../notifications/sql/select-due-notifications.js';
 import type { BehaviorKind } from '../../../entities/behavior-outbox.entity.js';
+import { WEBHOOK_HOST } from './webhook-host.js';
 
 /**
  * A behavior that is ours to send, with all that is sent. `attempts` grows with every claim and so is its fencing
@@ -17,25 +18,40 @@ export interface ClaimedBehavior {
   jsonBody: string | null;
   secret: string | null;
   attempts: number;
+  /** What the back-off does not count. */
+  attemptsBeforeResend: number;
   resends: number;
   createdAt: Date;
 }
 
-/** Of any number that ask for the same behavior at once, one is answered it: the others then find it claimed. */
-export async function claimBehavior(
+/** Of any number that ask for the same mail at once, one is answered it: the others then find it claimed. */
+export function claimMail(sql: Sql, id: number, claimMs: number): Promise<ClaimedBehavior | undefined> {
+  return claim(sql, `behavior_id = $1 AND kind = 'sendEmail' AND ${IS_DUE}`, id, claimMs);
+}
+
+/** Claims the webhook to the host that waits longest. Those who ask at the same time are answered one each. */
+export function claimWebhook(sql: Sql, host: string, claimMs: number): Promise<ClaimedBehavior | undefined> {
+  const longestWaiting = `SELECT behavior_id FROM behavior_outbox
+                           WHERE kind = 'webhook' AND ${WEBHOOK_HOST} = $1 AND ${IS_DUE}
+                           ORDER BY next_attempt_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`;
+  return claim(sql, `behavior_id = (${longestWaiting})`, host, claimMs);
+}
+
+async function claim(
   sql: Sql,
-  id: number,
+  condition: string,
+  value: number | string,
   claimMs: number,
 ): Promise<ClaimedBehavior | undefined> {
   const { rows } = await sql.query<ClaimedBehavior>(
     `UPDATE behavior_outbox
         SET status = 'sending', attempts = attempts + 1,
             locked_until = now() + make_interval(secs => $2 / 1000.0)
-      WHERE behavior_id = $1 AND ${IS_DUE}
+      WHERE ${condition}
      RETURNING behavior_id AS id, workflow_import_queue_batch_id AS "batchId", kind, recipient, subject,
-               text_body AS "textBody", html_body AS "htmlBody", json_body AS "jsonBody", secret, attempts, resends,
-               created_at AS "createdAt"`,
-    [id, claimMs],
+               text_body AS "textBody", html_body AS "htmlBody", json_body AS "jsonBody", secret, attempts,
+               attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt"`,
+    [value, claimMs],
   );
   return rows[0];
 }

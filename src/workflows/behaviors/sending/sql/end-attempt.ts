@@ -20,7 +20,8 @@ export async function endAttempt(
         SET status = $3, last_error = $4, locked_until = NULL,
             next_attempt_at = CASE WHEN $3 = 'pending' THEN now() + make_interval(secs => $5 / 1000.0)
                                    ELSE next_attempt_at END,
-            sent_at = CASE WHEN $3 = 'sent' THEN now() ELSE sent_at END
+            sent_at = CASE WHEN $3 = 'sent' THEN now() ELSE sent_at END,
+            ended_at = CASE WHEN $3 <> 'pending' THEN now() END
       WHERE behavior_id = $1 AND attempts = $2 AND status = 'sending'`,
     [id, attempts, status, error, retryInMs],
   );

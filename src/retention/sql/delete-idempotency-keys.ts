@@ -12,15 +12,3 @@ export async function deleteIdempotencyKeys(sql: Sql, hours: number, limit: numb
   );
   return rowCount;
 }
-
-/** What was sent about records, once it is as old as the records of a batch may become. */
-export async function deleteSentBehaviors(sql: Sql, days: number, limit: number): Promise<number> {
-  const { rowCount } = await sql.query(
-    `DELETE FROM behavior_outbox
-      WHERE behavior_id IN (SELECT behavior_id FROM behavior_outbox
-                             WHERE status = 'sent' AND sent_at < now() - $1 * interval '1 day'
-                             ORDER BY sent_at LIMIT $2)`,
-    [days, limit],
-  );
-  return rowCount;
-}
