@@ -77,7 +77,8 @@ export class BatchActionsController {
   @HttpCode(202)
   @ApiOperation({
     summary: 'Give up an upload that awaits confirmation',
-    description: 'Nothing of it is ever processed: its records end as canceled, nobody gets a mail.',
+    description:
+      'Nothing of it is processed: its records end as canceled, nobody gets a mail. Refused ones can be mended and sent again.',
   })
   abandon(
     @Param('id', BatchIdPipe) id: number,
