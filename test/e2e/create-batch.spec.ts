@@ -110,6 +110,14 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
     );
   });
 
+  /** Break it: in `codeOf`, leave out `promised`. */
+  it('answers unknown_parameter for names in the wrong case, though the right ones are missing', async () => {
+    const { status, body } = await refused(() =>
+      client.post('/API/WorkflowImportQueue/CreateBatch?importprocessid=1&filename=x', 'not read'),
+    );
+    expect([status, body.code, body.errorCount]).toEqual([400, 'unknown_parameter', 4]);
+  });
+
   it.each([
     ['a control character in fileName', { fileName: 'a\u0007b' }],
     ['a fileName of 256 characters', { fileName: 'x'.repeat(256) }],

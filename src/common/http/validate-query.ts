@@ -7,8 +7,9 @@ import { instantiate, knownNames } from './violations.js';
 /**
  * A query as a DTO, strictly: a mistyped name must not be swallowed, and of a repeated one nobody knows which is
  * meant. Works on what Express's "simple" parser answers, where `a[b]=c` is a parameter named `a[b]`.
- * @throws DomainError 400 that names every wrong parameter: `unknown_parameter`, `repeated_parameter`,
- *   `missing_parameter`, `invalid_parameter`, or `invalid_parameters` when they differ
+ * @throws DomainError 400 that names every wrong parameter: `unknown_parameter` if there is one, else
+ *   `repeated_parameter` if there is one, else `missing_parameter`, `invalid_parameter`, or `invalid_parameters` for
+ *   both
  */
 export function validateQuery<Dto extends object>(type: ClassConstructor<Dto>, query: object): Dto {
   const known = knownNames(type);
