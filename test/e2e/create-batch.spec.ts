@@ -118,6 +118,21 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
     expect([status, body.code, body.errorCount]).toEqual([400, 'unknown_parameter', 4]);
   });
 
+  /** Break it: in `configureHttp`, set the query parser to 'simple'. */
+  it.each(['%ED%A0%80', 'members%FF.jsonl'])(
+    'refuses the fileName %s, which is no UTF-8',
+    async (fileName) => {
+      const { status, body } = await refused(() =>
+        client.post(
+          `/API/WorkflowImportQueue/CreateBatch?importProcessId=${importProcessId}&fileName=${fileName}`,
+          '{}',
+        ),
+      );
+      expect([status, body.code]).toEqual([400, 'invalid_parameter']);
+      expect(body.errors).toEqual([expect.objectContaining({ parameter: 'fileName' })]);
+    },
+  );
+
   it.each([
     ['a control character in fileName', { fileName: 'a\u0007b' }],
     ['a fileName of 256 characters', { fileName: 'x'.repeat(256) }],
