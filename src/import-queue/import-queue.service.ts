@@ -15,6 +15,7 @@ import { apiCreationPath } from './creation-path.js';
 import type { CreateBatchDto } from './dto/create-batch.dto.js';
 import { IdempotencyService, type AnsweredKey, type HeldKey } from './idempotency.service.js';
 import { BodyIntake, MalformedMidwayError } from './intake/body-intake.js';
+import { bodyTooLarge } from './intake/intake.errors.js';
 import { JsonLinesReader } from './intake/json-lines-reader.js';
 import type { BodyHeaders } from './intake/request-headers.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
@@ -62,6 +63,7 @@ export class ImportQueueService {
       createdBy: principal.id,
       retryOf: null,
     };
+    if (headers.declaredBytes > this.config.maxBodyBytes) throw bodyTooLarge(this.config.maxBodyBytes);
     const { compiled } = await this.compiledProcesses.get(
       process.id,
       process.version,

@@ -3,6 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { DatabaseService } from '../../src/database/database.service.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
+import { rawRequest } from '../support/raw-request.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
 describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
@@ -262,6 +263,17 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
       status: 413,
       body: { code, limit },
     });
+  });
+
+  /** Break it: in `ImportQueueService.createBatch`, leave out `declaredBytes` (the body is then waited for). */
+  it('refuses a body that says it is too large before it arrives', async () => {
+    const { status, text } = await rawRequest(
+      test.url,
+      `POST /API/WorkflowImportQueue/CreateBatch?fileName=big&importProcessId=${importProcessId} HTTP/1.1\r\n` +
+        `Host: localhost\r\nAuthorization: apikey ${TEST_API_KEY}\r\nContent-Length: 3000001\r\n\r\n`,
+    );
+    expect(status).toBe(413);
+    expect(JSON.parse(text)).toMatchObject({ code: 'body_too_large', limit: 3_000_000 });
   });
 
   it('counts the limit on decoded bytes', async () => {
