@@ -1,6 +1,8 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post } from '@nestjs/common';
 import {
+  ApiBadRequestResponse,
   ApiCreatedResponse,
+  ApiForbiddenResponse,
   ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
@@ -33,6 +35,8 @@ export class ApiKeysController {
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Make an API key' })
   @ApiCreatedResponse({ description: 'The key, shown this once in `key`' })
+  @ApiBadRequestResponse({ description: 'invalid_body, also for an import process that is not there' })
+  @ApiForbiddenResponse({ description: 'permission_denied, also for more than its maker holds' })
   create(@Body() dto: CreateApiKeyDto, @CurrentPrincipal() maker: Principal): Promise<CreatedApiKey> {
     return this.keys.create(dto, maker);
   }
