@@ -12,6 +12,8 @@ import type { Principal } from '../auth/principal.js';
 import { RequirePermission } from '../auth/require-permission.decorator.js';
 import { BatchRetryService } from './batch-retry.service.js';
 import type { BatchResource } from './results/batch-resource.js';
+import { LOCATION } from '../common/http/answer-headers.js';
+import { refTo } from '../common/http/answer-schemas.js';
 
 @ApiTags('Batches')
 @Controller('API/WorkflowImportQueue/Batches')
@@ -26,7 +28,11 @@ export class BatchRetryController {
     description:
       'Records that failed, were invalid or unknown, under their own line numbers. The batch itself never changes.',
   })
-  @ApiAcceptedResponse({ description: 'The new batch; asked again, the same one.' })
+  @ApiAcceptedResponse({
+    description: 'The new batch; asked again, the same one.',
+    schema: refTo('Batch'),
+    headers: LOCATION,
+  })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   @ApiConflictResponse({ description: 'state_conflict: the batch has not ended, or nothing failed' })
   async retryFailed(
