@@ -6,7 +6,9 @@ import { accessLog } from './common/http/access-log.js';
 import { DtoValidationPipe } from './common/http/dto-validation.pipe.js';
 import { formBody } from './common/http/form-body.js';
 import { jsonBody } from './common/http/json-body.js';
+import { parseQuery } from './common/http/parse-query.js';
 import { ProblemFilter } from './common/http/problem.filter.js';
+import { answerProtocolErrors, refuseUnusable } from './common/http/protocol-errors.js';
 import { requestContext } from './common/http/request-context.js';
 import { securityHeaders } from './common/http/security-headers.js';
 import type { AppConfig } from './config/config.js';
@@ -30,12 +32,21 @@ export async function createApp(config: AppConfig): Promise<NestExpressApplicati
 
 function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   // A parameter is a name and a text: nested names would let a[b]=c past the check for unknown ones.
-  app.set('query parser', 'simple');
+  app.set('query parser', parseQuery);
   // X-Forwarded-For counts only from a proxy on this machine. Anybody else could write any address into it, and so
   // get round the throttle of failed sign-ins.
   app.set('trust proxy', 'loopback');
-  app.use(requestContext, accessLog, securityHeaders(config.publicUrl), jsonBody(), formBody());
+  app.use(
+    requestContext,
+    accessLog,
+    securityHeaders(config.publicUrl),
+    refuseUnusable,
+    jsonBody(),
+    formBody(),
+  );
   app.useGlobalFilters(new ProblemFilter());
   app.useGlobalPipes(new DtoValidationPipe());
-  app.getHttpServer().requestTimeout = LONGEST_REQUEST_MS;
+  const server = app.getHttpServer();
+  server.requestTimeout = LONGEST_REQUEST_MS;
+  answerProtocolErrors(server);
 }

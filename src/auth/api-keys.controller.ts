@@ -1,6 +1,8 @@
 import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post } from '@nestjs/common';
 import {
+  ApiBadRequestResponse,
   ApiCreatedResponse,
+  ApiForbiddenResponse,
   ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
@@ -15,6 +17,7 @@ import { CurrentPrincipal } from './current-principal.decorator.js';
 import { CreateApiKeyDto } from './dto/create-api-key.dto.js';
 import type { Principal } from './principal.js';
 import { RequirePermission } from './require-permission.decorator.js';
+import { refTo } from '../common/http/answer-schemas.js';
 
 @ApiTags('API keys')
 @Controller('API/ApiKeys')
@@ -24,7 +27,7 @@ export class ApiKeysController {
 
   @Get()
   @ApiOperation({ summary: 'List API keys, newest first' })
-  @ApiOkResponse({ description: '{items}; a key itself is never shown again' })
+  @ApiOkResponse({ description: 'Never a key itself', schema: refTo('ApiKeyList') })
   async list(): Promise<{ items: ApiKeyResource[] }> {
     return { items: await this.keys.list() };
   }
@@ -32,7 +35,9 @@ export class ApiKeysController {
   @Post()
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Make an API key' })
-  @ApiCreatedResponse({ description: 'The key, shown this once in `key`' })
+  @ApiCreatedResponse({ description: 'The key, shown this once in `key`', schema: refTo('CreatedApiKey') })
+  @ApiBadRequestResponse({ description: 'invalid_body, also for an import process that is not there' })
+  @ApiForbiddenResponse({ description: 'permission_denied, also for more than its maker holds' })
   create(@Body() dto: CreateApiKeyDto, @CurrentPrincipal() maker: Principal): Promise<CreatedApiKey> {
     return this.keys.create(dto, maker);
   }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
+import type { ProblemDetail } from '../common/domain.error.js';
 import { invalidBody } from '../common/http/invalid-request.js';
+import { jsonPointer } from '../common/json-pointer.js';
 import { DatabaseService } from '../database/database.service.js';
 import { apiKeyResource, type ApiKeyResource, type CreatedApiKey } from './api-key-resource.js';
 import { writeAudit } from './audit/write-audit.js';
@@ -9,6 +11,7 @@ import type { CreateApiKeyDto } from './dto/create-api-key.dto.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
 import { hashKey, keyHint, newKey } from './key-secret.js';
 import type { Principal } from './principal.js';
+import { unknownImportProcesses } from './unknown-import-processes.js';
 
 /** Makes, lists and revokes API keys. */
 @Injectable()
@@ -21,15 +24,20 @@ export class ApiKeysService {
     return keys.map(apiKeyResource);
   }
 
-  /** @throws DomainError 403 when the key would be given more than its maker holds, 400 for an expiry in the past */
+  /**
+   * @throws DomainError 403 when the key would be given more than its maker holds, 400 for an expiry in the past and
+   *   for import processes that are not there
+   */
   async create(dto: CreateApiKeyDto, maker: Principal): Promise<CreatedApiKey> {
     const { name, permissions, importProcessIds = null } = dto;
     assertHolds(maker, dto);
     const expiresAt = dto.expiresAt == null ? null : new Date(dto.expiresAt);
+    const errors = await this.unknownProcesses(importProcessIds ?? []);
     if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
       const message = 'expiresAt must be in the future';
-      throw invalidBody([{ pointer: '/expiresAt', code: 'invalid_value', message }]);
+      errors.push({ pointer: '/expiresAt', code: 'invalid_value', message });
     }
+    if (errors.length > 0) throw invalidBody(errors);
     const key = newKey();
     const created = await this.database.transaction(async (transaction) => {
       const { manager } = transaction;
@@ -54,6 +62,15 @@ export class ApiKeysService {
       return manager.findOneByOrFail(ApiKeyEntity, { id });
     });
     return { ...apiKeyResource(created), key };
+  }
+
+  private async unknownProcesses(ids: readonly number[]): Promise<ProblemDetail[]> {
+    const unknown = await unknownImportProcesses(this.database, ids);
+    return unknown.map((id) => ({
+      pointer: jsonPointer('importProcessIds', ids.indexOf(id)),
+      code: 'import_process_not_found',
+      message: `there is no import process ${id}`,
+    }));
   }
 
   /** From now on the key is refused, by every process. Revoking twice changes nothing. */

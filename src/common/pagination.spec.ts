@@ -1,11 +1,13 @@
 import fc from 'fast-check';
-import { decodeCursor, encodeCursor, nextLink, pageOf } from './pagination.js';
+import { FORGED_POSITIONS, sealed } from '../../test/support/forged-cursors.js';
+import { decodeCursor, encodeCursor, HIGHEST_ID, nextLink, pageOf } from './pagination.js';
 
 describe('cursors', () => {
   it('give back the position they were made from', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.integer(), fc.string({ unit: 'grapheme' }))), (position) => {
-        expect(decodeCursor('Batches', encodeCursor('Batches', position))).toEqual(position);
+      fc.property(fc.array(fc.maxSafeNat()), (position) => {
+        const highest = position.map(() => HIGHEST_ID);
+        expect(decodeCursor('Batches', encodeCursor('Batches', position), ...highest)).toEqual(position);
       }),
     );
   });
@@ -21,9 +23,24 @@ describe('cursors', () => {
     ['a plain number', '17'],
     ['made by hand', Buffer.from('[1]').toString('base64url')],
   ])('refuse one that is %s', (_, tampered) => {
-    expect(() => decodeCursor('Batches', tampered)).toThrow(
+    expect(() => decodeCursor('Batches', tampered, HIGHEST_ID)).toThrow(
       expect.objectContaining({ status: 400, code: 'invalid_cursor' }),
     );
+  });
+});
+
+describe('a position that somebody sealed', () => {
+  const refused = expect.objectContaining({ status: 400, code: 'invalid_cursor' });
+
+  /** Break it: in `decodeCursor`, leave out `isPosition`; for no JSON, in `parseJson`, leave out the try. */
+  it.each(FORGED_POSITIONS)('is refused when it is %s', (text) => {
+    expect(() => decodeCursor('Batches', sealed('Batches', text), HIGHEST_ID)).toThrow(refused);
+  });
+
+  /** Break it: in `isPosition`, leave out `<= most`. */
+  it('is refused when it passes what the column holds', () => {
+    expect(decodeCursor('Records', sealed('Records', '[7]'), 7)).toEqual([7]);
+    expect(() => decodeCursor('Records', sealed('Records', '[8]'), 7)).toThrow(refused);
   });
 });
 

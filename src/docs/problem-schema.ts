@@ -5,6 +5,8 @@ type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 /** The answer of `ProblemFilter`. */
 export const PROBLEM_SCHEMA: Schemas[string] = {
   type: 'object',
+  // A code may have members of its own.
+  additionalProperties: true,
   required: ['type', 'title', 'status', 'detail', 'instance', 'code'],
   properties: {
     type: { type: 'string', example: 'urn:workflow-import-queue:problem:malformed_json_lines' },
@@ -31,6 +33,7 @@ export const PROBLEM_SCHEMA: Schemas[string] = {
     },
     errorCount: { type: 'integer', description: 'How many there are; errors lists at most 100' },
     limit: { type: 'integer', description: 'The limit that was passed' },
+    currentStatus: { type: 'string', description: 'Of state_conflict: the status of the batch' },
     errorId: { type: 'string', description: 'Of an unforeseen fault: finds it in the log' },
   },
 };

@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } f
 import { PublicRoute } from '../auth/require-permission.decorator.js';
 import { DomainError } from '../common/domain.error.js';
 import { Readiness, type ReadinessReport } from './readiness.js';
+import { refTo } from '../common/http/answer-schemas.js';
 
 @ApiTags('Health')
 @Controller('health')
@@ -14,7 +15,7 @@ export class HealthController {
   @Get('live')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Does the process answer?' })
-  @ApiOkResponse({ description: 'It does.' })
+  @ApiOkResponse({ description: 'It does.', schema: refTo('Live') })
   live(): { status: 'live' } {
     return { status: 'live' };
   }
@@ -22,7 +23,7 @@ export class HealthController {
   @Get('ready')
   @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'May calls be sent here? PostgreSQL and Redis writable, migrations applied' })
-  @ApiOkResponse({ description: 'They may.' })
+  @ApiOkResponse({ description: 'They may.', schema: refTo('Ready') })
   @ApiServiceUnavailableResponse({ description: 'not_ready: `checks` says what is down, and why' })
   async ready(): Promise<{ status: 'ready'; checks: ReadinessReport['checks'] }> {
     const { ready, checks } = await this.readiness.report();

@@ -30,6 +30,8 @@ import { visibleTo, type ImportProcessSummary } from './import-process-view.js';
 import type { ImportProcess } from './import-process.js';
 import { ImportProcessesService } from './import-processes.service.js';
 import { RowDescriptions } from './row-descriptions.js';
+import { LOCATION } from '../common/http/answer-headers.js';
+import { ANY_OBJECT, refTo, TEXT } from '../common/http/answer-schemas.js';
 
 const ROUTE = 'API/WorkflowImportQueue/ImportProcesses';
 
@@ -51,7 +53,7 @@ export class ImportProcessesController {
       'recordSchema. Credentials for certain import processes see only those.',
   })
   @ApiQuery({ type: ListImportProcessesDto })
-  @ApiOkResponse({ description: '{items}' })
+  @ApiOkResponse({ description: 'As far as they may be seen', schema: refTo('ImportProcessList') })
   async list(
     @Req() request: Request,
     @CurrentPrincipal() principal: Principal,
@@ -64,7 +66,11 @@ export class ImportProcessesController {
   @Post()
   @ApiOperation({ summary: 'Create an import process' })
   @ApiBody({ type: SaveImportProcessDto })
-  @ApiCreatedResponse({ description: 'The import process; Location is its address' })
+  @ApiCreatedResponse({
+    description: 'The import process',
+    schema: refTo('ImportProcess'),
+    headers: LOCATION,
+  })
   @ApiBadRequestResponse({
     description: 'invalid_body, invalid_import_process: errors names everything wrong',
   })
@@ -82,7 +88,7 @@ export class ImportProcessesController {
   @Get(':id')
   @ApiOperation({ summary: 'One import process, in its current version' })
   @ApiParam({ name: 'id', type: 'integer' })
-  @ApiOkResponse({ description: 'The import process' })
+  @ApiOkResponse({ description: 'The import process', schema: refTo('ImportProcess') })
   @ApiNotFoundResponse({ description: 'import_process_not_found' })
   get(
     @Param('id', ImportProcessIdPipe) id: number,
@@ -96,7 +102,7 @@ export class ImportProcessesController {
   @ApiOperation({ summary: 'Make a new version; batches that run keep theirs' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiBody({ type: ReplaceImportProcessDto })
-  @ApiOkResponse({ description: 'The import process in its new version' })
+  @ApiOkResponse({ description: 'The import process in its new version', schema: refTo('ImportProcess') })
   @ApiBadRequestResponse({
     description: 'invalid_body, invalid_import_process: errors names everything wrong',
   })
@@ -132,7 +138,7 @@ export class ImportProcessesController {
   @ApiOperation({ summary: 'JSON Schema 2020-12 of a row' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiProduces('application/schema+json')
-  @ApiOkResponse({ description: 'The schema' })
+  @ApiOkResponse({ description: 'The schema', schema: ANY_OBJECT })
   @ApiNotFoundResponse({ description: 'import_process_not_found' })
   @Header('Content-Type', 'application/schema+json; charset=utf-8')
   schema(
@@ -149,7 +155,7 @@ export class ImportProcessesController {
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiQuery({ type: TemplateDto })
   @ApiProduces('text/csv', 'application/jsonl')
-  @ApiOkResponse({ description: 'The file' })
+  @ApiOkResponse({ description: 'The file', schema: TEXT })
   @ApiNotFoundResponse({ description: 'import_process_not_found' })
   async template(
     @Param('id', ImportProcessIdPipe) id: number,

@@ -13,10 +13,14 @@ import { RequirePermission } from '../auth/require-permission.decorator.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchIdPipe } from './results/batch-id.pipe.js';
 import type { BatchResource } from './results/batch-resource.js';
+import { refTo } from '../common/http/answer-schemas.js';
+
+/** On each method: on the class it would count for none, since Nest knows the status of every method. */
+const AnswersTheBatch = () =>
+  ApiAcceptedResponse({ description: 'The batch as it is now', schema: refTo('Batch') });
 
 @ApiTags('Batches')
 @ApiParam({ name: 'id', type: 'integer' })
-@ApiAcceptedResponse({ description: 'The batch as it is now' })
 @ApiNotFoundResponse({ description: 'batch_not_found' })
 @ApiConflictResponse({ description: 'state_conflict, with currentStatus' })
 @Controller('API/WorkflowImportQueue/Batches/:id')
@@ -26,6 +30,7 @@ export class BatchActionsController {
 
   @Post('Cancel')
   @HttpCode(202)
+  @AnswersTheBatch()
   @ApiOperation({
     summary: 'Cancel a batch',
     description: 'What is being processed is finished, all other records end as canceled.',
@@ -39,6 +44,7 @@ export class BatchActionsController {
 
   @Post('Pause')
   @HttpCode(202)
+  @AnswersTheBatch()
   @ApiOperation({
     summary: 'Pause a batch',
     description: 'What is being processed is finished, nothing else is begun until it is resumed.',
@@ -52,6 +58,7 @@ export class BatchActionsController {
 
   @Post('Resume')
   @HttpCode(202)
+  @AnswersTheBatch()
   @ApiOperation({ summary: 'Go on with a paused batch' })
   resume(
     @Param('id', BatchIdPipe) id: number,
@@ -62,6 +69,7 @@ export class BatchActionsController {
 
   @Post('Confirm')
   @HttpCode(202)
+  @AnswersTheBatch()
   @ApiOperation({
     summary: 'Process an upload that awaits confirmation',
     description: 'Its valid records are queued; the invalid ones stay as they are.',
@@ -75,6 +83,7 @@ export class BatchActionsController {
 
   @Post('Abandon')
   @HttpCode(202)
+  @AnswersTheBatch()
   @ApiOperation({
     summary: 'Give up an upload that awaits confirmation',
     description:

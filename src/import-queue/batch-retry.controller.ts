@@ -14,6 +14,8 @@ import { RequirePermission } from '../auth/require-permission.decorator.js';
 import { BatchRetryService } from './batch-retry.service.js';
 import { BatchIdPipe } from './results/batch-id.pipe.js';
 import type { BatchResource } from './results/batch-resource.js';
+import { LOCATION } from '../common/http/answer-headers.js';
+import { refTo } from '../common/http/answer-schemas.js';
 
 @ApiTags('Batches')
 @Controller('API/WorkflowImportQueue/Batches')
@@ -29,7 +31,11 @@ export class BatchRetryController {
       'Records that failed, were invalid or unknown, under their own line numbers. The batch itself never changes.',
   })
   @ApiParam({ name: 'id', type: 'integer' })
-  @ApiAcceptedResponse({ description: 'The new batch; asked again, the same one.' })
+  @ApiAcceptedResponse({
+    description: 'The new batch; asked again, the same one.',
+    schema: refTo('Batch'),
+    headers: LOCATION,
+  })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   @ApiConflictResponse({ description: 'state_conflict: the batch has not ended, or nothing failed' })
   async retryFailed(

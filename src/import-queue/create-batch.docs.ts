@@ -14,9 +14,12 @@ import {
   ApiServiceUnavailableResponse,
   ApiTags,
   ApiTooManyRequestsResponse,
+  ApiUnprocessableEntityResponse,
   ApiUnsupportedMediaTypeResponse,
 } from '@nestjs/swagger';
 import { ACCEPTED_MEDIA_TYPES } from './intake/intake.errors.js';
+import { LOCATION, REPLAYED } from '../common/http/answer-headers.js';
+import { refTo } from '../common/http/answer-schemas.js';
 
 const EXAMPLE = [
   '{":UniqueId":"M-1001",":Email":"ann@example.org","First Name":"Ann","Level":"Fellow"}',
@@ -62,7 +65,11 @@ export const CreateBatchDocs = () =>
       description:
         'The same key with the same request replays the first answer (`Idempotency-Replayed: true`).',
     }),
-    ApiAcceptedResponse({ description: 'Every line is durable; the batch is queued.' }),
+    ApiAcceptedResponse({
+      description: 'Every line is durable; the batch is queued.',
+      schema: refTo('CreatedBatch'),
+      headers: { ...LOCATION, ...REPLAYED },
+    }),
     ApiBadRequestResponse({
       description: 'Wrong parameters, an empty body, or malformed lines (named by line and column).',
     }),
@@ -75,6 +82,9 @@ export const CreateBatchDocs = () =>
     ApiServiceUnavailableResponse({
       description:
         'too_many_uploads, too_many_waiting_batches, database_unavailable; come back after Retry-After',
+    }),
+    ApiUnprocessableEntityResponse({
+      description: 'idempotency_key_reused: with other parameters or another body',
     }),
     ApiPayloadTooLargeResponse({ description: 'A limit is passed; the answer names it.' }),
     ApiUnsupportedMediaTypeResponse({ description: 'Content-Type or Content-Encoding is not accepted.' }),

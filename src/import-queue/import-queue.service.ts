@@ -15,6 +15,7 @@ import { apiCreationPath } from './creation-path.js';
 import type { CreateBatchDto } from './dto/create-batch.dto.js';
 import { IdempotencyService, type AnsweredKey, type HeldKey } from './idempotency.service.js';
 import { BodyIntake, hashBody, MalformedMidwayError } from './intake/body-intake.js';
+import { bodyTooLarge } from './intake/intake.errors.js';
 import { JsonLinesReader } from './intake/json-lines-reader.js';
 import type { BodyHeaders } from './intake/request-headers.js';
 import { BatchFinisher } from './processing/batch-finisher.js';
@@ -52,6 +53,7 @@ export class ImportQueueService {
     principal: Principal,
   ): Promise<CreatedBatch> {
     assertMayUse(principal, dto.importProcessId);
+    if (headers.declaredBytes > this.config.maxBodyBytes) throw bodyTooLarge(this.config.maxBodyBytes);
     const { idempotencyKey } = headers;
     if (idempotencyKey === null) {
       return { answer: await this.store(dto, headers, body, principal, null), replayed: false };

@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagg
 import type { Response } from 'express';
 import { RequirePermission } from '../auth/require-permission.decorator.js';
 import { MetricsService } from './metrics.service.js';
+import { TEXT } from '../common/http/answer-schemas.js';
 
 /** Not open: how much is imported, and when, is nobody's business who may not see imports. */
 @ApiTags('Health')
@@ -17,8 +18,8 @@ export class MetricsController {
     summary: 'Figures for Prometheus',
     description: 'In Prometheus: `authorization: {type: apikey, credentials: <key with ViewImports>}`.',
   })
-  @ApiProduces('text/plain')
-  @ApiOkResponse({ description: 'The text format of Prometheus' })
+  @ApiProduces('text/plain; version=0.0.4')
+  @ApiOkResponse({ description: 'The text format of Prometheus', schema: TEXT })
   async figures(@Res({ passthrough: true }) response: Response): Promise<string> {
     const text = await this.metrics.text();
     response.setHeader('Content-Type', this.metrics.contentType);

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { DomainError } from '../common/domain.error.js';
-import { decodeCursor, encodeCursor, type Page, pageOf } from '../common/pagination.js';
+import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../common/pagination.js';
 import { DatabaseService } from '../database/database.service.js';
 import { BatchReader } from '../import-queue/results/batch-reader.js';
 import type { NotificationStatus } from './entities/notification.entity.js';
@@ -33,7 +33,7 @@ export class Mailbox {
     const select = of === 'imports' ? selectNotificationMails : selectBehaviorMails;
     const rows = await select(this.database, {
       status,
-      before: after === undefined ? undefined : Number(decodeCursor(list, after)[0]),
+      before: after === undefined ? undefined : decodeCursor(list, after, HIGHEST_ID)[0],
       limit: PAGE + 1,
       importProcessIds: principal.importProcessIds,
     });

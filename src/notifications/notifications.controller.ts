@@ -7,6 +7,7 @@ import { BatchIdPipe } from '../import-queue/results/batch-id.pipe.js';
 import { BatchReader } from '../import-queue/results/batch-reader.js';
 import { NotificationsReader } from './notifications-reader.js';
 import type { StoredNotification } from './sql/select-notifications.js';
+import { refTo } from '../common/http/answer-schemas.js';
 
 @ApiTags('Batches')
 @Controller('API/WorkflowImportQueue/Batches/:id/Notifications')
@@ -21,7 +22,8 @@ export class NotificationsController {
   @ApiOperation({ summary: 'The mails about a batch, with status and text, sent or not' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiOkResponse({
-    description: '{items}; `not_sent_no_smtp` is a mail that was kept because SMTP_URL is not set',
+    description: '`not_sent_no_smtp` is a mail that was kept because SMTP_URL is not set',
+    schema: refTo('NotificationList'),
   })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   async list(

@@ -18,6 +18,8 @@ import { DEFINITION_SCHEMA } from './definition-schema.js';
 import type { VersionedWorkflowDefinition } from './definition.js';
 import { WorkflowDefinitionsService } from './workflow-definitions.service.js';
 import { workflowResource, workflowSummary, type WorkflowSummary } from './workflow-resource.js';
+import { LOCATION } from '../common/http/answer-headers.js';
+import { refTo } from '../common/http/answer-schemas.js';
 
 @ApiTags('Workflows')
 @Controller('API/Workflows')
@@ -27,7 +29,7 @@ export class WorkflowsController {
 
   @Get()
   @ApiOperation({ summary: 'List workflows by name' })
-  @ApiOkResponse({ description: '{items: [{name, title, entityType, version}]}' })
+  @ApiOkResponse({ description: 'The workflows', schema: refTo('WorkflowList') })
   async list(): Promise<{ items: WorkflowSummary[] }> {
     return { items: (await this.workflows.list()).map(workflowSummary) };
   }
@@ -35,7 +37,11 @@ export class WorkflowsController {
   @Post()
   @ApiOperation({ summary: 'Define a workflow' })
   @ApiBody({ schema: DEFINITION_SCHEMA })
-  @ApiCreatedResponse({ description: 'The definition with its version; Location is its address' })
+  @ApiCreatedResponse({
+    description: 'The definition with its version',
+    schema: refTo('Workflow'),
+    headers: LOCATION,
+  })
   @ApiBadRequestResponse({ description: 'invalid_definition: errors names every mistake with its pointer' })
   @ApiConflictResponse({ description: 'workflow_name_taken' })
   async create(
@@ -51,7 +57,7 @@ export class WorkflowsController {
   @Get(':name')
   @ApiOperation({ summary: 'The current version of a definition' })
   @ApiParam({ name: 'name', example: 'grant-role' })
-  @ApiOkResponse({ description: 'The definition with its version' })
+  @ApiOkResponse({ description: 'The definition with its version', schema: refTo('Workflow') })
   @ApiNotFoundResponse({ description: 'workflow_not_found' })
   async get(@Param('name') name: string): Promise<VersionedWorkflowDefinition> {
     return workflowResource(await this.workflows.current(name));
@@ -65,7 +71,7 @@ export class WorkflowsController {
   })
   @ApiParam({ name: 'name', example: 'grant-role' })
   @ApiBody({ schema: DEFINITION_SCHEMA })
-  @ApiOkResponse({ description: 'The definition in its new version' })
+  @ApiOkResponse({ description: 'The definition in its new version', schema: refTo('Workflow') })
   @ApiBadRequestResponse({ description: 'invalid_definition: errors names every mistake with its pointer' })
   @ApiNotFoundResponse({ description: 'workflow_not_found' })
   @ApiConflictResponse({ description: 'version_conflict, identifier_in_use' })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Client } from 'pg';
 import { eventually } from '../support/eventually.js';
-import { storeApiKey } from '../support/stored-batch.js';
+import { storeApiKey, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 import { createApp } from '../../src/bootstrap.js';
 
@@ -49,6 +49,7 @@ describe('API keys', () => {
   };
   const ALL = `apikey ${TEST_API_KEY}`;
   const make = (body: object, authorization = ALL) => call('POST', '/API/ApiKeys', authorization, body);
+  const process = (name: string) => storeImportProcess(client, name);
   const list = (key: string) => call('GET', '/API/ApiKeys', `apikey ${key}`);
   const row = async (id: number) =>
     (await client.query('SELECT * FROM api_key WHERE api_key_id = $1', [id])).rows[0];
@@ -156,13 +157,41 @@ describe('API keys', () => {
 
   /** Break it: in `ApiKeysService.create`, leave out `assertHolds`. */
   it('gives no key more than its maker holds', async () => {
-    await storeApiKey(client, 'configurer-of-one-process', ['Configure', 'ViewImports'], [1, 2]);
+    const [first, second, third] = [await process('First'), await process('Second'), await process('Third')];
+    await storeApiKey(client, 'configurer-of-one-process', ['Configure', 'ViewImports'], [first, second]);
     const limited = 'apikey configurer-of-one-process';
     const attempt = async (body: object) => (await make({ name: 'x', ...body }, limited)).status;
-    expect(await attempt({ permissions: ['ManageImports'], importProcessIds: [1] })).toBe(403);
+    expect(await attempt({ permissions: ['ManageImports'], importProcessIds: [first] })).toBe(403);
     expect(await attempt({ permissions: ['ViewImports'] })).toBe(403);
-    expect(await attempt({ permissions: ['ViewImports'], importProcessIds: [1, 3] })).toBe(403);
-    expect(await attempt({ permissions: ['ViewImports'], importProcessIds: [2] })).toBe(201);
+    expect(await attempt({ permissions: ['ViewImports'], importProcessIds: [first, third] })).toBe(403);
+    expect(await attempt({ permissions: ['ViewImports'], importProcessIds: [second] })).toBe(201);
+  });
+
+  /** Break it: in `ApiKeysService.create`, leave out `unknownProcesses`. */
+  it('limits no key to an import process that is not there, and names each', async () => {
+    const known = await process('Known');
+    const { status, body } = await make({
+      name: 'x',
+      permissions: ['ViewImports'],
+      importProcessIds: [999_998, known, 999_999],
+      expiresAt: '2020-01-01T00:00:00Z',
+    });
+    expect([status, body.code]).toEqual([400, 'invalid_body']);
+    expect(body.errors).toEqual([
+      expect.objectContaining({ pointer: '/importProcessIds/0', code: 'import_process_not_found' }),
+      expect.objectContaining({ pointer: '/importProcessIds/2', code: 'import_process_not_found' }),
+      expect.objectContaining({ pointer: '/expiresAt' }),
+    ]);
+  });
+
+  /** Break it: in `ImportProcessesService.delete`, take its id out of keys, so that none is left (null: all). */
+  it('keeps a key limited to an import process that was deleted', async () => {
+    const gone = await process('Soon gone');
+    const asked = { name: 'x', permissions: ['ViewImports'], importProcessIds: [gone] };
+    const { body } = await make(asked);
+    expect((await call('DELETE', `/API/WorkflowImportQueue/ImportProcesses/${gone}`, ALL)).status).toBe(204);
+    expect((await row(body.id)).import_process_ids).toEqual([gone]);
+    expect((await make(asked)).body.errors).toMatchObject([{ pointer: '/importProcessIds/0' }]);
   });
 
   /** Break it: in `CreateApiKeyDto`, leave out one decorator. */

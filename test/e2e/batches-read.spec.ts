@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
 import { storeApiKey, storeBatch, storeImportProcess, type StoredRecord } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -134,6 +135,12 @@ describe('reading batches', () => {
       const { status, body } = await get(query);
       expect(status).toBe(400);
       expect(body.errors).toEqual([expect.objectContaining({ code, parameter })]);
+    });
+
+    /** Break it: in `decodeCursor`, leave out `isPosition`. */
+    it.each([...FORGED_POSITIONS, '[9007199254740993]'])('refuses a cursor sealed over %s', async (text) => {
+      const { status, body } = await get(`?after=${sealed('Batches', text)}`);
+      expect([status, body.code]).toEqual([400, 'invalid_cursor']);
     });
   });
 
@@ -295,6 +302,22 @@ describe('reading batches', () => {
       const { nextCursor } = (await get('?limit=1')).body;
       const { status, body } = await get(`/${first}/Records?after=${nextCursor}`);
       expect([status, body.code]).toEqual([400, 'invalid_cursor']);
+    });
+
+    /** Break it: in `decodeCursor`, leave out `isPosition`; for the last one, in `lineBefore`, take `LAST_LINE`. */
+    it.each([...FORGED_POSITIONS, '[2147483647]'])('refuse a cursor sealed over %s', async (text) => {
+      const id = await storeBatch(client, members, { status: 'completed', records: [failed(1)] });
+      for (const filter of ['', '&status=failed']) {
+        const { status, body } = await get(`/${id}/Records?after=${sealed('Records', text)}${filter}`);
+        expect([status, body.code]).toEqual([400, 'invalid_cursor']);
+      }
+    });
+
+    /** Break it: in `lineBefore`, take `LAST_LINE - 2`. */
+    it('end behind the last line there can be', async () => {
+      const id = await storeBatch(client, members, { status: 'completed', records: [failed(1)] });
+      const { status, body } = await get(`/${id}/Records?after=${sealed('Records', '[2147483646]')}`);
+      expect([status, body.items]).toEqual([200, []]);
     });
   });
 });

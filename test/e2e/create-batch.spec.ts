@@ -3,6 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { DatabaseService } from '../../src/database/database.service.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
+import { rawRequest } from '../support/raw-request.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
 describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
@@ -109,6 +110,29 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
       ]),
     );
   });
+
+  /** Break it: in `codeOf`, leave out `promised`. */
+  it('answers unknown_parameter for names in the wrong case, though the right ones are missing', async () => {
+    const { status, body } = await refused(() =>
+      client.post('/API/WorkflowImportQueue/CreateBatch?importprocessid=1&filename=x', 'not read'),
+    );
+    expect([status, body.code, body.errorCount]).toEqual([400, 'unknown_parameter', 4]);
+  });
+
+  /** Break it: in `configureHttp`, set the query parser to 'simple'. */
+  it.each(['%ED%A0%80', 'members%FF.jsonl'])(
+    'refuses the fileName %s, which is no UTF-8',
+    async (fileName) => {
+      const { status, body } = await refused(() =>
+        client.post(
+          `/API/WorkflowImportQueue/CreateBatch?importProcessId=${importProcessId}&fileName=${fileName}`,
+          '{}',
+        ),
+      );
+      expect([status, body.code]).toEqual([400, 'invalid_parameter']);
+      expect(body.errors).toEqual([expect.objectContaining({ parameter: 'fileName' })]);
+    },
+  );
 
   it.each([
     ['a control character in fileName', { fileName: 'a\u0007b' }],
@@ -239,6 +263,17 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
       status: 413,
       body: { code, limit },
     });
+  });
+
+  /** Break it: in `ImportQueueService.createBatch`, leave out `declaredBytes` (the body is then waited for). */
+  it('refuses a body that says it is too large before it arrives', async () => {
+    const { status, text } = await rawRequest(
+      test.url,
+      `POST /API/WorkflowImportQueue/CreateBatch?fileName=big&importProcessId=${importProcessId} HTTP/1.1\r\n` +
+        `Host: localhost\r\nAuthorization: apikey ${TEST_API_KEY}\r\nContent-Length: 3000001\r\n\r\n`,
+    );
+    expect(status).toBe(413);
+    expect(JSON.parse(text)).toMatchObject({ code: 'body_too_large', limit: 3_000_000 });
   });
 
   it('counts the limit on decoded bytes', async () => {

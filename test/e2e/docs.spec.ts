@@ -57,6 +57,46 @@ describe('the API docs', () => {
     ]);
   });
 
+  /**
+   * That they are right is for docs-answers.spec.ts. Break it: leave out `schema` of a route; in a controller, leave out
+   * `ApiProduces`.
+   */
+  it('say of each answer with a body in which media type it comes, and what it looks like', () => {
+    const types = new Map<string, string[]>();
+    for (const [name, { responses }] of operations()) {
+      for (const [status, { content }] of Object.entries<any>(responses)) {
+        if (!status.startsWith('2') || status === '204') continue;
+        types.set(name, Object.keys(content ?? {}));
+        for (const { schema } of Object.values<any>(content ?? {}))
+          expect(Object.keys(schema)).not.toEqual([]);
+      }
+    }
+    const others = [...types].filter(([, each]) => each.join() !== 'application/json');
+    expect(Object.fromEntries(others)).toEqual({
+      'get /API/WorkflowImportQueue/Batches/{id}/Events': ['text/event-stream'],
+      'get /API/WorkflowImportQueue/Batches/{id}/Results': ['application/jsonl', 'text/csv'],
+      'get /API/WorkflowImportQueue/ImportProcesses/{id}/Schema': ['application/schema+json'],
+      'get /API/WorkflowImportQueue/ImportProcesses/{id}/Template': ['text/csv', 'application/jsonl'],
+      'get /API/Workflows/{name}/Instances/Export': ['application/jsonl', 'text/csv'],
+      'get /metrics': ['text/plain; version=0.0.4'],
+    });
+  });
+
+  /** Break it: in `CreateBatchDocs` or `UploadDocs`, leave out a response; in `withProblems`, its headers. */
+  it.each([
+    ['CreateBatch', ['400', '404', '408', '409', '413', '415', '422', '429', '503']],
+    ['Uploads', ['400', '404', '408', '409', '413', '415', '429', '503']],
+  ])('name every refusal of %s, and the headers it comes with', (route, refusals) => {
+    const { responses } = description.paths[`/API/WorkflowImportQueue/${route}`].post;
+    expect(Object.keys(responses)).toEqual(['202', ...refusals, 'default']);
+    expect(Object.keys(responses['202'].headers)).toContain('Location');
+    expect(Object.keys(responses['415'].headers)).toContain('Accept-Post');
+    for (const status of ['429', '503'])
+      expect(Object.keys(responses[status].headers)).toEqual(['Retry-After']);
+    for (const status of refusals)
+      expect(Object.keys(responses[status].content)).toEqual(['application/problem+json']);
+  });
+
   it('describe each route for programs, with the problem it may answer', () => {
     expect(operations().length).toBeGreaterThan(5);
     for (const [name, { summary, responses }] of operations()) {

@@ -1,3 +1,4 @@
+import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
 import { ImportClient, jsonl, member, type Answer } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -90,6 +91,17 @@ describe('the preview of an upload', () => {
     const { body } = await client.get(`${answer.body.links.self}/Preview?operation=update`);
     expect(body).toMatchObject({ items: [{ line: 2 }], nextCursor: null });
     expect(inShort(preview)).toEqual(await outcomesOf(answer));
+  });
+
+  /** Break it: in `decodeCursor`, leave out `isPosition`; for the last one, in `PreviewService.page`, give HIGHEST_ID twice. */
+  it('refuses a cursor that somebody sealed', async () => {
+    const answer = await upload([member(801)], await client.setUp());
+    for (const text of [...FORGED_POSITIONS, '[1]', '["x",1]', '[1,1.5]', '[2147483648,1]']) {
+      const { status, body } = await client.get(
+        `${answer.body.links.self}/Preview?after=${sealed('Preview', text)}`,
+      );
+      expect([text, status, body.code]).toEqual([text, 400, 'invalid_cursor']);
+    }
   });
 
   it('has no effect at all', async () => {

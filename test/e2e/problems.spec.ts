@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { Client } from 'pg';
+import { rawRequest } from '../support/raw-request.js';
+import { storeBatch, storeImportProcess } from '../support/stored-batch.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase } from '../support/test-database.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
@@ -103,6 +105,80 @@ describe('problem answers', () => {
     socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
     expect(String((await next)[0])).toMatch(/^HTTP\/1.1 200 /);
     socket.destroy();
+  });
+
+  /**
+   * Break it: in `configureHttp`, leave out `answerProtocolErrors`, or `refuseUnusable`; in `notHttp`, leave out
+   * HPE_HEADER_OVERFLOW.
+   */
+  it.each([
+    [
+      'a URL that is too long',
+      `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+      431,
+      'headers_too_large',
+    ],
+    [
+      'headers that are too long',
+      `GET / HTTP/1.1\r\nHost: x\r\nA: ${'x'.repeat(900_000)}\r\n\r\n`,
+      431,
+      'headers_too_large',
+    ],
+    ['a malformed header', 'GET / HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n', 400, 'malformed_request'],
+    ['what is no HTTP', 'HELO example.org\r\n\r\n', 400, 'malformed_request'],
+    [
+      'a malformed chunk',
+      'POST /login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nten\r\n',
+      400,
+      'malformed_request',
+    ],
+    ['a request without Host', 'GET /health/live HTTP/1.1\r\n\r\n', 400, 'missing_host'],
+    [
+      'an unknown expectation',
+      'GET /health/live HTTP/1.1\r\nHost: x\r\nExpect: foo\r\n\r\n',
+      417,
+      'unknown_expectation',
+    ],
+  ])('tell %s', async (_, request, status, code) => {
+    const answer = await rawRequest(app.url, request);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([status, 'application/problem+json']);
+    expect(JSON.parse(answer.text)).toMatchObject({
+      type: `urn:workflow-import-queue:problem:${code}`,
+      title: expect.any(String),
+      detail: expect.any(String),
+      instance: expect.stringMatching(/^(urn:uuid:|\/health\/live)/),
+      status,
+      code,
+    });
+  });
+
+  /** Break it: in `refuse`, leave out `headersSent`. */
+  it('do not go into an answer that has begun', async () => {
+    const client = new Client({ connectionString: app.database.url });
+    await client.connect();
+    const importProcessId = await storeImportProcess(client, 'Members');
+    const id = await storeBatch(client, importProcessId, { status: 'queued', records: [] });
+    await client.end();
+    const { hostname, port } = new URL(app.url);
+    const socket = connect(Number(port), hostname);
+    let received = '';
+    socket.on('data', (piece) => (received += String(piece)));
+    socket.write(
+      `GET /API/WorkflowImportQueue/Batches/${id}/Events HTTP/1.1\r\nHost: x\r\nAuthorization: apikey ${TEST_API_KEY}\r\n\r\n`,
+    );
+    await once(socket, 'data');
+    socket.write('no request\r\n\r\n');
+    await once(socket, 'close');
+    expect(received).toMatch(/^HTTP\/1\.1 200 /);
+    expect(received.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  });
+
+  /** Break it: in `refuseUnusable`, refuse 100-continue too; ask HTTP/1.0 for a Host. */
+  it('leave alone what old and careful clients send', async () => {
+    const careful =
+      'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n';
+    expect((await rawRequest(app.url, careful)).text).toContain('HTTP/1.1 200 ');
+    expect((await rawRequest(app.url, 'GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);
   });
 
   it('carry the id of the request, the given one where it is safe to log', async () => {

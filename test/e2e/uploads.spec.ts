@@ -1,5 +1,6 @@
 import { ImportClient, jsonl, member, type Answer } from '../support/import-client.js';
-import { startTestApp, type TestApp } from '../support/test-app.js';
+import { rawRequest } from '../support/raw-request.js';
+import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
 const MEMBERS = [
   ':UniqueId,:Email,First Name,Level',
@@ -295,6 +296,7 @@ describe('POST Uploads', () => {
     );
   });
 
+  /** Break it: in `openMultipartFile`, leave out `declaredBytes` (the body is then waited for), or AROUND_FILE_BYTES. */
   it('keeps the limits of CreateBatch', async () => {
     const small = await startTestApp({
       ROLE: 'api',
@@ -318,6 +320,17 @@ describe('POST Uploads', () => {
         status: 413,
         body: { code: 'body_too_large', limit: 20_000 },
       });
+      // Its boundaries and headers do not count as the file.
+      const whole = `a,b\n${'\n'.repeat(19_996)}`;
+      expect(await upload(whole)).toMatchObject({ status: 400, body: { code: 'empty_body' } });
+      const declared = await rawRequest(
+        small.url,
+        `POST /API/WorkflowImportQueue/Uploads?fileName=a.csv&importProcessId=${id} HTTP/1.1\r\n` +
+          `Host: localhost\r\nAuthorization: apikey ${TEST_API_KEY}\r\n` +
+          'Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 2000000\r\n\r\n',
+      );
+      expect(declared.status).toBe(413);
+      expect(JSON.parse(declared.text)).toMatchObject({ code: 'body_too_large', limit: 20_000 });
     } finally {
       await small.close();
     }

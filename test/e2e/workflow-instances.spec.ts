@@ -1,5 +1,6 @@
 import { DatabaseService } from '../../src/database/database.service.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
+import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
 import { ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -113,6 +114,18 @@ describe('workflow instances', () => {
   ])('refuse the query %s', async (query, parameter, code) => {
     const { status, body } = await client.get(`${PATH}?${query}`);
     expect([status, body.errors[0].parameter, body.errors[0].code]).toEqual([400, parameter, code]);
+  });
+
+  /** Break it: in `decodeCursor`, leave out `isPosition`. */
+  it.each([...FORGED_POSITIONS, '[9007199254740993]'])('refuse a cursor sealed over %s', async (text) => {
+    const [{ id }] = (await client.get(`${PATH}?limit=1`)).body.items;
+    for (const path of [
+      `${PATH}?after=${sealed('Instances', text)}`,
+      `${PATH}/${id}?after=${sealed('Log', text)}`,
+    ]) {
+      const { status, body } = await client.get(path);
+      expect([path, status, body.code]).toEqual([path, 400, 'invalid_cursor']);
+    }
   });
 
   it('keep every digit of a number', async () => {

@@ -5,13 +5,17 @@ export const MAX_LISTED_ERRORS = 100;
 /** The most of them the `detail` repeats, for people. */
 const MAX_SENTENCES = 10;
 
-/** 400 that names everything wrong with the parameters at once. A single cause also is the code of the answer. */
+/**
+ * A name that is mistyped or given twice is promised to be seen: these are the code of the answer whatever else is
+ * wrong, in this order.
+ */
+const PROMISED_CODES = ['unknown_parameter', 'repeated_parameter'];
+
+/** 400 that names everything wrong with the parameters at once; the code of the answer is the cause that counts most. */
 export function invalidParameters(errors: readonly ProblemDetail[]): DomainError {
-  const codes = new Set(errors.map(({ code }) => code));
-  const [only = 'invalid_parameters'] = codes;
   return new DomainError(
     400,
-    codes.size === 1 ? only : 'invalid_parameters',
+    codeOf(errors),
     'The parameters are not usable',
     `Nothing was done: ${errors
       .slice(0, MAX_SENTENCES)
@@ -19,6 +23,13 @@ export function invalidParameters(errors: readonly ProblemDetail[]): DomainError
       .join('. ')}.`,
     { errors: errors.slice(0, MAX_LISTED_ERRORS), errorCount: errors.length },
   );
+}
+
+function codeOf(errors: readonly ProblemDetail[]): string {
+  const codes = new Set(errors.map(({ code }) => code));
+  const promised = PROMISED_CODES.find((code) => codes.has(code));
+  const [only = 'invalid_parameters'] = codes;
+  return promised ?? (codes.size === 1 ? only : 'invalid_parameters');
 }
 
 export function invalidBody(errors: readonly ProblemDetail[]): DomainError {

@@ -14,6 +14,7 @@ import type { Principal } from '../../auth/principal.js';
 import { RequirePermission } from '../../auth/require-permission.decorator.js';
 import { BatchIdPipe } from '../results/batch-id.pipe.js';
 import { BatchEvents } from './batch-events.js';
+import { TEXT } from '../../common/http/answer-schemas.js';
 
 @ApiTags('Batches')
 @Controller('API/WorkflowImportQueue/Batches')
@@ -30,7 +31,7 @@ export class BatchEventsController {
   })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiProduces('text/event-stream')
-  @ApiOkResponse({ description: 'The events' })
+  @ApiOkResponse({ description: 'The events', schema: TEXT })
   @ApiNoContentResponse({
     description: 'Last-Event-ID is `end`, and the batch has ended: there is nothing more',
   })

@@ -10,6 +10,8 @@ export interface BodyHeaders {
   /** Lower case; `identity` when there is none. */
   encoding: string;
   idempotencyKey: string | null;
+  /** See `declaredBytes`. */
+  declaredBytes: number;
 }
 
 /** @throws DomainError 415 for a media type or encoding we do not read, 400 for an unusable Idempotency-Key */
@@ -21,7 +23,20 @@ export function readBodyHeaders(headers: IncomingHttpHeaders): BodyHeaders {
   const encoding = (headers['content-encoding'] ?? '').trim().toLowerCase() || 'identity';
   if (!isSupportedEncoding(encoding)) throw unsupportedContentEncoding(encoding);
 
-  return { encoding, idempotencyKey: readIdempotencyKey(headers['idempotency-key']) };
+  return {
+    encoding,
+    idempotencyKey: readIdempotencyKey(headers['idempotency-key']),
+    declaredBytes: declaredBytes(headers),
+  };
+}
+
+/**
+ * How long the body is to be, by its own account: what is too long need not arrive to be refused. 0 where that tells
+ * nothing: it is sent in chunks, or is encoded, and limits count what is decoded.
+ */
+export function declaredBytes(headers: IncomingHttpHeaders): number {
+  const encoding = (headers['content-encoding'] ?? '').trim().toLowerCase() || 'identity';
+  return encoding === 'identity' ? Number(headers['content-length'] ?? 0) : 0;
 }
 
 function readIdempotencyKey(header: string | string[] | undefined): string | null {

@@ -17,6 +17,8 @@ import { PreviewDto } from '../dto/preview.dto.js';
 import { BatchIdPipe } from '../results/batch-id.pipe.js';
 import { PreviewService } from './preview.service.js';
 import type { PreviewedRecord } from './previewed-record.js';
+import { LINK_NEXT } from '../../common/http/answer-headers.js';
+import { refTo } from '../../common/http/answer-schemas.js';
 
 @ApiTags('Batches')
 @Controller('API/WorkflowImportQueue/Batches')
@@ -31,7 +33,7 @@ export class PreviewController {
       'Found out by the same look-up and the same rules as processing, without effects. Made once, when the file was uploaded or when it is first asked for.',
   })
   @ApiParam({ name: 'id', type: 'integer' })
-  @ApiOkResponse({ description: '{items: [{line, operation, reference, error}], nextCursor}' })
+  @ApiOkResponse({ description: 'One page', schema: refTo('PreviewPage'), headers: LINK_NEXT })
   @ApiBadRequestResponse({ description: 'unknown_parameter, invalid_parameter, invalid_cursor' })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   @ApiConflictResponse({

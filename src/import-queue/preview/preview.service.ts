@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
-import { decodeCursor, encodeCursor, type Page } from '../../common/pagination.js';
+import { decodeCursor, encodeCursor, HIGHEST_ID, type Page } from '../../common/pagination.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { builtInTarget } from '../../import-processes/built-in-target.js';
 import { CompiledImportProcesses } from '../../import-processes/compiled-import-processes.js';
@@ -19,6 +19,8 @@ const ANSWERED_AT_ONCE = 200_000;
 const PREVIEW_LOCK = 7167;
 const LIST = 'Preview';
 const CHUNKS_AT_A_TIME = 4;
+/** What its column holds. */
+const HIGHEST_CHUNK = 2 ** 31 - 1;
 
 export interface PreviewQuery {
   operation?: PreviewOperation;
@@ -52,9 +54,9 @@ export class PreviewService {
   /** @throws DomainError 404, 403; 409 where there is no preview and can be none; 400 `invalid_cursor` */
   async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<Page<PreviewedRecord>> {
     await this.batches.row(batchId, principal);
-    const after = query.after === undefined ? [0, 0] : decodeCursor(LIST, query.after).map(Number);
+    const [chunk, line] =
+      query.after === undefined ? [0, 0] : decodeCursor(LIST, query.after, HIGHEST_CHUNK, HIGHEST_ID);
     await this.make(batchId);
-    const [chunk = 0, line = 0] = after;
     const items: PreviewedRecord[] = [];
     let place = { chunkNumber: chunk, operation: query.operation };
     for (;;) {

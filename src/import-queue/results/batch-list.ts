@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
-import { decodeCursor, encodeCursor, type Page, pageOf } from '../../common/pagination.js';
+import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../../common/pagination.js';
 import { AppConfig } from '../../config/config.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { type BatchResource, batchResource } from './batch-resource.js';
@@ -40,7 +40,7 @@ function conditionsOf(query: ListBatchesDto, principal: Principal) {
     conditions.push(condition(`$${values.length + 1}`));
   };
   if (query.after !== undefined) {
-    add((id) => `b.workflow_import_queue_batch_id < ${id}`, decodeCursor(LIST, query.after)[0]);
+    add((id) => `b.workflow_import_queue_batch_id < ${id}`, decodeCursor(LIST, query.after, HIGHEST_ID)[0]);
   }
   if (query.status !== undefined) add((status) => `b.status = ${status}`, query.status);
   if (query.importProcessId !== undefined) {

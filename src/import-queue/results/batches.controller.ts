@@ -24,6 +24,8 @@ import { ListRecordsDto } from './dto/list-records.dto.js';
 import { recordJson } from './record-json.js';
 import { RecordPages } from './record-pages.js';
 import { ResultDownload } from './result-download.js';
+import { LINK_NEXT } from '../../common/http/answer-headers.js';
+import { refTo, TEXT } from '../../common/http/answer-schemas.js';
 
 @ApiTags('Batches')
 @ApiBadRequestResponse({
@@ -41,7 +43,7 @@ export class BatchesController {
 
   @Get()
   @ApiOperation({ summary: 'List batches, newest first' })
-  @ApiOkResponse({ description: '{items, nextCursor}; the header Link names the next page, rel="next"' })
+  @ApiOkResponse({ description: 'One page', schema: refTo('BatchPage'), headers: LINK_NEXT })
   async listBatches(
     @Query() query: ListBatchesDto,
     @Req() request: Request,
@@ -56,7 +58,7 @@ export class BatchesController {
   @Get(':id')
   @ApiOperation({ summary: 'One batch: its status, counts and progress, and what may be done with it now' })
   @ApiParam({ name: 'id', type: 'integer' })
-  @ApiOkResponse({ description: 'The batch' })
+  @ApiOkResponse({ description: 'The batch', schema: refTo('Batch') })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   batch(
     @Param('id', BatchIdPipe) id: number,
@@ -68,7 +70,7 @@ export class BatchesController {
   @Get(':id/Records')
   @ApiOperation({ summary: 'The records of a batch by line, each with what became of it' })
   @ApiParam({ name: 'id', type: 'integer' })
-  @ApiOkResponse({ description: '{items, nextCursor}; `record` is what was sent, character by character' })
+  @ApiOkResponse({ description: 'One page', schema: refTo('RecordPage'), headers: LINK_NEXT })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   @ApiGoneResponse({ description: 'batch_expired: its retention is over' })
   @Header('Content-Type', 'application/json; charset=utf-8')
@@ -93,7 +95,7 @@ export class BatchesController {
   @ApiOperation({ summary: 'Download the records in input order, as JSON Lines or CSV' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiProduces('application/jsonl', 'text/csv')
-  @ApiOkResponse({ description: 'The file' })
+  @ApiOkResponse({ description: 'The file', schema: TEXT })
   @ApiGoneResponse({ description: 'batch_expired: its retention is over' })
   @ApiNotFoundResponse({ description: 'batch_not_found' })
   results(

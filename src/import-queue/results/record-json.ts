@@ -1,4 +1,16 @@
+import type { JsonObject } from '../../common/json.js';
+import type { RecordError } from '../../targets/target.js';
 import type { RecordRow } from './select-records.js';
+
+/** What the text says. */
+export interface RecordResource extends Pick<
+  RecordRow,
+  'line' | 'status' | 'operation' | 'reference' | 'attempts'
+> {
+  originLine?: number;
+  error: (Omit<RecordError, 'pointer'> & { pointer: string | null }) | null;
+  record: JsonObject;
+}
 
 /**
  * A record as JSON text. The payload goes in as the characters that were sent: parsed and written again, 1e400 would

@@ -40,7 +40,7 @@ export class RecordPages {
 
   /** @throws DomainError 400 `invalid_cursor` */
   async page(batchId: number, query: RecordQuery): Promise<RecordPage> {
-    const after = query.after === undefined ? 0 : Number(decodeCursor(LIST, query.after)[0]);
+    const after = lineBefore(query.after);
     const { rows, more } = await selectRecords(this.database, {
       batchId,
       ranges: await this.ranges(batchId, query, after),
@@ -58,7 +58,7 @@ export class RecordPages {
    * @throws DomainError 400 `invalid_cursor`
    */
   async ofErrorGroup(batchId: number, query: ErrorGroupQuery): Promise<RecordPage> {
-    let after = query.after === undefined ? 0 : Number(decodeCursor(LIST, query.after)[0]);
+    let after = lineBefore(query.after);
     const statuses = statusesOf('failed');
     const rows: RecordRow[] = [];
     for (let step = 0; step < MOST_STEPS; step += 1) {
@@ -96,6 +96,11 @@ export class RecordPages {
     if (query.statuses === undefined) return [{ first: 1, last: LAST_LINE, count: query.limit, done: true }];
     return selectLineRanges(this.database, batchId, query.statuses, after, query.limit + 1);
   }
+}
+
+/** There is always a line after it. */
+function lineBefore(cursor: string | undefined): number {
+  return cursor === undefined ? 0 : decodeCursor(LIST, cursor, LAST_LINE - 1)[0];
 }
 
 function isOfGroup(row: RecordRow, { code, pattern }: Pick<ErrorGroupQuery, 'code' | 'pattern'>): boolean {

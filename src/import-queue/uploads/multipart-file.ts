@@ -2,10 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import { DomainError } from '../../common/domain.error.js';
+import { bodyTooLarge } from '../intake/intake.errors.js';
+import { declaredBytes } from '../intake/request-headers.js';
 
 /** Fields besides the file; they are small and stand before it. */
 const FIELD_BYTES = 1024 * 1024;
 const MOST_FIELDS = 20;
+/** What stands around a file: boundaries, headers, the field `mapping`. A request may be so much longer than its file. */
+const AROUND_FILE_BYTES = 64 * 1024;
 
 export interface MultipartFile {
   /** Fields that came before the file. */
@@ -18,13 +22,16 @@ export interface MultipartFile {
 
 /**
  * Opens the multipart field `file` of a request, to be read as it arrives: nothing of it is collected.
- * @throws DomainError 415 when it is not multipart or is compressed, 400 when it is damaged or has no such field
+ * @param maxFileBytes whoever reads the file counts its bytes; a request that says it is longer is not begun
+ * @throws DomainError 415 when it is not multipart or is compressed, 413 when it says it is too long, 400 when it is
+ *   damaged or has no such field
  */
-export function openMultipartFile(request: IncomingMessage): Promise<MultipartFile> {
+export function openMultipartFile(request: IncomingMessage, maxFileBytes: number): Promise<MultipartFile> {
   const contentType = request.headers['content-type'] ?? '';
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity') throw encodedUpload(encoding);
   if (!/^multipart\/form-data\s*;/i.test(contentType)) throw notMultipart(contentType);
+  if (declaredBytes(request.headers) > maxFileBytes + AROUND_FILE_BYTES) throw bodyTooLarge(maxFileBytes);
   return new Promise((resolve, reject) => {
     const fields = new Map<string, string>();
     const parser = parserOf(request.headers as BusboyHeaders);

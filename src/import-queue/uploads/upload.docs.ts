@@ -9,10 +9,15 @@ import {
   ApiOperation,
   ApiPayloadTooLargeResponse,
   ApiQuery,
+  ApiRequestTimeoutResponse,
+  ApiServiceUnavailableResponse,
   ApiTags,
+  ApiTooManyRequestsResponse,
   ApiUnsupportedMediaTypeResponse,
 } from '@nestjs/swagger';
 import { UploadDto } from '../dto/upload.dto.js';
+import { LOCATION } from '../../common/http/answer-headers.js';
+import { refTo } from '../../common/http/answer-schemas.js';
 
 /** What /docs says of Uploads, and what makes it possible to try it there. */
 export const UploadDocs = () =>
@@ -42,13 +47,25 @@ export const UploadDocs = () =>
         },
       },
     }),
-    ApiAcceptedResponse({ description: 'Every record is durable; the batch awaits confirmation.' }),
+    ApiAcceptedResponse({
+      description: 'Every record is durable; the batch awaits confirmation.',
+      schema: refTo('Batch'),
+      headers: LOCATION,
+    }),
     ApiBadRequestResponse({
       description:
         'Wrong parameters, no file, no record, or a file that cannot be read: malformed_csv, malformed_json_lines, duplicate_columns, undecodable_text.',
     }),
     ApiNotFoundResponse({ description: 'import_process_not_found' }),
     ApiConflictResponse({ description: 'import_process_disabled' }),
+    ApiRequestTimeoutResponse({ description: 'body_too_slow' }),
+    ApiTooManyRequestsResponse({
+      description: 'rate_limit_exceeded; RateLimit, RateLimit-Policy, Retry-After',
+    }),
+    ApiServiceUnavailableResponse({
+      description:
+        'too_many_uploads, too_many_waiting_batches, database_unavailable; come back after Retry-After',
+    }),
     ApiPayloadTooLargeResponse({ description: 'A limit is passed; the answer names it.' }),
     ApiUnsupportedMediaTypeResponse({ description: 'Not multipart, compressed, a spreadsheet, or no text.' }),
   );

@@ -39,7 +39,12 @@ export class UploadsService {
    * @throws DomainError as CreateBatch does, and for files that are neither CSV nor JSON Lines
    */
   async upload(dto: UploadDto, request: IncomingMessage, principal: Principal): Promise<BatchResource> {
-    return this.take(dto, () => openMultipartFile(request), principal);
+    return this.take(dto, () => this.open(request), principal);
+  }
+
+  /** @throws DomainError as `openMultipartFile` does */
+  open(request: IncomingMessage): Promise<MultipartFile> {
+    return openMultipartFile(request, this.config.maxBodyBytes);
   }
 
   /** The same, of a file that may be opened already. */

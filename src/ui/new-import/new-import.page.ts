@@ -8,7 +8,6 @@ import { visibleTo } from '../../import-processes/import-process-view.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { UploadDto } from '../../import-queue/dto/upload.dto.js';
-import { openMultipartFile } from '../../import-queue/uploads/multipart-file.js';
 import { UploadsService } from '../../import-queue/uploads/uploads.service.js';
 import { fileTypeIcon } from '../layout/icons.js';
 import { PageRenderer } from '../page-renderer.js';
@@ -62,7 +61,7 @@ export class NewImportPage {
   /** Takes a file in as it arrives. Where it is sent again with other settings, the earlier one is abandoned. */
   async upload(id: number, request: Request, principal: Principal): Promise<FormAnswer> {
     try {
-      const opened = await openMultipartFile(request);
+      const opened = await this.uploads.open(request);
       const { replaces, ...fields } = Object.fromEntries(opened.fields);
       const dto = validateQuery(UploadDto, {
         ...withoutBlanks(fields),

@@ -16,6 +16,7 @@ import type { Principal } from '../../auth/principal.js';
 import { RequirePermission } from '../../auth/require-permission.decorator.js';
 import { InstanceIdPipe } from '../instances/instance-id.pipe.js';
 import { ActionsService } from './actions.service.js';
+import { refTo } from '../../common/http/answer-schemas.js';
 
 @ApiTags('Workflows')
 @Controller('API/Workflows/:name/Instances/:id/Actions')
@@ -39,6 +40,7 @@ export class ActionsController {
   @ApiOkResponse({
     description:
       'The instance as GET answers it, with operation: "updated", or "unchanged" if nothing was to do',
+    schema: refTo('PerformedAction'),
   })
   @ApiBadRequestResponse({ description: 'What a record would be invalid for, with its code and pointer' })
   @ApiForbiddenResponse({ description: 'workflow_not_allowed: the key is for certain import processes only' })

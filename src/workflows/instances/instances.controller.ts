@@ -24,6 +24,8 @@ import type { StoredBehavior } from '../behaviors/sending/sql/select-behaviors.j
 import { BehaviorIdPipe } from './behavior-id.pipe.js';
 import { InstanceIdPipe } from './instance-id.pipe.js';
 import { InstancesService } from './instances.service.js';
+import { LINK_NEXT } from '../../common/http/answer-headers.js';
+import { refTo, TEXT } from '../../common/http/answer-schemas.js';
 
 @ApiTags('Workflows')
 @ApiParam({ name: 'name', example: 'grant-role' })
@@ -40,7 +42,9 @@ export class InstancesController {
   @ApiOperation({ summary: 'List instances of a workflow, newest first' })
   @ApiQuery({ type: ListInstancesDto })
   @ApiOkResponse({
-    description: '{items: [{id, workflow, status, step, attributes, createdAt, updatedAt}], nextCursor}',
+    description: 'One page',
+    schema: refTo('InstancePage'),
+    headers: LINK_NEXT,
   })
   @Header('Content-Type', 'application/json; charset=utf-8')
   async list(
@@ -60,7 +64,7 @@ export class InstancesController {
   @ApiOperation({ summary: 'Download instances, oldest first, as JSON Lines or CSV' })
   @ApiQuery({ type: ExportInstancesDto })
   @ApiProduces('application/jsonl', 'text/csv')
-  @ApiOkResponse({ description: 'The file' })
+  @ApiOkResponse({ description: 'The file', schema: TEXT })
   export(
     @Param('name') name: string,
     @Req() request: Request,
@@ -79,10 +83,9 @@ export class InstancesController {
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiQuery({ type: PageDto })
   @ApiOkResponse({
-    description:
-      'The instance with log: {items: [{id, loggedAt, actor, batchId, line, action, changes}], nextCursor}; ' +
-      'changes has [before, after] by attribute; behaviors: {items: [{id, kind, action, batchId, line, recipient, ' +
-      'subject, status, attempts, lastError, createdAt, nextAttemptAt, sentAt}]}',
+    description: 'The instance with its log and behaviors',
+    schema: refTo('InstanceStory'),
+    headers: LINK_NEXT,
   })
   @Header('Content-Type', 'application/json; charset=utf-8')
   async instance(
@@ -106,7 +109,7 @@ export class InstancesController {
   })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiParam({ name: 'behaviorId', type: 'integer' })
-  @ApiAcceptedResponse({ description: 'The behavior, which is pending again' })
+  @ApiAcceptedResponse({ description: 'The behavior, which is pending again', schema: refTo('Behavior') })
   @ApiConflictResponse({ description: 'state_conflict: it is being sent at this moment' })
   resend(
     @Param('name') name: string,

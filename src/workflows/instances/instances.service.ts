@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
 import type { Principal } from '../../auth/principal.js';
 import { sendDownload } from '../../common/http/send-download.js';
-import { decodeCursor, encodeCursor } from '../../common/pagination.js';
+import { decodeCursor, encodeCursor, HIGHEST_ID } from '../../common/pagination.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { attachment, downloadName } from '../../import-queue/results/file-name.js';
 import {
@@ -61,7 +61,7 @@ export class InstancesService {
     const { rows, more } = await selectInstances(this.database, {
       ...conditions(workflow, query),
       order: 'newest first',
-      after: query.after === undefined ? undefined : Number(decodeCursor(INSTANCES, query.after)[0]),
+      after: query.after === undefined ? undefined : decodeCursor(INSTANCES, query.after, HIGHEST_ID)[0],
       limit: query.limit,
     });
     const last = rows.at(-1);
@@ -83,7 +83,7 @@ export class InstancesService {
     operation?: string,
   ): Promise<JsonPage> {
     const row = await this.row(await this.workflow(name, principal), id);
-    const after = query.after === undefined ? undefined : Number(decodeCursor(LOG, query.after)[0]);
+    const after = query.after === undefined ? undefined : decodeCursor(LOG, query.after, HIGHEST_ID)[0];
     const entries = await selectLog(this.database, id, query.limit + 1, after);
     const shown = entries.slice(0, query.limit);
     const last = shown.at(-1);

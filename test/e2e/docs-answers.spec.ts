@@ -1,0 +1,247 @@
+import addFormats from 'ajv-formats';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { ImportClient, jsonl, member, MEMBER_WORKFLOW, type Answer } from '../support/import-client.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+const QUEUE = '/API/WorkflowImportQueue';
+const BATCHES = `${QUEUE}/Batches`;
+const PROCESSES = `${QUEUE}/ImportProcesses`;
+const WORKFLOWS = '/API/Workflows';
+const CSV =
+  ':UniqueId,:Email,First Name,Colour\nM-8,eight@example.org,Eight,red\nM-9,nine@example.org,,red\n';
+const HEADERS = ['location', 'link', 'idempotency-replayed', 'retry-after', 'accept-post'];
+
+/** A schema that admits no member it does not name, so that an answer cannot have one nobody told of. */
+function closed(schema: any): any {
+  if (Array.isArray(schema)) return schema.map(closed);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const copy = Object.fromEntries(Object.entries(schema).map(([name, value]) => [name, closed(value)]));
+  const open = 'properties' in schema && !('additionalProperties' in schema);
+  return open ? { ...copy, additionalProperties: false } : copy;
+}
+
+/**
+ * Every answer of every route is as the docs say. Break it: add a member to a resource, or leave one out; in
+ * `openApiDocument`, leave out one of the ANSWERS; leave out `schema` or `headers` of a route.
+ */
+describe('the API docs describe', () => {
+  let app: TestApp;
+  /** Its batches are queued for ever. */
+  let idle: TestApp;
+  let client: ImportClient;
+  let description: any;
+  let processId: number;
+  let batchId: number;
+  let ajv: Ajv2020;
+  const seen = new Set<string>();
+
+  beforeAll(async () => {
+    app = await startTestApp();
+    idle = await startTestApp({ ROLE: 'api' });
+    client = new ImportClient(app.url);
+    description = await (await fetch(`${app.url}/docs/openapi.json`)).json();
+    ajv = new Ajv2020({ strict: false, allErrors: true });
+    addFormats.default(ajv);
+    ajv.addSchema(closed(description), 'openapi');
+  });
+
+  afterAll(async () => {
+    await app?.close();
+    await idle?.close();
+  });
+
+  /** Holds the answer against what the docs say of the route and status. */
+  const described = (method: string, template: string, answer: Answer, status: number): any => {
+    const route = `${method} ${template}`;
+    expect([route, answer.status, answer.body]).toEqual([route, status, answer.body]);
+    const { responses } = description.paths[template][method.toLowerCase()];
+    const key = status in responses ? String(status) : 'default';
+    expect([route, key === 'default' && status < 400]).toEqual([route, false]);
+    const { content, headers = {} } = responses[key];
+    const sent = answer.headers.get('content-type') ?? '';
+    const type = Object.keys(content).find((each) => sent.replace('; charset=utf-8', '').startsWith(each));
+    expect([route, sent, type]).toEqual([route, sent, expect.any(String)]);
+    const path = ['paths', template, method.toLowerCase(), 'responses', key, 'content', type!, 'schema'];
+    const pointer = path.map((step) => encodeURIComponent(step.replaceAll('~', '~0').replaceAll('/', '~1')));
+    const validate = ajv.compile({ $ref: `openapi#/${pointer.join('/')}` });
+    validate(/json$/.test(type!) ? answer.body : String(answer.body));
+    expect([route, status, validate.errors, answer.body]).toEqual([route, status, null, answer.body]);
+
+    const names = new Map(Object.entries<any>(headers).map(([name, header]) => [name.toLowerCase(), header]));
+    for (const [name, { required }] of names) {
+      if (required === true) expect([route, name, answer.headers.has(name)]).toEqual([route, name, true]);
+    }
+    for (const name of HEADERS.filter((each) => answer.headers.has(each))) {
+      expect([route, status, ...names.keys()]).toContain(name);
+    }
+    if (status < 300) seen.add(route);
+    return answer.body;
+  };
+  /** @param path the template, with its `{id}` and so on filled in, and a query */
+  const call = async (
+    method: string,
+    template: string,
+    path: string,
+    status = 200,
+    body?: unknown,
+    by = client,
+  ): Promise<any> => described(method, template, await by.call(method, path, { body }), status);
+
+  it('probes and figures', async () => {
+    await call('GET', '/health/live', '/health/live');
+    await call('GET', '/health/ready', '/health/ready');
+    await call('GET', '/metrics', '/metrics');
+  });
+
+  it('workflows', async () => {
+    const [step] = MEMBER_WORKFLOW.steps;
+    const [action] = step!.actions;
+    const workflow = {
+      ...MEMBER_WORKFLOW,
+      steps: [
+        {
+          ...step,
+          actions: [
+            {
+              ...action,
+              behaviors: [{ kind: 'sendEmail', to: ':Email', subject: 'Hello', template: '{{First Name}}' }],
+            },
+          ],
+        },
+      ],
+    };
+    await call('POST', WORKFLOWS, WORKFLOWS, 201, workflow);
+    await call('POST', WORKFLOWS, WORKFLOWS, 409, workflow);
+    await call('PUT', `${WORKFLOWS}/{name}`, `${WORKFLOWS}/grant-role`, 200, workflow);
+    await call('GET', `${WORKFLOWS}/{name}`, `${WORKFLOWS}/grant-role`);
+    await call('GET', WORKFLOWS, WORKFLOWS);
+  });
+
+  it('import processes', async () => {
+    const process = {
+      name: 'Members',
+      target: {
+        kind: 'workflow',
+        workflow: 'grant-role',
+        step: 'Import',
+        action: 'Grant',
+        onNoMatch: 'create',
+        onMatch: 'update',
+      },
+    };
+    processId = (await call('POST', PROCESSES, PROCESSES, 201, process)).id;
+    const path = `${PROCESSES}/${processId}`;
+    await call('GET', `${PROCESSES}/{id}`, path);
+    await call('PUT', `${PROCESSES}/{id}`, path, 200, { ...process, recordSchema: { type: 'object' } });
+    await call('GET', PROCESSES, PROCESSES);
+    await call('GET', `${PROCESSES}/{id}/Schema`, `${path}/Schema`);
+    await call('GET', `${PROCESSES}/{id}/Template`, `${path}/Template?format=csv`);
+    await call('GET', `${PROCESSES}/{id}/Template`, `${path}/Template?format=jsonl`);
+    await call('GET', `${PROCESSES}/{id}`, `${PROCESSES}/999999`, 404);
+  });
+
+  it('API keys, and what is shown to one that may only import', async () => {
+    const permissions = ['BeginWorkflowImportProcess'];
+    const asked = { name: 'Importer', permissions, importProcessIds: [processId] };
+    const { key } = await call('POST', '/API/ApiKeys', '/API/ApiKeys', 201, asked);
+    await call('GET', '/API/ApiKeys', '/API/ApiKeys');
+    await call('POST', '/API/ApiKeys', '/API/ApiKeys', 400, { name: '' });
+    const importer = new ImportClient(app.url, key);
+    const { items } = await call('GET', PROCESSES, PROCESSES, 200, undefined, importer);
+    expect(items).toEqual([expect.not.objectContaining({ target: expect.anything() })]);
+    await call('GET', BATCHES, BATCHES, 403, undefined, importer);
+  });
+
+  it('batches', async () => {
+    const send = (rows: unknown[], headers: Record<string, string> = {}) =>
+      client.createBatch(
+        jsonl(rows),
+        { importProcessId: processId, sendFailureEmailTo: 'a@example.org' },
+        { 'content-type': 'application/jsonl', 'idempotency-key': 'k', ...headers },
+      );
+    const rows = [member(1), { ...member(2), 'First Name': '' }, member(3)];
+    const create = ['POST', `${QUEUE}/CreateBatch`] as const;
+    batchId = described(...create, await send(rows), 202).WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    described(...create, await send(rows), 202);
+    described(...create, await send([member(4)]), 422);
+    described(...create, await send(rows, { 'content-type': 'text/csv' }), 415);
+    described(...create, await send(rows, { 'content-encoding': 'gzip' }), 400);
+    await client.ended(batchId);
+    const path = `${BATCHES}/${batchId}`;
+    const events = await call('GET', `${BATCHES}/{id}/Events`, `${path}/Events`);
+    expect(events).toContain('event: status');
+    await call('POST', `${BATCHES}/{id}/RetryFailed`, `${path}/RetryFailed`, 202);
+    await call('GET', `${BATCHES}/{id}`, path);
+    await call('GET', BATCHES, `${BATCHES}?limit=1`);
+    await call('GET', BATCHES, `${BATCHES}?limti=1`, 400);
+    await call('GET', `${BATCHES}/{id}/Records`, `${path}/Records?limit=2`);
+    await call('GET', `${BATCHES}/{id}/Results`, `${path}/Results?format=csv`);
+    await call('GET', `${BATCHES}/{id}/Results`, `${path}/Results?format=jsonl`);
+    const mails = await call('GET', `${BATCHES}/{id}/Notifications`, `${path}/Notifications`);
+    expect(mails.items).toHaveLength(1);
+    await call('POST', `${BATCHES}/{id}/Cancel`, `${path}/Cancel`, 409);
+  });
+
+  it('uploads', async () => {
+    const upload = async (file: string) =>
+      described('POST', `${QUEUE}/Uploads`, await client.upload(file, { importProcessId: processId }), 202);
+    const act = (action: string, path: string) =>
+      call('POST', `${BATCHES}/{id}/${action}`, `${path}/${action}`, 202);
+    const first = await upload(CSV);
+    // All that a summary can have.
+    expect(first.summary).toMatchObject({
+      operations: { create: 0 },
+      errorGroups: [{}, {}],
+      columns: { unknown: [{ header: 'Colour' }] },
+    });
+    await call('GET', `${BATCHES}/{id}/Preview`, `${first.links.self}/Preview`);
+    await act('Abandon', first.links.self);
+    // Nobody is two people: that row will be rejected.
+    const rows = [member(1), member(30), { ...member(1), ':Email': member(3)[':Email'] }];
+    const second = await upload(jsonl(rows));
+    const preview = `${second.links.self}/Preview`;
+    const { items } = await call('GET', `${BATCHES}/{id}/Preview`, preview);
+    expect(items[2].error).toEqual(expect.objectContaining({ code: 'ambiguous_match' }));
+    await call('GET', `${BATCHES}/{id}/Preview`, `${preview}?limit=2`);
+    await act('Confirm', second.links.self);
+  });
+
+  it('actions on batches that wait', async () => {
+    const other = new ImportClient(idle.url);
+    const importProcessId = await other.setUp();
+    const { body } = await other.createBatch(jsonl([member(1)]), { importProcessId });
+    for (const action of ['Pause', 'Resume', 'Cancel']) {
+      const path = `${body.links.self}/${action}`;
+      await call('POST', `${BATCHES}/{id}/${action}`, path, 202, undefined, other);
+    }
+  });
+
+  it('instances', async () => {
+    const template = `${WORKFLOWS}/{name}/Instances`;
+    const path = `${WORKFLOWS}/grant-role/Instances`;
+    const { items } = await call('GET', template, `${path}?limit=1&attribute=First%20Name:First%201`);
+    const one = `${path}/${items[0].id}`;
+    const perform = `${template}/{id}/Actions/{action}`;
+    const change = { 'First Name': 'First 1', Level: 'Associate' };
+    await call('POST', perform, `${one}/Actions/Grant`, 200, change);
+    await call('POST', perform, `${one}/Actions/Grant`, 200, change);
+    await call('POST', perform, `${one}/Actions/Grant`, 400, { ...change, Level: 'Knight' });
+    const { behaviors } = await call('GET', `${template}/{id}`, `${one}?limit=1`);
+    const resend = `${template}/{id}/Behaviors/{behaviorId}/Resend`;
+    await call('POST', resend, `${one}/Behaviors/${behaviors.items[0].id}/Resend`, 202);
+    await call('GET', `${template}/Export`, `${path}/Export?format=csv`);
+    await call('GET', `${template}/Export`, `${path}/Export?format=jsonl`);
+    await call('GET', template, `${path}?limit=1`);
+  });
+
+  it('all there is', () => {
+    const answering = Object.entries<any>(description.paths).flatMap(([path, item]) =>
+      Object.entries<any>(item)
+        .filter(([, { responses }]) =>
+          Object.keys(responses).some((status) => /^2/.test(status) && status !== '204'),
+        )
+        .map(([method]) => `${method.toUpperCase()} ${path}`),
+    );
+    expect([...seen].sort()).toEqual(answering.sort());
+  });
+});
