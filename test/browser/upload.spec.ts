@@ -144,7 +144,7 @@ describe('a file sent in the browser', () => {
     const { page } = await site.administrator();
     await page.goto(`/imports/new/${importProcessId}/one`);
     await page.getByLabel(':UniqueId').fill('M-900');
-    await page.getByLabel(':Email').fill('nobody');
+    await page.getByLabel(':Email').fill('nobody@example');
     await page.getByLabel('First Name').fill('Nine');
     await page.getByLabel('Level').selectOption('Fellow');
     await page.getByRole('button', { name: 'Send it, enter next' }).click();
