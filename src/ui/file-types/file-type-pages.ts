@@ -7,6 +7,7 @@ import type { JsonObject } from '../../common/json.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
+import { deleteKeptColumn, selectKeptColumns } from '../../import-queue/uploads/sql/kept-columns.js';
 import type { TargetConfiguration } from '../../targets/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/workflow-definitions.service.js';
 import { fieldErrors } from '../accounts/field-errors.js';
@@ -18,6 +19,7 @@ import { formOf, performsOf, readFileType } from './read-file-type.js';
 
 const LIST = '/file-types';
 const VERSIONS = 20;
+const KEPT_COLUMNS = 500;
 
 /** File types, as people call import processes: the list, the form of one, its versions, and a row to try. */
 @Injectable()
@@ -90,6 +92,13 @@ export class FileTypePages {
     return LIST;
   }
 
+  /** Files that come later are read as if nobody had said what the header stands for. */
+  async forgetColumn(id: number, header: string, principal: Principal): Promise<string> {
+    assertMayUse(principal, id);
+    await deleteKeptColumn(this.database, id, header);
+    return `${LIST}/${id}#columns`;
+  }
+
   /** Checks one row by pass 1, as if it had been sent. */
   async try(id: number, row: string, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
@@ -138,10 +147,11 @@ export class FileTypePages {
     const choices = await this.choices();
     const stored = id === null ? null : await this.importProcesses.get(id);
     const versions = id === null ? [] : await this.importProcesses.versions(id, VERSIONS);
-    const nameOf = await creatorNames(
-      this.database,
-      versions.map(({ createdBy }) => createdBy),
-    );
+    const kept = id === null ? [] : await selectKeptColumns(this.database, id, KEPT_COLUMNS);
+    const nameOf = await creatorNames(this.database, [
+      ...versions.map(({ createdBy }) => createdBy),
+      ...kept.map(({ mappedBy }) => mappedBy),
+    ]);
     const option = (value: string, text: string, chosen: string | undefined) => ({
       value,
       text,
@@ -175,6 +185,12 @@ export class FileTypePages {
         by: nameOf(createdBy),
         at: createdAt.toISOString(),
         does: describeTarget(target),
+      })),
+      kept: kept.map(({ header, target, mappedBy, mappedAt }) => ({
+        header,
+        target,
+        by: nameOf(mappedBy),
+        at: mappedAt.toISOString(),
       })),
       templatePath: id === null ? null : `/API/WorkflowImportQueue/ImportProcesses/${id}/Template`,
       tried,
