@@ -6,6 +6,7 @@ import { accessLog } from './common/http/access-log.js';
 import { DtoValidationPipe } from './common/http/dto-validation.pipe.js';
 import { formBody } from './common/http/form-body.js';
 import { jsonBody } from './common/http/json-body.js';
+import { ERROR_PAGE, type ErrorPage } from './common/http/error-page.js';
 import { ProblemFilter } from './common/http/problem.filter.js';
 import { requestContext } from './common/http/request-context.js';
 import { securityHeaders } from './common/http/security-headers.js';
@@ -35,7 +36,8 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   // get round the throttle of failed sign-ins.
   app.set('trust proxy', 'loopback');
   app.use(requestContext, accessLog, securityHeaders(config.publicUrl), jsonBody(), formBody());
-  app.useGlobalFilters(new ProblemFilter());
+  const page = config.role === 'worker' ? null : app.get<ErrorPage>(ERROR_PAGE, { strict: false });
+  app.useGlobalFilters(new ProblemFilter(page));
   app.useGlobalPipes(new DtoValidationPipe());
   app.getHttpServer().requestTimeout = LONGEST_REQUEST_MS;
 }
