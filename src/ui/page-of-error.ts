@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ErrorPage } from '../common/http/error-page.js';
 import type { Problem } from '../common/http/problem.js';
-import { inOneSentence } from './told-problem.js';
+import { toldErrors } from './told-problem.js';
 import { PageRenderer } from './page-renderer.js';
 
 /** A sentence that tells a program where to ask. */
@@ -30,7 +30,7 @@ export class PageOfError implements ErrorPage {
 
   render({ status, code, title, detail, errors }: Problem): string {
     const told = IN_OTHER_WORDS[code] ?? { title, detail: forPeople(detail) };
-    return this.pages.render('error', { ...told, status, errors: errors?.map(inOneSentence) });
+    return this.pages.render('error', { ...told, status, errors: toldErrors(detail, errors) });
   }
 }
 

@@ -1,4 +1,3 @@
-import { Client } from 'pg';
 import { ImportClient } from '../support/import-client.js';
 import { signIn, submit } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -105,38 +104,5 @@ describe('the page of a file that awaits confirmation', () => {
     expect(html).not.toContain('No row is valid');
     const none = await upload([KNOWN, 'M-1,a@example.org,Ada,Fellow']);
     expect(await open(`/imports/${none}`)).not.toContain('left out.');
-  });
-});
-
-describe('the page of a file type', () => {
-  let app: TestApp;
-  let client: ImportClient;
-
-  beforeAll(async () => {
-    app = await startTestApp({ ROLE: 'api' });
-    client = new ImportClient(app.url);
-  });
-  afterAll(() => app?.close());
-
-  /** Break it: in `deleteKeptColumn`, compare with the target instead of the header. */
-  it('shows what columns of its files stand for, and forgets it', async () => {
-    const importProcessId = await client.setUp();
-    const sql = new Client({ connectionString: app.database.url });
-    await sql.connect();
-    await sql.query(
-      `INSERT INTO import_process_column (import_process_id, header, target, mapped_by)
-       VALUES ($1, 'E-mail', ':Email', 'api-key:1'), ($1, 'Remark', NULL, 'api-key:1')`,
-      [importProcessId],
-    );
-    await sql.end();
-    const cookie = await signIn(app);
-    const path = `/file-types/${importProcessId}`;
-    const shown = async () => (await fetch(app.url + path, { headers: { cookie } })).text();
-    expect(await shown()).toContain('Forget what E-mail stands for');
-    const answer = await submit(app, `${path}/columns/forget`, { header: 'E-mail' }, { cookie });
-    expect([answer.status, answer.headers.get('location')]).toEqual([303, `${path}#columns`]);
-    const html = await shown();
-    expect(html).not.toContain('Forget what E-mail stands for');
-    expect(html).toContain('Forget what Remark stands for');
   });
 });

@@ -264,6 +264,27 @@ describe('the pages', () => {
       expect(textOf((await open(`/imports/${waiting}`)).html)).toContain('Started not yet');
     });
 
+    /** Break it: in `selectNeighbours`, count lines instead of looking for records. */
+    it('leads from record to record, over blank lines, and not beyond the last', async () => {
+      const lines = [2, 4, 9].map((line) => ({ line, status: 'succeeded' as const, payload: '{}' }));
+      const id = await store({ status: 'completed', records: lines });
+      const links = async (line: number) => {
+        const { html } = await open(`/imports/${id}/records/${line}`);
+        return [...html.matchAll(/href="\/imports\/\d+\/records\/(\d+)"/g)].map(([, next]) => Number(next));
+      };
+      expect(await links(2)).toEqual([4]);
+      expect(await links(4)).toEqual([2, 9]);
+      expect(await links(9)).toEqual([4]);
+    });
+
+    /** Break it: in `counted`, always write the plural. */
+    it('counts one record as one', async () => {
+      const records = [{ line: 1, status: 'succeeded' as const, payload: '{}' }];
+      const text = textOf((await open(`/imports/${await store({ status: 'completed', records })}`)).html);
+      expect(text).toContain('1 of 1 record processed');
+      expect(text).toContain('1 succeeded = 1 record received');
+    });
+
     it('shows what anybody sent as text and nothing else', async () => {
       const id = await store({
         status: 'failed',

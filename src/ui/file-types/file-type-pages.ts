@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { creatorNames } from '../../auth/creator-names.js';
 import { assertMayUse } from '../../auth/assert-may-use.js';
 import type { Principal } from '../../auth/principal.js';
-import { DomainError } from '../../common/domain.error.js';
+import { DomainError, type ProblemDetail } from '../../common/domain.error.js';
 import type { JsonObject } from '../../common/json.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
@@ -10,12 +10,13 @@ import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { deleteKeptColumn, selectKeptColumns } from '../../import-queue/uploads/sql/kept-columns.js';
 import type { TargetConfiguration } from '../../targets/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/workflow-definitions.service.js';
-import { fieldErrors } from '../accounts/field-errors.js';
+import { fieldErrors, type FieldErrors } from '../accounts/field-errors.js';
 import { FILE_TYPE_ICONS, fileTypeIcon } from '../layout/icons.js';
 import { PageRenderer } from '../page-renderer.js';
+import { toldProblem } from '../told-problem.js';
 import type { FormAnswer } from '../send-form-answer.js';
 import type { FileTypeFormDto } from './dto/file-type-form.dto.js';
-import { formOf, performsOf, readFileType } from './read-file-type.js';
+import { formOf, OTHER, performsOf, readFileType } from './read-file-type.js';
 
 const LIST = '/file-types';
 const VERSIONS = 20;
@@ -128,8 +129,8 @@ export class FileTypePages {
       return { path: await store() };
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
-      const { errors } = error.options;
-      const problem = { title: error.title, detail: error.message, errors };
+      const { errors, ...told } = toldProblem(error);
+      const problem = { ...told, errors: errors?.map(withoutField) };
       return {
         status: error.status,
         html: await this.form(form, id, undefined, problem, fieldErrors(error)),
@@ -142,7 +143,7 @@ export class FileTypePages {
     id: number | null,
     tried?: object,
     problem?: object,
-    errors: object = {},
+    errors: FieldErrors = {},
   ): Promise<string> {
     const choices = await this.choices();
     const stored = id === null ? null : await this.importProcesses.get(id);
@@ -170,7 +171,12 @@ export class FileTypePages {
         option('active', 'Active', form.status),
         option('disabled', 'Disabled: takes no new imports', form.status),
       ],
-      performs: choices.map(({ value, text }) => option(value, text, form.performs)),
+      performs: [
+        ...choices.map(({ value, text }) => option(value, text, form.performs)),
+        option(OTHER, 'other: the target below, as JSON', form.performs),
+      ],
+      performsError: errors.performs ?? (form.performs === OTHER ? undefined : errors.target),
+      targetError: form.performs === OTHER ? errors.target : undefined,
       onNoMatch: [
         option('create', 'create it', form.onNoMatch),
         option('reject', 'reject the row', form.onNoMatch),
@@ -214,6 +220,13 @@ export class FileTypePages {
         ),
     );
   }
+}
+
+/** A mistake of a whole field is marked there, and its pointer tells a person nothing. */
+function withoutField({ pointer, ...mistake }: ProblemDetail): ProblemDetail {
+  return pointer?.lastIndexOf('/') === 0
+    ? mistake
+    : { ...mistake, ...(pointer !== undefined && { pointer }) };
 }
 
 /** What becomes of a row, in a few words. */

@@ -11,10 +11,12 @@ import type { ColumnMapping } from '../../import-queue/intake/csv/csv-header.js'
 import { ColumnMappingService } from '../../import-queue/uploads/column-mapping.service.js';
 import { RecordPages } from '../../import-queue/results/record-pages.js';
 import type { RecordRow } from '../../import-queue/results/select-records.js';
-import { excerpt, formatNumber } from '../../common/format.js';
+import { counted, excerpt } from '../../common/format.js';
+import { fileSettings } from '../new-import/file-settings.js';
 import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { FormAnswer } from '../send-form-answer.js';
+import { toldProblem } from '../told-problem.js';
 import { recordLabel } from '../status-label.js';
 import { actionButtons, type ActionButton } from './action-buttons.js';
 import { batchView } from './batch-view.js';
@@ -61,9 +63,7 @@ export class ConfirmationPage {
       return { path: `/imports/${successor}` };
     } catch (error) {
       if (!(error instanceof DomainError) || error.status !== 400) throw error;
-      const { title, message, status, options } = error;
-      const problem = { title, detail: message, errors: options.errors };
-      return { status, html: await this.render(id, principal, problem) };
+      return { status: error.status, html: await this.render(id, principal, toldProblem(error)) };
     }
   }
 
@@ -99,6 +99,7 @@ export class ConfirmationPage {
       mayReadAgain: mayImport && understood?.format === 'csv',
       uploadPath: `/imports/new/${resource.importProcessId}`,
       columnsPath: `${batch.path}/columns`,
+      ...fileSettings(),
       problem,
       invalidPath: `${batch.path}/results?set=failed&format=csv`,
       columns,
@@ -116,7 +117,7 @@ function mappingOf(form: unknown): ColumnMapping {
 
 function leftOutText(invalid: number): string | null {
   if (invalid === 0) return null;
-  return invalid === 1 ? '1 invalid row is left out.' : `${formatNumber(invalid)} invalid rows are left out.`;
+  return `${counted(invalid, 'invalid row')} ${invalid === 1 ? 'is' : 'are'} left out.`;
 }
 
 function columnsOf({ understood }: BatchResource, rows: readonly RecordRow[]): string[] {
