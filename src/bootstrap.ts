@@ -6,6 +6,7 @@ import { accessLog } from './common/http/access-log.js';
 import { DtoValidationPipe } from './common/http/dto-validation.pipe.js';
 import { formBody } from './common/http/form-body.js';
 import { jsonBody } from './common/http/json-body.js';
+import { ERROR_PAGE, type ErrorPage } from './common/http/error-page.js';
 import { parseQuery } from './common/http/parse-query.js';
 import { ProblemFilter } from './common/http/problem.filter.js';
 import { answerProtocolErrors, refuseUnusable } from './common/http/protocol-errors.js';
@@ -44,7 +45,8 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
     jsonBody(),
     formBody(),
   );
-  app.useGlobalFilters(new ProblemFilter());
+  const page = config.role === 'worker' ? null : app.get<ErrorPage>(ERROR_PAGE, { strict: false });
+  app.useGlobalFilters(new ProblemFilter(page));
   app.useGlobalPipes(new DtoValidationPipe());
   const server = app.getHttpServer();
   server.requestTimeout = LONGEST_REQUEST_MS;

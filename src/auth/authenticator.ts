@@ -50,7 +50,15 @@ function signInOf(request: Request): Error {
   const shown = request.get('hx-current-url');
   if (request.get('hx-request') !== undefined)
     return authenticationRequired({ 'HX-Redirect': loginPath(pathOf(shown)) });
-  return signInFirst(loginPath(request.method === 'GET' ? request.originalUrl : undefined));
+  if (request.method === 'GET') return signInFirst(loginPath(request.originalUrl));
+  // A form cannot be sent again by a redirect: back to the page it was on.
+  const page = request.get('referer');
+  return signInFirst(loginPath(isOurs(page, request) ? pathOf(page) : undefined, true));
+}
+
+/** By the name we were called by: the path is all that is taken of it, so that it leads nowhere else. */
+function isOurs(url: string | undefined, request: Request): boolean {
+  return url !== undefined && URL.canParse(url) && new URL(url).host === request.headers.host;
 }
 
 function pathOf(url: string | undefined): string | undefined {

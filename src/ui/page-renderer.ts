@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
 import type { AuthenticatedRequest } from '../auth/current-principal.decorator.js';
-import { formatNumber, formatTime } from '../common/format.js';
+import { counted, formatNumber, formatTime } from '../common/format.js';
 import { currentRequest } from '../common/http/request-context.js';
 import { Assets } from './layout/assets.js';
 import { navigation, type Section } from './layout/navigation.js';
@@ -37,6 +37,7 @@ export class PageRenderer implements OnModuleInit {
     await this.assets.load();
     this.handlebars.registerHelper({
       number: (value: number) => formatNumber(value),
+      counted: (count: number, noun: string) => counted(count, noun),
       time: (value: string) => formatTime(value),
       asset: (name: string) => this.assets.path(name),
       join: (list: readonly string[]) => list.join(', '),

@@ -33,7 +33,9 @@ import { MailPagesController } from './mail/mail-pages.controller.js';
 import { NewImportPage } from './new-import/new-import.page.js';
 import { NewImportPagesController } from './new-import/new-import-pages.controller.js';
 import { OneRowPage } from './new-import/one-row.page.js';
+import { ERROR_PAGE } from '../common/http/error-page.js';
 import { PageErrorFilter } from './page-error.filter.js';
+import { PageOfError } from './page-of-error.js';
 import { PageRenderer } from './page-renderer.js';
 import { InstancePages } from './workflows/instance-pages.js';
 import { WorkflowPages } from './workflows/workflow-pages.js';
@@ -77,6 +79,8 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
     NewImportPage,
     OneRowPage,
     PageErrorFilter,
+    PageOfError,
+    { provide: ERROR_PAGE, useExisting: PageOfError },
     PageRenderer,
     RecentImportsPage,
     RecordPage,
@@ -84,7 +88,7 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
     UserPage,
     UsersPage,
   ],
-  exports: [PageErrorFilter, PageRenderer],
+  exports: [PageErrorFilter, PageOfError, PageRenderer],
 })
 export class UiModule implements OnModuleInit {
   constructor(

@@ -105,6 +105,19 @@ describe('the pages of configuration', () => {
     );
   });
 
+  /** Break it: in pages.js, leave `nav.scrollLeft` as it is; in wiq.css, leave out `display` of `.table-mobile-md .btn`. */
+  it('show on a phone which one it is, and whole buttons', async () => {
+    const { page } = await site.administrator({ viewport: PHONE });
+    await page.goto('/users');
+    const { x = 999, width = 0 } = (await page.locator('.site-nav [aria-current]').boundingBox()) ?? {};
+    expect(x + width).toBeLessThanOrEqual(PHONE.width);
+    await site.client.setUp(undefined, {}, { name: 'Others' });
+    await page.goto('/file-types');
+    const button = page.getByRole('button', { name: /^Move / }).first();
+    const [outer, inner] = [await button.boundingBox(), await button.locator('svg').boundingBox()];
+    expect(inner!.y + inner!.height).toBeLessThanOrEqual(outer!.y + outer!.height);
+  });
+
   it('hinder nobody, at a desk and on a phone', async () => {
     const visitor = await site.administrator();
     const phone = await site.administrator({ viewport: PHONE });

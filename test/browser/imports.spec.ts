@@ -1,5 +1,7 @@
+import type { Page } from 'playwright-core';
 import { jsonl, member } from '../support/import-client.js';
 import { Site } from '../support/browser/site.js';
+import { contrast } from '../support/browser/contrast.js';
 import { PHONE } from '../support/browser/visitor.js';
 
 describe('Recent Imports and the page of one import', () => {
@@ -45,17 +47,57 @@ describe('Recent Imports and the page of one import', () => {
     );
   });
 
+  /** Break it: in wiq.css, leave `height` out of `.confirmation`. */
   it('ask before they retry, and then lead to the new import', async () => {
     const id = await send('again.jsonl', [member(21), { ...member(22), Level: 'Boss' }]);
     await site.client.ended(id);
     const { page } = await site.administrator();
     await page.goto(`/imports/${id}`);
     await page.getByRole('button', { name: 'Retry refused records' }).first().click();
+    // As high as what it asks, and not as the window.
+    const { height = 0 } = (await page.getByRole('dialog').boundingBox()) ?? {};
+    expect(height).toBeGreaterThan(100);
+    expect(height).toBeLessThan(350);
     await page.getByRole('dialog').getByRole('button', { name: 'Leave it as it is' }).click();
     expect(await page.getByRole('dialog').count()).toBe(0);
     await page.getByRole('button', { name: 'Retry refused records' }).first().click();
     await page.getByRole('dialog').getByRole('button', { name: 'Retry refused records' }).click();
     await page.getByRole('link', { name: `import ${id}` }).waitFor();
+  });
+
+  /** Break it: in wiq.css, leave `overflow-wrap` out of `.crumbs`. */
+  it('stay as wide as the window under the longest name', async () => {
+    const id = await send('a'.repeat(255), [member(41), { ...member(42), Level: 'Boss' }]);
+    await site.client.ended(id);
+    for (const options of [{}, { viewport: PHONE }]) {
+      const visitor = await site.administrator(options);
+      for (const path of ['', `/${id}`, `/${id}/records/2`, `/${id}/fix`]) {
+        await visitor.open(`/imports${path}`);
+        expect({ path, overflow: await visitor.overflow() }).toEqual({ path, overflow: 0 });
+      }
+    }
+  });
+
+  const ground = (page: Page, selector: string): Promise<string> =>
+    page.evaluate(`getComputedStyle(document.querySelector('${selector}')).backgroundColor`);
+
+  /** Break it: in wiq.css, give `--field-border` the colour #dce1e7, or leave the colours of `.alert-danger` out. */
+  it('show where a field begins, and which of their messages is an error', async () => {
+    const id = await send('seen.jsonl', [{ ...member(51), Level: 'Boss' }]);
+    await site.client.ended(id);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page } = await site.administrator({ colorScheme });
+      await page.goto('/imports');
+      for (const field of ['select', 'input[type=search]'])
+        expect(await contrast(page, field, 'borderTopColor')).toBeGreaterThanOrEqual(3);
+      await page.goto(`/imports/${id}/fix`);
+      expect(
+        await contrast(page, 'input[type=text], input:not([type])', 'borderTopColor'),
+      ).toBeGreaterThanOrEqual(3);
+      await page.goto(`/imports/${id}/records/1`);
+      expect(await ground(page, '.alert-danger')).toBe(await ground(page, '.badge.tone-bad'));
+      expect(await contrast(page, '.alert-danger', 'color')).toBeGreaterThanOrEqual(4.5);
+    }
   });
 
   it('hinder nobody, at a desk and on a phone', async () => {

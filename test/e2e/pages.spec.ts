@@ -166,6 +166,23 @@ describe('the pages', () => {
       expect(textOf(html)).toContain('status must be one of');
     });
 
+    /** Break it: in `RecentImportsPage.answer`, leave out `toUpperCase`. */
+    it('finds a creation path in lower case', async () => {
+      await store({ fileName: 'here.csv' });
+      const { status, html } = await open('/imports?creationPath=lh');
+      expect([status, textOf(html).includes('here.csv')]).toEqual([200, true]);
+    });
+
+    /** Break it: in `RecentImportsPage.answer`, throw every error. */
+    it('says beside the field that a creation path cannot be one, above the list', async () => {
+      await store({ fileName: 'here.csv' });
+      const { status, headers, html } = await open('/imports?creationPath=l-h&status=queued');
+      expect([status, headers.get('content-type')]).toEqual([400, 'text/html; charset=utf-8']);
+      expect(html).toMatch(/value="l-h"[^>]* aria-invalid="true" aria-describedby="error-creationPath"/);
+      expect(textOf(html)).toContain('or its last part, LH');
+      expect(textOf(html)).toContain('here.csv');
+    });
+
     it('looks again by itself while an import runs, and only then', async () => {
       await store({ status: 'completed' });
       expect((await open('/imports')).html).not.toContain('http-equiv="refresh"');
@@ -238,6 +255,36 @@ describe('the pages', () => {
       expect((await open(`/imports/${child}`)).html).toContain(`href="/imports/${parent}"`);
     });
 
+    /** Break it: in `batchView`, let `ended` be false. */
+    it('says of what ended without a start that it never started', async () => {
+      const id = await store({ status: 'canceled' });
+      for (const path of ['/imports', `/imports/${id}`])
+        expect(textOf((await open(path)).html)).toMatch(/Started.* never/);
+      const waiting = await store({ status: 'queued' });
+      expect(textOf((await open(`/imports/${waiting}`)).html)).toContain('Started not yet');
+    });
+
+    /** Break it: in `selectNeighbours`, count lines instead of looking for records. */
+    it('leads from record to record, over blank lines, and not beyond the last', async () => {
+      const lines = [2, 4, 9].map((line) => ({ line, status: 'succeeded' as const, payload: '{}' }));
+      const id = await store({ status: 'completed', records: lines });
+      const links = async (line: number) => {
+        const { html } = await open(`/imports/${id}/records/${line}`);
+        return [...html.matchAll(/href="\/imports\/\d+\/records\/(\d+)"/g)].map(([, next]) => Number(next));
+      };
+      expect(await links(2)).toEqual([4]);
+      expect(await links(4)).toEqual([2, 9]);
+      expect(await links(9)).toEqual([4]);
+    });
+
+    /** Break it: in `counted`, always write the plural. */
+    it('counts one record as one', async () => {
+      const records = [{ line: 1, status: 'succeeded' as const, payload: '{}' }];
+      const text = textOf((await open(`/imports/${await store({ status: 'completed', records })}`)).html);
+      expect(text).toContain('1 of 1 record processed');
+      expect(text).toContain('1 succeeded = 1 record received');
+    });
+
     it('shows what anybody sent as text and nothing else', async () => {
       const id = await store({
         status: 'failed',
@@ -273,6 +320,54 @@ describe('the pages', () => {
       expect(status).toBe(404);
       expect(headers.get('content-type')).toMatch('text/html');
       expect(textOf(html)).toContain('There is no such batch');
+    });
+  });
+
+  describe('an error', () => {
+    const BROWSER = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
+
+    /** Break it: in `ProblemFilter.catch`, let `page` be null. */
+    it.each(['/nonexistent', '/account/x'])('is a page for whoever types %s', async (path) => {
+      const { status, headers, html } = await open(path, { headers: BROWSER });
+      expect([status, headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
+      expect(textOf(html)).toContain('There is no such page');
+      expect(html).toContain('href="/imports"');
+    });
+
+    /** Break it: in `isForPeople`, leave out what is for programs, or what is accepted. */
+    it.each([
+      ['/API/nonexistent', BROWSER],
+      ['/metrics/x', BROWSER],
+      ['/nonexistent', { accept: '*/*' }],
+      ['/nonexistent', { accept: 'application/json, text/html;q=0.5' }],
+    ])('is problem details for a program that asks %s', async (path, headers) => {
+      const answer = await open(path, { headers });
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+    });
+
+    /** Break it: in `RecordLinePipe`, use `Number` of whatever comes. */
+    it.each(['abc', '0', '99999999999', '1.5'])('says that there is no line %s', async (line) => {
+      const id = await store({ records: [{ line: 1, status: 'pending', payload: '{}' }] });
+      const { status, headers, html } = await open(`/imports/${id}/records/${line}`);
+      expect([status, headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
+      expect(textOf(html)).toContain('There is no such record');
+    });
+
+    /** Break it: in `PageOfError`, leave out `IN_OTHER_WORDS`. */
+    it('says in words of people what they may not open', async () => {
+      const viewer = await signIn(app, 'viewer');
+      const { status, html } = await open('/file-types', { headers: { cookie: viewer } });
+      expect(status).toBe(403);
+      expect(textOf(html)).toContain('You may not open this');
+      expect(textOf(html)).not.toContain('credentials');
+    });
+
+    /** Break it: in `forPeople`, keep every sentence. */
+    it('names no route', async () => {
+      const { status, html } = await open('/workflows/nothing');
+      expect(status).toBe(404);
+      expect(textOf(html)).toContain('There is no workflow named "nothing".');
+      expect(textOf(html)).not.toContain('GET /');
     });
   });
 

@@ -86,6 +86,7 @@ const ROUTES: [route: string, access: Access][] = [
   ['GET /file-types/:id', ['Configure']],
   ['POST /file-types/:id', ['Configure']],
   ['POST /file-types/:id/try', ['Configure']],
+  ['POST /file-types/:id/columns/forget', ['Configure']],
   ['POST /file-types/:id/up', ['Configure']],
   ['POST /file-types/:id/down', ['Configure']],
   ['POST /file-types/:id/delete', ['Configure']],

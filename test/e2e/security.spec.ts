@@ -52,14 +52,18 @@ describe('what an attacker sends', () => {
   };
 
   describe('into a mail', () => {
-    /** Break it: take the class of control characters out of `CreateBatchDto.fileName`. */
-    it.each(['a\r\nBcc: victim@example.org', 'a\nSubject: other', 'a\u0085b', 'a\u0000b'])(
-      'as file name %j is refused',
-      async (fileName) => {
-        const { status, body } = await client.createBatch(jsonl([member(1)]), { importProcessId, fileName });
-        expect([status, body.code]).toEqual([400, 'invalid_parameter']);
-      },
-    );
+    /** Break it: take the class of control characters, or those of directions, out of `CreateBatchDto.fileName`. */
+    it.each([
+      'a\r\nBcc: victim@example.org',
+      'a\nSubject: other',
+      'a\u0085b',
+      'a\u0000b',
+      'a\u202efdp.exe',
+      'a\u2066b',
+    ])('as file name %j is refused', async (fileName) => {
+      const { status, body } = await client.createBatch(jsonl([member(1)]), { importProcessId, fileName });
+      expect([status, body.code]).toEqual([400, 'invalid_parameter']);
+    });
 
     /** Break it: take `IsEmail` from an address of `CreateBatchDto`. */
     it.each([

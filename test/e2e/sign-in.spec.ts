@@ -332,6 +332,18 @@ describe('signing in', () => {
     );
   });
 
+  /** Break it: in `signInOf`, leave out the referrer, or `isOurs`. */
+  it('leads back to the form that was sent without a session, and says that it was not taken', async () => {
+    const locationAfter = async (referer: string) =>
+      (await submit(app, '/imports/new/1', {}, { referer })).headers.get('location')!;
+    const location = await locationAfter(`${app.url}/imports/new/1?a=b`);
+    expect(location).toBe('/login?next=%2Fimports%2Fnew%2F1%3Fa%3Db&unsent=yes');
+    expect(await (await fetch(app.url + location)).text()).toContain(
+      'Your session has ended. What you sent was not taken; sign in and send it again.',
+    );
+    expect(await locationAfter('https://evil.example/imports/new/1')).toBe('/login?unsent=yes');
+  });
+
   /** Break it: in `signInOf`, redirect htmx like any other. */
   it('leads a page that htmx asked for to the sign-in page as a whole', async () => {
     const response = await fetch(`${app.url}/imports`, {

@@ -30,5 +30,7 @@ describe('where to go after the sign-in', () => {
     expect(loginPath('/imports/17?show=all')).toBe('/login?next=%2Fimports%2F17%3Fshow%3Dall');
     expect(loginPath('//evil.example')).toBe('/login');
     expect(loginPath()).toBe('/login');
+    expect(loginPath('/imports/new/1', true)).toBe('/login?next=%2Fimports%2Fnew%2F1&unsent=yes');
+    expect(loginPath(undefined, true)).toBe('/login?unsent=yes');
   });
 });

@@ -5,10 +5,17 @@ export const HOME_PATH = '/imports';
 const LONGEST = 2000;
 const NOWHERE = 'http://here.invalid';
 
-/** The sign-in page, which afterwards leads to the path. */
-export function loginPath(returnTo?: string): string {
+/**
+ * The sign-in page, which afterwards leads to the path.
+ * @param unsent a form was sent without a session, and what it held is lost: the page says so
+ */
+export function loginPath(returnTo?: string, unsent = false): string {
   const path = returnPath(returnTo);
-  return path === HOME_PATH ? LOGIN_PATH : `${LOGIN_PATH}?${new URLSearchParams({ next: path }).toString()}`;
+  const query = new URLSearchParams({
+    ...(path !== HOME_PATH && { next: path }),
+    ...(unsent && { unsent: 'yes' }),
+  }).toString();
+  return query === '' ? LOGIN_PATH : `${LOGIN_PATH}?${query}`;
 }
 
 /**

@@ -2,13 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { Catch, Logger, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Express, Request, Response } from 'express';
 import { allowedMethods } from './allowed-methods.js';
+import type { ErrorPage } from './error-page.js';
 import { problemJson, toProblem } from './problem.js';
 import { methodNotAllowed, routeNotFound } from './route.errors.js';
 
-/** Every error of every route, guard, pipe and middleware becomes RFC 9457 problem details here, and only here. */
+/** What programs ask. Whatever they say they accept, they are answered problem details. */
+const FOR_PROGRAMS = /^\/(API|docs|health|metrics|assets|queues)(\/|$)/i;
+
+/**
+ * Every error of every route, guard, pipe and middleware becomes RFC 9457 problem details here, and only here. A
+ * browser that shows it to a person, who mistyped an address, gets a page instead.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger(ProblemFilter.name);
+
+  /** @param page `null`: there are no pages here */
+  constructor(private readonly page: ErrorPage | null = null) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -39,10 +49,12 @@ export class ProblemFilter implements ExceptionFilter {
       if (DESCRIBES_BODY.test(name)) response.removeHeader(name);
     }
     response.status(status).set(problem.headers);
-    response.set({ 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' });
+    const page = this.page !== null && isForPeople(request, path) ? this.page.render(problem) : null;
+    const type = page === null ? 'application/problem+json' : 'text/html; charset=utf-8';
+    response.set({ 'Content-Type': type, 'Cache-Control': 'no-store' });
     // Closed now, as a client may have asked, the connection would be reset, and the answer lost with it.
     if (!request.complete) response.shouldKeepAlive = problem.headers['Connection'] !== 'close';
-    response.end(JSON.stringify(problemJson(problem, path)));
+    response.end(page ?? JSON.stringify(problemJson(problem, path)));
     if (!request.complete) discardRest(request);
   }
 
@@ -52,6 +64,11 @@ export class ProblemFilter implements ExceptionFilter {
       ? methodNotAllowed(request.method, path, allowed)
       : routeNotFound(request.method, path);
   }
+}
+
+/** Programs accept anything, or JSON; a browser that shows a page prefers HTML. */
+function isForPeople(request: Request, path: string): boolean {
+  return !FOR_PROGRAMS.test(path) && request.accepts(['json', 'html']) === 'html';
 }
 
 /** Headers a handler may have set for the body it did not get to send. */

@@ -11,7 +11,10 @@ export class CreateBatchDto {
     example: 'members-2026-11-24.jsonl',
   })
   @Length(1, 255, { message: 'fileName must have 1 to 255 characters' })
-  @Matches(/^[^\p{Cc}]*$/u, { message: 'fileName must not contain control characters' })
+  // Those that turn the direction of a text make "invoice.exe" out of another name.
+  @Matches(/^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u, {
+    message: 'fileName must not contain control characters',
+  })
   fileName!: string;
 
   @ApiProperty({

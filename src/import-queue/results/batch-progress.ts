@@ -2,7 +2,7 @@ import type { BatchRow } from './select-batches.js';
 import { RATE_WINDOW_SECONDS } from './select-batches.js';
 
 export interface BatchProgress {
-  /** Records that have an outcome, those refused in pass 1 included; reaches `total`. */
+  /** Records that were tried or refused, in pass 1 too; reaches `total` unless some were canceled. */
   processed: number;
   total: number;
   /** While it runs: of the last seconds; when it has ended: over its whole run. */
@@ -13,11 +13,19 @@ export interface BatchProgress {
 
 type Measured = Pick<
   BatchRow,
-  'total' | 'pending' | 'invalid' | 'recentlyDone' | 'status' | 'startedAt' | 'finishedAt' | 'now'
+  | 'total'
+  | 'pending'
+  | 'invalid'
+  | 'canceled'
+  | 'recentlyDone'
+  | 'status'
+  | 'startedAt'
+  | 'finishedAt'
+  | 'now'
 >;
 
 export function progressOf(batch: Measured): BatchProgress {
-  const processed = batch.total - batch.pending;
+  const processed = batch.total - batch.pending - batch.canceled;
   const rate = rateOf(batch, processed - batch.invalid);
   const runs = batch.status === 'in_progress' || batch.status === 'canceling';
   return {

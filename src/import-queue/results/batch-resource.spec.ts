@@ -83,6 +83,16 @@ describe('the progress of a batch', () => {
     const row = { status: 'completed_with_errors' as const, startedAt, finishedAt, succeeded: 9, pending: 0 };
     expect(progressOf(row)).toEqual({ processed: 10, total: 10, ratePerSecond: 3, etaSeconds: null });
   });
+
+  /** Break it: in `progressOf`, leave out `canceled`. */
+  it('does not count what was canceled as processed, nor into the rate', () => {
+    const finishedAt = new Date('2026-01-01T00:00:02Z');
+    const row = {
+      ...{ status: 'canceled' as const, startedAt, finishedAt },
+      ...{ succeeded: 4, canceled: 5, pending: 0 },
+    };
+    expect(progressOf(row)).toEqual({ processed: 5, total: 10, ratePerSecond: 2, etaSeconds: null });
+  });
 });
 
 describe('the answer to a creation', () => {

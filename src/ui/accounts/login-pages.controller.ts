@@ -16,8 +16,8 @@ export class LoginPagesController {
   @Get('login')
   @Header('Content-Type', 'text/html; charset=utf-8')
   @Header('Cache-Control', 'no-store')
-  form(@Query('next') next: unknown): string {
-    return this.login.render(next);
+  form(@Query('next') next: unknown, @Query('unsent') unsent: unknown): string {
+    return this.login.render(next, { unsent });
   }
 
   @Post('login')

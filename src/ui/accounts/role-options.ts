@@ -10,7 +10,7 @@ const EXPLANATIONS: Readonly<Record<UserRole, string>> = {
 export function roleOptions(chosen: unknown) {
   return USER_ROLES.map((value) => ({
     value,
-    text: `${value}: ${EXPLANATIONS[value]}`,
+    explanation: EXPLANATIONS[value],
     selected: value === chosen,
   }));
 }

@@ -10,6 +10,7 @@ import { HtmlPage } from '../html-page.decorator.js';
 import { PageErrorFilter } from '../page-error.filter.js';
 import { sendFormAnswer } from '../send-form-answer.js';
 import { FileTypeFormDto } from './dto/file-type-form.dto.js';
+import { ForgetColumnDto } from './dto/forget-column.dto.js';
 import { TryRowDto } from './dto/try-row.dto.js';
 import { FileTypePages } from './file-type-pages.js';
 
@@ -69,6 +70,17 @@ export class FileTypePagesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
     return this.fileTypes.try(id, validateForm(TryRowDto, form).row, principal);
+  }
+
+  @Post(':id/columns/forget')
+  @Redirect(undefined, 303)
+  async forgetColumn(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    const { header } = validateForm(ForgetColumnDto, form);
+    return { url: await this.fileTypes.forgetColumn(id, header, principal) };
   }
 
   @Post(':id/up')

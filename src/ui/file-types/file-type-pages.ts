@@ -2,22 +2,25 @@ import { Injectable } from '@nestjs/common';
 import { creatorNames } from '../../auth/creator-names.js';
 import { assertMayUse } from '../../auth/assert-may-use.js';
 import type { Principal } from '../../auth/principal.js';
-import { DomainError } from '../../common/domain.error.js';
+import { DomainError, type ProblemDetail } from '../../common/domain.error.js';
 import type { JsonObject } from '../../common/json.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
+import { deleteKeptColumn, selectKeptColumns } from '../../import-queue/uploads/sql/kept-columns.js';
 import type { TargetConfiguration } from '../../targets/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/workflow-definitions.service.js';
-import { fieldErrors } from '../accounts/field-errors.js';
+import { fieldErrors, type FieldErrors } from '../accounts/field-errors.js';
 import { FILE_TYPE_ICONS, fileTypeIcon } from '../layout/icons.js';
 import { PageRenderer } from '../page-renderer.js';
+import { toldProblem } from '../told-problem.js';
 import type { FormAnswer } from '../send-form-answer.js';
 import type { FileTypeFormDto } from './dto/file-type-form.dto.js';
-import { formOf, performsOf, readFileType } from './read-file-type.js';
+import { formOf, OTHER, performsOf, readFileType } from './read-file-type.js';
 
 const LIST = '/file-types';
 const VERSIONS = 20;
+const KEPT_COLUMNS = 500;
 
 /** File types, as people call import processes: the list, the form of one, its versions, and a row to try. */
 @Injectable()
@@ -90,6 +93,13 @@ export class FileTypePages {
     return LIST;
   }
 
+  /** Files that come later are read as if nobody had said what the header stands for. */
+  async forgetColumn(id: number, header: string, principal: Principal): Promise<string> {
+    assertMayUse(principal, id);
+    await deleteKeptColumn(this.database, id, header);
+    return `${LIST}/${id}#columns`;
+  }
+
   /** Checks one row by pass 1, as if it had been sent. */
   async try(id: number, row: string, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
@@ -119,8 +129,8 @@ export class FileTypePages {
       return { path: await store() };
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
-      const { errors } = error.options;
-      const problem = { title: error.title, detail: error.message, errors };
+      const { errors, ...told } = toldProblem(error);
+      const problem = { ...told, errors: errors?.map(withoutField) };
       return {
         status: error.status,
         html: await this.form(form, id, undefined, problem, fieldErrors(error)),
@@ -133,15 +143,16 @@ export class FileTypePages {
     id: number | null,
     tried?: object,
     problem?: object,
-    errors: object = {},
+    errors: FieldErrors = {},
   ): Promise<string> {
     const choices = await this.choices();
     const stored = id === null ? null : await this.importProcesses.get(id);
     const versions = id === null ? [] : await this.importProcesses.versions(id, VERSIONS);
-    const nameOf = await creatorNames(
-      this.database,
-      versions.map(({ createdBy }) => createdBy),
-    );
+    const kept = id === null ? [] : await selectKeptColumns(this.database, id, KEPT_COLUMNS);
+    const nameOf = await creatorNames(this.database, [
+      ...versions.map(({ createdBy }) => createdBy),
+      ...kept.map(({ mappedBy }) => mappedBy),
+    ]);
     const option = (value: string, text: string, chosen: string | undefined) => ({
       value,
       text,
@@ -160,7 +171,12 @@ export class FileTypePages {
         option('active', 'Active', form.status),
         option('disabled', 'Disabled: takes no new imports', form.status),
       ],
-      performs: choices.map(({ value, text }) => option(value, text, form.performs)),
+      performs: [
+        ...choices.map(({ value, text }) => option(value, text, form.performs)),
+        option(OTHER, 'other: the target below, as JSON', form.performs),
+      ],
+      performsError: errors.performs ?? (form.performs === OTHER ? undefined : errors.target),
+      targetError: form.performs === OTHER ? errors.target : undefined,
       onNoMatch: [
         option('create', 'create it', form.onNoMatch),
         option('reject', 'reject the row', form.onNoMatch),
@@ -175,6 +191,12 @@ export class FileTypePages {
         by: nameOf(createdBy),
         at: createdAt.toISOString(),
         does: describeTarget(target),
+      })),
+      kept: kept.map(({ header, target, mappedBy, mappedAt }) => ({
+        header,
+        target,
+        by: nameOf(mappedBy),
+        at: mappedAt.toISOString(),
       })),
       templatePath: id === null ? null : `/API/WorkflowImportQueue/ImportProcesses/${id}/Template`,
       tried,
@@ -198,6 +220,13 @@ export class FileTypePages {
         ),
     );
   }
+}
+
+/** A mistake of a whole field is marked there, and its pointer tells a person nothing. */
+function withoutField({ pointer, ...mistake }: ProblemDetail): ProblemDetail {
+  return pointer?.lastIndexOf('/') === 0
+    ? mistake
+    : { ...mistake, ...(pointer !== undefined && { pointer }) };
 }
 
 /** What becomes of a row, in a few words. */

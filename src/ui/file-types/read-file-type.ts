@@ -1,17 +1,40 @@
-import { DomainError } from '../../common/domain.error.js';
+import { DomainError, type ProblemDetail } from '../../common/domain.error.js';
 import { validateBody } from '../../common/http/validate-body.js';
 import { ReplaceImportProcessDto } from '../../import-processes/dto/replace-import-process.dto.js';
 import type { ImportProcess } from '../../import-processes/import-process.js';
 import type { FileTypeFormDto } from './dto/file-type-form.dto.js';
+
+/** What is chosen where a row performs none of the offered actions, but what the target says. */
+export const OTHER = 'other';
 
 /**
  * A submitted form as the API would have been sent it, and checked by the same rules.
  * @throws DomainError 400 `invalid_body` with a pointer to each wrong member
  */
 export function readFileType(form: FileTypeFormDto): ReplaceImportProcessDto {
+  try {
+    return read(form);
+  } catch (error) {
+    if (!(error instanceof DomainError) || error.code !== 'invalid_body') throw error;
+    const errors = error.options.errors?.map((mistake) => inTheForm(mistake, form));
+    const message = 'Nothing was saved. Mend what is marked, and save it again.';
+    throw new DomainError(400, 'invalid_body', 'The form is not usable', message, { errors, cause: error });
+  }
+}
+
+/** Where nothing was chosen that a row performs, there is no target: people are asked to choose. */
+function inTheForm(mistake: ProblemDetail, { performs, target }: FileTypeFormDto): ProblemDetail {
+  if (mistake.pointer !== '/target' || mistake.code !== 'missing_value' || target !== undefined)
+    return mistake;
+  return performs === OTHER
+    ? { ...mistake, message: 'Write the target, as JSON' }
+    : { ...mistake, pointer: '/performs', message: 'Choose what it performs' };
+}
+
+function read(form: FileTypeFormDto): ReplaceImportProcessDto {
   const { name, description, note, icon, displayOrder, status, ordered, version } = form;
   return validateBody(ReplaceImportProcessDto, {
-    name,
+    name: name?.trim() || undefined,
     description: description ?? '',
     note: note ?? '',
     icon: icon ?? '',
@@ -26,7 +49,8 @@ export function readFileType(form: FileTypeFormDto): ReplaceImportProcessDto {
 }
 
 function targetOf({ performs, onNoMatch, onMatch, muteBehaviors, target }: FileTypeFormDto): unknown {
-  if (performs === undefined) return target === undefined ? undefined : parsed(target, 'target', 'target');
+  if (performs === undefined || performs === OTHER)
+    return target === undefined ? undefined : parsed(target, 'target', 'target');
   return {
     kind: 'workflow',
     ...(parsed(performs, 'target', 'action') as object),
@@ -73,7 +97,7 @@ export function formOf(process: ImportProcess, offered: ReadonlySet<string>): Fi
           onMatch: text(target.onMatch),
           muteBehaviors: target.muteBehaviors === true ? 'yes' : undefined,
         }
-      : { target: JSON.stringify(target, null, 2) }),
+      : { performs: OTHER, target: JSON.stringify(target, null, 2) }),
     recordSchema: recordSchema === null ? undefined : JSON.stringify(recordSchema, null, 2),
   };
 }

@@ -1,5 +1,6 @@
 import type { BatchResource } from '../../import-queue/results/batch-resource.js';
 import { formatDuration, formatNumber } from '../../common/format.js';
+import { isTerminal } from '../../import-queue/batch-state.js';
 import { batchLabel, type StatusLabel } from '../status-label.js';
 
 /** A batch as the pages show it. */
@@ -26,6 +27,7 @@ export interface BatchView {
   took: string | null;
   createdBy: string;
   running: boolean;
+  ended: boolean;
   /** Its retention is over: its counts are left, its records are not. */
   expired: boolean;
 }
@@ -55,6 +57,7 @@ export function batchView(batch: BatchResource, createdBy: string, now: Date): B
     took: tookText(batch, now),
     createdBy,
     running: ['queued', 'in_progress', 'canceling'].includes(batch.status),
+    ended: isTerminal(batch.status),
     expired: batch.expiredAt !== null,
   };
 }

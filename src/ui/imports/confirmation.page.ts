@@ -11,26 +11,33 @@ import type { ColumnMapping } from '../../import-queue/intake/csv/csv-header.js'
 import { ColumnMappingService } from '../../import-queue/uploads/column-mapping.service.js';
 import { RecordPages } from '../../import-queue/results/record-pages.js';
 import type { RecordRow } from '../../import-queue/results/select-records.js';
-import { excerpt } from '../../common/format.js';
+import { counted, excerpt } from '../../common/format.js';
+import { fileSettings } from '../new-import/file-settings.js';
 import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { FormAnswer } from '../send-form-answer.js';
+import { toldProblem } from '../told-problem.js';
 import { recordLabel } from '../status-label.js';
-import { actionButtons } from './action-buttons.js';
+import { actionButtons, type ActionButton } from './action-buttons.js';
 import { batchView } from './batch-view.js';
+import { LEFT_OUT, namedColumns } from './named-columns.js';
 
 const FIRST_ROWS = 10;
 const MOST_COLUMNS = 40;
 const CELL = 80;
-const MOST_MAPPED = 100;
-/** What a header of the file stands for, where somebody says so; this: for nothing. */
-const LEFT_OUT = '-';
 
 const DELIMITERS: Readonly<Record<string, string>> = {
   ',': 'comma',
   ';': 'semicolon',
   '\t': 'tab',
   '|': 'pipe',
+};
+
+/** Confirming what has no valid row is asked about, and not the next thing to do. */
+const CONFIRM_NOTHING: Pick<ActionButton, 'primary' | 'question' | 'explanation'> = {
+  primary: false,
+  question: 'Confirm without a valid row?',
+  explanation: 'No row is valid: confirming imports nothing, and ends this import.',
 };
 
 /** What was understood of an uploaded file, for a person to confirm or abandon. */
@@ -56,9 +63,7 @@ export class ConfirmationPage {
       return { path: `/imports/${successor}` };
     } catch (error) {
       if (!(error instanceof DomainError) || error.status !== 400) throw error;
-      const { title, message, status, options } = error;
-      const problem = { title, detail: message, errors: options.errors };
-      return { status, html: await this.render(id, principal, problem) };
+      return { status: error.status, html: await this.render(id, principal, toldProblem(error)) };
     }
   }
 
@@ -70,6 +75,8 @@ export class ConfirmationPage {
     const { understood, summary } = resource;
     const columns = columnsOf(resource, rows);
     const known = (await this.rows.rules(resource.importProcessId)).columns.map(({ name }) => name);
+    const mayImport = principal.permissions.includes('BeginWorkflowImportProcess');
+    const named = mayImport ? namedColumns(resource, known) : [];
     return this.pages.render('imports/confirmation', {
       title: batch.fileName,
       section: 'imports',
@@ -81,17 +88,18 @@ export class ConfirmationPage {
         format: understood.format === 'csv' ? 'CSV' : 'JSON Lines',
         delimiter: understood.delimiter && (DELIMITERS[understood.delimiter] ?? understood.delimiter),
       },
-      actions: actionButtons(resource, principal),
+      actions: actionButtons(resource, principal).map((button) =>
+        button.name === 'confirm' && summary?.valid === 0 ? { ...button, ...CONFIRM_NOTHING } : button,
+      ),
+      nothingValid: summary?.valid === 0,
+      leftOut: leftOutText(summary?.invalid ?? 0),
       errorGroups: summary?.errorGroups.slice(0, 20) ?? [],
-      unknown: summary?.columns?.unknown.slice(0, MOST_MAPPED).map(({ header, nearest }) => ({
-        header,
-        nearest,
-        targets: known.map((name) => ({ name, selected: name === nearest })),
-      })),
+      named,
       missing: summary?.columns?.missing,
-      csv: understood?.format === 'csv',
+      mayReadAgain: mayImport && understood?.format === 'csv',
       uploadPath: `/imports/new/${resource.importProcessId}`,
       columnsPath: `${batch.path}/columns`,
+      ...fileSettings(),
       problem,
       invalidPath: `${batch.path}/results?set=failed&format=csv`,
       columns,
@@ -100,9 +108,16 @@ export class ConfirmationPage {
   }
 }
 
+/** A header that stays as it is stands for itself: what was kept of it is forgotten. */
 function mappingOf(form: unknown): ColumnMapping {
-  const said = [...filledIn(form)].filter(([, target]) => target !== '');
-  return new Map(said.map(([header, target]) => [header, target === LEFT_OUT ? null : target]));
+  return new Map(
+    [...filledIn(form)].map(([header, target]) => [header, target === LEFT_OUT ? null : target || header]),
+  );
+}
+
+function leftOutText(invalid: number): string | null {
+  if (invalid === 0) return null;
+  return `${counted(invalid, 'invalid row')} ${invalid === 1 ? 'is' : 'are'} left out.`;
 }
 
 function columnsOf({ understood }: BatchResource, rows: readonly RecordRow[]): string[] {

@@ -1,4 +1,4 @@
-import { formatNumber } from '../../common/format.js';
+import { counted, formatNumber } from '../../common/format.js';
 import { RECORD_STATUSES, type RecordCounts } from '../../import-queue/record-status.js';
 import type { BatchView } from './batch-view.js';
 import type { ShownRecords } from './dto/show-import.dto.js';
@@ -21,7 +21,7 @@ export function sumText(counts: RecordCounts): string {
   const terms = RECORD_STATUSES.filter((status) => counts[status] > 0).map(
     (status) => `${formatNumber(counts[status])} ${status}`,
   );
-  return `${terms.join(' + ') || '0'} = ${formatNumber(counts.total)} records received`;
+  return `${terms.join(' + ') || '0'} = ${counted(counts.total, 'record')} received`;
 }
 
 /** Imports that this one sends records of again, or that send records of this one again. */

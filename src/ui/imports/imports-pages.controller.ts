@@ -1,24 +1,11 @@
-import {
-  Body,
-  Controller,
-  Get,
-  Param,
-  ParseIntPipe,
-  Post,
-  Query,
-  Redirect,
-  Res,
-  UseFilters,
-} from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
 import type { Principal } from '../../auth/principal.js';
 import { BrowserPage, RequirePermission } from '../../auth/require-permission.decorator.js';
-import { validateQuery } from '../../common/http/validate-query.js';
 import { BatchIdPipe } from '../../import-queue/results/batch-id.pipe.js';
 import { DownloadResultsDto } from '../../import-queue/results/dto/download-results.dto.js';
-import { ListBatchesDto } from '../../import-queue/results/dto/list-batches.dto.js';
 import { ResultDownload } from '../../import-queue/results/result-download.js';
 import { HtmlPage } from '../html-page.decorator.js';
 import { PageErrorFilter } from '../page-error.filter.js';
@@ -30,6 +17,7 @@ import { FixPage } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
 import { RecentImportsPage } from './recent-imports.page.js';
+import { RecordLinePipe } from './record-line.pipe.js';
 import { RecordPage } from './record.page.js';
 
 @ApiExcludeController()
@@ -53,9 +41,12 @@ export class ImportsPagesController {
   home(): void {}
 
   @Get('imports')
-  @HtmlPage()
-  imports(@Query() query: object, @CurrentPrincipal() principal: Principal): Promise<string> {
-    return this.recentImports.render(validateQuery(ListBatchesDto, withoutBlanks(query)), principal);
+  async imports(
+    @Query() query: object,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.recentImports.answer(withoutBlanks(query), principal));
   }
 
   @Get('imports/:id')
@@ -88,7 +79,7 @@ export class ImportsPagesController {
   @HtmlPage()
   record(
     @Param('id', BatchIdPipe) id: number,
-    @Param('line', ParseIntPipe) line: number,
+    @Param('line', RecordLinePipe) line: number,
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
     return this.recordPage.render(id, line, principal);

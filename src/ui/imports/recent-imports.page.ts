@@ -1,19 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { creatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
+import { DomainError } from '../../common/domain.error.js';
+import { validateQuery } from '../../common/http/validate-query.js';
 import { AppConfig } from '../../config/config.js';
 import { DatabaseService } from '../../database/database.service.js';
 import { visibleTo } from '../../import-processes/import-process-view.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { BATCH_STATUSES } from '../../import-queue/batch-state.js';
 import { BatchList } from '../../import-queue/results/batch-list.js';
-import type { ListBatchesDto } from '../../import-queue/results/dto/list-batches.dto.js';
+import { ListBatchesDto } from '../../import-queue/results/dto/list-batches.dto.js';
 import { fileTypeIcon } from '../layout/icons.js';
+import type { FormAnswer } from '../send-form-answer.js';
 import { PageRenderer } from '../page-renderer.js';
 import { batchLabel } from '../status-label.js';
 import { batchView } from './batch-view.js';
 
 const REFRESH_SECONDS = 5;
+
+type Asked = Record<string, unknown>;
 
 /** Recent Imports. */
 @Injectable()
@@ -26,7 +31,27 @@ export class RecentImportsPage {
     private readonly pages: PageRenderer,
   ) {}
 
-  async render(query: ListBatchesDto, principal: Principal): Promise<string> {
+  /** A creation path that cannot be one is told beside its field, above the list that the other filters leave. */
+  async answer({ creationPath: given, ...others }: Asked, principal: Principal): Promise<FormAnswer> {
+    // Stored in upper case, and nobody should have to know.
+    const creationPath = typeof given === 'string' ? given.toUpperCase() : given;
+    const query = creationPath === undefined ? others : { ...others, creationPath };
+    try {
+      return { status: 200, html: await this.render(validateQuery(ListBatchesDto, query), principal) };
+    } catch (error) {
+      const wrong = error instanceof DomainError ? (error.options.errors ?? []) : [];
+      const [first] = wrong;
+      if (wrong.length !== 1 || first?.parameter !== 'creationPath') throw error;
+      const filter = validateQuery(ListBatchesDto, others);
+      return { status: 400, html: await this.render(filter, principal, { given, message: first.message }) };
+    }
+  }
+
+  private async render(
+    query: ListBatchesDto,
+    principal: Principal,
+    wrongPath: { given: unknown; message: string } | null = null,
+  ): Promise<string> {
     const { items, nextCursor } = await this.list.page(query, principal);
     const nameOf = await creatorNames(
       this.database,
@@ -39,7 +64,8 @@ export class RecentImportsPage {
       ...batchView(batch, nameOf(batch.createdBy), now),
       icon: iconOf.get(batch.importProcessId),
     }));
-    const filtered = [query.status, query.q, query.creationPath, query.importProcessId].some(Boolean);
+    const filtered =
+      wrongPath !== null || [query.status, query.q, query.creationPath, query.importProcessId].some(Boolean);
     return this.pages.render('imports/recent', {
       title: 'Recent Imports',
       section: 'imports',
@@ -51,7 +77,8 @@ export class RecentImportsPage {
           ? pathOf(query, query.after ?? null)
           : null,
       mayImport: principal.permissions.includes('BeginWorkflowImportProcess'),
-      filter: query,
+      filter: wrongPath === null ? query : { ...query, creationPath: wrongPath.given },
+      wrongPath: wrongPath?.message,
       filtered,
       untouched: batches.length === 0 && !filtered && query.after === undefined,
       statuses: BATCH_STATUSES.map((status) => ({

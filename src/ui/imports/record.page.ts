@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
+import { DatabaseService } from '../../database/database.service.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { BatchReader } from '../../import-queue/results/batch-reader.js';
 import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
 import { RecordPages } from '../../import-queue/results/record-pages.js';
+import { selectNeighbours } from '../../import-queue/results/select-neighbours.js';
 import { DomainError } from '../../common/domain.error.js';
 import { PageRenderer } from '../page-renderer.js';
 import { recordLabel } from '../status-label.js';
@@ -12,6 +14,7 @@ import { recordLabel } from '../status-label.js';
 @Injectable()
 export class RecordPage {
   constructor(
+    private readonly database: DatabaseService,
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly importProcesses: ImportProcessesService,
@@ -23,6 +26,7 @@ export class RecordPage {
     const record = await this.records.one(id, line);
     if (record === undefined) throw recordNotFound(id, line);
     const path = `/imports/${id}`;
+    const { before, after } = await selectNeighbours(this.database, id, line);
     return this.pages.render('imports/record', {
       title: `Line ${line} of ${batch.fileName}`,
       section: 'imports',
@@ -31,8 +35,8 @@ export class RecordPage {
       label: recordLabel(record.status),
       members: membersOf(record.payload, record.errorPointer),
       instance: await this.instancePath(batch.importProcessId, record.reference),
-      previous: line > 1 ? `${path}/records/${line - 1}` : null,
-      next: `${path}/records/${line + 1}`,
+      previous: before === null ? null : `${path}/records/${before}`,
+      next: after === null ? null : `${path}/records/${after}`,
     });
   }
 

@@ -29,8 +29,10 @@ export class MailPagesController {
   @Redirect(undefined, 303)
   async resend(
     @Param('id', ParseIntPipe) id: number,
+    @Query() query: object,
     @CurrentPrincipal() principal: Principal,
   ): Promise<{ url: string }> {
-    return { url: await this.mails.resend(id, principal) };
+    const shown = validateQuery(ShowMailDto, withoutBlanks(query));
+    return { url: await this.mails.resend(id, shown, principal) };
   }
 }

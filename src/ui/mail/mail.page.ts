@@ -25,6 +25,8 @@ export class MailPage {
         { text: 'Sent by actions', path: '/mail?of=actions', current: query.of === 'actions' },
       ],
       of: query.of,
+      filtered: query.status !== undefined || query.after !== undefined,
+      allPath: pathOf({ of: query.of }),
       statuses: MAIL_STATUSES.map((value) => ({
         value,
         text: mailLabel(value).text,
@@ -38,15 +40,16 @@ export class MailPage {
         label: mailLabel(mail.status),
         batchPath: mail.batchId === null ? null : `/imports/${mail.batchId}`,
         instancePath: instancePath(mail),
-        resendPath: mayResend && mail.status !== 'sending' ? resendPath(mail) : null,
+        resendPath: mayResend && mail.status !== 'sending' ? resendPath(mail, query) : null,
       })),
-      nextPath: nextCursor === null ? null : pathOf(query, nextCursor),
+      nextPath: nextCursor === null ? null : pathOf({ ...query, after: nextCursor }),
     });
   }
 
-  async resend(id: number, principal: Principal): Promise<string> {
+  /** Leads back to the mails that were shown. */
+  async resend(id: number, query: ShowMailDto, principal: Principal): Promise<string> {
     await this.mailbox.resend(id, principal);
-    return '/mail';
+    return pathOf(query);
   }
 }
 
@@ -54,12 +57,18 @@ function instancePath({ workflow, instanceId }: MailboxEntry): string | null {
   return workflow === null ? null : `/workflows/${encodeURIComponent(workflow)}/instances/${instanceId}`;
 }
 
-function resendPath(mail: MailboxEntry): string {
+function resendPath(mail: MailboxEntry, query: ShowMailDto): string {
   const instance = instancePath(mail);
-  return instance === null ? `/mail/${mail.id}/resend` : `${instance}/behaviors/${mail.id}/resend`;
+  return instance === null
+    ? pathOf(query, `/mail/${mail.id}/resend`)
+    : `${instance}/behaviors/${mail.id}/resend`;
 }
 
-function pathOf({ of, status }: ShowMailDto, after: string): string {
-  const query = new URLSearchParams({ of, after, ...(status !== undefined && { status }) });
-  return `/mail?${query.toString()}`;
+function pathOf({ of, status, after }: ShowMailDto, path = '/mail'): string {
+  const query = new URLSearchParams({
+    of,
+    ...(status !== undefined && { status }),
+    ...(after !== undefined && { after }),
+  });
+  return `${path}?${query.toString()}`;
 }

@@ -12,7 +12,9 @@ import { UploadsService } from '../../import-queue/uploads/uploads.service.js';
 import { fileTypeIcon } from '../layout/icons.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { FormAnswer } from '../send-form-answer.js';
+import { parameterErrors, toldProblem } from '../told-problem.js';
 import { withoutBlanks } from '../without-blanks.js';
+import { fileSettings } from './file-settings.js';
 import { ImportActions } from '../imports/import-actions.js';
 
 const PATH = '/imports/new';
@@ -43,7 +45,13 @@ export class NewImportPage {
     });
   }
 
-  async form(id: number, principal: Principal, problem?: object): Promise<string> {
+  /** @param entered what was filled in besides the file, which no page can give back */
+  async form(
+    id: number,
+    principal: Principal,
+    refusal?: DomainError,
+    entered: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     assertMayUse(principal, id);
     const { name, description, icon, status } = await this.importProcesses.get(id);
     const { columns } = await this.rows.rules(id);
@@ -54,15 +62,21 @@ export class NewImportPage {
       ...pathsOf(id),
       disabled: status === 'disabled',
       columns,
-      problem,
+      problem: refusal && toldProblem(refusal),
+      errors: refusal && parameterErrors(refusal),
+      entered,
+      ...fileSettings(entered),
+      hasSettings: Object.keys(withoutBlanks(entered)).length > 0,
     });
   }
 
   /** Takes a file in as it arrives. Where it is sent again with other settings, the earlier one is abandoned. */
   async upload(id: number, request: Request, principal: Principal): Promise<FormAnswer> {
+    let entered = {};
     try {
       const opened = await this.uploads.open(request);
       const { replaces, ...fields } = Object.fromEntries(opened.fields);
+      entered = fields;
       const dto = validateQuery(UploadDto, {
         ...withoutBlanks(fields),
         fileName: opened.fileName ?? '',
@@ -76,9 +90,7 @@ export class NewImportPage {
       // Read to its end and thrown away: a connection that is closed early would lose this answer.
       request.unpipe();
       request.resume();
-      const { title, message, status, options } = error;
-      const problem = { title, detail: message, errors: options.errors };
-      return { status, html: await this.form(id, principal, problem) };
+      return { status: error.status, html: await this.form(id, principal, error, entered) };
     }
   }
 }

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../../auth/assert-may-use.js';
 import type { Principal } from '../../auth/principal.js';
+import { DomainError } from '../../common/domain.error.js';
 import type { JsonObject } from '../../common/json.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
 import type { RecordError } from '../../targets/target.js';
+import { toldProblem } from '../told-problem.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { FormAnswer } from '../send-form-answer.js';
 import { columnOf, rowFields } from './row-fields.js';
@@ -28,9 +30,10 @@ export class OneRowPage {
     sent: number | null,
     values: ReadonlyMap<string, string> = new Map(),
     error: RecordError | null = null,
+    refusal?: DomainError,
   ): Promise<string> {
     assertMayUse(principal, id);
-    const { name } = await this.importProcesses.get(id);
+    const { name, status } = await this.importProcesses.get(id);
     const rules = await this.rows.rules(id);
     const fields = rowFields(rules, values, error);
     return this.pages.render('new-import/one', {
@@ -40,6 +43,8 @@ export class OneRowPage {
       path: `/imports/new/${id}/one`,
       uploadPath: `/imports/new/${id}`,
       fields,
+      disabled: status === 'disabled',
+      problem: refusal && toldProblem(refusal),
       // Of no column of the form: told above it.
       error: error !== null && fields.every((field) => field.error === null) ? error : null,
       column: columnOf(error?.pointer),
@@ -55,7 +60,12 @@ export class OneRowPage {
     if (error !== null) return { status: 400, html: await this.form(id, principal, null, values, error) };
     const { name } = await this.importProcesses.get(id);
     const fileName = `One row of ${name}`.slice(0, 255);
-    const sent = await this.submission.submit(id, fileName, [{ line: 1, payload }], principal);
-    return { path: `/imports/new/${id}/one?sent=${sent}` };
+    try {
+      const sent = await this.submission.submit(id, fileName, [{ line: 1, payload }], principal);
+      return { path: `/imports/new/${id}/one?sent=${sent}` };
+    } catch (refusal) {
+      if (!(refusal instanceof DomainError)) throw refusal;
+      return { status: refusal.status, html: await this.form(id, principal, null, values, null, refusal) };
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { compileGrantRole } from '../../../test/support/grant-role.js';
+import type { AttributeDefinition } from '../../workflows/definition.js';
 import { columnOf, rowFields } from './row-fields.js';
 
 const fields = (values: Record<string, string> = {}, error: Parameters<typeof rowFields>[2] = null) =>
@@ -9,6 +10,37 @@ const fields = (values: Record<string, string> = {}, error: Parameters<typeof ro
     ]),
   );
 
+const EVERY_TYPE: AttributeDefinition[] = [
+  { name: 'Mail', type: 'Email' },
+  { name: 'Page', type: 'Url' },
+  { name: 'Yes', type: 'Boolean' },
+  { name: 'Moment', type: 'DateTime' },
+  { name: 'Reason', type: 'LongText' },
+];
+const compileEveryType = (required: string[]) =>
+  compileGrantRole({ action: 'Set' }, null, {
+    name: 'grant-role',
+    title: 'Every type',
+    entityType: 'Thing',
+    identifiers: [{ name: ':Email', unique: true, format: 'email' }],
+    attributes: EVERY_TYPE,
+    steps: [
+      {
+        name: 'Import',
+        kind: 'dataImport',
+        actions: [
+          {
+            id: 1,
+            name: 'Set',
+            inputs: EVERY_TYPE.map(({ name }) => name),
+            required,
+            primary: { kind: 'save' },
+          },
+        ],
+      },
+    ],
+  });
+
 describe('the form of a row', () => {
   it.each([
     [':UniqueId', 'text'],
@@ -18,6 +50,33 @@ describe('the form of a row', () => {
     ['Level', 'select'],
   ])('has for %s the input %s', (name, type) => {
     expect(fields().get(name)?.type).toBe(type);
+  });
+
+  /** Break it: in `typeOf`, leave the patterns out; in `optionsOf`, `boolean`; in `isOfAnyLength`, `pattern`. */
+  it.each([
+    [':Email', 'email'],
+    ['Mail', 'email'],
+    ['Page', 'url'],
+    ['Yes', 'select'],
+    ['Moment', 'text'],
+    ['Reason', 'area'],
+  ])('has for %s of a workflow the input %s, required or not', (name, type) => {
+    for (const required of [[], EVERY_TYPE.map((attribute) => attribute.name)]) {
+      const found = rowFields(compileEveryType(required), new Map(), null).find(
+        (field) => field.name === name,
+      );
+      expect(found?.type).toBe(type);
+    }
+  });
+
+  it('offers true and false for what is one of them, and keeps what was chosen', () => {
+    const [yes] = rowFields(compileEveryType([]), new Map([['Yes', 'false']]), null).filter(
+      ({ name }) => name === 'Yes',
+    );
+    expect(yes?.options).toEqual([
+      { value: 'true', selected: false },
+      { value: 'false', selected: true },
+    ]);
   });
 
   it('offers the options of a pick list, and keeps the one that was chosen', () => {

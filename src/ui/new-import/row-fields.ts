@@ -1,4 +1,6 @@
 import type { JsonObject, JsonValue } from '../../common/json.js';
+import { EMAIL_PATTERN } from '../../workflows/rows/values/email.js';
+import { URL_PATTERN } from '../../workflows/rows/values/url.js';
 import type { CompiledTarget, RecordError } from '../../targets/target.js';
 
 /** What a person fills in for one column of a row. */
@@ -50,16 +52,22 @@ function typeOf(schemas: readonly JsonObject[], hasOptions: boolean): RowField['
   if (hasOptions) return 'select';
   const formats = schemas.map(({ format }) => format);
   if (formats.includes('date')) return 'date';
-  if (formats.includes('email')) return 'email';
-  if (formats.includes('uri')) return 'url';
+  // The formats of JSON Schema admit ASCII only, so addresses of a workflow are told by their patterns.
+  const patterns = schemas.map(({ pattern }) => pattern);
+  if (formats.includes('email') || patterns.includes(EMAIL_PATTERN)) return 'email';
+  if (formats.includes('uri') || patterns.includes(URL_PATTERN)) return 'url';
   if (schemas.some(({ type }) => type === 'number' || type === 'integer')) return 'number';
   const texts = schemas.filter(({ type }) => type === 'string');
-  return texts.length > 0 && texts.every(({ maxLength = 0 }) => Number(maxLength) > 1000 || maxLength === 0)
-    ? 'area'
-    : 'text';
+  return texts.length > 0 && texts.every(isOfAnyLength) ? 'area' : 'text';
+}
+
+/** What has a pattern is written in one line. */
+function isOfAnyLength({ maxLength = Infinity, pattern }: JsonObject): boolean {
+  return pattern === undefined && Number(maxLength) > 1000;
 }
 
 function optionsOf(schemas: readonly JsonObject[]): string[] {
+  if (schemas.some(({ type }) => type === 'boolean')) return ['true', 'false'];
   const lists = schemas.flatMap((schema) => [schema.enum, (schema.items as JsonObject | undefined)?.enum]);
   const texts = lists.flatMap((list) => (Array.isArray(list) ? list : []));
   return [

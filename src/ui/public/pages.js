@@ -17,63 +17,78 @@ new MutationObserver(() => localTimes(document)).observe(document.body, {
   characterData: true,
 });
 
-/** A file can be dropped anywhere on its field; a form that sends files shows how far it is. */
-for (const drop of document.querySelectorAll('[data-drop]')) {
-  const input = drop.querySelector('input[type=file]');
-  const name = drop.querySelector('[data-file-name]');
-  const show = () => {
-    const [file] = input.files;
-    if (file) name.textContent = `${file.name} · ${new Intl.NumberFormat().format(file.size)} bytes`;
-  };
-  const over = (is) => (event) => {
-    event.preventDefault();
-    drop.classList.toggle('is-over', is);
-  };
-  drop.addEventListener('dragover', over(true));
-  drop.addEventListener('dragleave', over(false));
-  drop.addEventListener('drop', (event) => {
-    over(false)(event);
-    if (event.dataTransfer.files.length === 0) return;
-    input.files = event.dataTransfer.files;
-    show();
+/*
+ * A file can be dropped anywhere on its field. The listeners are on the document: the answer to a form takes the place
+ * of all of `main`, and the field in it must take a file, too.
+ */
+function onDrop(type, react) {
+  document.addEventListener(type, (event) => {
+    const drop = event.target.closest?.('[data-drop]');
+    if (drop) react(drop, event);
   });
-  input.addEventListener('change', show);
 }
+function showFile(drop) {
+  const [file] = drop.querySelector('input[type=file]').files;
+  if (!file) return;
+  const text = `${file.name} · ${new Intl.NumberFormat().format(file.size)} bytes`;
+  drop.querySelector('[data-file-name]').textContent = text;
+}
+onDrop('dragover', (drop, event) => {
+  event.preventDefault();
+  drop.classList.add('is-over');
+});
+onDrop('dragleave', (drop) => drop.classList.remove('is-over'));
+onDrop('drop', (drop, event) => {
+  event.preventDefault();
+  drop.classList.remove('is-over');
+  if (event.dataTransfer.files.length === 0) return;
+  drop.querySelector('input[type=file]').files = event.dataTransfer.files;
+  showFile(drop);
+});
+onDrop('change', showFile);
 
 /** The browser's own sending shows nothing of its progress, which matters for a file of many megabytes. */
-for (const form of document.querySelectorAll('form[data-upload]')) {
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    const progress = form.querySelector('progress');
-    const said = form.querySelector('[data-upload-text]');
-    const button = form.querySelector('button[type=submit]');
-    const request = new XMLHttpRequest();
-    request.open('POST', form.action);
-    request.responseType = 'document';
-    request.upload.addEventListener('progress', ({ loaded, total }) => {
-      progress.max = total;
-      progress.value = loaded;
-      const percent = Math.floor((loaded / total) * 100);
-      said.textContent = percent < 100 ? `${percent} % sent` : 'Sent. The rows are being checked…';
-    });
-    request.addEventListener('load', () => {
-      if (request.responseURL !== form.action && request.status < 400) {
-        location.assign(request.responseURL);
-      } else {
-        // The answer is a page that says what was wrong.
-        document.title = request.response.title;
-        document.querySelector('main').replaceWith(request.response.querySelector('main'));
-        document.querySelector('main').focus();
-      }
-    });
-    request.addEventListener('error', () => {
-      button.disabled = false;
-      said.textContent = 'The connection broke off. Nothing was stored; send it again.';
-    });
-    progress.hidden = false;
-    button.disabled = true;
-    request.send(new FormData(form));
+document.addEventListener('submit', (event) => {
+  const form = event.target.closest('form[data-upload]');
+  if (!form) return;
+  event.preventDefault();
+  const progress = form.querySelector('progress');
+  const said = form.querySelector('[data-upload-text]');
+  const button = form.querySelector('button[type=submit]');
+  const request = new XMLHttpRequest();
+  request.open('POST', form.action);
+  request.setRequestHeader('Accept', 'text/html');
+  request.responseType = 'document';
+  request.upload.addEventListener('progress', ({ loaded, total }) => {
+    progress.max = total;
+    progress.value = loaded;
+    const percent = Math.floor((loaded / total) * 100);
+    said.textContent = percent < 100 ? `${percent} % sent` : 'Sent. The rows are being checked…';
   });
+  request.addEventListener('load', () => {
+    if (request.responseURL !== form.action && request.status < 400) {
+      location.assign(request.responseURL);
+    } else {
+      // The answer is a page that says what was wrong.
+      document.title = request.response.title;
+      document.querySelector('main').replaceWith(request.response.querySelector('main'));
+      document.querySelector('main').focus();
+    }
+  });
+  request.addEventListener('error', () => {
+    button.disabled = false;
+    said.textContent = 'The connection broke off. Nothing was stored; send it again.';
+  });
+  progress.hidden = false;
+  button.disabled = true;
+  request.send(new FormData(form));
+});
+
+/** Where the entries of the header do not fit, the current one is in sight. */
+for (const current of document.querySelectorAll('.site-nav [aria-current]')) {
+  const nav = current.parentElement;
+  const beyond = current.getBoundingClientRect().right - nav.getBoundingClientRect().right;
+  if (beyond > 0) nav.scrollLeft += beyond + 40;
 }
 
 /*

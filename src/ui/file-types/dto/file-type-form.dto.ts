@@ -13,12 +13,12 @@ export class FileTypeFormDto {
   @IsIn(['active', 'disabled'], { message: 'status must be active or disabled' })
   status?: string;
   @IsOptional() @IsIn(['yes'], { message: 'ordered is ticked or not' }) ordered?: string;
-  /** One of the offered workflow actions, as the JSON of `{workflow, step, action}`; blank: see `target`. */
+  /** One of the offered workflow actions, as the JSON of `{workflow, step, action}`, or `other`: see `target`. */
   @IsOptional() @IsString(TEXT) performs?: string;
   @IsOptional() @IsString(TEXT) onNoMatch?: string;
   @IsOptional() @IsString(TEXT) onMatch?: string;
   @IsOptional() @IsIn(['yes'], { message: 'muteBehaviors is ticked or not' }) muteBehaviors?: string;
-  /** The target as JSON, where `performs` is blank. */
+  /** The target as JSON, where `performs` is `other` or blank. */
   @IsOptional() @IsString(TEXT) target?: string;
   @IsOptional() @IsString(TEXT) recordSchema?: string;
   /** The version that was edited. */

@@ -1,0 +1,139 @@
+import { Client } from 'pg';
+import { ImportClient } from '../support/import-client.js';
+import { signIn, submit } from '../support/sign-in.js';
+import { startTestApp, type TestApp } from '../support/test-app.js';
+
+describe('the form of', () => {
+  let app: TestApp;
+  let client: ImportClient;
+  let sql: Client;
+  let cookie: string;
+  let importProcessId: number;
+
+  beforeAll(async () => {
+    app = await startTestApp({ ROLE: 'api' });
+    client = new ImportClient(app.url);
+    sql = new Client({ connectionString: app.database.url });
+    await sql.connect();
+    cookie = await signIn(app);
+  });
+  beforeEach(async () => {
+    importProcessId = await client.setUp();
+  });
+  afterAll(async () => {
+    await sql?.end();
+    await app?.close();
+  });
+
+  const open = async (path: string) => (await fetch(app.url + path, { headers: { cookie } })).text();
+  const send = async (path: string, fields: Record<string, string>) => {
+    const response = await submit(app, path, fields, { cookie });
+    return {
+      ...{ status: response.status, location: response.headers.get('location') },
+      html: await response.text(),
+    };
+  };
+  const textOf = (html: string) => html.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+
+  describe('a file type', () => {
+    /** Break it: in `inTheForm`, answer the mistake as it is. */
+    it('asks what a row performs, beside the field, and says nothing of JSON', async () => {
+      const { status, html } = await send('/file-types', { name: 'Members' });
+      expect(status).toBe(400);
+      expect(html).toMatch(/id="error-performs">Choose what it performs</);
+      const alert = textOf(/role="alert">(.*?)<form/s.exec(html)![1]!);
+      expect(alert).toContain('The form is not usable');
+      expect(alert).not.toMatch(/JSON|target|body|\//);
+    });
+
+    /** Break it: in `read`, leave out `trim`. */
+    it('takes no name of blanks', async () => {
+      const { status, html } = await send('/file-types', { name: '   ', performs: '{}' });
+      expect([status, /id="error-name">([^<]*)/.exec(html)?.[1]]).toEqual([400, 'name is required']);
+    });
+
+    /** Break it: in `formOf`, leave out `OTHER`. */
+    it('still shows a target that is none of the actions', async () => {
+      const target = { kind: 'workflow', workflow: 'member-import', step: 'Nothing' };
+      await sql.query('UPDATE import_process_version SET target = $2 WHERE import_process_id = $1', [
+        importProcessId,
+        JSON.stringify(target),
+      ]);
+      expect(await open(`/file-types/${importProcessId}`)).toContain('<option value="other" selected>');
+    });
+
+    /** Break it: in `deleteKeptColumn`, compare with the target instead of the header. */
+    it('shows what columns of its files stand for, and forgets it', async () => {
+      await sql.query(
+        `INSERT INTO import_process_column (import_process_id, header, target, mapped_by)
+         VALUES ($1, 'E-mail', ':Email', 'api-key:1'), ($1, 'Remark', NULL, 'api-key:1')`,
+        [importProcessId],
+      );
+      const path = `/file-types/${importProcessId}`;
+      expect(await open(path)).toContain('Forget what E-mail stands for');
+      const { status, location } = await send(`${path}/columns/forget`, { header: 'E-mail' });
+      expect([status, location]).toEqual([303, `${path}#columns`]);
+      const html = await open(path);
+      expect(html).not.toContain('Forget what E-mail stands for');
+      expect(html).toContain('Forget what Remark stands for');
+    });
+  });
+
+  describe('an upload', () => {
+    /** Break it: in `NewImportPage.upload`, hand back nothing of what was entered; in `toldErrors`, all errors. */
+    it('gives back what was filled in when the file is refused, each mistake said once', async () => {
+      const form = new FormData();
+      form.set('sendSuccessEmailTo', 'ann@example.org');
+      form.set('sendFailureEmailTo', 'nobody');
+      form.set('encoding', 'windows-1252');
+      form.set('file', new Blob(['x']), 'members.csv');
+      const response = await fetch(`${app.url}/imports/new/${importProcessId}`, {
+        method: 'POST',
+        headers: { cookie, origin: app.url },
+        body: form,
+      });
+      const html = await response.text();
+      expect(response.status).toBe(400);
+      expect(html).toContain('value="ann@example.org"');
+      expect(html).toContain('<option value="windows-1252" selected>');
+      expect(textOf(/role="alert">(.*?)<form/s.exec(html)![1]!).match(/sendFailureEmailTo/g)).toHaveLength(1);
+      expect(html).toContain('id="error-sendFailureEmailTo"');
+    });
+  });
+
+  describe('one row', () => {
+    /** Break it: in `OneRowPage.submit`, throw every refusal. */
+    it('keeps what was entered when the file type was disabled meanwhile, and says so', async () => {
+      const path = `/imports/new/${importProcessId}/one`;
+      await sql.query("UPDATE import_process SET status = 'disabled' WHERE import_process_id = $1", [
+        importProcessId,
+      ]);
+      expect(textOf(await open(path))).toContain('This file type is disabled');
+      const row = { 'column::UniqueId': 'M-1', 'column:First Name': 'Ada', 'column:Level': 'Fellow' };
+      const { status, html } = await send(path, row);
+      expect(status).toBe(409);
+      expect(html).toContain('value="Ada"');
+      expect(textOf(html)).toContain('is disabled and takes no new batches');
+    });
+  });
+
+  describe('mails', () => {
+    /** Break it: in `MailPage.resend`, lead to `/mail`; in `MailPage.render`, let `filtered` be false. */
+    it('leads back to the mails that were shown, and tells a filter from an empty list', async () => {
+      expect(textOf(await open('/mail?of=imports'))).toContain('Imports that name an address');
+      expect(textOf(await open('/mail?of=imports&status=failed'))).toContain('No mail is like that');
+      const { body } = await client.createBatch('{}\n', { importProcessId });
+      const { rows } = await sql.query(
+        `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, attempts)
+         VALUES ($1, 'failure', 'ann@example.org', 'failed', 1) RETURNING notification_id AS id`,
+        [body.WORKFLOW_IMPORT_QUEUE_BATCH_ID],
+      );
+      const html = await open('/mail?of=imports&status=failed');
+      expect(textOf(html)).toContain('1 attempt.');
+      const path = `/mail/${rows[0].id}/resend?of=imports&status=failed`;
+      expect(html.replaceAll('&#x3D;', '=').replaceAll('&amp;', '&')).toContain(`action="${path}"`);
+      const { status, location } = await send(path, {});
+      expect([status, location]).toEqual([303, '/mail?of=imports&status=failed']);
+    });
+  });
+});
