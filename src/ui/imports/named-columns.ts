@@ -1,4 +1,4 @@
-import { OUR_COLUMNS } from '../../import-queue/intake/csv/csv-header.js';
+import { columnsWeAdded } from '../../import-queue/intake/csv/csv-header.js';
 import type { BatchResource } from '../../import-queue/results/batch-resource.js';
 
 /** The most columns that a page asks about. */
@@ -24,8 +24,10 @@ export function namedColumns(
   known: readonly string[],
 ): NamedColumn[] {
   const nearest = new Map(summary?.columns?.unknown.map((column) => [column.header, column.nearest]));
-  return (understood?.columns ?? [])
-    .filter(({ header, target }) => !OUR_COLUMNS.has(header) && (nearest.has(header) || target !== header))
+  const columns = understood?.columns ?? [];
+  const added = columnsWeAdded(columns);
+  return columns
+    .filter(({ header, target }) => !added.has(header) && (nearest.has(header) || target !== header))
     .slice(0, MOST)
     .map(({ header, target }) => {
       const isUnknown = nearest.has(header);

@@ -43,6 +43,12 @@ export function readHeader(cells: readonly (string | null)[], mapping: ColumnMap
   return { columns, isOurs: added !== null };
 }
 
+/** The columns of a file that stand for nothing, since a download of ours has added them. */
+export function columnsWeAdded(columns: readonly CsvColumn[]): ReadonlySet<string> {
+  const headers = columns.map(({ header }) => header);
+  return addedColumns(headers, new Map(columns.map(({ header, target }) => [header, target]))) ?? OF_RESULTS;
+}
+
 /** White space is no name, but where we wrote it: then a record had it. */
 function nameIn(cell: string | null): string | null {
   return cell === null || cell.trim() === '' ? null : cell;
