@@ -55,14 +55,14 @@ export class Mailbox {
       [id],
     );
     const [mail] = rows;
-    if (mail === undefined) throw mailNotFound(id);
+    if (mail === undefined) throw mailNotFound(String(id));
     await this.batches.row(mail.batchId, principal);
     if (!(await resendNotification(this.database, id))) throw mailIsBeingSent(id);
     await this.outbox.wake([id]);
   }
 }
 
-function mailNotFound(id: number): DomainError {
+export function mailNotFound(id: string): DomainError {
   return new DomainError(404, 'mail_not_found', 'There is no such mail', `There is no mail ${id}.`);
 }
 

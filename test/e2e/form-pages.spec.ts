@@ -135,5 +135,10 @@ describe('the form of', () => {
       const { status, location } = await send(path, {});
       expect([status, location]).toEqual([303, '/mail?of=imports&status=failed']);
     });
+
+    /** Break it: in `MailPagesController`, read the id with ParseIntPipe. */
+    it.each(['99999999999999999999', 'abc', '999999'])('are not there under the number %s', async (id) => {
+      expect((await send(`/mail/${id}/resend`, {})).status).toBe(404);
+    });
   });
 });

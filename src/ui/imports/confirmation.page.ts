@@ -20,7 +20,7 @@ import { toldProblem } from '../told-problem.js';
 import { recordLabel } from '../status-label.js';
 import { actionButtons, type ActionButton } from './action-buttons.js';
 import { batchView } from './batch-view.js';
-import { LEFT_OUT, namedColumns } from './named-columns.js';
+import { LEFT_OUT, namedColumns, renamedColumns } from './named-columns.js';
 
 const FIRST_ROWS = 10;
 const MOST_COLUMNS = 40;
@@ -96,6 +96,7 @@ export class ConfirmationPage {
       errorGroups: summary?.errorGroups.slice(0, 20) ?? [],
       named,
       missing: summary?.columns?.missing,
+      mapping: JSON.stringify(Object.fromEntries(renamedColumns(resource))),
       mayReadAgain: mayImport && understood?.format === 'csv',
       uploadPath: `/imports/new/${resource.importProcessId}`,
       columnsPath: `${batch.path}/columns`,

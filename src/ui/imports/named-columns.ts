@@ -44,4 +44,13 @@ export function namedColumns(
     });
 }
 
+/** What headers stand for besides themselves, for the same file to be read once more. */
+export function renamedColumns({ understood }: Pick<BatchResource, 'understood'>): [string, string | null][] {
+  const columns = understood?.columns ?? [];
+  const added = columnsWeAdded(columns);
+  return columns
+    .filter(({ header, target }) => header !== target && !added.has(header))
+    .map(({ header, target }) => [header, target]);
+}
+
 const UNKNOWN = 'No row has such a column.';

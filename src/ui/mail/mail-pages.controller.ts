@@ -1,4 +1,4 @@
-import { Controller, Get, Param, ParseIntPipe, Post, Query, Redirect, UseFilters } from '@nestjs/common';
+import { Controller, Get, Param, Post, Query, Redirect, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
 import type { Principal } from '../../auth/principal.js';
@@ -7,6 +7,7 @@ import { validateQuery } from '../../common/http/validate-query.js';
 import { HtmlPage } from '../html-page.decorator.js';
 import { PageErrorFilter } from '../page-error.filter.js';
 import { withoutBlanks } from '../without-blanks.js';
+import { MailIdPipe } from './mail-id.pipe.js';
 import { MailPage } from './mail.page.js';
 import { ShowMailDto } from './show-mail.dto.js';
 
@@ -28,7 +29,7 @@ export class MailPagesController {
   @RequirePermission('ManageImports')
   @Redirect(undefined, 303)
   async resend(
-    @Param('id', ParseIntPipe) id: number,
+    @Param('id', MailIdPipe) id: number,
     @Query() query: object,
     @CurrentPrincipal() principal: Principal,
   ): Promise<{ url: string }> {
