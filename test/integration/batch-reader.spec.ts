@@ -100,7 +100,7 @@ describe('reading one batch', () => {
     expect(await reader.get(id)).toMatchObject({
       recordCounts: { total: 4, pending: 0, succeeded: 1, skipped: 1, failed: 1, canceled: 1 },
       operations: { created: 0, updated: 0, unchanged: 1 },
-      progress: { processed: 4, total: 4, ratePerSecond: 2, etaSeconds: null },
+      progress: { processed: 3, total: 4, ratePerSecond: 1.5, etaSeconds: null },
       startedAt: '2026-01-01T00:00:00.000Z',
       finishedAt: '2026-01-01T00:00:02.000Z',
       links: { retryFailed: `/API/WorkflowImportQueue/Batches/${id}/RetryFailed` },
