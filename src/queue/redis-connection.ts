@@ -6,7 +6,8 @@ export function redisConnection(config: Pick<AppConfig, 'redisUrl'>): RedisOptio
   const url = new URL(config.redisUrl ?? 'redis://127.0.0.1:6379');
   const database = url.pathname.replace(/^\//, '');
   return {
-    host: url.hostname,
+    // A URL has an IPv6 address in brackets, a connection has none.
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? 6379 : Number(url.port),
     ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
     ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
