@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { PoolClient } from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { PgTransaction } from './pg-transaction.js';
 import type { Rows, Sql, Transaction } from './transaction.js';
 
@@ -30,7 +30,7 @@ export class DatabaseService implements Sql {
     } catch (error) {
       // A broken connection cannot roll back, and need not: the server has done so.
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
-      throw isLost && isStreamFault(error) ? new LostConnectionError(error) : error;
+      throw isRunnerGone(error) || (isLost && isStreamFault(error)) ? new LostConnectionError(error) : error;
     } finally {
       client?.off('error', noteLoss).off('end', noteLoss);
       await runner.release();
@@ -57,6 +57,11 @@ class LostConnectionError extends Error {
   constructor(cause: unknown) {
     super('the connection terminated', { cause });
   }
+}
+
+/** TypeORM lets go of a runner whose connection is lost; nobody else does before its transaction has ended. */
+function isRunnerGone(error: unknown): boolean {
+  return error instanceof QueryRunnerAlreadyReleasedError;
 }
 
 /** What a COPY says that is written to after its connection is gone: the stream forgets its own error. */

@@ -1,5 +1,7 @@
 import type { Client, Pool } from 'pg';
 import type { DataSource } from 'typeorm';
+import { isTransientFault } from '../../src/import-queue/processing/transient-fault.js';
+import { eventually } from '../support/eventually.js';
 import { startDatabaseService, type TestDatabaseService } from '../support/test-database-service.js';
 
 describe('a connection that PostgreSQL ends', () => {
@@ -50,5 +52,21 @@ describe('a connection that PostgreSQL ends', () => {
     // The reason comes with the statement, or has come before it and left a client that is of no use.
     await expect(lost).rejects.toThrow(/terminat|not queryable/i);
     await expect(database.transaction((transaction) => transaction.query('SELECT 1'))).resolves.toBeDefined();
+  });
+
+  /** Break it: in `DatabaseService.transaction`, throw what TypeORM says of its runner. */
+  it('after the last statement of a transaction is told instead of the commit, as something to try again', async () => {
+    const { database } = service;
+    const lost = database.transaction(async (transaction) => {
+      const { rows } = await transaction.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await database.query('SELECT pg_terminate_backend($1)', [rows[0]!.pid]);
+      await eventually(
+        () => Promise.resolve(transaction.manager.queryRunner?.isReleased),
+        'the loss to be noticed',
+      );
+    });
+    const error: unknown = await lost.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: '08006' });
+    expect(isTransientFault(error)).toBe(true);
   });
 });
