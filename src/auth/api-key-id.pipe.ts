@@ -1,11 +1,11 @@
-import { Injectable, type PipeTransform } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { PathIdPipe } from '../common/http/path-id.pipe.js';
 import { apiKeyNotFound } from './auth.errors.js';
 
-/** The id in a path. What cannot be an id names no key: 404. */
+/** The id of an API key in a path. */
 @Injectable()
-export class ApiKeyIdPipe implements PipeTransform<string, number> {
-  transform(text: string): number {
-    if (!/^[1-9][0-9]{0,14}$/.test(text)) throw apiKeyNotFound(text);
-    return Number(text);
+export class ApiKeyIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return apiKeyNotFound(id);
   }
 }

@@ -1,11 +1,11 @@
-import { Injectable, type PipeTransform } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { PathIdPipe } from '../../common/http/path-id.pipe.js';
 import { userNotFound } from './user.errors.js';
 
-/** The id in a path. What cannot be an id names nobody: 404. */
+/** The id of a user in a path. */
 @Injectable()
-export class UserIdPipe implements PipeTransform<string, number> {
-  transform(text: string): number {
-    if (!/^[1-9][0-9]{0,14}$/.test(text)) throw userNotFound(text);
-    return Number(text);
+export class UserIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return userNotFound(id);
   }
 }

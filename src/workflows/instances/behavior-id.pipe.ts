@@ -1,11 +1,11 @@
-import { Injectable, type PipeTransform } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { PathIdPipe } from '../../common/http/path-id.pipe.js';
 import { behaviorNotFound } from '../workflow.errors.js';
 
-/** The id in a path. What cannot be an id names no behavior. */
+/** The id of a behavior in a path. */
 @Injectable()
-export class BehaviorIdPipe implements PipeTransform<string, number> {
-  transform(text: string): number {
-    if (!/^[1-9][0-9]{0,14}$/.test(text)) throw behaviorNotFound(text);
-    return Number(text);
+export class BehaviorIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return behaviorNotFound(id);
   }
 }

@@ -1,11 +1,11 @@
-import { Injectable, type PipeTransform } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { PathIdPipe } from '../../common/http/path-id.pipe.js';
 import { workflowInstanceNotFound } from '../workflow.errors.js';
 
-/** The id in a path. What cannot be an id names no instance: 404, and no bigint ever overflows in PostgreSQL. */
+/** The id of an instance in a path. */
 @Injectable()
-export class InstanceIdPipe implements PipeTransform<string, number> {
-  transform(text: string): number {
-    if (!/^[1-9][0-9]{0,14}$/.test(text)) throw workflowInstanceNotFound(undefined, text);
-    return Number(text);
+export class InstanceIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return workflowInstanceNotFound(undefined, id);
   }
 }
