@@ -14,13 +14,6 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
 
   afterAll(() => test.close());
 
-  const act = (answer: Answer, action: string) =>
-    client.post(`/API/WorkflowImportQueue/Batches/${answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID}/${action}`);
-  const records = async (answer: Answer): Promise<any[]> => {
-    expect(answer).toMatchObject({ status: 202 });
-    return (await client.get(`${answer.body.links.records}?limit=200`)).body.items;
-  };
-
   it('brings failed rows back as they were, and mended: with their cells, formulas and line of origin', async () => {
     const rows = [
       [':UniqueId', ':Email', 'First Name', 'Last Name', 'Level', 'Notes'],
@@ -32,7 +25,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
       .map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(','))
       .join('\n');
     const sent = await client.upload(csv, { importProcessId });
-    await act(sent, 'Confirm');
+    await client.act(sent, 'Confirm');
     await client.ended(sent.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     const { body: failed } = await client.get(`${sent.body.links.results}?set=failed&format=csv`);
     expect(failed).toContain('_line,_status,_error');
@@ -43,7 +36,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
       summary: { columns: { unknown: [], missing: [] }, errorGroups: [{ code: 'not_an_option', count: 2 }] },
     });
     const cellsOf = (items: any[]) => items.map(({ record }) => Object.values(record));
-    const stored = await records(again);
+    const stored = await client.recordsOf(again);
     expect(cellsOf(stored)).toEqual([rows[1], rows[3]]);
     expect(stored.map(({ line, originLine }) => [line, originLine])).toEqual([
       [2, 2],
@@ -54,7 +47,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
       importProcessId,
     });
     expect(mended.body).toMatchObject({ recordCounts: { total: 2, invalid: 0 } });
-    await act(mended, 'Confirm');
+    await client.act(mended, 'Confirm');
     expect(await client.ended(mended.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
       status: 'completed',
       operations: { created: 2 },
@@ -72,7 +65,9 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     );
     const { body: failed } = await client.get(`${sent.body.links.results}?set=failed&format=csv`);
     expect(
-      (await records(await client.upload(failed as string, { importProcessId }))).map(({ record }) => record),
+      (await client.recordsOf(await client.upload(failed as string, { importProcessId }))).map(
+        ({ record }) => record,
+      ),
     ).toEqual([
       { ':UniqueId': 'A-1', 'First Name': 'Ann', Level: 'Knight' },
       { ':Email': 'a2@example.org', 'First Name': '', 'Last Name': 'B' },
@@ -90,7 +85,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     const { body: failed } = await client.get(`${refused.body.links.results}?set=failed&format=csv`);
 
     const again = await client.upload((failed as string).replace('Knight', 'Fellow'), { importProcessId });
-    await act(again, 'Confirm');
+    await client.act(again, 'Confirm');
     await client.ended(again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     const { body } = await client.get('/API/Workflows/grant-role/Instances?identifier=:UniqueId:N-1');
     expect(body.items[0].attributes).toEqual({
@@ -113,7 +108,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     const again = await client.upload((failed as string).replace('Knight', 'Fellow'), {
       importProcessId: own,
     });
-    await act(again, 'Confirm');
+    await client.act(again, 'Confirm');
     expect(await client.ended(again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
       status: 'completed',
     });
@@ -137,7 +132,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     // Another row comes first, which has no Last Name.
     const file = [header, rows[1], rows[0], ''].join('\r\n');
     const second = await client.upload(file, { importProcessId });
-    await act(second, 'Confirm');
+    await client.act(second, 'Confirm');
     await client.ended(second.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     expect((await download(second, 'failed'))[0]).toBe(header);
     expect(await download(second, 'succeeded')).toEqual([header, '']);
@@ -154,7 +149,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     const refused = await client.createBatch(rows.join('\n'), { importProcessId });
     const { body: failed } = await client.get(`${refused.body.links.results}?set=failed&format=csv`);
     expect(failed).toContain('S-1,x\\ud800y,');
-    const again = await records(
+    const again = await client.recordsOf(
       await client.upload((failed as string).replace('Knight', 'Fellow'), { importProcessId }),
     );
     expect(again.map(({ status, error, record }) => [status, error?.code, record['First Name']])).toEqual([
@@ -202,7 +197,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
         recordCounts: { total: 2, invalid: 0 },
         summary: { columns: { unknown: [] } },
       });
-      await act(again, 'Confirm');
+      await client.act(again, 'Confirm');
       expect(await client.ended(again.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
         status: 'completed',
         operations: { created: 0, updated: 0, unchanged: 2 },
@@ -211,7 +206,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
 
     it('is read by what stands in it, the columns we added and what was left alone apart', async () => {
       const again = await client.upload(csv, { importProcessId: own }, { mapping: '{"Joined":null}' });
-      expect((await records(again)).map(({ record }) => record)).toEqual([
+      expect((await client.recordsOf(again)).map(({ record }) => record)).toEqual([
         { ':UniqueId': 'E-1', 'First Name': '=1+1', Notes: '+49 30 1234', Areas: 'A\\;B;C' },
         { ':Email': 'e2@example.org', 'First Name': "'=2", 'Last Name': 'x\r\n"y", z', Hours: '1.5' },
       ]);

@@ -1,4 +1,4 @@
-import { ImportClient, jsonl, member, type Answer } from '../support/import-client.js';
+import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { rawRequest } from '../support/raw-request.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
@@ -21,13 +21,6 @@ describe('POST Uploads', () => {
   });
 
   afterAll(() => test.close());
-
-  const act = (answer: Answer, action: string) =>
-    client.post(`/API/WorkflowImportQueue/Batches/${answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID}/${action}`);
-  const records = async (answer: Answer): Promise<any[]> => {
-    expect(answer).toMatchObject({ status: 202 });
-    return (await client.get(`${answer.body.links.records}?limit=200`)).body.items;
-  };
 
   it('stores a CSV file, says what was understood, and awaits confirmation', async () => {
     const answer = await client.upload(MEMBERS, { importProcessId, fileName: 'members.csv' });
@@ -59,7 +52,9 @@ describe('POST Uploads', () => {
     });
     expect(answer.headers.get('location')).toBe(answer.body.links.self);
     expect(Object.keys(answer.body.links)).toEqual(expect.arrayContaining(['confirm', 'abandon']));
-    expect((await records(answer)).map(({ line, status, record }) => [line, status, record])).toEqual([
+    expect(
+      (await client.recordsOf(answer)).map(({ line, status, record }) => [line, status, record]),
+    ).toEqual([
       [
         2,
         'pending',
@@ -87,8 +82,14 @@ describe('POST Uploads', () => {
     const answer = await client.upload(MEMBERS.replaceAll('M-', 'C-').replaceAll('@', '@c.'), {
       importProcessId,
     });
-    expect(await act(answer, 'Confirm')).toMatchObject({ status: 202, body: { summary: { valid: 2 } } });
-    expect(await act(answer, 'Confirm')).toMatchObject({ status: 409, body: { code: 'state_conflict' } });
+    expect(await client.act(answer, 'Confirm')).toMatchObject({
+      status: 202,
+      body: { summary: { valid: 2 } },
+    });
+    expect(await client.act(answer, 'Confirm')).toMatchObject({
+      status: 409,
+      body: { code: 'state_conflict' },
+    });
     expect(await client.ended(answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toMatchObject({
       status: 'completed_with_errors',
       recordCounts: { total: 3, invalid: 1, succeeded: 2 },
@@ -98,14 +99,21 @@ describe('POST Uploads', () => {
 
   it('never processes what was abandoned, and accounts for every record', async () => {
     const answer = await client.upload(MEMBERS, { importProcessId });
-    expect(await act(answer, 'Abandon')).toMatchObject({
+    expect(await client.act(answer, 'Abandon')).toMatchObject({
       status: 202,
       body: { status: 'canceled', recordCounts: { total: 3, invalid: 1, canceled: 2, pending: 0 } },
     });
     for (const action of ['Confirm', 'Abandon', 'Cancel']) {
-      expect(await act(answer, action)).toMatchObject({ status: 409, body: { currentStatus: 'canceled' } });
+      expect(await client.act(answer, action)).toMatchObject({
+        status: 409,
+        body: { currentStatus: 'canceled' },
+      });
     }
-    expect((await records(answer)).map(({ status }) => status)).toEqual(['canceled', 'invalid', 'canceled']);
+    expect((await client.recordsOf(answer)).map(({ status }) => status)).toEqual([
+      'canceled',
+      'invalid',
+      'canceled',
+    ]);
   });
 
   it('tells JSON Lines by their content, whatever the file is called', async () => {
@@ -169,7 +177,12 @@ describe('POST Uploads', () => {
     const file = ':UniqueId,First Name\nM-1,Ann\nM-2\n\nM-3,Cid,extra,\n';
     const answer = await client.upload(file, { importProcessId });
     expect(
-      (await records(answer)).map(({ line, status, error, record }) => [line, status, error?.code, record]),
+      (await client.recordsOf(answer)).map(({ line, status, error, record }) => [
+        line,
+        status,
+        error?.code,
+        record,
+      ]),
     ).toEqual([
       [2, 'pending', undefined, { ':UniqueId': 'M-1', 'First Name': 'Ann' }],
       [3, 'invalid', 'wrong_cell_count', { ':UniqueId': 'M-2' }],
@@ -202,12 +215,12 @@ describe('POST Uploads', () => {
     expect(mapped.body).toMatchObject({ recordCounts: { total: 1, invalid: 0 } });
     const unseen = await client.upload(file, { importProcessId: own });
     expect(unseen.body).toMatchObject({ recordCounts: { total: 1, invalid: 1 } });
-    await act(await client.upload(file, { importProcessId: own }, { mapping }), 'Abandon');
+    await client.act(await client.upload(file, { importProcessId: own }, { mapping }), 'Abandon');
     const abandoned = await client.upload(file, { importProcessId: own });
     expect(abandoned.body).toMatchObject({ recordCounts: { total: 1, invalid: 1 } });
-    await act(mapped, 'Confirm');
+    await client.act(mapped, 'Confirm');
     const later = await client.upload(file, { importProcessId: own });
-    expect((await records(later))[0]).toMatchObject({
+    expect((await client.recordsOf(later))[0]).toMatchObject({
       status: 'pending',
       record: { ':UniqueId': 'M-1', 'First Name': 'Ann' },
     });
@@ -225,7 +238,7 @@ describe('POST Uploads', () => {
       delimiter: 'comma',
     });
     expect(told.body.understood).toMatchObject({ encoding: 'iso-8859-7', delimiter: ',' });
-    expect((await records(told))[0].record).toEqual({ ':UniqueId|First Name': 'M-1|Andrι' });
+    expect((await client.recordsOf(told))[0].record).toEqual({ ':UniqueId|First Name': 'M-1|Andrι' });
     expect(await client.upload(new Uint8Array(bytes), { importProcessId, encoding: 'utf-8' })).toMatchObject({
       status: 400,
       body: { code: 'undecodable_text', errors: [{ line: 2, column: 9 }] },
@@ -240,10 +253,10 @@ describe('POST Uploads', () => {
     const sent = await client.upload(':UniqueId,First Name,Level\nS-1,Ann\nS-2,Bob,Fellow\n', {
       importProcessId,
     });
-    await act(sent, 'Confirm');
+    await client.act(sent, 'Confirm');
     await client.ended(sent.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     const child = await client.post(`${sent.body.links.self}/RetryFailed`);
-    expect((await records(child))[0]).toMatchObject({
+    expect((await client.recordsOf(child))[0]).toMatchObject({
       line: 2,
       status: 'invalid',
       error: { code: 'wrong_cell_count' },

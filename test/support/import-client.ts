@@ -88,6 +88,18 @@ export class ImportClient {
     return this.call('POST', `/API/WorkflowImportQueue/CreateBatch?${parameters}`, { body, headers });
   }
 
+  /** Does an action, for example `Confirm`, with the batch that an answer is about. */
+  act(answer: Answer, action: string): Promise<Answer> {
+    const { WORKFLOW_IMPORT_QUEUE_BATCH_ID: id } = answer.body;
+    return this.post(`/API/WorkflowImportQueue/Batches/${id}/${action}`);
+  }
+
+  /** The records, 200 at most, of the batch that an answer is about. */
+  async recordsOf(answer: Answer): Promise<any[]> {
+    if (answer.status !== 202) throw new Error(`no batch: ${JSON.stringify(answer.body)}`);
+    return (await this.get(`${answer.body.links.records}?limit=200`)).body.items;
+  }
+
   /** Uploads a file as a browser does. */
   upload(
     file: string | Uint8Array,
