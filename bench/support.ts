@@ -132,12 +132,11 @@ export async function startService(
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   // A bench that is told to stop must not leave it behind.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      child.kill('SIGTERM');
-      process.exit(1);
-    });
-  }
+  const stopped = () => {
+    child.kill('SIGTERM');
+    process.exit(1);
+  };
+  process.once('SIGINT', stopped).once('SIGTERM', stopped);
   let peak = 0;
   const sampling = setInterval(() => {
     try {
@@ -164,6 +163,7 @@ export async function startService(
     },
     stop: async () => {
       clearInterval(sampling);
+      process.off('SIGINT', stopped).off('SIGTERM', stopped);
       child.kill('SIGTERM');
       if (child.exitCode === null) await once(child, 'exit');
     },
