@@ -3,17 +3,54 @@
  * Type-only imports count too: a type from there is knowledge of there.
  */
 
-/**
- * Everything that is about imports, workflows or people, as against what serves all of it. Those are named, not the
- * features: a list of features was four folders short before anybody noticed, and a new folder is one without a word.
- */
-const FEATURES = '^src/(?!(common|config|database|embedded|queue)/)[^/]+/';
+/** The folders of src, lowest layer first. A folder imports from layers below its own, and from nothing beside it. */
+const LAYERS = [
+  ['platform'],
+  ['records'],
+  ['delivery', 'formats', 'auth'],
+  ['workflows', 'batches'],
+  ['targets'],
+  ['import-processes'],
+  ['processing', 'notifications'],
+  ['import-queue'],
+  ['ui', 'definitions', 'operations'],
+  ['app'],
+];
+/** The only edges between folders of one layer. */
+const SIDEWAYS = [['processing', 'notifications']];
+
+/** One rule per folder: what it must not import. */
+const layerRules = LAYERS.flatMap((layer, level) =>
+  layer.map((folder) => {
+    const beside = layer.filter(
+      (other) => other !== folder && !SIDEWAYS.some(([from, to]) => from === folder && to === other),
+    );
+    const above = LAYERS.slice(level + 1).flat();
+    return {
+      name: `${folder}-imports-from-below-only`,
+      comment:
+        'Folders depend in one direction, so that each can be understood and tested with what lies below it.',
+      severity: 'error',
+      from: { path: `^src/${folder}/`, pathNot: '[.]spec[.]ts$' },
+      to: { path: [`^src/(${[...beside, ...above].join('|')})/`, '^src/main[.]ts', '^(dev|test|bench)/'] },
+    };
+  }),
+);
+
 /** npm packages resolve into node_modules; a rule on a package name has to look there. */
 const packages = (...names) => names.map((name) => `(^|/)node_modules/${name}/`);
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
+    ...layerRules,
+    {
+      name: 'every-folder-has-a-layer',
+      comment: 'A folder that LAYERS does not name would be checked by no rule.',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: `^src/(${LAYERS.flat().join('|')})/` },
+      to: {},
+    },
     {
       name: 'no-cycles',
       comment:
@@ -24,38 +61,38 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
-      name: 'common-knows-no-feature',
-      comment: 'Whatever common imported, everything would import: it serves all features, so it can know none.',
-      severity: 'error',
-      from: { path: '^src/(common|config)/' },
-      to: { path: `${FEATURES}|^src/(database|queue|embedded)/` },
-    },
-    {
-      name: 'database-knows-no-feature-but-its-tables',
-      comment: 'SQL access serves all features. It may know their entities only, to describe the schema.',
-      severity: 'error',
-      from: { path: '^src/database/' },
-      to: { path: FEATURES, pathNot: '/entities/' },
-    },
-    {
       name: 'targets-know-no-queue',
       comment:
         'A target takes N records and answers N outcomes. Adopters write their own: it must run, and be tested, without Bull and batches.',
       severity: 'error',
-      from: { path: '^src/targets/' },
-      to: { path: ['^src/(import-queue|queue)/', ...packages('bull', '@nestjs/bull')] },
+      from: { path: '^src/(targets|workflows|records)/' },
+      to: { path: ['^src/platform/queue/', ...packages('bull', '@nestjs/bull')] },
     },
     {
-      name: 'intake-is-pure',
+      name: 'formats-are-pure',
       comment:
         'Bytes to records is the part with the most cases and the tightest loop: plain functions keep its tests fast and free of mocks.',
       severity: 'error',
-      from: { path: '^src/import-queue/intake/' },
-      to: { path: packages('@nestjs', 'typeorm', 'bull', '@bull-board', 'express', 'class-validator', 'class-transformer') },
+      from: { path: '^src/formats/' },
+      to: {
+        path: [
+          '^src/platform/(http|queue|database)/',
+          ...packages(
+            '@nestjs',
+            'typeorm',
+            'bull',
+            '@bull-board',
+            'express',
+            'class-validator',
+            'class-transformer',
+          ),
+        ],
+      },
     },
     {
       name: 'rows-are-pure',
-      comment: 'Both passes read a row by the same rules; they can only do so while the rules know neither of them.',
+      comment:
+        'Both passes read a row by the same rules; they can only do so while the rules know neither of them.',
       severity: 'error',
       from: { path: '^src/workflows/rows/', pathNot: '[.]spec[.]ts$' },
       to: { path: packages('@nestjs', 'typeorm', 'bull', 'express') },
@@ -65,7 +102,7 @@ module.exports = {
       comment: 'A controller that sees tables soon decides things. Services answer it resources, not rows.',
       severity: 'error',
       from: { path: '[.]controller[.]ts$' },
-      to: { path: ['/entities/', ...packages('typeorm', '@nestjs/typeorm')] },
+      to: { path: ['/entities[.]ts$', '[.]sql[.]ts$', ...packages('typeorm', '@nestjs/typeorm')] },
     },
     {
       name: 'bull-stays-at-the-edge',
@@ -74,7 +111,13 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: ['^src/queue/', '[.]consumer[.]ts$', '-queue[.]ts$', '[.]spec[.]ts$'],
+        pathNot: [
+          '^src/platform/queue/',
+          '[.]consumer[.]ts$',
+          '-queues?[.]ts$',
+          '[.]spec[.]ts$',
+          '^src/operations/',
+        ],
       },
       to: { path: packages('bull', '@nestjs/bull', '@bull-board') },
     },
@@ -82,15 +125,18 @@ module.exports = {
       name: 'one-file-sends-mail',
       comment: 'Addresses, headers and limits of mail are checked in one place, or in none.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/notifications/(mailer|mailer[.]\\w+)[.]ts$' },
+      from: { path: '^src/', pathNot: '^src/delivery/mailer[.]ts$' },
       to: { path: packages('nodemailer', '@nestjs-modules/mailer') },
     },
     {
-      name: 'pages-stand-on-top',
-      comment: 'Everything works without the pages: no feature may need one.',
+      name: 'pages-call-services',
+      comment:
+        'A page that reads tables decides things that a route then does not. Services answer pages and routes alike.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(ui/|app[.]module[.]ts)' },
-      to: { path: '^src/ui/' },
+      from: { path: '^src/ui/' },
+      to: {
+        path: ['[.]sql[.]ts$', '/entities[.]ts$', '^src/platform/database/', ...packages('typeorm', 'pg')],
+      },
     },
     {
       name: 'no-unlisted-package',
@@ -104,7 +150,11 @@ module.exports = {
       comment: 'They are not installed where it runs. Types are gone by then.',
       severity: 'error',
       from: { path: '^src/', pathNot: '[.]spec[.]ts$' },
-      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'], pathNot: '(^|/)node_modules/@types/' },
+      to: {
+        dependencyTypes: ['npm-dev'],
+        dependencyTypesNot: ['type-only'],
+        pathNot: '(^|/)node_modules/@types/',
+      },
     },
     {
       name: 'no-orphans',

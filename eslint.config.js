@@ -28,14 +28,14 @@ export default tseslint.config(
   },
   {
     files: ['src/**'],
-    ignores: ['src/config/**', '**/*.spec.ts'],
+    ignores: ['src/platform/config/**', '**/*.spec.ts'],
     rules: {
       'no-restricted-properties': [
         'error',
         {
           object: 'process',
           property: 'env',
-          message: 'Only src/config reads the environment: inject AppConfig.',
+          message: 'Only src/platform/config reads the environment: inject AppConfig.',
         },
       ],
     },
@@ -58,7 +58,7 @@ export default tseslint.config(
       'no-console': 'off',
     },
   },
-  { files: ['src/quickstart/**', 'src/cli/**'], rules: { 'no-console': 'off' } },
+  { files: ['dev/quickstart/**'], rules: { 'no-console': 'off' } },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },
   {
     files: ['**/*.js', '**/*.mjs', '**/*.cjs'],

@@ -1,7 +1,6 @@
 import { DataSource } from 'typeorm';
-import { ConfigurationError } from './src/config/configuration.error.js';
-import { loadConfig } from './src/config/load-config.js';
-import { dataSourceOptions } from './src/database/data-source-options.js';
+import { dataSourceOptions } from './src/app/database.js';
+import { ConfigurationError, loadConfig } from './src/platform/config/config-loader.js';
 
 /** For the TypeORM command line: `npm run migration:run`, `migration:revert`, `migration:generate`. */
 export default new DataSource(dataSourceOptions({ ...migrationConfig(), migrateOnStart: false }));

@@ -1,10 +1,11 @@
+import { rmSync } from 'node:fs';
+import { freshDatabase, median, post, psql, setUpProcess, startService, writeRecords } from './support.js';
+
 /**
  * Ingest: from the first byte of the POST to the 202, against `psql \copy` of the same rows into the same table, in the
  * same run. By hand, after `npm run build`:
  *   node --import @swc-node/register/esm-register bench/ingest.ts [records] [rounds]
  */
-import { rmSync } from 'node:fs';
-import { freshDatabase, median, post, psql, setUpProcess, startService, writeRecords } from './support.js';
 
 const records = Number(process.argv[2] ?? 1_000_000);
 const rounds = Number(process.argv[3] ?? 3);

@@ -1,18 +1,19 @@
-/**
- * Preview: an upload, received and previewed, from the call to the preview's answer, where nothing of it exists yet and
- * where all of it does. By hand, after `npm run build`:
- *   node --import @swc-node/register/esm-register bench/preview.ts [records]
- */
 import { openAsBlob, rmSync } from 'node:fs';
 import {
   api,
   BENCH_KEY,
   freshDatabase,
+  type Service,
   setUpProcess,
   startService,
   writeRecords,
-  type Service,
 } from './support.js';
+
+/**
+ * Preview: an upload, received and previewed, from the call to the preview's answer, where nothing of it exists yet and
+ * where all of it does. By hand, after `npm run build`:
+ *   node --import @swc-node/register/esm-register bench/preview.ts [records]
+ */
 
 const records = Number(process.argv[2] ?? 100_000);
 const DATABASE = 'wiq_bench_preview';

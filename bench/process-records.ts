@@ -1,17 +1,11 @@
-/**
- * Processing: records that lie in PostgreSQL, through Bull, runner and workflow target to their outcomes, against the
- * same effects as set-based SQL in one psql session and against one Bull job per record, in the same run. By hand:
- *   node --import @swc-node/register/esm-register bench/process-records.ts [records] [rounds] [records of the usual way] [setAttribute]
- * With `setAttribute` the action also sets an attribute, here and in psql. 0 records leave the usual way out.
- */
 import 'reflect-metadata';
 import { rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { createApp } from '../src/bootstrap.js';
-import { collectGarbageAlone } from '../src/common/collect-garbage-alone.js';
-import { loadConfig } from '../src/config/load-config.js';
-import { DatabaseService } from '../src/database/database.service.js';
-import { migrate } from '../src/database/migrate.js';
+import { createApp } from '../src/app/bootstrap.js';
+import { migrate } from '../src/app/database.js';
+import { disableParallelScavenge } from '../src/app/process.js';
+import { loadConfig } from '../src/platform/config/config-loader.js';
+import { DatabaseService } from '../src/platform/database/database.service.js';
 import { processJobPerRecord } from './job-per-record.js';
 import { setBasedSql } from './set-based-reference.js';
 import {
@@ -23,10 +17,17 @@ import {
   post,
   psql,
   REDIS,
+  type Service,
   setUpProcess,
   writeRecords,
-  type Service,
 } from './support.js';
+
+/**
+ * Processing: records that lie in PostgreSQL, through Bull, runner and workflow target to their outcomes, against the
+ * same effects as set-based SQL in one psql session and against one Bull job per record, in the same run. By hand:
+ *   node --import @swc-node/register/esm-register bench/process-records.ts [records] [rounds] [records of the usual way] [setAttribute]
+ * With `setAttribute` the action also sets an attribute, here and in psql. 0 records leave the usual way out.
+ */
 
 const records = Number(process.argv[2] ?? 200_000);
 const rounds = Number(process.argv[3] ?? 3);
@@ -45,7 +46,7 @@ const rates: Record<string, number[]> = {
   'job per record': [],
 };
 
-collectGarbageAlone();
+disableParallelScavenge();
 for (let round = 1; round <= rounds; round += 1) {
   await processOurs();
   await processTheirs();

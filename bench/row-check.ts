@@ -1,10 +1,11 @@
+import type { JsonObject } from '../src/platform/json/json-value.js';
+import type { WorkflowDefinition } from '../src/workflows/definition.js';
+import { compileWorkflowTarget } from '../src/workflows/engine/compiled-workflow-target.js';
+
 /**
  * What pass 1 costs per row, beside JSON.parse of the same line:
  *   node --import @swc-node/register/esm-register bench/row-check.ts [rows] [rounds]
  */
-import type { JsonObject } from '../src/common/json.js';
-import type { WorkflowDefinition } from '../src/workflows/definition.js';
-import { compileWorkflowTarget } from '../src/workflows/rows/compile-workflow-target.js';
 
 const ROWS = Number(process.argv[2] ?? 200_000);
 const ROUNDS = Number(process.argv[3] ?? 7);

@@ -27,7 +27,8 @@ if (spawnSync('psql', ['--version']).error) {
 ensureInstalled();
 ensureBuilt();
 
-const { startEmbeddedServers } = await import('../dist/embedded/embedded-servers.js');
+await import('@swc-node/register/esm-register');
+const { startEmbeddedServers } = await import('../dev/embedded/embedded-servers.ts');
 const dataDir = mkdtempSync(join(tmpdir(), 'wiq-bench-'));
 const servers = await startEmbeddedServers({
   databaseUrl: process.env.DATABASE_URL || undefined,

@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+/** Arguments that let Node run TypeScript, for the programs that are not part of `dist`. */
+export const TYPESCRIPT = ['--import', '@swc-node/register/esm-register'];
+
 const at = (...path) => join(ROOT, ...path);
 
 /** Runs a program to its end with our terminal; ends with its exit code when it fails. */

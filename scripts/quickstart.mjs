@@ -1,16 +1,15 @@
 /**
- * `npm run quickstart`: from a fresh clone to a finished import. Installs and builds what is missing, then
- * src/quickstart does the rest. `npm run quickstart -- --once` ends after the import.
+ * `npm run quickstart`: from a fresh clone to a finished import. Installs what is missing, then
+ * dev/quickstart does the rest. `npm run quickstart -- --once` ends after the import.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { ensureBuilt, ensureInstalled, ROOT } from './preparation.mjs';
+import { ensureInstalled, ROOT, TYPESCRIPT } from './preparation.mjs';
 
 ensureInstalled();
-ensureBuilt();
 
-const program = join(ROOT, 'dist', 'quickstart', 'quickstart.js');
-const child = spawn(process.execPath, ['--enable-source-maps', program, ...process.argv.slice(2)], {
+const program = join(ROOT, 'dev', 'quickstart', 'quickstart.ts');
+const child = spawn(process.execPath, [...TYPESCRIPT, program, ...process.argv.slice(2)], {
   cwd: ROOT,
   stdio: 'inherit',
 });

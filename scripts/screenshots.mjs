@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, chmodSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { ensureBuilt, ensureInstalled, ROOT } from './preparation.mjs';
+import { ensureInstalled, ROOT, TYPESCRIPT } from './preparation.mjs';
 
 const DESK = { width: 1440, height: 900 };
 const PHONE = { width: 375, height: 812 };
@@ -16,11 +16,10 @@ const ADMIN = { email: 'admin@example.org', password: 'only-for-screenshots' };
 const FOLDER = join(ROOT, 'docs', 'screenshots');
 
 ensureInstalled();
-ensureBuilt();
 
 const dataDir = mkdtempSync(join(tmpdir(), 'wiq-screenshots-'));
 chmodSync(dataDir, 0o755);
-const demo = spawn(process.execPath, [join(ROOT, 'dist', 'quickstart', 'quickstart.js')], {
+const demo = spawn(process.execPath, [...TYPESCRIPT, join(ROOT, 'dev', 'quickstart', 'quickstart.ts')], {
   cwd: ROOT,
   stdio: ['ignore', 'pipe', 'inherit'],
   env: {

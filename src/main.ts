@@ -1,15 +1,14 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { collectGarbageAlone } from './common/collect-garbage-alone.js';
-import { armFaultPoints } from './common/fault-point.js';
-import { loadConfig } from './config/load-config.js';
-import { startService } from './start.js';
-import { explainStartFailure } from './start-failure.js';
-import { stopOnSignal } from './stop-on-signal.js';
+import { disableParallelScavenge, stopOnSignal } from './app/process.js';
+import { startService } from './app/start.js';
+import { loadServiceConfig } from './platform/config/config-loader.js';
+import { armFaultPoints } from './platform/fault-points.js';
+import { explainStartFailure } from './platform/start-failure.js';
 
 try {
-  collectGarbageAlone();
-  const config = loadConfig();
+  disableParallelScavenge();
+  const config = loadServiceConfig();
   if (config.faultPoints !== undefined) armFaultPoints(config.faultPoints);
   const service = await startService(config);
   stopOnSignal(() => service.stop());

@@ -1,8 +1,26 @@
-import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
-import { DatabaseService } from '../database/database.service.js';
-import { hashKey } from './key-secret.js';
-import { PERMISSIONS } from './permissions.js';
-import type { Principal } from './principal.js';
+import { createHash, randomBytes } from 'node:crypto';
+import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { PERMISSIONS, type Principal } from './principal.js';
+
+/** 256 random bits; the prefix lets people and secret scanners recognise a key of ours. */
+export function newKey(): string {
+  return `wiq_${randomBytes(32).toString('base64url')}`;
+}
+
+/**
+ * What is stored and looked up instead of the key. The index compares digests, not keys: how long a look-up takes
+ * says something about the digest of a guess, from which no key can be built. So the look-up is as good as a
+ * comparison in constant time, and needs no list of keys in memory, which a revocation would have to reach.
+ */
+export function hashKey(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}
+
+/** The first characters, for people to tell keys apart. */
+export function keyHint(key: string): string {
+  return key.slice(0, key.startsWith('wiq_') ? 8 : 4);
+}
 
 interface FoundKey {
   id: number;

@@ -10,14 +10,11 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
-import { ApiKeyIdPipe } from './api-key-id.pipe.js';
-import type { ApiKeyResource, CreatedApiKey } from './api-key-resource.js';
+import { refTo } from '../platform/http/answer-schemas.js';
+import { CurrentPrincipal, RequirePermission } from './access.js';
+import { ApiKeyIdPipe, type ApiKeyResource, CreateApiKeyDto, type CreatedApiKey } from './api-keys.dto.js';
 import { ApiKeysService } from './api-keys.service.js';
-import { CurrentPrincipal } from './current-principal.decorator.js';
-import { CreateApiKeyDto } from './dto/create-api-key.dto.js';
 import type { Principal } from './principal.js';
-import { RequirePermission } from './require-permission.decorator.js';
-import { refTo } from '../common/http/answer-schemas.js';
 
 @ApiTags('API keys')
 @Controller('API/ApiKeys')

@@ -1,17 +1,34 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
-import type { ProblemDetail } from '../common/domain.error.js';
-import { invalidBody } from '../common/http/invalid-request.js';
-import { jsonPointer } from '../common/json-pointer.js';
-import { DatabaseService } from '../database/database.service.js';
-import { apiKeyResource, type ApiKeyResource, type CreatedApiKey } from './api-key-resource.js';
-import { writeAudit } from './audit/write-audit.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import type { Sql } from '../platform/database/transaction.js';
+import { invalidBody, type ProblemDetail } from '../platform/domain-error.js';
+import { jsonPointer } from '../platform/json/json-value.js';
+import { hashKey, keyHint, newKey } from './api-key-authentication.js';
+import {
+  apiKeyResource,
+  type ApiKeyResource,
+  type CreateApiKeyDto,
+  type CreatedApiKey,
+} from './api-keys.dto.js';
+import { writeAudit } from './audit.js';
 import { apiKeyNotFound, grantsMoreThanHeld } from './auth.errors.js';
-import type { CreateApiKeyDto } from './dto/create-api-key.dto.js';
-import { ApiKeyEntity } from './entities/api-key.entity.js';
-import { hashKey, keyHint, newKey } from './key-secret.js';
+import { ApiKeyEntity } from './entities.js';
 import type { Principal } from './principal.js';
-import { unknownImportProcesses } from './unknown-import-processes.js';
+
+/**
+ * Those of the ids that no import process has. One that was deleted is among them: a key for it could never be used.
+ * Keys that were limited to it before keep its id, and with it a limit: ids are not given twice, so it lets nobody in.
+ */
+async function unknownImportProcesses(sql: Sql, ids: readonly number[]): Promise<number[]> {
+  const { rows } = await sql.query<{ id: number }>(
+    `SELECT id FROM unnest($1::bigint[]) WITH ORDINALITY AS given (id, place)
+      WHERE NOT EXISTS (SELECT FROM import_process WHERE import_process_id = given.id)
+      ORDER BY place`,
+    [ids],
+  );
+  return rows.map(({ id }) => id);
+}
 
 /** Makes, lists and revokes API keys. */
 @Injectable()

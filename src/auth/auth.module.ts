@@ -1,9 +1,14 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { PrincipalGuard } from './access.js';
 import { ApiKeyAuthentication } from './api-key-authentication.js';
+import { ApiKeysController } from './api-keys.controller.js';
+import { ApiKeysService } from './api-keys.service.js';
 import { Authenticator } from './authenticator.js';
-import { PrincipalGuard } from './principal.guard.js';
-import { SessionsService } from './sessions/sessions.service.js';
+import { BootstrapKey, FirstAdministrator } from './bootstrap.js';
+import { SessionsService } from './sessions.service.js';
+import { SignIn } from './sign-in.js';
+import { AccountService, UsersService } from './users.service.js';
 
 /** Who is asking, and whether they may. */
 @Module({
@@ -16,3 +21,19 @@ import { SessionsService } from './sessions/sessions.service.js';
   exports: [Authenticator, SessionsService],
 })
 export class AuthModule {}
+
+/** Administration of keys. Only where calls are answered: a worker without the variable must not retire its key. */
+@Module({
+  controllers: [ApiKeysController],
+  providers: [ApiKeysService, BootstrapKey],
+  exports: [ApiKeysService],
+})
+export class ApiKeysModule {}
+
+/** People and their sign-in. Only where calls are answered: nobody signs in at a worker. */
+@Module({
+  imports: [AuthModule],
+  providers: [AccountService, FirstAdministrator, SignIn, UsersService],
+  exports: [AccountService, AuthModule, SignIn, UsersService],
+})
+export class UsersModule {}

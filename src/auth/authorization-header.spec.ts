@@ -1,4 +1,4 @@
-import { parseAuthorization } from './authorization-header.js';
+import { parseAuthorization } from './authenticator.js';
 
 describe('parseAuthorization', () => {
   it.each(['apikey abc', 'ApiKey abc', 'APIKEY   abc', '  apikey abc  '])('reads the key of %j', (header) => {

@@ -1,14 +1,8 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
+import { BrowserPage, PrincipalGuard, PublicRoute, RequirePermission, RequirePerson } from './access.js';
 import type { Authenticator } from './authenticator.js';
-import type { Permission } from './permissions.js';
-import { PrincipalGuard } from './principal.guard.js';
-import {
-  BrowserPage,
-  PublicRoute,
-  RequirePermission,
-  RequirePerson,
-} from './require-permission.decorator.js';
+import type { Permission } from './principal.js';
 
 class Undecorated {
   forgotten() {}

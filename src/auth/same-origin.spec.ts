@@ -1,4 +1,4 @@
-import { isCrossSiteWrite } from './same-origin.js';
+import { isCrossSiteWrite } from './authenticator.js';
 
 const PUBLIC = 'https://imports.example.org';
 const host = 'inner:3000';

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { DatabaseService } from '../database/database.service.js';
-import { writeAudit } from './audit/write-audit.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { writeAudit } from './audit.js';
 import { invalidSignIn, tooManyFailedSignIns } from './auth.errors.js';
-import { SessionsService } from './sessions/sessions.service.js';
+import { hashPassword, isOutdatedHash, passwordMatches } from './password-hash.js';
+import { SessionsService } from './sessions.service.js';
 import { networkOf, SignInThrottle } from './sign-in-throttle.js';
-import { hashPassword, isOutdatedHash, passwordMatches } from './users/password-hash.js';
 
 /** Many people may share one address, in an office; nobody mistypes one password ten times. */
 const FAILURES_PER_ADDRESS = 20;

@@ -1,17 +1,43 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { DomainError } from '../common/domain.error.js';
-import { validateBody } from '../common/http/validate-body.js';
-import { AppConfig } from '../config/config.js';
-import { ReplaceImportProcessDto } from '../import-processes/dto/replace-import-process.dto.js';
+import type { ImportProcessInput } from '../import-processes/import-process.js';
+import { ReplaceImportProcessDto } from '../import-processes/import-processes.dto.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import { restoreSecrets } from '../workflows/behaviors/webhook-secrets.js';
-import { readDefinition } from '../workflows/read-definition.js';
-import { WorkflowDefinitionsService } from '../workflows/workflow-definitions.service.js';
-import { DefinitionsError, type FileProblem } from './definitions.error.js';
-import { isSameImportProcess } from './is-same-import-process.js';
-import { readDefinitionFolder } from './read-definition-folder.js';
-import { sortDefinitions, type SortedDefinitions, type SortedFile } from './sort-definitions.js';
+import { AppConfig } from '../platform/config/config.js';
+import { DomainError } from '../platform/domain-error.js';
+import { validateBody } from '../platform/http/validation.js';
+import { readDefinition } from '../workflows/definition/definition-reader.js';
+import { restoreSecrets } from '../workflows/definition/webhook-secrets.js';
+import { WorkflowDefinitionsService } from '../workflows/definition/workflow-definitions.service.js';
+import {
+  DefinitionsError,
+  type FileProblem,
+  readDefinitionFolder,
+  sortDefinitions,
+  type SortedDefinitions,
+  type SortedFile,
+} from './definition-files.js';
+
+/** Every part, which the type sees to: the stored one has more than these. */
+const IMPORT_PROCESS_PARTS: Record<keyof ImportProcessInput, true> = {
+  name: true,
+  description: true,
+  note: true,
+  icon: true,
+  displayOrder: true,
+  status: true,
+  retentionDays: true,
+  ordered: true,
+  target: true,
+  recordSchema: true,
+};
+
+/** Whether a version more would differ from the stored one in nothing but the order of members. */
+function isSameImportProcess(wanted: ImportProcessInput, stored: ImportProcessInput): boolean {
+  return (Object.keys(IMPORT_PROCESS_PARTS) as (keyof ImportProcessInput)[]).every((part) =>
+    isDeepStrictEqual(wanted[part], stored[part]),
+  );
+}
 
 const ACTOR = 'DEFINITIONS_DIR';
 /** How often a definition may change under our hands before we say so. */

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseService } from '../database/database.service.js';
+import { PromiseCache } from '../platform/concurrency.js';
+import { DatabaseService } from '../platform/database/database.service.js';
 import { TargetRegistry } from '../targets/target-registry.js';
-import { builtInTarget } from './built-in-target.js';
+import { builtInTarget, importProcessProblems } from './import-process-check.js';
 import { importProcessNotFound, importProcessUnusable } from './import-process.errors.js';
-import { importProcessProblems } from './import-process-problems.js';
-import type { CompiledImportProcess, PinnedImportProcess } from './pinned-import-process.js';
-import { PromiseCache } from './promise-cache.js';
+import type { CompiledImportProcess, PinnedImportProcess } from './import-process.js';
 
 /** More versions in use at one time than a process ever sees; compiling one again costs milliseconds. */
 const CAPACITY = 200;

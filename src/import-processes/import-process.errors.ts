@@ -1,4 +1,4 @@
-import { DomainError, type ProblemDetail } from '../common/domain.error.js';
+import { DomainError, type ProblemDetail } from '../platform/domain-error.js';
 
 export function importProcessNotFound(id: number | string): DomainError {
   return new DomainError(

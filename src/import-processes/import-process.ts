@@ -1,5 +1,6 @@
-import type { JsonObject } from '../common/json.js';
-import type { TargetConfiguration } from '../targets/target.js';
+import type { Principal } from '../auth/principal.js';
+import type { JsonObject } from '../platform/json/json-value.js';
+import type { CompiledTarget, PinnedConfiguration, TargetConfiguration } from '../records/target.js';
 
 /** What a person or program says of an import process when it is saved. */
 export interface ImportProcessInput {
@@ -24,4 +25,39 @@ export interface ImportProcess extends ImportProcessInput {
   version: number;
   createdAt: Date;
   updatedAt: Date;
+}
+
+/** An import process as one batch uses it: fixed at the batch's start, whatever is changed later. */
+export interface PinnedImportProcess extends PinnedConfiguration {
+  id: number;
+  version: number;
+  name: string;
+  /** One chunk at a time, in line order. */
+  ordered: boolean;
+}
+
+/** A pinned import process, its target's rules made ready for many rows. Cached and shared: immutable. */
+export interface CompiledImportProcess {
+  pinned: PinnedImportProcess;
+  compiled: CompiledTarget;
+}
+
+/** What those see who may only import: nothing of where records go or what administrators noted. */
+export type ImportProcessSummary = Omit<ImportProcess, 'note' | 'retentionDays' | 'target' | 'recordSchema'>;
+
+/** The import processes the principal may see, each as far as it may see it. */
+export function visibleTo(
+  principal: Pick<Principal, 'permissions' | 'importProcessIds'>,
+  processes: readonly ImportProcess[],
+): (ImportProcess | ImportProcessSummary)[] {
+  const { permissions, importProcessIds } = principal;
+  const allowed = processes.filter(({ id }) => importProcessIds === null || importProcessIds.includes(id));
+  if (permissions.includes('Configure')) return allowed;
+  return allowed.filter(({ status }) => status === 'active').map(summaryOf);
+}
+
+function summaryOf(process: ImportProcess): ImportProcessSummary {
+  const { id, version, name, description, icon, displayOrder, status, ordered, createdAt, updatedAt } =
+    process;
+  return { id, version, name, description, icon, displayOrder, status, ordered, createdAt, updatedAt };
 }

@@ -14,24 +14,21 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { assertMayUse } from '../auth/assert-may-use.js';
-import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { assertMayUse, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { RequirePermission } from '../auth/require-permission.decorator.js';
-import { validateBody } from '../common/http/validate-body.js';
-import { validateQuery } from '../common/http/validate-query.js';
-import type { JsonObject } from '../common/json.js';
-import { ListImportProcessesDto } from './dto/list-import-processes.dto.js';
-import { ReplaceImportProcessDto } from './dto/replace-import-process.dto.js';
-import { SaveImportProcessDto } from './dto/save-import-process.dto.js';
-import { TemplateDto } from './dto/template.dto.js';
-import { ImportProcessIdPipe } from './import-process-id.pipe.js';
-import { visibleTo, type ImportProcessSummary } from './import-process-view.js';
-import type { ImportProcess } from './import-process.js';
+import { ANY_OBJECT, LOCATION, refTo, TEXT } from '../platform/http/answer-schemas.js';
+import { validateBody, validateQuery } from '../platform/http/validation.js';
+import type { JsonObject } from '../platform/json/json-value.js';
+import { type ImportProcess, type ImportProcessSummary, visibleTo } from './import-process.js';
+import {
+  ImportProcessIdPipe,
+  ListImportProcessesDto,
+  ReplaceImportProcessDto,
+  SaveImportProcessDto,
+  TemplateDto,
+} from './import-processes.dto.js';
 import { ImportProcessesService } from './import-processes.service.js';
 import { RowDescriptions } from './row-descriptions.js';
-import { LOCATION } from '../common/http/answer-headers.js';
-import { ANY_OBJECT, refTo, TEXT } from '../common/http/answer-schemas.js';
 
 const ROUTE = 'API/WorkflowImportQueue/ImportProcesses';
 

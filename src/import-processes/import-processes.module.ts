@@ -1,7 +1,9 @@
 import { Module } from '@nestjs/common';
 import { TargetsModule } from '../targets/targets.module.js';
 import { CompiledImportProcesses } from './compiled-import-processes.js';
+import { ImportProcessesController } from './import-processes.controller.js';
 import { ImportProcessesService } from './import-processes.service.js';
+import { RowDescriptions } from './row-descriptions.js';
 
 /** What other modules use of import processes; the routes are in `import-processes-api.module.ts`. */
 @Module({
@@ -10,3 +12,12 @@ import { ImportProcessesService } from './import-processes.service.js';
   exports: [CompiledImportProcesses, ImportProcessesService],
 })
 export class ImportProcessesModule {}
+
+/** The routes; apart from the services, so that a process that only works on queues answers none of them. */
+@Module({
+  imports: [ImportProcessesModule],
+  controllers: [ImportProcessesController],
+  providers: [RowDescriptions],
+  exports: [ImportProcessesModule, RowDescriptions],
+})
+export class ImportProcessesApiModule {}

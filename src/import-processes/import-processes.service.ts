@@ -1,14 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { writeAudit } from '../auth/audit/write-audit.js';
-import { DatabaseService } from '../database/database.service.js';
-import { isForeignKeyViolation, isUniqueViolation } from '../database/postgres-error.js';
-import type { Sql } from '../database/transaction.js';
+import { writeAudit } from '../auth/audit.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { isForeignKeyViolation, isUniqueViolation } from '../platform/database/postgres-errors.js';
+import type { Sql } from '../platform/database/transaction.js';
 import { TargetRegistry } from '../targets/target-registry.js';
-import { arrange } from './arrange.js';
-import { builtInTarget } from './built-in-target.js';
-import { ImportProcessVersionEntity } from './entities/import-process-version.entity.js';
-import { ImportProcessEntity } from './entities/import-process.entity.js';
+import { ImportProcessEntity, ImportProcessVersionEntity } from './entities.js';
+import { builtInTarget, importProcessProblems } from './import-process-check.js';
 import {
   importProcessChangedMeanwhile,
   importProcessDisabled,
@@ -17,11 +15,13 @@ import {
   importProcessNotFound,
   invalidImportProcess,
 } from './import-process.errors.js';
-import { importProcessProblems } from './import-process-problems.js';
-import type { ImportProcess, ImportProcessInput } from './import-process.js';
-import type { PinnedImportProcess } from './pinned-import-process.js';
-import { selectImportProcesses } from './select-import-processes.js';
-import { selectVersions, type ImportProcessVersion } from './select-versions.js';
+import type { ImportProcess, ImportProcessInput, PinnedImportProcess } from './import-process.js';
+import {
+  type ImportProcessVersion,
+  selectImportProcesses,
+  selectVersions,
+  updateDisplayOrder,
+} from './import-processes.sql.js';
 
 /** Import processes and their versions. */
 @Injectable()
@@ -119,7 +119,7 @@ export class ImportProcessesService {
       if (neighbour === undefined) return;
       ids[to] = id;
       ids[from] = neighbour;
-      await arrange(transaction, ids);
+      await updateDisplayOrder(transaction, ids);
     });
   }
 

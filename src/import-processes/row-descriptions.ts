@@ -1,11 +1,42 @@
 import { Injectable } from '@nestjs/common';
-import type { JsonObject } from '../common/json.js';
-import { attachment, downloadName } from '../import-queue/results/file-name.js';
-import type { CompiledTarget } from '../targets/target.js';
+import { csvLine } from '../formats/csv/csv-cells.js';
+import { contentDisposition, downloadName } from '../platform/http/downloads.js';
+import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
+import type { CompiledTarget, RowColumn } from '../records/target.js';
 import { CompiledImportProcesses } from './compiled-import-processes.js';
+import type { CompiledImportProcess } from './import-process.js';
 import { ImportProcessesService } from './import-processes.service.js';
-import type { CompiledImportProcess } from './pinned-import-process.js';
-import { rowTemplate, type TemplateFormat } from './row-template.js';
+
+type TemplateFormat = 'csv' | 'jsonl';
+
+type DescribedRow = Pick<CompiledTarget, 'columns' | 'schema'>;
+
+/** A file to begin from: the columns, and one example row that passes the rules as far as one can be made up. */
+export function rowTemplate({ columns, schema }: DescribedRow, format: TemplateFormat): string {
+  if (format === 'csv') {
+    return csvLine(columns.map(({ name }) => name)) + csvLine(columns.map(({ example }) => example));
+  }
+  const members = columns.map((column): [string, JsonValue] => [column.name, jsonExample(column, schema)]);
+  return `${JSON.stringify(Object.fromEntries(members))}\n`;
+}
+
+/** The example is CSV text; where the schema wants no string, it is meant as the JSON it spells. */
+function jsonExample({ name, example }: RowColumn, schema: JsonObject): JsonValue {
+  const { properties } = schema;
+  if (!isObject(properties) || !Object.hasOwn(properties, name)) return example;
+  const property = properties[name];
+  if (!isObject(property) || property.type === undefined) return example;
+  if ([property.type].flat().includes('string')) return example;
+  try {
+    return JSON.parse(example) as JsonValue;
+  } catch {
+    return example;
+  }
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
 
 export interface TemplateFile {
   content: string;
@@ -37,7 +68,7 @@ export class RowDescriptions {
       content: rowTemplate(compiled, format),
       headers: {
         'Content-Type': TYPES[format],
-        'Content-Disposition': attachment(downloadName(pinned.name, 'template', format)),
+        'Content-Disposition': contentDisposition(downloadName(pinned.name, 'template', format)),
       },
     };
   }

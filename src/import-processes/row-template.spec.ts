@@ -1,5 +1,5 @@
-import type { RowColumn } from '../targets/target.js';
-import { rowTemplate } from './row-template.js';
+import type { RowColumn } from '../records/target.js';
+import { rowTemplate } from './row-descriptions.js';
 
 const column = (name: string, example: string): RowColumn => ({
   name,

@@ -1,4 +1,4 @@
-import { Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiConflictResponse,
@@ -7,13 +7,14 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
-import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import type { Response } from 'express';
+import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { RequirePermission } from '../auth/require-permission.decorator.js';
+import { BatchIdPipe } from '../batches/batch-reader.js';
+import type { BatchResource } from '../batches/batch-resource.js';
+import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
 import { BatchActionsService } from './batch-actions.service.js';
-import { BatchIdPipe } from './results/batch-id.pipe.js';
-import type { BatchResource } from './results/batch-resource.js';
-import { refTo } from '../common/http/answer-schemas.js';
+import { BatchRetryService } from './batch-retry.service.js';
 
 /** On each method: on the class it would count for none, since Nest knows the status of every method. */
 const AnswersTheBatch = () =>
@@ -94,5 +95,37 @@ export class BatchActionsController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
     return this.actions.perform('abandon', id, principal);
+  }
+}
+
+@ApiTags('Batches')
+@Controller('API/WorkflowImportQueue/Batches')
+@RequirePermission('ManageImports')
+export class BatchRetryController {
+  constructor(private readonly retries: BatchRetryService) {}
+
+  @Post(':id/RetryFailed')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Send the failed records again, as a new batch',
+    description:
+      'Records that failed, were invalid or unknown, under their own line numbers. The batch itself never changes.',
+  })
+  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiAcceptedResponse({
+    description: 'The new batch; asked again, the same one.',
+    schema: refTo('Batch'),
+    headers: LOCATION,
+  })
+  @ApiNotFoundResponse({ description: 'batch_not_found' })
+  @ApiConflictResponse({ description: 'state_conflict: the batch has not ended, or nothing failed' })
+  async retryFailed(
+    @Param('id', BatchIdPipe) id: number,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    const child = await this.retries.retryFailed(id, principal);
+    response.location(child.links.self);
+    return child;
   }
 }

@@ -1,18 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { assertMayUse } from '../auth/assert-may-use.js';
-import { writeAudit } from '../auth/audit/write-audit.js';
+import { assertMayUse } from '../auth/access.js';
+import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
-import { DomainError } from '../common/domain.error.js';
-import { DatabaseService } from '../database/database.service.js';
-import type { Transaction } from '../database/transaction.js';
-import { abandonBatch } from './abandon-batch.js';
-import { allowedActions, type BatchStatus, type ChangingAction, statusAfter } from './batch-state.js';
-import { BatchFinisher } from './processing/batch-finisher.js';
-import { ChunkScheduler } from './processing/chunk-scheduler.js';
-import { BatchReader } from './results/batch-reader.js';
-import type { BatchResource } from './results/batch-resource.js';
-import { batchNotFound } from './results/batch.errors.js';
-import { saveMappingOf } from './uploads/saved-mapping.js';
+import { batchNotFound, BatchReader } from '../batches/batch-reader.js';
+import type { BatchResource } from '../batches/batch-resource.js';
+import {
+  allowedActions,
+  type BatchStatus,
+  type ChangingAction,
+  statusAfter,
+} from '../batches/batch-state.js';
+import { abandonBatch } from '../batches/batches.sql.js';
+import { saveMappingOf } from '../import-processes/import-process-columns.sql.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import type { Transaction } from '../platform/database/transaction.js';
+import { DomainError } from '../platform/domain-error.js';
+import { BatchFinisher } from '../processing/batch-finisher.js';
+import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 
 /** Cancels, pauses and resumes batches; confirms and abandons uploads. */
 @Injectable()

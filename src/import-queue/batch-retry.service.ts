@@ -1,22 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import { writeAudit } from '../auth/audit/write-audit.js';
+import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
-import { DomainError } from '../common/domain.error.js';
-import { AppConfig } from '../config/config.js';
-import { DatabaseService } from '../database/database.service.js';
-import type { Sql, Transaction } from '../database/transaction.js';
+import { RETRY_CREATION_PATH, storeBatch } from '../batches/batch-creation.js';
+import { batchExpired, BatchReader } from '../batches/batch-reader.js';
+import type { BatchResource } from '../batches/batch-resource.js';
+import { RecordCollector } from '../batches/record-collector.js';
+import { selectFailedLines } from '../batches/records.sql.js';
+import { copyStoredRecords } from '../batches/stored-records-copier.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import { storeBatch } from './batch-creation.js';
-import { copyAgain } from './copy-again.js';
-import { RETRY_CREATION_PATH } from './creation-path.js';
-import { RecordRows } from './intake/record-rows.js';
-import { BatchFinisher } from './processing/batch-finisher.js';
-import { ChunkScheduler } from './processing/chunk-scheduler.js';
-import { batchExpired } from './results/batch.errors.js';
-import { BatchReader } from './results/batch-reader.js';
-import type { BatchResource } from './results/batch-resource.js';
-import { selectFailedLines } from './select-failed-lines.js';
+import { AppConfig } from '../platform/config/config.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import type { Sql, Transaction } from '../platform/database/transaction.js';
+import { DomainError } from '../platform/domain-error.js';
+import { BatchFinisher } from '../processing/batch-finisher.js';
+import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 
 /** Sends the failed records of an ended batch again, as a new batch; the parent never changes. */
 @Injectable()
@@ -58,7 +56,7 @@ export class BatchRetryService {
       if (childId !== null) return childId;
       if (expiredAt !== null) throw batchExpired(parentId, expiredAt);
       if (!ENDED.has(status)) throw nothingToRetry(parentId, status);
-      const rows = new RecordRows(this.config.chunkSize);
+      const rows = new RecordCollector(this.config.chunkSize);
       const id = await storeBatch(
         transaction,
         {
@@ -72,7 +70,7 @@ export class BatchRetryService {
         },
         rows,
         (writer) =>
-          copyAgain(
+          copyStoredRecords(
             (after, limit) => selectFailedLines(transaction, parentId, after, limit),
             compiled,
             rows,

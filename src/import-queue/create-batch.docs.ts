@@ -17,9 +17,8 @@ import {
   ApiUnprocessableEntityResponse,
   ApiUnsupportedMediaTypeResponse,
 } from '@nestjs/swagger';
+import { LOCATION, refTo, REPLAYED } from '../platform/http/answer-schemas.js';
 import { ACCEPTED_MEDIA_TYPES } from './intake/intake.errors.js';
-import { LOCATION, REPLAYED } from '../common/http/answer-headers.js';
-import { refTo } from '../common/http/answer-schemas.js';
 
 const EXAMPLE = [
   '{":UniqueId":"M-1001",":Email":"ann@example.org","First Name":"Ann","Level":"Fellow"}',

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { DomainError } from '../common/domain.error.js';
-import type { JsonObject } from '../common/json.js';
-import { DatabaseService } from '../database/database.service.js';
-import type { Transaction } from '../database/transaction.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import type { Transaction } from '../platform/database/transaction.js';
+import { DomainError } from '../platform/domain-error.js';
+import type { JsonObject } from '../platform/json/json-value.js';
 
 /** How long a call that died keeps its key from others; a living call renews it. */
 const LOCK_SECONDS = 60;

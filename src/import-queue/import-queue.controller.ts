@@ -1,15 +1,14 @@
 import { Controller, HttpCode, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
-import { CurrentPrincipal, type AuthenticatedRequest } from '../auth/current-principal.decorator.js';
+import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { RequirePermission } from '../auth/require-permission.decorator.js';
-import { validateQuery } from '../common/http/validate-query.js';
-import { AdmissionInterceptor } from './admission/admission.interceptor.js';
+import type { CreationAnswer } from '../batches/batch-resource.js';
+import { validateQuery } from '../platform/http/validation.js';
+import { AdmissionInterceptor } from './admission.service.js';
 import { CreateBatchDocs } from './create-batch.docs.js';
-import { CreateBatchDto } from './dto/create-batch.dto.js';
+import { CreateBatchDto } from './create-batch.dto.js';
 import { ImportQueueService } from './import-queue.service.js';
 import { readBodyHeaders } from './intake/request-headers.js';
-import type { CreationAnswer } from './results/batch-resource.js';
 
 @Controller('API/WorkflowImportQueue')
 export class ImportQueueController {

@@ -1,16 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { assertMayUse } from '../auth/assert-may-use.js';
+import { assertMayUse } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import type { JsonObject } from '../common/json.js';
-import { AppConfig } from '../config/config.js';
-import { DatabaseService } from '../database/database.service.js';
+import { storeBatch, UI_CREATION_PATH } from '../batches/batch-creation.js';
+import { RecordCollector } from '../batches/record-collector.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import { storeBatch } from './batch-creation.js';
-import { UI_CREATION_PATH } from './creation-path.js';
-import { RecordRows } from './intake/record-rows.js';
-import { BatchFinisher } from './processing/batch-finisher.js';
-import { ChunkScheduler } from './processing/chunk-scheduler.js';
+import { AppConfig } from '../platform/config/config.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import type { JsonObject } from '../platform/json/json-value.js';
+import { BatchFinisher } from '../processing/batch-finisher.js';
+import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 
 /** A row that a person wrote, or mended; `line` is where it was in what was sent first. */
 export interface SubmittedRow {
@@ -51,7 +50,7 @@ export class RowSubmissionService {
       process.version,
       process.workflowVersion,
     );
-    const collected = new RecordRows(this.config.chunkSize);
+    const collected = new RecordCollector(this.config.chunkSize);
     const batch = {
       fileName,
       process,

@@ -1,8 +1,7 @@
-import type { BatchRow } from '../import-queue/results/select-batches.js';
-import { mailModel } from './mail-model.js';
+import type { BatchRow } from '../batches/batch-rows.sql.js';
+import type { FailedLine } from './batch-summary.js';
+import { mailModel, outcomeOf } from './mail-model.js';
 import { MailRenderer, type RenderedMail } from './mail-renderer.js';
-import { outcomeOf } from './mail-subject.js';
-import type { FailedLine } from './sql/select-first-errors.js';
 
 const renderer = new MailRenderer();
 beforeAll(() => renderer.onModuleInit());

@@ -2,8 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
-import type { MailModel } from './mail-model.js';
-import { type MailedOutcome, subjectOf } from './mail-subject.js';
+import { type MailedOutcome, type MailModel, subjectOf } from './mail-model.js';
 
 const TEMPLATES = join(import.meta.dirname, 'templates');
 

@@ -1,4 +1,4 @@
-import { outcomeOf, subjectOf } from './mail-subject.js';
+import { outcomeOf, subjectOf } from './mail-model.js';
 
 describe('the subject', () => {
   it.each([

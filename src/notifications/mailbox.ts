@@ -1,13 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
-import { DomainError } from '../common/domain.error.js';
-import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../common/pagination.js';
-import { DatabaseService } from '../database/database.service.js';
-import { BatchReader } from '../import-queue/results/batch-reader.js';
-import type { NotificationStatus } from './entities/notification.entity.js';
-import { NotificationOutbox } from './notification-outbox.js';
-import { resendNotification } from './sql/resend-notification.js';
-import { selectBehaviorMails, selectNotificationMails, type MailboxEntry } from './sql/select-mailbox.js';
+import { BatchReader } from '../batches/batch-reader.js';
+import type { NotificationStatus } from '../delivery/entities.js';
+import { NotificationOutbox } from '../delivery/notification-outbox.js';
+import {
+  resendNotification,
+  selectNotifications,
+  type StoredNotification,
+} from '../delivery/notifications.sql.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { DomainError } from '../platform/domain-error.js';
+import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../platform/http/pagination.js';
+import { type MailboxEntry, selectBehaviorMails, selectNotificationMails } from './mailbox.sql.js';
+
+/** Reads the mails of a batch, those that were never sent for want of an SMTP server too. */
+@Injectable()
+export class NotificationsReader {
+  constructor(private readonly database: DatabaseService) {}
+
+  /** Oldest first. Whether the caller may see the batch is for the caller to have checked. */
+  listByBatch(batchId: number): Promise<StoredNotification[]> {
+    return selectNotifications(this.database, batchId);
+  }
+}
 
 export interface MailboxQuery {
   /** About batches, or what actions sent. */

@@ -1,13 +1,40 @@
 import { Controller, Get, Param } from '@nestjs/common';
 import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal } from '../auth/current-principal.decorator.js';
+import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { RequirePermission } from '../auth/require-permission.decorator.js';
-import { BatchIdPipe } from '../import-queue/results/batch-id.pipe.js';
-import { BatchReader } from '../import-queue/results/batch-reader.js';
-import { NotificationsReader } from './notifications-reader.js';
-import type { StoredNotification } from './sql/select-notifications.js';
-import { refTo } from '../common/http/answer-schemas.js';
+import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
+import type { StoredNotification } from '../delivery/notifications.sql.js';
+import {
+  choice,
+  INTEGER,
+  itemsOf,
+  objectOf,
+  orNull,
+  refTo,
+  says,
+  type Schema,
+  TEXT,
+  TIME,
+} from '../platform/http/answer-schemas.js';
+import { NotificationsReader } from './mailbox.js';
+
+/** What the route about mails answers. */
+export const NOTIFICATION_SCHEMAS: Readonly<Record<string, Schema>> = {
+  Notification: objectOf<StoredNotification>({
+    id: INTEGER,
+    kind: choice('success', 'failure'),
+    recipient: TEXT,
+    status: choice('pending', 'sending', 'sent', 'failed', 'not_sent_no_smtp'),
+    subject: says('null until it was rendered, at the first attempt.', orNull(TEXT)),
+    text: orNull(TEXT),
+    attempts: INTEGER,
+    lastError: orNull(TEXT),
+    createdAt: TIME,
+    nextAttemptAt: says('null when it will not be tried again.', orNull(TIME)),
+    sentAt: orNull(TIME),
+  }),
+  NotificationList: itemsOf(refTo('Notification')),
+};
 
 @ApiTags('Batches')
 @Controller('API/WorkflowImportQueue/Batches/:id/Notifications')

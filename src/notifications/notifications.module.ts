@@ -1,12 +1,14 @@
 import { Module } from '@nestjs/common';
-import { QueueModule } from '../queue/queue.module.js';
-import { NotificationOutbox } from './notification-outbox.js';
-import { NotificationQueue } from './notification-queue.js';
+import { BatchesModule } from '../batches/batches.module.js';
+import { OutboxModule } from '../delivery/delivery.module.js';
+import { Mailbox, NotificationsReader } from './mailbox.js';
+import { NotificationsController } from './notifications.controller.js';
 
-/** What every process needs: owing mails and having them sent. Sending is the worker's. */
+/** How mails are read; for API processes. */
 @Module({
-  imports: [QueueModule],
-  providers: [NotificationOutbox, NotificationQueue],
-  exports: [NotificationOutbox],
+  imports: [OutboxModule, BatchesModule],
+  controllers: [NotificationsController],
+  providers: [Mailbox, NotificationsReader],
+  exports: [Mailbox, NotificationsReader],
 })
 export class NotificationsModule {}

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { RecordTarget } from './target.js';
+import type { RecordTarget } from '../records/target.js';
 
 /** The targets the application was built with; `targets.module.ts` lists them. */
 export const RECORD_TARGETS = Symbol('RECORD_TARGETS');

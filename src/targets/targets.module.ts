@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
+import type { RecordTarget } from '../records/target.js';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
 import { RECORD_TARGETS, TargetRegistry } from './target-registry.js';
-import type { RecordTarget } from './target.js';
 import { WorkflowTarget } from './workflow/workflow.target.js';
 
 /** The targets of this installation. A target of your own is a class that implements `RecordTarget`: docs/targets.md has one. */

@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { applyDecorators, Header, Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
-import type { AuthenticatedRequest } from '../auth/current-principal.decorator.js';
-import { counted, formatNumber, formatTime } from '../common/format.js';
-import { currentRequest } from '../common/http/request-context.js';
+import type { AuthenticatedRequest } from '../auth/access.js';
+import { currentRequest } from '../platform/logging/request-context.js';
+import { counted, formatNumber, formatTime } from '../platform/wording.js';
 import { Assets } from './layout/assets.js';
 import { navigation, type Section } from './layout/navigation.js';
 
@@ -73,3 +73,7 @@ export class PageRenderer implements OnModuleInit {
     return view;
   }
 }
+
+/** What a handler answers is a page: HTML that no cache keeps, since it shows what is so now, to one person. */
+export const HtmlPage = () =>
+  applyDecorators(Header('Content-Type', 'text/html; charset=utf-8'), Header('Cache-Control', 'no-store'));

@@ -1,7 +1,7 @@
-import type { BatchStatus } from '../import-queue/batch-state.js';
-import type { RecordStatus } from '../import-queue/record-status.js';
-import type { InstanceStatus } from '../workflows/entities/workflow-instance.entity.js';
-import type { NotificationStatus } from '../notifications/entities/notification.entity.js';
+import type { BatchStatus } from '../batches/batch-state.js';
+import type { NotificationStatus } from '../delivery/entities.js';
+import type { RecordStatus } from '../records/record-status.js';
+import type { InstanceStatus } from '../workflows/entities.js';
 
 /** The colours of a badge; the style sheet says what they look like. */
 export type Tone = 'good' | 'bad' | 'busy' | 'quiet';

@@ -2,44 +2,39 @@ import { Module, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { ExpressAdapter } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
-import { ApiKeysModule } from '../auth/api-keys.module.js';
-import { UsersModule } from '../auth/users.module.js';
-import { ImportProcessesApiModule } from '../import-processes/import-processes-api.module.js';
+import { ApiKeysModule, UsersModule } from '../auth/auth.module.js';
+import { BatchesModule } from '../batches/batches.module.js';
+import { ImportProcessesApiModule } from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
-import { ResultsModule } from '../import-queue/results/results.module.js';
-import { NotificationsApiModule } from '../notifications/notifications-api.module.js';
+import { NotificationsModule } from '../notifications/notifications.module.js';
+import { ERROR_PAGE } from '../platform/http/problem.filter.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
-import { FileTypePages } from './file-types/file-type-pages.js';
-import { FileTypePagesController } from './file-types/file-type-pages.controller.js';
+import { AccountPagesController, LoginPagesController } from './accounts/account-pages.controller.js';
+import { AccountPage, LoginPage } from './accounts/account.page.js';
+import { ApiKeysPagesController } from './accounts/api-keys-pages.controller.js';
+import { ApiKeysPage } from './accounts/api-keys.page.js';
+import { UsersPagesController } from './accounts/users-pages.controller.js';
+import { UserPage, UsersPage } from './accounts/users.page.js';
+import { HtmlErrorPage, PageErrorFilter } from './error.page.js';
+import { FileTypesPagesController } from './file-types/file-types-pages.controller.js';
+import { FileTypesPage } from './file-types/file-types.page.js';
 import { ConfirmationPage } from './imports/confirmation.page.js';
 import { FixPage } from './imports/fix.page.js';
-import { AccountPage } from './accounts/account.page.js';
-import { AccountPagesController } from './accounts/account-pages.controller.js';
-import { ApiKeysPage } from './accounts/api-keys.page.js';
-import { ApiKeysPagesController } from './accounts/api-keys-pages.controller.js';
-import { LoginPage } from './accounts/login.page.js';
-import { LoginPagesController } from './accounts/login-pages.controller.js';
-import { UserPage } from './accounts/user.page.js';
-import { UsersPage } from './accounts/users.page.js';
-import { UsersPagesController } from './accounts/users-pages.controller.js';
 import { ImportActions } from './imports/import-actions.js';
 import { ImportPage } from './imports/import.page.js';
 import { ImportsPagesController } from './imports/imports-pages.controller.js';
 import { RecentImportsPage } from './imports/recent-imports.page.js';
-import { RecordPage } from './imports/record.page.js';
+import { RecordDetailPage } from './imports/record.page.js';
 import { Assets } from './layout/assets.js';
-import { MailPage } from './mail/mail.page.js';
 import { MailPagesController } from './mail/mail-pages.controller.js';
-import { NewImportPage } from './new-import/new-import.page.js';
+import { MailPage } from './mail/mail.page.js';
 import { NewImportPagesController } from './new-import/new-import-pages.controller.js';
+import { NewImportPage } from './new-import/new-import.page.js';
 import { OneRowPage } from './new-import/one-row.page.js';
-import { ERROR_PAGE } from '../common/http/error-page.js';
-import { PageErrorFilter } from './page-error.filter.js';
-import { PageOfError } from './page-of-error.js';
 import { PageRenderer } from './page-renderer.js';
-import { InstancePages } from './workflows/instance-pages.js';
-import { WorkflowPages } from './workflows/workflow-pages.js';
-import { WorkflowPagesController } from './workflows/workflow-pages.controller.js';
+import { InstancesPage } from './workflows/instances.page.js';
+import { WorkflowsPagesController } from './workflows/workflows-pages.controller.js';
+import { WorkflowsPage } from './workflows/workflows.page.js';
 
 /** The pages for people, and the files they need, which are ours and hold no data: they are open to everybody. */
 @Module({
@@ -47,19 +42,19 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
     ImportProcessesApiModule,
     ApiKeysModule,
     ImportQueueModule,
-    NotificationsApiModule,
-    ResultsModule,
+    NotificationsModule,
+    BatchesModule,
     UsersModule,
     WorkflowsApiModule,
   ],
   controllers: [
-    FileTypePagesController,
+    FileTypesPagesController,
     // Before the next one, to which "new" would be the id of an import.
     NewImportPagesController,
     ImportsPagesController,
     LoginPagesController,
     MailPagesController,
-    WorkflowPagesController,
+    WorkflowsPagesController,
     AccountPagesController,
     ApiKeysPagesController,
     UsersPagesController,
@@ -69,26 +64,26 @@ import { WorkflowPagesController } from './workflows/workflow-pages.controller.j
     ApiKeysPage,
     Assets,
     ConfirmationPage,
-    FileTypePages,
+    FileTypesPage,
     FixPage,
     ImportActions,
     ImportPage,
-    InstancePages,
+    InstancesPage,
     LoginPage,
     MailPage,
     NewImportPage,
     OneRowPage,
     PageErrorFilter,
-    PageOfError,
-    { provide: ERROR_PAGE, useExisting: PageOfError },
+    HtmlErrorPage,
+    { provide: ERROR_PAGE, useExisting: HtmlErrorPage },
     PageRenderer,
     RecentImportsPage,
-    RecordPage,
-    WorkflowPages,
+    RecordDetailPage,
+    WorkflowsPage,
     UserPage,
     UsersPage,
   ],
-  exports: [PageErrorFilter, PageOfError, PageRenderer],
+  exports: [PageErrorFilter, HtmlErrorPage, PageRenderer],
 })
 export class UiModule implements OnModuleInit {
   constructor(

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../common/json.js';
+import type { JsonObject } from '../platform/json/json-value.js';
 
 export const ATTRIBUTE_TYPES = [
   'ShortText',

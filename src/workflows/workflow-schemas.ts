@@ -1,3 +1,4 @@
+import type { StoredBehavior } from '../delivery/behavior-outbox.sql.js';
 import {
   ANY_OBJECT,
   arrayOf,
@@ -9,16 +10,15 @@ import {
   pageSchema,
   refTo,
   says,
+  type Schema,
   TEXT,
   TIME,
-  type Schema,
-} from '../common/http/answer-schemas.js';
-import type { StoredBehavior } from './behaviors/sending/sql/select-behaviors.js';
-import { DEFINITION_SCHEMA } from './definition-schema.js';
-import { INSTANCE_STATUSES } from './entities/workflow-instance.entity.js';
-import type { InstanceRow } from './instances/select-instances.js';
-import type { LogRow } from './instances/select-log.js';
-import type { WorkflowSummary } from './workflow-resource.js';
+} from '../platform/http/answer-schemas.js';
+import { DEFINITION_SCHEMA } from './definition/definition-schema.js';
+import type { WorkflowSummary } from './definition/workflow-definitions.service.js';
+import type { LogRow } from './engine/log.sql.js';
+import { INSTANCE_STATUSES } from './entities.js';
+import type { InstanceRow } from './instances/instance-search.sql.js';
 
 const instance = {
   id: INTEGER,

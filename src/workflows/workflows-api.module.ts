@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
 import { ActionsController } from './actions/actions.controller.js';
 import { ActionsService } from './actions/actions.service.js';
+import { WorkflowsController } from './definition/workflows.controller.js';
 import { InstancesController } from './instances/instances.controller.js';
 import { InstancesService } from './instances/instances.service.js';
-import { WorkflowsController } from './workflows.controller.js';
 import { WorkflowsModule } from './workflows.module.js';
 
 /** The routes; apart from the services, so that a process that only works on queues answers none of them. */

@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { WorkflowDefinitionsService } from './workflow-definitions.service.js';
+import { WorkflowDefinitionsService } from './definition/workflow-definitions.service.js';
 
 /** What other modules use of workflows; the routes are in `workflows-api.module.ts`. */
 @Module({

@@ -1,6 +1,6 @@
-import { jsonl, member } from '../support/import-client.js';
 import { Site } from '../support/browser/site.js';
 import { PHONE } from '../support/browser/visitor.js';
+import { jsonl, member } from '../support/import-client.js';
 import { signIn } from '../support/sign-in.js';
 
 describe('the pages of configuration', () => {

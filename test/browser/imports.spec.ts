@@ -1,8 +1,8 @@
 import type { Page } from 'playwright-core';
-import { jsonl, member } from '../support/import-client.js';
-import { Site } from '../support/browser/site.js';
 import { contrast } from '../support/browser/contrast.js';
+import { Site } from '../support/browser/site.js';
 import { PHONE } from '../support/browser/visitor.js';
+import { jsonl, member } from '../support/import-client.js';
 
 describe('Recent Imports and the page of one import', () => {
   let site: Site;

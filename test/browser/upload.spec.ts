@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { csv, fileOf, memberRow } from '../support/browser/member-file.js';
 import { Site } from '../support/browser/site.js';
 import { PHONE } from '../support/browser/visitor.js';
-import { signIn, TEST_PASSWORD, storeUser } from '../support/sign-in.js';
+import { signIn, storeUser, TEST_PASSWORD } from '../support/sign-in.js';
 
 const ROWS = 100_000;
 

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import { examine } from '../../src/doctor/examine.js';
-import { INVARIANTS } from '../../src/doctor/invariants.js';
+import { examine } from '../../src/operations/doctor/examination.js';
+import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
 import { eventually } from '../support/eventually.js';
 import { type ImportClient, jsonl, member } from '../support/import-client.js';
 import { seededRandom } from './support/seeded.js';

@@ -1,6 +1,6 @@
-import { examine } from '../../src/doctor/examine.js';
-import { INVARIANTS } from '../../src/doctor/invariants.js';
-import type { BatchResource } from '../../src/import-queue/results/batch-resource.js';
+import type { BatchResource } from '../../src/batches/batch-resource.js';
+import { examine } from '../../src/operations/doctor/examination.js';
+import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
 import type { ImportClient } from '../support/import-client.js';
 import { newMembers } from './support/members.js';
 import { seededRandom } from './support/seeded.js';

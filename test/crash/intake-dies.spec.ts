@@ -1,5 +1,5 @@
 import { eventually } from '../support/eventually.js';
-import { newMembers, type Body } from './support/members.js';
+import { type Body, newMembers } from './support/members.js';
 import type { ServiceProcess } from './support/service-process.js';
 import { Site } from './support/site.js';
 import { Upload } from './support/upload.js';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Client } from 'pg';
+import { createApp } from '../../src/app/bootstrap.js';
 import { eventually } from '../support/eventually.js';
 import { storeApiKey, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
-import { createApp } from '../../src/bootstrap.js';
 
 interface Answer {
   status: number;

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
+import { createApp } from '../../src/app/bootstrap.js';
 import { ImportClient, MEMBER_WORKFLOW } from '../support/import-client.js';
-import { createApp } from '../../src/bootstrap.js';
 import { signIn, submit } from '../support/sign-in.js';
 import { storeBatch } from '../support/stored-batch.js';
 import { startTestApp, TEST_ADMIN, type TestApp } from '../support/test-app.js';

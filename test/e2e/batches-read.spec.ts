@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
-import { storeApiKey, storeBatch, storeImportProcess, type StoredRecord } from '../support/stored-batch.js';
+import { storeApiKey, storeBatch, type StoredRecord, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const VIEWER_KEY = 'a-key-that-may-view-imports';

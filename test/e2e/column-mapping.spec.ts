@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { ImportClient, type Answer } from '../support/import-client.js';
+import { type Answer, ImportClient } from '../support/import-client.js';
 import { signIn } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 

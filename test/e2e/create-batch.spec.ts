@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { DatabaseService } from '../../src/database/database.service.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { rawRequest } from '../support/raw-request.js';

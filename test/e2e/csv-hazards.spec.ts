@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { corpus, describeWithCorpora } from '../support/corpora.js';
-import { ImportClient, type Answer } from '../support/import-client.js';
+import { type Answer, ImportClient } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 interface CsvCase {

@@ -1,6 +1,6 @@
 import { getQueueToken } from '@nestjs/bull';
 import type { Queue } from 'bull';
-import { CHUNK_QUEUE, type ChunkJob } from '../../src/queue/queues.js';
+import { CHUNK_QUEUE, type ChunkJob } from '../../src/platform/queue/queues.js';
 import { eventually } from '../support/eventually.js';
 import { signIn } from '../support/sign-in.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';

@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
-import { createApp } from '../../src/bootstrap.js';
-import { DatabaseService } from '../../src/database/database.service.js';
-import { DefinitionsError } from '../../src/definitions/definitions.error.js';
+import { createApp } from '../../src/app/bootstrap.js';
+import { DefinitionsError } from '../../src/definitions/definition-files.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 

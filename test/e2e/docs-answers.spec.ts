@@ -1,6 +1,6 @@
 import addFormats from 'ajv-formats';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { ImportClient, jsonl, member, MEMBER_WORKFLOW, type Answer } from '../support/import-client.js';
+import { type Answer, ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const QUEUE = '/API/WorkflowImportQueue';

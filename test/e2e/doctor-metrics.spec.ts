@@ -1,8 +1,8 @@
 import { Client } from 'pg';
-import { examine } from '../../src/doctor/examine.js';
-import { INVARIANTS } from '../../src/doctor/invariants.js';
-import { ImportClient, jsonl, member } from '../support/import-client.js';
+import { examine } from '../../src/operations/doctor/examination.js';
+import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
 import { ChildProgram } from '../support/child-program.js';
+import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 describe('a database', () => {
@@ -31,7 +31,9 @@ describe('a database', () => {
   });
 
   const doctor = async (...flags: string[]) => {
-    const program = new ChildProgram('src/doctor/main.ts', flags, { DATABASE_URL: test.database.url });
+    const program = new ChildProgram('src/operations/doctor/main.ts', flags, {
+      DATABASE_URL: test.database.url,
+    });
     return { code: await program.end(), output: program.output };
   };
   const metrics = async () => (await client.get('/metrics')).body as string;
@@ -156,7 +158,7 @@ describe('a database', () => {
 
   /** Break it: in `doctor/main.ts`, end with 1. */
   it('that cannot be reached ends it with 2', async () => {
-    const program = new ChildProgram('src/doctor/main.ts', [], {
+    const program = new ChildProgram('src/operations/doctor/main.ts', [], {
       DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/none',
     });
     expect(await program.end()).toBe(2);

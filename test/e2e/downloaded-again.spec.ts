@@ -1,4 +1,4 @@
-import { ImportClient, jsonl, MEMBER_WORKFLOW, type Answer } from '../support/import-client.js';
+import { type Answer, ImportClient, jsonl, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 describe('a CSV file that was downloaded and is uploaded again', () => {

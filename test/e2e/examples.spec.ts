@@ -1,8 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { ApiClient } from '../../src/quickstart/api-client.js';
-import { ensureImportProcess, ensureWorkflow, importFile, showExamples } from '../../src/quickstart/demo.js';
-import { exampleFile, MEMBER_ROLES, OTHER_EXAMPLES, type Example } from '../../src/quickstart/examples.js';
+import { ApiClient } from '../../dev/quickstart/api-client.js';
+import {
+  ensureImportProcess,
+  ensureWorkflow,
+  type Example,
+  exampleFile,
+  importFile,
+  MEMBER_ROLES,
+  OTHER_EXAMPLES,
+  showExamples,
+} from '../../dev/quickstart/demo.js';
 import { ImportClient } from '../support/import-client.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 

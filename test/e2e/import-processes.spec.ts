@@ -1,5 +1,5 @@
-import { DatabaseService } from '../../src/database/database.service.js';
-import { ImportClient, jsonl, member, MEMBER_WORKFLOW, type Answer } from '../support/import-client.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
+import { type Answer, ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const PATH = '/API/WorkflowImportQueue/ImportProcesses';

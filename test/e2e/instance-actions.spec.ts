@@ -1,6 +1,6 @@
-import { eventually } from '../support/eventually.js';
-import { DatabaseService } from '../../src/database/database.service.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
+import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 

@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Client } from 'pg';
-import { examine } from '../../src/doctor/examine.js';
-import { INVARIANTS } from '../../src/doctor/invariants.js';
+import { examine } from '../../src/operations/doctor/examination.js';
+import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
 import { corpus, describeWithCorpora } from '../support/corpora.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';

@@ -1,8 +1,8 @@
 import { Agent, request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { Client } from 'pg';
+import { AdmissionService } from '../../src/import-queue/admission.service.js';
 import { Upload } from '../crash/support/upload.js';
-import { AdmissionService } from '../../src/import-queue/admission/admission.service.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Client } from 'pg';
-import { storeBatch, storeImportProcess, type StoredBatch } from '../support/stored-batch.js';
 import { signIn } from '../support/sign-in.js';
+import { storeBatch, type StoredBatch, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, TEST_ADMIN, type TestApp } from '../support/test-app.js';
 
 const MARKUP = `"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}`;

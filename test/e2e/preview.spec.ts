@@ -1,5 +1,5 @@
 import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
-import { ImportClient, jsonl, member, type Answer } from '../support/import-client.js';
+import { type Answer, ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const OPERATION = {

@@ -5,8 +5,8 @@ import { Client } from 'pg';
 import { rawRequest } from '../support/raw-request.js';
 import { storeBatch, storeImportProcess } from '../support/stored-batch.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
-import { createTestDatabase } from '../support/test-database.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
+import { createTestDatabase } from '../support/test-database.js';
 
 const AUTHORIZED = { authorization: `apikey ${TEST_API_KEY}` };
 

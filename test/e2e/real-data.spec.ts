@@ -1,4 +1,4 @@
-import { DatabaseService } from '../../src/database/database.service.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
 import { corpus, describeWithCorpora } from '../support/corpora.js';
 import { eventually } from '../support/eventually.js';

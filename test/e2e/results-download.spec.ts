@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
 import { parse } from 'csv-parse/sync';
 import { Client } from 'pg';
-import { DatabaseService } from '../../src/database/database.service.js';
-import { restore } from '../../src/import-queue/results/csv-cells.js';
-import { storeApiKey, storeBatch, storeImportProcess, type StoredRecord } from '../support/stored-batch.js';
+import { restoreFormula } from '../../src/formats/csv/csv-cells.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
+import { storeApiKey, storeBatch, type StoredRecord, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const NAUGHTY = JSON.parse(readFileSync(`${__dirname}/../fixtures/strings/blns.json`, 'utf8')) as string[];
@@ -177,7 +177,7 @@ describe('downloading results', () => {
       );
       const { text } = await download(id, '?set=failed&format=csv');
       const rows = parse<Record<string, string>>(text, { columns: true });
-      expect(rows.map((row) => restore(row.text!))).toEqual(NAUGHTY);
+      expect(rows.map((row) => restoreFormula(row.text!))).toEqual(NAUGHTY);
       expect(rows.map((row) => row._line)).toEqual(NAUGHTY.map((_, index) => String(index + 1)));
       for (const { text: cell } of rows) {
         if (/^[=+\-@\t\r\n]/.test(cell!)) expect(Number(cell)).toBeLessThanOrEqual(0);
@@ -190,7 +190,7 @@ describe('downloading results', () => {
         record(1, 'failed', JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])))),
       ]);
       const [header] = parse((await download(id, '?format=csv')).text);
-      expect(new Set(header!.slice(0, -3).map(restore))).toEqual(new Set(keys));
+      expect(new Set(header!.slice(0, -3).map(restoreFormula))).toEqual(new Set(keys));
     });
 
     it('has a column for every value of records that fail while it is made', async () => {

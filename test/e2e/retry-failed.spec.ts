@@ -1,4 +1,4 @@
-import { ImportClient, jsonl, MEMBER_WORKFLOW, member } from '../support/import-client.js';
+import { ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 describe('POST …/Batches/{id}/RetryFailed', () => {

@@ -1,6 +1,11 @@
 import { Client } from 'pg';
-import { PERMISSIONS, type Permission } from '../../src/auth/permissions.js';
-import { permissionsOf, USER_ROLES, type UserRole } from '../../src/auth/users/user-role.js';
+import {
+  type Permission,
+  PERMISSIONS,
+  permissionsOf,
+  USER_ROLES,
+  type UserRole,
+} from '../../src/auth/principal.js';
 import { signIn } from '../support/sign-in.js';
 import { storeApiKey } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';

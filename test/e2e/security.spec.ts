@@ -1,7 +1,7 @@
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { eventually } from '../support/eventually.js';
-import { ImportClient, jsonl, MEMBER_WORKFLOW, member } from '../support/import-client.js';
+import { ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { SmtpSink } from '../support/smtp-sink.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 

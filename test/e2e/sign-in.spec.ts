@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { Client } from 'pg';
 import { Redis } from 'ioredis';
+import { Client } from 'pg';
 import { sessionCookieOf, signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
 import { startTestApp, TEST_ADMIN, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 

@@ -1,7 +1,7 @@
+import type { WorkflowDefinition } from '../../src/workflows/definition.js';
 import { corpus, describeWithCorpora } from '../support/corpora.js';
 import { ImportClient } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import type { WorkflowDefinition } from '../../src/workflows/definition.js';
 
 /** A workflow with the columns of a file, found by one of them. */
 function workflowOf(name: string, header: readonly string[]): WorkflowDefinition {

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Client } from 'pg';
-import { examine } from '../../src/doctor/examine.js';
-import { INVARIANTS } from '../../src/doctor/invariants.js';
+import { examine } from '../../src/operations/doctor/examination.js';
+import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
 import { corpus, describeWithCorpora } from '../support/corpora.js';
-import { ImportClient, type Answer } from '../support/import-client.js';
+import { type Answer, ImportClient } from '../support/import-client.js';
 import { seeded } from '../support/seeded.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 

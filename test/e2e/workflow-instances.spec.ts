@@ -1,4 +1,4 @@
-import { DatabaseService } from '../../src/database/database.service.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
 import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
 import { ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';

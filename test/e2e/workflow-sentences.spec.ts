@@ -6,8 +6,8 @@ import type {
   WorkflowTargetConfiguration,
 } from '../../src/workflows/definition.js';
 import { eventually } from '../support/eventually.js';
-import { SmtpSink } from '../support/smtp-sink.js';
 import { jsonl } from '../support/import-client.js';
+import { SmtpSink } from '../support/smtp-sink.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 import { grantRole, WorkflowWorld } from '../support/workflow-world.js';
 

@@ -1,4 +1,4 @@
-import { ImportClient, MEMBER_WORKFLOW, type Answer } from '../support/import-client.js';
+import { type Answer, ImportClient, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const PATH = '/API/Workflows';

@@ -1,10 +1,10 @@
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
+import { dataSourceOptions } from '../../src/app/database.js';
 import type { Principal } from '../../src/auth/principal.js';
-import type { AppConfig } from '../../src/config/config.js';
-import { dataSourceOptions } from '../../src/database/data-source-options.js';
-import { DatabaseService } from '../../src/database/database.service.js';
-import { BatchReader } from '../../src/import-queue/results/batch-reader.js';
+import { BatchReader } from '../../src/batches/batch-reader.js';
+import type { AppConfig } from '../../src/platform/config/config.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { storeBatch, storeImportProcess } from '../support/stored-batch.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { resendBehavior } from '../../src/workflows/behaviors/sending/sql/resend-behavior.js';
+import { resendBehavior } from '../../src/delivery/behavior-outbox.sql.js';
 import type { BehaviorDefinition } from '../../src/workflows/definition.js';
 import { BehaviorBench, people } from '../support/behavior-bench.js';
 import { eventually } from '../support/eventually.js';

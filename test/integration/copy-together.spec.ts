@@ -1,4 +1,4 @@
-import type { CopyRows } from '../../src/database/copy/copy-together.js';
+import type { CopyInput } from '../../src/platform/database/copy-rows.js';
 import { startDatabaseService, type TestDatabaseService } from '../support/test-database-service.js';
 
 describe('rows of several tables written together', () => {
@@ -12,7 +12,7 @@ describe('rows of several tables written together', () => {
   afterAll(() => service.stop());
   beforeEach(() => service.database.query('TRUNCATE parent, child'));
 
-  const rows = (into: string, text: string): CopyRows => ({ into, text: Buffer.from(text) });
+  const rows = (into: string, text: string): CopyInput => ({ into, text: Buffer.from(text) });
   const stored = async (): Promise<number[]> => {
     const { rows: counts } = await service.database.query<{ count: number }>(
       'SELECT count(*) FROM parent UNION ALL SELECT count(*) FROM child',

@@ -1,13 +1,13 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isRunning, type RunningProcess } from '../../src/embedded/running-process.js';
+import { isRunning, type RunningProcess } from '../../dev/embedded/running-process.js';
 import { ChildProgram } from '../support/child-program.js';
 
 const MAIN = 'src/main.ts';
-const QUICKSTART = 'src/quickstart/quickstart.ts';
-const LISTENS = /listens on (http:\/\/127\.0\.0\.1:\d+)/;
+const QUICKSTART = 'dev/quickstart/quickstart.ts';
+const ADDRESS = /(http:\/\/127\.0\.0\.1:\d+)/;
 const STACK = /\n\s+at /;
 
 describe('the process', () => {
@@ -19,14 +19,20 @@ describe('the process', () => {
   afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
   const start = (environment: Record<string, string> = {}) =>
-    new ChildProgram(MAIN, [], { PORT: '0', DATA_DIR: dataDir, ...environment });
+    new ChildProgram(MAIN, [], {
+      PORT: '0',
+      DATA_DIR: dataDir,
+      DATABASE_URL: process.env.DATABASE_URL!,
+      REDIS_URL: process.env.REDIS_URL!,
+      ...environment,
+    });
 
-  describe('with nothing set', () => {
+  describe('started as quickstart, with nothing set', () => {
     it.each(['SIGTERM', 'SIGINT'] as const)(
-      'says where it listens, is ready, and on %s ends with code 0 and leaves no server behind',
+      'prints its address, is ready, and on %s ends with code 0 and leaves no server behind',
       async (signal) => {
-        const program = start();
-        const url = await program.says(LISTENS);
+        const program = new ChildProgram(QUICKSTART, [], { DATA_DIR: dataDir });
+        const url = await program.says(ADDRESS);
         expect((await fetch(`${url}/health/ready`)).status).toBe(200);
         const servers = await Promise.all(
           ['postgres', 'redis'].map(
@@ -43,12 +49,24 @@ describe('the process', () => {
 
   describe('that cannot start', () => {
     it('names every bad variable, without a stack, and ends with code 1', async () => {
-      const program = start({ PORT: 'eighty', ROLE: 'worker', CHUNK_SIZE: '0' });
+      const program = start({
+        PORT: 'eighty',
+        CHUNK_SIZE: '0',
+        DATABASE_URL: '',
+        REDIS_URL: '',
+      });
       expect(await program.end()).toBe(1);
       for (const name of ['PORT', 'DATABASE_URL', 'REDIS_URL', 'CHUNK_SIZE']) {
         expect(program.output).toMatch(new RegExp(`^  - ${name} must`, 'm'));
       }
       expect(program.output).not.toMatch(STACK);
+    });
+
+    it('names the servers that it needs, and the command that does without them', async () => {
+      const program = start({ DATABASE_URL: '', REDIS_URL: '' });
+      expect(await program.end()).toBe(1);
+      expect(program.output).toMatch(/^  - DATABASE_URL must be set\. .*npm run quickstart/m);
+      expect(program.output).toMatch(/^  - REDIS_URL must be set\. .*npm run quickstart/m);
     });
 
     it('says that its port is taken, and by which variable to change it', async () => {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
-import { startEmbeddedServers, type EmbeddedServers } from '../../src/embedded/embedded-servers.js';
-import { isRunning, type RunningProcess } from '../../src/embedded/running-process.js';
+import { type EmbeddedServers, startEmbeddedServers } from '../../dev/embedded/embedded-servers.js';
+import { isRunning, type RunningProcess } from '../../dev/embedded/running-process.js';
 import { ChildProgram } from '../support/child-program.js';
 import { eventually } from '../support/eventually.js';
 

@@ -1,6 +1,6 @@
 import type { Client, Pool } from 'pg';
 import type { DataSource } from 'typeorm';
-import { isTransientFault } from '../../src/import-queue/processing/transient-fault.js';
+import { isTransientFault } from '../../src/processing/record-processing.js';
 import { eventually } from '../support/eventually.js';
 import { startDatabaseService, type TestDatabaseService } from '../support/test-database-service.js';
 

@@ -1,4 +1,4 @@
-import { selectFirstErrors } from '../../src/notifications/sql/select-first-errors.js';
+import { selectFirstErrors } from '../../src/notifications/batch-summary.js';
 import { NotificationBench } from '../support/notification-bench.js';
 import type { StoredRecord } from '../support/stored-batch.js';
 

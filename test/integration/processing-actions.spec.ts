@@ -1,5 +1,5 @@
-import { chunksOf, ProcessingBench, range, type Worker } from '../support/processing-bench.js';
 import { eventually } from '../support/eventually.js';
+import { chunksOf, ProcessingBench, range, type Worker } from '../support/processing-bench.js';
 
 describe('a batch that is canceled or paused', () => {
   let bench: ProcessingBench;

@@ -1,5 +1,5 @@
-import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
 import { eventually } from '../support/eventually.js';
+import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
 
 describe('the end of a batch', () => {
   let bench: ProcessingBench;

@@ -1,4 +1,4 @@
-import { orderingHash } from '../../src/import-queue/intake/ordering-keys.js';
+import { orderingHash } from '../../src/records/ordering-keys.js';
 import { chunksOf, ProcessingBench } from '../support/processing-bench.js';
 
 describe('records of one batch that concern the same thing', () => {

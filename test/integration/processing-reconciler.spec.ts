@@ -1,5 +1,4 @@
-import { jobIdOf } from '../../src/import-queue/processing/queued-chunk.js';
-import { selectStaleChunks } from '../../src/import-queue/processing/sql/select-stale-chunks.js';
+import { jobIdOf, selectStaleChunks } from '../../src/batches/chunks.sql.js';
 import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
 
 describe('the reconciler', () => {

@@ -1,6 +1,6 @@
-import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
 import { eventually } from '../support/eventually.js';
 import { PrivateRedis } from '../support/private-redis.js';
+import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
 
 describe('when Redis fails', () => {
   let redis: PrivateRedis;

@@ -1,6 +1,6 @@
 import { DataSource } from 'typeorm';
-import { dataSourceOptions } from '../../src/database/data-source-options.js';
-import { MIGRATIONS } from '../../src/database/migrations.js';
+import { dataSourceOptions } from '../../src/app/database.js';
+import { MIGRATIONS } from '../../src/app/migrations.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 describe('the schema', () => {

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../src/common/json.js';
+import type { JsonObject } from '../../src/platform/json/json-value.js';
 import { told, WorkflowBench } from '../support/workflow-bench.js';
 
 const row: JsonObject = { ':UniqueId': 'M-1' };

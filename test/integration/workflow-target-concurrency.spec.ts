@@ -1,7 +1,7 @@
-import type { JsonObject } from '../../src/common/json.js';
-import type { RecordOutcome } from '../../src/targets/target.js';
+import type { JsonObject } from '../../src/platform/json/json-value.js';
+import type { RecordOutcome } from '../../src/records/target.js';
 import { eventually } from '../support/eventually.js';
-import { told, WorkflowBench, type Chunk } from '../support/workflow-bench.js';
+import { type Chunk, told, WorkflowBench } from '../support/workflow-bench.js';
 
 const members = (from: number, to: number, change: JsonObject = {}): JsonObject[] =>
   Array.from({ length: to - from + 1 }, (_, index) => ({

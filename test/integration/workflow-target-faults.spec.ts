@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { JsonObject } from '../../src/common/json.js';
+import type { JsonObject } from '../../src/platform/json/json-value.js';
 import { WorkflowBench } from '../support/workflow-bench.js';
 
 const rows = (count: number, change: (n: number) => JsonObject = () => ({})): JsonObject[] =>

@@ -3,16 +3,16 @@ import {
   allowedActions,
   BATCH_ACTIONS,
   BATCH_STATUSES,
+  type BatchStatus,
   canBecome,
+  type ChangingAction,
   finalStatus,
   isAllowed,
   isTerminal,
   isUnfinished,
   statusAfter,
   UNFINISHED,
-  type BatchStatus,
-  type ChangingAction,
-} from '../../src/import-queue/batch-state.js';
+} from '../../src/batches/batch-state.js';
 
 const status = fc.constantFrom(...BATCH_STATUSES);
 const count = fc.nat({ max: 5 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { UploadReader } from '../../src/import-queue/intake/upload-reader.js';
+import { UploadReader } from '../../src/formats/upload-reader.js';
 
 /** Text as cells have it: quotes, delimiters, line ends, letters of every width. */
 const cell = fc.oneof(

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import type { JsonObject, JsonValue } from '../../src/common/json.js';
-import { UploadReader } from '../../src/import-queue/intake/upload-reader.js';
-import type { RecordSet } from '../../src/import-queue/results/record-set.js';
-import { csvLines } from '../../src/import-queue/results/result-lines.js';
-import type { RecordRow } from '../../src/import-queue/results/select-records.js';
+import type { RecordSet } from '../../src/batches/record-pages.js';
+import type { RecordRow } from '../../src/batches/record-pages.sql.js';
+import { UploadReader } from '../../src/formats/upload-reader.js';
+import { csvLines } from '../../src/import-queue/result-lines.js';
+import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
-import { compileWorkflowTarget } from '../../src/workflows/rows/compile-workflow-target.js';
+import { compileWorkflowTarget } from '../../src/workflows/engine/compiled-workflow-target.js';
 
 const OPTIONS = ['a', 'b', 'C, D', 'E;F', 'G\\', '"H"', '[I]', '=J', '1', 'true', '\\ud800'];
 const INPUTS: WorkflowDefinition['attributes'] = [

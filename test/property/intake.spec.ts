@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { copyField, needsEscape, parseCopyField } from '../../src/database/copy/copy-text.js';
-import { JsonLinesReader } from '../../src/import-queue/intake/json-lines-reader.js';
-import { RecordRows } from '../../src/import-queue/intake/record-rows.js';
-import { findJsonSyntaxError } from '../../src/import-queue/intake/json-syntax.js';
+import { RecordCollector } from '../../src/batches/record-collector.js';
+import { findJsonSyntaxError } from '../../src/formats/json/json-syntax.js';
+import { JsonLinesReader } from '../../src/formats/jsonl/json-lines-reader.js';
+import { copyField, needsEscape, parseCopyField } from '../../src/platform/database/pg-text.js';
 
 /** Bodies of bytes that matter to the splitter: line ends, UTF-8 of every length, damaged sequences, JSON. */
 const body = fc
@@ -54,7 +54,7 @@ describe('a record on its way into COPY', () => {
     const payload = fc.json({ stringUnit: 'binary' }).map((json) => `{"a": ${json}}`);
     fc.assert(
       fc.property(fc.array(payload, { minLength: 1, maxLength: 30 }), fc.maxSafeNat(), (lines, batchId) => {
-        const rows = new RecordRows(7);
+        const rows = new RecordCollector(7);
         const reader = new JsonLinesReader(10_000, (line, _row, raw, origin) =>
           rows.add(line, raw, null, [], origin),
         );

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
-import type { JsonObject, JsonValue } from '../../src/common/json.js';
-import { compileJsonSchema } from '../../src/common/json-schema.js';
-import { jsonSchemaProblems } from '../../src/common/json-schema-problems.js';
+import { jsonSchemaProblems } from '../../src/platform/json/json-schema-problems.js';
+import { compileJsonSchema } from '../../src/platform/json/json-schema.js';
+import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
-import { compileWorkflowTarget } from '../../src/workflows/rows/compile-workflow-target.js';
+import { compileWorkflowTarget } from '../../src/workflows/engine/compiled-workflow-target.js';
 
 const definition: WorkflowDefinition = {
   name: 'everything',

@@ -1,17 +1,17 @@
 import 'reflect-metadata';
 import { Test, type TestingModule } from '@nestjs/testing';
-import type { JsonObject } from '../../src/common/json.js';
-import { ConfigModule } from '../../src/config/config.module.js';
-import { loadConfig } from '../../src/config/load-config.js';
-import { DatabaseModule } from '../../src/database/database.module.js';
-import { DatabaseService } from '../../src/database/database.service.js';
-import { SENDING_TIMES, type SendingTimes } from '../../src/notifications/sending-times.js';
-import type { RecordOutcome } from '../../src/targets/target.js';
+import { DatabaseModule } from '../../src/app/database.js';
+import { BehaviorSender } from '../../src/delivery/behavior-sender.js';
+import { SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
+import { BehaviorWorkerModule } from '../../src/delivery/delivery.module.js';
+import { loadConfig } from '../../src/platform/config/config-loader.js';
+import { ConfigModule } from '../../src/platform/config/config.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
+import type { JsonObject } from '../../src/platform/json/json-value.js';
+import type { RecordOutcome } from '../../src/records/target.js';
 import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';
-import { BehaviorSender } from '../../src/workflows/behaviors/sending/behavior-sender.js';
-import { BehaviorWorkerModule } from '../../src/workflows/behaviors/sending/behavior-worker.module.js';
 import type { BehaviorDefinition, WorkflowDefinition } from '../../src/workflows/definition.js';
-import { WorkflowDefinitionsService } from '../../src/workflows/workflow-definitions.service.js';
+import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';
 import { QUICK } from './notification-bench.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 

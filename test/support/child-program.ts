@@ -1,7 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { VARIABLE_NAMES } from '../../src/config/environment-variables.js';
+import { VARIABLE_NAMES } from '../../src/platform/config/environment-variables.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

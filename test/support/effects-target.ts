@@ -1,4 +1,4 @@
-import type { Sql } from '../../src/database/transaction.js';
+import type { Sql } from '../../src/platform/database/transaction.js';
 import type {
   ChunkContext,
   CompiledTarget,
@@ -6,7 +6,7 @@ import type {
   ImportRecord,
   RecordOutcome,
   RecordTarget,
-} from '../../src/targets/target.js';
+} from '../../src/records/target.js';
 
 /** What a record of the tests asks for: `{"do": "succeed" | "fail" | "skip" | "throw"}`. */
 interface TestRow {

@@ -1,4 +1,4 @@
-import { startEmbeddedServers } from '../../src/embedded/embedded-servers.js';
+import { startEmbeddedServers } from '../../dev/embedded/embedded-servers.js';
 
 /**
  * A process of its own that runs embedded servers in the directory it is given, so that a test can kill

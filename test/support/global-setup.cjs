@@ -4,6 +4,6 @@
  */
 module.exports = async function globalSetup() {
   await import('@swc-node/register/esm-register');
-  const { startServers } = await import('./servers.ts');
+  const { startServers } = await import('./servers.js');
   await startServers();
 };

@@ -1,4 +1,4 @@
 module.exports = async function globalTeardown() {
-  const { stopServers } = await import('./servers.ts');
+  const { stopServers } = await import('./servers.js');
   await stopServers();
 };

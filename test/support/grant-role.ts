@@ -1,10 +1,10 @@
-import type { JsonObject, JsonValue } from '../../src/common/json.js';
+import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import type {
   ActionRule,
   WorkflowDefinition,
   WorkflowTargetConfiguration,
 } from '../../src/workflows/definition.js';
-import { compileWorkflowTarget } from '../../src/workflows/rows/compile-workflow-target.js';
+import { compileWorkflowTarget } from '../../src/workflows/engine/compiled-workflow-target.js';
 
 /** A row, as a table of cases has it: what is `undefined` in it is not sent. */
 type SentRow = Readonly<Record<string, JsonValue | undefined>>;

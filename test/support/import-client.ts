@@ -1,4 +1,4 @@
-import type { BatchResource } from '../../src/import-queue/results/batch-resource.js';
+import type { BatchResource } from '../../src/batches/batch-resource.js';
 import type { WorkflowDefinition, WorkflowTargetConfiguration } from '../../src/workflows/definition.js';
 import { eventually } from './eventually.js';
 import { TEST_API_KEY } from './test-app.js';

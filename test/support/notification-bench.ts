@@ -1,17 +1,17 @@
 import 'reflect-metadata';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { Client } from 'pg';
-import { ConfigModule } from '../../src/config/config.module.js';
-import { loadConfig } from '../../src/config/load-config.js';
-import { DatabaseModule } from '../../src/database/database.module.js';
-import { DatabaseService } from '../../src/database/database.service.js';
-import type { NotificationKind } from '../../src/notifications/entities/notification.entity.js';
-import { NotificationOutbox } from '../../src/notifications/notification-outbox.js';
-import { NotificationSender } from '../../src/notifications/notification-sender.js';
-import { NotificationWorkerModule } from '../../src/notifications/notification-worker.module.js';
-import { resendNotification } from '../../src/notifications/sql/resend-notification.js';
-import { SENDING_TIMES, type SendingTimes } from '../../src/notifications/sending-times.js';
-import { storeBatch, storeImportProcess, type StoredBatch } from './stored-batch.js';
+import { DatabaseModule } from '../../src/app/database.js';
+import { SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
+import { NotificationWorkerModule } from '../../src/delivery/delivery.module.js';
+import type { NotificationKind } from '../../src/delivery/entities.js';
+import { NotificationOutbox } from '../../src/delivery/notification-outbox.js';
+import { NotificationSender } from '../../src/delivery/notification-sender.js';
+import { resendNotification } from '../../src/delivery/notifications.sql.js';
+import { loadConfig } from '../../src/platform/config/config-loader.js';
+import { ConfigModule } from '../../src/platform/config/config.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
+import { storeBatch, type StoredBatch, storeImportProcess } from './stored-batch.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 /** Retries soon, gives a silent worker up late: each can be turned round where a test is about the other. */

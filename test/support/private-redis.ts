@@ -3,10 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { ChildServer } from '../../src/embedded/child-server.js';
-import { freePort } from '../../src/embedded/free-port.js';
-import { findRedisServer } from '../../src/embedded/redis/find-redis-server.js';
-import { redisProgram, redisUrl, type RedisSettings } from '../../src/embedded/redis/redis-program.js';
+import { ChildServer, freePort } from '../../dev/embedded/child-server.js';
+import { findRedisServer, redisProgram, type RedisSettings, redisUrl } from '../../dev/embedded/redis.js';
 
 /** A throw-away Redis of one test file's own, for what must not be done to the one that all share. */
 export class PrivateRedis {

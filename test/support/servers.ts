@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { Client } from 'pg';
 import { DataSource } from 'typeorm';
-import { dataSourceOptions } from '../../src/database/data-source-options.js';
-import { startEmbeddedServers } from '../../src/embedded/embedded-servers.js';
+import { startEmbeddedServers } from '../../dev/embedded/embedded-servers.js';
+import { dataSourceOptions } from '../../src/app/database.js';
 import { databaseNamed, TEMPLATE_DATABASE } from './test-database.js';
 
 let started: Promise<void> | undefined;

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import { hashPassword } from '../../src/auth/users/password-hash.js';
-import type { UserRole } from '../../src/auth/users/user-role.js';
+import { hashPassword } from '../../src/auth/password-hash.js';
+import type { UserRole } from '../../src/auth/principal.js';
 import type { TestApp } from './test-app.js';
 
 export const TEST_PASSWORD = 'correct horse battery staple';

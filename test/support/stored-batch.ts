@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
-import type { Permission } from '../../src/auth/permissions.js';
-import type { BatchStatus } from '../../src/import-queue/batch-state.js';
-import type { RecordStatus } from '../../src/import-queue/record-status.js';
+import type { Permission } from '../../src/auth/principal.js';
+import type { BatchStatus } from '../../src/batches/batch-state.js';
+import type { RecordStatus } from '../../src/records/record-status.js';
 
 export interface StoredRecord {
   line: number;

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { createApp } from '../../src/bootstrap.js';
-import type { AppConfig } from '../../src/config/config.js';
-import { loadConfig } from '../../src/config/load-config.js';
+import { createApp } from '../../src/app/bootstrap.js';
+import { loadConfig } from '../../src/platform/config/config-loader.js';
+import type { AppConfig } from '../../src/platform/config/config.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 /** An API key with every permission that each test application accepts. */

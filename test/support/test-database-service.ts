@@ -1,6 +1,6 @@
 import { DataSource } from 'typeorm';
-import { dataSourceOptions } from '../../src/database/data-source-options.js';
-import { DatabaseService } from '../../src/database/database.service.js';
+import { dataSourceOptions } from '../../src/app/database.js';
+import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { createTestDatabase } from './test-database.js';
 
 export interface TestDatabaseService {

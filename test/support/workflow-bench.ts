@@ -1,10 +1,10 @@
-import type { JsonObject, JsonValue } from '../../src/common/json.js';
-import type { DatabaseService } from '../../src/database/database.service.js';
-import type { Transaction } from '../../src/database/transaction.js';
-import type { RecordOutcome } from '../../src/targets/target.js';
+import type { DatabaseService } from '../../src/platform/database/database.service.js';
+import type { Transaction } from '../../src/platform/database/transaction.js';
+import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
+import type { RecordOutcome } from '../../src/records/target.js';
 import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';
 import type { WorkflowDefinition, WorkflowTargetConfiguration } from '../../src/workflows/definition.js';
-import { WorkflowDefinitionsService } from '../../src/workflows/workflow-definitions.service.js';
+import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';
 import { startDatabaseService } from './test-database-service.js';
 
 /** Several may share a team; two steps of data entry; one import step that acts on completed instances, one not. */

@@ -1,6 +1,6 @@
-import type { DomainError } from '../../src/common/domain.error.js';
-import type { JsonObject, JsonValue } from '../../src/common/json.js';
-import { readDefinition } from '../../src/workflows/read-definition.js';
+import type { DomainError } from '../../src/platform/domain-error.js';
+import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
+import { readDefinition } from '../../src/workflows/definition/definition-reader.js';
 
 /** A definition that uses every member there is. */
 export const usableDefinition = (): JsonObject => ({

@@ -1,15 +1,16 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import type { CompiledTarget } from '../../targets/target.js';
-import type { BatchWriter } from './batch-writer.js';
+import type { BatchWriter } from '../../batches/batch-writer.js';
+import { RecordCollector } from '../../batches/record-collector.js';
+import { LineLimitError, type RecordReader } from '../../formats/record-reader.js';
+import type { CompiledTarget } from '../../records/target.js';
 import {
   BodyTooLargeError,
+  BodyTooSlowError,
   decodeBody,
   DecompressionRatioError,
   UndecodableBodyError,
 } from './body-decoder.js';
-import { BodyTooSlowError } from './body-pace.js';
-import { type BodyReader, LineLimitError } from './body-reader.js';
 import {
   bodyTooLarge,
   bodyTooSlow,
@@ -18,7 +19,6 @@ import {
   tooManyRecords,
   undecodableBody,
 } from './intake.errors.js';
-import { RecordRows } from './record-rows.js';
 
 export interface IntakeLimits {
   /** Decoded bytes. */
@@ -41,9 +41,9 @@ class TooManyRecordsError extends Error {}
  * `collectFirst`, then `writeAll` inside the transaction. A refusal is a DomainError, and nothing was stored.
  */
 export class BodyIntake {
-  readonly rows: RecordRows;
+  readonly rows: RecordCollector;
   private readonly pieces: AsyncGenerator<Buffer>;
-  private readonly reader: BodyReader;
+  private readonly reader: RecordReader;
   private readonly hash: Hash | null;
   private ended = false;
 
@@ -53,9 +53,9 @@ export class BodyIntake {
     private readonly limits: IntakeLimits,
     chunkSize: number,
     target: CompiledTarget,
-    options: { hashed: boolean; reader: BodyReader },
+    options: { hashed: boolean; reader: RecordReader },
   ) {
-    this.rows = new RecordRows(chunkSize);
+    this.rows = new RecordCollector(chunkSize);
     this.pieces = decoded(body, encoding, limits);
     this.hash = options.hashed ? createHash('sha256') : null;
     this.reader = options.reader;

@@ -1,4 +1,4 @@
-import { DomainError, type ProblemDetail } from '../../common/domain.error.js';
+import { DomainError, type ProblemDetail } from '../../platform/domain-error.js';
 import { CONTENT_ENCODINGS } from './body-decoder.js';
 
 /** Media types a JSON Lines body may be labelled with; curl's default is among them. */
@@ -31,26 +31,6 @@ export function unsupportedContentEncoding(found: string): DomainError {
     'The Content-Encoding is not accepted',
     `Content-Encoding ${JSON.stringify(found)} is not accepted. Send the body as it is, or encoded as one of: ${accepted}.`,
     { headers: { 'Accept-Encoding': accepted } },
-  );
-}
-
-export function emptyBody(): DomainError {
-  return new DomainError(
-    400,
-    'empty_body',
-    'The body holds no record',
-    'Send at least one line with a JSON object. Nothing was stored.',
-  );
-}
-
-export function malformedJsonLines(errors: readonly ProblemDetail[], errorCount: number): DomainError {
-  const lines = errorCount === 1 ? '1 line is' : `${errorCount} lines are`;
-  return new DomainError(
-    400,
-    'malformed_json_lines',
-    'The body is not JSON Lines',
-    `${lines} malformed: each line must be one JSON object in UTF-8. Mend what is listed and send the whole body again. Nothing was stored.`,
-    { errors, errorCount },
   );
 }
 

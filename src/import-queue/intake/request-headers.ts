@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { DomainError } from '../../common/domain.error.js';
+import { DomainError } from '../../platform/domain-error.js';
 import { isSupportedEncoding } from './body-decoder.js';
 import { ACCEPTED_MEDIA_TYPES, unsupportedContentEncoding, unsupportedMediaType } from './intake.errors.js';
 

@@ -1,8 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { JsonObject } from '../../common/json.js';
-import { compileWorkflowTarget } from '../../workflows/rows/compile-workflow-target.js';
-import type { CompiledWorkflowTarget } from '../../workflows/rows/compiled-workflow-target.js';
-import { WorkflowDefinitionsService } from '../../workflows/workflow-definitions.service.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
 import type {
   ChunkContext,
   ConfigurationProblem,
@@ -13,10 +10,15 @@ import type {
   RecordOutcome,
   RecordTarget,
   TargetConfiguration,
-} from '../target.js';
-import { RowApplication } from './apply-rows.js';
-import { RowPreview } from './preview-rows.js';
-import { isWorkflowConfiguration, validateWorkflowConfiguration } from './validate-configuration.js';
+} from '../../records/target.js';
+import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
+import {
+  type CompiledWorkflowTarget,
+  compileWorkflowTarget,
+} from '../../workflows/engine/compiled-workflow-target.js';
+import { RowApplication } from '../../workflows/engine/row-application.js';
+import { RowPreview } from '../../workflows/engine/row-preview.js';
+import { isWorkflowConfiguration, validateWorkflowConfiguration } from './workflow-configuration.js';
 
 /** Performs a workflow action for each record, in our own database and so in the chunk's transaction. */
 @Injectable()

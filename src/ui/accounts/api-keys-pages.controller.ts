@@ -1,12 +1,11 @@
 import { Body, Controller, Get, Param, Post, Res, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { ApiKeyIdPipe } from '../../auth/api-key-id.pipe.js';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { BrowserPage, CurrentPrincipal, RequirePerson } from '../../auth/access.js';
+import { ApiKeyIdPipe } from '../../auth/api-keys.dto.js';
 import type { Principal } from '../../auth/principal.js';
-import { BrowserPage, RequirePerson } from '../../auth/require-permission.decorator.js';
-import { HtmlPage } from '../html-page.decorator.js';
-import { PageErrorFilter } from '../page-error.filter.js';
+import { PageErrorFilter } from '../error.page.js';
+import { HtmlPage } from '../page-renderer.js';
 import { ApiKeysPage } from './api-keys.page.js';
 
 @ApiExcludeController()

@@ -1,17 +1,60 @@
 import { Injectable } from '@nestjs/common';
 import type { Response } from 'express';
-import type { ApiKeyResource, CreatedApiKey } from '../../auth/api-key-resource.js';
+import { type ApiKeyResource, CreateApiKeyDto, type CreatedApiKey } from '../../auth/api-keys.dto.js';
 import { ApiKeysService } from '../../auth/api-keys.service.js';
-import { creatorNames } from '../../auth/creator-names.js';
-import { PERMISSIONS, type Permission } from '../../auth/permissions.js';
-import type { Principal } from '../../auth/principal.js';
-import { AppConfig } from '../../config/config.js';
-import { DatabaseService } from '../../database/database.service.js';
+import { creatorNames } from '../../auth/audit.js';
+import { type Permission, PERMISSIONS, type Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
+import { AppConfig } from '../../platform/config/config.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import { DomainError } from '../../platform/domain-error.js';
+import { validateForm } from '../../platform/http/validation.js';
+import { answerForm, type FieldErrors } from '../forms.js';
 import { PageRenderer } from '../page-renderer.js';
-import { answerForm } from './answer-form.js';
-import { enteredApiKey, readApiKeyForm, type EnteredApiKey } from './api-key-form.js';
-import type { FieldErrors } from './field-errors.js';
+
+/** What the form was sent with, as far as it is shown again. */
+interface EnteredApiKey {
+  name: string;
+  permissions: readonly string[];
+  importProcessIds: readonly string[];
+  expiresOn: string;
+}
+
+const trimmedText = (value: unknown): string => (typeof value === 'string' ? value.trim() : '');
+const textList = (value: unknown): string[] =>
+  value === undefined ? [] : [value].flat().filter((each): each is string => typeof each === 'string');
+
+function enteredApiKey(form: unknown): EnteredApiKey {
+  const { name, permissions, importProcessIds, expiresOn } = (form ?? {}) as Record<string, unknown>;
+  return {
+    name: trimmedText(name),
+    permissions: textList(permissions),
+    importProcessIds: textList(importProcessIds),
+    expiresOn: trimmedText(expiresOn),
+  };
+}
+
+/** By the rules of the API; a key works to the end of its last day, in UTC. No file type ticked: all of them. */
+function readApiKeyForm(entered: EnteredApiKey): CreateApiKeyDto {
+  const { name, permissions, importProcessIds, expiresOn } = entered;
+  if (expiresOn !== '' && !isDate(expiresOn)) throw wrongDate();
+  return validateForm(CreateApiKeyDto, {
+    name,
+    permissions,
+    ...(importProcessIds.length > 0 && { importProcessIds: importProcessIds.map(Number) }),
+    ...(expiresOn !== '' && { expiresAt: `${expiresOn}T23:59:59Z` }),
+  });
+}
+
+const isDate = (given: string) =>
+  /^\d{4}-\d\d-\d\d$/.test(given) && new Date(given).toJSON()?.slice(0, 10) === given;
+
+function wrongDate(): DomainError {
+  const message = 'the last day must be a date like 2027-12-31';
+  return new DomainError(400, 'invalid_body', 'The form is not usable', `${message}.`, {
+    errors: [{ pointer: '/expiresAt', code: 'invalid_value', message }],
+  });
+}
 
 const EXPLANATIONS: Readonly<Record<Permission, string>> = {
   BeginWorkflowImportProcess: 'start imports',

@@ -1,14 +1,12 @@
 import { Body, Controller, Get, Param, Post, Res, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { BrowserPage, CurrentPrincipal, RequirePerson } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { BrowserPage, RequirePerson } from '../../auth/require-permission.decorator.js';
-import { UserIdPipe } from '../../auth/users/user-id.pipe.js';
-import { PageErrorFilter } from '../page-error.filter.js';
-import { HtmlPage } from '../html-page.decorator.js';
-import { UserPage } from './user.page.js';
-import { UsersPage } from './users.page.js';
+import { UserIdPipe } from '../../auth/users.dto.js';
+import { PageErrorFilter } from '../error.page.js';
+import { HtmlPage } from '../page-renderer.js';
+import { UserPage, UsersPage } from './users.page.js';
 
 @ApiExcludeController()
 @BrowserPage()

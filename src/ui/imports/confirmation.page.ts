@@ -1,26 +1,82 @@
 import { Injectable } from '@nestjs/common';
-import { creatorNames } from '../../auth/creator-names.js';
+import { creatorNames } from '../../auth/audit.js';
 import type { Principal } from '../../auth/principal.js';
-import { DomainError } from '../../common/domain.error.js';
-import { DatabaseService } from '../../database/database.service.js';
+import { BatchReader } from '../../batches/batch-reader.js';
+import type { BatchResource } from '../../batches/batch-resource.js';
+import { RecordPages } from '../../batches/record-pages.js';
+import type { RecordRow } from '../../batches/record-pages.sql.js';
+import { type ColumnMapping, columnsAddedByDownloads } from '../../formats/csv/csv-columns.js';
+import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
-import { BatchReader } from '../../import-queue/results/batch-reader.js';
-import type { BatchResource } from '../../import-queue/results/batch-resource.js';
-import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
-import type { ColumnMapping } from '../../import-queue/intake/csv/csv-header.js';
-import { ColumnMappingService } from '../../import-queue/uploads/column-mapping.service.js';
-import { RecordPages } from '../../import-queue/results/record-pages.js';
-import type { RecordRow } from '../../import-queue/results/select-records.js';
-import { counted, excerpt } from '../../common/format.js';
-import { fileSettings } from '../new-import/file-settings.js';
+import { ColumnMappingService } from '../../import-queue/column-mapping.service.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import { DomainError } from '../../platform/domain-error.js';
+import { counted, excerpt } from '../../platform/wording.js';
+import { type FormAnswer, problemView } from '../forms.js';
+import { fileSettings } from '../new-import/new-import.page.js';
 import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
-import type { FormAnswer } from '../send-form-answer.js';
-import { toldProblem } from '../told-problem.js';
 import { recordLabel } from '../status-label.js';
-import { actionButtons, type ActionButton } from './action-buttons.js';
-import { batchView } from './batch-view.js';
-import { LEFT_OUT, namedColumns, renamedColumns } from './named-columns.js';
+import { type ActionButton, actionButtons } from './import-actions.js';
+import { batchView } from './import-view.js';
+
+/** The most columns that a page asks about. */
+const MOST_ASKED_COLUMNS = 100;
+/** What a header of the file stands for, where somebody says so; this: for nothing. */
+const LEFT_OUT = '-';
+
+/** A header of the file, and what somebody may say that it stands for. */
+export interface NamedColumn {
+  header: string;
+  leftOut: boolean;
+  targets: { name: string; selected: boolean }[];
+  hint: string | null;
+}
+
+/**
+ * The headers of the file that no row has, and those that stand for something else than their name says. What they
+ * stand for was kept from an earlier file, or said of this one: it is seen here, and can be changed.
+ * @param known columns of a row
+ */
+function namedColumns(
+  { understood, summary }: Pick<BatchResource, 'understood' | 'summary'>,
+  known: readonly string[],
+): NamedColumn[] {
+  const nearest = new Map(summary?.columns?.unknown.map((column) => [column.header, column.nearest]));
+  const columns = understood?.columns ?? [];
+  const added = columnsAddedByDownloads(columns);
+  return columns
+    .filter(({ header, target }) => !added.has(header) && (nearest.has(header) || target !== header))
+    .slice(0, MOST_ASKED_COLUMNS)
+    .map(({ header, target }) => {
+      const isUnknown = nearest.has(header);
+      const meant = target === header ? (nearest.get(header) ?? null) : target;
+      // What it stands for may be none of the columns that templates have.
+      const names = meant === null || known.includes(meant) ? known : [meant, ...known];
+      return {
+        header,
+        leftOut: target === null,
+        targets: names.filter((name) => name !== header).map((name) => ({ name, selected: name === meant })),
+        hint:
+          target === null
+            ? 'Not stored: to have it back, send the file again.'
+            : isUnknown
+              ? UNKNOWN_COLUMN_HINT
+              : null,
+      };
+    });
+}
+
+/** What headers stand for besides themselves, for the same file to be read once more. */
+function renamedColumns({ understood }: Pick<BatchResource, 'understood'>): [string, string | null][] {
+  const columns = understood?.columns ?? [];
+  const added = columnsAddedByDownloads(columns);
+  return columns
+    .filter(({ header, target }) => header !== target && !added.has(header))
+    .map(({ header, target }) => [header, target]);
+}
+
+const UNKNOWN_COLUMN_HINT = 'No row has such a column.';
 
 const FIRST_ROWS = 10;
 const MOST_COLUMNS = 40;
@@ -63,7 +119,7 @@ export class ConfirmationPage {
       return { path: `/imports/${successor}` };
     } catch (error) {
       if (!(error instanceof DomainError) || error.status !== 400) throw error;
-      return { status: error.status, html: await this.render(id, principal, toldProblem(error)) };
+      return { status: error.status, html: await this.render(id, principal, problemView(error)) };
     }
   }
 

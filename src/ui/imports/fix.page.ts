@@ -1,22 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { permissionDenied } from '../../auth/auth.errors.js';
 import type { Principal } from '../../auth/principal.js';
-import type { JsonObject } from '../../common/json.js';
-import { DatabaseService } from '../../database/database.service.js';
+import { BatchReader } from '../../batches/batch-reader.js';
+import { selectChildren } from '../../batches/batches.sql.js';
+import { RecordPages } from '../../batches/record-pages.js';
+import type { RecordRow } from '../../batches/record-pages.sql.js';
+import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
-import { BatchReader } from '../../import-queue/results/batch-reader.js';
-import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
-import { RecordPages } from '../../import-queue/results/record-pages.js';
-import { statusesOf } from '../../import-queue/results/result-set.js';
-import { selectChildren } from '../../import-queue/results/select-children.js';
-import type { RecordRow } from '../../import-queue/results/select-records.js';
 import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
-import type { CompiledTarget, RecordError } from '../../targets/target.js';
-import { filledIn, mended } from '../new-import/row-form.js';
-import { columnOf } from '../new-import/row-fields.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
+import { statusesOf } from '../../records/record-status.js';
+import type { CompiledTarget, RecordError } from '../../records/target.js';
+import type { FormAnswer } from '../forms.js';
+import { changedRow, columnOf, filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
-import type { FormAnswer } from '../send-form-answer.js';
-import { relatives } from './import-summary.js';
+import { relatives } from './import-view.js';
 
 /** Rows of one page, and cells of one row, that can be mended in a page; what is larger is mended in a file. */
 const ROWS = 20;
@@ -61,7 +60,7 @@ export class FixPage {
     const drafts = new Map(
       rows.map((row) => {
         const changed = filledIn(form, `cell:${row.line}:`);
-        const payload = mended(row.payload, changed, cellText, known);
+        const payload = changedRow(row.payload, changed, cellText, known);
         const { error } = rules.checkRow(JSON.parse(payload) as JsonObject, payload);
         return [row.line, { payload, error, send: fields[`send:${row.line}`] !== undefined }];
       }),
@@ -127,12 +126,12 @@ export class FixPage {
     // The route asks for the permission to send them; they are shown as well.
     if (!principal.permissions.includes('ViewImports')) throw permissionDenied(['ViewImports']);
     const page = await this.records.page(id, { statuses: statusesOf('failed'), limit: ROWS, after });
-    const rows = page.rows.filter(isMendable);
+    const rows = page.rows.filter(isFixable);
     const rules: CompiledTarget = await this.rows.rules(batch.importProcessId);
     return { batch, rows, rules, nextCursor: page.nextCursor, tooLarge: page.rows.length - rows.length };
   }
 }
 
-function isMendable({ payload }: RecordRow): boolean {
+function isFixable({ payload }: RecordRow): boolean {
   return payload.length <= LONGEST_ROW && jsonMembers(payload).size <= MOST_COLUMNS;
 }

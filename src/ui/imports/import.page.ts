@@ -1,26 +1,32 @@
 import { Injectable } from '@nestjs/common';
-import { creatorNames } from '../../auth/creator-names.js';
+import { creatorNames } from '../../auth/audit.js';
 import type { Principal } from '../../auth/principal.js';
-import { AppConfig } from '../../config/config.js';
-import { DatabaseService } from '../../database/database.service.js';
-import { isTerminal } from '../../import-queue/batch-state.js';
-import type { RecordStatus } from '../../import-queue/record-status.js';
-import { BatchReader } from '../../import-queue/results/batch-reader.js';
-import { batchResource } from '../../import-queue/results/batch-resource.js';
-import { RecordPages, type RecordPage } from '../../import-queue/results/record-pages.js';
-import { statusesOf } from '../../import-queue/results/result-set.js';
-import type { BatchRow } from '../../import-queue/results/select-batches.js';
-import { selectChildren } from '../../import-queue/results/select-children.js';
-import { selectErrorGroups } from '../../import-queue/results/select-error-groups.js';
-import { NotificationsReader } from '../../notifications/notifications-reader.js';
-import { mailView } from '../mail/mail-view.js';
+import { BatchReader } from '../../batches/batch-reader.js';
+import { batchResource } from '../../batches/batch-resource.js';
+import type { BatchRow } from '../../batches/batch-rows.sql.js';
+import { isTerminal } from '../../batches/batch-state.js';
+import { selectChildren } from '../../batches/batches.sql.js';
+import { type RecordPage, RecordPages } from '../../batches/record-pages.js';
+import { selectErrorGroups } from '../../batches/record-pages.sql.js';
+import { NotificationsReader } from '../../notifications/mailbox.js';
+import { AppConfig } from '../../platform/config/config.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import { type RecordStatus, statusesOf } from '../../records/record-status.js';
+import { mailView } from '../mail/mail.page.js';
 import { PageRenderer } from '../page-renderer.js';
-import { actionButtons } from './action-buttons.js';
-import { batchView, paceText } from './batch-view.js';
-import type { FollowImportDto, ShowImportDto, ShownRecords } from './dto/show-import.dto.js';
 import { ConfirmationPage } from './confirmation.page.js';
-import { countCards, downloads, relatives, sumText, tabs } from './import-summary.js';
-import { recordView } from './record-view.js';
+import { actionButtons } from './import-actions.js';
+import {
+  batchView,
+  countCards,
+  downloads,
+  paceText,
+  recordView,
+  relatives,
+  sumText,
+  tabs,
+} from './import-view.js';
+import type { FollowImportDto, ShowImportDto, ShownRecords } from './imports.dto.js';
 
 const REFRESH_SECONDS = 3;
 const RECORDS = 50;

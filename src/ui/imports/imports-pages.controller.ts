@@ -1,24 +1,21 @@
 import { Body, Controller, Get, Param, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { BrowserPage, RequirePermission } from '../../auth/require-permission.decorator.js';
-import { BatchIdPipe } from '../../import-queue/results/batch-id.pipe.js';
-import { DownloadResultsDto } from '../../import-queue/results/dto/download-results.dto.js';
-import { ResultDownload } from '../../import-queue/results/result-download.js';
-import { HtmlPage } from '../html-page.decorator.js';
-import { PageErrorFilter } from '../page-error.filter.js';
-import { sendFormAnswer } from '../send-form-answer.js';
-import { withoutBlanks } from '../without-blanks.js';
-import { FollowImportDto, ShowImportDto } from './dto/show-import.dto.js';
+import { BatchIdPipe } from '../../batches/batch-reader.js';
+import { DownloadResultsDto } from '../../import-queue/batches.dto.js';
+import { ResultDownload } from '../../import-queue/result-download.js';
+import { PageErrorFilter } from '../error.page.js';
+import { nonBlankFields, sendFormAnswer } from '../forms.js';
+import { HtmlPage } from '../page-renderer.js';
 import { ConfirmationPage } from './confirmation.page.js';
 import { FixPage } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
+import { FollowImportDto, RecordLinePipe, ShowImportDto } from './imports.dto.js';
 import { RecentImportsPage } from './recent-imports.page.js';
-import { RecordLinePipe } from './record-line.pipe.js';
-import { RecordPage } from './record.page.js';
+import { RecordDetailPage } from './record.page.js';
 
 @ApiExcludeController()
 @BrowserPage()
@@ -29,7 +26,7 @@ export class ImportsPagesController {
   constructor(
     private readonly recentImports: RecentImportsPage,
     private readonly importPage: ImportPage,
-    private readonly recordPage: RecordPage,
+    private readonly recordPage: RecordDetailPage,
     private readonly confirmationPage: ConfirmationPage,
     private readonly fixPage: FixPage,
     private readonly actions: ImportActions,
@@ -46,7 +43,7 @@ export class ImportsPagesController {
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    sendFormAnswer(response, await this.recentImports.answer(withoutBlanks(query), principal));
+    sendFormAnswer(response, await this.recentImports.answer(nonBlankFields(query), principal));
   }
 
   @Get('imports/:id')

@@ -1,20 +1,20 @@
 import { Injectable } from '@nestjs/common';
-import { creatorNames } from '../../auth/creator-names.js';
+import { creatorNames } from '../../auth/audit.js';
 import type { Principal } from '../../auth/principal.js';
-import { DomainError } from '../../common/domain.error.js';
-import { validateQuery } from '../../common/http/validate-query.js';
-import { AppConfig } from '../../config/config.js';
-import { DatabaseService } from '../../database/database.service.js';
-import { visibleTo } from '../../import-processes/import-process-view.js';
+import { BATCH_STATUSES } from '../../batches/batch-state.js';
+import { visibleTo } from '../../import-processes/import-process.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
-import { BATCH_STATUSES } from '../../import-queue/batch-state.js';
-import { BatchList } from '../../import-queue/results/batch-list.js';
-import { ListBatchesDto } from '../../import-queue/results/dto/list-batches.dto.js';
+import { BatchList } from '../../import-queue/batch-list.js';
+import { ListBatchesDto } from '../../import-queue/batches.dto.js';
+import { AppConfig } from '../../platform/config/config.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import { DomainError } from '../../platform/domain-error.js';
+import { validateQuery } from '../../platform/http/validation.js';
+import type { FormAnswer } from '../forms.js';
 import { fileTypeIcon } from '../layout/icons.js';
-import type { FormAnswer } from '../send-form-answer.js';
 import { PageRenderer } from '../page-renderer.js';
 import { batchLabel } from '../status-label.js';
-import { batchView } from './batch-view.js';
+import { batchView } from './import-view.js';
 
 const REFRESH_SECONDS = 5;
 

@@ -1,18 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
-import { DatabaseService } from '../../database/database.service.js';
+import { BatchReader } from '../../batches/batch-reader.js';
+import { RecordPages } from '../../batches/record-pages.js';
+import { selectNeighbours } from '../../batches/records.sql.js';
+import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
-import { BatchReader } from '../../import-queue/results/batch-reader.js';
-import { cellText, jsonMembers } from '../../import-queue/results/json-members.js';
-import { RecordPages } from '../../import-queue/results/record-pages.js';
-import { selectNeighbours } from '../../import-queue/results/select-neighbours.js';
-import { DomainError } from '../../common/domain.error.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import { DomainError } from '../../platform/domain-error.js';
 import { PageRenderer } from '../page-renderer.js';
 import { recordLabel } from '../status-label.js';
 
 /** One record's full story: what was sent, what became of it, and where its instance is. */
 @Injectable()
-export class RecordPage {
+export class RecordDetailPage {
   constructor(
     private readonly database: DatabaseService,
     private readonly batches: BatchReader,

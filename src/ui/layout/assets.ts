@@ -6,8 +6,22 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { darkTheme } from './dark-theme.js';
 import { ICONS, iconSprite } from './icons.js';
+
+/**
+ * Tabler's dark colours, for readers whose system asks for them. Tabler itself switches by an attribute of the page,
+ * which takes a script, and shows a white page first to those who have none.
+ * @param css Tabler's style sheet, minified: the rules looked for stand outside of any other
+ */
+function darkTheme(css: string): string {
+  const rules = [...css.matchAll(/(?<=^|\})([^{}]*\[data-bs-theme=dark\][^{}]*)\{([^{}]*)\}/g)];
+  const dark = rules.flatMap(([, selectors = '', declarations = '']) => {
+    const own = selectors.split(',').filter((selector) => /^\[data-bs-theme=dark\](?: |$)/.test(selector));
+    if (own.length === 0) return [];
+    return `${own.join(',').replaceAll('[data-bs-theme=dark]', ':root')}{${declarations}}`;
+  });
+  return `@media (prefers-color-scheme:dark){${dark.join('')}}`;
+}
 
 const PUBLIC = join(import.meta.dirname, '../public');
 /**

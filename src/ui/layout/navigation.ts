@@ -1,5 +1,4 @@
-import type { Permission } from '../../auth/permissions.js';
-import type { Principal } from '../../auth/principal.js';
+import type { Permission, Principal } from '../../auth/principal.js';
 
 /** The parts of the interface, as pages name theirs. */
 export type Section =

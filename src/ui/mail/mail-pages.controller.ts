@@ -1,15 +1,21 @@
-import { Controller, Get, Param, Post, Query, Redirect, UseFilters } from '@nestjs/common';
+import { Controller, Get, Injectable, Param, Post, Query, Redirect, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { BrowserPage, RequirePermission } from '../../auth/require-permission.decorator.js';
-import { validateQuery } from '../../common/http/validate-query.js';
-import { HtmlPage } from '../html-page.decorator.js';
-import { PageErrorFilter } from '../page-error.filter.js';
-import { withoutBlanks } from '../without-blanks.js';
-import { MailIdPipe } from './mail-id.pipe.js';
-import { MailPage } from './mail.page.js';
-import { ShowMailDto } from './show-mail.dto.js';
+import { mailNotFound } from '../../notifications/mailbox.js';
+import { PathIdPipe, validateQuery } from '../../platform/http/validation.js';
+import { PageErrorFilter } from '../error.page.js';
+import { nonBlankFields } from '../forms.js';
+import { HtmlPage } from '../page-renderer.js';
+import { MailPage, ShowMailDto } from './mail.page.js';
+
+/** The id of a mail in a path. */
+@Injectable()
+class MailIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return mailNotFound(id);
+  }
+}
 
 @ApiExcludeController()
 @BrowserPage()
@@ -22,7 +28,7 @@ export class MailPagesController {
   @Get()
   @HtmlPage()
   list(@Query() query: object, @CurrentPrincipal() principal: Principal): Promise<string> {
-    return this.mails.render(validateQuery(ShowMailDto, withoutBlanks(query)), principal);
+    return this.mails.render(validateQuery(ShowMailDto, nonBlankFields(query)), principal);
   }
 
   @Post(':id/resend')
@@ -33,7 +39,7 @@ export class MailPagesController {
     @Query() query: object,
     @CurrentPrincipal() principal: Principal,
   ): Promise<{ url: string }> {
-    const shown = validateQuery(ShowMailDto, withoutBlanks(query));
+    const shown = validateQuery(ShowMailDto, nonBlankFields(query));
     return { url: await this.mails.resend(id, shown, principal) };
   }
 }

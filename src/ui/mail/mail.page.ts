@@ -1,10 +1,56 @@
 import { Injectable } from '@nestjs/common';
+import { IsIn, IsOptional, MaxLength } from 'class-validator';
 import type { Principal } from '../../auth/principal.js';
+import type { NotificationStatus } from '../../delivery/entities.js';
+import type { StoredNotification } from '../../delivery/notifications.sql.js';
 import { Mailbox } from '../../notifications/mailbox.js';
-import type { MailboxEntry } from '../../notifications/sql/select-mailbox.js';
+import type { MailboxEntry } from '../../notifications/mailbox.sql.js';
 import { PageRenderer } from '../page-renderer.js';
-import { mailLabel } from '../status-label.js';
-import { MAIL_STATUSES, type ShowMailDto } from './show-mail.dto.js';
+import { mailLabel, type StatusLabel } from '../status-label.js';
+
+const MAIL_STATUSES: readonly NotificationStatus[] = [
+  'pending',
+  'sending',
+  'sent',
+  'failed',
+  'not_sent_no_smtp',
+];
+
+/** The query of the page of mails. */
+export class ShowMailDto {
+  @IsOptional()
+  @IsIn(['imports', 'actions'], { message: 'of must be imports or actions' })
+  of: 'imports' | 'actions' = 'imports';
+
+  @IsOptional()
+  @IsIn(MAIL_STATUSES, { message: `status must be one of ${MAIL_STATUSES.join(', ')}` })
+  status?: NotificationStatus;
+
+  @IsOptional()
+  @MaxLength(200, { message: 'after must come from the link to the next page' })
+  after?: string;
+}
+
+export interface MailView {
+  label: StatusLabel;
+  subject: string;
+  recipient: string;
+  sentAt: string | null;
+  /** `null` until it is written, at the first attempt to send it. */
+  text: string | null;
+  lastError: string | null;
+}
+
+export function mailView(mail: StoredNotification): MailView {
+  return {
+    label: mailLabel(mail.status),
+    subject: mail.subject ?? `Mail of ${mail.kind}`,
+    recipient: mail.recipient,
+    sentAt: mail.sentAt?.toISOString() ?? null,
+    text: mail.text,
+    lastError: mail.lastError,
+  };
+}
 
 /** All mails: about imports, and those that actions sent. */
 @Injectable()

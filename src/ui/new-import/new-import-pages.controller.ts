@@ -1,13 +1,12 @@
 import { Body, Controller, Get, Param, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { BrowserPage, RequirePermission } from '../../auth/require-permission.decorator.js';
-import { ImportProcessIdPipe } from '../../import-processes/import-process-id.pipe.js';
-import { HtmlPage } from '../html-page.decorator.js';
-import { PageErrorFilter } from '../page-error.filter.js';
-import { sendFormAnswer } from '../send-form-answer.js';
+import { ImportProcessIdPipe } from '../../import-processes/import-processes.dto.js';
+import { PageErrorFilter } from '../error.page.js';
+import { sendFormAnswer } from '../forms.js';
+import { HtmlPage } from '../page-renderer.js';
 import { NewImportPage } from './new-import.page.js';
 import { OneRowPage } from './one-row.page.js';
 

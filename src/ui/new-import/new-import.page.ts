@@ -1,21 +1,50 @@
-import type { Request } from 'express';
 import { Injectable } from '@nestjs/common';
-import { assertMayUse } from '../../auth/assert-may-use.js';
+import type { Request } from 'express';
+import { assertMayUse } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { DomainError } from '../../common/domain.error.js';
-import { validateQuery } from '../../common/http/validate-query.js';
-import { visibleTo } from '../../import-processes/import-process-view.js';
+import { visibleTo } from '../../import-processes/import-process.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
-import { UploadDto } from '../../import-queue/dto/upload.dto.js';
-import { UploadsService } from '../../import-queue/uploads/uploads.service.js';
+import { UploadDto } from '../../import-queue/upload.dto.js';
+import { UploadsService } from '../../import-queue/uploads.service.js';
+import { DomainError } from '../../platform/domain-error.js';
+import { validateQuery } from '../../platform/http/validation.js';
+import { type FormAnswer, nonBlankFields, parameterErrors, problemView } from '../forms.js';
+import { ImportActions } from '../imports/import-actions.js';
 import { fileTypeIcon } from '../layout/icons.js';
 import { PageRenderer } from '../page-renderer.js';
-import type { FormAnswer } from '../send-form-answer.js';
-import { parameterErrors, toldProblem } from '../told-problem.js';
-import { withoutBlanks } from '../without-blanks.js';
-import { fileSettings } from './file-settings.js';
-import { ImportActions } from '../imports/import-actions.js';
+
+const FROM_THE_FILE = ['', 'told from the file'] as const;
+
+const ENCODINGS: readonly (readonly [string, string])[] = [
+  FROM_THE_FILE,
+  ['utf-8', 'UTF-8'],
+  ['windows-1252', 'Windows-1252 (Western European)'],
+  ['utf-16le', 'UTF-16'],
+  ['iso-8859-2', 'ISO-8859-2 (Central European)'],
+  ['windows-1251', 'Windows-1251 (Cyrillic)'],
+  ['shift_jis', 'Shift JIS'],
+];
+
+const DELIMITERS: readonly (readonly [string, string])[] = [
+  FROM_THE_FILE,
+  ['comma', 'comma'],
+  ['semicolon', 'semicolon'],
+  ['tab', 'tab'],
+  ['pipe', 'pipe'],
+];
+
+/** How a file may be read, to choose from. `entered`: what was chosen before, when the page comes back. */
+export function fileSettings(entered: Readonly<Record<string, string>> = {}) {
+  return {
+    encodings: selectOptions(ENCODINGS, entered.encoding),
+    delimiters: selectOptions(DELIMITERS, entered.delimiter),
+  };
+}
+
+function selectOptions(offered: readonly (readonly [string, string])[], chosen = '') {
+  return offered.map(([value, text]) => ({ value, text, selected: value === chosen }));
+}
 
 const PATH = '/imports/new';
 
@@ -62,11 +91,11 @@ export class NewImportPage {
       ...pathsOf(id),
       disabled: status === 'disabled',
       columns,
-      problem: refusal && toldProblem(refusal),
+      problem: refusal && problemView(refusal),
       errors: refusal && parameterErrors(refusal),
       entered,
       ...fileSettings(entered),
-      hasSettings: Object.keys(withoutBlanks(entered)).length > 0,
+      hasSettings: Object.keys(nonBlankFields(entered)).length > 0,
     });
   }
 
@@ -78,7 +107,7 @@ export class NewImportPage {
       const { replaces, ...fields } = Object.fromEntries(opened.fields);
       entered = fields;
       const dto = validateQuery(UploadDto, {
-        ...withoutBlanks(fields),
+        ...nonBlankFields(fields),
         fileName: opened.fileName ?? '',
         importProcessId: String(id),
       });

@@ -1,17 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { assertMayUse } from '../../auth/assert-may-use.js';
+import { assertMayUse } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { DomainError } from '../../common/domain.error.js';
-import type { JsonObject } from '../../common/json.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
-import type { RecordError } from '../../targets/target.js';
-import { toldProblem } from '../told-problem.js';
+import { DomainError } from '../../platform/domain-error.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
+import type { RecordError } from '../../records/target.js';
+import { type FormAnswer, problemView } from '../forms.js';
 import { PageRenderer } from '../page-renderer.js';
-import type { FormAnswer } from '../send-form-answer.js';
-import { columnOf, rowFields } from './row-fields.js';
-import { filledIn, rowOf } from './row-form.js';
+import { columnOf, filledIn, rowFields, rowOf } from './row-form.js';
 
 /** Rows entered one by one: each is a batch of its own. */
 @Injectable()
@@ -44,7 +42,7 @@ export class OneRowPage {
       uploadPath: `/imports/new/${id}`,
       fields,
       disabled: status === 'disabled',
-      problem: refusal && toldProblem(refusal),
+      problem: refusal && problemView(refusal),
       // Of no column of the form: told above it.
       error: error !== null && fields.every((field) => field.error === null) ? error : null,
       column: columnOf(error?.pointer),

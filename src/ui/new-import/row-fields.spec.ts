@@ -1,6 +1,6 @@
 import { compileGrantRole } from '../../../test/support/grant-role.js';
 import type { AttributeDefinition } from '../../workflows/definition.js';
-import { columnOf, rowFields } from './row-fields.js';
+import { columnOf, rowFields } from './row-form.js';
 
 const fields = (values: Record<string, string> = {}, error: Parameters<typeof rowFields>[2] = null) =>
   new Map(

@@ -1,5 +1,5 @@
-import { cellText } from '../../import-queue/results/json-members.js';
-import { filledIn, mended, rowOf } from './row-form.js';
+import { cellText } from '../../formats/json/json-members.js';
+import { changedRow, filledIn, rowOf } from './row-form.js';
 
 describe('the form of a row', () => {
   it('has its columns apart from its other fields, and ticked options together', () => {
@@ -14,7 +14,7 @@ describe('the form of a row', () => {
 
   const known = new Set(['Name', 'Hours']);
   const mend = (payload: string, changes: Record<string, string>) =>
-    mended(payload, new Map(Object.entries(changes)), cellText, known);
+    changedRow(payload, new Map(Object.entries(changes)), cellText, known);
 
   it('changes what was changed, and nothing else to the last digit', () => {
     const payload = '{"Name":"Ann","Hours":12345678901234567890.10,"Extra":[1, 2]}';

@@ -1,4 +1,4 @@
-import { placed, syntaxProblem } from './json-places.js';
+import { placedProblems, syntaxProblem } from './json-places.js';
 
 const TEXT = `{
   "name": "a",
@@ -17,7 +17,7 @@ describe('the place of a mistake', () => {
     ['/steps/1/missing', 5],
     ['/title', null],
   ])('%s is in line %s', (pointer, line) => {
-    expect(placed(TEXT, [{ pointer, code: 'wrong', message: 'is wrong' }])[0]).toMatchObject({
+    expect(placedProblems(TEXT, [{ pointer, code: 'wrong', message: 'is wrong' }])[0]).toMatchObject({
       line,
       pointer,
     });

@@ -1,6 +1,6 @@
-import { LineCounter, parseDocument, isNode } from 'yaml';
-import { findJsonSyntaxError } from '../../import-queue/intake/json-syntax.js';
-import type { ProblemDetail } from '../../common/domain.error.js';
+import { isNode, LineCounter, parseDocument } from 'yaml';
+import { findJsonSyntaxError } from '../../formats/json/json-syntax.js';
+import type { ProblemDetail } from '../../platform/domain-error.js';
 
 /** A mistake in a text that somebody wrote, at its place. */
 export interface PlacedProblem {
@@ -13,7 +13,7 @@ export interface PlacedProblem {
 }
 
 /** Where in a JSON text each problem is. JSON is YAML, whose parser keeps the places that `JSON.parse` throws away. */
-export function placed(text: string, problems: readonly ProblemDetail[]): PlacedProblem[] {
+export function placedProblems(text: string, problems: readonly ProblemDetail[]): PlacedProblem[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, keepSourceTokens: false, uniqueKeys: false });
   return problems.map(({ pointer, message }) => {

@@ -1,8 +1,8 @@
-import { DomainError } from '../../common/domain.error.js';
-import { nearestName } from '../../common/nearest-name.js';
-import type { RecordError } from '../../targets/target.js';
+import { DomainError } from '../../platform/domain-error.js';
+import { nearestName } from '../../platform/wording.js';
+import type { RecordError } from '../../records/target.js';
 import type { StepAction } from '../rows/parsed-row.js';
-import { shortened } from '../rows/row-errors.js';
+import { shortened } from '../rows/values/row-errors.js';
 
 const MOST_NAMED = 20;
 

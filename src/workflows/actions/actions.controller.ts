@@ -11,12 +11,11 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request } from 'express';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { RequirePermission } from '../../auth/require-permission.decorator.js';
-import { InstanceIdPipe } from '../instances/instance-id.pipe.js';
+import { refTo } from '../../platform/http/answer-schemas.js';
+import { InstanceIdPipe } from '../instances/instances.dto.js';
 import { ActionsService } from './actions.service.js';
-import { refTo } from '../../common/http/answer-schemas.js';
 
 @ApiTags('Workflows')
 @Controller('API/Workflows/:name/Instances/:id/Actions')

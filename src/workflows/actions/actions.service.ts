@@ -1,23 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
-import { DatabaseService } from '../../database/database.service.js';
-import { isDeadlock } from '../../database/postgres-error.js';
-import { PromiseCache } from '../../import-processes/promise-cache.js';
-import { RowApplication } from '../../targets/workflow/apply-rows.js';
-import type { ImportRecord, RecordOutcome } from '../../targets/target.js';
+import { PromiseCache } from '../../platform/concurrency.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import { isDeadlock } from '../../platform/database/postgres-errors.js';
+import type { ImportRecord, RecordOutcome } from '../../records/target.js';
+import {
+  type StoredWorkflowDefinition,
+  WorkflowDefinitionsService,
+} from '../definition/workflow-definitions.service.js';
+import { type CompiledWorkflowTarget, compileWorkflowTarget } from '../engine/compiled-workflow-target.js';
+import { RowApplication } from '../engine/row-application.js';
 import { InstancesService } from '../instances/instances.service.js';
 import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN } from '../rows/action-plan.js';
-import { compileWorkflowTarget } from '../rows/compile-workflow-target.js';
-import type { CompiledWorkflowTarget } from '../rows/compiled-workflow-target.js';
 import type { StepAction } from '../rows/parsed-row.js';
-import { columnError } from '../rows/row-errors.js';
-import {
-  WorkflowDefinitionsService,
-  type StoredWorkflowDefinition,
-} from '../workflow-definitions.service.js';
+import { columnError } from '../rows/values/row-errors.js';
+import { type ActionBody, chooseAction, readActionBody } from './action-request.js';
 import { actionRefused, actionsOutsideProcesses } from './action.errors.js';
-import { chooseAction } from './choose-action.js';
-import { readSentRow, type SentRow } from './sent-row.js';
 
 /** Actions in use at one time; making one ready again costs milliseconds. */
 const CAPACITY = 100;
@@ -54,7 +52,7 @@ export class ActionsService {
     await this.instances.assertExists(workflow, id);
     const action = chooseAction(workflow.definition, wanted);
     const compiled = await this.compile(workflow, action);
-    const record = performableRecord(compiled, readSentRow(body));
+    const record = performableRecord(compiled, readActionBody(body));
     const outcome = await this.apply(compiled, id, record, principal.id);
     if (outcome.status === 'failed') throw actionRefused(409, outcome.error);
     const query = { limit: SHOWN_LOG };
@@ -108,7 +106,7 @@ export class ActionsService {
 }
 
 /** @throws DomainError 400 with the code that the record of an import would have */
-function performableRecord(compiled: CompiledWorkflowTarget, { row, raw }: SentRow): ImportRecord {
+function performableRecord(compiled: CompiledWorkflowTarget, { row, raw }: ActionBody): ImportRecord {
   const choosing = [ACTION_ID_COLUMN, ACTION_NAME_COLUMN].find((column) => Object.hasOwn(row, column));
   if (choosing !== undefined) {
     throw actionRefused(

@@ -1,4 +1,4 @@
-import { mailTemplate, renderMail } from './mail-template.js';
+import { mailTemplate, renderMail } from './template.js';
 
 const values: Record<string, string> = {
   'First Name': 'Ada <script>alert(1)</script> & "Co"',

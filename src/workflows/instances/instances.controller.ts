@@ -12,20 +12,20 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { CurrentPrincipal } from '../../auth/current-principal.decorator.js';
+import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { RequirePermission } from '../../auth/require-permission.decorator.js';
-import { validateQuery } from '../../common/http/validate-query.js';
-import { nextLink } from '../../common/pagination.js';
-import { ExportInstancesDto } from './dto/export-instances.dto.js';
-import { ListInstancesDto } from './dto/list-instances.dto.js';
-import { PageDto } from './dto/page.dto.js';
-import type { StoredBehavior } from '../behaviors/sending/sql/select-behaviors.js';
-import { BehaviorIdPipe } from './behavior-id.pipe.js';
-import { InstanceIdPipe } from './instance-id.pipe.js';
+import type { StoredBehavior } from '../../delivery/behavior-outbox.sql.js';
+import { LINK_NEXT, refTo, TEXT } from '../../platform/http/answer-schemas.js';
+import { nextLink } from '../../platform/http/pagination.js';
+import { validateQuery } from '../../platform/http/validation.js';
+import {
+  BehaviorIdPipe,
+  ExportInstancesDto,
+  InstanceIdPipe,
+  ListInstancesDto,
+  PageDto,
+} from './instances.dto.js';
 import { InstancesService } from './instances.service.js';
-import { LINK_NEXT } from '../../common/http/answer-headers.js';
-import { refTo, TEXT } from '../../common/http/answer-schemas.js';
 
 @ApiTags('Workflows')
 @ApiParam({ name: 'name', example: 'grant-role' })

@@ -1,36 +1,54 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
 import type { Principal } from '../../auth/principal.js';
-import { sendDownload } from '../../common/http/send-download.js';
-import { decodeCursor, encodeCursor, HIGHEST_ID } from '../../common/pagination.js';
-import { DatabaseService } from '../../database/database.service.js';
-import { attachment, downloadName } from '../../import-queue/results/file-name.js';
 import {
-  WorkflowDefinitionsService,
-  type StoredWorkflowDefinition,
-} from '../workflow-definitions.service.js';
-import { resendBehavior } from '../behaviors/sending/sql/resend-behavior.js';
-import {
+  resendBehavior,
   selectBehavior,
   selectBehaviors,
   type StoredBehavior,
-} from '../behaviors/sending/sql/select-behaviors.js';
+} from '../../delivery/behavior-outbox.sql.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import type { Sql } from '../../platform/database/transaction.js';
+import { contentDisposition, downloadName, sendDownload } from '../../platform/http/downloads.js';
+import { decodeCursor, encodeCursor, HIGHEST_ID } from '../../platform/http/pagination.js';
+import type { TargetConfiguration } from '../../records/target.js';
+import {
+  type StoredWorkflowDefinition,
+  WorkflowDefinitionsService,
+} from '../definition/workflow-definitions.service.js';
 import {
   behaviorIsBeingSent,
   behaviorNotFound,
   workflowInstanceNotFound,
   workflowNotAllowed,
-} from '../workflow.errors.js';
-import type { ExportInstancesDto } from './dto/export-instances.dto.js';
-import type { ListInstancesDto } from './dto/list-instances.dto.js';
-import type { PageDto } from './dto/page.dto.js';
-import { InstanceColumns } from './instance-columns.js';
-import { behaviorsJson, instanceJson, logEntryJson, pageJson } from './instance-json.js';
-import { readAttribute } from './read-attribute.js';
-import { readIdentifier } from './read-identifier.js';
-import { selectInstances, type InstanceRow, type InstanceSelection } from './select-instances.js';
-import { selectLog } from './select-log.js';
-import { worksOnWorkflow } from './works-on-workflow.js';
+} from '../definition/workflow.errors.js';
+import { selectLog } from '../engine/log.sql.js';
+import { behaviorsJson, InstanceColumns, instanceJson, logEntryJson, pageJson } from './instance-formats.js';
+import {
+  type InstanceRow,
+  type InstanceSelection,
+  readAttribute,
+  readIdentifier,
+  selectInstancePage,
+} from './instance-search.sql.js';
+import type { ExportInstancesDto, ListInstancesDto, PageDto } from './instances.dto.js';
+
+/**
+ * Whether one of the import processes performs actions of the workflow now. The configurations are compared here:
+ * PostgreSQL would fail on an escape of U+0000 anywhere in one of them.
+ */
+async function worksOnWorkflow(
+  sql: Sql,
+  importProcessIds: readonly number[],
+  workflow: string,
+): Promise<boolean> {
+  const { rows } = await sql.query<{ target: TargetConfiguration }>(
+    `SELECT target FROM import_process JOIN import_process_version USING (import_process_id)
+      WHERE import_process_id = ANY ($1::bigint[]) AND version = current_version`,
+    [importProcessIds],
+  );
+  return rows.some(({ target }) => target.kind === 'workflow' && target.workflow === workflow);
+}
 
 /** JSON text, and the cursor in it, which the `Link` header names too. */
 export interface JsonPage {
@@ -58,7 +76,7 @@ export class InstancesService {
   /** @throws DomainError 404 `workflow_not_found`, 403 `workflow_not_allowed`, 400 `invalid_cursor` */
   async page(name: string, query: ListInstancesDto, principal: Principal): Promise<JsonPage> {
     const workflow = await this.workflow(name, principal);
-    const { rows, more } = await selectInstances(this.database, {
+    const { rows, more } = await selectInstancePage(this.database, {
       ...conditions(workflow, query),
       order: 'newest first',
       after: query.after === undefined ? undefined : decodeCursor(INSTANCES, query.after, HIGHEST_ID)[0],
@@ -130,7 +148,7 @@ export class InstancesService {
   ): Promise<void> {
     const workflow = await this.workflow(name, principal);
     const selection = conditions(workflow, query);
-    const disposition = attachment(downloadName(name, 'instances', query.format));
+    const disposition = contentDisposition(downloadName(name, 'instances', query.format));
     if (query.format === 'csv') {
       const columns = new InstanceColumns(await this.definitions.versions(name));
       const content = (signal: AbortSignal) =>
@@ -155,7 +173,7 @@ export class InstancesService {
     let after: number | undefined;
     for (let more = true; more;) {
       signal.throwIfAborted();
-      const page = await selectInstances(this.database, {
+      const page = await selectInstancePage(this.database, {
         ...selection,
         order: 'oldest first',
         after,
@@ -169,7 +187,7 @@ export class InstancesService {
 
   private async row({ workflowId, definition }: StoredWorkflowDefinition, id: number): Promise<InstanceRow> {
     const selection = { workflowId, id, order: 'newest first', limit: 1 } as const;
-    const [row] = (await selectInstances(this.database, selection)).rows;
+    const [row] = (await selectInstancePage(this.database, selection)).rows;
     if (row === undefined) throw workflowInstanceNotFound(definition.name, String(id));
     return row;
   }

@@ -1,5 +1,5 @@
 import type { AttributeDefinition } from '../definition.js';
-import { readAttribute } from './read-attribute.js';
+import { readAttribute } from './instance-search.sql.js';
 
 describe('readAttribute', () => {
   const attributes: AttributeDefinition[] = [

@@ -1,4 +1,4 @@
-import { readIdentifier } from './read-identifier.js';
+import { readIdentifier } from './instance-search.sql.js';
 
 describe('readIdentifier', () => {
   const identifiers = [

@@ -1,5 +1,5 @@
-import { compileJsonSchema } from '../../common/json-schema.js';
 import { compileGrantRole, granting, parsed, refusal } from '../../../test/support/grant-role.js';
+import { compileJsonSchema } from '../../platform/json/json-schema.js';
 
 describe('a row performs', () => {
   const open = compileGrantRole();

@@ -1,7 +1,7 @@
-import type { JsonObject } from '../../common/json.js';
-import { compileJsonSchema } from '../../common/json-schema.js';
 import { compileRuledGrant, parsed, refusal } from '../../../test/support/grant-role.js';
-import { compileRules } from './action-rules.js';
+import { compileJsonSchema } from '../../platform/json/json-schema.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
+import { compileRules } from './action-plan.js';
 
 const LEVEL_IS_FELLOW = { properties: { Level: { const: 'Fellow' } }, required: ['Level'] };
 

@@ -1,5 +1,5 @@
-import type { JsonValue } from '../../common/json.js';
-import type { RecordError } from '../../targets/target.js';
+import type { JsonValue } from '../../platform/json/json-value.js';
+import type { RecordError } from '../../records/target.js';
 import type { ActionDefinition } from '../definition.js';
 
 /** What a row says of one identifier. */

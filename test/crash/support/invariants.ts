@@ -1,5 +1,5 @@
 /**
- * What holds of the database once every accepted batch has ended, beside what always holds (`src/doctor`, which is
+ * What holds of the database once every accepted batch has ended, beside what always holds (`src/operations/doctor`, which is
  * looked at too): by name, a query whose rows are violations. What
  * was accepted, and what is to be expected of it, is in `witness.accepted`.
  */

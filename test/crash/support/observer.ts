@@ -1,7 +1,7 @@
 import { Client } from 'pg';
+import { examine } from '../../../src/operations/doctor/examination.js';
+import { INVARIANTS } from '../../../src/operations/doctor/invariants.js';
 import { eventually } from '../../support/eventually.js';
-import { examine } from '../../../src/doctor/examine.js';
-import { INVARIANTS } from '../../../src/doctor/invariants.js';
 import { OF_WHAT_WAS_ACCEPTED } from './invariants.js';
 
 /** A batch that was answered 202, and what must become of it. */

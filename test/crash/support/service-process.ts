@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Role } from '../../../src/config/config.js';
+import type { Role } from '../../../src/platform/config/config.js';
 import { eventually } from '../../support/eventually.js';
 
 const PROGRAM = join(__dirname, '../../../dist/main.js');

@@ -1,11 +1,11 @@
-import type { Role } from '../../../src/config/config.js';
+import type { Role } from '../../../src/platform/config/config.js';
 import { ImportClient } from '../../support/import-client.js';
 import { PrivateRedis } from '../../support/private-redis.js';
 import { SmtpSink } from '../../support/smtp-sink.js';
 import { TEST_API_KEY } from '../../support/test-app.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
-import { newMembers, type Body } from './members.js';
-import { Observer, type Accepted } from './observer.js';
+import { type Body, newMembers } from './members.js';
+import { type Accepted, Observer } from './observer.js';
 import { ServiceProcess } from './service-process.js';
 
 /** Whom the mails of a batch go to. */

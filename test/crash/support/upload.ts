@@ -1,5 +1,5 @@
-import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { TEST_API_KEY } from '../../support/test-app.js';
 
 export interface UploadAnswer {

@@ -1,5 +1,5 @@
-import { RowSource } from '../row-source.js';
-import { booleanType } from './boolean.js';
+import { booleanType } from './attribute-values.js';
+import { RowSource } from './row-source.js';
 
 const parse = (value: never) => booleanType.parse(value, new RowSource('{}'));
 

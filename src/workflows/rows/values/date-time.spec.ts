@@ -1,5 +1,5 @@
-import { RowSource } from '../row-source.js';
-import { dateTimeType } from './date-time.js';
+import { dateTimeType } from './dates.js';
+import { RowSource } from './row-source.js';
 
 const parse = (value: never) => dateTimeType.parse(value, new RowSource('{}'));
 

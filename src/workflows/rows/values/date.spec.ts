@@ -1,5 +1,5 @@
-import { RowSource } from '../row-source.js';
-import { dateType } from './date.js';
+import { dateType } from './dates.js';
+import { RowSource } from './row-source.js';
 
 const parse = (value: never) => dateType.parse(value, new RowSource('{}'));
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { compareDecimals, decimalText, isTooLong, parseDecimal, storedDecimal } from './decimal.js';
+import { compareDecimals, decimalText, isTooLong, parseDecimal, storedDecimal } from './numbers.js';
 
 const decimal = (text: string) => {
   const parsed = parseDecimal(text);

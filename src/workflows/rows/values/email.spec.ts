@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { RowSource } from '../row-source.js';
-import { EMAIL_PATTERN, emailType } from './email.js';
+import { RowSource } from './row-source.js';
+import { EMAIL_PATTERN, emailType } from './text.js';
 
 const parse = (value: never) =>
   emailType({ name: 'Mail' }).parse(value, new RowSource(JSON.stringify({ Mail: value })));

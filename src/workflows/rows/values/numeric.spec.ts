@@ -1,5 +1,5 @@
-import { RowSource } from '../row-source.js';
-import { numericType } from './numeric.js';
+import { numericType } from './numbers.js';
+import { RowSource } from './row-source.js';
 
 const hours = numericType({ name: 'Hours' });
 const fromJson = (literal: string, type = hours) => {

@@ -1,5 +1,5 @@
-import { RowSource } from '../row-source.js';
-import { pickListType } from './pick-list.js';
+import { pickListType } from './choices.js';
+import { RowSource } from './row-source.js';
 
 const parseIn = (raw: string, options: string[]) =>
   pickListType('Level', options).parse((JSON.parse(raw) as { Level: string }).Level, new RowSource(raw));

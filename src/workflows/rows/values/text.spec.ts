@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { RowSource } from '../row-source.js';
+import { RowSource } from './row-source.js';
 import { textType } from './text.js';
 
 const parseIn = (raw: string, maxLength?: number) => {

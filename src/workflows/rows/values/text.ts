@@ -1,11 +1,10 @@
-import type { JsonObject, JsonValue } from '../../../common/json.js';
+import sanitizeHtml from 'sanitize-html';
+import type { JsonObject, JsonValue } from '../../../platform/json/json-value.js';
 import type { AttributeDefinition } from '../../definition.js';
-import { NumberText } from '../number-text.js';
-import type { RowSource } from '../row-source.js';
-import { ValueError } from './value-error.js';
-import type { ValueType } from './value-type.js';
+import { NumberText, type RowSource } from './row-source.js';
+import { ValueError, type ValueType } from './value-type.js';
 
-export type TextAttribute = Pick<AttributeDefinition, 'name' | 'maxLength'>;
+type TextAttribute = Pick<AttributeDefinition, 'name' | 'maxLength'>;
 
 /** ShortText and LongText: kept byte for byte. Nothing is trimmed or normalised. */
 export function textType({ name, maxLength }: TextAttribute): ValueType {
@@ -44,7 +43,7 @@ export function lengthError(text: string, limit: number): ValueError | null {
   return new ValueError('too_long', `must have at most ${limit} characters; it has ${length}`, false);
 }
 
-export function textSchema(maxLength: number | undefined): JsonObject {
+function textSchema(maxLength: number | undefined): JsonObject {
   return maxLength === undefined ? { type: 'string' } : { type: 'string', maxLength };
 }
 
@@ -65,4 +64,137 @@ function codePoints(text: string): number {
     if (isPair) count -= 1;
   }
   return count;
+}
+
+const NOT_AN_EMAIL = new ValueError(
+  'not_an_email',
+  'must be one e-mail address, for example ada@example.org',
+);
+/** RFC 5321. */
+const LONGEST = 254;
+const LONGEST_LOCAL_PART = 64;
+
+/**
+ * One address without display name, quotes or comments: what mail systems accept in practice.
+ * @param letters a character class of letters besides the ASCII ones
+ */
+function addressPattern(letters: string): string {
+  const atom = `[A-Za-z0-9!#$%&'*+/=?^_\`{|}~${letters}-]+`;
+  const alphanumeric = `[A-Za-z0-9${letters}]`;
+  const label = `${alphanumeric}([A-Za-z0-9${letters}-]{0,61}${alphanumeric})?`;
+  return `^${atom}(\\.${atom})*@(${label}\\.)+${label}$`;
+}
+
+/** Letters of every script are accepted (RFC 6531). */
+export const EMAIL_PATTERN = addressPattern('\\p{L}\\p{M}\\p{N}');
+const EMAIL = new RegExp(EMAIL_PATTERN, 'u');
+/** Nearly every address is one of these, and this is several times as fast. */
+const ASCII_EMAIL = new RegExp(addressPattern(''));
+
+/** Email: kept as written; the case of its letters is not touched. */
+export function emailType({ name, maxLength }: TextAttribute): ValueType {
+  const numbers = new NumberText(name);
+  const limit = maxLength ?? Infinity;
+  return {
+    parse(value, source) {
+      if (typeof value !== 'string') return NOT_AN_EMAIL;
+      const text = readText(value, numbers, source);
+      if (typeof text !== 'string') return text;
+      return isEmail(text) ? (lengthError(text, limit) ?? text) : NOT_AN_EMAIL;
+    },
+    schemas: [{ type: 'string', maxLength: Math.min(limit, LONGEST), pattern: EMAIL_PATTERN }],
+    form: 'One e-mail address',
+    example: 'ada@example.org',
+  };
+}
+
+export function isEmail(text: string): boolean {
+  if (text.length > LONGEST || text.indexOf('@') > LONGEST_LOCAL_PART) return false;
+  return ASCII_EMAIL.test(text) || EMAIL.test(text);
+}
+
+const NOT_A_URL = new ValueError(
+  'not_a_url',
+  'must be a whole http or https URL, for example https://example.org/page',
+);
+export const URL_PATTERN = '^[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\\\/?#]';
+/** `URL` itself repairs white space, missing slashes and backslashes: that would be guessing. */
+const SHAPE = /^https?:\/\/[^\s\\/?#][^\s\\]*$/i;
+
+/** Url: http or https, kept as written. */
+export function urlType({ name, maxLength }: TextAttribute): ValueType {
+  const numbers = new NumberText(name);
+  const limit = maxLength ?? Infinity;
+  return {
+    parse(value, source) {
+      if (typeof value !== 'string') return NOT_A_URL;
+      const text = readText(value, numbers, source);
+      if (typeof text !== 'string') return text;
+      return SHAPE.test(text) && URL.canParse(text) ? (lengthError(text, limit) ?? text) : NOT_A_URL;
+    },
+    // No `format: uri`: that admits ASCII only.
+    schemas: [{ ...textSchema(maxLength), pattern: URL_PATTERN }],
+    form: 'http or https URL',
+    example: 'https://example.org/',
+  };
+}
+
+/** The parser's cost grows with the square of the depth: a line of 1 MB of `<b>` would take a minute. */
+const DEEPEST = 100;
+
+const TOO_DEEP = new ValueError(
+  'rich_text_too_deep',
+  `must not have HTML elements inside each other deeper than ${DEEPEST} levels`,
+  false,
+);
+
+/** Stops the parser. */
+class TooDeepError extends Error {
+  override readonly name = 'TooDeepError';
+}
+
+/**
+ * RichText: HTML of which the harmless part is kept. A text without `<`, `>` and `&` is not touched. What is
+ * stored can be shown as it is; the length is that of what is stored.
+ */
+export function richTextType({ name, maxLength }: TextAttribute): ValueType {
+  const numbers = new NumberText(name);
+  const limit = maxLength ?? Infinity;
+  return {
+    parse(value, source) {
+      const html = readText(value, numbers, source);
+      if (html instanceof ValueError) return html;
+      const safe = sanitised(html);
+      if (typeof safe !== 'string') return safe;
+      return safe === '' ? null : (lengthError(safe, limit) ?? safe);
+    },
+    // No maxLength: what is removed does not count.
+    schemas: [textSchema(undefined), { type: ['number', 'boolean'] }],
+    form:
+      maxLength === undefined
+        ? 'HTML; scripts, styles and the like are removed'
+        : `HTML of at most ${maxLength} characters; scripts, styles and the like are removed`,
+    example: '<p>Text</p>',
+  };
+}
+
+function sanitised(html: string): string | ValueError {
+  if (!/[<>&]/.test(html)) return html;
+  let depth = 0;
+  try {
+    return sanitizeHtml(html, {
+      allowedTags: [...sanitizeHtml.defaults.allowedTags, 'del', 'ins'],
+      parseStyleAttributes: false,
+      onOpenTag: () => {
+        depth += 1;
+        if (depth > DEEPEST) throw new TooDeepError();
+      },
+      onCloseTag: () => {
+        depth -= 1;
+      },
+    });
+  } catch (error) {
+    if (error instanceof TooDeepError) return TOO_DEEP;
+    throw error;
+  }
 }

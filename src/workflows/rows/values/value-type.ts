@@ -1,6 +1,59 @@
-import type { JsonObject, JsonValue } from '../../../common/json.js';
-import type { RowSource } from '../row-source.js';
-import type { ValueError } from './value-error.js';
+import type { JsonObject, JsonValue } from '../../../platform/json/json-value.js';
+import type { RowSource } from './row-source.js';
+
+/**
+ * Every reason for which a row is refused before any instance is looked at. The codes are part of the API:
+ * `error.code` of a record.
+ */
+export const ROW_ERROR_CODES = {
+  /** The row has both `:WorkflowActionId` and `:WorkflowActionName`. */
+  action_chosen_twice: 'The row names its action by id and by name',
+  /** Neither the row nor the import process chooses an action, and the step has several. */
+  ambiguous_action: 'No action is chosen',
+  /** An identifier column is there, but holds null, nothing or only white space. */
+  blank_identifier: 'An identifier has no value',
+  not_a_boolean: 'Not yes or no',
+  not_a_date: 'Not a calendar date',
+  not_a_date_time: 'Not a date and time',
+  not_a_number: 'Not a decimal number',
+  not_a_url: 'Not an http or https URL',
+  not_an_email: 'Not an e-mail address',
+  not_an_option: 'Not one of the options',
+  /** More digits than can be kept. */
+  number_too_long: 'A number has too many digits',
+  /** The import process's own JSON Schema (`recordSchema`) refuses the row. */
+  record_schema: 'The schema of the import process refuses the row',
+  required: 'A required value is missing',
+  /** HTML elements inside each other, deeper than any author writes. */
+  rich_text_too_deep: 'Rich text is nested too deeply',
+  /** The row is as the `when` of one of the action's rules says, but not as its `require` says. */
+  rule_violated: 'A rule of the action is broken',
+  too_large: 'A number is larger than allowed',
+  too_long: 'A text is longer than allowed',
+  too_small: 'A number is smaller than allowed',
+  /** `:WorkflowActionId` or `:WorkflowActionName` names no action of the step. */
+  unknown_action: 'The step has no such action',
+  /** Neither an identifier, nor a `:Workflow…` column, nor an input of the action. */
+  unknown_column: 'The action has no such input',
+  /** PostgreSQL text holds neither U+0000 nor half of a surrogate pair. */
+  unstorable_text: 'A text holds what the database cannot',
+  /** For example an object where a text is expected. */
+  wrong_type: 'A value of another kind is expected',
+} as const;
+
+export type RowErrorCode = keyof typeof ROW_ERROR_CODES;
+
+/** Why a value is refused. `rule` goes on after the column's name and says what is accepted: `must be …`. */
+export class ValueError {
+  constructor(
+    readonly code: RowErrorCode,
+    readonly rule: string,
+    /** Whether the message is to end with what was found. */
+    readonly showsFound = true,
+    /** Further help, after what was found. */
+    readonly hint = '',
+  ) {}
+}
 
 /** How the values of one column are read. Made once per attribute, used for every row. */
 export interface ValueType {

@@ -1,0 +1,71 @@
+import type { Server } from 'node:http';
+import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { ApiKeysModule, AuthModule, UsersModule } from '../auth/auth.module.js';
+import { BatchesModule } from '../batches/batches.module.js';
+import { DefinitionsModule } from '../definitions/definitions.module.js';
+import { BehaviorWorkerModule, NotificationWorkerModule } from '../delivery/delivery.module.js';
+import { ImportProcessesApiModule } from '../import-processes/import-processes.module.js';
+import { ImportQueueModule } from '../import-queue/import-queue.module.js';
+import { NotificationsModule } from '../notifications/notifications.module.js';
+import { DashboardModule } from '../operations/dashboard.module.js';
+import { HealthModule } from '../operations/health/health.module.js';
+import { ShutdownState } from '../operations/health/readiness.js';
+import { MetricsModule } from '../operations/metrics/metrics.module.js';
+import { RetentionModule } from '../operations/retention/retention.module.js';
+import { type AppConfig, ConfigModule } from '../platform/config/config.js';
+import { ProcessingModule } from '../processing/processing.module.js';
+import { UiModule } from '../ui/ui.module.js';
+import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
+import { DatabaseModule } from './database.js';
+
+/** Of the 30 s between SIGTERM and SIGKILL. */
+const SHUTDOWN_LIMIT_MS = 25_000;
+
+/** What answers HTTP. */
+const API = [
+  DefinitionsModule,
+  ApiKeysModule,
+  UsersModule,
+  ImportQueueModule,
+  BatchesModule,
+  NotificationsModule,
+  ImportProcessesApiModule,
+  WorkflowsApiModule,
+  UiModule,
+  DashboardModule,
+];
+/** What consumes queues. */
+const WORKER = [ProcessingModule, NotificationWorkerModule, BehaviorWorkerModule, RetentionModule];
+
+@Module({})
+export class AppModule implements OnModuleDestroy {
+  constructor(
+    private readonly shutdown: ShutdownState,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  static with(config: AppConfig): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.with(config),
+        DatabaseModule,
+        AuthModule,
+        HealthModule,
+        MetricsModule,
+        ...(config.role === 'worker' ? [] : API),
+        ...(config.role === 'api' ? [] : WORKER),
+      ],
+    };
+  }
+  /**
+   * Nest tells the root module first: readiness turns false before the consumers begin to wait for their chunks.
+   * Requests may end too, but a slow upload must not hold up the stop: cut off, it leaves nothing behind.
+   */
+  onModuleDestroy(): void {
+    this.shutdown.begin();
+    const server = this.adapterHost.httpAdapter.getHttpServer() as Server;
+    setTimeout(() => server.closeAllConnections(), SHUTDOWN_LIMIT_MS).unref();
+  }
+}

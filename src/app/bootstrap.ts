@@ -1,0 +1,50 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { serveDocs } from '../operations/openapi.js';
+import type { AppConfig } from '../platform/config/config.js';
+import { ERROR_PAGE, type ErrorPage, ProblemFilter } from '../platform/http/problem.filter.js';
+import { answerProtocolErrors, refuseUnusable } from '../platform/http/protocol-errors.js';
+import { formBody, jsonBody, parseQuery } from '../platform/http/request-parsers.js';
+import { securityHeaders } from '../platform/http/security-headers.js';
+import { DtoValidationPipe } from '../platform/http/validation.js';
+import { AppLogger } from '../platform/logging/app-logger.js';
+import { accessLog, requestContext } from '../platform/logging/request-context.js';
+import { AppModule } from './app.module.js';
+
+/** A body of 2 GiB takes this long at 2.4 Mbit/s; Node's own five minutes would cut it off in the middle. */
+const LONGEST_REQUEST_MS = 2 * 3600_000;
+
+/** The application, configured but not yet listening; e2e tests make theirs with it too. */
+export async function createApp(config: AppConfig): Promise<NestExpressApplication> {
+  // Signals are handled in main.ts, since embedded servers must outlive the application.
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), {
+    bodyParser: false,
+    abortOnError: false,
+    logger: new AppLogger(config.logLevel),
+  });
+  configureHttp(app, config);
+  if (config.role !== 'worker') serveDocs(app);
+  return app;
+}
+
+function configureHttp(app: NestExpressApplication, config: AppConfig): void {
+  // A parameter is a name and a text: nested names would let a[b]=c past the check for unknown ones.
+  app.set('query parser', parseQuery);
+  // X-Forwarded-For counts only from a proxy on this machine. Anybody else could write any address into it, and so
+  // get round the throttle of failed sign-ins.
+  app.set('trust proxy', 'loopback');
+  app.use(
+    requestContext,
+    accessLog,
+    securityHeaders(config.publicUrl),
+    refuseUnusable,
+    jsonBody(),
+    formBody(),
+  );
+  const page = config.role === 'worker' ? null : app.get<ErrorPage>(ERROR_PAGE, { strict: false });
+  app.useGlobalFilters(new ProblemFilter(page));
+  app.useGlobalPipes(new DtoValidationPipe());
+  const server = app.getHttpServer();
+  server.requestTimeout = LONGEST_REQUEST_MS;
+  answerProtocolErrors(server);
+}

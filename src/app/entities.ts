@@ -1,0 +1,44 @@
+import { ApiKeyEntity, AppUserEntity, AuditLogEntity, UserSessionEntity } from '../auth/entities.js';
+import {
+  IdempotencyKeyEntity,
+  ImportQueueBatchEntity,
+  ImportQueueChunkEntity,
+  ImportQueuePreviewEntity,
+  ImportQueueRecordEntity,
+} from '../batches/entities.js';
+import { BehaviorOutboxEntity, NotificationEntity } from '../delivery/entities.js';
+import {
+  ImportProcessColumnEntity,
+  ImportProcessEntity,
+  ImportProcessVersionEntity,
+} from '../import-processes/entities.js';
+import {
+  WorkflowDefinitionEntity,
+  WorkflowEntity,
+  WorkflowIdentifierEntity,
+  WorkflowInstanceEntity,
+  WorkflowLogEntity,
+} from '../workflows/entities.js';
+
+/** Every table the application knows. */
+export const ENTITIES = [
+  ApiKeyEntity,
+  AppUserEntity,
+  AuditLogEntity,
+  BehaviorOutboxEntity,
+  IdempotencyKeyEntity,
+  ImportProcessColumnEntity,
+  ImportProcessEntity,
+  ImportProcessVersionEntity,
+  ImportQueueBatchEntity,
+  ImportQueueChunkEntity,
+  ImportQueuePreviewEntity,
+  ImportQueueRecordEntity,
+  NotificationEntity,
+  UserSessionEntity,
+  WorkflowDefinitionEntity,
+  WorkflowEntity,
+  WorkflowIdentifierEntity,
+  WorkflowInstanceEntity,
+  WorkflowLogEntity,
+];

@@ -1,0 +1,34 @@
+import type { AddressInfo } from 'node:net';
+import { Logger } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { ServiceConfig } from '../platform/config/config-loader.js';
+import { AppLogger } from '../platform/logging/app-logger.js';
+import { createApp } from './bootstrap.js';
+import { migrate } from './database.js';
+
+export interface RunningService {
+  /** Where it listens, for example http://127.0.0.1:3000. */
+  url: string;
+  app: NestExpressApplication;
+  stop(): Promise<void>;
+}
+
+/** Brings the schema up to date, then starts the application and listens. */
+export async function startService(config: ServiceConfig): Promise<RunningService> {
+  // Nest would use a log format of its own until the application exists.
+  Logger.overrideLogger(new AppLogger(config.logLevel));
+  if (config.migrateOnStart) await migrate(config);
+  const app = await createApp({ ...config, migrateOnStart: false });
+  try {
+    await app.listen(config.port, config.host);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return { url: `http://${urlHost(config.host)}:${port}`, app, stop: () => app.close() };
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,142 @@
+import { Injectable } from '@nestjs/common';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import {
+  ArrayMaxSize,
+  ArrayNotEmpty,
+  ArrayUnique,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsISO8601,
+  IsOptional,
+  Length,
+  Matches,
+  Max,
+  Min,
+} from 'class-validator';
+import {
+  arrayOf,
+  choice,
+  INTEGER,
+  itemsOf,
+  objectOf,
+  orNull,
+  refTo,
+  says,
+  type Schema,
+  TEXT,
+  TIME,
+} from '../platform/http/answer-schemas.js';
+import { PathIdPipe } from '../platform/http/validation.js';
+import { apiKeyNotFound } from './auth.errors.js';
+import type { ApiKeyEntity } from './entities.js';
+import { type Permission, PERMISSIONS } from './principal.js';
+
+/** The body of `POST /API/ApiKeys`. */
+export class CreateApiKeyDto {
+  @ApiProperty({
+    description: 'For people: who uses the key.',
+    minLength: 1,
+    maxLength: 100,
+    example: 'Nightly CRM sync',
+  })
+  @Length(1, 100, { message: 'name must have 1 to 100 characters' })
+  @Matches(/^[^\p{Cc}\p{Cs}]*$/u, { message: 'name must not contain control characters' })
+  name!: string;
+
+  @ApiProperty({ enum: PERMISSIONS, isArray: true, example: ['BeginWorkflowImportProcess', 'ViewImports'] })
+  @IsArray({ message: 'permissions must be an array' })
+  @ArrayNotEmpty({ message: 'permissions must name at least one' })
+  @ArrayUnique({ message: 'permissions must not name one twice' })
+  @IsIn(PERMISSIONS, { each: true, message: `permissions must be some of ${PERMISSIONS.join(', ')}` })
+  permissions!: Permission[];
+
+  @ApiPropertyOptional({
+    description: 'The only import processes the key may be used for; left out or null: all.',
+    type: 'array',
+    items: { type: 'integer', minimum: 1 },
+    nullable: true,
+  })
+  @IsOptional()
+  @IsArray({ message: 'importProcessIds must be an array' })
+  @ArrayNotEmpty({ message: 'importProcessIds must name at least one; leave it out to allow all' })
+  @ArrayMaxSize(1000, { message: 'importProcessIds must name at most 1000' })
+  @ArrayUnique({ message: 'importProcessIds must not name one twice' })
+  @IsInt({ each: true, message: 'importProcessIds must be positive integers' })
+  @Min(1, { each: true, message: 'importProcessIds must be positive integers' })
+  @Max(Number.MAX_SAFE_INTEGER, { each: true, message: 'importProcessIds must be positive integers' })
+  importProcessIds?: number[] | null;
+
+  @ApiPropertyOptional({
+    description: 'When the key stops working (RFC 3339); left out or null: never.',
+    format: 'date-time',
+    nullable: true,
+  })
+  @IsOptional()
+  @IsISO8601({ strict: true, strictSeparator: true }, { message: 'expiresAt must be an RFC 3339 time' })
+  @Matches(/T.*(Z|[+-]\d\d:\d\d)$/i, { message: 'expiresAt must be a time with its offset from UTC' })
+  expiresAt?: string | null;
+}
+
+/** The id of an API key in a path. */
+@Injectable()
+export class ApiKeyIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return apiKeyNotFound(id);
+  }
+}
+
+/** An API key as answers show it. Never the key itself, nor its hash. */
+export interface ApiKeyResource {
+  id: number;
+  name: string;
+  /** The first characters of the key. */
+  hint: string;
+  permissions: string[];
+  importProcessIds: number[] | null;
+  createdBy: string;
+  createdAt: string;
+  expiresAt: string | null;
+  lastUsedAt: string | null;
+  revokedAt: string | null;
+}
+
+export interface CreatedApiKey extends ApiKeyResource {
+  /** Shown this once: only its hash is kept. */
+  key: string;
+}
+
+export function apiKeyResource(entity: ApiKeyEntity): ApiKeyResource {
+  return {
+    id: entity.id,
+    name: entity.name,
+    hint: entity.keyHint,
+    permissions: entity.permissions,
+    importProcessIds: entity.importProcessIds,
+    createdBy: entity.createdBy,
+    createdAt: entity.createdAt.toISOString(),
+    expiresAt: entity.expiresAt?.toISOString() ?? null,
+    lastUsedAt: entity.lastUsedAt?.toISOString() ?? null,
+    revokedAt: entity.revokedAt?.toISOString() ?? null,
+  };
+}
+
+const apiKey = {
+  id: INTEGER,
+  name: TEXT,
+  hint: says('The first characters of the key.', TEXT),
+  permissions: arrayOf(choice(...PERMISSIONS)),
+  importProcessIds: says('null: all.', orNull(arrayOf(INTEGER))),
+  createdBy: TEXT,
+  createdAt: TIME,
+  expiresAt: orNull(TIME),
+  lastUsedAt: orNull(TIME),
+  revokedAt: orNull(TIME),
+};
+
+/** What routes about API keys answer. */
+export const API_KEY_SCHEMAS: Readonly<Record<string, Schema>> = {
+  ApiKey: objectOf<ApiKeyResource>(apiKey),
+  ApiKeyList: itemsOf(refTo('ApiKey')),
+  CreatedApiKey: objectOf<CreatedApiKey>({ ...apiKey, key: says('Shown this once.', TEXT) }),
+};

@@ -1,0 +1,56 @@
+import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+import type { UserRole } from './principal.js';
+
+@Entity('api_key')
+export class ApiKeyEntity {
+  @PrimaryGeneratedColumn('identity', { name: 'api_key_id', type: 'bigint', generatedIdentity: 'BY DEFAULT' })
+  id!: number;
+  @Column('text') name!: string;
+  @Column('bytea', { name: 'key_hash', unique: true }) keyHash!: Buffer;
+  /** The first characters of the key, for people to tell keys apart. */
+  @Column('text', { name: 'key_hint' }) keyHint!: string;
+  @Column('text', { array: true }) permissions!: string[];
+  /** `null`: every import process. */
+  @Column('bigint', { name: 'import_process_ids', array: true, nullable: true }) importProcessIds!:
+    number[] | null;
+  @Column('text', { name: 'created_by' }) createdBy!: string;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'expires_at', nullable: true }) expiresAt!: Date | null;
+  @Column('timestamptz', { name: 'last_used_at', nullable: true }) lastUsedAt!: Date | null;
+  @Column('timestamptz', { name: 'revoked_at', nullable: true }) revokedAt!: Date | null;
+}
+
+@Entity('app_user')
+export class AppUserEntity {
+  @PrimaryGeneratedColumn('identity', { name: 'user_id', type: 'bigint', generatedIdentity: 'BY DEFAULT' })
+  id!: number;
+  /** In lower case. */
+  @Column('text', { unique: true }) email!: string;
+  @Column('text', { name: 'password_hash' }) passwordHash!: string;
+  @Column('text') role!: UserRole;
+  @Column('text', { name: 'created_by' }) createdBy!: string;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'last_signed_in_at', nullable: true }) lastSignedInAt!: Date | null;
+  @Column('timestamptz', { name: 'disabled_at', nullable: true }) disabledAt!: Date | null;
+}
+
+@Entity('user_session')
+export class UserSessionEntity {
+  @PrimaryColumn('bytea', { name: 'session_hash' }) sessionHash!: Buffer;
+  @Column('bigint', { name: 'user_id' }) userId!: number;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'last_seen_at', default: () => 'now()' }) lastSeenAt!: Date;
+}
+
+@Entity('audit_log')
+export class AuditLogEntity {
+  @PrimaryGeneratedColumn('identity', { name: 'audit_id', type: 'bigint', generatedIdentity: 'BY DEFAULT' })
+  id!: number;
+  @Column('timestamptz', { name: 'happened_at', default: () => 'now()' }) happenedAt!: Date;
+  @Column('text', { nullable: true }) actor!: string | null;
+  @Column('text') action!: string;
+  @Column('text', { nullable: true }) subject!: string | null;
+  @Column('jsonb') details!: Record<string, unknown>;
+  @Column('text', { nullable: true }) address!: string | null;
+  @Column('text', { name: 'request_id', nullable: true }) requestId!: string | null;
+}

@@ -1,0 +1,106 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { DomainError } from '../platform/domain-error.js';
+
+const AT_A_TIME = 2;
+const MOST_WAITING = 100;
+
+let runningHashes = 0;
+const waitingHashes: (() => void)[] = [];
+
+/**
+ * Runs the work when its turn comes. Hashes are computed by the few threads that also inflate uploads and look up host
+ * names: a flood of sign-ins must not take all of them.
+ * @throws DomainError 503 `too_many_sign_ins` when too many wait already
+ */
+export async function hashInTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+  if (waitingHashes.length >= MOST_WAITING) throw tooManySignIns();
+  if (runningHashes >= AT_A_TIME) await new Promise<void>((resolve) => waitingHashes.push(resolve));
+  else runningHashes += 1;
+  try {
+    return await work();
+  } finally {
+    // Whoever waits takes over the place, so that nobody slips in between.
+    const next = waitingHashes.shift();
+    if (next === undefined) runningHashes -= 1;
+    else next();
+  }
+}
+
+function tooManySignIns(): DomainError {
+  return new DomainError(
+    503,
+    'too_many_sign_ins',
+    'Too many sign-ins at once',
+    'More people sign in at this moment than can be served. Try again in a few seconds.',
+    { headers: { 'Retry-After': '5' } },
+  );
+}
+
+interface Cost {
+  /** log2 of scrypt's N. */
+  ln: number;
+  r: number;
+  p: number;
+}
+
+/** One of the settings OWASP recommends: 32 MiB and about a quarter of a second of one core. */
+const SCRYPT_COST: Cost = { ln: 15, r: 8, p: 3 };
+const SALT_BYTES = 16;
+const KEY_BYTES = 32;
+
+/**
+ * scrypt of Node's own OpenSSL, asynchronously in its thread pool: no package to compile. The parameters stand in the
+ * hash, so raising them later leaves old hashes readable.
+ * @returns `$scrypt$ln=15,r=8,p=3$<salt>$<key>`, both in base64url
+ */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(SALT_BYTES);
+  return format(SCRYPT_COST, salt, await derive(password, salt, SCRYPT_COST));
+}
+
+/**
+ * In constant time. `undefined`, for a user who does not exist, takes as long as a wrong password: else the time would
+ * tell which addresses have an account.
+ */
+export async function passwordMatches(password: string, hash: string | undefined): Promise<boolean> {
+  const { cost, salt, key } = parse(hash ?? NOBODY);
+  const given = await derive(password, salt, cost);
+  return timingSafeEqual(given, key) && hash !== undefined;
+}
+
+/** Was it made with other parameters than a new one would be? */
+export function isOutdatedHash(hash: string): boolean {
+  return !hash.startsWith(`$scrypt$${parameters(SCRYPT_COST)}$`);
+}
+
+const parameters = ({ ln, r, p }: Cost) => `ln=${ln},r=${r},p=${p}`;
+
+const format = (cost: Cost, salt: Buffer, key: Buffer) =>
+  `$scrypt$${parameters(cost)}$${salt.toString('base64url')}$${key.toString('base64url')}`;
+
+const NOBODY = format(SCRYPT_COST, randomBytes(SALT_BYTES), randomBytes(KEY_BYTES));
+
+const FORM = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w-]+)\$([\w-]+)$/;
+
+function parse(hash: string): { cost: Cost; salt: Buffer; key: Buffer } {
+  const [, ln, r, p, salt = '', key = ''] = FORM.exec(hash) ?? [];
+  if (ln === undefined) throw new Error('A stored password hash is not in the form $scrypt$…');
+  return {
+    cost: { ln: Number(ln), r: Number(r), p: Number(p) },
+    salt: Buffer.from(salt, 'base64url'),
+    key: Buffer.from(key, 'base64url'),
+  };
+}
+
+function derive(password: string, salt: Buffer, { ln, r, p }: Cost): Promise<Buffer> {
+  const N = 2 ** ln;
+  const compute = () =>
+    new Promise<Buffer>((resolve, reject) => {
+      // One password typed on two keyboards may be two sequences of code points; NFKC makes them one.
+      const options = { N, r, p, maxmem: 128 * N * r + 2 ** 20 * p };
+      scrypt(password.normalize('NFKC'), salt, KEY_BYTES, options, (error, key) =>
+        error === null ? resolve(key) : reject(error),
+      );
+    });
+  return hashInTurn(compute);
+}

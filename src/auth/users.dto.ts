@@ -1,0 +1,76 @@
+import { applyDecorators, Injectable } from '@nestjs/common';
+import { IsEmail, IsIn, IsOptional, IsString, Length, Matches, MaxLength } from 'class-validator';
+import { PathIdPipe } from '../platform/http/validation.js';
+import { userNotFound } from './auth.errors.js';
+import { USER_ROLES, type UserRole } from './principal.js';
+
+export const SHORTEST_PASSWORD = 10;
+const LONGEST_PASSWORD = 256;
+
+/** Long rather than odd: rules about digits and signs make passwords that are noted down. */
+const IsNewPassword = () =>
+  applyDecorators(
+    IsString({ message: 'the password must be a text' }),
+    Length(SHORTEST_PASSWORD, LONGEST_PASSWORD, {
+      message: `the password must have ${SHORTEST_PASSWORD} to ${LONGEST_PASSWORD} characters`,
+    }),
+  );
+
+/** The form of the sign-in page. */
+export class SignInDto {
+  @Matches(/^[^\p{Cc}\p{Cs}]{1,254}$/u, { message: 'email must be your e-mail address' })
+  email!: string;
+
+  @IsString({ message: 'password must be a text' })
+  @Length(1, 256, { message: 'password must have 1 to 256 characters' })
+  password!: string;
+
+  /** Where to go then. */
+  @IsOptional()
+  @IsString({ message: 'next must be a path' })
+  next?: string;
+}
+
+/** People change their own password. */
+export class ChangePasswordDto {
+  @IsString({ message: 'currentPassword must be a text' })
+  @Length(1, LONGEST_PASSWORD, { message: 'this is not your password' })
+  currentPassword!: string;
+
+  @IsNewPassword()
+  newPassword!: string;
+
+  @IsString({ message: 'this must be a text' })
+  repeatedPassword!: string;
+}
+
+export class CreateUserDto {
+  @IsEmail({ require_tld: false }, { message: 'email must be an e-mail address' })
+  @MaxLength(254, { message: 'email must have at most 254 characters' })
+  email!: string;
+
+  @IsIn(USER_ROLES, { message: `role must be one of ${USER_ROLES.join(', ')}` })
+  role!: UserRole;
+
+  @IsNewPassword()
+  password!: string;
+}
+
+export class ChangeRoleDto {
+  @IsIn(USER_ROLES, { message: `role must be one of ${USER_ROLES.join(', ')}` })
+  role!: UserRole;
+}
+
+/** An administrator gives somebody another password. */
+export class SetPasswordDto {
+  @IsNewPassword()
+  password!: string;
+}
+
+/** The id of a user in a path. */
+@Injectable()
+export class UserIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return userNotFound(id);
+  }
+}

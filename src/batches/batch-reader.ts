@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import { assertMayUse } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
+import { AppConfig } from '../platform/config/config.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { DomainError } from '../platform/domain-error.js';
+import { PathIdPipe } from '../platform/http/validation.js';
+import { UI_CREATION_PATH } from './batch-creation.js';
+import { type BatchResource, batchResource } from './batch-resource.js';
+import { type BatchRow, selectBatches } from './batch-rows.sql.js';
+import { selectPreviewCounts } from './previews.sql.js';
+import { selectUploadFindings } from './upload-findings.js';
+
+export function batchNotFound(id: number | string): DomainError {
+  return new DomainError(
+    404,
+    'batch_not_found',
+    'There is no such batch',
+    `There is no batch ${id}. GET /API/WorkflowImportQueue/Batches lists those there are.`,
+  );
+}
+
+export function batchExpired(id: number, expiredAt: Date): DomainError {
+  return new DomainError(
+    410,
+    'batch_expired',
+    'The records of the batch are no longer kept',
+    `The retention of batch ${id} was over at ${expiredAt.toISOString()}, and its records were deleted. Its counts are still at /API/WorkflowImportQueue/Batches/${id}.`,
+  );
+}
+
+/** The id of a batch in a path. */
+@Injectable()
+export class BatchIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return batchNotFound(id);
+  }
+}
+
+/** Reads one batch as it is now. */
+@Injectable()
+export class BatchReader {
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly config: AppConfig,
+  ) {}
+
+  /**
+   * @param principal whoever asks; leave it out where nobody does (notifications, workers).
+   * @throws DomainError 404 `batch_not_found`; 403 when the principal may not use the batch's import process.
+   */
+  async get(id: number, principal?: Principal): Promise<BatchResource> {
+    const row = await this.row(id, principal);
+    const upload =
+      row.creationPath === UI_CREATION_PATH ? await selectUploadFindings(this.database, id) : null;
+    const operations = upload === null ? null : await selectPreviewCounts(this.database, id);
+    return batchResource(row, this.config.publicUrl, upload && { ...upload, operations });
+  }
+
+  /** The same, as it is stored. */
+  async row(id: number, principal?: Principal): Promise<BatchRow> {
+    const [row] = await selectBatches(this.database, {
+      conditions: ['b.workflow_import_queue_batch_id = $2'],
+      values: [id],
+      limit: 1,
+    });
+    if (row === undefined) throw batchNotFound(id);
+    if (principal !== undefined) assertMayUse(principal, row.importProcessId);
+    return row;
+  }
+
+  /**
+   * The same, for whoever reads its records next.
+   * @throws DomainError also 410 `batch_expired`
+   */
+  async rowWithRecords(id: number, principal?: Principal): Promise<BatchRow> {
+    const row = await this.row(id, principal);
+    if (row.expiredAt !== null) throw batchExpired(id, row.expiredAt);
+    return row;
+  }
+}

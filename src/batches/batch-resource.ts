@@ -1,0 +1,213 @@
+import type { UnderstoodFile } from '../formats/upload-reader.js';
+import type { ErrorTallyGroup } from '../records/error-tally.js';
+import type { RecordCounts } from '../records/record-status.js';
+import { type BatchRow, RATE_WINDOW_SECONDS } from './batch-rows.sql.js';
+import { allowedActions, type BatchAction, type BatchStatus } from './batch-state.js';
+import type { PreviewCounts } from './previews.sql.js';
+import type { ColumnFindings, UploadFindings } from './upload-findings.js';
+
+export interface BatchProgress {
+  /** Records that were tried or refused, in pass 1 too; reaches `total` unless some were canceled. */
+  processed: number;
+  total: number;
+  /** While it runs: of the last seconds; when it has ended: over its whole run. */
+  ratePerSecond: number;
+  /** `null` when it does not run, or nobody can say. */
+  etaSeconds: number | null;
+}
+
+type MeasuredBatch = Pick<
+  BatchRow,
+  | 'total'
+  | 'pending'
+  | 'invalid'
+  | 'canceled'
+  | 'recentlyDone'
+  | 'status'
+  | 'startedAt'
+  | 'finishedAt'
+  | 'now'
+>;
+
+function progressOf(batch: MeasuredBatch): BatchProgress {
+  const processed = batch.total - batch.pending - batch.canceled;
+  const rate = rateOf(batch, processed - batch.invalid);
+  const runs = batch.status === 'in_progress' || batch.status === 'canceling';
+  return {
+    processed,
+    total: batch.total,
+    ratePerSecond: Math.round(rate * 10) / 10,
+    etaSeconds: runs && rate > 0 ? Math.ceil(batch.pending / rate) : null,
+  };
+}
+
+function rateOf(batch: MeasuredBatch, processedInPass2: number): number {
+  if (batch.startedAt === null) return 0;
+  const end = batch.finishedAt ?? batch.now;
+  // A batch of a few records is over within a millisecond: an honest rate needs a time to divide by.
+  const seconds = Math.max((end.getTime() - batch.startedAt.getTime()) / 1000, 0.001);
+  if (batch.finishedAt !== null) return processedInPass2 / seconds;
+  if (batch.status !== 'in_progress' && batch.status !== 'canceling') return 0;
+  return batch.recentlyDone / Math.min(seconds, RATE_WINDOW_SECONDS);
+}
+
+export type BatchLinks = Record<'self' | 'records' | 'results', string> &
+  Partial<Record<BatchAction, string>>;
+
+/** A batch as the HTTP API answers it. Times are RFC 3339 UTC. */
+export interface BatchResource {
+  WORKFLOW_IMPORT_QUEUE_BATCH_ID: number;
+  fileName: string;
+  importProcessId: number;
+  importProcessName: string;
+  importProcessVersion: number;
+  creationPath: string;
+  status: BatchStatus;
+  recordCounts: RecordCounts;
+  operations: { created: number; updated: number; unchanged: number };
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+  /** When its retention was over; its records answer 410 since then. */
+  expiredAt: string | null;
+  progress: BatchProgress;
+  retryOf: number | null;
+  createdBy: string;
+  /** The page for people. */
+  resultsUrl: string;
+  failureReason: string | null;
+  /** Of an uploaded file, in the answer about that one batch; `null` in lists and for batches of the API. */
+  understood: UnderstoodFile | null;
+  summary: UploadSummary | null;
+  links: BatchLinks;
+}
+
+/** What a person looks at before an upload is confirmed. */
+export interface UploadSummary {
+  valid: number;
+  invalid: number;
+  /** What the valid records would turn into; `null` while nobody has found out, or nobody can. */
+  operations: PreviewCounts | null;
+  /** Columns of the file beside those of a row; `null` for JSON Lines. */
+  columns: ColumnFindings | null;
+  errorGroups: ErrorTallyGroup[];
+}
+
+/** What a call that made a batch is told. */
+export type CreationAnswer = Pick<
+  BatchResource,
+  'WORKFLOW_IMPORT_QUEUE_BATCH_ID' | 'resultsUrl' | 'status' | 'recordCounts' | 'links'
+>;
+
+export function batchPath(id: number): string {
+  return `/API/WorkflowImportQueue/Batches/${id}`;
+}
+
+export function resultsUrl(publicUrl: string, id: number): string {
+  return `${publicUrl}/imports/${id}`;
+}
+
+export function batchResource(
+  row: BatchRow,
+  publicUrl: string,
+  upload: (UploadFindings & { operations: PreviewCounts | null }) | null = null,
+): BatchResource {
+  const recordCounts = countsOf(row);
+  return {
+    WORKFLOW_IMPORT_QUEUE_BATCH_ID: row.id,
+    fileName: row.fileName,
+    importProcessId: row.importProcessId,
+    importProcessName: row.importProcessName,
+    importProcessVersion: row.importProcessVersion,
+    creationPath: row.creationPath,
+    status: row.status,
+    recordCounts,
+    operations: { created: row.created, updated: row.updated, unchanged: row.unchanged },
+    createdAt: row.createdAt.toISOString(),
+    startedAt: row.startedAt?.toISOString() ?? null,
+    finishedAt: row.finishedAt?.toISOString() ?? null,
+    expiredAt: row.expiredAt?.toISOString() ?? null,
+    progress: progressOf(row),
+    retryOf: row.retryOf,
+    createdBy: row.createdBy,
+    resultsUrl: resultsUrl(publicUrl, row.id),
+    failureReason: row.failureReason,
+    understood: upload?.understood ?? null,
+    summary: upload === null ? null : summaryOf(row, upload),
+    links: batchLinks(
+      row.id,
+      row.status,
+      isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
+    ),
+  };
+}
+
+function summaryOf(
+  { total, invalid }: BatchRow,
+  { operations, columns, errorGroups }: Omit<UploadSummary, 'valid' | 'invalid'>,
+): UploadSummary {
+  return { valid: total - invalid, invalid, operations, columns, errorGroups };
+}
+
+/** The answer to CreateBatch, made from what was just stored, without reading it back. */
+export function creationAnswer(
+  batch: { id: number; status: BatchStatus },
+  counts: { total: number; invalid: number },
+  publicUrl: string,
+): CreationAnswer {
+  const recordCounts: RecordCounts = {
+    total: counts.total,
+    invalid: counts.invalid,
+    pending: counts.total - counts.invalid,
+    processing: 0,
+    succeeded: 0,
+    failed: 0,
+    skipped: 0,
+    canceled: 0,
+    unknown: 0,
+  };
+  return {
+    WORKFLOW_IMPORT_QUEUE_BATCH_ID: batch.id,
+    resultsUrl: resultsUrl(publicUrl, batch.id),
+    status: batch.status,
+    recordCounts,
+    links: batchLinks(batch.id, batch.status, isRetriable(recordCounts)),
+  };
+}
+
+function countsOf(row: BatchRow): RecordCounts {
+  return {
+    total: row.total,
+    invalid: row.invalid,
+    pending: row.pending,
+    // A chunk's outcomes become visible at once, with its commit: no record is ever seen half way.
+    processing: 0,
+    succeeded: row.succeeded,
+    failed: row.failed,
+    skipped: row.skipped,
+    canceled: row.canceled,
+    unknown: row.unknown,
+  };
+}
+
+function isRetriable(counts: RecordCounts): boolean {
+  return counts.invalid + counts.failed + counts.unknown > 0;
+}
+
+const ACTION_ROUTES: Readonly<Record<BatchAction, string>> = {
+  cancel: 'Cancel',
+  pause: 'Pause',
+  resume: 'Resume',
+  retryFailed: 'RetryFailed',
+  confirm: 'Confirm',
+  abandon: 'Abandon',
+};
+
+function batchLinks(id: number, status: BatchStatus, retriable: boolean): BatchLinks {
+  const self = batchPath(id);
+  const links: BatchLinks = { self, records: `${self}/Records`, results: `${self}/Results` };
+  for (const action of allowedActions(status)) {
+    if (action !== 'retryFailed' || retriable) links[action] = `${self}/${ACTION_ROUTES[action]}`;
+  }
+  return links;
+}

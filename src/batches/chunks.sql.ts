@@ -1,0 +1,224 @@
+import type { Sql, Transaction } from '../platform/database/transaction.js';
+import type { ChunkJob } from '../platform/queue/queues.js';
+import type { BatchStatus } from './batch-state.js';
+import type { OutcomeCounts } from './outcome-counts.js';
+
+/** A chunk whose turn it is. */
+export interface QueuedChunk {
+  batchId: number;
+  chunkNumber: number;
+  /** When it was queued, in microseconds since 1970; tells one queueing of the chunk from the next. */
+  queuedAt: number;
+}
+
+/**
+ * Bull ignores an `add` whose job id it still knows, be the job completed or failed. With the time of queueing in
+ * the id a left-over job can never stand in the way of a needed one, while adding the same queueing twice (two
+ * processes, a repeated command after a reconnect) still makes one job.
+ */
+export function jobIdOf({ batchId, chunkNumber, queuedAt }: QueuedChunk): string {
+  return `${batchId}.${chunkNumber}.${queuedAt}`;
+}
+
+/**
+ * Only the first open chunks of a batch are looked at, so that one fill costs the same whether a batch has ten
+ * chunks left or ten thousand. A queued chunk always lies among them: others only leave from before it.
+ */
+export const lookAhead = (window: number): number => 64 + 4 * window;
+
+/**
+ * Moves the next chunks from `pending` to `queued` as far as the window has room, lowest number first, leaving out
+ * those that wait for an earlier one. Call it under `lockWindow`.
+ */
+export async function queueNextChunks(
+  transaction: Transaction,
+  batchId: number,
+  window: number,
+): Promise<QueuedChunk[]> {
+  const { rows } = await transaction.query<QueuedChunk>(
+    `WITH ahead AS MATERIALIZED (
+       SELECT chunk_number, state, blocked_by
+         FROM import_queue_chunk
+        WHERE workflow_import_queue_batch_id = $1 AND state <> 'done'
+        ORDER BY chunk_number
+        LIMIT $3
+     ), next AS (
+       SELECT chunk_number
+         FROM ahead
+        WHERE state = 'pending'
+          AND (blocked_by IS NULL OR blocked_by NOT IN (SELECT chunk_number FROM ahead))
+        ORDER BY chunk_number
+        LIMIT greatest(0, $2 - (SELECT count(*) FROM ahead WHERE state = 'queued'))
+     )
+     UPDATE import_queue_chunk c
+        SET state = 'queued', queued_at = clock_timestamp(), blocked_by = NULL
+       FROM next
+      WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = next.chunk_number
+        AND c.state = 'pending'
+     RETURNING c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber",
+               (extract(epoch FROM c.queued_at) * 1000000)::bigint AS "queuedAt"`,
+    [batchId, window, lookAhead(window)],
+  );
+  return rows.sort((a, b) => a.chunkNumber - b.chunkNumber);
+}
+
+/**
+ * Queues chunks anew whose jobs are gone, except those that a worker holds locked. The new time of queueing makes new
+ * job ids, so that what may be left of the old jobs in Redis does not matter.
+ */
+export async function requeueChunks(sql: Sql, lost: readonly QueuedChunk[]): Promise<QueuedChunk[]> {
+  const { rows } = await sql.query<QueuedChunk>(
+    `WITH free AS MATERIALIZED (
+       SELECT c.workflow_import_queue_batch_id, c.chunk_number
+         FROM import_queue_chunk c
+         JOIN unnest($1::bigint[], $2::integer[], $3::bigint[]) AS lost (batch, chunk, queued_at)
+           ON c.workflow_import_queue_batch_id = lost.batch AND c.chunk_number = lost.chunk
+          AND (extract(epoch FROM c.queued_at) * 1000000)::bigint = lost.queued_at
+        WHERE c.state = 'queued'
+          FOR UPDATE OF c SKIP LOCKED
+     )
+     UPDATE import_queue_chunk c SET queued_at = clock_timestamp()
+       FROM free
+      WHERE c.workflow_import_queue_batch_id = free.workflow_import_queue_batch_id
+        AND c.chunk_number = free.chunk_number
+     RETURNING c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber",
+               (extract(epoch FROM c.queued_at) * 1000000)::bigint AS "queuedAt"`,
+    [
+      lost.map(({ batchId }) => batchId),
+      lost.map(({ chunkNumber }) => chunkNumber),
+      lost.map(({ queuedAt }) => queuedAt),
+    ],
+  );
+  return rows;
+}
+
+export interface StaleChunk extends QueuedChunk {
+  /** Queued so long ago that no retry is put off any more, by the longest of them (32 s) and all before it. */
+  overdue: boolean;
+}
+
+/** Chunks that were queued a while ago and are not done: they wait in Redis, are being processed, or were lost. */
+export async function selectStaleChunks(sql: Sql, olderThanMs: number): Promise<StaleChunk[]> {
+  const { rows } = await sql.query<StaleChunk>(
+    `SELECT c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber",
+            (extract(epoch FROM c.queued_at) * 1000000)::bigint AS "queuedAt",
+            c.queued_at < clock_timestamp() - interval '2 minutes' AS overdue
+       FROM import_queue_chunk c
+      WHERE c.state = 'queued'
+        AND c.queued_at < clock_timestamp() - $1 * interval '1 millisecond'
+      ORDER BY c.queued_at`,
+    [olderThanMs],
+  );
+  return rows;
+}
+
+/** A chunk that is this transaction's own until it ends. */
+export interface LockedChunk {
+  firstLine: number;
+  lastLine: number;
+  /** How often it failed by a fault that was not transient. */
+  attempts: number;
+  batchStatus: BatchStatus;
+  failureReason: string | null;
+  backendPid: number;
+}
+
+/**
+ * Takes the chunk if it is to be processed and nobody else does. A job that comes twice, late or for a chunk that
+ * was handed back finds nothing; it must not wait for the lock, since what it would find then is `done`.
+ */
+export async function lockChunk(transaction: Transaction, job: ChunkJob): Promise<LockedChunk | undefined> {
+  const { rows } = await transaction.query<LockedChunk>(
+    `SELECT c.first_line AS "firstLine", c.last_line AS "lastLine", c.attempts,
+            b.status AS "batchStatus", b.failure_reason AS "failureReason", pg_backend_pid() AS "backendPid"
+       FROM import_queue_chunk c
+       JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+      WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = $2 AND c.state = 'queued'
+        FOR UPDATE OF c SKIP LOCKED`,
+    [job.batchId, job.chunkNumber],
+  );
+  return rows[0];
+}
+
+export interface OpenChunk {
+  chunkNumber: number;
+  /** Sorted, 8 bytes big-endian each. */
+  orderingKeys: Buffer | null;
+}
+
+/** The chunk itself first, then those before it that are not done, the nearest first. */
+export async function selectOpenChunksUpTo(transaction: Transaction, job: ChunkJob): Promise<OpenChunk[]> {
+  const { rows } = await transaction.query<OpenChunk>(
+    `SELECT chunk_number AS "chunkNumber", ordering_keys AS "orderingKeys"
+       FROM import_queue_chunk
+      WHERE workflow_import_queue_batch_id = $1 AND chunk_number <= $2 AND state <> 'done'
+      ORDER BY chunk_number DESC`,
+    [job.batchId, job.chunkNumber],
+  );
+  return rows;
+}
+
+/** The chunk waits for its turn again; with `blockedBy` not before that earlier chunk is done. */
+export async function handBackChunk(
+  transaction: Transaction,
+  job: ChunkJob,
+  blockedBy: number | null,
+): Promise<void> {
+  await transaction.query(
+    `UPDATE import_queue_chunk SET state = 'pending', queued_at = NULL, blocked_by = $3
+      WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'`,
+    [job.batchId, job.chunkNumber, blockedBy],
+  );
+}
+
+/** Adds outcomes to the counts of a chunk, in the transaction that wrote them; `done` ends the chunk. */
+export async function writeChunkProgress(
+  transaction: Transaction,
+  job: ChunkJob,
+  counts: OutcomeCounts,
+  done: boolean,
+): Promise<void> {
+  const { rowCount } = await transaction.query(
+    `UPDATE import_queue_chunk
+        SET succeeded_count = succeeded_count + $3, failed_count = failed_count + $4,
+            skipped_count = skipped_count + $5, canceled_count = canceled_count + $6,
+            created_count = created_count + $7, updated_count = updated_count + $8,
+            unchanged_count = unchanged_count + $9,
+            state = CASE WHEN $10 THEN 'done' ELSE state END,
+            done_at = CASE WHEN $10 THEN clock_timestamp() END
+      WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'`,
+    [
+      job.batchId,
+      job.chunkNumber,
+      counts.succeeded,
+      counts.failed,
+      counts.skipped,
+      counts.canceled,
+      counts.created,
+      counts.updated,
+      counts.unchanged,
+      done,
+    ],
+  );
+  if (rowCount !== 1)
+    throw new Error(`chunk ${job.chunkNumber} of batch ${job.batchId} is not queued any more`);
+}
+
+/**
+ * Notes why a run of the chunk was rolled back. Only faults that are not transient are counted: a database that is
+ * away for an hour proves nothing against the records. Answers the count.
+ */
+export async function writeChunkFault(
+  sql: Sql,
+  job: ChunkJob,
+  message: string,
+  transient: boolean,
+): Promise<number> {
+  const { rows } = await sql.query<{ attempts: number }>(
+    `UPDATE import_queue_chunk SET attempts = attempts + $3, last_error = $4
+      WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'
+     RETURNING attempts`,
+    [job.batchId, job.chunkNumber, transient ? 0 : 1, message],
+  );
+  return rows[0]?.attempts ?? 0;
+}

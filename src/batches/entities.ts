@@ -1,0 +1,122 @@
+import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+import type { JsonObject } from '../platform/json/json-value.js';
+import type { RecordStatus } from '../records/record-status.js';
+import type { Operation } from '../records/target.js';
+import type { BatchStatus } from './batch-state.js';
+import type { StoredPreview } from './previews.sql.js';
+import type { UploadFindings } from './upload-findings.js';
+
+@Entity('import_queue_batch')
+export class ImportQueueBatchEntity {
+  @PrimaryGeneratedColumn('identity', {
+    name: 'workflow_import_queue_batch_id',
+    type: 'bigint',
+    generatedIdentity: 'BY DEFAULT',
+  })
+  id!: number;
+  @Column('text', { name: 'file_name' }) fileName!: string;
+  @Column('bigint', { name: 'import_process_id' }) importProcessId!: number;
+  @Column('integer', { name: 'import_process_version' }) importProcessVersion!: number;
+  @Column('integer', { name: 'workflow_version', nullable: true }) workflowVersion!: number | null;
+  @Column('text', { name: 'creation_path' }) creationPath!: string;
+  @Column('text') status!: BatchStatus;
+  @Column('text', { name: 'failure_reason', nullable: true }) failureReason!: string | null;
+  @Column('text', { name: 'send_success_email_to', nullable: true }) sendSuccessEmailTo!: string | null;
+  @Column('text', { name: 'send_failure_email_to', nullable: true }) sendFailureEmailTo!: string | null;
+  @Column('integer', { name: 'total_count', default: 0 }) totalCount!: number;
+  @Column('integer', { name: 'invalid_count', default: 0 }) invalidCount!: number;
+  @Column('integer', { name: 'chunk_count', default: 0 }) chunkCount!: number;
+  /** This and the counts below: written with the finish, null until then. */
+  @Column('integer', { name: 'succeeded_count', nullable: true }) succeededCount!: number | null;
+  @Column('integer', { name: 'failed_count', nullable: true }) failedCount!: number | null;
+  @Column('integer', { name: 'skipped_count', nullable: true }) skippedCount!: number | null;
+  @Column('integer', { name: 'canceled_count', nullable: true }) canceledCount!: number | null;
+  @Column('integer', { name: 'unknown_count', nullable: true }) unknownCount!: number | null;
+  @Column('integer', { name: 'created_count', nullable: true }) createdCount!: number | null;
+  @Column('integer', { name: 'updated_count', nullable: true }) updatedCount!: number | null;
+  @Column('integer', { name: 'unchanged_count', nullable: true }) unchangedCount!: number | null;
+  /** What was understood of an uploaded file; null for batches of the API. */
+  @Column('json', { nullable: true }) upload!: UploadFindings | null;
+  @Column('bigint', { name: 'retry_of', nullable: true }) retryOf!: number | null;
+  @Column('text', { name: 'created_by' }) createdBy!: string;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;
+  @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
+  /** Its retention is over: its records are not read any more, and are deleted in small steps. */
+  @Column('timestamptz', { name: 'expired_at', nullable: true }) expiredAt!: Date | null;
+  /** No record of it is left; this row stays, with the counts. */
+  @Column('timestamptz', { name: 'emptied_at', nullable: true }) emptiedAt!: Date | null;
+}
+
+export type ChunkState = 'pending' | 'queued' | 'done';
+
+/** A run of consecutive records of one batch: the unit of queueing, locking and accounting. */
+@Entity('import_queue_chunk')
+export class ImportQueueChunkEntity {
+  @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
+  /** 1-based. */
+  @PrimaryColumn('integer', { name: 'chunk_number' }) chunkNumber!: number;
+  @Column('integer', { name: 'first_line' }) firstLine!: number;
+  @Column('integer', { name: 'last_line' }) lastLine!: number;
+  @Column('integer', { name: 'record_count' }) recordCount!: number;
+  @Column('integer', { name: 'invalid_count' }) invalidCount!: number;
+  @Column('text') state!: ChunkState;
+  @Column('timestamptz', { name: 'queued_at', nullable: true }) queuedAt!: Date | null;
+  @Column('integer', { default: 0 }) attempts!: number;
+  @Column('text', { name: 'last_error', nullable: true }) lastError!: string | null;
+  @Column('integer', { name: 'blocked_by', nullable: true }) blockedBy!: number | null;
+  @Column('bytea', { name: 'ordering_keys', nullable: true }) orderingKeys!: Buffer | null;
+  @Column('integer', { name: 'succeeded_count', default: 0 }) succeededCount!: number;
+  @Column('integer', { name: 'failed_count', default: 0 }) failedCount!: number;
+  @Column('integer', { name: 'skipped_count', default: 0 }) skippedCount!: number;
+  @Column('integer', { name: 'canceled_count', default: 0 }) canceledCount!: number;
+  @Column('integer', { name: 'unknown_count', default: 0 }) unknownCount!: number;
+  @Column('integer', { name: 'created_count', default: 0 }) createdCount!: number;
+  @Column('integer', { name: 'updated_count', default: 0 }) updatedCount!: number;
+  @Column('integer', { name: 'unchanged_count', default: 0 }) unchangedCount!: number;
+  @Column('timestamptz', { name: 'done_at', nullable: true }) doneAt!: Date | null;
+}
+
+@Entity('import_queue_record')
+export class ImportQueueRecordEntity {
+  @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
+  /** 1-based, in what was sent. */
+  @PrimaryColumn('integer', { name: 'line_number' }) line!: number;
+  @Column('smallint', { default: 0 }) attempts!: number;
+  @Column('text', { default: 'pending' }) status!: RecordStatus;
+  @Column('text', { nullable: true }) operation!: Operation | null;
+  @Column('text', { nullable: true }) reference!: string | null;
+  @Column('text', { name: 'error_code', nullable: true }) errorCode!: string | null;
+  @Column('text', { name: 'error_message', nullable: true }) errorMessage!: string | null;
+  @Column('text', { name: 'error_pointer', nullable: true }) errorPointer!: string | null;
+  /** The line exactly as sent, without its line end. */
+  @Column('text') payload!: string;
+  /** Its line in the batch whose results it was downloaded with; null for all that was not. */
+  @Column('integer', { name: 'origin_line', nullable: true }) originLine!: number | null;
+}
+
+/** What the records of one chunk would turn into. */
+@Entity('import_queue_preview')
+export class ImportQueuePreviewEntity {
+  @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
+  @PrimaryColumn('integer', { name: 'chunk_number' }) chunkNumber!: number;
+  @Column('integer', { name: 'create_count' }) createCount!: number;
+  @Column('integer', { name: 'update_count' }) updateCount!: number;
+  @Column('integer', { name: 'unchanged_count' }) unchangedCount!: number;
+  @Column('integer', { name: 'skip_count' }) skipCount!: number;
+  @Column('integer', { name: 'reject_count' }) rejectCount!: number;
+  @Column('json') outcomes!: StoredPreview[];
+}
+
+@Entity('idempotency_key')
+export class IdempotencyKeyEntity {
+  @PrimaryColumn('text') principal!: string;
+  @PrimaryColumn('text') key!: string;
+  @Column('bytea', { name: 'request_hash', nullable: true }) requestHash!: Buffer | null;
+  /** The call that holds the key while it runs; its lock is renewed, and free again after a crash. */
+  @Column('uuid') owner!: string;
+  @Column('timestamptz', { name: 'locked_until' }) lockedUntil!: Date;
+  @Column('bigint', { name: 'workflow_import_queue_batch_id', nullable: true }) batchId!: number | null;
+  @Column('json', { nullable: true }) response!: JsonObject | null;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+}

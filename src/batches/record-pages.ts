@@ -1,0 +1,189 @@
+import { Injectable } from '@nestjs/common';
+import { DatabaseService } from '../platform/database/database.service.js';
+import type { Sql } from '../platform/database/transaction.js';
+import { decodeCursor, encodeCursor } from '../platform/http/pagination.js';
+import { RECORD_STATUSES, type RecordStatus, type ResultSet, statusesOf } from '../records/record-status.js';
+import {
+  errorPattern,
+  type LineRange,
+  type RecordRow,
+  selectLineRanges,
+  selectRecords,
+} from './record-pages.sql.js';
+
+export interface RecordQuery {
+  /** Left out: all. */
+  statuses?: readonly RecordStatus[];
+  /** At most so many records; a page of long lines has fewer. */
+  limit: number;
+  after?: string;
+}
+
+export interface ErrorGroupQuery {
+  code: string;
+  pattern: string;
+  limit: number;
+  after?: string;
+}
+
+export interface RecordPage {
+  rows: RecordRow[];
+  nextCursor: string | null;
+}
+
+const LIST = 'Records';
+const LAST_LINE = 2 ** 31 - 1;
+/** Refused records that are looked at for one page of one cause: so many at a time, so many times. */
+const STEP = 500;
+const MOST_STEPS = 20;
+
+/** The records of a batch by line, page by page. */
+@Injectable()
+export class RecordPages {
+  constructor(private readonly database: DatabaseService) {}
+
+  /** @throws DomainError 400 `invalid_cursor` */
+  async page(batchId: number, query: RecordQuery): Promise<RecordPage> {
+    const after = lineBefore(query.after);
+    const { rows, more } = await selectRecords(this.database, {
+      batchId,
+      ranges: await this.ranges(batchId, query, after),
+      statuses: query.statuses ?? RECORD_STATUSES,
+      after,
+      limit: query.limit,
+    });
+    const last = rows.at(-1);
+    return { rows, nextCursor: more && last !== undefined ? encodeCursor(LIST, [last.line]) : null };
+  }
+
+  /**
+   * Refused records of one cause, as `selectErrorGroups` names it. Looks at a bounded number of refused records for one
+   * page: it may have fewer records than asked for, even none, and yet a next one.
+   * @throws DomainError 400 `invalid_cursor`
+   */
+  async ofErrorGroup(batchId: number, query: ErrorGroupQuery): Promise<RecordPage> {
+    let after = lineBefore(query.after);
+    const statuses = statusesOf('failed');
+    const rows: RecordRow[] = [];
+    for (let step = 0; step < MOST_STEPS; step += 1) {
+      const ranges = await selectLineRanges(this.database, batchId, statuses, after, STEP + 1);
+      const page = await selectRecords(this.database, { batchId, ranges, statuses, after, limit: STEP });
+      for (const row of page.rows) {
+        after = row.line;
+        if (!isOfGroup(row, query)) continue;
+        rows.push(row);
+        if (rows.length === query.limit) return { rows, nextCursor: encodeCursor(LIST, [after]) };
+      }
+      if (!page.more) return { rows, nextCursor: null };
+    }
+    return { rows, nextCursor: encodeCursor(LIST, [after]) };
+  }
+
+  /** One record; `undefined` when the batch has no such line. */
+  async one(batchId: number, line: number): Promise<RecordRow | undefined> {
+    const { rows } = await selectRecords(this.database, {
+      batchId,
+      ranges: [{ first: line, last: line, count: 1, done: true }],
+      statuses: RECORD_STATUSES,
+      after: line - 1,
+      limit: 1,
+    });
+    return rows[0];
+  }
+
+  /** The `after` of a page that begins at this line. */
+  cursorBefore(line: number): string {
+    return encodeCursor(LIST, [line - 1]);
+  }
+
+  private async ranges(batchId: number, query: RecordQuery, after: number): Promise<readonly LineRange[]> {
+    if (query.statuses === undefined) return [{ first: 1, last: LAST_LINE, count: query.limit, done: true }];
+    return selectLineRanges(this.database, batchId, query.statuses, after, query.limit + 1);
+  }
+}
+
+/** There is always a line after it. */
+function lineBefore(cursor: string | undefined): number {
+  return cursor === undefined ? 0 : decodeCursor(LIST, cursor, LAST_LINE - 1)[0];
+}
+
+function isOfGroup(row: RecordRow, { code, pattern }: Pick<ErrorGroupQuery, 'code' | 'pattern'>): boolean {
+  return row.errorCode === code && errorPattern(row.errorMessage ?? '') === pattern;
+}
+
+/** Records of one statement: enough that its cost is shared, few enough that a page is small. */
+const PAGE_RECORDS = 1000;
+/** Chunks one statement looks into when each has only a few such records. */
+const PAGE_RANGES = 100;
+
+/**
+ * The records of one download, from the chunks that had such records when it began. Read in pages, each a short
+ * statement of its own: a client that reads slowly holds neither a connection nor an old snapshot, which a cursor
+ * would. Memory: one page (4 MiB or one line), and a few numbers per chunk of the batch.
+ */
+export class RecordSet {
+  private constructor(
+    private readonly sql: Sql,
+    private readonly batchId: number,
+    private readonly set: ResultSet,
+    private readonly ranges: readonly LineRange[],
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** @param signal when it is aborted, no further page is read: `pages` throws its reason */
+  static async of(sql: Sql, batchId: number, set: ResultSet, signal: AbortSignal): Promise<RecordSet> {
+    return new RecordSet(sql, batchId, set, await selectLineRanges(sql, batchId, statusesOf(set)), signal);
+  }
+
+  /** Pages in line order. A record of an open chunk belongs to the set if it does when its page is read. */
+  pages(): AsyncGenerator<RecordRow[], void, undefined> {
+    return this.read(() => statusesOf(this.set));
+  }
+
+  /**
+   * The same, and all other records of the chunks that were still open when the download began: whatever record
+   * enters the set while the download runs, `pages` shows none that this has not shown before.
+   */
+  pagesToCome(): AsyncGenerator<RecordRow[], void, undefined> {
+    return this.read((done) => (done ? statusesOf(this.set) : RECORD_STATUSES));
+  }
+
+  private async *read(
+    statusesIn: (done: boolean) => readonly RecordStatus[],
+  ): AsyncGenerator<RecordRow[], void, undefined> {
+    for (const ranges of this.groups()) {
+      const statuses = statusesIn(ranges[0]?.done === true);
+      let after = 0;
+      for (let more = statuses.length > 0; more;) {
+        this.signal.throwIfAborted();
+        const page = await selectRecords(this.sql, {
+          batchId: this.batchId,
+          ranges,
+          statuses,
+          after,
+          limit: PAGE_RECORDS,
+        });
+        if (page.rows.length > 0) yield page.rows;
+        after = page.rows.at(-1)?.line ?? after;
+        more = page.more;
+      }
+    }
+  }
+
+  /** Consecutive ranges that are alike and have about a page of records together. */
+  private *groups(): Generator<LineRange[], void, undefined> {
+    let group: LineRange[] = [];
+    let count = 0;
+    for (const range of this.ranges) {
+      const full = count >= PAGE_RECORDS || group.length >= PAGE_RANGES;
+      if (full || (group[0] !== undefined && group[0].done !== range.done)) {
+        yield group;
+        group = [];
+        count = 0;
+      }
+      group.push(range);
+      count += range.count;
+    }
+    if (group.length > 0) yield group;
+  }
+}

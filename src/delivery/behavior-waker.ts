@@ -1,0 +1,78 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { type DueBehavior, selectDueMails, selectDueWebhooks } from './behavior-outbox.sql.js';
+import { BehaviorQueue } from './delivery-queues.js';
+import type { BehaviorKind } from './entities.js';
+
+/**
+ * Chunks commit behaviors, and what runs chunks knows of none; so they are looked for this often. That is one probe of
+ * an index which is empty most of the time.
+ */
+const LOOK_EVERY_MS = 1_000;
+
+/** As many as Redis should hold; the next ones follow as these are sent. */
+const MAILS_AT_A_TIME = 1_000;
+
+/** Of each host. Enough for several workers, and each attempt that ends wakes for the next to its host. */
+const WEBHOOKS_AT_A_TIME = 32;
+
+/**
+ * One due behavior is woken at most once in this time, lest a backlog grow in Redis with every look at it. Wake-ups of
+ * webhooks are dropped where their host is busy, so they come again sooner.
+ */
+const WAKE_AGAIN_AFTER_MS_OF: Readonly<Record<BehaviorKind, number>> = { sendEmail: 30_000, webhook: 5_000 };
+
+/**
+ * Has every behavior sent that is due, and those whose sender fell silent. They live in PostgreSQL, a job in Redis only
+ * wakes somebody: one too many is harmless, and one that Redis lost is made again.
+ */
+@Injectable()
+export class BehaviorWaker implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly logger = new Logger(BehaviorWaker.name);
+  private timer: NodeJS.Timeout | undefined;
+  private look: Promise<void> = Promise.resolve();
+  private stopped = false;
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly queue: BehaviorQueue,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.lookAndRepeat();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.look;
+  }
+
+  private lookAndRepeat(): void {
+    this.look = this.wakeDue().finally(() => {
+      if (!this.stopped) this.timer = setTimeout(() => this.lookAndRepeat(), LOOK_EVERY_MS);
+    });
+  }
+
+  private async wakeDue(): Promise<void> {
+    try {
+      await this.wake('sendEmail', await selectDueMails(this.database, MAILS_AT_A_TIME));
+      await this.wake('webhook', await selectDueWebhooks(this.database, WEBHOOKS_AT_A_TIME));
+    } catch (error) {
+      const stack = error instanceof Error ? error.stack : String(error);
+      this.logger.error({ message: 'behaviors that are due could not be looked for' }, stack);
+    }
+  }
+
+  private wake(kind: BehaviorKind, due: readonly DueBehavior[]): Promise<void> {
+    const period = Math.floor(Date.now() / WAKE_AGAIN_AFTER_MS_OF[kind]);
+    return this.queue.add(
+      kind,
+      due.map(({ id, attempts, resends }) => ({
+        job: { behaviorId: id },
+        // With the attempt, so that the job of one that failed never stands in the way of the next.
+        jobId: `${id}.${attempts}.${resends}.${period}`,
+      })),
+    );
+  }
+}

@@ -1,0 +1,40 @@
+import { createHmac } from 'node:crypto';
+
+/** Whether requests can be sent there: http or https, and nothing in it that would end up in logs or nowhere. */
+export function isWebhookUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, hash } = new URL(text);
+  return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '' && hash === '';
+}
+
+const SECRET_PREFIX = 'whsec_';
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** Whether it is a secret of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+export function isWebhookSecret(text: string): boolean {
+  if (!text.startsWith(SECRET_PREFIX) || !BASE64.test(text.slice(SECRET_PREFIX.length))) return false;
+  const { length } = secretBytes(text);
+  return length >= 24 && length <= 64;
+}
+
+/** What a request carries besides its body; of one message always the same but for time and signature. */
+export interface WebhookMessage {
+  /** Receivers take a message with an id they have seen for a repetition. */
+  id: string;
+  body: string;
+  /** `null`: not signed. */
+  secret: string | null;
+}
+
+/** The headers of Standard Webhooks 1.0. @param now in milliseconds; receivers refuse what is minutes old */
+export function webhookHeaders({ id, body, secret }: WebhookMessage, now: number): Record<string, string> {
+  const timestamp = String(Math.floor(now / 1000));
+  const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp };
+  if (secret === null) return headers;
+  const mac = createHmac('sha256', secretBytes(secret)).update(`${id}.${timestamp}.${body}`).digest('base64');
+  return { ...headers, 'webhook-signature': `v1,${mac}` };
+}
+
+function secretBytes(secret: string): Buffer {
+  return Buffer.from(secret.slice(SECRET_PREFIX.length), 'base64');
+}

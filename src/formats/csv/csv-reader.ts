@@ -1,0 +1,204 @@
+import type { DomainError, ProblemDetail } from '../../platform/domain-error.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
+import type { RecordError } from '../../records/target.js';
+import { unnamedColumn } from '../../records/unnamed-column.js';
+import { emptyFile, malformedCsv, undecodableText } from '../format.errors.js';
+import {
+  LineLimitError,
+  MAX_DESCRIBED_ERRORS,
+  NO_SINK,
+  type RecordReader,
+  type RecordSink,
+} from '../record-reader.js';
+import { type TextDecoding, UndecodableTextError } from '../text/text-decoding.js';
+import { readDownloadedCell } from './csv-cells.js';
+import { type ColumnMapping, type CsvColumn, type CsvHeader, readHeader } from './csv-columns.js';
+import { type CsvCells, CsvTokenizer } from './csv-tokenizer.js';
+import { detectDelimiter } from './delimiter-detection.js';
+
+/** One record of a file. */
+export interface CsvRow {
+  /** JSON object of strings, the columns in the order of the file. */
+  payload: string;
+  error: RecordError | undefined;
+  originLine: number | null | undefined;
+}
+
+/**
+ * Makes rows of cells. A file that was downloaded here is read the way it was written: formulas are what they were
+ * before they were made harmless, and a cell with nothing in it, not even quotes, is a column the record
+ * did not have. In all others an empty cell is an empty text.
+ */
+class CsvRows {
+  private readonly columns: readonly CsvColumn[];
+  private readonly isOurs: boolean;
+  private readonly names: readonly (string | null)[];
+  private readonly lineColumn: number;
+
+  constructor({ columns, isOurs }: CsvHeader) {
+    this.columns = columns;
+    this.isOurs = isOurs;
+    this.names = columns.map(({ target }) => (target === null ? null : JSON.stringify(target)));
+    this.lineColumn = columns.findIndex(({ header }) => header === '_line');
+  }
+
+  row(cells: CsvCells): CsvRow {
+    const { columns, names, isOurs, lineColumn } = this;
+    let payload = '';
+    const width = Math.min(cells.length, columns.length);
+    for (let index = 0; index < width; index += 1) {
+      const name = names[index];
+      const cell = cells[index] ?? null;
+      if (name === null || name === undefined || (cell === null && isOurs)) continue;
+      payload += `${payload === '' ? '{' : ','}${name}:${cellJson(cell, isOurs)}`;
+    }
+    for (let index = width; index < cells.length; index += 1) {
+      payload += `${payload === '' ? '{' : ','}"${unnamedColumn(index + 1)}":${cellJson(cells[index] ?? null, isOurs)}`;
+    }
+    return {
+      payload: payload === '' ? '{}' : `${payload}}`,
+      error: cells.length === columns.length ? undefined : widthError(cells.length, columns),
+      originLine: lineColumn === -1 ? undefined : originLineIn(cells[lineColumn] ?? null),
+    };
+  }
+}
+
+function cellJson(cell: string | null, isOurs: boolean): string {
+  if (cell === null) return '""';
+  return JSON.stringify(isOurs ? readDownloadedCell(cell) : cell);
+}
+
+function originLineIn(cell: string | null): number | null {
+  return cell !== null && /^[1-9]\d{0,8}$/.test(cell) ? Number(cell) : null;
+}
+
+/** The code of a row of another width; it stays wrong however often it is sent again. */
+export const WRONG_CELL_COUNT = 'wrong_cell_count';
+
+function widthError(found: number, columns: readonly CsvColumn[]): RecordError {
+  const expected = `${columns.length} ${columns.length === 1 ? 'column' : 'columns'}`;
+  const missing = columns.slice(found).map(({ header }) => JSON.stringify(header.slice(0, 60)));
+  const hint =
+    found > columns.length
+      ? `what is too much is kept as ${unnamedColumn(columns.length + 1)} and so on; is a cell with a delimiter in it not in quotes?`
+      : `there is no cell for ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}`;
+  return {
+    code: WRONG_CELL_COUNT,
+    message: `the row has ${found} ${found === 1 ? 'cell' : 'cells'}, the header ${expected}: ${hint}`,
+  };
+}
+
+/** Characters from which the delimiter is told. */
+const SAMPLE = 256 * 1024;
+/** Excel's own way of saying it, on a line before the header. */
+const SEPARATOR_LINE = /^"?sep=(.)"?(\r\n|\n|\r)/;
+
+export interface CsvOptions {
+  maxLineBytes: number;
+  /** `null`: to be told from the file. */
+  delimiter: string | null;
+  /** Columns of a row of the import process. */
+  knownColumns: ReadonlySet<string>;
+  mapping: ColumnMapping;
+}
+
+/** Reads a CSV file: its first record that is not blank is the header. */
+export class CsvReader implements RecordReader {
+  readonly errors: ProblemDetail[] = [];
+  errorCount = 0;
+  delimiter: string | null;
+  columns: readonly CsvColumn[] = [];
+  private sample: string | null = '';
+  private tokenizer: CsvTokenizer | undefined;
+  private rows: CsvRows | undefined;
+
+  constructor(
+    readonly decoding: TextDecoding,
+    private readonly options: CsvOptions,
+    public sink: RecordSink = NO_SINK,
+  ) {
+    this.delimiter = options.delimiter;
+  }
+
+  push(piece: Buffer): void {
+    this.decoded(() => this.decoding.push(piece));
+  }
+
+  end(): void {
+    this.decoded(() => this.decoding.end());
+    if (this.sample !== null) this.begin(true);
+    this.tokenizer?.end();
+  }
+
+  malformed(): DomainError {
+    return malformedCsv(this.errors, this.errorCount);
+  }
+
+  empty(): DomainError {
+    return emptyFile();
+  }
+
+  private decoded(decode: () => string): void {
+    let text: string;
+    try {
+      text = decode();
+    } catch (error) {
+      if (!(error instanceof UndecodableTextError)) throw error;
+      this.read(error.before);
+      if (this.sample !== null) this.begin(true);
+      throw undecodableText(error, this.tokenizer?.position() ?? { line: 1, column: 1 });
+    }
+    this.read(text);
+  }
+
+  private read(text: string): void {
+    if (this.sample === null) return this.tokenizer?.push(text);
+    this.sample += text;
+    if (this.sample.length >= SAMPLE) this.begin(false);
+  }
+
+  private begin(whole: boolean): void {
+    let text = (this.sample ?? '').replace(/^\ufeff/, '');
+    this.sample = null;
+    const stated = SEPARATOR_LINE.exec(text);
+    if (stated !== null) {
+      this.delimiter ??= stated[1] ?? null;
+      // An empty line in its place: it counts, and is no record.
+      text = (stated[2] ?? '\n') + text.slice(stated[0].length);
+    }
+    // The window, not the text: that depends on the pieces it came in.
+    this.delimiter ??= detectDelimiter(
+      text.slice(0, SAMPLE),
+      whole && text.length <= SAMPLE,
+      new Set([...this.options.knownColumns, ...this.options.mapping.keys()]),
+    );
+    this.tokenizer = new CsvTokenizer(this.delimiter.charCodeAt(0), this.options.maxLineBytes, {
+      record: (line, cells) => this.record(line, cells),
+      fault: ({ line, column, code, message }) => this.refuse({ line, column, code, message }),
+    });
+    this.tokenizer.push(text);
+  }
+
+  private record(line: number, cells: CsvCells): void {
+    if (this.rows === undefined) {
+      const header = readHeader(cells, this.options.mapping);
+      this.columns = header.columns;
+      this.rows = new CsvRows(header);
+      return;
+    }
+    if (this.errorCount > 0) return;
+    const { payload, error, originLine } = this.rows.row(cells);
+    if (payload.length > this.options.maxLineBytes) throw new LineLimitError(line);
+    // Parsed, not put together: so a column may have any name, `__proto__` too, and later passes see the same.
+    const row = JSON.parse(payload) as JsonObject;
+    this.sink(line, row, payload, {
+      ...(error && { error }),
+      ...(originLine !== undefined && { originLine }),
+    });
+  }
+
+  private refuse(error: ProblemDetail): void {
+    this.errorCount += 1;
+    if (this.errors.length < MAX_DESCRIBED_ERRORS) this.errors.push(error);
+  }
+}

@@ -1,0 +1,255 @@
+import { isAscii, isUtf8 } from 'node:buffer';
+
+/** Bytes that are no text in the encoding. `before`: the text that stands in front of them and was not answered yet. */
+export class UndecodableTextError extends Error {
+  override readonly name = 'UndecodableTextError';
+
+  constructor(
+    readonly encoding: string,
+    readonly before: string,
+    /** What was found, for people. */
+    readonly found: string,
+  ) {
+    super(`${found} is no text in ${encoding}`);
+  }
+}
+
+/** How many bytes at the end begin a character whose rest is still to come. */
+function incompleteTail(bytes: Buffer): number {
+  for (let length = 1; length <= Math.min(3, bytes.length); length += 1) {
+    const lead = bytes[bytes.length - length] ?? 0;
+    if (lead < 0x80) return 0;
+    if (lead >= 0xc0) return length < sequenceLength(lead) ? length : 0;
+  }
+  return 0;
+}
+
+/** Bytes from the beginning that are valid UTF-8. */
+function validPrefix(bytes: Buffer): number {
+  let at = 0;
+  while (at < bytes.length) {
+    const length = sequenceLength(bytes[at] ?? 0);
+    if (!isUtf8(bytes.subarray(at, at + length))) return at;
+    at += length;
+  }
+  return at;
+}
+
+/** How much of the text is characters of more than one byte, and how many bytes are part of none. */
+function countUtf8(bytes: Buffer): { characters: number; stray: number } {
+  let characters = 0;
+  let stray = 0;
+  for (let at = 0; at < bytes.length;) {
+    const lead = bytes[at] ?? 0;
+    const length = sequenceLength(lead);
+    if (lead < 0x80) at += 1;
+    else if (at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length))) {
+      characters += 1;
+      at += length;
+    } else {
+      stray += 1;
+      at += 1;
+    }
+  }
+  return { characters, stray };
+}
+
+function sequenceLength(lead: number): number {
+  if (lead < 0xc0) return 1;
+  if (lead < 0xe0) return 2;
+  return lead < 0xf0 ? 3 : 4;
+}
+
+/** What the bytes 0x80 to 0x9F are; five of them are nothing. Node's own decoder takes them for control characters. */
+const HIGH =
+  '\u20ac\ufffd\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\ufffd\u017d\ufffd' +
+  '\ufffd\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\ufffd\u017e\u0178';
+const CONTROL = /[\u0080-\u009f]/g;
+const UNDEFINED_BYTES = /[\u0081\u008d\u008f\u0090\u009d]/;
+
+/** The text, and the place in it of the first byte that means nothing, or -1. */
+function decodeWindows1252(bytes: Buffer): { text: string; undefinedAt: number } {
+  const text = bytes.toString('latin1');
+  const undefinedAt = text.search(UNDEFINED_BYTES);
+  return {
+    text: text.replace(CONTROL, (character) => HIGH.charAt(character.charCodeAt(0) - 0x80)),
+    undefinedAt,
+  };
+}
+
+/** Turns pieces of bytes into text, whatever pieces they come in. Nothing is ever replaced by U+FFFD. */
+export interface TextDecoding {
+  /** Lower case; what is known so far. */
+  readonly encoding: string;
+  /** @throws UndecodableTextError */
+  push(bytes: Buffer): string;
+  /** @throws UndecodableTextError */
+  end(): string;
+}
+
+export class Utf8Decoding implements TextDecoding {
+  readonly encoding = 'utf-8';
+  private tail: Buffer = Buffer.alloc(0);
+
+  push(bytes: Buffer): string {
+    const block = this.tail.length === 0 ? bytes : Buffer.concat([this.tail, bytes]);
+    const end = block.length - incompleteTail(block);
+    this.tail = block.subarray(end);
+    return decodeUtf8(block.subarray(0, end));
+  }
+
+  end(): string {
+    return decodeUtf8(this.tail);
+  }
+}
+
+function decodeUtf8(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  const valid = validPrefix(bytes);
+  throw new UndecodableTextError('utf-8', bytes.toString('utf8', 0, valid), byteName(bytes[valid] ?? 0));
+}
+
+export class Windows1252Decoding implements TextDecoding {
+  readonly encoding = 'windows-1252';
+
+  push(bytes: Buffer): string {
+    const { text, undefinedAt } = decodeWindows1252(bytes);
+    if (undefinedAt === -1) return text;
+    throw new UndecodableTextError(
+      this.encoding,
+      text.slice(0, undefinedAt),
+      byteName(bytes[undefinedAt] ?? 0),
+    );
+  }
+
+  end(): string {
+    return '';
+  }
+}
+
+/** Every other encoding that Node knows. */
+export class NamedDecoding implements TextDecoding {
+  readonly encoding: string;
+  private readonly decoder: InstanceType<typeof TextDecoder>;
+  /** One piece behind: a decoder that fails does not say where, and is of no use any more. */
+  private readonly follower: InstanceType<typeof TextDecoder>;
+
+  /** @throws RangeError when there is no such encoding */
+  constructor(label: string) {
+    this.decoder = new TextDecoder(label, { fatal: true, ignoreBOM: true });
+    this.follower = new TextDecoder(label, { fatal: true, ignoreBOM: true });
+    this.encoding = this.decoder.encoding;
+  }
+
+  push(bytes: Buffer): string {
+    let text: string;
+    try {
+      text = this.decoder.decode(bytes, { stream: true });
+    } catch {
+      throw this.undecodable(bytes);
+    }
+    this.follower.decode(bytes, { stream: true });
+    return text;
+  }
+
+  end(): string {
+    try {
+      return this.decoder.decode();
+    } catch {
+      throw new UndecodableTextError(this.encoding, '', 'what comes here');
+    }
+  }
+
+  /** Byte by byte, up to the one that is too much. */
+  private undecodable(bytes: Buffer): UndecodableTextError {
+    let before = '';
+    try {
+      for (let at = 0; at < bytes.length; at += 1) {
+        before += this.follower.decode(bytes.subarray(at, at + 1), { stream: true });
+      }
+    } catch {
+      // Here it is.
+    }
+    return new UndecodableTextError(this.encoding, before, 'what comes here');
+  }
+}
+
+/** Bytes from the first one beyond ASCII on that are looked at before it is decided what they are. */
+const EXAMINED = 64 * 1024;
+
+/**
+ * UTF-8 or Windows-1252, whichever the file turns out to be. Both begin with ASCII: that is passed on as it comes, and
+ * nothing is decided until the first byte beyond it, however far down that is.
+ */
+export class DetectedDecoding implements TextDecoding {
+  private decided: TextDecoding | null = null;
+  private held: Buffer[] = [];
+  private heldBytes = 0;
+
+  get encoding(): string {
+    return this.decided?.encoding ?? 'utf-8';
+  }
+
+  push(bytes: Buffer): string {
+    if (this.decided !== null) return this.decided.push(bytes);
+    if (this.heldBytes === 0 && isAscii(bytes)) return bytes.toString('latin1');
+    let plain = '';
+    let rest = bytes;
+    if (this.heldBytes === 0) {
+      const first = bytes.findIndex((byte) => byte >= 0x80);
+      plain = bytes.toString('latin1', 0, first);
+      rest = bytes.subarray(first);
+    }
+    this.held.push(rest);
+    this.heldBytes += rest.length;
+    return this.heldBytes < EXAMINED ? plain : this.decide(false, plain);
+  }
+
+  end(): string {
+    if (this.decided === null && this.heldBytes === 0) return '';
+    const text = this.decided === null ? this.decide(true, '') : '';
+    return text + (this.decided?.end() ?? '');
+  }
+
+  /** @param plain text before what is held, that was not answered yet */
+  private decide(whole: boolean, plain: string): string {
+    const block = Buffer.concat(this.held);
+    this.held = [];
+    // The window is the same whatever pieces the bytes came in, so the decision is.
+    const examined = block.subarray(0, EXAMINED);
+    const { characters, stray } = countUtf8(
+      whole ? examined : examined.subarray(0, examined.length - incompleteTail(examined)),
+    );
+    // A damaged character or two do not make UTF-8 something else: reading it as such would damage all the others.
+    if (characters > stray || stray === 0) this.decided = new Utf8Decoding();
+    else if (looksWestern(examined)) this.decided = new Windows1252Decoding();
+    else throw new UndecodableTextError('utf-8 or windows-1252', plain, 'what comes here');
+    try {
+      return plain + this.decided.push(block);
+    } catch (error) {
+      if (!(error instanceof UndecodableTextError)) throw error;
+      throw new UndecodableTextError(error.encoding, plain + error.before, error.found);
+    }
+  }
+}
+
+/**
+ * Western text has its accents between plain letters. Words of nothing but bytes beyond ASCII are Greek, Cyrillic,
+ * Chinese …, which Windows-1252 would decode without complaint, to nonsense.
+ */
+function looksWestern(bytes: Buffer): boolean {
+  let high = 0;
+  let inRuns = 0;
+  let run = 0;
+  for (const byte of bytes) {
+    run = byte >= 0x80 ? run + 1 : 0;
+    if (run > 0) high += 1;
+    if (run === 3) inRuns += 3;
+    else if (run > 3) inRuns += 1;
+  }
+  return inRuns * 2 <= high;
+}
+
+function byteName(byte: number): string {
+  return `the byte 0x${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+}

@@ -1,0 +1,217 @@
+import { Injectable } from '@nestjs/common';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import {
+  Allow,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Length,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+} from 'class-validator';
+import {
+  ANY_OBJECT,
+  choice,
+  INTEGER,
+  itemsOf,
+  objectOf,
+  orNull,
+  refTo,
+  says,
+  type Schema,
+  TEXT,
+  TIME,
+  YES_OR_NO,
+} from '../platform/http/answer-schemas.js';
+import { AsSent, PathIdPipe } from '../platform/http/validation.js';
+import type { JsonObject } from '../platform/json/json-value.js';
+import type { TargetConfiguration } from '../records/target.js';
+import { importProcessNotFound } from './import-process.errors.js';
+import type { ImportProcess, ImportProcessInput, ImportProcessSummary } from './import-process.js';
+
+/** PostgreSQL text holds neither U+0000 nor half of a surrogate pair. */
+const STORABLE = /^[^\0\p{Cs}]*$/u;
+const ONE_LINE = /^[^\s\p{Cc}\p{Cs}](?:[^\p{Cc}\p{Cs}]*[^\s\p{Cc}\p{Cs}])?$/u;
+
+/** What is sent to create an import process. What has a default may be left out, but not be null. */
+export class SaveImportProcessDto implements ImportProcessInput {
+  @ApiProperty({
+    description: 'What people choose it by; each name once.',
+    example: 'Member import',
+    maxLength: 200,
+  })
+  @Length(1, 200, { message: 'name must have 1 to 200 characters' })
+  @Matches(ONE_LINE, { message: 'name must be one line of text with no white space at its ends' })
+  name!: string;
+
+  @ApiPropertyOptional({ description: 'For those who import.', default: '', maxLength: 10_000 })
+  @IsString({ message: 'description must be a text' })
+  @MaxLength(10_000, { message: 'description must have at most 10,000 characters' })
+  @Matches(STORABLE, { message: 'description must not hold U+0000 or half of a surrogate pair' })
+  description: string = '';
+
+  @ApiPropertyOptional({ description: 'For administrators only.', default: '', maxLength: 10_000 })
+  @IsString({ message: 'note must be a text' })
+  @MaxLength(10_000, { message: 'note must have at most 10,000 characters' })
+  @Matches(STORABLE, { message: 'note must not hold U+0000 or half of a surrogate pair' })
+  note: string = '';
+
+  @ApiPropertyOptional({
+    description: 'Name of an icon of the web interface.',
+    default: '',
+    example: 'users',
+  })
+  @Matches(/^[a-z0-9-]{0,64}$/, {
+    message: 'icon must be the name of an icon: lower case letters, digits and "-"',
+  })
+  icon: string = '';
+
+  @ApiPropertyOptional({ description: 'Smaller ones are shown first.', type: 'integer', default: 0 })
+  @IsInt({ message: 'displayOrder must be an integer' })
+  @Min(-1_000_000, { message: 'displayOrder must be at least -1000000' })
+  @Max(1_000_000, { message: 'displayOrder must be at most 1000000' })
+  displayOrder: number = 0;
+
+  @ApiPropertyOptional({
+    enum: ['active', 'disabled'],
+    default: 'active',
+    description: 'disabled: takes no new batches.',
+  })
+  @IsIn(['active', 'disabled'], { message: 'status must be active or disabled' })
+  status: 'active' | 'disabled' = 'active';
+
+  @ApiPropertyOptional({
+    description:
+      'Days for which the records of an ended batch are kept: null as RETENTION_DAYS says, 0 for ever.',
+    type: 'integer',
+    nullable: true,
+    minimum: 0,
+    maximum: 36_500,
+  })
+  @IsOptional()
+  @IsInt({ message: 'retentionDays must be an integer, or null' })
+  @Min(0, { message: 'retentionDays must be at least 0' })
+  @Max(36_500, { message: 'retentionDays must be at most 36500' })
+  retentionDays: number | null = null;
+
+  @ApiPropertyOptional({ description: 'One chunk at a time, in line order.', default: false })
+  @IsBoolean({ message: 'ordered must be true or false' })
+  ordered: boolean = false;
+
+  @ApiProperty({
+    description:
+      'What becomes of a record. `kind` chooses one of the targets built in; each has members of its own.',
+    type: 'object',
+    additionalProperties: true,
+    example: {
+      kind: 'workflow',
+      workflow: 'grant-role',
+      step: 'Import',
+      action: 'Grant',
+      onNoMatch: 'create',
+      onMatch: 'update',
+    },
+  })
+  @AsSent()
+  @IsObject({ message: 'target must be an object' })
+  target!: TargetConfiguration;
+
+  @ApiPropertyOptional({
+    description: 'JSON Schema 2020-12 of a row; for a workflow it narrows what the workflow says.',
+    type: 'object',
+    additionalProperties: true,
+    nullable: true,
+  })
+  @AsSent()
+  @IsOptional()
+  @IsObject({ message: 'recordSchema must be an object' })
+  recordSchema: JsonObject | null = null;
+}
+
+/** What is sent to replace an import process. An answer of ours can be edited and sent back as it is. */
+export class ReplaceImportProcessDto extends SaveImportProcessDto {
+  @ApiPropertyOptional({
+    description: 'The version that was edited: 409 version_conflict when it is not the current one.',
+    type: 'integer',
+  })
+  @ValidateIf((_, value) => value !== undefined)
+  @IsInt({ message: 'version must be a positive integer' })
+  @Min(1, { message: 'version must be a positive integer' })
+  version?: number;
+
+  @ApiPropertyOptional({ description: 'Not read: the address says which one.', type: 'integer' })
+  @Allow()
+  id?: number;
+
+  @ApiPropertyOptional({ description: 'Not read.', format: 'date-time' })
+  @Allow()
+  createdAt?: string;
+
+  @ApiPropertyOptional({ description: 'Not read.', format: 'date-time' })
+  @Allow()
+  updatedAt?: string;
+}
+
+/** The query of `GET /API/WorkflowImportQueue/ImportProcesses`. */
+export class ListImportProcessesDto {
+  @ApiPropertyOptional({
+    description: 'Left out: all, for those who may configure; else the active ones.',
+    enum: ['active', 'disabled'],
+  })
+  @IsOptional()
+  @IsIn(['active', 'disabled'], { message: 'status must be active or disabled' })
+  status?: 'active' | 'disabled';
+}
+
+/** The query of `GET …/ImportProcesses/{id}/Template`. */
+export class TemplateDto {
+  @ApiPropertyOptional({ enum: ['csv', 'jsonl'], default: 'csv' })
+  @IsOptional()
+  @IsIn(['csv', 'jsonl'], { message: 'format must be csv or jsonl' })
+  format: 'csv' | 'jsonl' = 'csv';
+}
+
+/** The id of an import process in a path. */
+@Injectable()
+export class ImportProcessIdPipe extends PathIdPipe {
+  protected notFound(id: string): Error {
+    return importProcessNotFound(id);
+  }
+}
+
+const importProcessSummary = {
+  id: INTEGER,
+  version: INTEGER,
+  name: TEXT,
+  description: TEXT,
+  icon: TEXT,
+  displayOrder: INTEGER,
+  status: choice('active', 'disabled'),
+  ordered: says('One chunk at a time, in line order.', YES_OR_NO),
+  createdAt: TIME,
+  updatedAt: TIME,
+};
+
+/** What routes about import processes answer. */
+export const IMPORT_PROCESS_SCHEMAS: Readonly<Record<string, Schema>> = {
+  ImportProcess: objectOf<ImportProcess>({
+    ...importProcessSummary,
+    note: TEXT,
+    retentionDays: says('null: as the installation says; 0: for ever.', orNull(INTEGER)),
+    target: {
+      type: 'object',
+      required: ['kind'],
+      properties: { kind: TEXT },
+      additionalProperties: true,
+    },
+    recordSchema: says('JSON Schema 2020-12 of a row.', orNull(ANY_OBJECT)),
+  }),
+  ImportProcessSummary: objectOf<ImportProcessSummary>(importProcessSummary),
+  ImportProcessList: itemsOf({ anyOf: [refTo('ImportProcess'), refTo('ImportProcessSummary')] }),
+};

@@ -1,0 +1,51 @@
+import type { Sql } from '../platform/database/transaction.js';
+import type { TargetConfiguration } from '../records/target.js';
+import type { ImportProcess } from './import-process.js';
+
+/** The current versions, by display order; all of them, or one. */
+export async function selectImportProcesses(sql: Sql, id: number | null = null): Promise<ImportProcess[]> {
+  const { rows } = await sql.query<ImportProcess>(
+    `SELECT import_process_id AS id, version, import_process.name, description, note, icon,
+            display_order AS "displayOrder", status, retention_days AS "retentionDays", ordered, target, record_schema AS "recordSchema",
+            import_process.created_at AS "createdAt", updated_at AS "updatedAt"
+       FROM import_process JOIN import_process_version USING (import_process_id)
+      WHERE version = current_version AND ($1::bigint IS NULL OR import_process_id = $1)
+      ORDER BY display_order, import_process.name`,
+    [id],
+  );
+  return rows;
+}
+
+/** What an import process did from one change to the next. */
+export interface ImportProcessVersion {
+  version: number;
+  name: string;
+  target: TargetConfiguration;
+  createdBy: string;
+  createdAt: Date;
+}
+
+/** Newest first, at most so many. */
+export async function selectVersions(sql: Sql, id: number, limit: number): Promise<ImportProcessVersion[]> {
+  const { rows } = await sql.query<ImportProcessVersion>(
+    `SELECT version, name, target, created_by AS "createdBy", created_at AS "createdAt"
+       FROM import_process_version
+      WHERE import_process_id = $1
+      ORDER BY version DESC LIMIT $2`,
+    [id, limit],
+  );
+  return rows;
+}
+
+/** Leaves room for those that are put between by their number. */
+const DISPLAY_ORDER_STEP = 10;
+
+/** Gives the import processes display orders in the order of the ids. An order is no part of what a batch pins. */
+export async function updateDisplayOrder(sql: Sql, ids: readonly number[]): Promise<void> {
+  await sql.query(
+    `UPDATE import_process SET display_order = place.number * ${DISPLAY_ORDER_STEP}
+       FROM unnest($1::bigint[]) WITH ORDINALITY AS place (id, number)
+      WHERE import_process_id = place.id AND display_order <> place.number * ${DISPLAY_ORDER_STEP}`,
+    [ids],
+  );
+}

@@ -1,0 +1,133 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import type { Response } from 'express';
+import { defer, finalize, from, type Observable, switchMap } from 'rxjs';
+import type { AuthenticatedRequest } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
+import { countUnfinished } from '../batches/batches.sql.js';
+import { AdmissionGate } from '../platform/concurrency.js';
+import { AppConfig } from '../platform/config/config.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { DomainError } from '../platform/domain-error.js';
+import { RateLimiter, rateLimitHeaders, type RateState } from '../platform/http/rate-limiter.js';
+
+const retryAfter = (seconds: number) => ({ 'Retry-After': String(seconds) });
+
+function tooManyRequests(rate: RateState): DomainError {
+  return new DomainError(
+    429,
+    'rate_limit_exceeded',
+    'Too many batches in too short a time',
+    `This key may start ${rate.limit} batches a minute. Nothing was stored; send the same call again in ${rate.seconds} s, or put more rows into one batch.`,
+    { limit: rate.limit, headers: { ...rateLimitHeaders(rate), ...retryAfter(rate.seconds) } },
+  );
+}
+
+function tooManyUploads(limit: number): DomainError {
+  return new DomainError(
+    503,
+    'too_many_uploads',
+    'Too many bodies are being received',
+    `${limit} bodies are being received, and this one has waited for its turn. Nothing was stored; send the same call again later.`,
+    { limit, headers: retryAfter(5) },
+  );
+}
+
+function tooManyWaitingBatches(limit: number): DomainError {
+  return new DomainError(
+    503,
+    'too_many_waiting_batches',
+    'Too many batches have not ended yet',
+    `${limit} batches have not ended yet, and no more are taken until some have. Nothing was stored; send the same call again later.`,
+    { limit, headers: retryAfter(30) },
+  );
+}
+
+/** So long one count of the waiting batches serves all calls. */
+const COUNT_SERVES_MS = 500;
+
+/** Decides whether a call that makes a batch is let in now. What is refused here cost nothing yet. */
+@Injectable()
+export class AdmissionService {
+  readonly gate: AdmissionGate;
+  /** Transactions that wait for a client: never more than half of the connections, however slow the clients are. */
+  private readonly openTransactions: AdmissionGate;
+  private readonly rates: RateLimiter | null;
+  private counted = { at: -Infinity, count: Promise.resolve(0) };
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly database: DatabaseService,
+  ) {
+    this.gate = new AdmissionGate(config.maxOpenUploads, config.admissionWaitMs);
+    this.openTransactions = new AdmissionGate(config.databasePoolSize >> 1, config.admissionWaitMs);
+    this.rates = config.createRatePerMinute > 0 ? new RateLimiter(config.createRatePerMinute) : null;
+  }
+
+  /** `null` where no rate is set. @throws DomainError 429 `rate_limit_exceeded` */
+  rate(principal: Principal): RateState | null {
+    const rate = this.rates?.take(principal.id) ?? null;
+    if (rate?.allowed === false) throw tooManyRequests(rate);
+    return rate;
+  }
+
+  /**
+   * Waits for the call's turn; who calls must `gate.leave` afterwards.
+   * @throws DomainError 503 `too_many_waiting_batches`, `too_many_uploads`
+   */
+  async enter(gone: AbortSignal): Promise<void> {
+    const { maxWaitingBatches, maxOpenUploads } = this.config;
+    if (maxWaitingBatches > 0 && (await this.unfinished(maxWaitingBatches)) >= maxWaitingBatches) {
+      throw tooManyWaitingBatches(maxWaitingBatches);
+    }
+    if (!(await this.gate.enter(gone))) throw tooManyUploads(maxOpenUploads);
+  }
+
+  /**
+   * Stores a body, perhaps while it still arrives. One that is complete waits for nobody while its transaction is open.
+   * @throws DomainError 503 `too_many_uploads`
+   */
+  async whileReceiving<Result>(
+    { complete }: { complete: boolean },
+    store: () => Promise<Result>,
+  ): Promise<Result> {
+    if (complete) return store();
+    if (!(await this.openTransactions.enter())) throw tooManyUploads(this.openTransactions.limit);
+    try {
+      return await store();
+    } finally {
+      this.openTransactions.leave();
+    }
+  }
+
+  private unfinished(limit: number): Promise<number> {
+    const now = performance.now();
+    if (now - this.counted.at > COUNT_SERVES_MS) {
+      const count = countUnfinished(this.database, limit);
+      // Those that wait for it hear of its failure; the next call counts anew.
+      count.catch(() => (this.counted.at = -Infinity));
+      this.counted = { at: now, count };
+    }
+    return this.counted.count;
+  }
+}
+
+/** `@UseInterceptors(AdmissionInterceptor)` on every route that receives a body to make a batch of. */
+@Injectable()
+export class AdmissionInterceptor implements NestInterceptor {
+  constructor(private readonly admission: AdmissionService) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    const { principal } = http.getRequest<AuthenticatedRequest>();
+    const response = http.getResponse<Response>();
+    return defer(() => {
+      const rate = principal ? this.admission.rate(principal) : null;
+      if (rate !== null) response.set(rateLimitHeaders(rate));
+      const gone = new AbortController();
+      response.once('close', () => gone.abort());
+      return from(this.admission.enter(gone.signal)).pipe(
+        switchMap(() => next.handle().pipe(finalize(() => this.admission.gate.leave()))),
+      );
+    });
+  }
+}

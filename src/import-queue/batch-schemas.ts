@@ -1,0 +1,157 @@
+import type {
+  BatchLinks,
+  BatchProgress,
+  BatchResource,
+  CreationAnswer,
+  UploadSummary,
+} from '../batches/batch-resource.js';
+import { BATCH_ACTIONS, BATCH_STATUSES } from '../batches/batch-state.js';
+import { PREVIEW_OPERATIONS, type PreviewCounts, type PreviewedRecord } from '../batches/previews.sql.js';
+import type { ColumnFindings } from '../batches/upload-findings.js';
+import type { UnderstoodFile } from '../formats/upload-reader.js';
+import {
+  ANY_OBJECT,
+  arrayOf,
+  choice,
+  INTEGER,
+  objectOf,
+  orNull,
+  pageSchema,
+  refTo,
+  says,
+  type Schema,
+  TEXT,
+  TIME,
+} from '../platform/http/answer-schemas.js';
+import type { ErrorTallyGroup } from '../records/error-tally.js';
+import { RECORD_STATUSES, type RecordCounts } from '../records/record-status.js';
+import type { RecordError } from '../records/target.js';
+import type { RecordResource } from './result-lines.js';
+
+const COUNTED = says('Never negative.', { type: 'integer', minimum: 0 });
+const counted = <Name extends string>(...names: readonly Name[]) =>
+  Object.fromEntries(names.map((name) => [name, COUNTED])) as Record<Name, Schema>;
+
+const recordCounts = says(
+  'At every moment, total is the sum of the others.',
+  objectOf<RecordCounts>(counted('total', ...RECORD_STATUSES)),
+);
+
+const links = says(
+  'Paths. Only the actions that are allowed now.',
+  objectOf<BatchLinks>(
+    {
+      self: TEXT,
+      records: TEXT,
+      results: TEXT,
+      ...(Object.fromEntries(BATCH_ACTIONS.map((action) => [action, TEXT])) as Record<
+        (typeof BATCH_ACTIONS)[number],
+        Schema
+      >),
+    },
+    ...BATCH_ACTIONS,
+  ),
+);
+
+const progress = objectOf<BatchProgress>({
+  processed: says('Records that have an outcome, invalid ones included; reaches total.', INTEGER),
+  total: INTEGER,
+  ratePerSecond: { type: 'number' },
+  etaSeconds: orNull(INTEGER),
+});
+
+const understood = objectOf<UnderstoodFile>({
+  format: choice('csv', 'jsonl'),
+  encoding: TEXT,
+  delimiter: orNull(TEXT),
+  columns: orNull(
+    arrayOf(objectOf<{ header: string; target: string | null }>({ header: TEXT, target: orNull(TEXT) })),
+  ),
+});
+
+const columns = objectOf<ColumnFindings>({
+  unknown: arrayOf(objectOf<ColumnFindings['unknown'][number]>({ header: TEXT, nearest: orNull(TEXT) })),
+  missing: arrayOf(TEXT),
+});
+
+const summary = objectOf<UploadSummary>({
+  valid: INTEGER,
+  invalid: INTEGER,
+  operations: says(
+    'What the valid records would turn into; null while nobody has found out, or nobody can.',
+    orNull(objectOf<PreviewCounts>(counted(...PREVIEW_OPERATIONS))),
+  ),
+  columns: orNull(columns),
+  errorGroups: arrayOf(
+    objectOf<ErrorTallyGroup>({
+      code: TEXT,
+      pointer: orNull(TEXT),
+      count: INTEGER,
+      sampleLine: INTEGER,
+      sampleMessage: TEXT,
+    }),
+  ),
+});
+
+const creation = {
+  WORKFLOW_IMPORT_QUEUE_BATCH_ID: INTEGER,
+  resultsUrl: says('The page for people.', TEXT),
+  status: choice(...BATCH_STATUSES),
+  recordCounts,
+  links,
+};
+
+const recordError = objectOf<Required<RecordError>>({
+  code: TEXT,
+  message: TEXT,
+  pointer: says('RFC 6901, into the record.', orNull(TEXT)),
+});
+
+/** What routes about batches answer. */
+export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
+  CreatedBatch: objectOf<CreationAnswer>(creation),
+  Batch: objectOf<BatchResource>({
+    ...creation,
+    fileName: TEXT,
+    importProcessId: INTEGER,
+    importProcessName: TEXT,
+    importProcessVersion: INTEGER,
+    creationPath: TEXT,
+    operations: objectOf<BatchResource['operations']>(counted('created', 'updated', 'unchanged')),
+    createdAt: TIME,
+    startedAt: orNull(TIME),
+    finishedAt: orNull(TIME),
+    expiredAt: says('When its retention was over: its records answer 410 since then.', orNull(TIME)),
+    progress,
+    retryOf: says('The batch whose failed records these are.', orNull(INTEGER)),
+    createdBy: TEXT,
+    failureReason: orNull(TEXT),
+    understood: says('Of an uploaded file, in the answer about one batch.', orNull(understood)),
+    summary: says('Of an uploaded file, in the answer about one batch.', orNull(summary)),
+  }),
+  BatchPage: pageSchema(refTo('Batch')),
+  Record: objectOf<RecordResource>(
+    {
+      line: says('1-based line of the body.', INTEGER),
+      originLine: says('Its line in the batch whose results were uploaded.', INTEGER),
+      status: choice(...RECORD_STATUSES),
+      operation: orNull(choice('created', 'updated', 'unchanged', 'rejected')),
+      reference: says('What it touched: of a workflow, the id of the instance.', orNull(TEXT)),
+      attempts: INTEGER,
+      error: orNull(recordError),
+      record: says('As it was sent, character by character.', ANY_OBJECT),
+    },
+    'originLine',
+  ),
+  RecordPage: pageSchema(refTo('Record')),
+  PreviewedRecord: objectOf<PreviewedRecord>({
+    line: INTEGER,
+    operation: choice(...PREVIEW_OPERATIONS),
+    reference: says('What it would touch; null for what does not exist yet.', orNull(TEXT)),
+    error: says(
+      'Why it would be rejected.',
+      orNull(objectOf<RecordError>({ code: TEXT, message: TEXT, pointer: TEXT }, 'pointer')),
+    ),
+  }),
+  PreviewPage: pageSchema(refTo('PreviewedRecord')),
+};

@@ -1,0 +1,124 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsIn, IsInt, IsOptional, Length, Matches, Max, MaxLength, Min } from 'class-validator';
+import { BATCH_STATUSES, type BatchStatus } from '../batches/batch-state.js';
+import { PREVIEW_OPERATIONS, type PreviewOperation } from '../batches/previews.sql.js';
+import { Integer } from '../platform/http/validation.js';
+import {
+  RECORD_STATUSES,
+  type RecordStatus,
+  RESULT_FORMATS,
+  RESULT_SETS,
+  type ResultFormat,
+  type ResultSet,
+} from '../records/record-status.js';
+
+/** The query of `GET /API/WorkflowImportQueue/Batches`. */
+export class ListBatchesDto {
+  @ApiPropertyOptional({ enum: BATCH_STATUSES })
+  @IsOptional()
+  @IsIn(BATCH_STATUSES, { message: `status must be one of ${BATCH_STATUSES.join(', ')}` })
+  status?: BatchStatus;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
+  @IsOptional()
+  @Integer()
+  @IsInt({ message: 'importProcessId must be a positive integer' })
+  @Min(1, { message: 'importProcessId must be a positive integer' })
+  importProcessId?: number;
+
+  @ApiPropertyOptional({
+    description:
+      'The whole stored value (`IMPORT_QUEUE_API:LH`) or only what was given with the call (`LH`).',
+    example: 'LH',
+  })
+  @IsOptional()
+  @Matches(/^[A-Z0-9_:]{1,40}$/, {
+    message: 'creationPath must be a stored creation path such as IMPORT_QUEUE_API:LH, or its last part, LH',
+  })
+  creationPath?: string;
+
+  @ApiPropertyOptional({ description: 'A part of the file name, in upper or lower case.', maxLength: 255 })
+  @IsOptional()
+  @Length(1, 255, { message: 'q must have 1 to 255 characters' })
+  @Matches(/^[^\0]*$/, { message: 'q must not contain the character U+0000' })
+  q?: string;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
+  @IsOptional()
+  @Integer()
+  @IsInt({ message: 'limit must be an integer from 1 to 200' })
+  @Min(1, { message: 'limit must be an integer from 1 to 200' })
+  @Max(200, { message: 'limit must be an integer from 1 to 200' })
+  limit: number = 50;
+
+  @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
+  @IsOptional()
+  @MaxLength(200, { message: 'after must be the nextCursor of the page before' })
+  after?: string;
+}
+
+/** The query of `GET …/Batches/{id}/Records`. */
+export class ListRecordsDto {
+  @ApiPropertyOptional({ enum: RECORD_STATUSES })
+  @IsOptional()
+  @IsIn(RECORD_STATUSES, { message: `status must be one of ${RECORD_STATUSES.join(', ')}` })
+  status?: RecordStatus;
+
+  @ApiPropertyOptional({
+    description: 'At most so many; a page of very long lines ends earlier, and says so with nextCursor.',
+    type: 'integer',
+    minimum: 1,
+    maximum: 200,
+    default: 50,
+  })
+  @IsOptional()
+  @Integer()
+  @IsInt({ message: 'limit must be an integer from 1 to 200' })
+  @Min(1, { message: 'limit must be an integer from 1 to 200' })
+  @Max(200, { message: 'limit must be an integer from 1 to 200' })
+  limit: number = 50;
+
+  @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
+  @IsOptional()
+  @MaxLength(200, { message: 'after must be the nextCursor of the page before' })
+  after?: string;
+}
+
+/** The query of `GET …/Batches/{id}/Results`. */
+export class DownloadResultsDto {
+  @ApiPropertyOptional({
+    description:
+      'failed = failed, invalid and unknown; unprocessed = pending and canceled; succeeded has skipped.',
+    enum: RESULT_SETS,
+    default: 'all',
+  })
+  @IsOptional()
+  @IsIn(RESULT_SETS, { message: `set must be one of ${RESULT_SETS.join(', ')}` })
+  set: ResultSet = 'all';
+
+  @ApiPropertyOptional({ enum: RESULT_FORMATS, default: 'jsonl' })
+  @IsOptional()
+  @IsIn(RESULT_FORMATS, { message: `format must be one of ${RESULT_FORMATS.join(', ')}` })
+  format: ResultFormat = 'jsonl';
+}
+
+/** The query of `GET …/Batches/{id}/Preview`. */
+export class PreviewDto {
+  @ApiPropertyOptional({ enum: PREVIEW_OPERATIONS })
+  @IsOptional()
+  @IsIn(PREVIEW_OPERATIONS, { message: `operation must be one of ${PREVIEW_OPERATIONS.join(', ')}` })
+  operation?: PreviewOperation;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 50 })
+  @IsOptional()
+  @Integer()
+  @IsInt({ message: 'limit must be an integer from 1 to 1000' })
+  @Min(1, { message: 'limit must be an integer from 1 to 1000' })
+  @Max(1000, { message: 'limit must be an integer from 1 to 1000' })
+  limit: number = 50;
+
+  @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
+  @IsOptional()
+  @MaxLength(200, { message: 'after must be the nextCursor of the page before' })
+  after?: string;
+}

@@ -1,0 +1,174 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { Principal } from '../auth/principal.js';
+import { BatchReader } from '../batches/batch-reader.js';
+import {
+  countOperations,
+  fromStoredPreview,
+  type PreviewedRecord,
+  type PreviewOperation,
+  selectPreviewChunks,
+  selectPreviewCounts,
+  toStoredPreview,
+} from '../batches/previews.sql.js';
+import { selectPendingRecords } from '../batches/records.sql.js';
+import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import { builtInTarget } from '../import-processes/import-process-check.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import type { Transaction } from '../platform/database/transaction.js';
+import { DomainError } from '../platform/domain-error.js';
+import { decodeCursor, encodeCursor, HIGHEST_ID, type Page } from '../platform/http/pagination.js';
+import { LaterKeys } from '../records/ordering-keys.js';
+import type { PreviewRun } from '../records/target.js';
+import { TargetRegistry } from '../targets/target-registry.js';
+
+interface ChunkToPreview {
+  chunkNumber: number;
+  firstLine: number;
+  lastLine: number;
+  orderingKeys: Buffer | null;
+}
+
+/** Looks at every chunk in line order and stores what its records would turn into; all or nothing. */
+async function makePreview(transaction: Transaction, batchId: number, run: PreviewRun): Promise<void> {
+  const { rows: chunks } = await transaction.query<ChunkToPreview>(
+    `SELECT chunk_number AS "chunkNumber", first_line AS "firstLine", last_line AS "lastLine",
+            ordering_keys AS "orderingKeys"
+       FROM import_queue_chunk WHERE workflow_import_queue_batch_id = $1 ORDER BY chunk_number`,
+    [batchId],
+  );
+  const keys = new LaterKeys(chunks.map(({ orderingKeys }) => orderingKeys));
+  for (const [place, { chunkNumber, firstLine, lastLine }] of chunks.entries()) {
+    const records = await selectPendingRecords(transaction, batchId, firstLine, lastLine);
+    const outcomes = await run.chunk(records, (key) => keys.after(place, key));
+    const previews = outcomes.sort((a, b) => a.line - b.line).map(toStoredPreview);
+    const counts = countOperations(previews);
+    await transaction.query(INSERT, [
+      ...[batchId, chunkNumber, counts.create, counts.update, counts.unchanged, counts.skip, counts.reject],
+      JSON.stringify(previews),
+    ]);
+  }
+}
+
+const INSERT = `
+  INSERT INTO import_queue_preview (workflow_import_queue_batch_id, chunk_number, create_count, update_count,
+    unchanged_count, skip_count, reject_count, outcomes)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
+
+function previewNotSupported(kind: string): DomainError {
+  return new DomainError(
+    409,
+    'preview_not_supported',
+    'There is no preview for this import process',
+    `A target of kind "${kind}" cannot say what will become of a record before it has tried.`,
+  );
+}
+
+function tooLateForPreview(batchId: number, status: string): DomainError {
+  return new DomainError(
+    409,
+    'state_conflict',
+    'The batch is not in a state for that',
+    `Batch ${batchId} is ${status} and has no preview: only an upload that awaits confirmation can be looked at beforehand.`,
+    { extensions: { currentStatus: status } },
+  );
+}
+
+function tooManyToPreview(limit: number): DomainError {
+  return new DomainError(
+    409,
+    'too_many_records_to_preview',
+    'The batch is too large for a preview',
+    `At most ${limit} records are looked at beforehand. The batch can be confirmed without.`,
+    { limit },
+  );
+}
+
+/** A preview keeps eight bytes per identifier of the batch in memory, and what later records may ask for. */
+const MOST_PREVIEWED = 1_000_000;
+/** Records that an upload answers with their preview; a larger one is looked at while the client has its answer. */
+const ANSWERED_AT_ONCE = 200_000;
+/** Any number; the lock is this and the batch. */
+const PREVIEW_LOCK = 7167;
+const LIST = 'Preview';
+const CHUNKS_AT_A_TIME = 4;
+/** What its column holds. */
+const HIGHEST_CHUNK = 2 ** 31 - 1;
+
+export interface PreviewQuery {
+  operation?: PreviewOperation;
+  limit: number;
+  after?: string;
+}
+
+/** Says what an upload would do, before it is confirmed. */
+@Injectable()
+export class PreviewService {
+  private readonly logger = new Logger(PreviewService.name);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly batches: BatchReader,
+    private readonly processes: CompiledImportProcesses,
+    private readonly targets: TargetRegistry,
+  ) {}
+
+  /** After an upload: makes the preview where there can be one, and waits for it if it is soon there. */
+  async prepare(batchId: number): Promise<void> {
+    const { total, invalid } = await this.batches.row(batchId);
+    if (total - invalid > MOST_PREVIEWED) return;
+    // The upload itself is stored: whatever goes wrong here is seen when somebody asks for the preview.
+    const made = this.make(batchId).catch((error: unknown) => {
+      this.logger.warn(`Batch ${batchId} has no preview yet: ${String(error)}`);
+    });
+    if (total - invalid <= ANSWERED_AT_ONCE) await made;
+  }
+
+  /** @throws DomainError 404, 403; 409 where there is no preview and can be none; 400 `invalid_cursor` */
+  async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<Page<PreviewedRecord>> {
+    await this.batches.row(batchId, principal);
+    const [chunk, line] =
+      query.after === undefined ? [0, 0] : decodeCursor(LIST, query.after, HIGHEST_CHUNK, HIGHEST_ID);
+    await this.make(batchId);
+    const items: PreviewedRecord[] = [];
+    let place = { chunkNumber: chunk, operation: query.operation };
+    for (;;) {
+      const chunks = await selectPreviewChunks(this.database, batchId, place, CHUNKS_AT_A_TIME);
+      for (const { chunkNumber, outcomes } of chunks) {
+        for (const stored of outcomes) {
+          if (stored[0] <= line || (query.operation !== undefined && stored[1] !== query.operation)) continue;
+          if (items.length === query.limit) {
+            return { items, nextCursor: encodeCursor(LIST, [place.chunkNumber, items.at(-1)?.line ?? 0]) };
+          }
+          items.push(fromStoredPreview(stored));
+          place = { ...place, chunkNumber };
+        }
+      }
+      if (chunks.length < CHUNKS_AT_A_TIME) return { items, nextCursor: null };
+      place = { ...place, chunkNumber: (chunks.at(-1)?.chunkNumber ?? 0) + 1 };
+    }
+  }
+
+  /** Makes the preview if it is not there. Two at once make one. */
+  private async make(batchId: number): Promise<void> {
+    if ((await selectPreviewCounts(this.database, batchId)) !== null) return;
+    const batch = await this.batches.row(batchId);
+    if (batch.status !== 'awaiting_confirmation') throw tooLateForPreview(batchId, batch.status);
+    if (batch.total - batch.invalid > MOST_PREVIEWED) throw tooManyToPreview(MOST_PREVIEWED);
+    const { pinned, compiled } = await this.processes.get(
+      batch.importProcessId,
+      batch.importProcessVersion,
+      batch.workflowVersion,
+    );
+    const target = builtInTarget(this.targets, pinned.target.kind);
+    if (target.preview === undefined) throw previewNotSupported(target.kind);
+    const begin = target.preview.bind(target);
+    await this.database.transaction(async (transaction) => {
+      await transaction.query('SELECT pg_advisory_xact_lock($1, ($2::bigint % 2147483647)::integer)', [
+        PREVIEW_LOCK,
+        batchId,
+      ]);
+      if ((await selectPreviewCounts(transaction, batchId)) !== null) return;
+      await makePreview(transaction, batchId, await begin({ compiled, sql: transaction }));
+    });
+  }
+}

@@ -1,0 +1,74 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Response } from 'express';
+import type { Principal } from '../auth/principal.js';
+import { BatchReader } from '../batches/batch-reader.js';
+import { RecordSet } from '../batches/record-pages.js';
+import { selectSentColumns } from '../batches/upload-findings.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { contentDisposition, downloadName } from '../platform/http/downloads.js';
+import type { DownloadResultsDto } from './batches.dto.js';
+import { csvLines, jsonLines } from './result-lines.js';
+
+const TYPES = {
+  jsonl: 'application/jsonl; charset=utf-8',
+  csv: 'text/csv; charset=utf-8; header=present',
+} as const;
+
+/** Streams the records of a batch as a file. */
+@Injectable()
+export class ResultDownload {
+  private readonly logger = new Logger(ResultDownload.name);
+
+  constructor(
+    private readonly batches: BatchReader,
+    private readonly database: DatabaseService,
+  ) {}
+
+  /**
+   * Reads on only when the client has taken what it was sent. Everything that can be refused is refused before the
+   * first byte; a failure after it cuts the connection, so that half a file never looks like a whole one.
+   */
+  async send(id: number, query: DownloadResultsDto, principal: Principal, response: Response): Promise<void> {
+    const { fileName } = await this.batches.rowWithRecords(id, principal);
+    const left = new AbortController();
+    response.once('close', () => left.abort());
+    try {
+      const records = await RecordSet.of(this.database, id, query.set, left.signal);
+      const lines =
+        query.format === 'csv'
+          ? csvLines(records, await selectSentColumns(this.database, id))
+          : jsonLines(records);
+      const first = await lines.next();
+      response.setHeader('Content-Type', TYPES[query.format]);
+      response.setHeader(
+        'Content-Disposition',
+        contentDisposition(downloadName(fileName, query.set, query.format)),
+      );
+      response.setHeader('Cache-Control', 'no-store');
+      if (response.req.method === 'HEAD') response.end();
+      else await pipeline(Readable.from(this.whole(id, first, lines), { highWaterMark: 1 }), response);
+    } catch (error) {
+      if (left.signal.aborted && !response.headersSent) return;
+      if (!response.headersSent) throw error;
+      if (!clientWentAway(error)) this.logger.error(`The download of batch ${id} broke off`, error);
+    }
+  }
+
+  /** Ends with an error, so that the file does not look whole, when records were deleted while it was read. */
+  private async *whole(
+    id: number,
+    first: IteratorResult<string, void>,
+    rest: AsyncIterable<string>,
+  ): AsyncGenerator<string, void, undefined> {
+    if (first.done === true) return;
+    yield first.value;
+    yield* rest;
+    await this.batches.rowWithRecords(id);
+  }
+}
+
+function clientWentAway(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
+}

@@ -1,0 +1,78 @@
+import type { RecordSet } from '../batches/record-pages.js';
+import type { RecordRow } from '../batches/record-pages.sql.js';
+import { csvLine } from '../formats/csv/csv-cells.js';
+import { collectColumns } from '../formats/csv/csv-columns.js';
+import { jsonMembers, memberText } from '../formats/json/json-members.js';
+import type { JsonObject } from '../platform/json/json-value.js';
+import type { RecordError } from '../records/target.js';
+
+/** What the text says. */
+export interface RecordResource extends Pick<
+  RecordRow,
+  'line' | 'status' | 'operation' | 'reference' | 'attempts'
+> {
+  originLine?: number;
+  error: (Omit<RecordError, 'pointer'> & { pointer: string | null }) | null;
+  record: JsonObject;
+}
+
+/**
+ * A record as JSON text. The payload goes in as the characters that were sent: parsed and written again, 1e400 would
+ * become null and 12345678901234567890 another number.
+ */
+export function recordJson(row: RecordRow, withAttempts: boolean): string {
+  const head = JSON.stringify({
+    line: row.line,
+    // Most records have none, and need not say so.
+    ...(row.originLine !== null && { originLine: row.originLine }),
+    status: row.status,
+    operation: row.operation,
+    reference: row.reference,
+    ...(withAttempts && { attempts: row.attempts }),
+    error: errorOf(row),
+  });
+  return `${head.slice(0, -1)},"record":${row.payload}}`;
+}
+
+function errorOf(row: RecordRow) {
+  if (row.errorCode === null) return null;
+  return { code: row.errorCode, message: row.errorMessage, pointer: row.errorPointer };
+}
+
+/** What we add to the columns that were sent; they come last, and an upload leaves them aside. */
+const OUR_COLUMNS = ['_line', '_status', '_error'] as const;
+
+/** JSON Lines: one record each, with what became of it. */
+export async function* jsonLines(records: RecordSet): AsyncGenerator<string, void, undefined> {
+  for await (const rows of records.pages()) {
+    yield rows.map((row) => `${recordJson(row, false)}\n`).join('');
+  }
+}
+
+/**
+ * CSV (RFC 4180): the columns that were sent, in their order, then ours.
+ * @param sent columns of the file that the records come from; of JSON records only they themselves tell
+ */
+export async function* csvLines(
+  records: RecordSet,
+  sent: readonly string[],
+): AsyncGenerator<string, void, undefined> {
+  const columns = await collectColumns(sent, records.pagesToCome());
+  yield csvLine([...columns, ...OUR_COLUMNS]);
+  for await (const rows of records.pages()) {
+    yield rows.map((row) => csvRecord(row, columns)).join('');
+  }
+}
+
+function csvRecord(row: RecordRow, columns: readonly string[]): string {
+  const members = jsonMembers(row.payload);
+  const cells = columns.map((column) => memberText(members.get(column)));
+  return csvLine([...cells, String(row.line), row.status, errorText(row)]);
+}
+
+/** For people: the code, where in the record, and the sentence. */
+function errorText({ errorCode, errorMessage, errorPointer }: RecordRow): string | null {
+  if (errorCode === null) return null;
+  const place = errorPointer === null || errorPointer === '' ? '' : ` at ${errorPointer}`;
+  return `${errorCode}${place}: ${errorMessage ?? ''}`;
+}

@@ -1,0 +1,49 @@
+import type { ColumnFindings } from '../batches/upload-findings.js';
+import { jsonMembers } from '../formats/json/json-members.js';
+import type { UnderstoodFile } from '../formats/upload-reader.js';
+import { nearestName } from '../platform/wording.js';
+import type { RowColumn } from '../records/target.js';
+import { isUnnamedColumn } from '../records/unnamed-column.js';
+
+/** Columns that every row of a workflow may have; they are in no template, since few need them. */
+const ALWAYS_KNOWN = [':WorkflowActionId', ':WorkflowActionName'];
+
+/** The columns a row of the import process may have. Empty: the target does not say, so all may be there. */
+export function knownColumns(columns: readonly RowColumn[]): ReadonlySet<string> {
+  return new Set(columns.length === 0 ? [] : [...columns.map(({ name }) => name), ...ALWAYS_KNOWN]);
+}
+
+/** How the columns of a file fit those of a row. */
+export function findColumns(
+  understood: UnderstoodFile,
+  columns: readonly RowColumn[],
+): ColumnFindings | null {
+  if (understood.columns === null) return null;
+  const known = knownColumns(columns);
+  const targets = new Set(understood.columns.map(({ target }) => target));
+  // A name that is taken is not offered a second time: the file would then have it twice.
+  const free = [...known].filter((name) => !targets.has(name));
+  const unknown =
+    known.size === 0
+      ? []
+      : understood.columns
+          .filter(({ target }) => target !== null && !known.has(target) && !isUnnamedColumn(target))
+          .map(({ header }) => ({ header, nearest: nearestName(header, free) ?? null }));
+  const missing = columns
+    .filter(({ name, required }) => required && !targets.has(name))
+    .map(({ name }) => name);
+  return { unknown, missing };
+}
+
+/**
+ * A JSON object with other names and the same values, to the last digit.
+ * @param names new name of each member, or `null` for one that is left out; members that are not in it keep theirs
+ */
+export function renameMembers(payload: string, names: ReadonlyMap<string, string | null>): string {
+  const members: string[] = [];
+  for (const [name, value] of jsonMembers(payload)) {
+    const renamed = names.has(name) ? names.get(name) : name;
+    if (typeof renamed === 'string') members.push(`${JSON.stringify(renamed)}:${value}`);
+  }
+  return `{${members.join(',')}}`;
+}

@@ -1,0 +1,116 @@
+import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
+import { IsOptional, IsString, Matches } from 'class-validator';
+import type { ColumnMapping } from '../formats/csv/csv-columns.js';
+import { statedText } from '../formats/text/encoding-detection.js';
+import { DomainError, type ProblemDetail } from '../platform/domain-error.js';
+import { CreateBatchDto } from './create-batch.dto.js';
+
+/** The query of `POST /API/WorkflowImportQueue/Uploads`; the file is the multipart field `file`. */
+export class UploadDto extends PickType(CreateBatchDto, [
+  'fileName',
+  'importProcessId',
+  'sendSuccessEmailTo',
+  'sendFailureEmailTo',
+]) {
+  @ApiPropertyOptional({
+    description: 'Encoding of a CSV file, as the Encoding Standard names it. Left out: told from the file.',
+    example: 'windows-1252',
+  })
+  @IsOptional()
+  @Matches(/^[A-Za-z0-9._:-]{1,40}$/, {
+    message: 'encoding must be the name of an encoding, for example utf-8',
+  })
+  encoding?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'Delimiter of a CSV file: one character, or comma, semicolon, tab, pipe, colon, space. Left out: told from the file.',
+    example: 'semicolon',
+  })
+  @IsOptional()
+  @Matches(/^([^"\r\n\ud800-\udfff]|comma|semicolon|tab|pipe|colon|space)$/, {
+    message: 'delimiter must be one character, or comma, semicolon, tab, pipe, colon or space',
+  })
+  delimiter?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'JSON object from headers of a CSV file to columns of a row, or to null to leave a column out. Kept for later files of the import process once this one is confirmed. May be a multipart field before the file instead.',
+    example: '{"E-mail":":Email","Remarks":null}',
+  })
+  @IsOptional()
+  @IsString()
+  mapping?: string;
+}
+
+const NAMED_DELIMITERS: Readonly<Record<string, string>> = {
+  comma: ',',
+  semicolon: ';',
+  tab: '\t',
+  pipe: '|',
+  colon: ':',
+  space: ' ',
+};
+const LONGEST_NAME = 10_000;
+
+export function delimiterOf(given: string | undefined): string | null {
+  return given === undefined ? null : (NAMED_DELIMITERS[given] ?? given);
+}
+
+/** @throws DomainError 400 when there is no such encoding */
+export function encodingOf(given: string | undefined): string | null {
+  if (given === undefined) return null;
+  try {
+    statedText(given, Buffer.alloc(0));
+    return given;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_ENCODING_NOT_SUPPORTED') throw error;
+    throw invalid(
+      'encoding',
+      `${given} is not an encoding that is read; try utf-8, utf-16le or windows-1252`,
+    );
+  }
+}
+
+/**
+ * The multipart field `mapping`: a JSON object from headers of the file to columns of a row, or to null.
+ * @throws DomainError 400
+ */
+export function readMapping(text: string | undefined): ColumnMapping {
+  if (text === undefined || text.trim() === '') return new Map();
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw invalid('mapping', `mapping must be a JSON object: ${(error as Error).message}`);
+  }
+  return mappingOf(value);
+}
+
+/** @throws DomainError 400 */
+export function mappingOf(value: unknown): ColumnMapping {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid(
+      'mapping',
+      'mapping must be a JSON object: header of the file to column of a row, or to null',
+    );
+  }
+  const entries = Object.entries(value) as [string, unknown][];
+  for (const [header, target] of entries) {
+    if (target !== null && (typeof target !== 'string' || target === '' || target.length > LONGEST_NAME)) {
+      throw invalid(
+        'mapping',
+        `mapping must give ${JSON.stringify(header.slice(0, 60))} the name of a column, or null`,
+      );
+    }
+    if (header.includes('\u0000') || target?.includes('\u0000') === true) {
+      throw invalid('mapping', 'mapping must not contain U+0000: the database cannot keep it');
+    }
+  }
+  return new Map(entries as [string, string | null][]);
+}
+
+function invalid(parameter: string, message: string): DomainError {
+  const errors: ProblemDetail[] = [{ parameter, code: 'invalid_parameter', message }];
+  return new DomainError(400, 'invalid_parameter', 'A parameter is wrong', `${message}.`, { errors });
+}

@@ -1,0 +1,71 @@
+import type { NotificationStatus } from '../delivery/entities.js';
+import type { Sql } from '../platform/database/transaction.js';
+
+/** A mail of ours: about a batch, or what an action sent about an instance. */
+export interface MailboxEntry {
+  id: number;
+  recipient: string;
+  status: NotificationStatus;
+  subject: string | null;
+  text: string | null;
+  attempts: number;
+  lastError: string | null;
+  createdAt: Date;
+  sentAt: Date | null;
+  /** The batch it is about, or that made the action happen. */
+  batchId: number | null;
+  batchName: string | null;
+  /** The instance it is about, and its workflow. */
+  instanceId: number | null;
+  workflow: string | null;
+}
+
+export interface MailboxSelection {
+  status?: NotificationStatus | undefined;
+  /** Only those with a smaller id. */
+  before?: number | undefined;
+  limit: number;
+  /** `null`: of all import processes. */
+  importProcessIds: readonly number[] | null;
+}
+
+/** Mails about batches, newest first. */
+export async function selectNotificationMails(
+  sql: Sql,
+  selection: MailboxSelection,
+): Promise<MailboxEntry[]> {
+  const { rows } = await sql.query<MailboxEntry>(
+    `SELECT notification_id AS id, recipient, n.status, subject, text_body AS text, attempts,
+            last_error AS "lastError", n.created_at AS "createdAt", sent_at AS "sentAt",
+            b.workflow_import_queue_batch_id AS "batchId", b.file_name AS "batchName",
+            NULL::bigint AS "instanceId", NULL AS workflow
+       FROM notification n JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+      WHERE ($1::text IS NULL OR n.status = $1) AND ($2::bigint IS NULL OR notification_id < $2)
+        AND ($4::bigint[] IS NULL OR b.import_process_id = ANY ($4))
+      ORDER BY notification_id DESC LIMIT $3`,
+    parameters(selection),
+  );
+  return rows;
+}
+
+/** Mails that actions sent, newest first. */
+export async function selectBehaviorMails(sql: Sql, selection: MailboxSelection): Promise<MailboxEntry[]> {
+  const { rows } = await sql.query<MailboxEntry>(
+    `SELECT behavior_id AS id, recipient, o.status, subject, text_body AS text, attempts,
+            last_error AS "lastError", o.created_at AS "createdAt", sent_at AS "sentAt",
+            b.workflow_import_queue_batch_id AS "batchId", b.file_name AS "batchName",
+            workflow_instance_id AS "instanceId", w.name AS workflow
+       FROM behavior_outbox o
+       JOIN workflow_instance USING (workflow_instance_id) JOIN workflow w USING (workflow_id)
+       LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+      WHERE kind = 'sendEmail' AND ($1::text IS NULL OR o.status = $1) AND ($2::bigint IS NULL OR behavior_id < $2)
+        AND ($4::bigint[] IS NULL OR b.import_process_id = ANY ($4))
+      ORDER BY behavior_id DESC LIMIT $3`,
+    parameters(selection),
+  );
+  return rows;
+}
+
+function parameters({ status, before, limit, importProcessIds }: MailboxSelection): unknown[] {
+  return [status ?? null, before ?? null, limit, importProcessIds];
+}

@@ -1,0 +1,115 @@
+import { createBullBoard } from '@bull-board/api';
+import { BullAdapter } from '@bull-board/api/bullAdapter';
+import type { AppViewRoute } from '@bull-board/api/typings/app';
+import { ExpressAdapter } from '@bull-board/express';
+import { InjectQueue } from '@nestjs/bull';
+import {
+  Injectable,
+  type MiddlewareConsumer,
+  Module,
+  type NestMiddleware,
+  type NestModule,
+} from '@nestjs/common';
+import type { Queue } from 'bull';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { administratorRequired } from '../auth/auth.errors.js';
+import { AuthModule } from '../auth/auth.module.js';
+import { Authenticator } from '../auth/authenticator.js';
+import { withTimeout } from '../platform/concurrency.js';
+import { DomainError } from '../platform/domain-error.js';
+import { QueueModule } from '../platform/queue/queue.module.js';
+import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, WEBHOOK_QUEUE } from '../platform/queue/queues.js';
+
+const REDIS_BOUND_MS = 2000;
+
+/** The global guard does not see middleware, so the dashboard brings its own: administrators only, writes same-origin. */
+@Injectable()
+class DashboardAccess implements NestMiddleware {
+  constructor(
+    private readonly authenticator: Authenticator,
+    @InjectQueue(CHUNK_QUEUE) private readonly queue: Queue,
+  ) {}
+
+  async use(request: Request, _response: Response, next: NextFunction): Promise<void> {
+    // Its scripts ask for JSON, and could not tell the sign-in page from it.
+    const page = !/^\/queues\/api(\/|$)/i.test(request.originalUrl);
+    const principal = await this.authenticator.authenticate(request, page);
+    if (!principal.administrator) throw administratorRequired();
+    // Bull waits for Redis to come back, however long that takes; a person would look at a page that never answers.
+    await withTimeout(REDIS_BOUND_MS, this.queue.client.ping()).catch((cause: unknown) => {
+      throw redisUnavailable(cause);
+    });
+    next();
+  }
+}
+
+function redisUnavailable(cause: unknown): DomainError {
+  return new DomainError(
+    503,
+    'redis_unavailable',
+    'Redis is not available',
+    'The queues cannot be shown while Redis cannot be reached. Nothing is lost meanwhile: jobs are made again from PostgreSQL.',
+    { cause, headers: { 'Retry-After': '5' } },
+  );
+}
+
+/** bull-board's page, without what it asks of others: it wants its fonts from Google, and no option says otherwise. */
+class DashboardPage extends ExpressAdapter {
+  override setEntryRoute(page: AppViewRoute): this {
+    this.app[page.method](
+      page.route,
+      (_request: Request, response: Response, next: (error: unknown) => void) => {
+        const { name, params } = page.handler({ basePath: this.basePath, uiConfig: this.uiConfig });
+        response.render(name, params, (error: Error | null, html: string) => {
+          if (error === null) response.send(withoutForeignLinks(html));
+          else next(error);
+        });
+      },
+    );
+    return this;
+  }
+}
+
+export function withoutForeignLinks(html: string): string {
+  return html.replace(/<link\s[^>]*href="(?:https?:)?\/\/[^>]*>/g, '');
+}
+
+const PATH = '/queues';
+
+/**
+ * bull-board. Not read-only: PostgreSQL is the truth and jobs are wake-ups with ids in them, so retrying, promoting
+ * or removing one can neither do work twice nor lose it (the reconciler makes again what is missing), and an
+ * operator who looks at a failed job wants to retry it.
+ */
+@Module({ imports: [AuthModule, QueueModule], providers: [DashboardAccess] })
+export class DashboardModule implements NestModule {
+  constructor(
+    @InjectQueue(CHUNK_QUEUE) private readonly chunks: Queue,
+    @InjectQueue(NOTIFICATION_QUEUE) private readonly notifications: Queue,
+    @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviors: Queue,
+    @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue,
+  ) {}
+
+  configure(consumer: MiddlewareConsumer): void {
+    const serverAdapter = new DashboardPage().setBasePath(PATH);
+    createBullBoard({
+      serverAdapter,
+      queues: [
+        new BullAdapter(this.chunks, {
+          description: 'One job = one chunk of a batch',
+        }),
+        new BullAdapter(this.notifications, {
+          description: 'One job = one mail',
+        }),
+        new BullAdapter(this.behaviors, {
+          description: 'One job = one mail of a record',
+        }),
+        new BullAdapter(this.webhooks, {
+          description: 'One job = the next webhook to a host',
+        }),
+      ],
+      options: { uiConfig: { boardTitle: 'Workflow Import Queue', hideDocsLink: true } },
+    });
+    consumer.apply(DashboardAccess, serverAdapter.getRouter() as RequestHandler).forRoutes(PATH);
+  }
+}

@@ -1,0 +1,60 @@
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
+import { PublicRoute } from '../../auth/access.js';
+import { choice, objectOf, refTo, type Schema, TEXT } from '../../platform/http/answer-schemas.js';
+import { DomainError } from '../../platform/domain-error.js';
+import { type CheckResult, Readiness, type ReadinessReport } from './readiness.js';
+
+const check = objectOf<CheckResult>({ status: choice('up', 'down'), reason: TEXT }, 'reason');
+
+/** What probes answer. */
+export const HEALTH_SCHEMAS: Readonly<Record<string, Schema>> = {
+  Live: objectOf<{ status: 'live' }>({ status: choice('live') }),
+  Ready: objectOf<{ status: 'ready'; checks: ReadinessReport['checks'] }>({
+    status: choice('ready'),
+    checks: objectOf<ReadinessReport['checks']>({
+      process: check,
+      postgres: check,
+      migrations: check,
+      redis: check,
+    }),
+  }),
+};
+
+@ApiTags('Health')
+@Controller('health')
+@PublicRoute()
+export class HealthController {
+  constructor(private readonly readiness: Readiness) {}
+
+  /** Looks at nothing else: restarting this process mends neither PostgreSQL nor Redis. */
+  @Get('live')
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'Does the process answer?' })
+  @ApiOkResponse({ description: 'It does.', schema: refTo('Live') })
+  live(): { status: 'live' } {
+    return { status: 'live' };
+  }
+
+  @Get('ready')
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({ summary: 'May calls be sent here? PostgreSQL and Redis writable, migrations applied' })
+  @ApiOkResponse({ description: 'They may.', schema: refTo('Ready') })
+  @ApiServiceUnavailableResponse({ description: 'not_ready: `checks` says what is down, and why' })
+  async ready(): Promise<{ status: 'ready'; checks: ReadinessReport['checks'] }> {
+    const { ready, checks } = await this.readiness.report();
+    if (!ready) throw notReady(checks);
+    return { status: 'ready', checks };
+  }
+}
+
+function notReady(checks: ReadinessReport['checks']): DomainError {
+  const down = Object.entries(checks).filter(([, { status }]) => status === 'down');
+  return new DomainError(
+    503,
+    'not_ready',
+    'Not ready for calls',
+    down.map(([name, { reason }]) => `${name}: ${reason}`).join('; '),
+    { extensions: { checks }, headers: { 'Retry-After': '5' } },
+  );
+}

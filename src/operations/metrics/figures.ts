@@ -1,0 +1,85 @@
+import { InjectQueue } from '@nestjs/bull';
+import { Injectable } from '@nestjs/common';
+import type { Queue } from 'bull';
+import { withTimeout } from '../../platform/concurrency.js';
+import type { Sql } from '../../platform/database/transaction.js';
+import {
+  BEHAVIOR_QUEUE,
+  CHUNK_QUEUE,
+  NOTIFICATION_QUEUE,
+  WEBHOOK_QUEUE,
+} from '../../platform/queue/queues.js';
+
+export interface Figures {
+  batches: { status: string; count: number }[];
+  openChunks: { state: string; count: number }[];
+  outboxes: { outbox: string; pending: number; oldestSeconds: number }[];
+  oldestBatchSeconds: number;
+}
+
+/** What is in the database now, by small indexes and the list of batches; no record is read. */
+export async function selectFigures(sql: Sql): Promise<Figures> {
+  const [batches, openChunks, outboxes, oldest] = await Promise.all([
+    sql.query<Figures['batches'][number]>(
+      'SELECT status, count(*)::integer AS count FROM import_queue_batch GROUP BY status',
+    ),
+    sql.query<Figures['openChunks'][number]>(
+      `SELECT state, count(*)::integer AS count FROM import_queue_chunk WHERE state <> 'done' GROUP BY state`,
+    ),
+    sql.query<Figures['outboxes'][number]>(
+      `SELECT 'notification' AS outbox, count(*)::integer AS pending,
+              coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS "oldestSeconds"
+         FROM notification WHERE status IN ('pending', 'sending')
+        UNION ALL
+       SELECT 'behavior', count(*)::integer, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float
+         FROM behavior_outbox WHERE status IN ('pending', 'sending')`,
+    ),
+    sql.query<{ seconds: number }>(
+      `SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds
+         FROM import_queue_batch WHERE status IN ('queued', 'in_progress', 'canceling')`,
+    ),
+  ]);
+  return {
+    batches: batches.rows,
+    openChunks: openChunks.rows,
+    outboxes: outboxes.rows,
+    oldestBatchSeconds: oldest.rows[0]?.seconds ?? 0,
+  };
+}
+
+const REDIS_BOUND_MS = 1_000;
+const STATES = ['waiting', 'active', 'delayed', 'failed', 'paused'] as const;
+
+export interface JobFigure {
+  queue: string;
+  state: string;
+  count: number;
+}
+
+/** How many jobs wait in Redis. */
+@Injectable()
+export class QueueFigures {
+  constructor(
+    @InjectQueue(CHUNK_QUEUE) private readonly chunks: Queue,
+    @InjectQueue(NOTIFICATION_QUEUE) private readonly notifications: Queue,
+    @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviors: Queue,
+    @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue,
+  ) {}
+
+  /** `null` when Redis does not answer in time: there are no jobs to count then. */
+  async jobs(): Promise<JobFigure[] | null> {
+    try {
+      const figures: JobFigure[] = [];
+      for (const queue of [this.chunks, this.notifications, this.behaviors, this.webhooks]) {
+        const counts = (await withTimeout(REDIS_BOUND_MS, queue.getJobCounts())) as unknown as Record<
+          string,
+          number
+        >;
+        figures.push(...STATES.map((state) => ({ queue: queue.name, state, count: counts[state] ?? 0 })));
+      }
+      return figures;
+    } catch {
+      return null;
+    }
+  }
+}

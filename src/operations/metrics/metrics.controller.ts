@@ -1,0 +1,28 @@
+import { Controller, Get, Header, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { RequirePermission } from '../../auth/access.js';
+import { TEXT } from '../../platform/http/answer-schemas.js';
+import { MetricsService } from './metrics.service.js';
+
+/** Not open: how much is imported, and when, is nobody's business who may not see imports. */
+@ApiTags('Health')
+@Controller('metrics')
+@RequirePermission('ViewImports')
+export class MetricsController {
+  constructor(private readonly metrics: MetricsService) {}
+
+  @Get()
+  @Header('Cache-Control', 'no-store')
+  @ApiOperation({
+    summary: 'Figures for Prometheus',
+    description: 'In Prometheus: `authorization: {type: apikey, credentials: <key with ViewImports>}`.',
+  })
+  @ApiProduces('text/plain; version=0.0.4')
+  @ApiOkResponse({ description: 'The text format of Prometheus', schema: TEXT })
+  async figures(@Res({ passthrough: true }) response: Response): Promise<string> {
+    const text = await this.metrics.text();
+    response.setHeader('Content-Type', this.metrics.contentType);
+    return text;
+  }
+}

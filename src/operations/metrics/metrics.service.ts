@@ -1,0 +1,120 @@
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { BATCH_STATUSES } from '../../batches/batch-state.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import { onMeasurement } from '../../platform/measurements.js';
+import { examine } from '../doctor/examination.js';
+import { INVARIANTS } from '../doctor/invariants.js';
+import { QueueFigures, selectFigures } from './figures.js';
+
+const CHEAP = INVARIANTS.filter(({ cheap }) => cheap);
+/** Several who ask within that time are answered from one look. */
+const FIGURES_SERVE_MS = 1_000;
+const INVARIANTS_SERVE_MS = 60_000;
+
+/** Figures for Prometheus: of this process, and of the installation as PostgreSQL and Redis see it. */
+@Injectable()
+export class MetricsService implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger(MetricsService.name);
+  private readonly registry = new Registry();
+  private readonly gauge = <Label extends string>(name: string, help: string, labelNames: Label[] = []) =>
+    new Gauge({ name: `workflow_import_queue_${name}`, help, labelNames, registers: [this.registry] });
+
+  private readonly batches = this.gauge('batches', 'Batches by status', ['status']);
+  private readonly openChunks = this.gauge('open_chunks', 'Chunks that are not done', ['state']);
+  private readonly outbox = this.gauge('outbox_pending', 'Mails and webhooks still to be sent', ['outbox']);
+  private readonly oldestWaiting = this.gauge(
+    'oldest_waiting_seconds',
+    'Age of the oldest batch that has not ended (paused ones apart), and of what waits in an outbox',
+    ['kind'],
+  );
+  private readonly jobs = this.gauge('queue_jobs', 'Jobs in Redis', ['queue', 'state']);
+  private readonly redisUp = this.gauge('redis_up', 'Whether Redis answered');
+  private readonly violations = this.gauge(
+    'invariant_violations',
+    'What must not be, see npm run doctor; looked at once a minute',
+    ['invariant'],
+  );
+  private readonly recordsProcessed = new Counter({
+    name: 'workflow_import_queue_records_processed_total',
+    help: 'Outcomes this process has written; those of a chunk that was rolled back count again',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
+  private readonly chunkSeconds = new Histogram({
+    name: 'workflow_import_queue_chunk_duration_seconds',
+    help: 'Runs of chunks in this process',
+    labelNames: ['result'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers: [this.registry],
+  });
+
+  private stopMeasuring = () => {};
+  private figuresAt = -Infinity;
+  private invariantsAt = -Infinity;
+  private refreshing: Promise<void> | undefined;
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly queues: QueueFigures,
+  ) {}
+
+  onModuleInit(): void {
+    collectDefaultMetrics({ register: this.registry });
+    this.stopMeasuring = onMeasurement({
+      chunk: ({ result, seconds }) => this.chunkSeconds.observe({ result }, seconds),
+      records: (counts) => {
+        for (const [outcome, count] of Object.entries(counts)) {
+          if (count > 0) this.recordsProcessed.inc({ outcome }, count);
+        }
+      },
+    });
+  }
+
+  onModuleDestroy(): void {
+    this.stopMeasuring();
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  /** The text format of Prometheus. */
+  async text(): Promise<string> {
+    this.refreshing ??= this.refresh().finally(() => (this.refreshing = undefined));
+    await this.refreshing;
+    return this.registry.metrics();
+  }
+
+  private async refresh(): Promise<void> {
+    const now = performance.now();
+    if (now - this.figuresAt < FIGURES_SERVE_MS) return;
+    const figures = await selectFigures(this.database);
+    this.figuresAt = now;
+    for (const status of BATCH_STATUSES) this.batches.set({ status }, 0);
+    for (const { status, count } of figures.batches) this.batches.set({ status }, count);
+    for (const state of ['pending', 'queued']) this.openChunks.set({ state }, 0);
+    for (const { state, count } of figures.openChunks) this.openChunks.set({ state }, count);
+    for (const { outbox, pending, oldestSeconds } of figures.outboxes) {
+      this.outbox.set({ outbox }, pending);
+      this.oldestWaiting.set({ kind: outbox }, oldestSeconds);
+    }
+    this.oldestWaiting.set({ kind: 'batch' }, figures.oldestBatchSeconds);
+    await this.refreshQueues();
+    if (now - this.invariantsAt < INVARIANTS_SERVE_MS) return;
+    this.invariantsAt = now;
+    for (const { code } of CHEAP) this.violations.set({ invariant: code }, 0);
+    for (const { invariant, count, rows } of await examine(this.database, CHEAP)) {
+      this.violations.set({ invariant: invariant.code }, count);
+      this.logger.error({ message: `NOT TRUE: ${invariant.sentence}`, count, rows });
+    }
+  }
+
+  /** Without Redis there are no jobs to count, which is a figure too. */
+  private async refreshQueues(): Promise<void> {
+    const jobs = await this.queues.jobs();
+    this.redisUp.set(jobs === null ? 0 : 1);
+    this.jobs.reset();
+    for (const { queue, state, count } of jobs ?? []) this.jobs.set({ queue, state }, count);
+  }
+}

@@ -1,0 +1,165 @@
+import type { Sql, Transaction } from '../../platform/database/transaction.js';
+
+/** Any number, the same in every worker of an installation. */
+const RETENTION = 7_163_002;
+
+/** Answers whether the transaction is the one that deletes now; free again when it, or its worker, ends. */
+export async function tryRetentionLock(transaction: Transaction): Promise<boolean> {
+  const { rows } = await transaction.query<{ locked: boolean }>(
+    'SELECT pg_try_advisory_xact_lock($1) AS locked',
+    [RETENTION],
+  );
+  return rows[0]?.locked === true;
+}
+
+/**
+ * Marks ended batches past their retention as expired: from now on nobody reads their records, so that no reader meets
+ * a batch that is half there. Answers how many; ask again until there are fewer than the limit.
+ */
+export async function expireBatches(sql: Sql, defaultDays: number, limit: number): Promise<number> {
+  const { rowCount } = await sql.query(
+    `WITH past AS (
+       SELECT b.workflow_import_queue_batch_id
+         FROM import_queue_batch b
+         JOIN import_process p USING (import_process_id)
+        WHERE b.expired_at IS NULL
+          AND b.finished_at < now() - coalesce(p.retention_days, $1) * interval '1 day'
+          AND coalesce(p.retention_days, $1) > 0
+        ORDER BY b.finished_at
+        LIMIT $2
+          FOR NO KEY UPDATE OF b SKIP LOCKED
+     )
+     UPDATE import_queue_batch b SET expired_at = now()
+       FROM past
+      WHERE b.workflow_import_queue_batch_id = past.workflow_import_queue_batch_id AND b.expired_at IS NULL`,
+    [defaultDays, limit],
+  );
+  return rowCount;
+}
+
+/** The next expired batch that still has records; those that expired just now are left to downloads under way. */
+export async function nextBatchToEmpty(sql: Sql, graceMs: number): Promise<number | null> {
+  const { rows } = await sql.query<{ id: number }>(
+    `SELECT workflow_import_queue_batch_id AS id
+       FROM import_queue_batch
+      WHERE expired_at <= now() - $1 * interval '1 millisecond' AND emptied_at IS NULL
+      ORDER BY workflow_import_queue_batch_id
+      LIMIT 1`,
+    [graceMs],
+  );
+  return rows[0]?.id ?? null;
+}
+
+/**
+ * Deletes the next chunks of the batch with their records, about so many at a time, and in the last step its mails.
+ * Answers how many records went; a small transaction, so that it holds up neither writers nor vacuum.
+ */
+export async function deleteStep(
+  transaction: Transaction,
+  batchId: number,
+  records: number,
+): Promise<{ deleted: number; emptied: boolean }> {
+  const { rowCount: deleted } = await transaction.query(
+    `WITH chunk AS MATERIALIZED (
+       SELECT chunk_number, first_line, last_line
+         FROM (SELECT chunk_number, first_line, last_line,
+                      sum(record_count) OVER (ORDER BY chunk_number) - record_count AS before
+                 FROM (SELECT * FROM import_queue_chunk
+                        WHERE workflow_import_queue_batch_id = $1 ORDER BY chunk_number LIMIT 100) head) counted
+        WHERE before < $2
+     ), gone AS (
+       DELETE FROM import_queue_chunk c USING chunk
+        WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = chunk.chunk_number
+     )
+     DELETE FROM import_queue_record r
+      WHERE r.workflow_import_queue_batch_id = $1
+        AND r.line_number BETWEEN (SELECT min(first_line) FROM chunk) AND (SELECT max(last_line) FROM chunk)`,
+    [batchId, records],
+  );
+  const { rowCount: emptied } = await transaction.query(
+    `UPDATE import_queue_batch b SET emptied_at = now()
+      WHERE b.workflow_import_queue_batch_id = $1 AND b.emptied_at IS NULL
+        AND NOT EXISTS (SELECT FROM import_queue_chunk c WHERE c.workflow_import_queue_batch_id = $1)`,
+    [batchId],
+  );
+  if (emptied > 0) {
+    await transaction.query(
+      `DELETE FROM notification
+        WHERE workflow_import_queue_batch_id = $1 AND status NOT IN ('pending', 'sending')`,
+      [batchId],
+    );
+  }
+  return { deleted, emptied: emptied > 0 };
+}
+
+/** In words the indexes know. */
+const HAS_ENDED = `status IN ('sent', 'failed', 'not_sent_no_smtp')`;
+
+/**
+ * Batches without records that still have mails or webhooks which have ended: all of those that were emptied just now,
+ * and whatever was owed longer than its batch was kept. Goes from batch to batch in the index, not from row to row.
+ */
+export async function selectEmptiedWithBehaviors(sql: Sql): Promise<number[]> {
+  const { rows } = await sql.query<{ id: number }>(
+    `WITH RECURSIVE sender AS (
+       (SELECT workflow_import_queue_batch_id AS id
+          FROM behavior_outbox
+         WHERE workflow_import_queue_batch_id IS NOT NULL AND ${HAS_ENDED}
+         ORDER BY workflow_import_queue_batch_id
+         LIMIT 1)
+       UNION ALL
+       SELECT (SELECT workflow_import_queue_batch_id
+                 FROM behavior_outbox
+                WHERE workflow_import_queue_batch_id > sender.id AND ${HAS_ENDED}
+                ORDER BY workflow_import_queue_batch_id
+                LIMIT 1)
+         FROM sender
+        WHERE sender.id IS NOT NULL
+     )
+     SELECT sender.id
+       FROM sender JOIN import_queue_batch b ON b.workflow_import_queue_batch_id = sender.id
+      WHERE b.emptied_at IS NOT NULL`,
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** What records of the batch have sent, or tried to; what is still owed stays. A step, as `deleteIdempotencyKeys`. */
+export async function deleteBehaviorsOfBatch(sql: Sql, batchId: number, limit: number): Promise<number> {
+  const { rowCount } = await sql.query(
+    `DELETE FROM behavior_outbox
+      WHERE behavior_id IN (SELECT behavior_id FROM behavior_outbox
+                             WHERE workflow_import_queue_batch_id = $1 AND ${HAS_ENDED}
+                             LIMIT $2)
+        AND ${HAS_ENDED}`,
+    [batchId, limit],
+  );
+  return rowCount;
+}
+
+/** The same of actions that were performed without a batch, once they have ended as long ago as batches are kept. */
+export async function deleteBehaviorsOfNoBatch(sql: Sql, days: number, limit: number): Promise<number> {
+  const { rowCount } = await sql.query(
+    `DELETE FROM behavior_outbox
+      WHERE behavior_id IN (SELECT behavior_id FROM behavior_outbox
+                             WHERE workflow_import_queue_batch_id IS NULL AND ${HAS_ENDED}
+                               AND coalesce(ended_at, sent_at, created_at) < now() - $1 * interval '1 day'
+                             ORDER BY coalesce(ended_at, sent_at, created_at)
+                             LIMIT $2)
+        AND ${HAS_ENDED}`,
+    [days, limit],
+  );
+  return rowCount;
+}
+
+/** Keys whose answer is older than that, and those of calls that died. A step; ask again while it answers the limit. */
+export async function deleteIdempotencyKeys(sql: Sql, hours: number, limit: number): Promise<number> {
+  const { rowCount } = await sql.query(
+    `DELETE FROM idempotency_key k
+      USING (SELECT principal, key FROM idempotency_key
+              WHERE created_at < now() - $1 * interval '1 hour' AND locked_until < now()
+              ORDER BY created_at LIMIT $2) old
+      WHERE k.principal = old.principal AND k.key = old.key AND k.locked_until < now()`,
+    [hours, limit],
+  );
+  return rowCount;
+}

@@ -1,0 +1,156 @@
+import { StartError } from '../start-failure.js';
+import 'reflect-metadata';
+import { existsSync, readFileSync } from 'node:fs';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import { AppConfig } from './config.js';
+import { EnvironmentVariables, VARIABLE_NAMES } from './environment-variables.js';
+
+const HOW_TO_GET_SERVERS = 'To try the product without servers of your own, run `npm run quickstart`.';
+
+/** The environment does not make a configuration; the message has one line per bad variable. */
+export class ConfigurationError extends StartError {
+  override readonly name = 'ConfigurationError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(`The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+  }
+}
+
+/** Variables that may also be given as `X_FILE=/path`, as container platforms hand secrets over. */
+const SECRETS = [
+  'DATABASE_URL',
+  'REDIS_URL',
+  'SMTP_URL',
+  'BOOTSTRAP_API_KEY',
+  'BOOTSTRAP_ADMIN_PASSWORD',
+  'SESSION_SECRET',
+] as const;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Environment to configuration. An empty variable counts as unset. Without an argument: that of the
+ * process, over what a `.env` file in the working directory says.
+ * @throws ConfigurationError naming every bad variable at once.
+ */
+export function loadConfig(environment: Environment = processEnvironment()): AppConfig {
+  return configOf(environment, false);
+}
+
+/** A configuration that names both servers, as the service needs it. */
+export type ServiceConfig = AppConfig & { databaseUrl: string; redisUrl: string };
+
+/**
+ * The configuration of the service itself, which never starts servers: DATABASE_URL and REDIS_URL must be set.
+ * @throws ConfigurationError naming every bad or missing variable at once.
+ */
+export function loadServiceConfig(environment: Environment = processEnvironment()): ServiceConfig {
+  return configOf(environment, true) as ServiceConfig;
+}
+
+function configOf(environment: Environment, serversRequired: boolean): AppConfig {
+  const problems: string[] = [];
+  const given = withSecretFiles(environment, problems);
+  const variables = plainToInstance(EnvironmentVariables, given, { exposeDefaultValues: true });
+  for (const { property, constraints } of validateSync(variables, { whitelist: false })) {
+    problems.push(...Object.values(constraints ?? {}).map((sentence) => nameVariable(property, sentence)));
+  }
+  if ((given.BOOTSTRAP_ADMIN_EMAIL === undefined) !== (given.BOOTSTRAP_ADMIN_PASSWORD === undefined)) {
+    problems.push('BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD must be set together');
+  }
+  if (serversRequired || variables.ROLE !== 'all') {
+    for (const name of ['DATABASE_URL', 'REDIS_URL'] as const) {
+      if (given[name] === undefined) problems.push(`${name} must be set. ${HOW_TO_GET_SERVERS}`);
+    }
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return toConfig(variables);
+}
+
+/**
+ * The configuration of the process, with values of ours for variables that it leaves unset.
+ * @throws ConfigurationError naming every bad variable at once.
+ */
+export function loadConfigWithDefaults(defaults: Environment): AppConfig {
+  const environment = processEnvironment();
+  const unset = Object.entries(defaults).filter(
+    ([name]) => !environment[name] && !environment[`${name}_FILE`],
+  );
+  return loadConfig({ ...environment, ...Object.fromEntries(unset) });
+}
+
+function processEnvironment(): Environment {
+  // Never over what is set: Node leaves those variables alone.
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return process.env;
+}
+
+function withSecretFiles(environment: Environment, problems: string[]): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const name of VARIABLE_NAMES) {
+    const value = environment[name];
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  for (const name of SECRETS) {
+    const path = environment[`${name}_FILE`];
+    if (path === undefined || path === '') continue;
+    if (given[name] !== undefined) {
+      problems.push(`${name} and ${name}_FILE must not be set together`);
+      continue;
+    }
+    try {
+      given[name] = readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      problems.push(`${name}_FILE cannot be read: ${(error as Error).message}`);
+    }
+  }
+  return given;
+}
+
+function nameVariable(name: string, sentence: string): string {
+  return sentence.startsWith(name) ? sentence : `${name}: ${sentence}`;
+}
+
+function toConfig(env: EnvironmentVariables): AppConfig {
+  return Object.freeze<AppConfig>({
+    host: env.HOST,
+    port: env.PORT,
+    publicUrl: (env.PUBLIC_URL ?? `http://localhost:${env.PORT}`).replace(/\/+$/, ''),
+    role: env.ROLE,
+    logLevel: env.LOG_LEVEL,
+    dataDir: env.DATA_DIR,
+    definitionsDir: env.DEFINITIONS_DIR,
+    databaseUrl: env.DATABASE_URL,
+    databasePoolSize: env.DATABASE_POOL_SIZE,
+    migrateOnStart: env.MIGRATE_ON_START,
+    databaseIdleTransactionMs: env.DATABASE_IDLE_TRANSACTION_MS,
+    redisUrl: env.REDIS_URL,
+    queuePrefix: env.QUEUE_PREFIX,
+    smtpUrl: env.SMTP_URL,
+    mailFrom: env.MAIL_FROM,
+    allowPrivateTargets: env.ALLOW_PRIVATE_TARGETS,
+    workerConcurrency: env.WORKER_CONCURRENCY,
+    chunkSize: env.CHUNK_SIZE,
+    chunkWindow: env.CHUNK_WINDOW,
+    reconcileIntervalMs: env.RECONCILE_INTERVAL_MS,
+    maxBodyBytes: env.MAX_BODY_BYTES,
+    maxLineBytes: env.MAX_LINE_BYTES,
+    maxRecords: env.MAX_RECORDS,
+    maxDecompressionRatio: env.MAX_DECOMPRESSION_RATIO,
+    receiveIdleMs: env.RECEIVE_IDLE_MS,
+    minBodyBytesPerSecond: env.MIN_BODY_BYTES_PER_SECOND,
+    maxOpenUploads: env.MAX_OPEN_UPLOADS,
+    admissionWaitMs: env.ADMISSION_WAIT_MS,
+    maxWaitingBatches: env.MAX_WAITING_BATCHES,
+    createRatePerMinute: env.CREATE_RATE_PER_MINUTE,
+    retentionDays: env.RETENTION_DAYS,
+    retentionIntervalMs: env.RETENTION_INTERVAL_MS,
+    idempotencyKeyHours: env.IDEMPOTENCY_KEY_HOURS,
+    bootstrapApiKey: env.BOOTSTRAP_API_KEY,
+    bootstrapAdminEmail: env.BOOTSTRAP_ADMIN_EMAIL,
+    bootstrapAdminPassword: env.BOOTSTRAP_ADMIN_PASSWORD,
+    sessionSecret: env.SESSION_SECRET,
+    faultPoints: env.FAULT_POINTS,
+  });
+}

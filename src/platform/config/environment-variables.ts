@@ -1,0 +1,194 @@
+import { Transform } from 'class-transformer';
+import {
+  getMetadataStorage,
+  IsBoolean,
+  isEmail,
+  IsEmail,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsUrl,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  ValidateBy,
+} from 'class-validator';
+import { FAULT_POINTS, FAULTS_PATTERN } from '../fault-points.js';
+import { LOG_LEVELS, type LogLevel, type Role, ROLES } from './config.js';
+
+/**
+ * An address, or a name and an address in angle brackets. A comma outside quotes would make two senders of it. A dot
+ * may stand in a name without quotes, which `@IsEmail` refuses: "Example Inc." is what people write, and mailers quote it.
+ */
+const MAILBOX =
+  /^(?:(?:"(?:[^"\\\r\n]|\\[^\r\n])*" *|[^",:;<>@\r\n]*)<(?<bracketed>[^<>]+)>|(?<bare>[^<>]+))$/;
+
+/** One address, with or without a display name. */
+function IsMailbox(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isMailbox',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && isMailbox(value),
+      defaultMessage: () =>
+        '$property must be one address, or Name <address> (a name with a comma, a colon or an @ in double quotes)',
+    },
+  });
+}
+
+function isMailbox(text: string): boolean {
+  const { bracketed, bare } = MAILBOX.exec(text)?.groups ?? {};
+  return isEmail(bracketed ?? bare, { require_tld: false, allow_ip_domain: true, allow_underscores: true });
+}
+
+interface ServerUrlForm {
+  /** As in the URL, with the colon. */
+  protocols: readonly string[];
+  example: string;
+  /** Left out: any. */
+  path?: RegExp;
+  /** Whether the host may be missing, for servers that are also reached by a socket. */
+  hostOptional?: boolean;
+}
+
+/**
+ * A URL that leads to a server. Read by Node's own parser, since that is what the clients read it with: whatever it
+ * refuses here would end in a stack of theirs later. `@IsUrl` knows neither sockets nor passwords with a colon in them.
+ */
+function IsServerUrl(form: ServerUrlForm): PropertyDecorator {
+  return ValidateBy({
+    name: 'isServerUrl',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && isServerUrl(value, form),
+      defaultMessage: () =>
+        `$property must look like ${form.example}, with special characters of the password percent-encoded`,
+    },
+  });
+}
+
+function isServerUrl(text: string, { protocols, path = /^/, hostOptional = false }: ServerUrlForm): boolean {
+  // pg takes user@/database?host=/a/socket, which is no URL, and reads it like this.
+  const readable = hostOptional ? text.replace('@/', '@localhost/') : text;
+  if (!URL.canParse(readable)) return false;
+  const url = new URL(readable);
+  return (
+    protocols.includes(url.protocol) &&
+    (hostOptional ? readable.includes('://') : url.hostname !== '') &&
+    url.port !== '0' &&
+    path.test(url.pathname) &&
+    [url.username, url.password, url.hostname].every(isPercentEncoded)
+  );
+}
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const Integer = () =>
+  Transform(({ value }) => (/^\s*\d+\s*$/.test(String(value)) ? Number(value) : value) as unknown);
+const Flag = () =>
+  Transform(
+    ({ value }) =>
+      ({ true: true, '1': true, false: false, '0': false })[String(value).toLowerCase()] ??
+      (value as unknown),
+  );
+
+/** Paths of routes and ids are added at its end, which a query or a fragment would swallow; a password would be sent to all. */
+const BASE_URL = {
+  protocols: ['http', 'https'],
+  require_protocol: true,
+  require_tld: false,
+  allow_query_components: false,
+  allow_fragments: false,
+  disallow_auth: true,
+};
+
+/** The environment contract: one property per variable, named as in the environment. */
+export class EnvironmentVariables {
+  @IsOptional() @Matches(/^[\w.:-]+$/) HOST: string = '127.0.0.1';
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(65535) PORT: number = 3000;
+  @IsOptional()
+  @IsUrl(BASE_URL, {
+    message: 'PUBLIC_URL must look like https://imports.example.org/base, without user, query and fragment',
+  })
+  PUBLIC_URL?: string;
+  @IsOptional() @IsIn(ROLES) ROLE: Role = 'all';
+  @IsOptional() @IsIn(LOG_LEVELS) LOG_LEVEL: LogLevel = 'log';
+  @IsOptional() @MinLength(1) DATA_DIR: string = '.data';
+  @IsOptional() @MinLength(1) DEFINITIONS_DIR?: string;
+
+  @IsOptional()
+  @IsServerUrl({
+    protocols: ['postgres:', 'postgresql:'],
+    example: 'postgres://user:password@host:5432/database',
+    hostOptional: true,
+  })
+  DATABASE_URL?: string;
+  @IsOptional() @Integer() @IsInt() @Min(4) @Max(1000) DATABASE_POOL_SIZE: number = 20;
+  @IsOptional() @Flag() @IsBoolean() MIGRATE_ON_START: boolean = true;
+  @IsOptional() @Integer() @IsInt() @Min(100) @Max(3_600_000) DATABASE_IDLE_TRANSACTION_MS: number = 60_000;
+  @IsOptional()
+  @IsServerUrl({
+    protocols: ['redis:', 'rediss:'],
+    example: 'redis://:password@host:6379/0',
+    path: /^\/?\d{0,9}$/,
+  })
+  REDIS_URL?: string;
+  @IsOptional() @Matches(/^[\w-]{1,40}$/) QUEUE_PREFIX: string = 'wiq';
+  @IsOptional()
+  @IsServerUrl({ protocols: ['smtp:', 'smtps:'], example: 'smtp://user:password@host:587' })
+  SMTP_URL?: string;
+  @IsOptional() @IsMailbox() MAIL_FROM: string = 'Workflow Import Queue <imports@localhost>';
+
+  @IsOptional() @Flag() @IsBoolean() ALLOW_PRIVATE_TARGETS: boolean = false;
+
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(64) WORKER_CONCURRENCY: number = 4;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000) CHUNK_SIZE: number = 1000;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(1000) CHUNK_WINDOW: number = 8;
+  @IsOptional() @Integer() @IsInt() @Min(100) @Max(600_000) RECONCILE_INTERVAL_MS: number = 5000;
+
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(1024 ** 4) MAX_BODY_BYTES: number = 2 * 1024 ** 3;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(256 * 1024 ** 2) MAX_LINE_BYTES: number = 1024 ** 2;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000_000) MAX_RECORDS: number = 10_000_000;
+  @IsOptional() @Integer() @IsInt() @Min(2) @Max(100_000) MAX_DECOMPRESSION_RATIO: number = 1000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(3_600_000) RECEIVE_IDLE_MS: number = 30_000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(100 * 1024 ** 2) MIN_BODY_BYTES_PER_SECOND: number = 1024;
+
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000) MAX_OPEN_UPLOADS: number = 100;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(600_000) ADMISSION_WAIT_MS: number = 10_000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(10_000_000) MAX_WAITING_BATCHES: number = 10_000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(10_000_000) CREATE_RATE_PER_MINUTE: number = 6000;
+
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) RETENTION_DAYS: number = 0;
+  @IsOptional() @Integer() @IsInt() @Min(100) @Max(86_400_000) RETENTION_INTERVAL_MS: number = 3_600_000;
+  @IsOptional() @Integer() @IsInt() @Min(24) @Max(876_000) IDEMPOTENCY_KEY_HOURS: number = 72;
+
+  @IsOptional()
+  @Matches(/^[\x21-\x7e]{16,255}$/, {
+    message: 'BOOTSTRAP_API_KEY must be 16 to 255 visible ASCII characters',
+  })
+  BOOTSTRAP_API_KEY?: string;
+  @IsOptional() @IsEmail({ require_tld: false }) BOOTSTRAP_ADMIN_EMAIL?: string;
+  @IsOptional() @MinLength(8) BOOTSTRAP_ADMIN_PASSWORD?: string;
+  @IsOptional() @MinLength(16) SESSION_SECRET?: string;
+
+  @IsOptional()
+  @Matches(FAULTS_PATTERN, {
+    message: `FAULT_POINTS must look like ${FAULT_POINTS[0]}:kill@3; it is for tests only`,
+  })
+  FAULT_POINTS?: string;
+}
+
+/** The names of all variables, taken from the rules above so that none can be forgotten. */
+export const VARIABLE_NAMES: readonly string[] = [
+  ...new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(EnvironmentVariables, '', true, false)
+      .map(({ propertyName }) => propertyName),
+  ),
+];

@@ -1,0 +1,83 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { Client, type ClientConfig, type PoolClient } from 'pg';
+import { DataSource, QueryRunnerAlreadyReleasedError } from 'typeorm';
+import { PgTransaction, type Rows, type Sql, type Transaction } from './transaction.js';
+
+/**
+ * A client of the pool that somebody always listens to. Pool and TypeORM take their ears off and put them on when a
+ * client changes hands; one whose connection PostgreSQL ends at that moment would end the process. What breaks is told
+ * by the statement that ran, or by the next.
+ */
+export class GuardedClient extends Client {
+  constructor(config?: string | ClientConfig) {
+    super(config);
+    this.on('error', () => undefined);
+  }
+}
+
+/** SQL on the pool of the TypeORM data source. */
+@Injectable()
+export class DatabaseService implements Sql {
+  constructor(@InjectDataSource() readonly dataSource: DataSource) {}
+
+  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
+    return this.connected((client) => PgTransaction.run<Row>(client, text, values));
+  }
+
+  /** Commits what the work did when it answers, rolls all of it back when it throws. */
+  async transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    const runner = this.dataSource.createQueryRunner();
+    let client: PoolClient | undefined;
+    let isLost = false;
+    const noteLoss = () => (isLost = true);
+    try {
+      client = (await runner.connect()) as PoolClient;
+      client.on('error', noteLoss).on('end', noteLoss);
+      await runner.startTransaction();
+      const result = await work(new PgTransaction(client, runner.manager));
+      await runner.commitTransaction();
+      return result;
+    } catch (error) {
+      // A broken connection cannot roll back, and need not: the server has done so.
+      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      throw isRunnerGone(error) || (isLost && isStreamFault(error)) ? new LostConnectionError(error) : error;
+    } finally {
+      client?.off('error', noteLoss).off('end', noteLoss);
+      await runner.release();
+    }
+  }
+
+  /** Lends one connection, for session-level work such as cursors. */
+  async connected<Result>(work: (client: PoolClient) => Promise<Result>): Promise<Result> {
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      return await work((await runner.connect()) as PoolClient);
+    } finally {
+      await runner.release();
+    }
+  }
+}
+
+/** The connection was lost, and what was written to it did not hear why. */
+class LostConnectionError extends Error {
+  override readonly name = 'LostConnectionError';
+  /** SQLSTATE `connection_failure`. */
+  readonly code = '08006';
+
+  constructor(cause: unknown) {
+    super('the connection terminated', { cause });
+  }
+}
+
+/** TypeORM lets go of a runner whose connection is lost; nobody else does before its transaction has ended. */
+function isRunnerGone(error: unknown): boolean {
+  return error instanceof QueryRunnerAlreadyReleasedError;
+}
+
+/** What a COPY says that is written to after its connection is gone: the stream forgets its own error. */
+function isStreamFault(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return error instanceof TypeError || code.startsWith('ERR_STREAM');
+}

@@ -1,0 +1,91 @@
+import { StartError } from '../start-failure.js';
+const UNIQUE_VIOLATION = '23505';
+const DEADLOCK = '40P01';
+const FOREIGN_KEY_VIOLATION = '23503';
+
+function sqlState(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+}
+
+/** Both `pg` and TypeORM errors carry the SQLSTATE as `code`. */
+export const isUniqueViolation = (error: unknown): boolean => sqlState(error) === UNIQUE_VIOLATION;
+export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error) === FOREIGN_KEY_VIOLATION;
+
+export const isDeadlock = (error: unknown): boolean => sqlState(error) === DEADLOCK;
+
+/** Data (22), integrity (23) and size (54) errors: the values are to blame, and would be again. */
+export const isDataError = (error: unknown): boolean => /^(22|23|54)/.test(String(sqlState(error)));
+
+/** DATABASE_URL leads nowhere; the message is for whoever set it and does not show its password. */
+export class DatabaseUnreachableError extends StartError {
+  override readonly name = 'DatabaseUnreachableError';
+
+  constructor(databaseUrl: string | undefined, cause: unknown) {
+    super(
+      `PostgreSQL at ${withoutPassword(databaseUrl)} cannot be used: ${reason(cause)}. Check DATABASE_URL.`,
+      { cause },
+    );
+  }
+}
+
+/** The form user@/database?host=/a/socket, which pg takes, is no URL. */
+function withoutPassword(databaseUrl = 'postgres://localhost'): string {
+  if (!URL.canParse(databaseUrl)) return 'a socket';
+  const url = new URL(databaseUrl);
+  url.password = '';
+  return url.toString();
+}
+
+/** Node joins the errors of both address families into one without a message. */
+function reason(cause: unknown): string {
+  if (cause instanceof AggregateError) return cause.errors.map(reason).join(', ');
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** SQLSTATEs that say "not now" rather than "not like this". */
+const TEMPORARY_STATES: ReadonlySet<string> = new Set([
+  '25006', // read-only: the connection leads to a standby, a fail-over is going on
+  '53100', // its disk is full
+  '53200', // out of memory
+  '53300', // too many connections
+  '57P01', // the server shuts down
+  '57P02', // the server crashed
+  '57P03', // the server starts up
+]);
+const CONNECTION_EXCEPTION_CLASS = '08';
+
+const NETWORK_CODES: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+  'ETIMEDOUT',
+]);
+
+/** `pg` gives these no code. */
+const MESSAGES =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable|Connection ended unexpectedly)/;
+
+/**
+ * Is PostgreSQL away for now, so that the same request may succeed later? Network errors count, since it is the only
+ * server that calls wait for: Redis and mail never stand between a caller and the answer.
+ */
+export function isDatabaseUnavailable(error: unknown, depth = 0): boolean {
+  if (!(error instanceof Error) || depth > 5) return false;
+  const { code, driverError, cause, errors } = error as Error & {
+    code?: unknown;
+    driverError?: unknown;
+    errors?: unknown;
+  };
+  if (typeof code === 'string') {
+    if (NETWORK_CODES.has(code) || TEMPORARY_STATES.has(code)) return true;
+    if (code.length === 5 && code.startsWith(CONNECTION_EXCEPTION_CLASS)) return true;
+  }
+  if (MESSAGES.test(error.message)) return true;
+  // Trying both addresses of a name fails with one error that holds two.
+  const inner = [driverError, cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
+  return inner.some((each) => isDatabaseUnavailable(each, depth + 1));
+}

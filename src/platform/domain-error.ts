@@ -1,0 +1,96 @@
+/** One entry of the `errors` array of a problem answer. */
+export interface ProblemDetail {
+  /** 1-based line of the body. */
+  line?: number;
+  /** 1-based column (character) in that line. */
+  column?: number;
+  /** RFC 6901 pointer into the JSON that was sent. */
+  pointer?: string;
+  /** Name of a query parameter or header. */
+  parameter?: string;
+  code: string;
+  message: string;
+}
+
+export interface DomainErrorOptions {
+  cause?: unknown;
+  /** At most 100 are shown; give `errorCount` where there were more. */
+  errors?: readonly ProblemDetail[];
+  errorCount?: number;
+  /** The limit that was passed, in the unit the detail names. */
+  limit?: number;
+  /** Further members of the problem answer (for example `currentStatus`). */
+  extensions?: Readonly<Record<string, unknown>>;
+  /** Response headers that belong to the error (`Retry-After`, `Accept-Post`, `WWW-Authenticate`). */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A refusal that the caller is told about. Services throw it; `ProblemFilter` turns it into RFC 9457
+ * problem details. `code` is the machine-readable name, `title` the sentence that never varies with the
+ * case, `message` (the `detail` of the answer) says what was wrong here and what to do next.
+ */
+export class DomainError extends Error {
+  override readonly name: string = 'DomainError';
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    detail: string,
+    readonly options: DomainErrorOptions = {},
+  ) {
+    super(detail, { cause: options.cause });
+  }
+}
+
+/** The most `errors` a problem answer lists. */
+export const MAX_LISTED_ERRORS = 100;
+/** The most of them the `detail` repeats, for people. */
+const MAX_SENTENCES = 10;
+
+/**
+ * A name that is mistyped or given twice is promised to be seen: these are the code of the answer whatever else is
+ * wrong, in this order.
+ */
+const PROMISED_CODES = ['unknown_parameter', 'repeated_parameter'];
+
+/** 400 that names everything wrong with the parameters at once; the code of the answer is the cause that counts most. */
+export function invalidParameters(errors: readonly ProblemDetail[]): DomainError {
+  return new DomainError(
+    400,
+    codeOf(errors),
+    'The parameters are not usable',
+    `Nothing was done: ${errors
+      .slice(0, MAX_SENTENCES)
+      .map(({ message }) => message)
+      .join('. ')}.`,
+    { errors: errors.slice(0, MAX_LISTED_ERRORS), errorCount: errors.length },
+  );
+}
+
+function codeOf(errors: readonly ProblemDetail[]): string {
+  const codes = new Set(errors.map(({ code }) => code));
+  const promised = PROMISED_CODES.find((code) => codes.has(code));
+  const [only = 'invalid_parameters'] = codes;
+  return promised ?? (codes.size === 1 ? only : 'invalid_parameters');
+}
+
+export function invalidBody(errors: readonly ProblemDetail[]): DomainError {
+  return new DomainError(
+    400,
+    'invalid_body',
+    'The body is not usable',
+    `Nothing was done: ${errors.length === 1 ? 'one thing is' : `${errors.length} things are`} wrong with the JSON that was sent; "errors" names each.`,
+    { errors: errors.slice(0, MAX_LISTED_ERRORS), errorCount: errors.length },
+  );
+}
+
+export function missingBody(): DomainError {
+  return new DomainError(
+    400,
+    'missing_body',
+    'The body is missing',
+    'Send a JSON object, with "Content-Type: application/json".',
+  );
+}

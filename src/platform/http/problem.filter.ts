@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, NotFoundException } from '@nestjs/common';
+import type { Express, Request, Response } from 'express';
+import { DomainError } from '../domain-error.js';
+import { type Problem, problemJson, toProblem } from './problem.js';
+
+/** Tells a person of an error. The pages provide one; a process without pages answers problem details to everybody. */
+export interface ErrorPage {
+  /** HTML. */
+  render(problem: Problem): string;
+}
+
+export const ERROR_PAGE = Symbol('ERROR_PAGE');
+
+function routeNotFound(method: string, path: string): DomainError {
+  return new DomainError(
+    404,
+    'route_not_found',
+    'There is no such route',
+    `There is nothing at ${method} ${path}. The routes there are: /docs.`,
+  );
+}
+
+function methodNotAllowed(method: string, path: string, allowed: readonly string[]): DomainError {
+  const allow = allowed.join(', ');
+  return new DomainError(
+    405,
+    'method_not_allowed',
+    'The route does not take this method',
+    `${path} does not take ${method}, only ${allow}.`,
+    { headers: { Allow: allow } },
+  );
+}
+
+/** The part of Express's router that is needed to ask which routes there are. */
+interface Layer {
+  route?: { methods: Record<string, boolean>; path: string };
+  match(path: string): boolean;
+}
+
+/** Methods that have a route at the path, in upper case; empty when it has none. Only asked after a 404. */
+function allowedMethods(express: Express, path: string): string[] {
+  const methods = new Set<string>();
+  for (const layer of express.router.stack as unknown as Layer[]) {
+    if (layer.route === undefined || !layer.match(path)) continue;
+    for (const method of Object.keys(layer.route.methods)) methods.add(method.toUpperCase());
+  }
+  if (methods.has('GET')) methods.add('HEAD');
+  return [...methods].sort();
+}
+
+/** What programs ask. Whatever they say they accept, they are answered problem details. */
+const FOR_PROGRAMS = /^\/(API|docs|health|metrics|assets|queues)(\/|$)/i;
+
+/**
+ * Every error of every route, guard, pipe and middleware becomes RFC 9457 problem details here, and only here. A
+ * browser that shows it to a person, who mistyped an address, gets a page instead.
+ */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ProblemFilter.name);
+
+  /** @param page `null`: there are no pages here */
+  constructor(private readonly page: ErrorPage | null = null) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<Request>();
+    const response = http.getResponse<Response>();
+    // Not the query: it holds mail addresses.
+    const path = request.originalUrl.split('?', 1)[0] ?? '';
+    const error = isUnknownRoute(thrown) ? this.unknownRoute(request, path) : thrown;
+
+    const errorId = randomUUID();
+    const problem = toProblem(error, errorId);
+    const { status, code } = problem;
+    const where = { method: request.method, path, status, code };
+    if (response.socket === null || response.socket.destroyed) {
+      this.logger.debug({ message: `The client went away: ${String(error)}`, ...where });
+      return;
+    }
+    if (status === 500) this.logger.error(error, { errorId, ...where });
+    else if (status > 500) this.logger.warn(`${problem.detail} (${String(error)})`, where);
+    else this.logger.debug(problem.detail, where);
+
+    if (response.headersSent) {
+      // Half an answer must not look like a whole one: the client sees the connection break.
+      response.destroy();
+      return;
+    }
+    for (const name of response.getHeaderNames()) {
+      if (DESCRIBES_BODY.test(name)) response.removeHeader(name);
+    }
+    response.status(status).set(problem.headers);
+    const page = this.page !== null && isForPeople(request, path) ? this.page.render(problem) : null;
+    const type = page === null ? 'application/problem+json' : 'text/html; charset=utf-8';
+    response.set({ 'Content-Type': type, 'Cache-Control': 'no-store' });
+    // Closed now, as a client may have asked, the connection would be reset, and the answer lost with it.
+    if (!request.complete) response.shouldKeepAlive = problem.headers['Connection'] !== 'close';
+    response.end(page ?? JSON.stringify(problemJson(problem, path)));
+    if (!request.complete) discardRest(request);
+  }
+
+  private unknownRoute(request: Request, path: string): Error {
+    const allowed = allowedMethods(request.app as Express, path);
+    return allowed.length > 0
+      ? methodNotAllowed(request.method, path, allowed)
+      : routeNotFound(request.method, path);
+  }
+}
+
+/** Programs accept anything, or JSON; a browser that shows a page prefers HTML. */
+function isForPeople(request: Request, path: string): boolean {
+  return !FOR_PROGRAMS.test(path) && request.accepts(['json', 'html']) === 'html';
+}
+
+/** Headers a handler may have set for the body it did not get to send. */
+const DESCRIBES_BODY = /^(content-(type|length|encoding|disposition)|etag|last-modified|link|location)$/;
+
+/** Nest's own, for a URL without a route; those of handlers are domain errors. */
+function isUnknownRoute(error: unknown): boolean {
+  return error instanceof NotFoundException && /^Cannot [A-Z-]+ \//.test(error.message);
+}
+
+/**
+ * Reads on and throws away. Closing the connection while the client still sends would reset it, and with it lose the
+ * answer that says why; a client that reads while it writes stops sending when it sees the answer.
+ */
+function discardRest(request: Request): void {
+  request.unpipe();
+  request.resume();
+}

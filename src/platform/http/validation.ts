@@ -1,0 +1,203 @@
+import 'reflect-metadata';
+import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
+import { type ClassConstructor, plainToInstance, Transform } from 'class-transformer';
+import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
+import { jsonPointer } from '../json/json-value.js';
+import { nearestName } from '../wording.js';
+import { invalidBody, invalidParameters, missingBody, type ProblemDetail } from '../domain-error.js';
+
+const AS_SENT = Symbol('asSent');
+
+/**
+ * The property of a DTO arrives exactly as it was sent. Without it class-transformer copies what is in it: it drops
+ * members, fails on one named "constructor", and runs out of stack on a value that is nested deeply.
+ */
+export const AsSent = (): PropertyDecorator => (prototype, property) => {
+  const names = [...asSentNames(prototype), String(property)];
+  Reflect.defineMetadata(AS_SENT, names, prototype);
+};
+
+/** Names of such properties, those of base classes included. */
+function asSentNames(prototype: object): readonly string[] {
+  return (Reflect.getMetadata(AS_SENT, prototype) ?? []) as readonly string[];
+}
+
+/** One property of a DTO that cannot stay as it was sent. */
+export interface DtoViolation {
+  /** From the outside in: `['columns', 2, 'name']`. */
+  path: (string | number)[];
+  value: unknown;
+  sentence: string;
+}
+
+/** Makes the DTO of what was sent, and finds everything that is wrong with it; unknown names are not looked at. */
+function instantiate<Dto extends object>(
+  type: ClassConstructor<Dto>,
+  given: object,
+): { dto: Dto; violations: DtoViolation[] } {
+  const { kept, rest } = splitByNames(given, asSentNames(type.prototype as object));
+  const dto = Object.assign(plainToInstance(type, rest, { exposeDefaultValues: true }), kept);
+  return { dto, violations: validateSync(dto).flatMap((error) => flatten(error, [])) };
+}
+
+function splitByNames(given: object, names: readonly string[]) {
+  const entries = Object.entries(given) as [string, unknown][];
+  return {
+    kept: Object.fromEntries(entries.filter(([name]) => names.includes(name))),
+    rest: Object.fromEntries(entries.filter(([name]) => !names.includes(name))),
+  };
+}
+
+/** Names a DTO knows: those that have a validator. */
+function knownNames(type: ClassConstructor<object>): ReadonlySet<string> {
+  const metadata = getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
+  return new Set(metadata.map(({ propertyName }) => propertyName));
+}
+
+function flatten(error: ValidationError, parents: readonly (string | number)[]): DtoViolation[] {
+  const step = /^\d+$/.test(error.property) ? Number(error.property) : error.property;
+  const path = [...parents, step];
+  const sentences = [...new Set(Object.values(error.constraints ?? {}))];
+  const own =
+    sentences.length > 0 ? [{ path, value: error.value as unknown, sentence: sentences.join('; ') }] : [];
+  return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, path))];
+}
+
+/**
+ * A JSON body as a DTO, strictly: unknown members are refused like wrong ones (at the top; a nested DTO brings its
+ * own rules).
+ * @throws DomainError 400 `invalid_body` with a pointer to each wrong member, 400 `missing_body`
+ */
+export function validateBody<Dto extends object>(type: ClassConstructor<Dto>, body: unknown): Dto {
+  if (body === undefined) throw missingBody();
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw invalidBody([{ pointer: '', code: 'invalid_value', message: 'the body must be a JSON object' }]);
+  }
+  const known = knownNames(type);
+  const errors: ProblemDetail[] = [];
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(body) as [string, unknown][]) {
+    if (known.has(name)) given[name] = value;
+    else errors.push(unknownMember(name, known));
+  }
+  const { dto, violations } = instantiate(type, given);
+  for (const { path, value, sentence } of violations) {
+    const missing = value === undefined;
+    errors.push({
+      pointer: jsonPointer(...path),
+      code: missing ? 'missing_value' : 'invalid_value',
+      message: missing ? `${path.join('.')} is required` : sentence,
+    });
+  }
+  if (errors.length > 0) throw invalidBody(errors);
+  return dto;
+}
+
+function unknownMember(name: string, known: ReadonlySet<string>): ProblemDetail {
+  const near = nearestName(name, known);
+  const hint = near === undefined ? '' : `: did you mean ${near}?`;
+  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+  return { pointer: jsonPointer(name), code: 'unknown_member', message: `${shown} is not known here${hint}` };
+}
+
+/**
+ * A submitted form as a DTO, by the same rules as a JSON body. Forms send their empty fields too: those count as left out.
+ * @param lists fields that may be ticked several times; ticked once they arrive as a text
+ */
+export function validateForm<Dto extends object>(
+  type: ClassConstructor<Dto>,
+  form: unknown,
+  lists: readonly string[] = [],
+): Dto {
+  const entries = Object.entries((form ?? {}) as Record<string, unknown>).filter(([, value]) => value !== '');
+  const listed = entries.map(([name, value]) => [
+    name,
+    lists.includes(name) && !Array.isArray(value) ? [value] : value,
+  ]);
+  return validateBody(type, Object.fromEntries(listed) as object);
+}
+
+/**
+ * A query as a DTO, strictly: a mistyped name must not be swallowed, and of a repeated one nobody knows which is
+ * meant. Works on what `parseQuery` answers, where `a[b]=c` is a parameter named `a[b]`.
+ * @throws DomainError 400 that names every wrong parameter: `unknown_parameter` if there is one, else
+ *   `repeated_parameter` if there is one, else `missing_parameter`, `invalid_parameter`, or `invalid_parameters` for
+ *   both
+ */
+export function validateQuery<Dto extends object>(type: ClassConstructor<Dto>, query: object): Dto {
+  const known = knownNames(type);
+  const errors: ProblemDetail[] = [];
+  const given: Record<string, string> = {};
+  const unreadable = new Set<string>();
+  const repeated = new Set<string>();
+  for (const [parameter, value] of Object.entries(query) as [string, unknown][]) {
+    if (!known.has(parameter)) errors.push(unknownParameter(parameter, known));
+    else if (typeof value !== 'string') repeated.add(parameter);
+    else if (value.isWellFormed()) given[parameter] = value;
+    else unreadable.add(parameter);
+  }
+  for (const parameter of repeated) {
+    errors.push({ parameter, code: 'repeated_parameter', message: `${parameter} is given more than once` });
+  }
+  for (const parameter of unreadable) {
+    errors.push({
+      parameter,
+      code: 'invalid_parameter',
+      message: `${parameter} must be UTF-8, percent-encoded`,
+    });
+  }
+  const { dto, violations } = instantiate(type, given);
+  for (const { path, sentence } of violations) {
+    const parameter = String(path[0]);
+    if (repeated.has(parameter) || unreadable.has(parameter)) continue;
+    errors.push(
+      parameter in given
+        ? { parameter, code: 'invalid_parameter', message: sentence }
+        : { parameter, code: 'missing_parameter', message: `${parameter} is required` },
+    );
+  }
+  if (errors.length > 0) throw invalidParameters(errors);
+  return dto;
+}
+
+function unknownParameter(parameter: string, known: ReadonlySet<string>): ProblemDetail {
+  const shown = (parameter.length > 100 ? `${parameter.slice(0, 100)}…` : parameter).toWellFormed();
+  const near = nearestName(parameter, known);
+  const hint = near === undefined ? '' : `: did you mean ${near}?`;
+  return { parameter: shown, code: 'unknown_parameter', message: `${shown} is not a parameter here${hint}` };
+}
+
+/** Global: `@Query() query: SomeDto` and `@Body() body: SomeDto` arrive checked; other arguments as they were sent. */
+@Injectable()
+export class DtoValidationPipe implements PipeTransform {
+  transform(value: unknown, { type, metatype, data }: ArgumentMetadata): unknown {
+    if (data !== undefined || metatype === undefined || !isDto(metatype)) return value;
+    if (type === 'query') return validateQuery(metatype, value as object);
+    if (type === 'body') return validateBody(metatype, value);
+    return value;
+  }
+}
+
+function isDto(metatype: object): metatype is ClassConstructor<object> {
+  return typeof metatype === 'function' && knownNames(metatype as ClassConstructor<object>).size > 0;
+}
+
+/** What a bigint of PostgreSQL and a number of JavaScript both hold. */
+const ID = /^[1-9][0-9]{0,14}$/;
+
+/** The id in a path. What cannot be an id names nothing: 404, and no bigint ever overflows in PostgreSQL. */
+export abstract class PathIdPipe implements PipeTransform<string, number> {
+  /** That there is nothing of this id. */
+  protected abstract notFound(id: string): Error;
+
+  transform(text: string): number {
+    if (!ID.test(text)) throw this.notFound(text);
+    return Number(text);
+  }
+}
+
+/** Digits of a query become a number, any other text NaN, which the validators refuse; a default stays. */
+export const Integer = () =>
+  Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? (/^[0-9]{1,15}$/.test(value) ? Number(value) : Number.NaN) : value,
+  );

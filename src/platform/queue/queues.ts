@@ -1,0 +1,85 @@
+import type { Logger } from '@nestjs/common';
+import type { JobOptions, Queue } from 'bull';
+import type { RedisOptions } from 'ioredis';
+import type { AppConfig } from '../config/config.js';
+
+/** The Bull queues. A job carries ids only: PostgreSQL is the truth, Redis a wake-up. */
+export const CHUNK_QUEUE = 'import-chunks';
+export const NOTIFICATION_QUEUE = 'notifications';
+export const BEHAVIOR_QUEUE = 'behaviors';
+export const WEBHOOK_QUEUE = 'webhooks';
+
+/** One job = one chunk of one batch. */
+export interface ChunkJob {
+  batchId: number;
+  chunkNumber: number;
+}
+
+export interface NotificationJob {
+  notificationId: number;
+}
+
+/** In the queue of behaviors a mail, in that of webhooks the next one to the host of this one. */
+export interface BehaviorJob {
+  behaviorId: number;
+}
+
+/** REDIS_URL as options, since Bull wants the same connection described for three clients. */
+export function redisConnection(config: Pick<AppConfig, 'redisUrl'>): RedisOptions {
+  const url = new URL(config.redisUrl ?? 'redis://127.0.0.1:6379');
+  const database = url.pathname.replace(/^\//, '');
+  return {
+    // A URL has an IPv6 address in brackets, a connection has none.
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? 6379 : Number(url.port),
+    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
+    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+    ...(database !== '' && { db: Number(database) }),
+    ...(url.protocol === 'rediss:' && { tls: {} }),
+    // Bull's own waits up to 20 s after Redis is back.
+    retryStrategy: (attempt) => Math.min(100 * attempt, 2_000),
+  };
+}
+
+/** No caller waits longer for Redis: what it could not be told is found in PostgreSQL. */
+const PATIENCE_MS = 1_000;
+
+const NOT_CONNECTED: readonly string[] = ['reconnecting', 'close', 'end'];
+
+export interface WakeUp<Job> {
+  job: Job;
+  /**
+   * Bull ignores an `add` whose job id it still knows, also of a job that is long completed. Give one only where the
+   * same wake-up is repeated, and let it change when that wake-up must get through.
+   */
+  jobId?: string;
+  delayMs?: number;
+}
+
+/** Adds jobs to a queue in Redis, which may be away: never throws, never takes long. */
+export async function addWakeUps<Job>(
+  queue: Queue<Job>,
+  wakeUps: readonly WakeUp<Job>[],
+  logger: Logger,
+): Promise<void> {
+  if (wakeUps.length === 0) return;
+  // A client that is not connected would keep the command in memory until it is.
+  if (NOT_CONNECTED.includes(queue.client.status)) return;
+  const jobs = wakeUps.map(({ job, jobId, delayMs }) => ({
+    data: job,
+    opts: { ...(jobId !== undefined && { jobId }), delay: delayMs ?? 0 } satisfies JobOptions,
+  }));
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<'late'>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, 'late');
+  });
+  try {
+    if ((await Promise.race([queue.addBulk(jobs), patience])) === 'late') {
+      logger.warn({ message: 'Redis did not answer in time, jobs wait until they are looked for' });
+    }
+  } catch (error) {
+    logger.warn({ message: 'Redis is away, jobs wait until they are looked for', error: String(error) });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,93 @@
+const NUMBERS = new Intl.NumberFormat('en');
+const TIMES = new Intl.DateTimeFormat('en-GB', {
+  dateStyle: 'medium',
+  timeStyle: 'medium',
+  timeZone: 'UTC',
+});
+
+/** 1234567 → 1,234,567 */
+export function formatNumber(value: number): string {
+  return NUMBERS.format(value);
+}
+
+/** "1 record", "2,000 records". */
+export function counted(count: number, noun: string): string {
+  return `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** An RFC 3339 time as people read it. In UTC, and saying so: the server does not know where the reader is. */
+export function formatTime(time: string): string {
+  return `${TIMES.format(new Date(time))} UTC`;
+}
+
+/** 3725 → 1 h 2 min; two units at most, since nobody needs the seconds of an hour. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${formatNumber(Math.floor(whole / 3600))} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** The beginning of a long text, whole characters only. */
+export function excerpt(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length).toWellFormed()}…`;
+}
+
+/** How many single characters must be inserted, deleted, replaced or swapped with the next to get from one to the other. */
+function distance(from: string, to: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const same = from[i - 1] === to[j - 1];
+      const replaced = at(last, j - 1) + (same ? 0 : 1);
+      const swapped =
+        i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1]
+          ? at(beforeLast, j - 2) + 1
+          : Infinity;
+      row.push(Math.min(at(last, j) + 1, at(row, j - 1) + 1, replaced, swapped));
+    }
+    [beforeLast, last] = [last, row];
+  }
+  return at(last, to.length);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Infinity;
+}
+
+/** Case, spaces and signs left aside: `firstName`, `FIRST_NAME` and `First Name` are the same name mistyped. */
+function simplified(name: string): string {
+  return name
+    .slice(0, LONGEST)
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, '');
+}
+
+/** Longer names are compared by their beginning: the work grows with the square of the length. */
+const LONGEST = 100;
+
+/** The known name somebody probably meant, for a hint; `undefined` when none is near. */
+export function nearestName(name: string, known: Iterable<string>): string | undefined {
+  const wanted = simplified(name);
+  const bound = Math.floor(wanted.length / 3);
+  let nearest: string | undefined;
+  let least = Infinity;
+  for (const candidate of known) {
+    const other = simplified(candidate);
+    if (Math.abs(other.length - wanted.length) > bound) continue;
+    const found = distance(wanted, other);
+    if (found < least && found <= bound) [nearest, least] = [candidate, found];
+  }
+  return nearest;
+}
+
+/**
+ * Text of others as one line of bounded length: nothing in a file name or an error message can begin a line of its
+ * own in a mail, let alone a header. Also fit for a PostgreSQL text, which cannot hold NUL.
+ */
+export function oneLine(text: string, maxLength = 500): string {
+  return excerpt(text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim(), maxLength);
+}

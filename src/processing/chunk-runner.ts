@@ -1,0 +1,184 @@
+import { isUnfinished } from '../batches/batch-state.js';
+import { type RunningBatch, startBatch, writeBatchFault } from '../batches/batches.sql.js';
+import {
+  handBackChunk,
+  lockChunk,
+  type LockedChunk,
+  selectOpenChunksUpTo,
+  writeChunkFault,
+  writeChunkProgress,
+} from '../batches/chunks.sql.js';
+import { NO_OUTCOMES } from '../batches/outcome-counts.js';
+import { cancelRecords, replaceUnstorable, selectPendingRecords } from '../batches/records.sql.js';
+import type { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import type { DatabaseService } from '../platform/database/database.service.js';
+import type { Transaction } from '../platform/database/transaction.js';
+import { faultPoint } from '../platform/fault-points.js';
+import type { ChunkJob } from '../platform/queue/queues.js';
+import type { ImportRecord } from '../records/target.js';
+import type { TargetRegistry } from '../targets/target-registry.js';
+import type { BatchFinisher } from './batch-finisher.js';
+import type { ChunkScheduler } from './chunk-scheduler.js';
+import { blockerOf, ChunkNotDueError } from './ordering.js';
+import { type ChunkWork, FaultIsolation, isTransientFault, processRecords } from './record-processing.js';
+
+/**
+ * `done`: every record has its outcome; `handed-back`: it waits for its turn again (the batch is paused, or an earlier
+ * chunk goes first); `not-mine`: the job was doubled, late or stale, and nothing was to be done.
+ */
+export type ChunkRun = 'done' | 'handed-back' | 'not-mine';
+
+/** So often a chunk may fail as a whole, by faults that are not transient, before its records are tried apart. */
+const FAULTS_BEFORE_ISOLATION = 5;
+
+/** Processes one chunk in one transaction: the effects, the outcomes, the counts and `done` commit together. */
+export class ChunkRunner {
+  private readonly isolation: FaultIsolation;
+  private readonly backends = new Set<number>();
+
+  constructor(
+    private readonly database: Pick<DatabaseService, 'query' | 'transaction'>,
+    private readonly processes: Pick<CompiledImportProcesses, 'get'>,
+    private readonly targets: Pick<TargetRegistry, 'find'>,
+    private readonly scheduler: Pick<ChunkScheduler, 'fill'>,
+    private readonly finisher: Pick<BatchFinisher, 'finishIfDone'>,
+  ) {
+    this.isolation = new FaultIsolation(database);
+  }
+
+  /**
+   * @throws what made the chunk fail, after it was rolled back and noted in the chunk; run it again later.
+   */
+  async run(job: ChunkJob): Promise<ChunkRun> {
+    const result = await this.attempt(job);
+    faultPoint('chunk.after-commit');
+    if (result !== 'not-mine' && !(await this.finisher.finishIfDone(job.batchId))) {
+      await this.scheduler.fill(job.batchId);
+    }
+    return result;
+  }
+
+  /** Rolls back what is being processed, for a worker that has to stop: another will do it again. */
+  async abandonAll(): Promise<void> {
+    this.isolation.stop();
+    if (this.backends.size === 0) return;
+    await this.database.query('SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid', [
+      [...this.backends],
+    ]);
+  }
+
+  private async attempt(job: ChunkJob): Promise<ChunkRun> {
+    const batch = await startBatch(this.database, job.batchId);
+    if (batch === undefined || !isUnfinished(batch.status)) return 'not-mine';
+    const work = await this.prepare(job, batch);
+    faultPoint('chunk.before-lock');
+    try {
+      for (;;) {
+        const result = await this.database.transaction((transaction) => this.process(transaction, job, work));
+        if (typeof result === 'string') return result;
+        await this.isolation.process(result.work, result.records);
+      }
+    } catch (error) {
+      if (error instanceof ChunkNotDueError) return this.giveWay(job, error.earlierChunk);
+      await this.noteFault(job, error);
+      throw error;
+    }
+  }
+
+  /** Only while it was processed came out that an earlier chunk goes first; what it did is rolled back. */
+  private giveWay(job: ChunkJob, earlierChunk: number): Promise<ChunkRun> {
+    return this.database.transaction(async (transaction) => {
+      if ((await lockChunk(transaction, job)) === undefined) return 'not-mine';
+      await handBackChunk(transaction, job, earlierChunk);
+      return 'handed-back';
+    });
+  }
+
+  /** `null` for a batch whose records are not to be processed any more. */
+  private async prepare(job: ChunkJob, batch: RunningBatch): Promise<ChunkWork | null> {
+    if (batch.status === 'canceling' || batch.failureReason !== null) return null;
+    try {
+      const process = await this.processes.get(
+        batch.importProcessId,
+        batch.importProcessVersion,
+        batch.workflowVersion,
+      );
+      const { kind } = process.pinned.target;
+      const target = this.targets.find(kind);
+      if (target === undefined) throw new Error(`this version was built without the target "${kind}"`);
+      return { job, target, process, actor: batch.createdBy };
+    } catch (error) {
+      const faults = await this.noteFault(job, error);
+      if (faults >= FAULTS_BEFORE_ISOLATION) {
+        await writeBatchFault(this.database, job.batchId, replaceUnstorable(messageOf(error)));
+      }
+      throw error;
+    }
+  }
+
+  private async process(
+    transaction: Transaction,
+    job: ChunkJob,
+    work: ChunkWork | null,
+  ): Promise<ChunkRun | { work: ChunkWork; records: ImportRecord[] }> {
+    const chunk = await lockChunk(transaction, job);
+    if (chunk === undefined) return 'not-mine';
+    this.backends.add(chunk.backendPid);
+    try {
+      return await this.processLocked(transaction, job, work, chunk);
+    } finally {
+      this.backends.delete(chunk.backendPid);
+    }
+  }
+
+  private async processLocked(
+    transaction: Transaction,
+    job: ChunkJob,
+    work: ChunkWork | null,
+    chunk: LockedChunk,
+  ): Promise<ChunkRun | { work: ChunkWork; records: ImportRecord[] }> {
+    const { firstLine, lastLine } = chunk;
+    if (chunk.batchStatus === 'paused') {
+      await handBackChunk(transaction, job, null);
+      return 'handed-back';
+    }
+    if (work === null || chunk.batchStatus === 'canceling' || chunk.failureReason !== null) {
+      const canceled = await cancelRecords(transaction, job.batchId, firstLine, lastLine);
+      await writeChunkProgress(transaction, job, { ...NO_OUTCOMES, canceled }, true);
+      return 'done';
+    }
+    const open = await selectOpenChunksUpTo(transaction, job);
+    const blockedBy = blockerOf(open, work.process.pinned.ordered);
+    if (blockedBy !== null) {
+      await handBackChunk(transaction, job, blockedBy);
+      return 'handed-back';
+    }
+    const records = await selectPendingRecords(transaction, job.batchId, firstLine, lastLine);
+    faultPoint('chunk.after-load');
+    if (chunk.attempts >= FAULTS_BEFORE_ISOLATION && records.length > 0) return { work, records };
+    const earlier = open.slice(1);
+    const counts =
+      records.length === 0 ? NO_OUTCOMES : await processRecords(transaction, work, records, earlier);
+    await writeChunkProgress(transaction, job, counts, true);
+    faultPoint('chunk.before-commit');
+    return 'done';
+  }
+
+  /** A note that cannot be written (the database is away) must not hide the fault itself. */
+  private async noteFault(job: ChunkJob, error: unknown): Promise<number> {
+    try {
+      return await writeChunkFault(
+        this.database,
+        job,
+        replaceUnstorable(messageOf(error)),
+        isTransientFault(error),
+      );
+    } catch {
+      return 0;
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,44 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { lockWindow } from '../batches/batches.sql.js';
+import { type QueuedChunk, queueNextChunks } from '../batches/chunks.sql.js';
+import { AppConfig } from '../platform/config/config.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { faultPoint } from '../platform/fault-points.js';
+import { ChunkQueue } from './chunk-queue.js';
+
+/**
+ * Queues the chunks of a batch a few at a time. A batch that was given a turn goes to the tail for its next chunk, so
+ * that batches take turns, and Redis stays small however large a batch is.
+ */
+@Injectable()
+export class ChunkScheduler {
+  private readonly logger = new Logger(ChunkScheduler.name);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly queue: ChunkQueue,
+    private readonly config: AppConfig,
+  ) {}
+
+  /**
+   * Queues the next chunks of the batch as far as its window has room. Never throws and never waits long for Redis:
+   * what could not be queued now is queued by the reconciler.
+   */
+  async fill(batchId: number): Promise<void> {
+    try {
+      const chunks = await this.queueNext(batchId);
+      if (chunks.length > 0) faultPoint('chunk.before-enqueue');
+      await this.queue.add(chunks);
+    } catch (error) {
+      const stack = error instanceof Error ? error.stack : String(error);
+      this.logger.error({ message: 'chunks could not be queued, the reconciler will', batchId }, stack);
+    }
+  }
+
+  private queueNext(batchId: number): Promise<QueuedChunk[]> {
+    return this.database.transaction(async (transaction) => {
+      const window = await lockWindow(transaction, batchId, this.config.chunkWindow);
+      return window === null ? [] : queueNextChunks(transaction, batchId, window);
+    });
+  }
+}

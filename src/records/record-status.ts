@@ -1,0 +1,42 @@
+export const RECORD_STATUSES = [
+  'pending',
+  'invalid',
+  'processing',
+  'succeeded',
+  'failed',
+  'skipped',
+  'canceled',
+  'unknown',
+] as const;
+
+/**
+ * `invalid` ended in pass 1; `succeeded`, `failed` and `skipped` in pass 2; `canceled` was never tried;
+ * `unknown` was sent to a target that did not say what became of it.
+ */
+export type RecordStatus = (typeof RECORD_STATUSES)[number];
+
+/** How many records of a batch are in each state: at every moment `total` is the sum of the others. */
+export type RecordCounts = Record<'total' | RecordStatus, number>;
+
+export const RESULT_SETS = ['all', 'succeeded', 'failed', 'unprocessed'] as const;
+
+/** Which records a download has. Every record is in exactly one of `succeeded`, `failed` and `unprocessed`. */
+export type ResultSet = (typeof RESULT_SETS)[number];
+
+export const RESULT_FORMATS = ['jsonl', 'csv'] as const;
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
+
+const SUCCEEDED = ['succeeded', 'skipped'] as const;
+const FAILED = ['failed', 'invalid', 'unknown'] as const;
+const UNPROCESSED = ['pending', 'canceled', 'processing'] as const;
+
+const STATUSES: Readonly<Record<ResultSet, readonly RecordStatus[]>> = {
+  all: [...SUCCEEDED, ...FAILED, ...UNPROCESSED],
+  succeeded: SUCCEEDED,
+  failed: FAILED,
+  unprocessed: UNPROCESSED,
+};
+
+export function statusesOf(set: ResultSet): readonly RecordStatus[] {
+  return STATUSES[set];
+}

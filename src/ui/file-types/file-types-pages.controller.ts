@@ -1,0 +1,109 @@
+import { Body, Controller, Get, Param, Post, Redirect, Res, UseFilters } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import type { Principal } from '../../auth/principal.js';
+import { ImportProcessIdPipe } from '../../import-processes/import-processes.dto.js';
+import { validateForm } from '../../platform/http/validation.js';
+import { PageErrorFilter } from '../error.page.js';
+import { sendFormAnswer } from '../forms.js';
+import { HtmlPage } from '../page-renderer.js';
+import { FileTypeFormDto, ForgetColumnDto, TryRowDto } from './file-type-form.js';
+import { FileTypesPage } from './file-types.page.js';
+
+@ApiExcludeController()
+@BrowserPage()
+@Controller('file-types')
+@RequirePermission('Configure')
+@UseFilters(PageErrorFilter)
+export class FileTypesPagesController {
+  constructor(private readonly fileTypes: FileTypesPage) {}
+
+  @Get()
+  @HtmlPage()
+  list(@CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.fileTypes.list(principal);
+  }
+
+  @Get('new')
+  @HtmlPage()
+  draft(): Promise<string> {
+    return this.fileTypes.draft();
+  }
+
+  @Post()
+  async add(
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.fileTypes.add(validateForm(FileTypeFormDto, form), principal));
+  }
+
+  @Get(':id')
+  @HtmlPage()
+  show(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.fileTypes.show(id, principal);
+  }
+
+  @Post(':id')
+  async save(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.fileTypes.save(id, validateForm(FileTypeFormDto, form), principal));
+  }
+
+  @Post(':id/try')
+  @HtmlPage()
+  try(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.fileTypes.try(id, validateForm(TryRowDto, form).row, principal);
+  }
+
+  @Post(':id/columns/forget')
+  @Redirect(undefined, 303)
+  async forgetColumn(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    const { header } = validateForm(ForgetColumnDto, form);
+    return { url: await this.fileTypes.forgetColumn(id, header, principal) };
+  }
+
+  @Post(':id/up')
+  @Redirect(undefined, 303)
+  async up(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.fileTypes.move(id, 'up', principal) };
+  }
+
+  @Post(':id/down')
+  @Redirect(undefined, 303)
+  async down(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.fileTypes.move(id, 'down', principal) };
+  }
+
+  @Post(':id/delete')
+  @Redirect(undefined, 303)
+  async remove(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.fileTypes.remove(id, principal) };
+  }
+}

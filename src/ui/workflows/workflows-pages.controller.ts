@@ -1,0 +1,99 @@
+import { Body, Controller, Get, Param, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
+import type { Response } from 'express';
+import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import type { Principal } from '../../auth/principal.js';
+import { validateForm, validateQuery } from '../../platform/http/validation.js';
+import { BehaviorIdPipe, InstanceIdPipe, PageDto } from '../../workflows/instances/instances.dto.js';
+import { PageErrorFilter } from '../error.page.js';
+import { nonBlankFields, sendFormAnswer } from '../forms.js';
+import { HtmlPage } from '../page-renderer.js';
+import { InstancesPage, SearchInstancesDto } from './instances.page.js';
+import { WorkflowSourceDto, WorkflowsPage } from './workflows.page.js';
+
+@ApiExcludeController()
+@BrowserPage()
+@Controller('workflows')
+@RequirePermission('Configure', 'ViewImports')
+@UseFilters(PageErrorFilter)
+export class WorkflowsPagesController {
+  constructor(
+    private readonly workflows: WorkflowsPage,
+    private readonly instances: InstancesPage,
+  ) {}
+
+  @Get()
+  @HtmlPage()
+  list(@CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.workflows.list(principal);
+  }
+
+  @Get('new')
+  @RequirePermission('Configure')
+  @HtmlPage()
+  draft(): string {
+    return this.workflows.draft();
+  }
+
+  @Post()
+  @RequirePermission('Configure')
+  async add(
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    const { source } = validateForm(WorkflowSourceDto, form);
+    sendFormAnswer(response, await this.workflows.add(source, principal));
+  }
+
+  @Get(':name')
+  @HtmlPage()
+  show(@Param('name') name: string, @CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.workflows.show(name, principal);
+  }
+
+  @Post(':name')
+  @RequirePermission('Configure')
+  async save(
+    @Param('name') name: string,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    const { source } = validateForm(WorkflowSourceDto, form);
+    sendFormAnswer(response, await this.workflows.save(name, source, principal));
+  }
+
+  @Get(':name/instances')
+  @HtmlPage()
+  search(
+    @Param('name') name: string,
+    @Query() query: object,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.instances.list(name, validateQuery(SearchInstancesDto, nonBlankFields(query)), principal);
+  }
+
+  @Get(':name/instances/:id')
+  @HtmlPage()
+  instance(
+    @Param('name') name: string,
+    @Param('id', InstanceIdPipe) id: number,
+    @Query() query: object,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.instances.show(name, id, validateQuery(PageDto, query), principal);
+  }
+
+  @Post(':name/instances/:id/behaviors/:behaviorId/resend')
+  @RequirePermission('ManageImports')
+  @Redirect(undefined, 303)
+  async resend(
+    @Param('name') name: string,
+    @Param('id', InstanceIdPipe) id: number,
+    @Param('behaviorId', BehaviorIdPipe) behaviorId: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.instances.resend(name, id, behaviorId, principal) };
+  }
+}

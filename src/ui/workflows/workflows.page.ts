@@ -1,0 +1,149 @@
+import { Injectable } from '@nestjs/common';
+import { IsString } from 'class-validator';
+import type { Principal } from '../../auth/principal.js';
+import { DomainError } from '../../platform/domain-error.js';
+import type { WorkflowDefinition } from '../../workflows/definition.js';
+import {
+  WorkflowDefinitionsService,
+  workflowResource,
+  workflowSummary,
+} from '../../workflows/definition/workflow-definitions.service.js';
+import type { FormAnswer } from '../forms.js';
+import { PageRenderer } from '../page-renderer.js';
+import { type PlacedProblem, placedProblems, syntaxProblem } from './json-places.js';
+
+/** The form of the editor of a workflow. */
+export class WorkflowSourceDto {
+  @IsString({ message: 'source must be the JSON of a workflow' })
+  source!: string;
+}
+
+/** What the editor of a new workflow begins with: a definition that can be saved as it is. */
+const WORKFLOW_SKELETON = `{
+  "name": "my-workflow",
+  "title": "My Workflow",
+  "entityType": "Member",
+  "identifiers": [
+    { "name": ":Email", "unique": true, "format": "email", "caseInsensitive": true }
+  ],
+  "attributes": [
+    { "name": "First Name", "type": "ShortText", "maxLength": 100 },
+    { "name": "Joined On", "type": "Date" }
+  ],
+  "steps": [
+    {
+      "name": "Import",
+      "kind": "dataImport",
+      "actions": [
+        {
+          "id": 1,
+          "name": "Save",
+          "inputs": ["First Name", "Joined On"],
+          "required": ["First Name"],
+          "primary": { "kind": "save" }
+        }
+      ]
+    }
+  ]
+}
+`;
+
+interface Draft {
+  source: string;
+  problems: PlacedProblem[];
+  /** A refusal that is about no place in the text. */
+  refusal?: string;
+}
+
+/** Workflow definitions: the list, one to read, and the editor of its JSON. */
+@Injectable()
+export class WorkflowsPage {
+  constructor(
+    private readonly workflows: WorkflowDefinitionsService,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  async list(principal: Principal): Promise<string> {
+    const workflows = (await this.workflows.list()).map((stored) => ({
+      ...workflowSummary(stored),
+      path: workflowPath(stored.definition.name),
+      attributes: stored.definition.attributes.length,
+      actions: stored.definition.steps.flatMap(({ actions }) => actions).length,
+    }));
+    return this.pages.render('workflows/list', {
+      title: 'Workflows',
+      section: 'workflows',
+      workflows,
+      mayConfigure: mayConfigure(principal),
+    });
+  }
+
+  async show(name: string, principal: Principal): Promise<string> {
+    const stored = await this.workflows.current(name);
+    const source = `${JSON.stringify(workflowResource(stored), null, 2)}\n`;
+    return this.definition(name, stored.definition, principal, { source, problems: [] });
+  }
+
+  draft(source = WORKFLOW_SKELETON): string {
+    return this.create({ source, problems: [] });
+  }
+
+  async add(source: string, principal: Principal): Promise<FormAnswer> {
+    return this.attempt(
+      source,
+      async (parsed) => (await this.workflows.create(parsed, principal.id)).definition.name,
+      (draft) => Promise.resolve(this.create(draft)),
+    );
+  }
+
+  async save(name: string, source: string, principal: Principal): Promise<FormAnswer> {
+    const { definition } = await this.workflows.current(name);
+    return this.attempt(
+      source,
+      async (parsed) => (await this.workflows.replace(name, parsed, principal.id)).definition.name,
+      (draft) => Promise.resolve(this.definition(name, definition, principal, draft)),
+    );
+  }
+
+  private async attempt(
+    source: string,
+    store: (parsed: unknown) => Promise<string>,
+    refuse: (draft: Draft) => Promise<string>,
+  ): Promise<FormAnswer> {
+    try {
+      return { path: workflowPath(await store(JSON.parse(source))) };
+    } catch (error) {
+      if (error instanceof SyntaxError) {
+        return { status: 400, html: await refuse({ source, problems: [syntaxProblem(source)] }) };
+      }
+      if (!(error instanceof DomainError)) throw error;
+      const problems = placedProblems(source, error.options.errors ?? []);
+      const refusal = problems.length === 0 ? error.message : undefined;
+      return { status: error.status, html: await refuse({ source, problems, refusal }) };
+    }
+  }
+
+  private create(draft: Draft): string {
+    return this.pages.render('workflows/new', { title: 'New workflow', section: 'workflows', ...draft });
+  }
+
+  private definition(
+    name: string,
+    { title, entityType, identifiers, attributes, steps }: WorkflowDefinition,
+    principal: Principal,
+    draft: Draft,
+  ): string {
+    return this.pages.render('workflows/workflow', {
+      section: 'workflows',
+      name,
+      ...{ title, entityType, identifiers, attributes, steps },
+      path: workflowPath(name),
+      mayConfigure: mayConfigure(principal),
+      ...draft,
+    });
+  }
+}
+
+export const workflowPath = (workflow: string) => `/workflows/${encodeURIComponent(workflow)}`;
+
+const mayConfigure = ({ permissions }: Principal) => permissions.includes('Configure');

@@ -1,0 +1,60 @@
+import { isUtf8 } from 'node:buffer';
+import { findTooDeepNesting } from '../../formats/json/json-syntax.js';
+import { MAX_NESTING } from '../../formats/jsonl/json-lines-reader.js';
+import { DomainError, invalidBody, missingBody } from '../../platform/domain-error.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
+import type { WorkflowDefinition } from '../definition.js';
+import type { StepAction } from '../rows/parsed-row.js';
+import { actionAmbiguous, actionNotFound } from './action.errors.js';
+
+/**
+ * The action that an address means: by its name, else by its id. Names are unique within a step only.
+ * @throws DomainError 404 `action_not_found`, 409 `ambiguous_action`
+ */
+export function chooseAction({ name, steps }: WorkflowDefinition, wanted: string): StepAction {
+  const actions = steps.flatMap((step) => step.actions.map((action) => ({ ...action, step: step.name })));
+  const named = actions.filter((action) => action.name === wanted);
+  if (named.length > 1) throw actionAmbiguous(wanted, named);
+  const chosen = named[0] ?? actions.find(({ id }) => String(id) === wanted);
+  if (chosen === undefined) throw actionNotFound(name, wanted, actions);
+  return chosen;
+}
+
+/** A row as it was sent: parsed, and as text, which has the digits that a parsed number may have lost. */
+export interface ActionBody {
+  row: JsonObject;
+  raw: string;
+}
+
+/**
+ * A body as the one line of a batch would be read; here it may have several lines.
+ * @param body bytes; anything else was not sent as JSON
+ * @throws DomainError 400 `missing_body`, `malformed_json`, `invalid_body`
+ */
+export function readActionBody(body: unknown): ActionBody {
+  if (!Buffer.isBuffer(body)) throw missingBody();
+  if (!isUtf8(body)) throw malformed('it is not UTF-8');
+  const raw = new TextDecoder().decode(body);
+  const row = parse(raw);
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    throw invalidBody([{ pointer: '', code: 'not_an_object', message: 'the body must be a JSON object' }]);
+  }
+  if (findTooDeepNesting(raw, MAX_NESTING) !== -1) {
+    const message = `objects and arrays are nested deeper than ${MAX_NESTING} levels`;
+    throw invalidBody([{ pointer: '', code: 'nesting_too_deep', message }]);
+  }
+  return { row: row as JsonObject, raw };
+}
+
+function parse(raw: string): unknown {
+  try {
+    return JSON.parse(raw);
+  } catch (error) {
+    throw malformed((error as Error).message, error);
+  }
+}
+
+function malformed(reason: string, cause?: unknown): DomainError {
+  const detail = `The body cannot be read as JSON: ${reason}`;
+  return new DomainError(400, 'malformed_json', 'The body is not JSON', detail, { cause });
+}

@@ -1,0 +1,73 @@
+import { usableDefinition } from '../../../test/support/workflow-definitions.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
+import type { WorkflowDefinition } from '../definition.js';
+import { HIDDEN_SECRET, hideSecrets, restoreSecrets } from './webhook-secrets.js';
+
+const URL = 'https://example.org/hook';
+const HIDDEN = { kind: 'webhook', url: URL, secret: HIDDEN_SECRET };
+const UNSIGNED = { kind: 'webhook', url: URL };
+const signed = (secret: string) => ({ kind: 'webhook', url: URL, secret });
+
+function withBehaviors(behaviors: readonly JsonObject[]): JsonObject {
+  const [step, ...others] = usableDefinition().steps as JsonObject[];
+  const [action] = step!.actions as JsonObject[];
+  return {
+    ...usableDefinition(),
+    steps: [{ ...step, actions: [{ ...action, behaviors: [...behaviors] }] }, ...others],
+  };
+}
+
+const stored = (behaviors: readonly JsonObject[]) =>
+  withBehaviors(behaviors) as unknown as WorkflowDefinition;
+
+/** The secrets that come of sending these where those are stored; `undefined`: not signed. */
+function secretsOf(sent: readonly JsonObject[], current: readonly JsonObject[]): unknown[] {
+  const restored = restoreSecrets(withBehaviors(sent), stored(current)) as WorkflowDefinition;
+  return restored.steps[0]!.actions[0]!.behaviors!.map((behavior) => (behavior as JsonObject).secret);
+}
+
+describe('the secrets of webhooks', () => {
+  /** Break it: in `secretsInOrder`, answer the last known one for all that are hidden. */
+  it('are stored as they were when a definition is sent back as it was answered', () => {
+    const definition = stored([
+      signed('first'),
+      { ...signed('elsewhere'), url: 'https://example.org/other' },
+      { kind: 'setAttribute', name: 'First Name', value: 'x' },
+      UNSIGNED,
+      signed('second'),
+    ]);
+    expect(restoreSecrets(hideSecrets(definition), definition)).toEqual(definition);
+  });
+
+  /** Break it: in `secretsInOrder`, answer none instead of those in their place. */
+  it('can be changed for one of several webhooks to one address', () => {
+    expect(secretsOf([signed('new'), HIDDEN], [signed('first'), signed('second')])).toEqual([
+      'new',
+      'second',
+    ]);
+    expect(secretsOf([HIDDEN, signed('new')], [signed('first'), signed('second')])).toEqual(['first', 'new']);
+  });
+
+  /** Break it: in `secretsInOrder`, leave out the line that counts those that are hidden and those that are known. */
+  it('stay with theirs when one is put beside them', () => {
+    expect(secretsOf([signed('new'), HIDDEN, HIDDEN], [signed('first'), signed('second')])).toEqual([
+      'new',
+      'first',
+      'second',
+    ]);
+    expect(secretsOf([HIDDEN, HIDDEN], [signed('only')])).toEqual(['only', 'only']);
+  });
+
+  /** Break it: in `secretsInOrder`, do not ask how many were sent. */
+  it('are not guessed where one of several is gone', () => {
+    expect(secretsOf([HIDDEN], [signed('first'), signed('second')])).toEqual([HIDDEN_SECRET]);
+    expect(secretsOf([HIDDEN], [UNSIGNED])).toEqual([HIDDEN_SECRET]);
+  });
+
+  it.each([null, 'text', [], { steps: 'none' }, { steps: [null, { actions: [7, { behaviors: [null] }] }] }])(
+    'leave what is no definition as it is: %j',
+    (source) => {
+      expect(restoreSecrets(source, stored([signed('first')]))).toEqual(source);
+    },
+  );
+});

@@ -1,0 +1,91 @@
+import { type CopyInput, rowsToCopy } from '../../platform/database/copy-rows.js';
+import { copyField, integerArray, textArray } from '../../platform/database/pg-text.js';
+import type { Sql, Transaction } from '../../platform/database/transaction.js';
+import { idOf, type InstanceState, type StoredInstance } from './instance-state.js';
+import { attributesText, copyJson } from './json-text.js';
+
+/** When the transaction began, by the clock of PostgreSQL, as ISO 8601. */
+export async function selectNow(sql: Sql): Promise<string> {
+  const { rows } = await sql.query<{ now: Date }>('SELECT now()');
+  const [row] = rows;
+  if (row === undefined) throw new Error('PostgreSQL does not say what time it is');
+  return row.now.toISOString();
+}
+
+/** Ids for new instances, ascending. The sequence is named: to look its name up for each id took longer than the rest. */
+export async function allocateInstanceIds(transaction: Transaction, count: number): Promise<number[]> {
+  if (count === 0) return [];
+  const { rows } = await transaction.query<{ id: number }>(
+    `SELECT nextval('workflow_instance_workflow_instance_id_seq') AS id
+       FROM generate_series(1, $1)`,
+    [count],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** The instances as they are. Somebody may change them the next moment: to be looked at, not to be acted upon. */
+export async function selectStoredInstances(sql: Sql, ids: readonly number[]): Promise<StoredInstance[]> {
+  const { rows } = await sql.query<StoredInstance>(
+    `SELECT workflow_instance_id AS id, status, step, attributes
+       FROM workflow_instance WHERE workflow_instance_id = ANY ($1::bigint[])`,
+    [ids],
+  );
+  return rows;
+}
+
+/**
+ * Locks the instances until the end of the transaction, one after the other in the order given, and reads them as they
+ * are then. Everybody gives them in the order of their ids, so that two chunks wait for each other in turn, not in a ring.
+ */
+export async function lockInstances(
+  transaction: Transaction,
+  ids: readonly number[],
+): Promise<StoredInstance[]> {
+  const { rows } = await transaction.query<StoredInstance>(
+    `SELECT instance.*
+       FROM unnest($1::bigint[]) AS wanted (id)
+      CROSS JOIN LATERAL (
+        SELECT workflow_instance_id AS id, status, step, attributes FROM workflow_instance
+         WHERE workflow_instance_id = wanted.id
+           FOR UPDATE
+      ) AS instance`,
+    [ids],
+  );
+  return rows;
+}
+
+export function instancesToInsert(workflowId: number, instances: readonly InstanceState[]): CopyInput {
+  return rowsToCopy(
+    'workflow_instance (workflow_instance_id, workflow_id, status, step, attributes)',
+    instances,
+    (instance) =>
+      `${idOf(instance)}\t${workflowId}\t${instance.status}\t${copyField(instance.step)}\t${copyJson(attributesText(instance.attributes))}`,
+  );
+}
+
+/** What instances become, as parameters of the statement; `null` if there are none. */
+export type InstanceUpdate = readonly string[] | null;
+
+export function instancesToUpdate(instances: readonly InstanceState[]): InstanceUpdate {
+  if (instances.length === 0) return null;
+  return [
+    integerArray(instances.map(idOf)),
+    textArray(instances.map(({ status }) => status)),
+    textArray(instances.map(({ step }) => step)),
+    // JSON has no line ends of its own: joined by them, its many quotes need no escapes.
+    instances.map(({ attributes }) => attributesText(attributes)).join('\n'),
+  ];
+}
+
+/** Instances that this transaction has locked. */
+export async function updateInstances(transaction: Transaction, update: InstanceUpdate): Promise<void> {
+  if (update === null) return;
+  await transaction.query(
+    `UPDATE workflow_instance i
+        SET status = changed.status, step = changed.step, attributes = changed.attributes::jsonb, updated_at = now()
+       FROM unnest($1::bigint[], $2::text[], $3::text[], string_to_array($4, E'\\n'))
+         AS changed (id, status, step, attributes)
+      WHERE i.workflow_instance_id = changed.id`,
+    update,
+  );
+}

@@ -1,0 +1,258 @@
+import type { RecordError } from '../../records/target.js';
+import type { ActionEffect, ActionEffects } from '../behaviors/action-effects.js';
+import type { WorkflowTargetConfiguration } from '../definition.js';
+import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
+import { changeByEffects, type OwedBehavior, owedBy } from './behavior-effects.js';
+import { decidingIdentifiers, hasSharedOnly, IdentifierIndex } from './identifier-index.js';
+import { type Changes, InstanceState, type StoredInstance } from './instance-state.js';
+import {
+  alreadyExists,
+  differentInstances,
+  instanceCompleted,
+  instanceElsewhere,
+  noMatch,
+  notTheChosen,
+  severalInstances,
+} from './resolution-errors.js';
+
+export interface ResolutionRules {
+  configuration: Pick<WorkflowTargetConfiguration, 'onNoMatch' | 'onMatch'>;
+  /** Whether the step's actions may be performed on completed instances. */
+  actsOnTerminal: boolean;
+  /** Of a data entry step: instances must stand at it for its actions to be performed. */
+  atStep?: string | undefined;
+  /** Step a new instance stands at; `null` where the workflow has no data entry step. */
+  firstStep: string | null;
+  /** The form an identifier is found by (case-folded where the definition says so). */
+  fold: (name: string, written: string) => string;
+  /** What follows from an action, by its id. */
+  effects: ActionEffects;
+  /** ISO 8601; `{{now}}` of every template. */
+  now: string;
+}
+
+/** An instance that carries an identifier of one of the rows; `null`: so many do that they were not looked up. */
+export interface Match {
+  name: string;
+  value: string;
+  instance: StoredInstance | null;
+}
+
+type Found =
+  { instance: InstanceState | null; error?: undefined } | { instance?: undefined; error: RecordError };
+
+/** What became of one row. */
+export type ResolvedRow =
+  | { line: number; result: 'created' | 'updated' | 'unchanged' | 'skipped'; instance: InstanceState }
+  | { line: number; result: 'rejected'; instance: InstanceState | null; error: RecordError };
+
+/** One effect of one row: one entry of the log. */
+export interface Effect {
+  line: number;
+  action: string;
+  instance: InstanceState;
+  changes: Changes;
+}
+
+/** What became of the rows, and what has to be written for it; all in line order. */
+export interface Resolution {
+  rows: ResolvedRow[];
+  created: InstanceState[];
+  /** Stored instances that are otherwise now. */
+  updated: InstanceState[];
+  effects: Effect[];
+  /** What goes out after the commit. */
+  owed: OwedBehavior[];
+}
+
+/**
+ * Performs rows on the instances they find, in line order: a row sees what those before it did, as if each were
+ * processed by itself.
+ * @param chosen the only instance that the rows may be about, whether or not they have an identifier of it
+ */
+export function resolveRows(
+  rows: readonly ParsedRow[],
+  matches: readonly Match[],
+  rules: ResolutionRules,
+  chosen: StoredInstance | null = null,
+  earlier: EarlierInstances = NONE_EARLIER,
+): Resolution {
+  return new RowResolver(matches, rules, chosen, earlier).resolve(rows);
+}
+
+/** Instances that rows before these have changed, where nothing of that is in the database. */
+export interface EarlierInstances {
+  /** A stored one, as it was left. */
+  byId(id: number): InstanceState | undefined;
+  /** Those that were given this identifier. */
+  carrying(identifier: IdentifierValue): readonly InstanceState[];
+}
+
+const NONE_EARLIER: EarlierInstances = { byId: () => undefined, carrying: () => [] };
+
+class RowResolver {
+  private readonly index = new IdentifierIndex();
+  private readonly created: InstanceState[] = [];
+  private readonly updated = new Set<InstanceState>();
+  private readonly effects: Effect[] = [];
+  private readonly owed: OwedBehavior[] = [];
+  private readonly chosen: InstanceState | null;
+
+  constructor(
+    matches: readonly Match[],
+    private readonly rules: ResolutionRules,
+    chosen: StoredInstance | null,
+    private readonly earlier: EarlierInstances,
+  ) {
+    const states = new Map<number, InstanceState>();
+    this.chosen = chosen === null ? null : InstanceState.of(chosen);
+    if (chosen !== null && this.chosen !== null) states.set(chosen.id, this.chosen);
+    for (const match of matches) {
+      if (match.instance === null) {
+        this.index.addCrowd(match);
+        continue;
+      }
+      const { id } = match.instance;
+      const state = states.get(id) ?? earlier.byId(id) ?? InstanceState.of(match.instance);
+      states.set(id, state);
+      // Given another value since: it is found by that one.
+      if (!state.newIdentifiers.has(match.name)) this.index.add(match, state);
+    }
+  }
+
+  resolve(rows: readonly ParsedRow[]): Resolution {
+    for (const { identifiers } of rows) {
+      for (const identifier of identifiers) {
+        for (const state of this.earlier.carrying(identifier)) this.index.add(identifier, state);
+      }
+    }
+    const resolved = rows.map((row) => this.resolveRow(row));
+    const { created, effects, owed } = this;
+    return { rows: resolved, created, updated: [...this.updated], effects, owed };
+  }
+
+  private resolveRow(row: ParsedRow): ResolvedRow {
+    const { line } = row;
+    const { onNoMatch, onMatch } = this.rules.configuration;
+    const { instance, error } = this.find(row);
+    if (error !== undefined) return { line, result: 'rejected', instance: null, error };
+    if (instance === null) {
+      if (onNoMatch === 'reject') return { line, result: 'rejected', instance, error: noMatch(row) };
+      return this.create(row);
+    }
+    if (onMatch === 'skip') return { line, result: 'skipped', instance };
+    if (onMatch === 'reject') return { line, result: 'rejected', instance, error: alreadyExists(row) };
+    if (instance.isTerminal && !this.rules.actsOnTerminal) {
+      return { line, result: 'rejected', instance, error: instanceCompleted(row) };
+    }
+    const { atStep } = this.rules;
+    if (atStep !== undefined && instance.step !== atStep) {
+      return { line, result: 'rejected', instance, error: instanceElsewhere(row, instance.step) };
+    }
+    return this.update(row, instance);
+  }
+
+  private find(row: ParsedRow): Found {
+    const deciding = decidingIdentifiers(row);
+    if (this.chosen !== null) return this.findChosen(this.chosen, deciding);
+    return hasSharedOnly(row) ? this.findByShared(deciding) : this.findByUnique(deciding);
+  }
+
+  private findChosen(chosen: InstanceState, identifiers: readonly IdentifierValue[]): Found {
+    for (const identifier of identifiers.filter(({ unique }) => unique)) {
+      const carriers = this.index.find(identifier);
+      if (carriers === 'crowd' || carriers.some((carrier) => carrier !== chosen)) {
+        return { error: notTheChosen(identifier) };
+      }
+    }
+    return { instance: chosen };
+  }
+
+  /** The instance that every identifier points at which points at any. */
+  private findByUnique(identifiers: readonly IdentifierValue[]): Found {
+    let found: InstanceState | null = null;
+    let foundBy: IdentifierValue | null = null;
+    for (const identifier of identifiers) {
+      const carriers = this.index.find(identifier);
+      // They were not unique once, when several got the value.
+      if (carriers === 'crowd' || carriers.length > 1) return { error: severalInstances([identifier]) };
+      const [carrier] = carriers;
+      if (carrier === undefined) continue;
+      if (foundBy !== null && carrier !== found) return { error: differentInstances(foundBy, identifier) };
+      found = carrier;
+      foundBy = identifier;
+    }
+    return { instance: found };
+  }
+
+  /** The instance that has all of the values. It is looked for among those that share one that few share. */
+  private findByShared(identifiers: readonly IdentifierValue[]): Found {
+    const carriers = identifiers.map((identifier) => this.index.find(identifier));
+    if (carriers.some(({ length }) => length === 0)) return { instance: null };
+    const few = carriers.find((each) => each !== 'crowd');
+    const fitting = few?.filter((each) => identifiers.every((identifier) => this.carries(each, identifier)));
+    if (fitting === undefined || fitting.length > 1) return { error: severalInstances(identifiers) };
+    return { instance: fitting[0] ?? null };
+  }
+
+  private create(row: ParsedRow): ResolvedRow {
+    const { line } = row;
+    const { instance, changes } = InstanceState.create(row, this.rules.firstStep);
+    const effects = this.effectsOf(row);
+    const error = changeByEffects(instance, effects, this.rules.now, changes);
+    if (error !== null) return { line, result: 'rejected', instance: null, error };
+    instance.carry(row.identifiers);
+    for (const identifier of row.identifiers) this.index.add(identifier, instance);
+    this.created.push(instance);
+    this.wrote(row, instance, changes, effects);
+    return { line, result: 'created', instance };
+  }
+
+  private update(row: ParsedRow, instance: InstanceState): ResolvedRow {
+    const { line } = row;
+    const given = row.identifiers.filter((identifier) => !this.carries(instance, identifier));
+    const changes = instance.perform(row, given);
+    if (changes.length === 0) return { line, result: 'unchanged', instance };
+    const effects = this.effectsOf(row);
+    const error = changeByEffects(instance, effects, this.rules.now, changes);
+    if (error !== null) {
+      instance.revert(changes);
+      return { line, result: 'rejected', instance, error };
+    }
+    // The behaviors may have undone what the row did.
+    if (changes.length === 0) return { line, result: 'unchanged', instance };
+    for (const identifier of given) {
+      for (const value of instance.valuesOf(identifier.name)) {
+        this.index.remove(identifier.name, value, instance);
+      }
+      this.index.add(identifier, instance);
+    }
+    instance.carry(given);
+    if (instance.stored !== null) this.updated.add(instance);
+    this.wrote(row, instance, changes, effects);
+    return { line, result: 'updated', instance };
+  }
+
+  private effectsOf({ action }: ParsedRow): readonly ActionEffect[] {
+    return this.rules.effects.get(action.id) ?? NO_EFFECTS;
+  }
+
+  private wrote(
+    { line, action }: ParsedRow,
+    instance: InstanceState,
+    changes: Changes,
+    effects: readonly ActionEffect[],
+  ): void {
+    this.effects.push({ line, action: action.name, instance, changes });
+    if (effects.length === 0) return;
+    for (const behavior of owedBy(instance, effects, this.rules.now, changes, line)) this.owed.push(behavior);
+  }
+
+  /** Written otherwise but found by the same: that is no change. */
+  private carries(instance: InstanceState, { name, value }: IdentifierValue): boolean {
+    const written = instance.attributes.get(name);
+    return typeof written === 'string' && this.rules.fold(name, written) === value;
+  }
+}
+
+const NO_EFFECTS: readonly ActionEffect[] = [];

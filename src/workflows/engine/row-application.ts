@@ -1,0 +1,133 @@
+import { isDataError, isUniqueViolation } from '../../platform/database/postgres-errors.js';
+import type { Transaction } from '../../platform/database/transaction.js';
+import type { ChunkContext, ImportRecord, RecordOutcome } from '../../records/target.js';
+import { IdentifierReader } from '../rows/identifiers.js';
+import type { ParsedRow } from '../rows/parsed-row.js';
+import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
+import { type EffectOrigin, type PreparedEffects, prepareEffects, writeEffects } from './effect-writer.js';
+import { allocateInstanceIds, selectNow } from './instances.sql.js';
+import { findMatches, otherOrderingKeys } from './matches.js';
+import { refusedByDatabase } from './resolution-errors.js';
+import { type ResolutionRules, type ResolvedRow, resolveRows } from './resolve-rows.js';
+
+/** How often records look again because somebody else has created meanwhile what they were about to create. */
+const LONGEST_RACE = 5;
+
+/** What records are performed in. A `ChunkContext` is one. */
+export interface ApplicationContext extends EffectOrigin {
+  transaction: Transaction;
+  compiled: CompiledWorkflowTarget;
+  /** The only instance that the records may be about. */
+  chosenId?: number;
+  /** As in `ChunkContext`; records of no batch have no order to keep. */
+  keepOrder?: ChunkContext['keepOrder'];
+}
+
+/** Performs records of one chunk, in line order and set-based, inside the chunk's transaction. */
+export class RowApplication {
+  private rules: ResolutionRules | undefined;
+
+  constructor(private readonly context: ApplicationContext) {}
+
+  /**
+   * One outcome per record. All are written together; when PostgreSQL refuses a value, the guilty record is found by
+   * halving and fails alone. Faults of the environment (deadlock, lost connection) are thrown on.
+   */
+  async apply(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
+    if (records.length === 0) return [];
+    try {
+      return await this.applyTogether(records);
+    } catch (error) {
+      if (!isDataError(error)) throw error;
+      const [only] = records;
+      if (records.length === 1 && only !== undefined) return [refusedByDatabase(only.line, error)];
+      const half = records.length >> 1;
+      // One after the other: the second half sees what the first did.
+      const first = await this.apply(records.slice(0, half));
+      return [...first, ...(await this.apply(records.slice(half)))];
+    }
+  }
+
+  private async applyTogether(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.context.transaction.savepoint(() => this.attempt(records));
+      } catch (error) {
+        // Another transaction has created the instance since we looked: now it is there to be found.
+        if (!isUniqueViolation(error) || attempt === LONGEST_RACE) throw error;
+      }
+    }
+  }
+
+  private async attempt(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
+    const { outcomes, effects } = await this.prepare(records);
+    if (effects !== null) await writeEffects(effects, this.context);
+    return outcomes;
+  }
+
+  /**
+   * Rows, instances and changes live no longer than this: what is left for the long wait for PostgreSQL is bytes. That
+   * is why records, not rows, are kept for another attempt.
+   */
+  private async prepare(
+    records: readonly ImportRecord[],
+  ): Promise<{ outcomes: RecordOutcome[]; effects: PreparedEffects | null }> {
+    const { transaction, compiled, chosenId } = this.context;
+    const { rows, refused } = readRows(records, compiled);
+    if (rows.length === 0) return { outcomes: refused, effects: null };
+    this.rules ??= rulesOf(compiled, await selectNow(transaction));
+    const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
+      chosenId,
+      mayCreate: compiled.configuration.onNoMatch === 'create',
+    });
+    this.context.keepOrder?.(otherOrderingKeys(matches, this.rules.fold, compiled.definition));
+    const resolution = resolveRows(rows, matches, this.rules, chosen);
+    const ids = await allocateInstanceIds(transaction, resolution.created.length);
+    const effects = prepareEffects(resolution, this.context, this.rules.now, ids);
+    return { outcomes: [...refused, ...resolution.rows.map(toOutcome)], effects };
+  }
+}
+
+/** The rows of the records; those that cannot be performed on any instance are refused. */
+export function readRows(
+  records: readonly ImportRecord[],
+  compiled: CompiledWorkflowTarget,
+): { rows: ParsedRow[]; refused: RecordOutcome[] } {
+  const rows: ParsedRow[] = [];
+  const refused: RecordOutcome[] = [];
+  for (const record of records) {
+    const { row, error } = compiled.parseRow(record);
+    if (error === undefined) rows.push(row);
+    else refused.push({ line: record.line, status: 'failed', operation: 'rejected', reference: null, error });
+  }
+  return { rows, refused };
+}
+
+export function rulesOf(
+  { configuration, definition, effects }: CompiledWorkflowTarget,
+  now: string,
+): ResolutionRules {
+  const step = definition.steps.find(({ name }) => name === configuration.step);
+  const readers = new Map(
+    definition.identifiers.map((identifier) => [identifier.name, new IdentifierReader(identifier)]),
+  );
+  return {
+    configuration,
+    actsOnTerminal: step?.actsOnTerminal ?? false,
+    atStep: step?.kind === 'dataEntry' ? step.name : undefined,
+    firstStep: definition.steps.find(({ kind }) => kind === 'dataEntry')?.name ?? null,
+    fold: (name, written) => readers.get(name)?.fold(written) ?? written,
+    effects,
+    now,
+  };
+}
+
+export function toOutcome(row: ResolvedRow): RecordOutcome {
+  const { line, result } = row;
+  const reference = row.instance?.id === undefined ? null : String(row.instance.id);
+  if (result === 'rejected') {
+    return { line, status: 'failed', operation: 'rejected', reference, error: row.error };
+  }
+  if (result === 'skipped') return { line, status: 'skipped', operation: null, reference };
+  return { line, status: 'succeeded', operation: result, reference };
+}

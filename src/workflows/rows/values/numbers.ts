@@ -1,0 +1,163 @@
+import type { JsonObject } from '../../../platform/json/json-value.js';
+import { NumberText } from './row-source.js';
+import { ValueError, type ValueType } from './value-type.js';
+
+/** A decimal number, exact: `0.digits × 10^point`, no zero at either end of `digits`; zero has none. */
+interface Decimal {
+  negative: boolean;
+  digits: string;
+  point: number;
+}
+
+/** Longer numbers are no data, and a text like 1e999999999 must not become a gigabyte. */
+const MOST_DIGITS = 1_000;
+/** As many significant digits as a double always gives back as they were. */
+const DIGITS_OF_A_DOUBLE = 15;
+/** Far inside the range of a double, so that none of its digits is lost to underflow. */
+const LARGEST_POINT_OF_A_DOUBLE = 290;
+
+const DECIMAL_PATTERN = '[+-]?([0-9]+(\\.[0-9]+)?|\\.[0-9]+)([eE][+-]?[0-9]+)?';
+const DECIMAL = /^([+-]?)(?:([0-9]+)(?:\.([0-9]+))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?$/;
+
+/** The number a text says; `null` if it says none. */
+export function parseDecimal(text: string): Decimal | null {
+  const match = DECIMAL.exec(text);
+  if (match === null) return null;
+  const [, sign, whole = '', fraction = '', bareFraction = '', exponent = '0'] = match;
+  const written = whole + fraction + bareFraction;
+  let start = 0;
+  while (written.charCodeAt(start) === 0x30) start += 1;
+  if (start === written.length) return { negative: false, digits: '', point: 0 };
+  let end = written.length;
+  while (written.charCodeAt(end - 1) === 0x30) end -= 1;
+  // Number() is exact enough: an exponent past 2^53 is out of every bound all the same.
+  const point = whole.length - start + Number(exponent);
+  return { negative: sign === '-', digits: written.slice(start, end), point };
+}
+
+/** Whether the number, written out, has more than `MOST_DIGITS` digits before or after its point. */
+export function isTooLong(decimal: Decimal): boolean {
+  return decimal.point > MOST_DIGITS || decimal.digits.length - decimal.point > MOST_DIGITS;
+}
+
+/** Negative, zero or positive, as `sort` wants it. */
+export function compareDecimals(left: Decimal, right: Decimal): number {
+  if (left.negative !== right.negative) return left.negative ? -1 : 1;
+  return left.negative ? compareMagnitudes(right, left) : compareMagnitudes(left, right);
+}
+
+/** Written out, without exponent and needless zeros: one text per number. */
+export function decimalText({ negative, digits, point }: Decimal): string {
+  if (digits === '') return '0';
+  const sign = negative ? '-' : '';
+  if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`;
+  if (point >= digits.length) return `${sign}${digits}${'0'.repeat(point - digits.length)}`;
+  return `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
+}
+
+/**
+ * How an attribute keeps a number: as a JSON number if a double holds all its digits, so that it can be computed
+ * with, else as its text. Depends on the number only, not on how it was written.
+ */
+export function storedDecimal(decimal: Decimal): number | string {
+  const fits =
+    decimal.digits.length <= DIGITS_OF_A_DOUBLE && Math.abs(decimal.point) <= LARGEST_POINT_OF_A_DOUBLE;
+  const text = decimalText(decimal);
+  return fits ? Number(text) : text;
+}
+
+function compareMagnitudes(left: Decimal, right: Decimal): number {
+  if (left.digits === '' || right.digits === '') return left.digits.length - right.digits.length;
+  if (left.point !== right.point) return left.point - right.point;
+  // Digits after the same point compare as text: a text that goes on is the larger one.
+  return left.digits < right.digits ? -1 : left.digits > right.digits ? 1 : 0;
+}
+
+const FORM = 'a decimal number such as 1234.5: digits, a point, no thousands separators';
+const NOT_A_NUMBER = new ValueError('not_a_number', `must be ${FORM}`);
+const TOO_LONG = new ValueError(
+  'number_too_long',
+  `must not have more than ${MOST_DIGITS} digits before or after its point`,
+);
+
+interface Bounds {
+  minimum?: number | undefined;
+  maximum?: number | undefined;
+}
+
+/** Numeric: exact. A number whose digits a double cannot hold is taken from the line's text and kept as text. */
+export function numericType({ name, minimum, maximum }: Bounds & { name: string }): ValueType {
+  const numbers = new NumberText(name);
+  const tooSmall = new ValueError('too_small', `must be at least ${minimum}`);
+  const tooLarge = new ValueError('too_large', `must be at most ${maximum}`);
+  const least = minimum === undefined ? null : parseDecimal(String(minimum));
+  const most = maximum === undefined ? null : parseDecimal(String(maximum));
+
+  const boundedNumber = (number: number): number | ValueError => {
+    if (minimum !== undefined && number < minimum) return tooSmall;
+    if (maximum !== undefined && number > maximum) return tooLarge;
+    return number;
+  };
+  const boundedDecimal = (decimal: Decimal): number | string | ValueError => {
+    if (isTooLong(decimal)) return TOO_LONG;
+    if (least !== null && compareDecimals(decimal, least) < 0) return tooSmall;
+    if (most !== null && compareDecimals(decimal, most) > 0) return tooLarge;
+    return storedDecimal(decimal);
+  };
+
+  return {
+    parse(value, source) {
+      const written = typeof value === 'number' ? numbers.of(value, source) : value;
+      if (typeof written !== 'string') return NOT_A_NUMBER;
+      // Adding 0 makes 0 of -0.
+      if (isShortDecimal(written)) return boundedNumber(Number(written) + 0);
+      const decimal = parseDecimal(written);
+      return decimal === null ? NOT_A_NUMBER : boundedDecimal(decimal);
+    },
+    schemas: [
+      { type: 'number', ...boundsSchema({ minimum, maximum }) },
+      { type: 'string', pattern: `^${DECIMAL_PATTERN}$` },
+    ],
+    form: boundsForm({ minimum, maximum }),
+    example: String(exampleWithin(minimum, maximum)),
+  };
+}
+
+/** Most numbers are short: of 15 digits and no exponent, which a double holds exactly. */
+function isShortDecimal(text: string): boolean {
+  if (text.length > 15) return false;
+  let index = text.charCodeAt(0) === 0x2d ? 1 : 0;
+  const whole = endOfDigits(text, index);
+  if (whole === index) return false;
+  if (text.charCodeAt(whole) !== 0x2e) return whole === text.length;
+  index = whole + 1;
+  const end = endOfDigits(text, index);
+  return end > index && end === text.length;
+}
+
+function endOfDigits(text: string, start: number): number {
+  let end = start;
+  for (;;) {
+    const code = text.charCodeAt(end);
+    // NaN, past the end, is not in the range either.
+    if (!(code >= 0x30 && code <= 0x39)) return end;
+    end += 1;
+  }
+}
+
+function boundsSchema({ minimum, maximum }: Bounds): JsonObject {
+  return { ...(minimum !== undefined && { minimum }), ...(maximum !== undefined && { maximum }) };
+}
+
+function boundsForm({ minimum, maximum }: Bounds): string {
+  const bounds = [
+    ...(minimum === undefined ? [] : [`at least ${minimum}`]),
+    ...(maximum === undefined ? [] : [`at most ${maximum}`]),
+  ];
+  return ['Decimal number such as 1234.5, without thousands separators', ...bounds].join(', ');
+}
+
+function exampleWithin(minimum = -Infinity, maximum = Infinity): number {
+  if (minimum <= 1 && maximum >= 1) return 1;
+  return Number.isFinite(minimum) ? minimum : maximum;
+}
