@@ -14,10 +14,10 @@ export interface ProblemDetail {
 
 export interface DomainErrorOptions {
   cause?: unknown;
-  /** At most 100 are shown; give `errorCount` where there were more. */
+  /** At most 100 are shown; give `errorCount` if there were more. */
   errors?: readonly ProblemDetail[];
   errorCount?: number;
-  /** The limit that was passed, in the unit the detail names. */
+  /** The limit that was exceeded, in the unit the detail names. */
   limit?: number;
   /** Further members of the problem answer (for example `currentStatus`). */
   extensions?: Readonly<Record<string, unknown>>;
@@ -25,23 +25,71 @@ export interface DomainErrorOptions {
   headers?: Readonly<Record<string, string>>;
 }
 
+/** What all errors of one code have in common. */
+export interface ErrorKind {
+  status: number;
+  /** A sentence that is the same in every answer with this code. */
+  title: string;
+}
+
+interface DomainErrorInit extends ErrorKind, DomainErrorOptions {
+  code: string;
+  detail: string;
+}
+
 /**
- * A refusal that the caller is told about. Services throw it; `ProblemFilter` turns it into RFC 9457
- * problem details. `code` is the machine-readable name, `title` the sentence that never varies with the
- * case, `message` (the `detail` of the answer) says what was wrong here and what to do next.
+ * A refusal that the caller sees. Services throw it; `ProblemFilter` turns it into RFC 9457 problem details. `code` is
+ * the name for programs, `message` (the `detail` of the answer) says what was wrong in this case and what to do next.
+ * Create it with the functions of a catalogue (`defineErrors`), so that status and title are stated once per code.
  */
 export class DomainError extends Error {
   override readonly name: string = 'DomainError';
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  readonly options: DomainErrorOptions;
 
+  constructor(init: DomainErrorInit);
+  constructor(status: number, code: string, title: string, detail: string, options?: DomainErrorOptions);
   constructor(
-    readonly status: number,
-    readonly code: string,
-    readonly title: string,
-    detail: string,
-    readonly options: DomainErrorOptions = {},
+    first: DomainErrorInit | number,
+    code = '',
+    title = '',
+    detail = '',
+    options: DomainErrorOptions = {},
   ) {
-    super(detail, { cause: options.cause });
+    const init = typeof first === 'number' ? { status: first, code, title, detail, ...options } : first;
+    super(init.detail, { cause: init.cause });
+    this.status = init.status;
+    this.code = init.code;
+    this.title = init.title;
+    this.options = init;
   }
+}
+
+/** Creates the error of one code; its kind can be read for the documentation. */
+export interface DefinedError extends Readonly<ErrorKind> {
+  (detail: string, options?: DomainErrorOptions): DomainError;
+  readonly code: string;
+}
+
+/**
+ * The errors of one feature. Its file is called `<feature>.errors.ts`; docs/errors.md is generated from all of them.
+ *
+ *     const errors = defineErrors({ empty_body: { status: 400, title: 'The body contains no record' } });
+ *     throw errors.empty_body('The body holds no line with a record. Nothing was stored.');
+ */
+export function defineErrors<Code extends string>(
+  kinds: Readonly<Record<Code, ErrorKind>>,
+): Readonly<Record<Code, DefinedError>> {
+  const define = (code: string, kind: ErrorKind): DefinedError =>
+    Object.assign(
+      (detail: string, options: DomainErrorOptions = {}) =>
+        new DomainError({ ...options, ...kind, code, detail }),
+      { ...kind, code },
+    );
+  const entries = Object.entries<ErrorKind>(kinds).map(([code, kind]) => [code, define(code, kind)]);
+  return Object.fromEntries(entries) as Record<Code, DefinedError>;
 }
 
 /** The most `errors` a problem answer lists. */
