@@ -2,7 +2,6 @@ import type { Server } from 'node:http';
 import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiKeysModule, AuthModule, UsersModule } from '../auth/auth.module.js';
-import { BatchesModule } from '../batches/batches.module.js';
 import { DefinitionsModule } from '../definitions/definitions.module.js';
 import { BehaviorWorkerModule, NotificationWorkerModule } from '../delivery/delivery.module.js';
 import { ImportProcessesApiModule } from '../import-processes/import-processes.module.js';
@@ -28,7 +27,6 @@ const API = [
   ApiKeysModule,
   UsersModule,
   ImportQueueModule,
-  BatchesModule,
   NotificationsModule,
   ImportProcessesApiModule,
   WorkflowsApiModule,

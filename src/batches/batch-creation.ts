@@ -1,4 +1,3 @@
-import type { PinnedImportProcess } from '../import-processes/import-process.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import { BatchWriter } from './batch-writer.js';
 import { ImportQueueBatchEntity } from './entities.js';
@@ -15,10 +14,17 @@ export function apiCreationPath(given: string | undefined): string {
   return given === undefined ? API_CREATION_PATH : `${API_CREATION_PATH}:${given}`;
 }
 
-/** What a batch is, apart from its records. */
+/** The import process of a batch, in the version that all of its records are processed by. */
+export interface BatchProcess {
+  id: number;
+  version: number;
+  workflowVersion: number | null;
+}
+
+/** A batch without its records. */
 export interface NewBatch {
   fileName: string;
-  process: PinnedImportProcess;
+  process: BatchProcess;
   creationPath: string;
   sendSuccessEmailTo: string | null;
   sendFailureEmailTo: string | null;

@@ -8,8 +8,11 @@ import { PathIdPipe } from '../platform/http/validation.js';
 import { UI_CREATION_PATH } from './batch-creation.js';
 import { type BatchResource, batchResource } from './batch-resource.js';
 import { type BatchRow, selectBatches } from './batch-rows.sql.js';
+import { selectChildren } from './batches.sql.js';
 import { selectPreviewCounts } from './previews.sql.js';
-import { selectUploadFindings } from './upload-findings.js';
+import { selectSentColumns, selectUploadFindings } from './upload-findings.js';
+
+export type { BatchRow } from './batch-rows.sql.js';
 
 export function batchNotFound(id: number | string): DomainError {
   return new DomainError(
@@ -77,5 +80,20 @@ export class BatchReader {
     const row = await this.row(id, principal);
     if (row.expiredAt !== null) throw batchExpired(id, row.expiredAt);
     return row;
+  }
+
+  /** A row that was read already, as the API answers it; without what is only known of uploads. */
+  resourceOf(row: BatchRow): BatchResource {
+    return batchResource(row, this.config.publicUrl);
+  }
+
+  /** The ids of the batches that sent records of this one again, oldest first; canceled ones are included. */
+  retriesOf(id: number, limit: number): Promise<number[]> {
+    return selectChildren(this.database, id, limit);
+  }
+
+  /** The columns of the file that the batch's records come from, in its order; none if they come from no file. */
+  sentColumns(id: number): Promise<string[]> {
+    return selectSentColumns(this.database, id);
   }
 }

@@ -4,12 +4,18 @@ import type { Sql } from '../platform/database/transaction.js';
 import { decodeCursor, encodeCursor } from '../platform/http/pagination.js';
 import { RECORD_STATUSES, type RecordStatus, type ResultSet, statusesOf } from '../records/record-status.js';
 import {
+  type ErrorGroups,
   errorPattern,
   type LineRange,
   type RecordRow,
+  selectErrorGroups,
   selectLineRanges,
   selectRecords,
 } from './record-pages.sql.js';
+import { type Neighbours, selectNeighbours } from './records.sql.js';
+
+export type { ErrorGroup, ErrorGroups, RecordRow } from './record-pages.sql.js';
+export type { Neighbours } from './records.sql.js';
 
 export interface RecordQuery {
   /** Left out: all. */
@@ -89,6 +95,16 @@ export class RecordPages {
       limit: 1,
     });
     return rows[0];
+  }
+
+  /** Why records of the batch were refused, most frequent cause first; only the first few thousand are examined. */
+  errorGroups(batchId: number): Promise<ErrorGroups> {
+    return selectErrorGroups(this.database, batchId);
+  }
+
+  /** The lines of the records before and after this one. */
+  neighbours(batchId: number, line: number): Promise<Neighbours> {
+    return selectNeighbours(this.database, batchId, line);
   }
 
   /** The `after` of a page that begins at this line. */

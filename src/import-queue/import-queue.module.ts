@@ -8,13 +8,16 @@ import { BatchActionsController, BatchRetryController } from './batch-actions.co
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchEventsController } from './batch-events.controller.js';
 import { BatchEvents } from './batch-events.js';
+import { BatchList } from './batch-list.js';
 import { BatchRetryService } from './batch-retry.service.js';
+import { BatchesController } from './batches.controller.js';
 import { ColumnMappingService } from './column-mapping.service.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
 import { PreviewController } from './preview.controller.js';
 import { PreviewService } from './preview.service.js';
+import { ResultDownload } from './result-download.js';
 import { RowSubmissionService } from './row-submission.service.js';
 import { UploadsController } from './uploads.controller.js';
 import { UploadsService } from './uploads.service.js';
@@ -26,13 +29,14 @@ import { UploadsService } from './uploads.service.js';
 })
 class AdmissionModule {}
 
-/** How batches come in and are acted upon; how they are read is in `results/`, how they are worked off in `processing/`. */
+/** The API of batches: it takes them in, changes them and answers what became of their records. */
 @Module({
   imports: [AdmissionModule, ImportProcessesModule, BatchesModule, SchedulingModule, TargetsModule],
   controllers: [
     BatchActionsController,
     BatchEventsController,
     BatchRetryController,
+    BatchesController,
     ImportQueueController,
     PreviewController,
     UploadsController,
@@ -40,19 +44,23 @@ class AdmissionModule {}
   providers: [
     BatchActionsService,
     BatchEvents,
+    BatchList,
     BatchRetryService,
     ColumnMappingService,
     IdempotencyService,
     ImportQueueService,
     PreviewService,
+    ResultDownload,
     RowSubmissionService,
     UploadsService,
   ],
   exports: [
     BatchActionsService,
+    BatchList,
     ColumnMappingService,
     BatchRetryService,
     PreviewService,
+    ResultDownload,
     RowSubmissionService,
     UploadsService,
   ],
