@@ -4,7 +4,10 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { ApiKeysModule, AuthModule, UsersModule } from '../auth/auth.module.js';
 import { DefinitionsModule } from '../definitions/definitions.module.js';
 import { BehaviorWorkerModule, NotificationWorkerModule } from '../delivery/delivery.module.js';
-import { ImportProcessesApiModule } from '../import-processes/import-processes.module.js';
+import {
+  ImportProcessesApiModule,
+  KnownImportProcessesModule,
+} from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
 import { NotificationsModule } from '../notifications/notifications.module.js';
 import { DashboardModule } from '../operations/dashboard.module.js';
@@ -24,6 +27,7 @@ const SHUTDOWN_LIMIT_MS = 25_000;
 /** What answers HTTP. */
 const API = [
   DefinitionsModule,
+  KnownImportProcessesModule,
   ApiKeysModule,
   UsersModule,
   ImportQueueModule,

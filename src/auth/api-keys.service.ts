@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { DatabaseService } from '../platform/database/database.service.js';
-import type { Sql } from '../platform/database/transaction.js';
 import { invalidBody, type ProblemDetail } from '../platform/domain-error.js';
 import { jsonPointer } from '../platform/json/json-value.js';
 import { hashKey, keyHint, newKey } from './api-key-authentication.js';
@@ -16,24 +15,23 @@ import { apiKeyNotFound, grantsMoreThanHeld } from './auth.errors.js';
 import { ApiKeyEntity } from './entities.js';
 import type { Principal } from './principal.js';
 
-/**
- * Those of the ids that no import process has. One that was deleted is among them: a key for it could never be used.
- * Keys that were limited to it before keep its id, and with it a limit: ids are not given twice, so it lets nobody in.
- */
-async function unknownImportProcesses(sql: Sql, ids: readonly number[]): Promise<number[]> {
-  const { rows } = await sql.query<{ id: number }>(
-    `SELECT id FROM unnest($1::bigint[]) WITH ORDINALITY AS given (id, place)
-      WHERE NOT EXISTS (SELECT FROM import_process WHERE import_process_id = given.id)
-      ORDER BY place`,
-    [ids],
-  );
-  return rows.map(({ id }) => id);
+/** What keys need to know of import processes, which belong to a layer above; that layer provides it. */
+export abstract class KnownImportProcesses {
+  /**
+   * The ids that no import process has, in the order given. The id of a deleted import process is among them: a key for
+   * it could never be used. Existing keys keep such an id, and with it their limit; ids are never reused, so the id
+   * admits no one.
+   */
+  abstract unknownOf(ids: readonly number[]): Promise<number[]>;
 }
 
 /** Makes, lists and revokes API keys. */
 @Injectable()
 export class ApiKeysService {
-  constructor(private readonly database: DatabaseService) {}
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly importProcesses: KnownImportProcesses,
+  ) {}
 
   /** Newest first, revoked ones too: batches name the key that made them. */
   async list(): Promise<ApiKeyResource[]> {
@@ -82,7 +80,7 @@ export class ApiKeysService {
   }
 
   private async unknownProcesses(ids: readonly number[]): Promise<ProblemDetail[]> {
-    const unknown = await unknownImportProcesses(this.database, ids);
+    const unknown = await this.importProcesses.unknownOf(ids);
     return unknown.map((id) => ({
       pointer: jsonPointer('importProcessIds', ids.indexOf(id)),
       code: 'import_process_not_found',

@@ -6,6 +6,7 @@ import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { Authenticator } from './authenticator.js';
 import { BootstrapKey, FirstAdministrator } from './bootstrap.js';
+import { CreatorNames } from './creator-names.js';
 import { SessionsService } from './sessions.service.js';
 import { SignIn } from './sign-in.js';
 import { AccountService, UsersService } from './users.service.js';
@@ -15,10 +16,11 @@ import { AccountService, UsersService } from './users.service.js';
   providers: [
     ApiKeyAuthentication,
     Authenticator,
+    CreatorNames,
     SessionsService,
     { provide: APP_GUARD, useClass: PrincipalGuard },
   ],
-  exports: [Authenticator, SessionsService],
+  exports: [Authenticator, CreatorNames, SessionsService],
 })
 export class AuthModule {}
 

@@ -1,4 +1,5 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
+import { KnownImportProcesses } from '../auth/api-keys.service.js';
 import { TargetsModule } from '../targets/targets.module.js';
 import { CompiledImportProcesses } from './compiled-import-processes.js';
 import { ImportProcessesController } from './import-processes.controller.js';
@@ -21,3 +22,12 @@ export class ImportProcessesModule {}
   exports: [ImportProcessesModule, RowDescriptions],
 })
 export class ImportProcessesApiModule {}
+
+/** Answers what auth asks about import processes. Global, because auth is a layer below and cannot import it. */
+@Global()
+@Module({
+  imports: [ImportProcessesModule],
+  providers: [{ provide: KnownImportProcesses, useExisting: ImportProcessesService }],
+  exports: [KnownImportProcesses],
+})
+export class KnownImportProcessesModule {}

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { KnownImportProcesses } from '../auth/api-keys.service.js';
 import { writeAudit } from '../auth/audit.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../platform/database/postgres-errors.js';
@@ -19,13 +20,14 @@ import type { ImportProcess, ImportProcessInput, PinnedImportProcess } from './i
 import {
   type ImportProcessVersion,
   selectImportProcesses,
+  selectUnknownIds,
   selectVersions,
   updateDisplayOrder,
 } from './import-processes.sql.js';
 
 /** Import processes and their versions. */
 @Injectable()
-export class ImportProcessesService {
+export class ImportProcessesService implements KnownImportProcesses {
   constructor(
     private readonly database: DatabaseService,
     private readonly targets: TargetRegistry,
@@ -34,6 +36,10 @@ export class ImportProcessesService {
   /** The current version of every import process, by display order. */
   list(): Promise<ImportProcess[]> {
     return selectImportProcesses(this.database);
+  }
+
+  unknownOf(ids: readonly number[]): Promise<number[]> {
+    return selectUnknownIds(this.database, ids);
   }
 
   /** @throws DomainError 404 `import_process_not_found` */

@@ -49,3 +49,14 @@ export async function updateDisplayOrder(sql: Sql, ids: readonly number[]): Prom
     [ids],
   );
 }
+
+/** The ids that no import process has, in the order given. */
+export async function selectUnknownIds(sql: Sql, ids: readonly number[]): Promise<number[]> {
+  const { rows } = await sql.query<{ id: number }>(
+    `SELECT id FROM unnest($1::bigint[]) WITH ORDINALITY AS given (id, place)
+      WHERE NOT EXISTS (SELECT FROM import_process WHERE import_process_id = given.id)
+      ORDER BY place`,
+    [ids],
+  );
+  return rows.map(({ id }) => id);
+}

@@ -1,4 +1,4 @@
-import { creatorNames } from '../auth/audit.js';
+import { creatorNames } from '../auth/creator-names.js';
 import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
 import type { Sql } from '../platform/database/transaction.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../../auth/access.js';
-import { creatorNames } from '../../auth/audit.js';
+import { creatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
 import { deleteKeptColumn, selectKeptColumns } from '../../import-processes/import-process-columns.sql.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';

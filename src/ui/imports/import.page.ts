@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { creatorNames } from '../../auth/audit.js';
+import { creatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
 import { batchResource } from '../../batches/batch-resource.js';

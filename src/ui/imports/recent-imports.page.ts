@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { creatorNames } from '../../auth/audit.js';
+import { creatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
 import { BATCH_STATUSES } from '../../batches/batch-state.js';
 import { visibleTo } from '../../import-processes/import-process.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IsIn, IsOptional, Length, MaxLength } from 'class-validator';
-import { creatorNames } from '../../auth/audit.js';
+import { creatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/behavior-outbox.sql.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
