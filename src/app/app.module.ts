@@ -3,13 +3,13 @@ import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiKeysModule, AuthModule, UsersModule } from '../auth/auth.module.js';
 import { DefinitionsModule } from '../definitions/definitions.module.js';
-import { BehaviorWorkerModule, NotificationWorkerModule } from '../delivery/delivery.module.js';
+import { BehaviorWorkerModule } from '../delivery/delivery.module.js';
 import {
   ImportProcessesApiModule,
   KnownImportProcessesModule,
 } from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
-import { NotificationsModule } from '../notifications/notifications.module.js';
+import { BatchMailsModule, NotificationsModule } from '../notifications/notifications.module.js';
 import { DashboardModule } from '../operations/dashboard.module.js';
 import { HealthModule } from '../operations/health/health.module.js';
 import { ShutdownState } from '../operations/health/readiness.js';
@@ -38,7 +38,7 @@ const API = [
   DashboardModule,
 ];
 /** What consumes queues. */
-const WORKER = [ProcessingModule, NotificationWorkerModule, BehaviorWorkerModule, RetentionModule];
+const WORKER = [ProcessingModule, BatchMailsModule, BehaviorWorkerModule, RetentionModule];
 
 @Module({})
 export class AppModule implements OnModuleDestroy {

@@ -1,7 +1,7 @@
 import { type CopyInput, rowsToCopy } from '../platform/database/copy-rows.js';
 import { COPY_NULL, copyField } from '../platform/database/pg-text.js';
 import type { Sql } from '../platform/database/transaction.js';
-import type { BehaviorKind, BehaviorStatus } from './entities.js';
+import type { BehaviorKind, DeliveryStatus, StoredBehavior } from './message.js';
 import { IS_DUE } from './notifications.sql.js';
 
 export interface BehaviorRow {
@@ -16,7 +16,7 @@ export interface BehaviorRow {
   htmlBody: string | null;
   jsonBody: string | null;
   secret: string | null;
-  status: Extract<BehaviorStatus, 'pending' | 'failed'>;
+  status: Extract<DeliveryStatus, 'pending' | 'failed'>;
   error: string | null;
 }
 
@@ -170,7 +170,7 @@ export async function renewBehaviorClaim(
 }
 
 export interface BehaviorEnd {
-  status: Exclude<BehaviorStatus, 'sending'>;
+  status: Exclude<DeliveryStatus, 'sending'>;
   error: string | null;
   /** When to try again; counts for `pending` only. */
   retryInMs: number;
@@ -210,25 +210,6 @@ export async function resendBehavior(sql: Sql, instanceId: number, id: number): 
     [instanceId, id],
   );
   return rowCount === 1;
-}
-
-/** A mail or webhook with all that became of it; never the secret it is signed with. */
-export interface StoredBehavior {
-  id: number;
-  kind: BehaviorKind;
-  action: string;
-  batchId: number | null;
-  line: number | null;
-  /** An e-mail address or a URL. */
-  recipient: string;
-  subject: string | null;
-  status: BehaviorStatus;
-  attempts: number;
-  lastError: string | null;
-  createdAt: Date;
-  /** When it is tried again; `null` when it will not be. */
-  nextAttemptAt: Date | null;
-  sentAt: Date | null;
 }
 
 const STORED_COLUMNS = `behavior_id AS id, kind, action, workflow_import_queue_batch_id AS "batchId", line_number AS line,

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy }
 import { DatabaseService } from '../platform/database/database.service.js';
 import { type DueBehavior, selectDueMails, selectDueWebhooks } from './behavior-outbox.sql.js';
 import { BehaviorQueue } from './delivery-queues.js';
-import type { BehaviorKind } from './entities.js';
+import type { BehaviorKind } from './message.js';
 
 /**
  * Chunks commit behaviors, and what runs chunks knows of none; so they are looked for this often. That is one probe of

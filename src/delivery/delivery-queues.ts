@@ -10,7 +10,7 @@ import {
   type WakeUp,
   WEBHOOK_QUEUE,
 } from '../platform/queue/queues.js';
-import type { BehaviorKind } from './entities.js';
+import type { BehaviorKind } from './message.js';
 
 export interface NotificationWakeUp extends Pick<WakeUp<NotificationJob>, 'jobId' | 'delayMs'> {
   notificationId: number;

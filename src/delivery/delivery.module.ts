@@ -1,5 +1,4 @@
 import { Module } from '@nestjs/common';
-import { MailRenderer } from '../notifications/mail-renderer.js';
 import { QueueModule } from '../platform/queue/queue.module.js';
 import { BehaviorSender } from './behavior-sender.js';
 import { BehaviorWaker } from './behavior-waker.js';
@@ -7,6 +6,7 @@ import { DEFAULT_SENDING_TIMES, SENDING_TIMES } from './claims.js';
 import { BehaviorQueue, NotificationQueue } from './delivery-queues.js';
 import { BehaviorConsumer, NotificationConsumer, WebhookConsumer } from './delivery.consumer.js';
 import { Mailer, MAILER_MODULE } from './mailer.js';
+import { MessageRenderers } from './message-renderers.js';
 import { NotificationOutbox } from './notification-outbox.js';
 import { NotificationSender } from './notification-sender.js';
 import { WebhookClient } from './webhook-client.js';
@@ -25,13 +25,13 @@ export class OutboxModule {}
   imports: [MAILER_MODULE, OutboxModule, QueueModule],
   providers: [
     Mailer,
-    MailRenderer,
+    MessageRenderers,
     NotificationConsumer,
     NotificationSender,
     { provide: SENDING_TIMES, useValue: DEFAULT_SENDING_TIMES },
   ],
   // For whatever else sends mail.
-  exports: [Mailer, SENDING_TIMES],
+  exports: [Mailer, MessageRenderers, SENDING_TIMES],
 })
 export class NotificationWorkerModule {}
 

@@ -1,7 +1,5 @@
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
-
-export type NotificationKind = 'success' | 'failure';
-export type NotificationStatus = 'pending' | 'sending' | 'sent' | 'failed' | 'not_sent_no_smtp';
+import type { BehaviorKind, DeliveryStatus, NotificationKind } from './message.js';
 
 /** A mail that is owed, written with the finish of its batch. */
 @Entity('notification')
@@ -15,7 +13,7 @@ export class NotificationEntity {
   @Column('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
   @Column('text') kind!: NotificationKind;
   @Column('text') recipient!: string;
-  @Column('text') status!: NotificationStatus;
+  @Column('text') status!: DeliveryStatus;
   @Column('text', { nullable: true }) subject!: string | null;
   @Column('text', { name: 'text_body', nullable: true }) textBody!: string | null;
   @Column('text', { name: 'html_body', nullable: true }) htmlBody!: string | null;
@@ -27,9 +25,6 @@ export class NotificationEntity {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
 }
-
-export type BehaviorKind = 'sendEmail' | 'webhook';
-export type BehaviorStatus = 'pending' | 'sending' | 'sent' | 'failed' | 'not_sent_no_smtp';
 
 /** A mail or webhook that a record owes, rendered when its effect was written. */
 @Entity('behavior_outbox')
@@ -52,7 +47,7 @@ export class BehaviorOutboxEntity {
   @Column('text', { name: 'html_body', nullable: true }) htmlBody!: string | null;
   @Column('text', { name: 'json_body', nullable: true }) jsonBody!: string | null;
   @Column('text', { nullable: true }) secret!: string | null;
-  @Column('text') status!: BehaviorStatus;
+  @Column('text') status!: DeliveryStatus;
   @Column('integer', { default: 0 }) attempts!: number;
   @Column('integer', { name: 'attempts_before_resend', default: 0 }) attemptsBeforeResend!: number;
   @Column('integer', { default: 0 }) resends!: number;

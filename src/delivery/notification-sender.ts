@@ -1,15 +1,10 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { resultsUrl } from '../batches/batch-resource.js';
-import { batchMail } from '../notifications/batch-mail.js';
-import { readBatchSummary } from '../notifications/batch-summary.js';
-import { mailModel, outcomeOf } from '../notifications/mail-model.js';
-import { MailRenderer, type RenderedMail } from '../notifications/mail-renderer.js';
-import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { faultPoint } from '../platform/fault-points.js';
 import { oneLine } from '../platform/wording.js';
 import { backOff, ClaimHolder, SENDING_TIMES, type SendingTimes } from './claims.js';
-import { isPermanentFault, Mailer } from './mailer.js';
+import { isPermanentFault, Mailer, type OutgoingMail } from './mailer.js';
+import { MessageRenderers } from './message-renderers.js';
 import { NotificationOutbox } from './notification-outbox.js';
 import {
   type ClaimedNotification,
@@ -36,10 +31,9 @@ export class NotificationSender {
 
   constructor(
     private readonly database: DatabaseService,
-    private readonly renderer: MailRenderer,
+    private readonly renderers: MessageRenderers,
     private readonly mailer: Mailer,
     private readonly outbox: NotificationOutbox,
-    private readonly config: AppConfig,
     @Inject(SENDING_TIMES) private readonly times: SendingTimes,
   ) {}
 
@@ -74,12 +68,12 @@ export class NotificationSender {
 
   private async attempt(claim: ClaimedNotification, signal: AbortSignal): Promise<NotificationEnd> {
     const retryInMs = backOff(claim.attempts - claim.attemptsBeforeResend, this.times.backOffMs);
-    let mail: RenderedMail | null = null;
+    let mail: OutgoingMail | null = null;
     try {
-      mail = await this.render(claim.batchId);
+      mail = await this.renderers.render(claim);
       if (!this.mailer.configured) return { status: 'not_sent_no_smtp', mail, error: null, retryInMs };
       faultPoint('mail.before-send');
-      await this.mailer.send(batchMail(claim, mail, this.config.publicUrl), signal);
+      await this.mailer.send(mail, signal);
       faultPoint('mail.after-accept');
       return { status: 'sent', mail, error: null, retryInMs };
     } catch (error) {
@@ -91,12 +85,6 @@ export class NotificationSender {
         retryInMs,
       };
     }
-  }
-
-  private async render(batchId: number): Promise<RenderedMail> {
-    const summary = await readBatchSummary(this.database, batchId);
-    const model = mailModel(summary, resultsUrl(this.config.publicUrl, batchId));
-    return this.renderer.render(outcomeOf(summary.batch.status), model);
   }
 
   private report(

@@ -1,6 +1,6 @@
-import type { RenderedMail } from '../notifications/mail-renderer.js';
 import type { Sql, Transaction } from '../platform/database/transaction.js';
-import type { NotificationKind, NotificationStatus } from './entities.js';
+import type { OutgoingMail } from './mailer.js';
+import type { DeliveryStatus, NotificationKind, StoredNotification } from './message.js';
 
 export interface DueNotification {
   id: number;
@@ -98,9 +98,9 @@ export async function renewNotificationClaim(
 }
 
 export interface NotificationEnd {
-  status: Exclude<NotificationStatus, 'sending'>;
+  status: Exclude<DeliveryStatus, 'sending'>;
   /** `null` when it could not even be rendered. */
-  mail: RenderedMail | null;
+  mail: Pick<OutgoingMail, 'subject' | 'text' | 'html'> | null;
   error: string | null;
   /** When to try again; counts for `pending` only. */
   retryInMs: number;
@@ -147,23 +147,6 @@ export async function resendNotification(sql: Sql, id: number): Promise<boolean>
     [id],
   );
   return rowCount === 1;
-}
-
-/** A mail with all that became of it. */
-export interface StoredNotification {
-  id: number;
-  kind: NotificationKind;
-  recipient: string;
-  status: NotificationStatus;
-  /** `null` until it was rendered, at the first attempt. */
-  subject: string | null;
-  text: string | null;
-  attempts: number;
-  lastError: string | null;
-  createdAt: Date;
-  /** When it is tried again; `null` when it will not be. */
-  nextAttemptAt: Date | null;
-  sentAt: Date | null;
 }
 
 export async function selectNotifications(sql: Sql, batchId: number): Promise<StoredNotification[]> {

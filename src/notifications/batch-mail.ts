@@ -1,29 +1,45 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { resultsUrl } from '../batches/batch-resource.js';
 import type { OutgoingMail } from '../delivery/mailer.js';
+import { type MessageRenderer, MessageRenderers } from '../delivery/message-renderers.js';
 import type { ClaimedNotification } from '../delivery/notifications.sql.js';
-import type { RenderedMail } from './mail-renderer.js';
+import { AppConfig } from '../platform/config/config.js';
+import { DatabaseService } from '../platform/database/database.service.js';
+import { readBatchSummary } from './batch-summary.js';
+import { mailModel, outcomeOf } from './mail-model.js';
+import { MailRenderer } from './mail-renderer.js';
 
-/**
- * The mail of a notification. Its Message-ID is the same on every attempt and in no other mail, also when a database
- * is made new and counts from 1 again: should a mail be sent twice after all, receivers can tell.
- */
-export function batchMail(
-  {
-    id,
-    batchId,
-    recipient,
-    createdAt,
-  }: Pick<ClaimedNotification, 'id' | 'batchId' | 'recipient' | 'createdAt'>,
-  mail: RenderedMail,
-  publicUrl: string,
-): OutgoingMail {
-  return {
-    ...mail,
-    to: recipient,
-    messageId: `<notification-${id}.${createdAt.getTime()}@${new URL(publicUrl).hostname}>`,
-    headers: {
-      'X-Workflow-Import-Queue-Batch-Id': String(batchId),
-      // Keeps out-of-office replies from answering (RFC 3834).
-      'Auto-Submitted': 'auto-generated',
-    },
-  };
+/** Writes the mails about batches. */
+@Injectable()
+export class BatchMails implements MessageRenderer, OnModuleInit {
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly renderer: MailRenderer,
+    private readonly renderers: MessageRenderers,
+    private readonly config: AppConfig,
+  ) {}
+
+  onModuleInit(): void {
+    this.renderers.register(this);
+  }
+
+  /**
+   * The Message-ID is the same on every attempt, so that receivers can recognize a double. It includes the time of
+   * creation because a new database counts from 1 again.
+   */
+  async render({ id, batchId, recipient, createdAt }: ClaimedNotification): Promise<OutgoingMail> {
+    const { publicUrl } = this.config;
+    const summary = await readBatchSummary(this.database, batchId);
+    const model = mailModel(summary, resultsUrl(publicUrl, batchId));
+    return {
+      ...this.renderer.render(outcomeOf(summary.batch.status), model),
+      to: recipient,
+      messageId: `<notification-${id}.${createdAt.getTime()}@${new URL(publicUrl).hostname}>`,
+      headers: {
+        'X-Workflow-Import-Queue-Batch-Id': String(batchId),
+        // Keeps out-of-office replies from answering (RFC 3834).
+        'Auto-Submitted': 'auto-generated',
+      },
+    };
+  }
 }

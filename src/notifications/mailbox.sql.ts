@@ -1,11 +1,11 @@
-import type { NotificationStatus } from '../delivery/entities.js';
+import type { DeliveryStatus } from '../delivery/message.js';
 import type { Sql } from '../platform/database/transaction.js';
 
 /** A mail of ours: about a batch, or what an action sent about an instance. */
 export interface MailboxEntry {
   id: number;
   recipient: string;
-  status: NotificationStatus;
+  status: DeliveryStatus;
   subject: string | null;
   text: string | null;
   attempts: number;
@@ -21,7 +21,7 @@ export interface MailboxEntry {
 }
 
 export interface MailboxSelection {
-  status?: NotificationStatus | undefined;
+  status?: DeliveryStatus | undefined;
   /** Only those with a smaller id. */
   before?: number | undefined;
   limit: number;

@@ -1,17 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
-import type { NotificationStatus } from '../delivery/entities.js';
+import type { DeliveryStatus, StoredNotification } from '../delivery/message.js';
 import { NotificationOutbox } from '../delivery/notification-outbox.js';
-import {
-  resendNotification,
-  selectNotifications,
-  type StoredNotification,
-} from '../delivery/notifications.sql.js';
+import { resendNotification, selectNotifications } from '../delivery/notifications.sql.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../platform/http/pagination.js';
 import { type MailboxEntry, selectBehaviorMails, selectNotificationMails } from './mailbox.sql.js';
+
+export type { MailboxEntry };
 
 /** Reads the mails of a batch, those that were never sent for want of an SMTP server too. */
 @Injectable()
@@ -27,7 +25,7 @@ export class NotificationsReader {
 export interface MailboxQuery {
   /** About batches, or what actions sent. */
   of: 'imports' | 'actions';
-  status?: NotificationStatus | undefined;
+  status?: DeliveryStatus | undefined;
   after?: string | undefined;
 }
 

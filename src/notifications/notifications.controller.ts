@@ -3,7 +3,7 @@ import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } f
 import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
-import type { StoredNotification } from '../delivery/notifications.sql.js';
+import { DELIVERY_STATUSES, type StoredNotification } from '../delivery/message.js';
 import {
   choice,
   INTEGER,
@@ -24,7 +24,7 @@ export const NOTIFICATION_SCHEMAS: Readonly<Record<string, Schema>> = {
     id: INTEGER,
     kind: choice('success', 'failure'),
     recipient: TEXT,
-    status: choice('pending', 'sending', 'sent', 'failed', 'not_sent_no_smtp'),
+    status: choice(...DELIVERY_STATUSES),
     subject: says('null until it was rendered, at the first attempt.', orNull(TEXT)),
     text: orNull(TEXT),
     attempts: INTEGER,

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { BatchesModule } from '../batches/batches.module.js';
-import { OutboxModule } from '../delivery/delivery.module.js';
+import { NotificationWorkerModule, OutboxModule } from '../delivery/delivery.module.js';
+import { BatchMails } from './batch-mail.js';
+import { MailRenderer } from './mail-renderer.js';
 import { Mailbox, NotificationsReader } from './mailbox.js';
 import { NotificationsController } from './notifications.controller.js';
 
@@ -12,3 +14,10 @@ import { NotificationsController } from './notifications.controller.js';
   exports: [Mailbox, NotificationsReader],
 })
 export class NotificationsModule {}
+
+/** Sends the mails about batches; for worker processes. */
+@Module({
+  imports: [NotificationWorkerModule],
+  providers: [BatchMails, MailRenderer],
+})
+export class BatchMailsModule {}

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type BatchStatus, finalStatus } from '../batches/batch-state.js';
 import { type EndedBatch, hasEnded, lockEndedBatch, writeBatchEnd } from '../batches/batches.sql.js';
-import type { NotificationKind } from '../delivery/entities.js';
+import type { NotificationKind } from '../delivery/message.js';
 import { NotificationOutbox } from '../delivery/notification-outbox.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';

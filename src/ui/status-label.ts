@@ -1,5 +1,5 @@
 import type { BatchStatus } from '../batches/batch-state.js';
-import type { NotificationStatus } from '../delivery/entities.js';
+import type { DeliveryStatus } from '../delivery/message.js';
 import type { RecordStatus } from '../records/record-status.js';
 import type { InstanceStatus } from '../workflows/entities.js';
 
@@ -35,7 +35,7 @@ const RECORD: Readonly<Record<RecordStatus, StatusLabel>> = {
   unknown: { text: 'Unknown', tone: 'bad' },
 };
 
-const MAIL: Readonly<Record<NotificationStatus, StatusLabel>> = {
+const MAIL: Readonly<Record<DeliveryStatus, StatusLabel>> = {
   pending: { text: 'To be sent', tone: 'busy' },
   sending: { text: 'Being sent', tone: 'busy' },
   sent: { text: 'Sent', tone: 'good' },
@@ -61,6 +61,6 @@ export function recordLabel(status: RecordStatus): StatusLabel {
   return RECORD[status];
 }
 
-export function mailLabel(status: NotificationStatus): StatusLabel {
+export function mailLabel(status: DeliveryStatus): StatusLabel {
   return MAIL[status];
 }

@@ -1,4 +1,4 @@
-import type { StoredBehavior } from '../delivery/behavior-outbox.sql.js';
+import type { StoredBehavior } from '../delivery/message.js';
 import {
   ANY_OBJECT,
   arrayOf,

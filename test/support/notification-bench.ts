@@ -3,11 +3,11 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { Client } from 'pg';
 import { DatabaseModule } from '../../src/app/database.js';
 import { SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
-import { NotificationWorkerModule } from '../../src/delivery/delivery.module.js';
-import type { NotificationKind } from '../../src/delivery/entities.js';
+import type { NotificationKind } from '../../src/delivery/message.js';
 import { NotificationOutbox } from '../../src/delivery/notification-outbox.js';
 import { NotificationSender } from '../../src/delivery/notification-sender.js';
 import { resendNotification } from '../../src/delivery/notifications.sql.js';
+import { BatchMailsModule } from '../../src/notifications/notifications.module.js';
 import { loadConfig } from '../../src/platform/config/config-loader.js';
 import { ConfigModule } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
@@ -67,7 +67,7 @@ export class NotificationBench {
       ...environment,
     });
     const worker = await Test.createTestingModule({
-      imports: [ConfigModule.with(config), DatabaseModule, NotificationWorkerModule],
+      imports: [ConfigModule.with(config), DatabaseModule, BatchMailsModule],
     })
       .overrideProvider(SENDING_TIMES)
       .useValue(times)

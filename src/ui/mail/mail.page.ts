@@ -1,20 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { IsIn, IsOptional, MaxLength } from 'class-validator';
 import type { Principal } from '../../auth/principal.js';
-import type { NotificationStatus } from '../../delivery/entities.js';
-import type { StoredNotification } from '../../delivery/notifications.sql.js';
-import { Mailbox } from '../../notifications/mailbox.js';
-import type { MailboxEntry } from '../../notifications/mailbox.sql.js';
+import { DELIVERY_STATUSES, type DeliveryStatus, type StoredNotification } from '../../delivery/message.js';
+import { Mailbox, type MailboxEntry } from '../../notifications/mailbox.js';
 import { PageRenderer } from '../page-renderer.js';
 import { mailLabel, type StatusLabel } from '../status-label.js';
-
-const MAIL_STATUSES: readonly NotificationStatus[] = [
-  'pending',
-  'sending',
-  'sent',
-  'failed',
-  'not_sent_no_smtp',
-];
 
 /** The query of the page of mails. */
 export class ShowMailDto {
@@ -23,8 +13,8 @@ export class ShowMailDto {
   of: 'imports' | 'actions' = 'imports';
 
   @IsOptional()
-  @IsIn(MAIL_STATUSES, { message: `status must be one of ${MAIL_STATUSES.join(', ')}` })
-  status?: NotificationStatus;
+  @IsIn(DELIVERY_STATUSES, { message: `status must be one of ${DELIVERY_STATUSES.join(', ')}` })
+  status?: DeliveryStatus;
 
   @IsOptional()
   @MaxLength(200, { message: 'after must come from the link to the next page' })
@@ -73,7 +63,7 @@ export class MailPage {
       of: query.of,
       filtered: query.status !== undefined || query.after !== undefined,
       allPath: pathOf({ of: query.of }),
-      statuses: MAIL_STATUSES.map((value) => ({
+      statuses: DELIVERY_STATUSES.map((value) => ({
         value,
         text: mailLabel(value).text,
         selected: value === query.status,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { IsIn, IsOptional, Length, MaxLength } from 'class-validator';
 import { creatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
-import type { StoredBehavior } from '../../delivery/behavior-outbox.sql.js';
+import type { StoredBehavior } from '../../delivery/message.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';

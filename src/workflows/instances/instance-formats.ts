@@ -1,4 +1,4 @@
-import type { StoredBehavior } from '../../delivery/behavior-outbox.sql.js';
+import type { StoredBehavior } from '../../delivery/message.js';
 import { csvLine } from '../../formats/csv/csv-cells.js';
 import { jsonMembers, memberText } from '../../formats/json/json-members.js';
 import type { WorkflowDefinition } from '../definition.js';

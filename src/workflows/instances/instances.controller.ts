@@ -14,7 +14,7 @@ import {
 import type { Request, Response } from 'express';
 import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import type { StoredBehavior } from '../../delivery/behavior-outbox.sql.js';
+import type { StoredBehavior } from '../../delivery/message.js';
 import { LINK_NEXT, refTo, TEXT } from '../../platform/http/answer-schemas.js';
 import { nextLink } from '../../platform/http/pagination.js';
 import { validateQuery } from '../../platform/http/validation.js';

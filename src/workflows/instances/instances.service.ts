@@ -1,12 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
 import type { Principal } from '../../auth/principal.js';
-import {
-  resendBehavior,
-  selectBehavior,
-  selectBehaviors,
-  type StoredBehavior,
-} from '../../delivery/behavior-outbox.sql.js';
+import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/behavior-outbox.sql.js';
+import type { StoredBehavior } from '../../delivery/message.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import type { Sql } from '../../platform/database/transaction.js';
 import { contentDisposition, downloadName, sendDownload } from '../../platform/http/downloads.js';
