@@ -134,7 +134,7 @@ export class RecordCollector {
     payload: string,
     error: RecordError | null,
     orderingKeys: readonly string[],
-    { originLine, copyField: field = encodedField(payload) }: RecordOrigin = NO_ORIGIN,
+    { originLine, plainBytes: field = encodedField(payload) }: RecordOrigin = NO_ORIGIN,
   ): void {
     this.hasOrigin = originLine !== undefined;
     if (error === null && !this.hasOrigin) this.rows.addPending(line, field);

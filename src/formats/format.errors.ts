@@ -1,43 +1,75 @@
-import { DomainError, type ProblemDetail } from '../platform/domain-error.js';
+import { defineErrors, type DomainError, type ProblemDetail } from '../platform/domain-error.js';
 import type { UndecodableTextError } from './text/text-decoding.js';
 
+/** Refusals of a body or a file as a whole: it cannot be read as records. */
+export const formatErrors = defineErrors({
+  empty_body: { status: 400, title: 'The body contains no record' },
+  malformed_json_lines: { status: 400, title: 'The body is not JSON Lines' },
+  malformed_csv: { status: 400, title: 'The file is not valid CSV' },
+  duplicate_columns: { status: 400, title: 'The header names a column more than once' },
+  too_many_columns: { status: 400, title: 'There are too many columns' },
+  undecodable_text: { status: 400, title: 'The file is not text in this encoding' },
+  spreadsheet_not_supported: { status: 415, title: 'Spreadsheet files are not supported' },
+  not_a_text_file: { status: 415, title: 'The file is not text' },
+});
+
 export function emptyBody(): DomainError {
-  return new DomainError(
-    400,
-    'empty_body',
-    'The body holds no record',
-    'Send at least one line with a JSON object. Nothing was stored.',
+  return formatErrors.empty_body('Send at least one line with a JSON object. Nothing was stored.');
+}
+
+export function emptyFile(): DomainError {
+  return formatErrors.empty_body(
+    'The file contains no record. Send a CSV file with a header and at least one row below it, or at least one line of JSON. Nothing was stored.',
   );
 }
 
 export function malformedJsonLines(errors: readonly ProblemDetail[], errorCount: number): DomainError {
   const lines = errorCount === 1 ? '1 line is' : `${errorCount} lines are`;
-  return new DomainError(
-    400,
-    'malformed_json_lines',
-    'The body is not JSON Lines',
-    `${lines} malformed: each line must be one JSON object in UTF-8. Mend what is listed and send the whole body again. Nothing was stored.`,
+  return formatErrors.malformed_json_lines(
+    `${lines} malformed: each line must be one JSON object in UTF-8. Fix the listed lines and send the whole body again. Nothing was stored.`,
     { errors, errorCount },
   );
 }
 
-export function emptyFile(): DomainError {
-  return new DomainError(
-    400,
-    'empty_body',
-    'The file holds no record',
-    'The file holds no record: send a CSV file with a header and at least one row below it, or at least one line of JSON. Nothing was stored.',
+export function jsonArray(): DomainError {
+  const message = 'the file begins with "[": each line must be one JSON object';
+  return formatErrors.malformed_json_lines(
+    'The file is one JSON array. Send JSON Lines instead: one object per line, without the enclosing brackets and without commas between the objects. Nothing was stored.',
+    { errors: [{ line: 1, column: 1, code: 'not_an_object', message }], errorCount: 1 },
   );
 }
 
 export function malformedCsv(errors: readonly ProblemDetail[], errorCount: number): DomainError {
   const places = errorCount === 1 ? '1 place' : `${errorCount} places`;
-  return new DomainError(
-    400,
-    'malformed_csv',
-    'The file is not CSV',
-    `The quotes are wrong in ${places}. Mend what is listed and upload the whole file again. Nothing was stored.`,
+  return formatErrors.malformed_csv(
+    `The quotes are wrong in ${places}. Fix the listed places and upload the whole file again. Nothing was stored.`,
     { errors, errorCount },
+  );
+}
+
+export function duplicateColumns(
+  names: readonly string[],
+  errors: readonly ProblemDetail[],
+  errorCount: number,
+): DomainError {
+  return formatErrors.duplicate_columns(
+    `The header names ${names.join(', ')} more than once. Give each column its own name, or map all but one of them to nothing. Nothing was stored.`,
+    { errors, errorCount },
+  );
+}
+
+export function tooManyColumns(found: number, limit: number): DomainError {
+  return formatErrors.too_many_columns(
+    `The header has ${found} columns; the limit is ${limit}. Nothing was stored.`,
+    { limit },
+  );
+}
+
+/** @param limit different keys that the records of one CSV file may have */
+export function tooManyKeys(limit: number): DomainError {
+  return formatErrors.too_many_columns(
+    `The records have more than ${limit} different keys. Use format=jsonl, which has no columns.`,
+    { limit },
   );
 }
 
@@ -45,49 +77,20 @@ export function undecodableText(
   { encoding, found, message }: UndecodableTextError,
   place: { line: number; column: number },
 ): DomainError {
-  return new DomainError(
-    400,
-    'undecodable_text',
-    'The file is not text in the encoding',
-    `In line ${place.line}, ${found} is no text in ${encoding}. Save the file as UTF-8, or say which encoding it has (parameter encoding, for example windows-1252). Nothing was stored.`,
+  return formatErrors.undecodable_text(
+    `In line ${place.line}, ${found} is not text in ${encoding}. Save the file as UTF-8, or name its encoding in the parameter "encoding" (for example windows-1252). Nothing was stored.`,
     { errors: [{ ...place, code: 'undecodable_text', message }] },
   );
 }
 
 export function spreadsheetFile(): DomainError {
-  return new DomainError(
-    415,
-    'spreadsheet_not_supported',
-    'Spreadsheet files are not read',
+  return formatErrors.spreadsheet_not_supported(
     'This is a spreadsheet (XLSX, XLS or ODS). Open it, choose "Save as" and "CSV UTF-8 (comma delimited)", and upload that file. Nothing was stored.',
   );
 }
 
 export function binaryFile(kind: string): DomainError {
-  return new DomainError(
-    415,
-    'not_a_text_file',
-    'The file is not text',
-    `This is ${kind}, neither CSV nor JSON Lines. Upload a CSV file (UTF-8) with a header, or JSON Lines. Nothing was stored.`,
-  );
-}
-
-export function jsonArray(): DomainError {
-  return new DomainError(
-    400,
-    'malformed_json_lines',
-    'The file is not JSON Lines',
-    'The file is one JSON array. Send JSON Lines instead: one object per line, without brackets around and commas between them. Nothing was stored.',
-    {
-      errors: [
-        {
-          line: 1,
-          column: 1,
-          code: 'not_an_object',
-          message: 'the file begins with "[": each line must be one JSON object',
-        },
-      ],
-      errorCount: 1,
-    },
+  return formatErrors.not_a_text_file(
+    `This is ${kind}, not CSV or JSON Lines. Upload a CSV file (UTF-8) with a header, or JSON Lines. Nothing was stored.`,
   );
 }

@@ -22,15 +22,15 @@ const COMPOUND_FILE = '\xd0\xcf\x11\xe0';
 const OFFICE_PARTS = /\[Content_Types\]\.xml|xl\/|_rels\/|mimetypeapplication\/vnd\.oasis/;
 const UTF32 = ['\xff\xfe\x00\x00', '\x00\x00\xfe\xff'];
 const UTF16 = ['\xff\xfe', '\xfe\xff'];
-/** Control characters that no text has: all but tab, line ends, vertical tab, form feed, and NUL and 0x1C-0x1F. */
+/** Control characters that text does not contain: all but tab, line ends, vertical tab, form feed, NUL and 0x1C-0x1F. */
 const CONTROL = /[\x01-\x08\x0e-\x1b\x7f]/g;
 
 /**
- * Tells CSV from JSON Lines by the first bytes. JSON Lines begin with a brace; what else is text is CSV.
+ * Distinguishes CSV from JSON Lines by the first bytes. JSON Lines begin with a brace; any other text is CSV.
  * @throws DomainError 415 for files that are neither, and 400 for a JSON array
  */
 function uploadFormat(start: Buffer): 'csv' | 'jsonl' {
-  const bytes = start.toString('latin1', 0, 64 * 1024);
+  const bytes = start.toString('latin1');
   if (bytes.startsWith(COMPOUND_FILE)) throw spreadsheetFile();
   if (ZIP.some((signature) => bytes.startsWith(signature))) {
     throw OFFICE_PARTS.test(bytes) ? spreadsheetFile() : binaryFile('a ZIP archive');
@@ -46,24 +46,24 @@ function uploadFormat(start: Buffer): 'csv' | 'jsonl' {
 }
 
 export interface UploadOptions extends CsvOptions {
-  /** A label as the Encoding Standard has them; `null`: to be told from the file. */
+  /** A label of the Encoding Standard; `null`: detected from the file. */
   encoding: string | null;
 }
 
-/** What was understood of a file. */
+/** How a file was read. */
 export interface UnderstoodFile {
   format: 'csv' | 'jsonl';
   encoding: string;
-  /** Of CSV. */
+  /** CSV only. */
   delimiter: string | null;
-  /** Of CSV: the header, and the column of a row each goes to (`null`: left out). */
+  /** CSV only: each header, and the column of a row it goes to (`null`: left out). */
   columns: { header: string; target: string | null }[] | null;
 }
 
-/** Bytes from which format and encoding are told. */
+/** Bytes from which format and encoding are detected. */
 const EXAMINED_BYTES = 64 * 1024;
 
-/** Reads an uploaded file, CSV or JSON Lines: which of both is told by its content. */
+/** Reads an uploaded file, CSV or JSON Lines. Its content decides which of the two it is. */
 export class UploadReader implements RecordReader {
   private held: Buffer[] = [];
   private heldBytes = 0;
@@ -102,7 +102,7 @@ export class UploadReader implements RecordReader {
     return emptyFile();
   }
 
-  /** What is known once the file was read to its end. */
+  /** How the file was read; complete only after `end`. */
   understood(): UnderstoodFile {
     if (!(this.reader instanceof CsvReader)) {
       return { format: 'jsonl', encoding: 'utf-8', delimiter: null, columns: null };
@@ -119,7 +119,7 @@ export class UploadReader implements RecordReader {
   private begin(): void {
     const bytes = Buffer.concat(this.held);
     this.held = [];
-    // The window, not all that is there: that depends on the pieces it came in.
+    // Not all that has arrived: the decision must not depend on the size of the pieces.
     const start = bytes.subarray(0, EXAMINED_BYTES);
     const { encoding } = this.options;
     if (uploadFormat(start) === 'jsonl') {

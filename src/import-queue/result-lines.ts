@@ -1,7 +1,7 @@
 import type { RecordSet } from '../batches/record-pages.js';
 import type { RecordRow } from '../batches/record-pages.sql.js';
 import { csvLine } from '../formats/csv/csv-cells.js';
-import { collectColumns } from '../formats/csv/csv-columns.js';
+import { collectColumns, RESULT_COLUMNS } from '../formats/csv/csv-columns.js';
 import { jsonMembers, memberText } from '../formats/json/json-members.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { RecordError } from '../records/target.js';
@@ -39,9 +39,6 @@ function errorOf(row: RecordRow) {
   return { code: row.errorCode, message: row.errorMessage, pointer: row.errorPointer };
 }
 
-/** What we add to the columns that were sent; they come last, and an upload leaves them aside. */
-const OUR_COLUMNS = ['_line', '_status', '_error'] as const;
-
 /** JSON Lines: one record each, with what became of it. */
 export async function* jsonLines(records: RecordSet): AsyncGenerator<string, void, undefined> {
   for await (const rows of records.pages()) {
@@ -58,7 +55,7 @@ export async function* csvLines(
   sent: readonly string[],
 ): AsyncGenerator<string, void, undefined> {
   const columns = await collectColumns(sent, records.pagesToCome());
-  yield csvLine([...columns, ...OUR_COLUMNS]);
+  yield csvLine([...columns, ...RESULT_COLUMNS]);
   for await (const rows of records.pages()) {
     yield rows.map((row) => csvRecord(row, columns)).join('');
   }

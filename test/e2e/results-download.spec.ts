@@ -226,7 +226,7 @@ describe('downloading results', () => {
         );
       const id = await store([record(1, 'succeeded', wide(1)), record(2, 'succeeded', wide(2))]);
       const { status, text } = await download(id, '?format=csv');
-      expect(status).toBe(422);
+      expect(status).toBe(400);
       expect(JSON.parse(text)).toMatchObject({ code: 'too_many_columns' });
     });
   });

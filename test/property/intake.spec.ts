@@ -21,7 +21,7 @@ const body = fc
 function read(pieces: Buffer[]): unknown {
   const records: unknown[] = [];
   const reader = new JsonLinesReader(200, (line, row, raw, origin) => {
-    const field = origin?.copyField;
+    const field = origin?.plainBytes;
     records.push([line, row, raw, field?.bytes.toString('utf8', field.start, field.end) ?? 'to be escaped']);
     expect(field === undefined).toBe(needsEscape(raw));
   });

@@ -3,12 +3,12 @@ import {
   csvCell,
   csvLine,
   escapeLoneSurrogates,
-  neutraliseFormula,
+  neutralizeFormula,
   restoreFormula,
   restoreLoneSurrogates,
 } from './csv-cells.js';
 
-describe('neutralising formulas', () => {
+describe('neutralizing formulas', () => {
   it.each([
     '=1+1',
     '+1',
@@ -22,16 +22,16 @@ describe('neutralising formulas', () => {
     '\u200b=1',
     '-',
     '+49 89 1',
-  ])('puts an apostrophe before %j', (text) => expect(neutraliseFormula(text)).toBe(`'${text}`));
+  ])('puts an apostrophe before %j', (text) => expect(neutralizeFormula(text)).toBe(`'${text}`));
 
   it.each(['', 'a=1', '1-1', "'", "'a", "O'Hara", '-5', '-5.25', '-1e-7', '5', ' a', ':Email'])(
     'leaves %j as it is',
-    (text) => expect(neutraliseFormula(text)).toBe(text),
+    (text) => expect(neutralizeFormula(text)).toBe(text),
   );
 
   it('tells a cell it has changed from one that was sent with the apostrophe', () => {
-    expect(neutraliseFormula("'=1")).toBe("''=1");
-    expect(neutraliseFormula("'-5")).toBe("''-5");
+    expect(neutralizeFormula("'=1")).toBe("''=1");
+    expect(neutralizeFormula("'-5")).toBe("''-5");
     expect(restoreFormula("'=1")).toBe('=1');
     expect(restoreFormula("''=1")).toBe("'=1");
     expect(restoreFormula("'a")).toBe("'a");
@@ -44,7 +44,7 @@ describe('neutralising formulas', () => {
   it('is undone by restore, whatever the text', () => {
     fc.assert(
       fc.property(fc.oneof(hazard, fc.string({ unit: 'binary' })), (text) => {
-        expect(restoreFormula(neutraliseFormula(text))).toBe(text);
+        expect(restoreFormula(neutralizeFormula(text))).toBe(text);
       }),
       { numRuns: 2000 },
     );
@@ -53,7 +53,7 @@ describe('neutralising formulas', () => {
   it('leaves no cell that begins like a formula, but for plain negative numbers', () => {
     fc.assert(
       fc.property(hazard, (text) => {
-        const cell = neutraliseFormula(text);
+        const cell = neutralizeFormula(text);
         if (/^[=+\-@\t\r\n＝]/.test(cell)) expect(Number(cell)).toBeLessThanOrEqual(0);
       }),
       { numRuns: 2000 },
@@ -75,7 +75,7 @@ describe('a line of CSV', () => {
     expect(csvLine([null, '', 'a'])).toBe(',"",a\r\n');
   });
 
-  it('neutralises before it quotes', () => {
+  it('neutralizes before it quotes', () => {
     expect(csvCell('=HYPERLINK("http://x","y")')).toBe(`"'=HYPERLINK(""http://x"",""y"")"`);
   });
 });
@@ -100,12 +100,12 @@ describe('a half of a surrogate pair in a CSV file', () => {
     },
   );
 
-  /** Break it: in `restoreHalves`, answer `restored` always. */
+  /** Break it: in `restoreLoneSurrogates`, answer `restored` always. */
   it('does not make a character of two escapes, which we never write', () => {
     expect(restoreLoneSurrogates('\\ud83d\\ude00')).toBe('\\ud83d\\ude00');
   });
 
-  /** Break it: in `escapeHalves`, do not double the backslashes. */
+  /** Break it: in `escapeLoneSurrogates`, do not double the backslashes. */
   it('comes back whatever the text', () => {
     const hazard = fc.string({
       unit: fc.constantFrom(

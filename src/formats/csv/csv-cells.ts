@@ -1,12 +1,12 @@
-/** Half of a surrogate pair that stands alone, or what reads like the escape of one, and the backslashes before it. */
+/** An unpaired surrogate, or text that reads like the escape of one, with the backslashes before it. */
 const LONE_SURROGATES =
   /(?<!\\)(\\*)(?:(ud[89a-f][0-9a-f]{2})|([\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]))/g;
 const SURROGATE_ESCAPES = /(?<!\\)(\\+)(ud[89a-f][0-9a-f]{2})/g;
 
 /**
- * UTF-8 has no unpaired surrogates: written as the escapes that JSON has for them (`\ud800`) they stay visible, and
- * apart, instead of all turning into U+FFFD. Backslashes before one are doubled, also where somebody wrote the escape
- * itself: so it stays what it is, and nothing is ambiguous.
+ * UTF-8 cannot express unpaired surrogates. Written as JSON escapes (`\ud800`), they stay visible and distinct instead
+ * of all turning into U+FFFD. Backslashes before such an escape are doubled, also if the text itself contained the
+ * escape, so that nothing is ambiguous.
  */
 export function escapeLoneSurrogates(text: string): string {
   if (text.isWellFormed() && !text.includes('\\ud')) return text;
@@ -17,7 +17,7 @@ export function escapeLoneSurrogates(text: string): string {
   );
 }
 
-/** Undoes `escapeHalves`. Two escapes that would make a pair were not written by it, and stay as they are. */
+/** Undoes `escapeLoneSurrogates`, which never writes two escapes that form a pair: such a text stays as it is. */
 export function restoreLoneSurrogates(text: string): string {
   if (!text.includes('\\ud')) return text;
   let hasHalf = false;
@@ -30,34 +30,36 @@ export function restoreLoneSurrogates(text: string): string {
   return hasHalf && restored.isWellFormed() ? text : restored;
 }
 
-/** What a spreadsheet may take for the beginning of a formula: also the full-width forms, also behind white space
- * and invisible characters, which some programs cut off first. */
+/**
+ * What a spreadsheet may take for the beginning of a formula: also the full-width forms, and also after white space and
+ * invisible characters, which some programs remove first.
+ */
 const FORMULA = /^(?:[\t\r\n]|[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/u;
 
-/** Such a text with any number of apostrophes in front: what `neutralise` makes, and what must not look as if it had. */
+/** `neutralizeFormula` adds one apostrophe, also where a text already had some: then the number of them stays exact. */
 const APOSTROPHES = /^'+/;
 
 /**
- * A negative number evaluates to itself: no operator with two sides, no reference, no function fits into these
- * characters. With an apostrophe it would no longer be a number in the spreadsheet. `+49…` is no exception: it is
- * more often a telephone number than a number, and would lose its plus sign.
+ * A negative number evaluates to itself: no binary operator, reference or function fits into these characters. With an
+ * apostrophe it would no longer be a number in the spreadsheet. `+49…` is not exempt: it is more often a telephone
+ * number than a number, and would lose its plus sign.
  */
 const NEGATIVE_NUMBER = /^-\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
-/** What most cells begin with; spares them the dearer looks. */
+/** How most cells begin; spares them the slower patterns. */
 const HARMLESS_START = /^[0-9A-Za-z]/;
 
 /**
- * A cell that no spreadsheet runs as a formula. The rule: when the text, apostrophes in front of it left aside, looks
- * like a formula, one apostrophe is put in front of the whole. So `=1` becomes `'=1`, and a `'=1` that was sent as
- * such becomes `''=1`: nothing is ambiguous, and `restore` takes exactly one away.
+ * A cell that no spreadsheet runs as a formula. The rule: if the text looks like a formula, ignoring any apostrophes in
+ * front of it, put one apostrophe in front of the whole text. So `=1` becomes `'=1`, and a `'=1` that was sent as such
+ * becomes `''=1`: nothing is ambiguous, and `restoreFormula` removes exactly one.
  */
-export function neutraliseFormula(text: string): string {
+export function neutralizeFormula(text: string): string {
   if (HARMLESS_START.test(text) || NEGATIVE_NUMBER.test(text)) return text;
   return FORMULA.test(text.replace(APOSTROPHES, '')) ? `'${text}` : text;
 }
 
-/** Undoes `neutralise`. */
+/** Undoes `neutralizeFormula`. */
 export function restoreFormula(cell: string): string {
   return cell.startsWith("'") && FORMULA.test(cell.replace(APOSTROPHES, '')) ? cell.slice(1) : cell;
 }
@@ -65,23 +67,23 @@ export function restoreFormula(cell: string): string {
 const NEEDS_QUOTES = /[",\r\n]|^[\s{[]|\s$/;
 
 /**
- * One cell of an RFC 4180 file. `null` (the record has no such column) is nothing at all between the commas; an empty text is
- * `""`, the way PostgreSQL tells them apart; readers that do not care read both as empty. White space at the ends is quoted,
- * since some readers cut it off otherwise, and what begins like JSON, since a file that does is not read as CSV.
+ * One cell of an RFC 4180 file. `null` (the record lacks the column) is nothing between the commas, the empty text is
+ * `""`, as PostgreSQL distinguishes them; other readers read both as empty. Text with white space at its ends is quoted,
+ * because some readers remove it otherwise, and so is text that begins like JSON, because such a file is not read as CSV.
  */
 export function csvCell(text: string | null): string {
   if (text === null) return '';
   if (text === '') return '""';
-  const safe = neutraliseFormula(escapeLoneSurrogates(text));
+  const safe = neutralizeFormula(escapeLoneSurrogates(text));
   return NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** The text that `csvCell` was given. Only for files of ours (`csv-header.ts` tells them): others mean what they say. */
+/** The text that `csvCell` was given. Only for our own downloads (see `readHeader`): other files mean what they contain. */
 export function readDownloadedCell(cell: string): string {
   return restoreLoneSurrogates(restoreFormula(cell));
 }
 
-/** One line of an RFC 4180 file, its line end included. */
+/** One line of an RFC 4180 file, including its line end. */
 export function csvLine(cells: readonly (string | null)[]): string {
   return `${cells.map(csvCell).join(',')}\r\n`;
 }

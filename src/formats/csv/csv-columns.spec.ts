@@ -45,7 +45,7 @@ describe('the header of a CSV file', () => {
 
   /** Break it: in `readHeader`, take the cell as it is. */
   it.each([[['_line']], [['_id', '_step']]])(
-    'of a file with %j has the names that were neutralised',
+    'of a file with %j has the names that were neutralized',
     (ours) => {
       expect(read(["'=cmd", "''=1", "'a", ...ours], { '=cmd': 'First Name' }).columns).toEqual([
         ['=cmd', 'First Name'],

@@ -25,9 +25,9 @@ export interface CsvRow {
 }
 
 /**
- * Makes rows of cells. A file that was downloaded here is read the way it was written: formulas are what they were
- * before they were made harmless, and a cell with nothing in it, not even quotes, is a column the record
- * did not have. In all others an empty cell is an empty text.
+ * Turns cells into rows. One of our own downloads is read the way it was written: neutralized formulas are restored, and
+ * a cell with nothing in it, not even quotes, is a column that the record lacked. In all other files, an empty cell is
+ * an empty text.
  */
 class CsvRows {
   private readonly columns: readonly CsvColumn[];
@@ -72,7 +72,7 @@ function originLineIn(cell: string | null): number | null {
   return cell !== null && /^[1-9]\d{0,8}$/.test(cell) ? Number(cell) : null;
 }
 
-/** The code of a row of another width; it stays wrong however often it is sent again. */
+/** The code of a row that is wider or narrower than the header. Sending it again does not help. */
 export const WRONG_CELL_COUNT = 'wrong_cell_count';
 
 function widthError(found: number, columns: readonly CsvColumn[]): RecordError {
@@ -80,29 +80,29 @@ function widthError(found: number, columns: readonly CsvColumn[]): RecordError {
   const missing = columns.slice(found).map(({ header }) => JSON.stringify(header.slice(0, 60)));
   const hint =
     found > columns.length
-      ? `what is too much is kept as ${unnamedColumn(columns.length + 1)} and so on; is a cell with a delimiter in it not in quotes?`
-      : `there is no cell for ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}`;
+      ? `the extra cells are kept as ${unnamedColumn(columns.length + 1)} and so on; perhaps a cell that contains the delimiter is not quoted`
+      : `no cell for ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}`;
   return {
     code: WRONG_CELL_COUNT,
     message: `the row has ${found} ${found === 1 ? 'cell' : 'cells'}, the header ${expected}: ${hint}`,
   };
 }
 
-/** Characters from which the delimiter is told. */
+/** Characters from which the delimiter is detected. */
 const SAMPLE = 256 * 1024;
-/** Excel's own way of saying it, on a line before the header. */
+/** How Excel states the delimiter, on a line before the header. */
 const SEPARATOR_LINE = /^"?sep=(.)"?(\r\n|\n|\r)/;
 
 export interface CsvOptions {
   maxLineBytes: number;
-  /** `null`: to be told from the file. */
+  /** `null`: detected from the file. */
   delimiter: string | null;
   /** Columns of a row of the import process. */
   knownColumns: ReadonlySet<string>;
   mapping: ColumnMapping;
 }
 
-/** Reads a CSV file: its first record that is not blank is the header. */
+/** Reads a CSV file. Its first record that is not blank is the header. */
 export class CsvReader implements RecordReader {
   readonly errors: ProblemDetail[] = [];
   errorCount = 0;
@@ -163,10 +163,10 @@ export class CsvReader implements RecordReader {
     const stated = SEPARATOR_LINE.exec(text);
     if (stated !== null) {
       this.delimiter ??= stated[1] ?? null;
-      // An empty line in its place: it counts, and is no record.
+      // An empty line takes its place: it counts as a line, but is not a record.
       text = (stated[2] ?? '\n') + text.slice(stated[0].length);
     }
-    // The window, not the text: that depends on the pieces it came in.
+    // Not all of the text: the decision must not depend on the size of the pieces.
     this.delimiter ??= detectDelimiter(
       text.slice(0, SAMPLE),
       whole && text.length <= SAMPLE,
@@ -189,7 +189,7 @@ export class CsvReader implements RecordReader {
     if (this.errorCount > 0) return;
     const { payload, error, originLine } = this.rows.row(cells);
     if (payload.length > this.options.maxLineBytes) throw new LineLimitError(line);
-    // Parsed, not put together: so a column may have any name, `__proto__` too, and later passes see the same.
+    // Parsed rather than assembled, so that a column may have any name, even `__proto__`, and later passes see the same.
     const row = JSON.parse(payload) as JsonObject;
     this.sink(line, row, payload, {
       ...(error && { error }),

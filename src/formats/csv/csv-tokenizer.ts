@@ -1,9 +1,9 @@
 import { LineLimitError } from '../record-reader.js';
 
-/** The cells of one record; `null` where there is nothing at all between two delimiters, `''` where there is `""`. */
+/** The cells of one record; `null` for nothing between two delimiters, `''` for `""`. */
 export type CsvCells = (string | null)[];
 
-/** A mistake in the quotes of a file. Line and column are 1-based; the column counts characters. */
+/** A mistake in the quotes of a file. Line and column are 1-based; columns count characters. */
 export interface CsvFault {
   line: number;
   column: number;
@@ -12,7 +12,7 @@ export interface CsvFault {
 }
 
 export interface CsvSink {
-  /** `line` is the 1-based line of the file in which the record begins. */
+  /** `line` is the 1-based line of the file on which the record begins. */
   record(line: number, cells: CsvCells): void;
   fault(fault: CsvFault): void;
 }
@@ -24,21 +24,21 @@ const LINE_END = /\r\n|\n|\r/g;
 const NEXT_LINE_END = /[\r\n]/g;
 
 /**
- * Cuts text into records and cells as RFC 4180 has it; LF, CRLF and CR all end a record. Quotes within a cell that does
- * not begin with one are text. Lines with nothing on them are no records, but count.
+ * Cuts text into records and cells as RFC 4180 defines them; LF, CRLF and CR all end a record. Quotes inside a cell that
+ * does not begin with one are text. Empty lines are not records, but count.
  *
- * Text is read from the beginning of a record on, again if it was not all there: so it cannot matter where the pieces
- * were cut. A record that is not complete is looked at again only when the text has doubled, which keeps that linear.
+ * A record is always read from its beginning, again if it was incomplete, so it cannot matter where the pieces were cut.
+ * An incomplete record is read again only after the text has doubled, which keeps the total work linear.
  */
 export class CsvTokenizer {
   private text = '';
   private line = 1;
-  /** Characters to have before the next look. */
+  /** Number of characters to wait for before reading again. */
   private wanted = 0;
 
   /**
-   * @param delimiter one UTF-16 unit
-   * @param longest characters of one record
+   * @param delimiter one UTF-16 code unit
+   * @param longest characters that one record may have
    */
   constructor(
     private readonly delimiter: number,
@@ -56,7 +56,7 @@ export class CsvTokenizer {
     this.read(true);
   }
 
-  /** Where the text that was pushed so far ends. */
+  /** The end of the text pushed so far. */
   position(): { line: number; column: number } {
     return this.placeOf(0, this.text.length);
   }
@@ -75,7 +75,7 @@ export class CsvTokenizer {
     this.wanted = at === 0 ? this.text.length * 2 : 0;
   }
 
-  /** Reads the record that begins here; answers where the next one does, or -1 if this one is not all there. */
+  /** Reads the record that begins here. Returns where the next one begins, or -1 if this one is incomplete. */
   private readRecord(start: number, final: boolean): number {
     const { text, delimiter } = this;
     const { length } = text;
@@ -126,7 +126,7 @@ export class CsvTokenizer {
     return this.text.length;
   }
 
-  /** The rest of the line is left aside; reading goes on with the next one. */
+  /** Skips the rest of the line; reading continues with the next one. */
   private textAfterQuote(start: number, at: number, final: boolean): number {
     NEXT_LINE_END.lastIndex = at;
     let end = NEXT_LINE_END.exec(this.text)?.index ?? -1;
@@ -135,7 +135,7 @@ export class CsvTokenizer {
       end = this.text.length;
     }
     const message =
-      'after a closing quote comes neither a delimiter nor the end of the line; a quote within a quoted cell is written twice';
+      'a closing quote must be followed by a delimiter or the end of the line; a quote inside a quoted cell is written twice';
     this.sink.fault({ ...this.placeOf(start, at), code: 'text_after_quote', message });
     const next = this.text.startsWith('\r\n', end) ? end + 2 : end + 1;
     this.line += lineEndsIn(this.text.slice(start, at)) + 1;

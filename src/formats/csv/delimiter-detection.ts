@@ -1,27 +1,27 @@
 import { LineLimitError } from '../record-reader.js';
 import { CsvTokenizer } from './csv-tokenizer.js';
 
-/** What spreadsheets and databases write, most usual first. */
-const USUAL = [',', ';', '\t', '|'];
-/** Stands in times, addresses and prose as well: only where every record agrees and nothing usual will do. */
-const UNUSUAL = [':', '^', '~', '\u001f'];
+/** What spreadsheets and databases write, most common first. */
+const COMMON = [',', ';', '\t', '|'];
+/** They also occur in times, addresses and prose: used only if every record agrees and no common delimiter fits. */
+const UNCOMMON = [':', '^', '~', '\u001f'];
 const EXAMINED_RECORDS = 500;
 
 interface Reading {
   delimiter: string;
   header: readonly string[];
-  /** Part of the records that are as wide as the header. */
+  /** The share of records that are as wide as the header. */
   agreement: number;
   records: number;
 }
 
 /**
- * The delimiter of a file, from its beginning: the one by which the header has columns that are known, else the one by
- * which most records are as wide as the header. A comma where nothing else is proven: then there is one column.
+ * The delimiter of a file, judged by its beginning: the one that gives a header with known columns, else the one with
+ * which most records are as wide as the header. Without evidence it is a comma, and the file has one column.
  * @param sample text that may end anywhere, unless it is `whole`
  */
 export function detectDelimiter(sample: string, whole: boolean, known: ReadonlySet<string>): string {
-  const readings = [...USUAL, ...UNUSUAL].map((delimiter) => read(sample, whole, delimiter));
+  const readings = [...COMMON, ...UNCOMMON].map((delimiter) => read(sample, whole, delimiter));
   const wide = readings.filter(({ header }) => header.length > 1);
   const best = (candidates: readonly Reading[], measure: (reading: Reading) => number) =>
     candidates.reduce<Reading | undefined>(
@@ -30,9 +30,9 @@ export function detectDelimiter(sample: string, whole: boolean, known: ReadonlyS
     );
   const knowing = best(wide, ({ header }) => header.filter((name) => known.has(name)).length);
   if (knowing?.header.some((name) => known.has(name)) === true) return knowing.delimiter;
-  const usual = wide.filter(({ delimiter }) => USUAL.includes(delimiter));
+  const common = wide.filter(({ delimiter }) => COMMON.includes(delimiter));
   const found =
-    best(usual, ({ agreement, header }) => agreement + header.length / 1e6) ??
+    best(common, ({ agreement, header }) => agreement + header.length / 1e6) ??
     best(wide.filter(isCertain), ({ header }) => header.length);
   return found?.delimiter ?? ',';
 }
@@ -57,7 +57,7 @@ function read(sample: string, whole: boolean, delimiter: string): Reading {
   });
   try {
     tokenizer.push(sample);
-    // What is not whole may break off in the middle of a record, which then proves nothing.
+    // An incomplete sample may end in the middle of a record, which then proves nothing.
     if (whole || header === undefined) tokenizer.end();
   } catch (error) {
     if (!(error instanceof LineLimitError)) throw error;

@@ -7,14 +7,14 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** Is told each member: its key, and where in the text its value begins and ends. */
+/** Receives each member: its key, and where its value begins and ends in the text. */
 export type MemberVisitor = (key: string, start: number, end: number) => void;
 
 /**
- * Goes through the members of a JSON object without parsing their values. Character by character and not with regular
- * expressions or JSON.parse: a download looks at every record twice, and expressions run out of stack on a string of
- * many escapes.
- * @param text a JSON object; it was parsed when it was received, so its syntax is not checked again.
+ * Visits the members of a JSON object without parsing their values. It works character by character, because a download
+ * visits every record twice and must be fast, and because regular expressions exhaust the stack on a string with many
+ * escapes.
+ * @param text a JSON object; it was parsed when it was received, so its syntax is not checked again
  */
 export function visitMembers(text: string, visit: MemberVisitor): void {
   let at = skipSpace(text, text.indexOf('{') + 1);
@@ -30,7 +30,7 @@ export function visitMembers(text: string, visit: MemberVisitor): void {
 
 /**
  * The members of a JSON object, each value as the characters that were sent: numbers keep every digit, integer-like
- * keys their place. A key that occurs twice keeps its first place and its last value, as JSON.parse has it.
+ * keys keep their place. A key that occurs twice keeps its first place and its last value, as in JSON.parse.
  */
 export function jsonMembers(text: string): Map<string, string> {
   const members = new Map<string, string>();
@@ -39,8 +39,8 @@ export function jsonMembers(text: string): Map<string, string> {
 }
 
 /**
- * A member as a text: strings as they are, `null` as an empty one, which clears as well, all else as its JSON. Nothing
- * only where the record does not have it: that leaves as is.
+ * A member as text: a string as it is, `null` as the empty text (both clear a value), anything else as its JSON. `null`
+ * only if the record lacks the member, which leaves a value as it is.
  */
 export function memberText(json: string | undefined): string | null {
   if (json === undefined) return null;
@@ -48,7 +48,7 @@ export function memberText(json: string | undefined): string | null {
   return json.charCodeAt(0) === QUOTE ? stringAt(json, 0, json.length) : json;
 }
 
-/** The same for a page, where unpaired surrogates are to stay visible instead of turning into U+FFFD. */
+/** The same for a page, where unpaired surrogates must stay visible instead of turning into U+FFFD. */
 export function cellText(json: string | undefined): string | null {
   const text = memberText(json);
   if (text?.isWellFormed() !== false) return text;
@@ -65,7 +65,7 @@ function stringAt(text: string, start: number, end: number): string {
 
 function skipSpace(text: string, from: number): number {
   let at = from;
-  // Valid JSON has only four characters up to the space outside of strings, all of them white space.
+  // Outside of strings, valid JSON contains only four characters up to the space, all of them white space.
   while (text.charCodeAt(at) <= SPACE) at += 1;
   return at;
 }
@@ -77,7 +77,7 @@ function endOfValue(text: string, start: number): number {
   let at = start;
   for (;;) {
     const code = text.charCodeAt(at);
-    // Not a number: the text is over.
+    // NaN: the end of the text.
     if (code === COMMA || code === CLOSE_BRACE || code <= SPACE || Number.isNaN(code)) return at;
     at += 1;
   }

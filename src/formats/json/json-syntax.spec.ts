@@ -22,7 +22,7 @@ describe('findJsonSyntaxError', () => {
     ['{"a":NaN}', 5, 'found "N" where a value was expected'],
     ['{"a":"b}', 8, 'the line ends inside a string'],
     ['{"a":"\t"}', 6, 'the control character U+0009 must be escaped in a string'],
-    ['{"a":"\\x"}', 6, 'a backslash that begins no JSON escape'],
+    ['{"a":"\\x"}', 6, 'a backslash that does not begin a JSON escape'],
     ['{"a":1} {"b":2}', 8, 'found "{" where the end of the line was expected'],
     ['', 0, 'the line ends where a value was expected'],
     ['\ufeff{}', 0, 'found U+FEFF where a value was expected'],

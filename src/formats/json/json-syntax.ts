@@ -13,9 +13,9 @@ const LITERAL = /true|false|null/y;
 type Expectation = 'value' | 'firstKeyOrEnd' | 'key' | 'firstValueOrEnd' | 'commaOrEnd';
 
 /**
- * Finds the first place at which a text is not JSON; `null` if it is. `JSON.parse` decides what is JSON, but
- * its messages carry a position only sometimes and differ from one Node to the next. Called for refused lines
- * only; keeps its own stack, so that no depth of nesting can overflow.
+ * Finds the first place at which a text is not JSON; `null` if it is JSON. `JSON.parse` decides what is JSON, but its
+ * messages do not always carry a position, and they differ between versions of Node. Called only for refused lines. It
+ * keeps its own stack, so that no depth of nesting can overflow the stack of the process.
  */
 export function findJsonSyntaxError(text: string): JsonSyntaxError | null {
   const scanner = new Scanner(text);
@@ -97,7 +97,7 @@ class Scanner {
       }
       if (character === '\\') {
         if (!this.skip(ESCAPE))
-          return { index: this.index, message: 'a backslash that begins no JSON escape' };
+          return { index: this.index, message: 'a backslash that does not begin a JSON escape' };
       } else if (character === undefined) {
         return { index: this.index, message: 'the line ends inside a string' };
       } else {
@@ -146,9 +146,12 @@ function codeOf(character: string): string {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+/** Levels of objects and arrays that one record may have. */
+export const MAX_NESTING = 64;
+
 /**
- * Where a JSON text first nests deeper than `limit` levels of objects and arrays (UTF-16 index of the bracket
- * that is too much), or -1. Most lines are flat, which two searches at the speed of memory tell.
+ * Where a JSON text first nests deeper than `limit` levels of objects and arrays: the UTF-16 index of the first bracket
+ * beyond the limit, or -1. Most lines are flat, which two fast searches establish.
  */
 export function findTooDeepNesting(json: string, limit: number): number {
   if (json.indexOf('[') === -1 && json.indexOf('{', json.indexOf('{') + 1) === -1) return -1;

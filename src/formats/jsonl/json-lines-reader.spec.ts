@@ -72,7 +72,7 @@ describe('JsonLinesReader', () => {
     expect(errorCount).toBe(250);
   });
 
-  it('tells the sink nothing after a malformed line', () => {
+  it('gives the sink nothing after a malformed line', () => {
     expect(read('{"a":1}\n!\n{"a":2}\n').records).toEqual([[1, '{"a":1}']]);
   });
 

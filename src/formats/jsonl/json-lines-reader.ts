@@ -1,9 +1,8 @@
 import { isAscii, isUtf8 } from 'node:buffer';
-import { needsEscape } from '../../platform/database/pg-text.js';
 import type { DomainError, ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import { emptyBody, malformedJsonLines } from '../format.errors.js';
-import { findJsonSyntaxError, findTooDeepNesting } from '../json/json-syntax.js';
+import { findJsonSyntaxError, findTooDeepNesting, MAX_NESTING } from '../json/json-syntax.js';
 import {
   LineLimitError,
   MAX_DESCRIBED_ERRORS,
@@ -12,11 +11,9 @@ import {
   type RecordReader,
   type RecordSink,
 } from '../record-reader.js';
+import { validPrefix } from '../text/text-decoding.js';
 import { LineSplitter, LineTooLongError } from './line-splitter.js';
 import { RepeatedRowParser } from './repeated-row-parser.js';
-
-/** Levels of objects and arrays in one line. */
-export const MAX_NESTING = 64;
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -25,6 +22,8 @@ const TAB = 0x09;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NO_ORIGIN: RecordOrigin = {};
 const BLANK = /^[ \t\r]*$/;
+/** What keeps a line from being `plainBytes`. A line contains no line feed. */
+const SPECIAL = /[\\\t\r]/;
 
 /** Reads a JSON Lines body. */
 export class JsonLinesReader implements RecordReader {
@@ -51,7 +50,7 @@ export class JsonLinesReader implements RecordReader {
   /** @throws LineLimitError */
   end(): void {
     if (this.atStart !== null && this.atStart.length > 0) {
-      // The body is one or two bytes, which only look like the beginning of a byte order mark.
+      // The body is only one or two bytes, which look like the beginning of a byte order mark.
       const short = this.atStart;
       this.atStart = null;
       this.push(short);
@@ -78,7 +77,7 @@ export class JsonLinesReader implements RecordReader {
     if (block !== null) this.readBlock(block);
   }
 
-  /** Holds the first bytes back until it is known whether they are a byte order mark. */
+  /** Holds back the first bytes until it is clear whether they are a byte order mark. */
   private withoutByteOrderMark(piece: Buffer): Buffer | null {
     if (this.atStart === null) return piece;
     const start = this.atStart.length === 0 ? piece : Buffer.concat([this.atStart, piece]);
@@ -91,10 +90,10 @@ export class JsonLinesReader implements RecordReader {
   }
 
   private readBlock(block: Buffer): void {
-    // In ASCII a character is a byte: one text for the block, and what is found in it lies at the same place in the bytes.
+    // In ASCII a character is a byte, so one text serves the whole block: an index into it is also an index into the bytes.
     const ascii = isAscii(block) ? block.toString('latin1') : null;
     const isSound = ascii !== null || isUtf8(block);
-    const isPlain = !mayNeedEscape(block);
+    const isPlain = !mayContainSpecial(block);
     let shape: RepeatedRowParser | null = null;
     let start = 0;
     while (start < block.length) {
@@ -105,7 +104,8 @@ export class JsonLinesReader implements RecordReader {
       if (!isSound && !isUtf8(block.subarray(start, end))) this.refuseEncoding(block.subarray(start, end));
       else {
         const raw = ascii === null ? block.toString('utf8', start, end) : ascii.slice(start, end);
-        const origin = isPlain || !needsEscape(raw) ? { copyField: { bytes: block, start, end } } : NO_ORIGIN;
+        const origin =
+          isPlain || !SPECIAL.test(raw) ? { plainBytes: { bytes: block, start, end } } : NO_ORIGIN;
         if (ascii !== null && start === 0) shape = RepeatedRowParser.of(raw);
         const row = ascii === null || shape === null ? null : shape.read(block, ascii, start, end);
         if (row === null) this.readLine(raw, origin);
@@ -116,7 +116,7 @@ export class JsonLinesReader implements RecordReader {
   }
 
   private readLine(raw: string, origin: RecordOrigin): void {
-    // Before JSON.parse, whose error costs a hundred times as much: a body may be nothing but line ends.
+    // Checked before JSON.parse, whose error costs a hundred times as much: a body may consist of line ends only.
     if (raw === '') return;
     let row: unknown;
     try {
@@ -161,7 +161,7 @@ export class JsonLinesReader implements RecordReader {
     this.refuse({
       column,
       code: 'invalid_utf8',
-      message: `the byte 0x${found} here is not UTF-8; send the body in UTF-8`,
+      message: `the byte 0x${found} here is not valid UTF-8; send the body in UTF-8`,
     });
   }
 
@@ -171,12 +171,12 @@ export class JsonLinesReader implements RecordReader {
   }
 }
 
-/** Whether any line of it may need escapes as a field of COPY text: hardly a body has one, and a block is searched fast. */
-function mayNeedEscape(block: Buffer): boolean {
+/** Searching a whole block is fast, and few bodies contain any of these bytes. */
+function mayContainSpecial(block: Buffer): boolean {
   return block.includes(BACKSLASH) || block.includes(TAB) || block.includes(CARRIAGE_RETURN);
 }
 
-/** 1-based, in characters (code points), as an editor counts. */
+/** 1-based, in characters (code points), as an editor counts them. */
 function columnAt(text: string, index: number): number {
   let column = 1;
   for (let at = 0; at < index; at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1) column += 1;
@@ -184,15 +184,8 @@ function columnAt(text: string, index: number): number {
 }
 
 function findInvalidUtf8(line: Buffer): { column: number; byte: number } {
-  let column = 1;
-  let at = 0;
-  for (;;) {
-    const lead = line[at] ?? 0;
-    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (at >= line.length || !isUtf8(line.subarray(at, at + length))) return { column, byte: lead };
-    at += length;
-    column += 1;
-  }
+  const valid = validPrefix(line);
+  return { column: [...line.toString('utf8', 0, valid)].length + 1, byte: line[valid] ?? 0 };
 }
 
 function kindOf(value: unknown): string {

@@ -2,7 +2,7 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const EMPTY = Buffer.alloc(0);
 
-/** A line is longer than the limit; `linesBefore` lines of what was pushed last stand before it. */
+/** A line exceeds the limit; `linesBefore` lines of the piece pushed last stand before it. */
 export class LineTooLongError extends Error {
   override readonly name = 'LineTooLongError';
 
@@ -12,18 +12,18 @@ export class LineTooLongError extends Error {
 }
 
 /**
- * Cuts a byte stream into blocks of complete lines, whatever pieces it arrives in. It works on bytes and cuts at
- * LF only, which is part of no UTF-8 sequence: so neither a character nor a line can be torn. Lines are not
- * copied one by one: a block is a view of the piece that arrived, but for the line that straddles two pieces.
+ * Cuts a byte stream into blocks of complete lines, regardless of the pieces in which it arrives. It works on bytes and
+ * cuts only at LF, which no UTF-8 sequence contains, so it never splits a character or a line. It does not copy single
+ * lines: a block is a view of the piece that arrived, except for a line that spans two pieces.
  */
 export class LineSplitter {
   private readonly held: Buffer[] = [];
   private heldBytes = 0;
 
-  /** @param maxLineBytes bytes of one line without its end */
+  /** @param maxLineBytes bytes of one line, excluding its line end */
   constructor(private readonly maxLineBytes: number) {}
 
-  /** The complete lines that are there now, ends included, or `null`. @throws LineTooLongError */
+  /** The lines that are complete now, line ends included, or `null`. @throws LineTooLongError */
   push(piece: Buffer): Buffer | null {
     const lastEnd = piece.lastIndexOf(LINE_FEED);
     if (lastEnd === -1) {
@@ -34,13 +34,13 @@ export class LineSplitter {
     const block = this.heldBytes === 0 ? complete : Buffer.concat([...this.held, complete]);
     this.held.length = 0;
     this.heldBytes = 0;
-    // A block that fits into the limit as a whole has no line that does not: so lines are measured rarely.
+    // If the whole block fits into the limit, so does each line: lines are measured rarely.
     if (block.length > this.maxLineBytes) this.measure(block);
     this.hold(piece.subarray(lastEnd + 1), block);
     return block;
   }
 
-  /** The last line, if it has no end. @throws LineTooLongError */
+  /** The last line, if it has no line end. @throws LineTooLongError */
   end(): Buffer | null {
     if (this.heldBytes === 0) return null;
     const block = Buffer.concat(this.held);
@@ -54,7 +54,7 @@ export class LineSplitter {
     if (piece.length === 0) return;
     this.held.push(piece);
     this.heldBytes += piece.length;
-    // One byte more may be the CR of the line's end.
+    // One more byte may be the CR of the line end.
     if (this.heldBytes > this.maxLineBytes + 1) throw new LineTooLongError(countLines(before));
   }
 

@@ -4,29 +4,29 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const CLOSING_BRACE = 0x7d;
 const ZERO = 0x30;
-/** So many digits are an exact number whatever they are. */
-const MOST_DIGITS = 9;
+/** A number of at most this many digits is always exact. */
+const MAX_EXACT_DIGITS = 9;
 
 interface Member {
   name: string;
-  /** What stands before its value. */
+  /** The bytes before its value. */
   lead: Buffer;
 }
 
 /**
- * The names of a flat row, in their order, and how they are spaced. The lines of a body are much alike, and one that is
- * shaped as another was is read in less than half the time of `JSON.parse`. Whatever is unusual is left to `JSON.parse`:
- * this reads a line exactly as that does, or not at all.
+ * Parses lines that have the same members in the same order as an earlier line. The lines of a body are usually alike,
+ * and this takes less than half the time of `JSON.parse`. It leaves everything unusual to `JSON.parse`: it either reads
+ * a line exactly as `JSON.parse` does, or not at all.
  */
 export class RepeatedRowParser {
   private constructor(private readonly members: readonly Member[]) {}
 
-  /** The shape of a line; `null` if it has none that could help. */
+  /** A parser for lines shaped like this one; `null` if no fast path exists for them. */
   static of(line: string): RepeatedRowParser | null {
     const row = parsed(line);
     if (typeof row !== 'object' || row === null || Array.isArray(row)) return null;
     const names = Object.keys(row);
-    // Assigning to this name would not make a member of it.
+    // Assigning to this name would not create a member.
     if (names.length === 0 || names.includes('__proto__')) return null;
     const space = line.startsWith(`{${JSON.stringify(names[0])}: `) ? ' ' : '';
     const members = names.map((name, index) => {
@@ -37,9 +37,9 @@ export class RepeatedRowParser {
   }
 
   /**
-   * The row that stands there, if it has this shape and its values are plain texts and small whole numbers.
+   * The row of a line, if it has this shape and all its values are plain texts or small whole numbers; else `null`.
    * @param bytes the block that holds the line from `start` to `end`
-   * @param text the same in characters: only ASCII, so that a character is a byte
+   * @param text the block as ASCII text, so that a character is a byte
    */
   read(bytes: Buffer, text: string, start: number, end: number): JsonObject | null {
     const row: JsonObject = {};
@@ -67,7 +67,7 @@ function parsed(line: string): JsonValue {
   }
 }
 
-/** The index after the closing quote; -1 if there is an escape or a control character, a line's end included. */
+/** The index after the closing quote; -1 if the text contains an escape or a control character, line ends included. */
 function endOfPlainText(bytes: Buffer, start: number): number {
   for (let at = start + 1; ; at += 1) {
     const byte = bytes[at];
@@ -81,7 +81,7 @@ function endOfWholeNumber(bytes: Buffer, start: number): number {
   while (isDigit(bytes[at])) at += 1;
   const digits = at - start;
   const isJson = digits === 1 || (digits > 1 && bytes[start] !== ZERO);
-  return isJson && digits <= MOST_DIGITS ? at : -1;
+  return isJson && digits <= MAX_EXACT_DIGITS ? at : -1;
 }
 
 function isDigit(byte: number | undefined): boolean {

@@ -6,10 +6,10 @@ import {
   Windows1252Decoding,
 } from './text-decoding.js';
 
-/** How the text of a file is to be read. */
+/** How to read the text of a file. */
 export interface DetectedText {
   decoding: TextDecoding;
-  /** Bytes of a byte order mark at the beginning, which are no text. */
+  /** Bytes of a byte order mark at the beginning, which are not text. */
   skipped: number;
 }
 
@@ -19,7 +19,7 @@ const MARKS: readonly (readonly [encoding: string, mark: Buffer])[] = [
   ['utf-16be', Buffer.from([0xfe, 0xff])],
 ];
 
-/** From the first bytes: a byte order mark, the zero bytes of UTF-16, or one of the encodings that begin as ASCII. */
+/** Decides by the first bytes: a byte order mark, the zero bytes of UTF-16, or an encoding that contains ASCII. */
 export function detectText(start: Buffer): DetectedText {
   const found = markOf(start);
   if (found !== undefined) return { decoding: decodingOf(found[0]), skipped: found[1].length };
@@ -27,7 +27,7 @@ export function detectText(start: Buffer): DetectedText {
   return { decoding: utf16 === undefined ? new DetectedDecoding() : new NamedDecoding(utf16), skipped: 0 };
 }
 
-/** As somebody says it is. A byte order mark is left out where it is one of that encoding. @throws RangeError */
+/** The encoding the caller states. Skips a byte order mark of that encoding. @throws RangeError */
 export function statedText(label: string, start: Buffer): DetectedText {
   const decoding = decodingOf(label.toLowerCase());
   const found = markOf(start);
@@ -44,7 +44,7 @@ function markOf(start: Buffer) {
   return MARKS.find(([, mark]) => start.subarray(0, mark.length).equals(mark));
 }
 
-/** Every other byte of Latin text in UTF-16 is zero; text in other encodings has none. */
+/** In UTF-16, every other byte of Latin text is zero; text in other encodings contains no zero bytes. */
 function utf16Without(start: Buffer): string | undefined {
   const zeros = [0, 0];
   for (const [index, byte] of start.entries()) if (byte === 0) zeros[index % 2] = (zeros[index % 2] ?? 0) + 1;

@@ -1,20 +1,20 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 
-/** Bytes that are no text in the encoding. `before`: the text that stands in front of them and was not answered yet. */
+/** Bytes that are not text in the encoding. `before`: the text in front of them that was not returned yet. */
 export class UndecodableTextError extends Error {
   override readonly name = 'UndecodableTextError';
 
   constructor(
     readonly encoding: string,
     readonly before: string,
-    /** What was found, for people. */
+    /** What was found, in words. */
     readonly found: string,
   ) {
-    super(`${found} is no text in ${encoding}`);
+    super(`${found} is not text in ${encoding}`);
   }
 }
 
-/** How many bytes at the end begin a character whose rest is still to come. */
+/** How many bytes at the end begin a character that is not complete yet. */
 function incompleteTail(bytes: Buffer): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length += 1) {
     const lead = bytes[bytes.length - length] ?? 0;
@@ -24,8 +24,8 @@ function incompleteTail(bytes: Buffer): number {
   return 0;
 }
 
-/** Bytes from the beginning that are valid UTF-8. */
-function validPrefix(bytes: Buffer): number {
+/** How many bytes at the beginning are valid UTF-8. */
+export function validPrefix(bytes: Buffer): number {
   let at = 0;
   while (at < bytes.length) {
     const length = sequenceLength(bytes[at] ?? 0);
@@ -35,7 +35,7 @@ function validPrefix(bytes: Buffer): number {
   return at;
 }
 
-/** How much of the text is characters of more than one byte, and how many bytes are part of none. */
+/** Counts the characters of more than one byte, and the bytes that belong to no character. */
 function countUtf8(bytes: Buffer): { characters: number; stray: number } {
   let characters = 0;
   let stray = 0;
@@ -60,14 +60,14 @@ function sequenceLength(lead: number): number {
   return lead < 0xf0 ? 3 : 4;
 }
 
-/** What the bytes 0x80 to 0x9F are; five of them are nothing. Node's own decoder takes them for control characters. */
+/** The characters of the bytes 0x80 to 0x9F; five are undefined. Node's own decoder turns them into control characters. */
 const HIGH =
   '\u20ac\ufffd\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\ufffd\u017d\ufffd' +
   '\ufffd\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\ufffd\u017e\u0178';
 const CONTROL = /[\u0080-\u009f]/g;
 const UNDEFINED_BYTES = /[\u0081\u008d\u008f\u0090\u009d]/;
 
-/** The text, and the place in it of the first byte that means nothing, or -1. */
+/** The text, and the index of the first undefined byte, or -1. */
 function decodeWindows1252(bytes: Buffer): { text: string; undefinedAt: number } {
   const text = bytes.toString('latin1');
   const undefinedAt = text.search(UNDEFINED_BYTES);
@@ -77,9 +77,9 @@ function decodeWindows1252(bytes: Buffer): { text: string; undefinedAt: number }
   };
 }
 
-/** Turns pieces of bytes into text, whatever pieces they come in. Nothing is ever replaced by U+FFFD. */
+/** Turns bytes into text, regardless of the pieces they arrive in. It never replaces anything by U+FFFD. */
 export interface TextDecoding {
-  /** Lower case; what is known so far. */
+  /** Lower case, as far as it is known yet. */
   readonly encoding: string;
   /** @throws UndecodableTextError */
   push(bytes: Buffer): string;
@@ -127,14 +127,14 @@ export class Windows1252Decoding implements TextDecoding {
   }
 }
 
-/** Every other encoding that Node knows. */
+/** Every other encoding that Node supports. */
 export class NamedDecoding implements TextDecoding {
   readonly encoding: string;
   private readonly decoder: InstanceType<typeof TextDecoder>;
-  /** One piece behind: a decoder that fails does not say where, and is of no use any more. */
+  /** Stays one piece behind: a decoder that fails does not report where, and cannot be used again. */
   private readonly follower: InstanceType<typeof TextDecoder>;
 
-  /** @throws RangeError when there is no such encoding */
+  /** @throws RangeError if Node does not support the encoding */
   constructor(label: string) {
     this.decoder = new TextDecoder(label, { fatal: true, ignoreBOM: true });
     this.follower = new TextDecoder(label, { fatal: true, ignoreBOM: true });
@@ -156,11 +156,11 @@ export class NamedDecoding implements TextDecoding {
     try {
       return this.decoder.decode();
     } catch {
-      throw new UndecodableTextError(this.encoding, '', 'what comes here');
+      throw new UndecodableTextError(this.encoding, '', 'what follows here');
     }
   }
 
-  /** Byte by byte, up to the one that is too much. */
+  /** Decodes byte by byte, up to the one that fails. */
   private undecodable(bytes: Buffer): UndecodableTextError {
     let before = '';
     try {
@@ -168,18 +168,18 @@ export class NamedDecoding implements TextDecoding {
         before += this.follower.decode(bytes.subarray(at, at + 1), { stream: true });
       }
     } catch {
-      // Here it is.
+      // This is the byte that fails; `before` ends in front of it.
     }
-    return new UndecodableTextError(this.encoding, before, 'what comes here');
+    return new UndecodableTextError(this.encoding, before, 'what follows here');
   }
 }
 
-/** Bytes from the first one beyond ASCII on that are looked at before it is decided what they are. */
+/** How many bytes, from the first one beyond ASCII, are examined before the encoding is decided. */
 const EXAMINED = 64 * 1024;
 
 /**
- * UTF-8 or Windows-1252, whichever the file turns out to be. Both begin with ASCII: that is passed on as it comes, and
- * nothing is decided until the first byte beyond it, however far down that is.
+ * UTF-8 or Windows-1252, whichever the file turns out to be. Both contain ASCII: ASCII is passed on as it arrives, and
+ * the decision waits for the first byte beyond it, no matter how late it comes.
  */
 export class DetectedDecoding implements TextDecoding {
   private decided: TextDecoding | null = null;
@@ -211,19 +211,19 @@ export class DetectedDecoding implements TextDecoding {
     return text + (this.decided?.end() ?? '');
   }
 
-  /** @param plain text before what is held, that was not answered yet */
+  /** @param plain text before the held bytes that was not returned yet */
   private decide(whole: boolean, plain: string): string {
     const block = Buffer.concat(this.held);
     this.held = [];
-    // The window is the same whatever pieces the bytes came in, so the decision is.
+    // The window does not depend on the size of the pieces, so neither does the decision.
     const examined = block.subarray(0, EXAMINED);
     const { characters, stray } = countUtf8(
       whole ? examined : examined.subarray(0, examined.length - incompleteTail(examined)),
     );
-    // A damaged character or two do not make UTF-8 something else: reading it as such would damage all the others.
+    // A few damaged characters do not turn UTF-8 into another encoding: reading it as one would damage all the others.
     if (characters > stray || stray === 0) this.decided = new Utf8Decoding();
     else if (looksWestern(examined)) this.decided = new Windows1252Decoding();
-    else throw new UndecodableTextError('utf-8 or windows-1252', plain, 'what comes here');
+    else throw new UndecodableTextError('utf-8 or windows-1252', plain, 'what follows here');
     try {
       return plain + this.decided.push(block);
     } catch (error) {
@@ -234,8 +234,8 @@ export class DetectedDecoding implements TextDecoding {
 }
 
 /**
- * Western text has its accents between plain letters. Words of nothing but bytes beyond ASCII are Greek, Cyrillic,
- * Chinese …, which Windows-1252 would decode without complaint, to nonsense.
+ * Western text has its accents between plain letters. Words that consist of bytes beyond ASCII are Greek, Cyrillic,
+ * Chinese and so on, which Windows-1252 would silently decode to nonsense.
  */
 function looksWestern(bytes: Buffer): boolean {
   let high = 0;

@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { findTooDeepNesting } from '../../formats/json/json-syntax.js';
-import { MAX_NESTING } from '../../formats/jsonl/json-lines-reader.js';
+import { findTooDeepNesting, MAX_NESTING } from '../../formats/json/json-syntax.js';
 import { DomainError, invalidBody, missingBody } from '../../platform/domain-error.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { WorkflowDefinition } from '../definition.js';

@@ -1,5 +1,6 @@
 import type { StoredBehavior } from '../../delivery/message.js';
 import { csvLine } from '../../formats/csv/csv-cells.js';
+import { INSTANCE_COLUMNS } from '../../formats/csv/csv-columns.js';
 import { jsonMembers, memberText } from '../../formats/json/json-members.js';
 import type { WorkflowDefinition } from '../definition.js';
 import type { LogRow } from '../engine/log.sql.js';
@@ -53,9 +54,6 @@ export function pageJson(items: readonly string[], nextCursor: string | null): s
   ]);
 }
 
-/** What we add to identifiers and attributes; they come last, and an upload leaves them aside. */
-const OUR_COLUMNS = ['_id', '_status', '_step', '_createdAt', '_updatedAt'] as const;
-
 /**
  * The columns of an export, which can be imported again as it is where they all are inputs of the action. Those that are
  * not (behaviors set them, or the definition dropped them) are unknown columns of the file like any other: left aside
@@ -73,7 +71,7 @@ export class InstanceColumns {
   }
 
   get header(): string {
-    return csvLine([...this.names, ...OUR_COLUMNS]);
+    return csvLine([...this.names, ...INSTANCE_COLUMNS]);
   }
 
   line(row: InstanceRow): string {
