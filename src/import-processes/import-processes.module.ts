@@ -1,12 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import { KnownImportProcesses } from '../auth/api-keys.service.js';
 import { TargetsModule } from '../targets/targets.module.js';
+import { CurrentTargets } from '../workflows/definition/workflow-access.js';
 import { CompiledImportProcesses } from './compiled-import-processes.js';
 import { ImportProcessesController } from './import-processes.controller.js';
 import { ImportProcessesService } from './import-processes.service.js';
 import { RowDescriptions } from './row-descriptions.js';
 
-/** What other modules use of import processes; the routes are in `import-processes-api.module.ts`. */
+/** The services that other modules use. */
 @Module({
   imports: [TargetsModule],
   providers: [CompiledImportProcesses, ImportProcessesService],
@@ -14,7 +15,7 @@ import { RowDescriptions } from './row-descriptions.js';
 })
 export class ImportProcessesModule {}
 
-/** The routes; apart from the services, so that a process that only works on queues answers none of them. */
+/** The routes, in a module of their own: a process that only works on queues serves none of them. */
 @Module({
   imports: [ImportProcessesModule],
   controllers: [ImportProcessesController],
@@ -23,11 +24,14 @@ export class ImportProcessesModule {}
 })
 export class ImportProcessesApiModule {}
 
-/** Answers what auth asks about import processes. Global, because auth is a layer below and cannot import it. */
+/** Answers what auth and workflows ask about import processes. Global, because both are layers below. */
 @Global()
 @Module({
   imports: [ImportProcessesModule],
-  providers: [{ provide: KnownImportProcesses, useExisting: ImportProcessesService }],
-  exports: [KnownImportProcesses],
+  providers: [
+    { provide: KnownImportProcesses, useExisting: ImportProcessesService },
+    { provide: CurrentTargets, useExisting: ImportProcessesService },
+  ],
+  exports: [CurrentTargets, KnownImportProcesses],
 })
 export class KnownImportProcessesModule {}

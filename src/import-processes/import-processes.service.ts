@@ -5,9 +5,12 @@ import { writeAudit } from '../auth/audit.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../platform/database/postgres-errors.js';
 import type { Sql } from '../platform/database/transaction.js';
+import type { TargetConfiguration } from '../records/target.js';
 import { TargetRegistry } from '../targets/target-registry.js';
+import type { CurrentTargets } from '../workflows/definition/workflow-access.js';
 import { ImportProcessEntity, ImportProcessVersionEntity } from './entities.js';
 import { builtInTarget, importProcessProblems } from './import-process-check.js';
+import { deleteKeptColumn, type KeptColumn, selectKeptColumns } from './import-process-columns.sql.js';
 import {
   importProcessChangedMeanwhile,
   importProcessDisabled,
@@ -19,6 +22,7 @@ import {
 import type { ImportProcess, ImportProcessInput, PinnedImportProcess } from './import-process.js';
 import {
   type ImportProcessVersion,
+  selectCurrentTargets,
   selectImportProcesses,
   selectUnknownIds,
   selectVersions,
@@ -27,7 +31,7 @@ import {
 
 /** Import processes and their versions. */
 @Injectable()
-export class ImportProcessesService implements KnownImportProcesses {
+export class ImportProcessesService implements CurrentTargets, KnownImportProcesses {
   constructor(
     private readonly database: DatabaseService,
     private readonly targets: TargetRegistry,
@@ -40,6 +44,10 @@ export class ImportProcessesService implements KnownImportProcesses {
 
   unknownOf(ids: readonly number[]): Promise<number[]> {
     return selectUnknownIds(this.database, ids);
+  }
+
+  currentTargets(ids: readonly number[]): Promise<TargetConfiguration[]> {
+    return selectCurrentTargets(this.database, ids);
   }
 
   /** @throws DomainError 404 `import_process_not_found` */
@@ -107,6 +115,16 @@ export class ImportProcessesService implements KnownImportProcesses {
   /** Newest first, at most `limit`. */
   versions(id: number, limit: number): Promise<ImportProcessVersion[]> {
     return selectVersions(this.database, id, limit);
+  }
+
+  /** Headers of uploaded files that are mapped for later files of this import process; by header, at most `limit`. */
+  keptColumns(id: number, limit: number): Promise<KeptColumn[]> {
+    return selectKeptColumns(this.database, id, limit);
+  }
+
+  /** From now on, files are read as if the header had never been mapped. */
+  forgetColumn(id: number, header: string): Promise<void> {
+    return deleteKeptColumn(this.database, id, header);
   }
 
   /**

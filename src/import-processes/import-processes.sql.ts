@@ -16,6 +16,19 @@ export async function selectImportProcesses(sql: Sql, id: number | null = null):
   return rows;
 }
 
+/**
+ * The current targets of these import processes. Callers compare them: PostgreSQL would fail on an escape of U+0000
+ * anywhere in one of them.
+ */
+export async function selectCurrentTargets(sql: Sql, ids: readonly number[]): Promise<TargetConfiguration[]> {
+  const { rows } = await sql.query<{ target: TargetConfiguration }>(
+    `SELECT target FROM import_process JOIN import_process_version USING (import_process_id)
+      WHERE import_process_id = ANY ($1::bigint[]) AND version = current_version`,
+    [ids],
+  );
+  return rows.map(({ target }) => target);
+}
+
 /** What an import process did from one change to the next. */
 export interface ImportProcessVersion {
   version: number;

@@ -1,7 +1,7 @@
 import type { BatchStatus } from '../batches/batch-state.js';
 import type { DeliveryStatus } from '../delivery/message.js';
 import type { RecordStatus } from '../records/record-status.js';
-import type { InstanceStatus } from '../workflows/entities.js';
+import type { InstanceStatus } from '../workflows/definition.js';
 
 /** The colours of a badge; the style sheet says what they look like. */
 export type Tone = 'good' | 'bad' | 'busy' | 'quiet';

@@ -15,6 +15,14 @@ export const ATTRIBUTE_TYPES = [
 ] as const;
 export type AttributeType = (typeof ATTRIBUTE_TYPES)[number];
 
+/** `makeIncomplete` sets the first, the completing primaries the others. */
+export const INSTANCE_STATUSES = [
+  'incomplete',
+  'completed_successfully',
+  'completed_unsuccessfully',
+] as const;
+export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
+
 export interface IdentifierDefinition {
   /** Begins with a colon, for example `:Email`. */
   name: string;

@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
+import type { InstanceStatus } from './definition.js';
 
 @Entity('workflow')
 export class WorkflowEntity {
@@ -24,13 +25,6 @@ export class WorkflowDefinitionEntity {
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }
-
-export const INSTANCE_STATUSES = [
-  'incomplete',
-  'completed_successfully',
-  'completed_unsuccessfully',
-] as const;
-export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
 @Entity('workflow_instance')
 export class WorkflowInstanceEntity {

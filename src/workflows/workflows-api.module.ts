@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ActionsController } from './actions/actions.controller.js';
 import { ActionsService } from './actions/actions.service.js';
+import { WorkflowAccess } from './definition/workflow-access.js';
 import { WorkflowsController } from './definition/workflows.controller.js';
 import { InstancesController } from './instances/instances.controller.js';
 import { InstancesService } from './instances/instances.service.js';
@@ -9,8 +10,8 @@ import { WorkflowsModule } from './workflows.module.js';
 /** The routes; apart from the services, so that a process that only works on queues answers none of them. */
 @Module({
   imports: [WorkflowsModule],
-  exports: [InstancesService, WorkflowsModule],
+  exports: [InstancesService, WorkflowAccess, WorkflowsModule],
   controllers: [ActionsController, InstancesController, WorkflowsController],
-  providers: [ActionsService, InstancesService],
+  providers: [ActionsService, InstancesService, WorkflowAccess],
 })
 export class WorkflowsApiModule {}

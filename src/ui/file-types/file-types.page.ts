@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../../auth/access.js';
 import { creatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
-import { deleteKeptColumn, selectKeptColumns } from '../../import-processes/import-process-columns.sql.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
@@ -93,7 +92,7 @@ export class FileTypesPage {
   /** Files that come later are read as if nobody had said what the header stands for. */
   async forgetColumn(id: number, header: string, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
-    await deleteKeptColumn(this.database, id, header);
+    await this.importProcesses.forgetColumn(id, header);
     return `${LIST}/${id}#columns`;
   }
 
@@ -145,7 +144,7 @@ export class FileTypesPage {
     const choices = await this.choices();
     const stored = id === null ? null : await this.importProcesses.get(id);
     const versions = id === null ? [] : await this.importProcesses.versions(id, VERSIONS);
-    const kept = id === null ? [] : await selectKeptColumns(this.database, id, KEPT_COLUMNS);
+    const kept = id === null ? [] : await this.importProcesses.keptColumns(id, KEPT_COLUMNS);
     const nameOf = await creatorNames(this.database, [
       ...versions.map(({ createdBy }) => createdBy),
       ...kept.map(({ mappedBy }) => mappedBy),

@@ -7,8 +7,7 @@ import type {
   WebhookEffect,
 } from '../behaviors/action-effects.js';
 import { NOW, type RenderedTemplate, renderMail, valueText } from '../behaviors/template.js';
-import type { AttributeType } from '../definition.js';
-import type { InstanceStatus } from '../entities.js';
+import type { AttributeType, InstanceStatus } from '../definition.js';
 import { escapeOption } from '../rows/values/choices.js';
 import { quoted } from '../rows/values/row-errors.js';
 import { RowSource } from '../rows/values/row-source.js';

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
-import type { PrimaryEffect } from '../definition.js';
-import type { InstanceStatus } from '../entities.js';
+import type { InstanceStatus, PrimaryEffect } from '../definition.js';
 import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
 
 /** Whether two values are the same JSON. `===` comes first and takes 0 and -0 for one, as JSON text does. */

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { PrimaryEffect } from '../definition.js';
-import type { InstanceStatus } from '../entities.js';
+import type { InstanceStatus } from '../definition.js';
 import type { ParsedRow } from '../rows/parsed-row.js';
 import { MOST_CARRIERS } from './identifier-index.js';
 import type { StoredInstance } from './instance-state.js';

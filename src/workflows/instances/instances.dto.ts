@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { Integer, PathIdPipe } from '../../platform/http/validation.js';
+import { INSTANCE_STATUSES, type InstanceStatus } from '../definition.js';
 import { behaviorNotFound, workflowInstanceNotFound } from '../definition/workflow.errors.js';
-import { INSTANCE_STATUSES, type InstanceStatus } from '../entities.js';
 
 /** The id of an instance in a path. */
 @Injectable()

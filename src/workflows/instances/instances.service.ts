@@ -4,10 +4,9 @@ import type { Principal } from '../../auth/principal.js';
 import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/behavior-outbox.sql.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
-import type { Sql } from '../../platform/database/transaction.js';
 import { contentDisposition, downloadName, sendDownload } from '../../platform/http/downloads.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID } from '../../platform/http/pagination.js';
-import type { TargetConfiguration } from '../../records/target.js';
+import { WorkflowAccess } from '../definition/workflow-access.js';
 import {
   type StoredWorkflowDefinition,
   WorkflowDefinitionsService,
@@ -16,7 +15,6 @@ import {
   behaviorIsBeingSent,
   behaviorNotFound,
   workflowInstanceNotFound,
-  workflowNotAllowed,
 } from '../definition/workflow.errors.js';
 import { selectLog } from '../engine/log.sql.js';
 import { behaviorsJson, InstanceColumns, instanceJson, logEntryJson, pageJson } from './instance-formats.js';
@@ -28,23 +26,6 @@ import {
   selectInstancePage,
 } from './instance-search.sql.js';
 import type { ExportInstancesDto, ListInstancesDto, PageDto } from './instances.dto.js';
-
-/**
- * Whether one of the import processes performs actions of the workflow now. The configurations are compared here:
- * PostgreSQL would fail on an escape of U+0000 anywhere in one of them.
- */
-async function worksOnWorkflow(
-  sql: Sql,
-  importProcessIds: readonly number[],
-  workflow: string,
-): Promise<boolean> {
-  const { rows } = await sql.query<{ target: TargetConfiguration }>(
-    `SELECT target FROM import_process JOIN import_process_version USING (import_process_id)
-      WHERE import_process_id = ANY ($1::bigint[]) AND version = current_version`,
-    [importProcessIds],
-  );
-  return rows.some(({ target }) => target.kind === 'workflow' && target.workflow === workflow);
-}
 
 /** JSON text, and the cursor in it, which the `Link` header names too. */
 export interface JsonPage {
@@ -67,6 +48,7 @@ export class InstancesService {
   constructor(
     private readonly database: DatabaseService,
     private readonly definitions: WorkflowDefinitionsService,
+    private readonly access: WorkflowAccess,
   ) {}
 
   /** @throws DomainError 404 `workflow_not_found`, 403 `workflow_not_allowed`, 400 `invalid_cursor` */
@@ -190,10 +172,7 @@ export class InstancesService {
 
   private async workflow(name: string, principal: Principal): Promise<StoredWorkflowDefinition> {
     const workflow = await this.definitions.current(name);
-    const { importProcessIds } = principal;
-    if (importProcessIds !== null && !(await worksOnWorkflow(this.database, importProcessIds, name))) {
-      throw workflowNotAllowed(name);
-    }
+    await this.access.assertReaches(principal, name);
     return workflow;
   }
 }

@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../../auth/principal.js';
+import type { TargetConfiguration } from '../../records/target.js';
+import { workflowNotAllowed } from './workflow.errors.js';
+
+/** Port: import processes stand in a layer above and implement it. */
+export abstract class CurrentTargets {
+  /** The current target of each of the import processes. */
+  abstract currentTargets(importProcessIds: readonly number[]): Promise<TargetConfiguration[]>;
+}
+
+/**
+ * Which workflows a caller reaches. Credentials that are limited to certain import processes reach only the workflows
+ * on which these import processes work now.
+ */
+@Injectable()
+export class WorkflowAccess {
+  constructor(private readonly importProcesses: CurrentTargets) {}
+
+  /** @throws DomainError 403 `workflow_not_allowed` */
+  async assertReaches(principal: Pick<Principal, 'importProcessIds'>, workflow: string): Promise<void> {
+    const reached = await this.reachedBy(principal);
+    if (reached !== null && !reached.has(workflow)) throw workflowNotAllowed(workflow);
+  }
+
+  /** Names of the workflows that the caller reaches; `null` means all of them. */
+  async reachedBy({
+    importProcessIds,
+  }: Pick<Principal, 'importProcessIds'>): Promise<ReadonlySet<string> | null> {
+    if (importProcessIds === null) return null;
+    const targets = await this.importProcesses.currentTargets(importProcessIds);
+    return new Set(
+      targets.flatMap(({ kind, workflow }) =>
+        kind === 'workflow' && typeof workflow === 'string' ? [workflow] : [],
+      ),
+    );
+  }
+}
