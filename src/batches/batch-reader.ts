@@ -8,9 +8,8 @@ import { PathIdPipe } from '../platform/http/validation.js';
 import { UI_CREATION_PATH } from './batch-creation.js';
 import { type BatchResource, batchResource } from './batch-resource.js';
 import { type BatchRow, selectBatches } from './batch-rows.sql.js';
-import { selectChildren } from './batches.sql.js';
+import { selectChildren, selectSentColumns, selectUploadFindings } from './batches.sql.js';
 import { selectPreviewCounts } from './previews.sql.js';
-import { selectSentColumns, selectUploadFindings } from './upload-findings.js';
 
 export type { BatchRow } from './batch-rows.sql.js';
 

@@ -15,8 +15,8 @@ export type BatchStatus = (typeof BATCH_STATUSES)[number];
 const ENDS = ['completed', 'completed_with_errors', 'failed'] as const satisfies readonly BatchStatus[];
 
 /**
- * Every status a batch may change to. A queued batch may end without ever running (all its records are invalid),
- * a paused one because the chunks that ran when it was paused were its last.
+ * Every status that a batch may change to. A queued batch ends without running if all its records are invalid. A paused
+ * batch ends if the chunks that ran when it was paused were its last.
  */
 const TRANSITIONS: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
   receiving: ['awaiting_confirmation', 'queued'],
@@ -31,7 +31,7 @@ const TRANSITIONS: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
   failed: [],
 };
 
-/** Batches that still have something to do, or whose end is still to be written. */
+/** Batches whose end is not written yet. */
 export const UNFINISHED = [
   'queued',
   'in_progress',
@@ -40,8 +40,23 @@ export const UNFINISHED = [
 ] as const satisfies readonly BatchStatus[];
 export type UnfinishedStatus = (typeof UNFINISHED)[number];
 
+/** Batches whose chunks are queued and processed; those of a canceled batch pass through so that they are canceled. */
+export const RUNNING = ['queued', 'in_progress', 'canceling'] as const satisfies readonly BatchStatus[];
+
+export function isRunning(status: BatchStatus): boolean {
+  return (RUNNING as readonly BatchStatus[]).includes(status);
+}
+
+/** Batches whose records will still be processed, now or after a pause. */
+export const PROCESSABLE = ['queued', 'in_progress', 'paused'] as const satisfies readonly BatchStatus[];
+
 export function canBecome(from: BatchStatus, to: BatchStatus): boolean {
   return TRANSITIONS[from].includes(to);
+}
+
+/** @throws Error unless the state machine has this transition: to ask for another one is a mistake of ours */
+export function assertCanBecome(from: BatchStatus, to: BatchStatus): void {
+  if (!canBecome(from, to)) throw new Error(`a batch that is ${from} cannot become ${to}`);
 }
 
 /** Whether the batch has ended: it never changes again. */
@@ -70,8 +85,8 @@ const ACTIONS: Readonly<Record<BatchStatus, readonly BatchAction[]>> = {
 };
 
 /**
- * What may be done with a batch in this status. `retryFailed` also needs a record that failed, which the status
- * does not tell: whoever offers it looks at the counts as well.
+ * The actions that a batch in this status allows. `retryFailed` also needs a record that failed, which the status does
+ * not show: callers that offer it check the counts as well.
  */
 export function allowedActions(status: BatchStatus): readonly BatchAction[] {
   return ACTIONS[status];
@@ -81,12 +96,12 @@ export function isAllowed(action: BatchAction, status: BatchStatus): boolean {
   return ACTIONS[status].includes(action);
 }
 
-/** The actions that change the batch itself; `retryFailed` leaves it alone and makes another. */
+/** The actions that change the batch itself; `retryFailed` leaves it unchanged and creates another. */
 export type ChangingAction = Exclude<BatchAction, 'retryFailed'>;
 
 /**
- * The status after the action, or `null` where the action is not allowed. A batch that was paused before its
- * first chunk ran goes back to `queued`.
+ * The status after the action, or `null` if the action is not allowed. A batch that was paused before its first chunk
+ * ran goes back to `queued`.
  */
 export function statusAfter(
   action: ChangingAction,
@@ -107,9 +122,9 @@ export function statusAfter(
   }
 }
 
-/** What decides how a batch ended. */
+/** The facts that decide how a batch ended. */
 export interface BatchEnd {
-  /** A fault of the batch as a whole, `null` if there was none. */
+  /** A fault of the whole batch; `null` if there was none. */
   failureReason: string | null;
   invalid: number;
   failed: number;
@@ -117,7 +132,7 @@ export interface BatchEnd {
   unknown: number;
 }
 
-/** The terminal status of a batch that has no unfinished chunk left. */
+/** The terminal status of a batch that has no open chunk left. */
 export function finalStatus(status: UnfinishedStatus, end: BatchEnd): BatchStatus {
   if (status === 'canceling') return 'canceled';
   if (end.failureReason !== null) return 'failed';

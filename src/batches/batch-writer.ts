@@ -2,25 +2,26 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Transaction } from '../platform/database/transaction.js';
+import { insertChunks } from './chunks.sql.js';
 import type { ChunkRow, RecordCollector } from './record-collector.js';
 
-/** COPY text collected before it is written: large writes cost less than many. */
+/** COPY text that is collected before it is written: few large writes cost less than many small ones. */
 const FLUSH_LENGTH = 256 * 1024;
-/** COPY text that may be collected while a write is under way, so that a COPY's end need not be waited for. */
+/** COPY text that may be collected during a write, so that nothing waits for the end of a COPY. */
 const COLLECTED_MEANWHILE = 1024 * 1024;
-/** Chunks that may wait to be inserted while a COPY holds the connection: bounds memory whatever the batch's size. */
+/** Chunks that may wait for their insert while a COPY holds the connection; bounds memory for a batch of any size. */
 const CHUNKS_PER_COPY = 64;
 
 /**
- * Writes the records and chunks of one batch inside the transaction of its creation. A connection that runs a COPY can
- * do nothing else, so the COPY is ended now and then to insert the chunks that became complete. One write is under way
- * while the next is collected: neither the body nor the database waits for the other.
+ * Writes the records and chunks of one batch inside the transaction that creates it. A connection that runs a COPY can do
+ * nothing else, so the COPY ends from time to time to insert the chunks that are complete. One write is under way while
+ * the next is collected: neither the body nor the database waits for the other.
  */
 export class BatchWriter {
   private copy: Writable | null = null;
-  /** Why the connection is of no use any more. The stream does not remember it, and would fail on `null` when used. */
+  /** Why the connection can no longer be used. The stream does not remember it, and would fail on `null` if used. */
   private failure: Error | null = null;
-  /** The write that is under way. It never rejects: what failed is thrown where it is waited for. */
+  /** The write that is under way. It never rejects: `written` throws its failure. */
   private underWay: Promise<unknown> = Promise.resolve();
   private isWriting = false;
   private writeFailure: { error: unknown } | null = null;
@@ -31,7 +32,7 @@ export class BatchWriter {
     private readonly rows: RecordCollector,
   ) {}
 
-  /** Begins to write what has been collected if it is worth a write; resolves when more may be collected. */
+  /** Begins to write the collected rows if they are worth a write; resolves when more may be collected. */
   async flush(): Promise<void> {
     const endsCopy = this.rows.finishedChunks >= CHUNKS_PER_COPY;
     const isDue = endsCopy || this.rows.pendingLength >= FLUSH_LENGTH;
@@ -40,13 +41,13 @@ export class BatchWriter {
     this.begin(this.takeRows(), endsCopy ? this.rows.takeChunks() : null);
   }
 
-  /** Writes all the rest. */
+  /** Writes the rest. */
   async end(): Promise<void> {
     this.rows.end();
     await this.suspend();
   }
 
-  /** Writes what was collected and frees the connection for other statements; more may be collected afterwards. */
+  /** Writes the collected rows and frees the connection for other statements; more may be collected afterwards. */
   async suspend(): Promise<void> {
     await this.written();
     await this.write(this.takeRows(), this.rows.takeChunks());
@@ -78,7 +79,7 @@ export class BatchWriter {
     if (this.writeFailure !== null) throw this.writeFailure.error;
   }
 
-  /** @param chunks the chunks that the COPY is to be ended for; `null` if it goes on */
+  /** @param chunks the chunks to insert after the COPY has ended; `null` if the COPY goes on */
   private async write(rows: Buffer | null, chunks: ChunkRow[] | null): Promise<void> {
     if (rows !== null) {
       this.copy ??= this.openCopy();
@@ -92,7 +93,7 @@ export class BatchWriter {
       await finished(this.copy);
       this.copy = null;
     }
-    if (chunks.length > 0) await this.transaction.query(INSERT_CHUNKS, columnsOf(this.batchId, chunks));
+    if (chunks.length > 0) await insertChunks(this.transaction, this.batchId, chunks);
   }
 
   private openCopy(): Writable {
@@ -109,38 +110,4 @@ export class BatchWriter {
 async function drained(stream: Writable): Promise<void> {
   if (stream.errored) throw stream.errored;
   await once(stream, 'drain');
-}
-
-/**
- * A chunk whose records are all invalid has nothing left to do. The ordering keys of all chunks are one parameter, which
- * is sent as bytes: an array of them would be sent as text.
- */
-const INSERT_CHUNKS = `
-  INSERT INTO import_queue_chunk (workflow_import_queue_batch_id, chunk_number, first_line, last_line,
-    record_count, invalid_count, ordering_keys, state, done_at)
-  SELECT $1, chunk_number, first_line, last_line, record_count, invalid_count,
-    substring($2::bytea FROM keys_before + 1 FOR keys_length),
-    CASE WHEN record_count = invalid_count THEN 'done' ELSE 'pending' END,
-    CASE WHEN record_count = invalid_count THEN now() END
-  FROM unnest($3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
-    AS chunk (chunk_number, first_line, last_line, record_count, invalid_count, keys_before, keys_length)`;
-
-function columnsOf(batchId: number, chunks: readonly ChunkRow[]): unknown[] {
-  let keysLength = 0;
-  const keysBefore = chunks.map(({ orderingKeys }) => {
-    const before = keysLength;
-    keysLength += orderingKeys?.length ?? 0;
-    return before;
-  });
-  return [
-    batchId,
-    Buffer.concat(chunks.flatMap(({ orderingKeys }) => orderingKeys ?? [])),
-    chunks.map(({ chunkNumber }) => chunkNumber),
-    chunks.map(({ firstLine }) => firstLine),
-    chunks.map(({ lastLine }) => lastLine),
-    chunks.map(({ recordCount }) => recordCount),
-    chunks.map(({ invalidCount }) => invalidCount),
-    keysBefore,
-    chunks.map(({ orderingKeys }) => orderingKeys?.length ?? null),
-  ];
 }

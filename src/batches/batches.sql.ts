@@ -1,8 +1,95 @@
+import type { UnderstoodFile } from '../formats/upload-reader.js';
 import type { Sql, Transaction } from '../platform/database/transaction.js';
-import type { BatchStatus, UnfinishedStatus } from './batch-state.js';
-import { lookAhead } from './chunks.sql.js';
+import { RETRY_CREATION_PATH } from './batch-creation.js';
+import {
+  assertCanBecome,
+  type BatchStatus,
+  isTerminal,
+  PROCESSABLE,
+  RUNNING,
+  UNFINISHED,
+  type UnfinishedStatus,
+} from './batch-state.js';
+import { abandonChunks, lookAhead } from './chunks.sql.js';
+import { abandonRecords } from './records.sql.js';
+import type { UploadFindings } from './upload-findings.js';
 
-/** What a worker has to know of a batch before it opens a chunk's transaction. */
+/*
+ * import_queue_batch. Its states, as `batch-state.ts` has them:
+ *
+ *   receiving ──┬── awaiting_confirmation ──┬── canceled (abandoned)
+ *               │                           │ confirmed
+ *               └───────────── queued ◄─────┘
+ *                                │ first chunk
+ *                 paused ◄──► in_progress ──► completed, completed_with_errors, failed
+ *                    └────┬──────┘
+ *                     canceling ──► canceled
+ *
+ * BatchMaker inserts the row as `receiving` and makes it visible with its records, in one transaction. After that
+ * `transition` is the only statement that changes a status.
+ */
+
+/** Statuses as the items of an SQL list. They are our own constants, never input. */
+function listed(statuses: readonly BatchStatus[]): string {
+  return statuses.map((status) => `'${status}'`).join(', ');
+}
+
+const IS_UNFINISHED = `status IN (${listed(UNFINISHED)})`;
+const IS_RUNNING = `status IN (${listed(RUNNING)})`;
+const IS_PROCESSABLE = `status IN (${listed(PROCESSABLE)})`;
+
+/** The counts that the end of a batch writes into its row, so that lists need not add up chunks. */
+export interface EndCounts {
+  succeeded: number;
+  failed: number;
+  skipped: number;
+  canceled: number;
+  unknown: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+}
+
+/**
+ * Changes the status of a batch, unless it is no longer in the status `from`. Answers whether it did.
+ * @param counts given if, and only if, `to` is terminal
+ * @throws Error if the state machine has no such transition
+ */
+export async function transition(
+  sql: Sql,
+  batchId: number,
+  from: BatchStatus,
+  to: BatchStatus,
+  counts: EndCounts | null = null,
+): Promise<boolean> {
+  assertCanBecome(from, to);
+  const { rowCount } = await sql.query(
+    `UPDATE import_queue_batch
+        SET status = $3,
+            started_at = CASE WHEN $3 = 'in_progress' THEN coalesce(started_at, now()) ELSE started_at END,
+            finished_at = CASE WHEN $4::boolean THEN now() END,
+            succeeded_count = $5, failed_count = $6, skipped_count = $7, canceled_count = $8, unknown_count = $9,
+            created_count = $10, updated_count = $11, unchanged_count = $12
+      WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
+    [
+      batchId,
+      from,
+      to,
+      isTerminal(to),
+      counts?.succeeded,
+      counts?.failed,
+      counts?.skipped,
+      counts?.canceled,
+      counts?.unknown,
+      counts?.created,
+      counts?.updated,
+      counts?.unchanged,
+    ],
+  );
+  return rowCount === 1;
+}
+
+/** What a worker needs to know about a batch before it opens a chunk's transaction. */
 export interface RunningBatch {
   id: number;
   status: BatchStatus;
@@ -14,8 +101,8 @@ export interface RunningBatch {
 }
 
 /**
- * Reads the batch and, with its first chunk, says that it has begun: in a statement of its own, so that the chunks of
- * a batch do not wait for each other on the batch row.
+ * Reads the batch. Its first chunk also marks it as started, in a statement of its own, so that the chunks of a batch do
+ * not wait for each other on the batch row.
  */
 export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatch | undefined> {
   const { rows } = await sql.query<RunningBatch>(
@@ -26,20 +113,33 @@ export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatc
       WHERE workflow_import_queue_batch_id = $1`,
     [batchId],
   );
-  if (rows[0]?.status === 'queued') {
-    await sql.query(
-      `UPDATE import_queue_batch SET status = 'in_progress', started_at = coalesce(started_at, now())
-        WHERE workflow_import_queue_batch_id = $1 AND status = 'queued'`,
-      [batchId],
-    );
-  }
+  if (rows[0]?.status === 'queued') await transition(sql, batchId, 'queued', 'in_progress');
+  return rows[0];
+}
+
+/** The batch as an action finds it. */
+export interface LockedBatch {
+  status: BatchStatus;
+  startedAt: Date | null;
+  importProcessId: number;
+}
+
+/** Locks a batch whose status is about to change. Rows that refer to it can still be written. */
+export async function lockBatch(transaction: Transaction, batchId: number): Promise<LockedBatch | undefined> {
+  const { rows } = await transaction.query<LockedBatch>(
+    `SELECT status, started_at AS "startedAt", import_process_id AS "importProcessId"
+       FROM import_queue_batch
+      WHERE workflow_import_queue_batch_id = $1
+        FOR NO KEY UPDATE`,
+    [batchId],
+  );
   return rows[0];
 }
 
 /**
- * How many chunks of the batch may be queued at a time, or `null` if it takes none now (paused, ended). Locks the
- * batch row: whoever fills the window next waits, and then counts what this transaction queued. Chunks that run
- * meanwhile do not touch the batch row, and rows that refer to it can still be written.
+ * The number of chunks of the batch that may be queued at a time, or `null` if it takes none now (paused, ended). Locks
+ * the batch row: the next caller waits, and then counts what this transaction queued. Chunks that run meanwhile do not
+ * touch the batch row, and rows that refer to it can still be written.
  */
 export async function lockWindow(
   transaction: Transaction,
@@ -51,15 +151,14 @@ export async function lockWindow(
        FROM import_queue_batch b
        JOIN import_process_version v
          ON v.import_process_id = b.import_process_id AND v.version = b.import_process_version
-      WHERE b.workflow_import_queue_batch_id = $1
-        AND b.status IN ('queued', 'in_progress', 'canceling')
+      WHERE b.workflow_import_queue_batch_id = $1 AND b.${IS_RUNNING}
         FOR NO KEY UPDATE OF b`,
     [batchId, chunkWindow],
   );
   return rows[0]?.window ?? null;
 }
 
-/** The batches with a chunk that could be queued now, oldest first: none of them while all goes well. */
+/** The batches with a chunk that could be queued now, oldest first. While all goes well there are none. */
 export async function selectBatchesWithRoom(sql: Sql, chunkWindow: number): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT b.workflow_import_queue_batch_id AS id
@@ -75,7 +174,7 @@ export async function selectBatchesWithRoom(sql: Sql, chunkWindow: number): Prom
                  WHERE c.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id AND c.state <> 'done'
                  ORDER BY chunk_number
                  LIMIT $2) ahead) chunks
-      WHERE b.status IN ('queued', 'in_progress', 'canceling')
+      WHERE b.${IS_RUNNING}
         AND chunks.queued < CASE WHEN v.ordered THEN 1 ELSE $1::integer END
         AND NOT coalesce(chunks.waits_for, '{}') <@ chunks.open
       ORDER BY b.workflow_import_queue_batch_id`,
@@ -84,36 +183,27 @@ export async function selectBatchesWithRoom(sql: Sql, chunkWindow: number): Prom
   return rows.map(({ id }) => id);
 }
 
-const HAS_ENDED = `b.workflow_import_queue_batch_id = $1
-        AND b.status IN ('queued', 'in_progress', 'paused', 'canceling')
+const HAS_ENDED = `b.workflow_import_queue_batch_id = $1 AND b.${IS_UNFINISHED}
         AND NOT EXISTS (SELECT FROM import_queue_chunk c
                          WHERE c.workflow_import_queue_batch_id = $1 AND c.state <> 'done')`;
 
-/** Whether only the end of the batch is still to be written. One look at an index: asked after every chunk. */
+/** Whether only the end of the batch is still to be written. Asked after every chunk; reads an index only. */
 export async function hasEnded(sql: Sql, batchId: number): Promise<boolean> {
   const { rowCount } = await sql.query(`SELECT FROM import_queue_batch b WHERE ${HAS_ENDED}`, [batchId]);
   return rowCount > 0;
 }
 
-/** A batch all of whose chunks are done: what decides its end, and the counts summed up over its chunks. */
-export interface EndedBatch {
+/** A batch all of whose chunks are done: the facts that decide its end, and the sums over its chunks. */
+export interface EndedBatch extends EndCounts {
   status: UnfinishedStatus;
   failureReason: string | null;
   sendSuccessEmailTo: string | null;
   sendFailureEmailTo: string | null;
   invalid: number;
-  succeeded: number;
-  failed: number;
-  skipped: number;
-  canceled: number;
-  unknown: number;
-  created: number;
-  updated: number;
-  unchanged: number;
 }
 
 /**
- * Locks the batch if it has ended and its end is not yet written. Of several that ask at once one is answered; the
+ * Locks the batch if it has ended and its end is not written yet. Of several callers at once, one gets the batch; the
  * others wait for it and then find a terminal status. Done chunks never change again, so the sums are final.
  */
 export async function lockEndedBatch(
@@ -147,12 +237,12 @@ export async function lockEndedBatch(
   return rows[0];
 }
 
-/** Batches all of whose chunks are done, but whose end is not yet written. */
+/** Batches all of whose chunks are done, but whose end is not written yet. */
 export async function selectEndedBatchIds(sql: Sql): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT b.workflow_import_queue_batch_id AS id
        FROM import_queue_batch b
-      WHERE b.status IN ('queued', 'in_progress', 'paused', 'canceling')
+      WHERE b.${IS_UNFINISHED}
         AND NOT EXISTS (SELECT FROM import_queue_chunk c
                          WHERE c.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id
                            AND c.state <> 'done')
@@ -161,83 +251,48 @@ export async function selectEndedBatchIds(sql: Sql): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Writes the terminal status and, so that lists need not add up chunks, the counts. Answers whether it did. */
-export async function writeBatchEnd(
-  transaction: Transaction,
-  batchId: number,
-  to: BatchStatus,
-  batch: EndedBatch,
-): Promise<boolean> {
-  const { rowCount } = await transaction.query(
-    `UPDATE import_queue_batch
-        SET status = $3, finished_at = now(), succeeded_count = $4, failed_count = $5, skipped_count = $6,
-            canceled_count = $7, unknown_count = $8, created_count = $9, updated_count = $10, unchanged_count = $11
-      WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
-    [
-      batchId,
-      batch.status,
-      to,
-      batch.succeeded,
-      batch.failed,
-      batch.skipped,
-      batch.canceled,
-      batch.unknown,
-      batch.created,
-      batch.updated,
-      batch.unchanged,
-    ],
-  );
-  return rowCount === 1;
-}
-
 /**
- * The batch cannot be processed at all. Its remaining chunks still pass through the consumer, which cancels their
- * records chunk by chunk instead of in one long transaction; then the batch ends as failed.
+ * Notes that the batch cannot be processed at all. Its remaining chunks still pass through the consumer, which cancels
+ * their records chunk by chunk instead of in one long transaction; then the batch ends as failed.
  */
 export async function writeBatchFault(sql: Sql, batchId: number, reason: string): Promise<void> {
   await sql.query(
     `UPDATE import_queue_batch SET failure_reason = $2
-      WHERE workflow_import_queue_batch_id = $1 AND failure_reason IS NULL
-        AND status IN ('queued', 'in_progress', 'paused')`,
+      WHERE workflow_import_queue_batch_id = $1 AND failure_reason IS NULL AND ${IS_PROCESSABLE}`,
     [batchId, reason],
   );
 }
 
-/** Ends a batch that awaits confirmation and is locked: its records were never tried, and are canceled. */
+/**
+ * Ends an upload that awaits confirmation and is locked. No worker knows about it, so its records are canceled here and
+ * nothing needs to be waited for.
+ */
 export async function abandonBatch(transaction: Transaction, batchId: number): Promise<void> {
-  await transaction.query(
-    `UPDATE import_queue_record SET status = 'canceled'
-      WHERE workflow_import_queue_batch_id = $1 AND status = 'pending'`,
-    [batchId],
-  );
-  await transaction.query(
-    `UPDATE import_queue_chunk
-        SET canceled_count = record_count - invalid_count, state = 'done', done_at = coalesce(done_at, now())
-      WHERE workflow_import_queue_batch_id = $1`,
-    [batchId],
-  );
-  await transaction.query(
-    `UPDATE import_queue_batch
-        SET status = 'canceled', finished_at = now(), canceled_count = total_count - invalid_count,
-            succeeded_count = 0, failed_count = 0, skipped_count = 0, unknown_count = 0,
-            created_count = 0, updated_count = 0, unchanged_count = 0
-      WHERE workflow_import_queue_batch_id = $1 AND status = 'awaiting_confirmation'`,
-    [batchId],
-  );
+  const canceled = await abandonRecords(transaction, batchId);
+  await abandonChunks(transaction, batchId);
+  await transition(transaction, batchId, 'awaiting_confirmation', 'canceled', {
+    succeeded: 0,
+    failed: 0,
+    skipped: 0,
+    canceled,
+    unknown: 0,
+    created: 0,
+    updated: 0,
+    unchanged: 0,
+  });
 }
 
-/** How many batches have not ended, counted no further than the limit: one look at a small index. */
+/** How many batches have not ended, counted no further than the limit; reads a small index. */
 export async function countUnfinished(sql: Sql, limit: number): Promise<number> {
   const { rows } = await sql.query<{ count: number }>(
     `SELECT count(*)::integer AS count
-       FROM (SELECT FROM import_queue_batch
-              WHERE status IN ('queued', 'in_progress', 'paused', 'canceling') LIMIT $1) unfinished`,
+       FROM (SELECT FROM import_queue_batch WHERE ${IS_UNFINISHED} LIMIT $1) unfinished`,
     [limit],
   );
   return rows[0]?.count ?? 0;
 }
 
-/** The batches that sent records of this one again, oldest first; canceled ones as well, so that nothing is hidden. */
+/** The batches that sent records of this one again, oldest first; canceled ones are included. */
 export async function selectChildren(sql: Sql, batchId: number, limit: number): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch
@@ -245,4 +300,92 @@ export async function selectChildren(sql: Sql, batchId: number, limit: number): 
     [batchId, limit],
   );
   return rows.map(({ id }) => id);
+}
+
+/** The child that retries all failed records of the batch; `null` if there is none that was not canceled. */
+export async function selectRetry(sql: Sql, parentId: number): Promise<number | null> {
+  const { rows } = await sql.query<{ id: number }>(
+    `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch
+     WHERE retry_of = $1 AND status <> 'canceled' AND creation_path = '${RETRY_CREATION_PATH}'`,
+    [parentId],
+  );
+  return rows[0]?.id ?? null;
+}
+
+/** The batch whose failed records are sent again. */
+export interface LockedParent {
+  status: BatchStatus;
+  expiredAt: Date | null;
+  sendSuccessEmailTo: string | null;
+  sendFailureEmailTo: string | null;
+  /** Its retry, if it has one that was not canceled. */
+  childId: number | null;
+}
+
+/** Locks the batch, so that it gets one retry only. */
+export async function lockParent(
+  transaction: Transaction,
+  parentId: number,
+): Promise<LockedParent | undefined> {
+  const { rows } = await transaction.query<Omit<LockedParent, 'childId'>>(
+    `SELECT status, expired_at AS "expiredAt", send_success_email_to AS "sendSuccessEmailTo",
+            send_failure_email_to AS "sendFailureEmailTo"
+       FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR UPDATE`,
+    [parentId],
+  );
+  const [parent] = rows;
+  if (parent === undefined) return undefined;
+  // A statement of its own: only one that begins after the lock was taken sees the child of the previous call.
+  return { ...parent, childId: await selectRetry(transaction, parentId) };
+}
+
+/** How an uploaded file was read. Kept out of lists of batches, because it is large for a wide file. */
+export async function selectUploadFindings(sql: Sql, batchId: number): Promise<UploadFindings | null> {
+  const { rows } = await sql.query<{ upload: UploadFindings | null }>(
+    'SELECT upload FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1',
+    [batchId],
+  );
+  return rows[0]?.upload ?? null;
+}
+
+/** An upload that a copy of itself is to replace. */
+export interface StoredUpload {
+  status: BatchStatus;
+  fileName: string;
+  upload: UploadFindings | null;
+  sendSuccessEmailTo: string | null;
+  sendFailureEmailTo: string | null;
+}
+
+/** Locks the batch of an upload. */
+export async function lockUpload(
+  transaction: Transaction,
+  batchId: number,
+): Promise<StoredUpload | undefined> {
+  const { rows } = await transaction.query<StoredUpload>(
+    `SELECT status, file_name AS "fileName", upload, send_success_email_to AS "sendSuccessEmailTo",
+            send_failure_email_to AS "sendFailureEmailTo"
+       FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR UPDATE`,
+    [batchId],
+  );
+  return rows[0];
+}
+
+/**
+ * The columns of the file that the records come from, in its order; none if they come from no file. Rows that were sent
+ * again, retried or fixed on a page, have no file of their own: theirs is that of the batch they were in first.
+ */
+export async function selectSentColumns(sql: Sql, batchId: number): Promise<string[]> {
+  const { rows } = await sql.query<{ columns: UnderstoodFile['columns'] }>(
+    `WITH RECURSIVE origin AS (
+       SELECT retry_of, upload FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1
+       UNION ALL
+       SELECT parent.retry_of, parent.upload
+         FROM origin JOIN import_queue_batch parent ON parent.workflow_import_queue_batch_id = origin.retry_of
+        WHERE origin.upload IS NULL
+     )
+     SELECT upload -> 'understood' -> 'columns' AS columns FROM origin WHERE upload IS NOT NULL`,
+    [batchId],
+  );
+  return rows[0]?.columns?.flatMap(({ target }) => target ?? []) ?? [];
 }

@@ -1,34 +1,92 @@
 import type { Sql, Transaction } from '../platform/database/transaction.js';
-import type { ChunkJob } from '../platform/queue/queues.js';
 import type { BatchStatus } from './batch-state.js';
 import type { OutcomeCounts } from './outcome-counts.js';
+import type { ChunkRow } from './record-collector.js';
 
-/** A chunk whose turn it is. */
+/*
+ * import_queue_chunk. Its states:
+ *
+ *   (inserted) ──► pending ──► queued ──► done
+ *       │             ▲          │          ▲
+ *       │             └──────────┘          │
+ *       │       handed back (paused, or     │
+ *       │       an earlier chunk goes first)│
+ *       └───────────────────────────────────┘
+ *         no valid record; or the upload is abandoned
+ *
+ * A worker owns a chunk while it holds the lock of the row (`lockChunk`); the effects of the records, their outcomes,
+ * the counts and `done` commit together.
+ */
+
+/** A chunk in a queue and in a log. */
+export type ChunkKey = Pick<QueuedChunk, 'batchId' | 'chunkNumber'>;
+
+/**
+ * Inserts chunks that are complete. A chunk without a valid record has nothing left to do. The ordering keys of all
+ * chunks are one parameter, which is sent as bytes; an array of them would be sent as text.
+ */
+export async function insertChunks(
+  transaction: Transaction,
+  batchId: number,
+  chunks: readonly ChunkRow[],
+): Promise<void> {
+  let keysLength = 0;
+  const keysBefore = chunks.map(({ orderingKeys }) => {
+    const before = keysLength;
+    keysLength += orderingKeys?.length ?? 0;
+    return before;
+  });
+  await transaction.query(
+    `INSERT INTO import_queue_chunk (workflow_import_queue_batch_id, chunk_number, first_line, last_line,
+       record_count, invalid_count, ordering_keys, state, done_at)
+     SELECT $1::bigint, chunk_number, first_line, last_line, record_count, invalid_count,
+       substring($2::bytea FROM keys_before + 1 FOR keys_length),
+       CASE WHEN record_count = invalid_count THEN 'done' ELSE 'pending' END,
+       CASE WHEN record_count = invalid_count THEN now() END
+     FROM unnest($3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
+       AS chunk (chunk_number, first_line, last_line, record_count, invalid_count, keys_before, keys_length)`,
+    [
+      batchId,
+      Buffer.concat(chunks.flatMap(({ orderingKeys }) => orderingKeys ?? [])),
+      chunks.map(({ chunkNumber }) => chunkNumber),
+      chunks.map(({ firstLine }) => firstLine),
+      chunks.map(({ lastLine }) => lastLine),
+      chunks.map(({ recordCount }) => recordCount),
+      chunks.map(({ invalidCount }) => invalidCount),
+      keysBefore,
+      chunks.map(({ orderingKeys }) => orderingKeys?.length ?? null),
+    ],
+  );
+}
+
+/** A chunk that has a place in the queue. */
 export interface QueuedChunk {
   batchId: number;
   chunkNumber: number;
-  /** When it was queued, in microseconds since 1970; tells one queueing of the chunk from the next. */
+  /** When it was queued, in microseconds since 1970; distinguishes one queueing of the chunk from the next. */
   queuedAt: number;
 }
 
 /**
- * Bull ignores an `add` whose job id it still knows, be the job completed or failed. With the time of queueing in
- * the id a left-over job can never stand in the way of a needed one, while adding the same queueing twice (two
- * processes, a repeated command after a reconnect) still makes one job.
+ * Bull ignores an `add` whose job id it still knows, whether that job has completed or failed. With the time of queueing
+ * in the id, a left-over job never blocks a job that is needed, and adding the same queueing twice (two processes, a
+ * command repeated after a reconnect) still makes one job.
  */
 export function jobIdOf({ batchId, chunkNumber, queuedAt }: QueuedChunk): string {
   return `${batchId}.${chunkNumber}.${queuedAt}`;
 }
 
 /**
- * Only the first open chunks of a batch are looked at, so that one fill costs the same whether a batch has ten
- * chunks left or ten thousand. A queued chunk always lies among them: others only leave from before it.
+ * How many open chunks of a batch are examined, so that one fill costs the same whether a batch has ten chunks left or
+ * ten thousand. A queued chunk is always among them, because chunks only leave from before it.
  */
-export const lookAhead = (window: number): number => 64 + 4 * window;
+export function lookAhead(window: number): number {
+  return 64 + 4 * window;
+}
 
 /**
- * Moves the next chunks from `pending` to `queued` as far as the window has room, lowest number first, leaving out
- * those that wait for an earlier one. Call it under `lockWindow`.
+ * Moves the next chunks from `pending` to `queued` while the window has room, lowest number first, and leaves out those
+ * that wait for an earlier chunk. Call it under `lockWindow`.
  */
 export async function queueNextChunks(
   transaction: Transaction,
@@ -63,8 +121,8 @@ export async function queueNextChunks(
 }
 
 /**
- * Queues chunks anew whose jobs are gone, except those that a worker holds locked. The new time of queueing makes new
- * job ids, so that what may be left of the old jobs in Redis does not matter.
+ * Queues chunks again whose jobs are gone, except those that a worker holds locked. The new time of queueing makes new
+ * job ids, so that remains of the old jobs in Redis do no harm.
  */
 export async function requeueChunks(sql: Sql, lost: readonly QueuedChunk[]): Promise<QueuedChunk[]> {
   const { rows } = await sql.query<QueuedChunk>(
@@ -93,11 +151,11 @@ export async function requeueChunks(sql: Sql, lost: readonly QueuedChunk[]): Pro
 }
 
 export interface StaleChunk extends QueuedChunk {
-  /** Queued so long ago that no retry is put off any more, by the longest of them (32 s) and all before it. */
+  /** Queued so long ago that no delayed retry can still be outstanding: all delays together are less than this. */
   overdue: boolean;
 }
 
-/** Chunks that were queued a while ago and are not done: they wait in Redis, are being processed, or were lost. */
+/** Chunks that were queued a while ago and are not done: they wait in Redis, are being processed, or are lost. */
 export async function selectStaleChunks(sql: Sql, olderThanMs: number): Promise<StaleChunk[]> {
   const { rows } = await sql.query<StaleChunk>(
     `SELECT c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber",
@@ -112,11 +170,11 @@ export async function selectStaleChunks(sql: Sql, olderThanMs: number): Promise<
   return rows;
 }
 
-/** A chunk that is this transaction's own until it ends. */
+/** A chunk that this transaction owns until it ends. */
 export interface LockedChunk {
   firstLine: number;
   lastLine: number;
-  /** How often it failed by a fault that was not transient. */
+  /** How many times it failed by a fault that was not transient. */
   attempts: number;
   batchStatus: BatchStatus;
   failureReason: string | null;
@@ -124,10 +182,10 @@ export interface LockedChunk {
 }
 
 /**
- * Takes the chunk if it is to be processed and nobody else does. A job that comes twice, late or for a chunk that
- * was handed back finds nothing; it must not wait for the lock, since what it would find then is `done`.
+ * Takes the chunk if it is queued and no other worker has it. A job that comes twice, late or for a chunk that was handed
+ * back finds nothing. It must not wait for the lock, because it would then find the chunk `done`.
  */
-export async function lockChunk(transaction: Transaction, job: ChunkJob): Promise<LockedChunk | undefined> {
+export async function lockChunk(transaction: Transaction, job: ChunkKey): Promise<LockedChunk | undefined> {
   const { rows } = await transaction.query<LockedChunk>(
     `SELECT c.first_line AS "firstLine", c.last_line AS "lastLine", c.attempts,
             b.status AS "batchStatus", b.failure_reason AS "failureReason", pg_backend_pid() AS "backendPid"
@@ -146,8 +204,8 @@ export interface OpenChunk {
   orderingKeys: Buffer | null;
 }
 
-/** The chunk itself first, then those before it that are not done, the nearest first. */
-export async function selectOpenChunksUpTo(transaction: Transaction, job: ChunkJob): Promise<OpenChunk[]> {
+/** The chunk itself first, then the open chunks before it, nearest first. */
+export async function selectOpenChunksUpTo(transaction: Transaction, job: ChunkKey): Promise<OpenChunk[]> {
   const { rows } = await transaction.query<OpenChunk>(
     `SELECT chunk_number AS "chunkNumber", ordering_keys AS "orderingKeys"
        FROM import_queue_chunk
@@ -158,10 +216,10 @@ export async function selectOpenChunksUpTo(transaction: Transaction, job: ChunkJ
   return rows;
 }
 
-/** The chunk waits for its turn again; with `blockedBy` not before that earlier chunk is done. */
+/** The chunk waits for its turn again; with `blockedBy`, not before that earlier chunk is done. */
 export async function handBackChunk(
   transaction: Transaction,
-  job: ChunkJob,
+  job: ChunkKey,
   blockedBy: number | null,
 ): Promise<void> {
   await transaction.query(
@@ -171,10 +229,10 @@ export async function handBackChunk(
   );
 }
 
-/** Adds outcomes to the counts of a chunk, in the transaction that wrote them; `done` ends the chunk. */
+/** Adds outcomes to the counts of a chunk, in the transaction that writes them; `done` ends the chunk. */
 export async function writeChunkProgress(
   transaction: Transaction,
-  job: ChunkJob,
+  job: ChunkKey,
   counts: OutcomeCounts,
   done: boolean,
 ): Promise<void> {
@@ -200,17 +258,16 @@ export async function writeChunkProgress(
       done,
     ],
   );
-  if (rowCount !== 1)
-    throw new Error(`chunk ${job.chunkNumber} of batch ${job.batchId} is not queued any more`);
+  if (rowCount !== 1) throw new Error(`chunk ${job.chunkNumber} of batch ${job.batchId} is no longer queued`);
 }
 
 /**
- * Notes why a run of the chunk was rolled back. Only faults that are not transient are counted: a database that is
- * away for an hour proves nothing against the records. Answers the count.
+ * Notes why a run of the chunk was rolled back, and answers how many faults were counted. Only faults that are not
+ * transient count: a database that is away for an hour proves nothing against the records.
  */
 export async function writeChunkFault(
   sql: Sql,
-  job: ChunkJob,
+  job: ChunkKey,
   message: string,
   transient: boolean,
 ): Promise<number> {
@@ -221,4 +278,33 @@ export async function writeChunkFault(
     [job.batchId, job.chunkNumber, transient ? 0 : 1, message],
   );
   return rows[0]?.attempts ?? 0;
+}
+
+/** Ends all chunks of an upload that is abandoned: its valid records are canceled. */
+export async function abandonChunks(transaction: Transaction, batchId: number): Promise<void> {
+  await transaction.query(
+    `UPDATE import_queue_chunk
+        SET canceled_count = record_count - invalid_count, state = 'done', done_at = coalesce(done_at, now())
+      WHERE workflow_import_queue_batch_id = $1`,
+    [batchId],
+  );
+}
+
+export interface ChunkToPreview {
+  chunkNumber: number;
+  firstLine: number;
+  lastLine: number;
+  /** Sorted, 8 bytes big-endian each. */
+  orderingKeys: Buffer | null;
+}
+
+/** All chunks of a batch, in line order. */
+export async function selectChunksToPreview(sql: Sql, batchId: number): Promise<ChunkToPreview[]> {
+  const { rows } = await sql.query<ChunkToPreview>(
+    `SELECT chunk_number AS "chunkNumber", first_line AS "firstLine", last_line AS "lastLine",
+            ordering_keys AS "orderingKeys"
+       FROM import_queue_chunk WHERE workflow_import_queue_batch_id = $1 ORDER BY chunk_number`,
+    [batchId],
+  );
+  return rows;
 }

@@ -1,21 +1,26 @@
-import type { Sql } from '../platform/database/transaction.js';
+import type { Sql, Transaction } from '../platform/database/transaction.js';
 import type { RecordError, RecordOutcome } from '../records/target.js';
 
+/*
+ * import_queue_preview. A row per chunk, without states: inserted with all others of its batch in one transaction while
+ * the batch awaits confirmation, never updated, and deleted with the batch.
+ */
+
 export const PREVIEW_OPERATIONS = ['create', 'update', 'unchanged', 'skip', 'reject'] as const;
-/** What a record would turn into. */
+/** The effect that a record would have. */
 export type PreviewOperation = (typeof PREVIEW_OPERATIONS)[number];
 export type PreviewCounts = Record<PreviewOperation, number>;
 
 export interface PreviewedRecord {
   line: number;
   operation: PreviewOperation;
-  /** What it would touch; `null` for what does not exist yet. */
+  /** The instance it would change; `null` for one that does not exist yet. */
   reference: string | null;
   /** Why it would be rejected. */
   error: RecordError | null;
 }
 
-/** As it is stored: names would be most of it. */
+/** The stored form, an array: member names would take most of the space. */
 export type StoredPreview = [
   line: number,
   operation: PreviewOperation,
@@ -45,10 +50,26 @@ export function fromStoredPreview([line, operation, reference, ...error]: Stored
   return { line, operation, reference, error: { code, message, ...(pointer != null && { pointer }) } };
 }
 
-export function countOperations(previews: readonly StoredPreview[]): PreviewCounts {
+function countOperations(previews: readonly StoredPreview[]): PreviewCounts {
   const counts: PreviewCounts = { create: 0, update: 0, unchanged: 0, skip: 0, reject: 0 };
   for (const [, operation] of previews) counts[operation] += 1;
   return counts;
+}
+
+/** Stores the preview of one chunk. */
+export async function insertPreview(
+  transaction: Transaction,
+  batchId: number,
+  chunkNumber: number,
+  previews: readonly StoredPreview[],
+): Promise<void> {
+  const { create, update, unchanged, skip, reject } = countOperations(previews);
+  await transaction.query(
+    `INSERT INTO import_queue_preview (workflow_import_queue_batch_id, chunk_number, create_count, update_count,
+       unchanged_count, skip_count, reject_count, outcomes)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [batchId, chunkNumber, create, update, unchanged, skip, reject, JSON.stringify(previews)],
+  );
 }
 
 /** Counts of a stored preview; `null` while there is none. */
@@ -66,20 +87,20 @@ export async function selectPreviewCounts(sql: Sql, batchId: number): Promise<Pr
   return { create, update, unchanged, skip, reject };
 }
 
-/** The next chunks of a stored preview that have such a record, from the one with this number on. */
+/** The next chunks of a stored preview that have such a record, beginning with this number. */
 export async function selectPreviewChunks(
   sql: Sql,
   batchId: number,
   from: { chunkNumber: number; operation: PreviewOperation | undefined },
   limit: number,
 ): Promise<{ chunkNumber: number; outcomes: StoredPreview[] }[]> {
-  // The name is one of five; it comes from no request.
-  const having = from.operation === undefined ? '' : `AND ${from.operation}_count > 0`;
   const { rows } = await sql.query<{ chunkNumber: number; outcomes: StoredPreview[] }>(
     `SELECT chunk_number AS "chunkNumber", outcomes FROM import_queue_preview
-      WHERE workflow_import_queue_batch_id = $1 AND chunk_number >= $2 ${having}
+      WHERE workflow_import_queue_batch_id = $1 AND chunk_number >= $2
+        AND CASE $4::text WHEN 'create' THEN create_count WHEN 'update' THEN update_count WHEN 'skip' THEN skip_count
+              WHEN 'unchanged' THEN unchanged_count WHEN 'reject' THEN reject_count ELSE 1 END > 0
       ORDER BY chunk_number LIMIT $3`,
-    [batchId, from.chunkNumber, limit],
+    [batchId, from.chunkNumber, limit, from.operation],
   );
   return rows;
 }

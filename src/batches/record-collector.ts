@@ -3,6 +3,7 @@ import { COPY_NULL, copyField, visiblyEscaped } from '../platform/database/pg-te
 import { ErrorTally } from '../records/error-tally.js';
 import { OrderingKeys } from '../records/ordering-keys.js';
 import type { RecordError } from '../records/target.js';
+import { RECORD_COPY, RECORD_COPY_WITH_ORIGIN } from './records.sql.js';
 
 interface Row {
   line: number;
@@ -94,14 +95,8 @@ export interface ChunkRow {
  */
 const LARGEST_CHUNK = 8 * 1024 ** 2;
 
-/** Columns of `import_queue_record` in the order of the fields below, the batch id first. */
-const COLUMNS =
-  'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer';
 const NO_ERROR = `pending\t${COPY_NULL}\t${COPY_NULL}\t${COPY_NULL}`;
 const NO_ORIGIN: RecordOrigin = {};
-/** Another statement for files that were downloaded here: all others need not carry an empty field through. */
-const RECORD_COPY = `COPY import_queue_record (${COLUMNS}, payload) FROM STDIN`;
-const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line, payload) FROM STDIN`;
 
 /**
  * Collects records as rows of COPY text and cuts them into chunks. The batch id is put in front when rows are

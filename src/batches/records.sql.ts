@@ -1,20 +1,35 @@
-import { integerArray, textArray } from '../platform/database/pg-text.js';
+import { integerArray, textArray, visiblyEscaped } from '../platform/database/pg-text.js';
 import type { Sql, Transaction } from '../platform/database/transaction.js';
 import type { ImportRecord, RecordError, RecordOutcome } from '../records/target.js';
-import type { StoredRecord } from './stored-records-copier.js';
 
-/** U+0000 and halves of surrogate pairs that stand alone: a text column holds neither. */
-const NOT_STORABLE = /[\0\p{Surrogate}]/gu;
-
-/**
- * A message with what PostgreSQL cannot hold replaced by U+FFFD. For what we say about records only: what a record
- * itself contains is never altered.
+/*
+ * import_queue_record. Its states:
+ *
+ *   (inserted) ──┬──► pending ──► succeeded, failed, skipped (the target's outcome), canceled (never tried)
+ *                └──► invalid (a check refused it; never tried)
+ *
+ * An outcome is final: every update asks for `status = 'pending'`. `processing` and `unknown` are in the contract of the
+ * API, but no statement writes them.
  */
-export function replaceUnstorable(text: string): string {
-  return text.replace(NOT_STORABLE, '\ufffd');
+
+/** Columns of the COPY that stores records, in the order of `RecordCollector`'s fields. */
+const COLUMNS =
+  'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer';
+export const RECORD_COPY = `COPY import_queue_record (${COLUMNS}, payload) FROM STDIN`;
+/** A statement of its own for files that were downloaded here: all others need not send an empty field. */
+export const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line, payload) FROM STDIN`;
+
+/** A record that is stored already, with the error that the first check gave it. */
+export interface StoredRecord {
+  line: number;
+  payload: string;
+  /** Its line in the file whose results it was downloaded with; `null` if it has none. Absent: no such file. */
+  originLine?: number | null;
+  errorCode: string | null;
+  errorMessage: string | null;
 }
 
-/** The records of these lines that have no outcome yet, in line order. */
+/** The records of these lines without an outcome, in line order. */
 export async function selectPendingRecords(
   sql: Sql,
   batchId: number,
@@ -32,10 +47,11 @@ export async function selectPendingRecords(
 }
 
 /**
- * Writes the outcomes of pending records, all in one statement. @throws when one of them was pending no more
+ * Writes the outcomes of pending records in one statement.
  *
- * The range of lines repeats what the join says. Without it PostgreSQL, which knows nothing yet of a batch that was
- * just loaded, reads the whole batch for every chunk: 350 ms instead of 5 in a batch of 300,000 records.
+ * The range of lines repeats what the join states. PostgreSQL has no statistics yet about a batch that was just loaded;
+ * without the range it reads the whole batch for every chunk: 350 ms instead of 5 in a batch of 300,000 records.
+ * @throws Error if one of the records was no longer pending
  */
 export async function writeOutcomes(
   transaction: Transaction,
@@ -43,7 +59,7 @@ export async function writeOutcomes(
   outcomes: readonly RecordOutcome[],
 ): Promise<void> {
   const lines = outcomes.map(({ line }) => line);
-  // Without a failure they stay empty: PostgreSQL fills the shorter lists up with NULL.
+  // Empty without a failure: PostgreSQL extends the shorter lists with NULL.
   const errors = outcomes.some(({ status }) => status === 'failed') ? outcomes.map(errorOf) : [];
   const { rowCount } = await transaction.query(
     `UPDATE import_queue_record r
@@ -60,12 +76,10 @@ export async function writeOutcomes(
       integerArray(lines),
       textArray(outcomes.map(({ status }) => status)),
       textArray(outcomes.map(({ operation }) => operation)),
-      textArray(outcomes.map(({ reference }) => reference && replaceUnstorable(reference))),
-      textArray(errors.map((error) => error && replaceUnstorable(error.code))),
-      textArray(errors.map((error) => error && replaceUnstorable(error.message))),
-      textArray(
-        errors.map((error) => (error?.pointer === undefined ? null : replaceUnstorable(error.pointer))),
-      ),
+      textArray(outcomes.map(({ reference }) => reference && visiblyEscaped(reference))),
+      textArray(errors.map((error) => error && visiblyEscaped(error.code))),
+      textArray(errors.map((error) => error && visiblyEscaped(error.message))),
+      textArray(errors.map((error) => (error?.pointer === undefined ? null : visiblyEscaped(error.pointer)))),
     ],
   );
   if (rowCount !== outcomes.length) {
@@ -79,7 +93,7 @@ function errorOf(outcome: RecordOutcome): RecordError | null {
   return outcome.status === 'failed' ? outcome.error : null;
 }
 
-/** Marks the records of these lines that were never tried as canceled; answers how many. */
+/** Cancels the records of these lines that were never tried; answers how many. */
 export async function cancelRecords(
   transaction: Transaction,
   batchId: number,
@@ -94,9 +108,38 @@ export async function cancelRecords(
   return rowCount;
 }
 
+/** Cancels all records of an upload that is abandoned; answers how many. */
+export async function abandonRecords(transaction: Transaction, batchId: number): Promise<number> {
+  const { rowCount } = await transaction.query(
+    `UPDATE import_queue_record SET status = 'canceled'
+      WHERE workflow_import_queue_batch_id = $1 AND status = 'pending'`,
+    [batchId],
+  );
+  return rowCount;
+}
+
+/** The next records of an upload, in line order. */
+export async function selectUploadedLines(
+  sql: Sql,
+  batchId: number,
+  afterLine: number,
+  limit: number,
+): Promise<StoredRecord[]> {
+  const { rows } = await sql.query<StoredRecord>(
+    `SELECT line_number AS line, payload, origin_line AS "originLine", error_code AS "errorCode",
+            error_message AS "errorMessage"
+       FROM import_queue_record
+      WHERE workflow_import_queue_batch_id = $1 AND line_number > $2
+      ORDER BY line_number
+      LIMIT $3`,
+    [batchId, afterLine, limit],
+  );
+  return rows;
+}
+
 /**
- * The next records of a batch that failed, were invalid or unknown, in line order. The counts of the chunks lead to the
- * few that have any, so a million successes are not read to find ten failures.
+ * The next records of a batch that failed, were invalid or are unknown, in line order. The counts of the chunks lead to
+ * the few chunks that have any, so a million successes are not read to find ten failures.
  */
 export async function selectFailedLines(
   sql: Sql,
@@ -123,7 +166,7 @@ export async function selectFailedLines(
   return rows;
 }
 
-/** The lines of the records before and after one; `null` where it is the first, or the last. Blank lines have none. */
+/** The lines of the records before and after one; `null` at the first and the last. Blank lines are no records. */
 export interface Neighbours {
   before: number | null;
   after: number | null;

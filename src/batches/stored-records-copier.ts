@@ -3,16 +3,7 @@ import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import type { BatchWriter } from './batch-writer.js';
 import type { RecordCollector } from './record-collector.js';
-
-/** A record that is stored already, with what was said of it the first time. */
-export interface StoredRecord {
-  line: number;
-  payload: string;
-  /** Where it was in the file it was downloaded from; `null` where that says nothing. Absent: no such file. */
-  originLine?: number | null;
-  errorCode: string | null;
-  errorMessage: string | null;
-}
+import type { StoredRecord } from './records.sql.js';
 
 /** Records read at a time: bounds memory whatever the number of records. */
 const PAGE_SIZE = 2000;

@@ -10,7 +10,7 @@ import {
   type ChangingAction,
   statusAfter,
 } from '../batches/batch-state.js';
-import { abandonBatch } from '../batches/batches.sql.js';
+import { abandonBatch, lockBatch, transition } from '../batches/batches.sql.js';
 import { saveMappingOf } from '../import-processes/import-process-columns.sql.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
@@ -41,33 +41,19 @@ export class BatchActionsService {
   }
 }
 
-interface ActedUpon {
-  status: BatchStatus;
-  startedAt: Date | null;
-  importProcessId: number;
-}
-
 async function changeStatus(
   transaction: Transaction,
   action: ChangingAction,
   batchId: number,
   principal: Principal,
 ): Promise<void> {
-  const { rows } = await transaction.query<ActedUpon>(
-    `SELECT status, started_at AS "startedAt", import_process_id AS "importProcessId"
-       FROM import_queue_batch
-      WHERE workflow_import_queue_batch_id = $1
-        FOR NO KEY UPDATE`,
-    [batchId],
-  );
-  const [batch] = rows;
+  const batch = await lockBatch(transaction, batchId);
   if (batch === undefined) throw batchNotFound(batchId);
   assertMayUse(principal, batch.importProcessId);
   const status = statusAfter(action, batch);
   if (status === null) throw stateConflict(action, batchId, batch.status);
-  // Never queued, so that no worker knows of it: there is nobody to wait for, and it ends here.
   if (action === 'abandon') await abandonBatch(transaction, batchId);
-  else await writeStatus(transaction, batchId, batch.status, status);
+  else await transition(transaction, batchId, batch.status, status);
   // Only now somebody has seen what came of it.
   if (action === 'confirm') await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
   await writeAudit(transaction, {
@@ -76,18 +62,6 @@ async function changeStatus(
     subject: `batch:${batchId}`,
     details: { action, from: batch.status, to: status },
   });
-}
-
-async function writeStatus(
-  transaction: Transaction,
-  batchId: number,
-  from: BatchStatus,
-  to: BatchStatus,
-): Promise<void> {
-  await transaction.query(
-    `UPDATE import_queue_batch SET status = $3 WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
-    [batchId, from, to],
-  );
 }
 
 function stateConflict(action: ChangingAction, batchId: number, currentStatus: BatchStatus): DomainError {

@@ -2,8 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
 import { RETRY_CREATION_PATH, storeBatch } from '../batches/batch-creation.js';
-import { batchExpired, BatchReader } from '../batches/batch-reader.js';
+import { batchExpired, batchNotFound, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
+import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
+import { lockParent, selectRetry } from '../batches/batches.sql.js';
 import { RecordCollector } from '../batches/record-collector.js';
 import { selectFailedLines } from '../batches/records.sql.js';
 import { copyStoredRecords } from '../batches/stored-records-copier.js';
@@ -11,7 +13,6 @@ import { CompiledImportProcesses } from '../import-processes/compiled-import-pro
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import type { Sql, Transaction } from '../platform/database/transaction.js';
 import { DomainError } from '../platform/domain-error.js';
 import { BatchFinisher } from '../processing/batch-finisher.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
@@ -39,7 +40,7 @@ export class BatchRetryService {
   async retryFailed(parentId: number, principal: Principal): Promise<BatchResource> {
     const parent = await this.reader.get(parentId, principal);
     // Before the import process is asked whether it takes anything: it may have been disabled since.
-    const earlier = await findChild(this.database, parentId);
+    const earlier = await selectRetry(this.database, parentId);
     if (earlier !== null) return this.reader.get(earlier, principal);
     const process = await this.importProcesses.pin(parent.importProcessId);
     const { compiled } = await this.compiledProcesses.get(
@@ -49,13 +50,12 @@ export class BatchRetryService {
     );
 
     const childId = await this.database.transaction(async (transaction) => {
-      const { status, expiredAt, childId, sendSuccessEmailTo, sendFailureEmailTo } = await lockParent(
-        transaction,
-        parentId,
-      );
+      const locked = await lockParent(transaction, parentId);
+      if (locked === undefined) throw batchNotFound(parentId);
+      const { status, expiredAt, childId, sendSuccessEmailTo, sendFailureEmailTo } = locked;
       if (childId !== null) return childId;
       if (expiredAt !== null) throw batchExpired(parentId, expiredAt);
-      if (!ENDED.has(status)) throw nothingToRetry(parentId, status);
+      if (!isTerminal(status)) throw nothingToRetry(parentId, status);
       const rows = new RecordCollector(this.config.chunkSize);
       const id = await storeBatch(
         transaction,
@@ -94,40 +94,8 @@ export class BatchRetryService {
   }
 }
 
-const ENDED: ReadonlySet<string> = new Set(['completed', 'completed_with_errors', 'failed', 'canceled']);
-
-interface LockedParent {
-  status: string;
-  expiredAt: Date | null;
-  sendSuccessEmailTo: string | null;
-  sendFailureEmailTo: string | null;
-  childId: number | null;
-}
-
-async function lockParent(transaction: Transaction, parentId: number): Promise<LockedParent> {
-  const { rows: parents } = await transaction.query<Omit<LockedParent, 'childId'>>(
-    `SELECT status, expired_at AS "expiredAt", send_success_email_to AS "sendSuccessEmailTo", 
-            send_failure_email_to AS "sendFailureEmailTo"
-     FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR UPDATE`,
-    [parentId],
-  );
-  const [parent] = parents;
-  if (parent === undefined) throw new Error(`batch ${parentId} is gone`);
-  // A statement of its own: only one that begins after the lock was had sees the child of the call before.
-  return { ...parent, childId: await findChild(transaction, parentId) };
-}
-
-async function findChild(sql: Sql, parentId: number): Promise<number | null> {
-  const { rows } = await sql.query<{ id: number }>(
-    `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch
-     WHERE retry_of = $1 AND status <> 'canceled' AND creation_path = $2`,
-    [parentId, RETRY_CREATION_PATH],
-  );
-  return rows[0]?.id ?? null;
-}
-
-function nothingToRetry(batchId: number, status: string): DomainError {
-  const reason = ENDED.has(status)
+function nothingToRetry(batchId: number, status: BatchStatus): DomainError {
+  const reason = isTerminal(status)
     ? 'no record of it failed or was invalid'
     : `it is ${status}; wait until it has ended, or cancel it`;
   return new DomainError(

@@ -5,7 +5,6 @@ import type { Response } from 'express';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import { RecordSet } from '../batches/record-pages.js';
-import { selectSentColumns } from '../batches/upload-findings.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { contentDisposition, downloadName } from '../platform/http/downloads.js';
 import type { DownloadResultsDto } from './batches.dto.js';
@@ -37,9 +36,7 @@ export class ResultDownload {
     try {
       const records = await RecordSet.of(this.database, id, query.set, left.signal);
       const lines =
-        query.format === 'csv'
-          ? csvLines(records, await selectSentColumns(this.database, id))
-          : jsonLines(records);
+        query.format === 'csv' ? csvLines(records, await this.batches.sentColumns(id)) : jsonLines(records);
       const first = await lines.next();
       response.setHeader('Content-Type', TYPES[query.format]);
       response.setHeader(

@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { type BatchStatus, finalStatus } from '../batches/batch-state.js';
-import { type EndedBatch, hasEnded, lockEndedBatch, writeBatchEnd } from '../batches/batches.sql.js';
+import { type EndedBatch, hasEnded, lockEndedBatch, transition } from '../batches/batches.sql.js';
 import type { NotificationKind } from '../delivery/message.js';
 import { NotificationOutbox } from '../delivery/notification-outbox.js';
 import { DatabaseService } from '../platform/database/database.service.js';
@@ -67,7 +67,7 @@ export class BatchFinisher {
     const batch = await lockEndedBatch(transaction, batchId);
     if (batch === undefined) return null;
     const status = finalStatus(batch.status, batch);
-    if (!(await writeBatchEnd(transaction, batchId, status, batch))) return null;
+    if (!(await transition(transaction, batchId, batch.status, status, batch))) return null;
     const owed = owedNotification(status, batch);
     const notificationId = owed && (await this.notifications.add(transaction, { batchId, ...owed }));
     faultPoint('batch.before-end-commit');

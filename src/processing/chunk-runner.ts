@@ -9,9 +9,10 @@ import {
   writeChunkProgress,
 } from '../batches/chunks.sql.js';
 import { NO_OUTCOMES } from '../batches/outcome-counts.js';
-import { cancelRecords, replaceUnstorable, selectPendingRecords } from '../batches/records.sql.js';
+import { cancelRecords, selectPendingRecords } from '../batches/records.sql.js';
 import type { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import type { DatabaseService } from '../platform/database/database.service.js';
+import { visiblyEscaped } from '../platform/database/pg-text.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import { faultPoint } from '../platform/fault-points.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
@@ -110,7 +111,7 @@ export class ChunkRunner {
     } catch (error) {
       const faults = await this.noteFault(job, error);
       if (faults >= FAULTS_BEFORE_ISOLATION) {
-        await writeBatchFault(this.database, job.batchId, replaceUnstorable(messageOf(error)));
+        await writeBatchFault(this.database, job.batchId, visiblyEscaped(messageOf(error)));
       }
       throw error;
     }
@@ -170,7 +171,7 @@ export class ChunkRunner {
       return await writeChunkFault(
         this.database,
         job,
-        replaceUnstorable(messageOf(error)),
+        visiblyEscaped(messageOf(error)),
         isTransientFault(error),
       );
     } catch {

@@ -18,7 +18,7 @@ describe('processes whose clocks are wrong', () => {
   afterAll(() => site.close());
 
   /**
-   * Every time that decides something is PostgreSQL's. Break it: in `writeBatchEnd`, set `finished_at` from
+   * Every time that decides something is PostgreSQL's. Break it: in `transition`, set `finished_at` from
    * `new Date()`.
    */
   it('by a day, in both directions and with a step in the middle, do each record once, and times stay in order', async () => {

@@ -17,7 +17,7 @@ describe('eight workers', () => {
   });
   afterAll(() => site.close());
 
-  /** Break it: in `writeBatchEnd`, leave out `AND status = $2`, and FOR NO KEY UPDATE in `lockEndedBatch`. */
+  /** Break it: in `transition`, leave out `AND status = $2`, and FOR NO KEY UPDATE in `lockEndedBatch`. */
   it('race to end a hundred batches of one record: each ends once, with one mail', async () => {
     const client = await site.client(site.start('api'));
     const workers = Array.from({ length: WORKERS }, () => site.start('worker'));

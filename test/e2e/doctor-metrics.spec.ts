@@ -38,7 +38,7 @@ describe('a database', () => {
   };
   const metrics = async () => (await client.get('/metrics')).body as string;
 
-  /** Break it: in `writeBatchEnd`, exchange two counts. */
+  /** Break it: in `transition`, exchange two counts. */
   it('that is well is found well', async () => {
     expect(await doctor()).toEqual({
       code: 0,

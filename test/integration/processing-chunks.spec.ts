@@ -90,6 +90,6 @@ describe('a chunk', () => {
     const { target, runner } = bench.worker;
     target.failureMessage = 'bad \u0000 value \ud800';
     await runner.run({ batchId, chunkNumber: 1 });
-    expect(await bench.records(batchId)).toMatchObject([{ error_message: 'bad \ufffd value \ufffd' }]);
+    expect(await bench.records(batchId)).toMatchObject([{ error_message: 'bad \\u0000 value \\ud800' }]);
   });
 });

@@ -28,7 +28,7 @@ export const COPY_NULL = '\\N';
 
 /**
  * A value as one field of PostgreSQL's COPY text format. The value must hold no NUL, which no PostgreSQL text can:
- * JSON lines cannot (it is no JSON), and messages pass `storableText` first.
+ * JSON lines cannot (it is no JSON), and messages pass `visiblyEscaped` first.
  */
 export function copyField(value: string | null): string {
   if (value === null) return COPY_NULL;
