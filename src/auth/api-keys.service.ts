@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { invalidBody, type ProblemDetail } from '../platform/domain-error.js';
+import type { ProblemDetail } from '../platform/domain-error.js';
+import { invalidBody } from '../platform/http/http.errors.js';
 import { jsonPointer } from '../platform/json/json-value.js';
 import { hashKey, keyHint, newKey } from './api-key-authentication.js';
 import {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { DomainError } from '../domain-error.js';
+import type { DomainError } from '../domain-error.js';
+import { httpErrors } from './http.errors.js';
 
 /** Where a page ended: the sort key of its last item. Ids and line numbers, never negative. */
 export type Position = readonly number[];
@@ -92,11 +93,8 @@ function isPosition<Highest extends Position>(
 }
 
 function invalidCursor(): DomainError {
-  return new DomainError(
-    400,
-    'invalid_cursor',
-    'The cursor is not usable',
-    'The cursor in "after" was not made by this list. Give back nextCursor unchanged, or leave it out to start over.',
+  return httpErrors.invalid_cursor(
+    'The cursor in "after" was not made by this list. Send nextCursor unchanged, or omit it to start over.',
     { errors: [{ parameter: 'after', code: 'invalid_cursor', message: 'is not a cursor of this list' }] },
   );
 }

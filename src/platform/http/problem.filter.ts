@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, NotFoundException } from '@nestjs/common';
 import type { Express, Request, Response } from 'express';
-import { DomainError } from '../domain-error.js';
+import type { DomainError } from '../domain-error.js';
+import { httpErrors } from './http.errors.js';
 import { type Problem, problemJson, toProblem } from './problem.js';
 
-/** Tells a person of an error. The pages provide one; a process without pages answers problem details to everybody. */
+/** Shows an error to a person. The pages provide one; a process without pages always answers problem details. */
 export interface ErrorPage {
   /** HTML. */
   render(problem: Problem): string;
@@ -13,32 +14,25 @@ export interface ErrorPage {
 export const ERROR_PAGE = Symbol('ERROR_PAGE');
 
 function routeNotFound(method: string, path: string): DomainError {
-  return new DomainError(
-    404,
-    'route_not_found',
-    'There is no such route',
-    `There is nothing at ${method} ${path}. The routes there are: /docs.`,
+  return httpErrors.route_not_found(
+    `There is no route ${method} ${path}. The API is at /API/WorkflowImportQueue; /docs lists all routes.`,
   );
 }
 
 function methodNotAllowed(method: string, path: string, allowed: readonly string[]): DomainError {
   const allow = allowed.join(', ');
-  return new DomainError(
-    405,
-    'method_not_allowed',
-    'The route does not take this method',
-    `${path} does not take ${method}, only ${allow}.`,
-    { headers: { Allow: allow } },
-  );
+  return httpErrors.method_not_allowed(`${path} does not support ${method}, only ${allow}.`, {
+    headers: { Allow: allow },
+  });
 }
 
-/** The part of Express's router that is needed to ask which routes there are. */
+/** The part of Express's router that lists its routes. */
 interface Layer {
   route?: { methods: Record<string, boolean>; path: string };
   match(path: string): boolean;
 }
 
-/** Methods that have a route at the path, in upper case; empty when it has none. Only asked after a 404. */
+/** Methods that have a route at the path, in upper case; empty if none has. Called only after a 404. */
 function allowedMethods(express: Express, path: string): string[] {
   const methods = new Set<string>();
   for (const layer of express.router.stack as unknown as Layer[]) {
@@ -49,25 +43,25 @@ function allowedMethods(express: Express, path: string): string[] {
   return [...methods].sort();
 }
 
-/** What programs ask. Whatever they say they accept, they are answered problem details. */
+/** Paths for programs. Regardless of `Accept`, they get problem details. */
 const FOR_PROGRAMS = /^\/(API|docs|health|metrics|assets|queues)(\/|$)/i;
 
 /**
- * Every error of every route, guard, pipe and middleware becomes RFC 9457 problem details here, and only here. A
- * browser that shows it to a person, who mistyped an address, gets a page instead.
+ * Turns every error of every route, guard, pipe and middleware into RFC 9457 problem details; nothing else does. A
+ * browser that shows the answer to a person, who may have mistyped an address, gets a page instead.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger(ProblemFilter.name);
 
-  /** @param page `null`: there are no pages here */
+  /** @param page `null`: this process has no pages */
   constructor(private readonly page: ErrorPage | null = null) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
-    // Not the query: it holds mail addresses.
+    // Without the query, which contains mail addresses.
     const path = request.originalUrl.split('?', 1)[0] ?? '';
     const error = isUnknownRoute(thrown) ? this.unknownRoute(request, path) : thrown;
 
@@ -84,7 +78,7 @@ export class ProblemFilter implements ExceptionFilter {
     else this.logger.debug(problem.detail, where);
 
     if (response.headersSent) {
-      // Half an answer must not look like a whole one: the client sees the connection break.
+      // Half an answer must not look like a complete one, so the client sees the connection break.
       response.destroy();
       return;
     }
@@ -95,7 +89,7 @@ export class ProblemFilter implements ExceptionFilter {
     const page = this.page !== null && isForPeople(request, path) ? this.page.render(problem) : null;
     const type = page === null ? 'application/problem+json' : 'text/html; charset=utf-8';
     response.set({ 'Content-Type': type, 'Cache-Control': 'no-store' });
-    // Closed now, as a client may have asked, the connection would be reset, and the answer lost with it.
+    // If the connection closed now, as a client may have asked, it would be reset and the answer lost with it.
     if (!request.complete) response.shouldKeepAlive = problem.headers['Connection'] !== 'close';
     response.end(page ?? JSON.stringify(problemJson(problem, path)));
     if (!request.complete) discardRest(request);
@@ -114,17 +108,17 @@ function isForPeople(request: Request, path: string): boolean {
   return !FOR_PROGRAMS.test(path) && request.accepts(['json', 'html']) === 'html';
 }
 
-/** Headers a handler may have set for the body it did not get to send. */
+/** Headers that a handler may have set for a body it then did not send. */
 const DESCRIBES_BODY = /^(content-(type|length|encoding|disposition)|etag|last-modified|link|location)$/;
 
-/** Nest's own, for a URL without a route; those of handlers are domain errors. */
+/** Nest's own error for a URL without a route; handlers throw domain errors. */
 function isUnknownRoute(error: unknown): boolean {
   return error instanceof NotFoundException && /^Cannot [A-Z-]+ \//.test(error.message);
 }
 
 /**
- * Reads on and throws away. Closing the connection while the client still sends would reset it, and with it lose the
- * answer that says why; a client that reads while it writes stops sending when it sees the answer.
+ * Reads the rest and drops it. Closing the connection while the client still sends would reset it and lose the answer
+ * that explains why; a client that reads while it writes stops sending when it sees the answer.
  */
 function discardRest(request: Request): void {
   request.unpipe();

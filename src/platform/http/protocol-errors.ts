@@ -9,17 +9,18 @@ import {
 import type { Socket } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
-import { DomainError } from '../domain-error.js';
+import type { DomainError } from '../domain-error.js';
+import { httpErrors } from './http.errors.js';
 import { problemJson, toProblem } from './problem.js';
 
-/** The client is given so long to read why its connection ends. */
+/** How long the client may take to read why its connection ends. */
 const LINGER_MS = 1000;
 
 const logger = new Logger('Protocol');
 
 /**
- * What Node refuses by itself it answers with a status and nothing else; this way it is problem details too. Requests
- * without Host, and with expectations nobody knows, go on to `refuseUnusable` with all others.
+ * Node answers what it refuses itself with a bare status; this turns it into problem details, too. Requests without Host
+ * and with unknown expectations are passed on to `refuseUnusable` like all others.
  */
 export function answerProtocolErrors(server: Server & { requireHostHeader?: boolean }): void {
   server.requireHostHeader = false;
@@ -29,7 +30,7 @@ export function answerProtocolErrors(server: Server & { requireHostHeader?: bool
   server.on('clientError', (error: Error, socket: Socket) => refuse(socket, error));
 }
 
-/** What is HTTP, and yet no request that can be answered. */
+/** Refuses requests that are valid HTTP but cannot be answered. */
 export function refuseUnusable(request: Request, _response: Response, next: NextFunction): void {
   const { host, expect } = request.headers;
   if (host === undefined && request.httpVersion === '1.1') return next(missingHost());
@@ -37,9 +38,9 @@ export function refuseUnusable(request: Request, _response: Response, next: Next
   next();
 }
 
-/** There is no request to answer: only a connection, over which something came that was none. */
+/** Refuses input that is not a request, so that only the connection is left to answer on. */
 function refuse(socket: Socket & { _httpMessage?: ServerResponse }, error: NodeJS.ErrnoException): void {
-  // An answer that has begun must not go on with another one. Node itself asks the same private member.
+  // A second answer must not follow one that has begun. Node itself checks the same private member.
   if (!socket.writable || socket._httpMessage?.headersSent === true) {
     if (!socket.writableEnded) socket.destroy(error);
     return;
@@ -60,7 +61,7 @@ function refuse(socket: Socket & { _httpMessage?: ServerResponse }, error: NodeJ
     'X-Content-Type-Options: nosniff',
     'Connection: close',
   ];
-  // Closed at once, the connection would be reset while the client still sends, and the answer lost with it.
+  // If it closed at once while the client still sends, the connection would be reset and the answer lost with it.
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
@@ -68,51 +69,27 @@ function refuse(socket: Socket & { _httpMessage?: ServerResponse }, error: NodeJ
 function notHttp({ code, message }: NodeJS.ErrnoException): DomainError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new DomainError(
-        431,
-        'headers_too_large',
-        'The request passes a limit',
-        `The URL and the headers are longer than ${maxHeaderSize} bytes.`,
+      return httpErrors.headers_too_large(
+        `The URL and the headers together are longer than ${maxHeaderSize} bytes.`,
         { limit: maxHeaderSize },
       );
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return new DomainError(
-        413,
-        'chunk_extensions_too_large',
-        'The request passes a limit',
-        'The body comes in chunks with extensions that are too long. Send it without them. Nothing was stored.',
+      return httpErrors.chunk_extensions_too_large(
+        'The chunks of the body carry extensions that are too long. Send it without them. Nothing was stored.',
       );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new DomainError(
-        408,
-        'request_timeout',
-        'The request took too long',
-        'The request did not arrive in time. Nothing was stored.',
-      );
+      return httpErrors.request_timeout('The request did not arrive in time. Nothing was stored.');
     default:
-      return new DomainError(
-        400,
-        'malformed_request',
-        'The request is not HTTP',
-        `What was sent cannot be read as HTTP/1.1: ${message.replace(/^Parse Error: /, '')}. Nothing was stored.`,
+      return httpErrors.malformed_request(
+        `The request cannot be read as HTTP/1.1: ${message.replace(/^Parse Error: /, '')}. Nothing was stored.`,
       );
   }
 }
 
 function missingHost(): DomainError {
-  return new DomainError(
-    400,
-    'missing_host',
-    'The request is not usable',
-    'HTTP/1.1 asks for the header Host, and it is missing.',
-  );
+  return httpErrors.missing_host('HTTP/1.1 requires the header Host.');
 }
 
 function unknownExpectation(): DomainError {
-  return new DomainError(
-    417,
-    'unknown_expectation',
-    'The expectation cannot be met',
-    'The header Expect may be "100-continue", or be left out.',
-  );
+  return httpErrors.unknown_expectation('The only value allowed in the header Expect is "100-continue".');
 }

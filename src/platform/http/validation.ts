@@ -4,7 +4,8 @@ import { type ClassConstructor, plainToInstance, Transform } from 'class-transfo
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { jsonPointer } from '../json/json-value.js';
 import { nearestName } from '../wording.js';
-import { invalidBody, invalidParameters, missingBody, type ProblemDetail } from '../domain-error.js';
+import type { ProblemDetail } from '../domain-error.js';
+import { invalidBody, invalidParameters, missingBody } from './http.errors.js';
 
 const AS_SENT = Symbol('asSent');
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { findTooDeepNesting, MAX_NESTING } from '../../formats/json/json-syntax.js';
-import { DomainError, invalidBody, missingBody } from '../../platform/domain-error.js';
+import { invalidBody, malformedJson, missingBody } from '../../platform/http/http.errors.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { WorkflowDefinition } from '../definition.js';
 import type { StepAction } from '../rows/parsed-row.js';
@@ -32,7 +32,7 @@ export interface ActionBody {
  */
 export function readActionBody(body: unknown): ActionBody {
   if (!Buffer.isBuffer(body)) throw missingBody();
-  if (!isUtf8(body)) throw malformed('it is not UTF-8');
+  if (!isUtf8(body)) throw malformedJson('it is not UTF-8');
   const raw = new TextDecoder().decode(body);
   const row = parse(raw);
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
@@ -49,11 +49,6 @@ function parse(raw: string): unknown {
   try {
     return JSON.parse(raw);
   } catch (error) {
-    throw malformed((error as Error).message, error);
+    throw malformedJson((error as Error).message, error);
   }
-}
-
-function malformed(reason: string, cause?: unknown): DomainError {
-  const detail = `The body cannot be read as JSON: ${reason}`;
-  return new DomainError(400, 'malformed_json', 'The body is not JSON', detail, { cause });
 }

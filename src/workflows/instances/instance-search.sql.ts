@@ -1,5 +1,5 @@
 import type { Sql } from '../../platform/database/transaction.js';
-import { invalidParameters } from '../../platform/domain-error.js';
+import { invalidParameters } from '../../platform/http/http.errors.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
 import { nearestName } from '../../platform/wording.js';
 import type { AttributeDefinition, IdentifierDefinition, InstanceStatus } from '../definition.js';

@@ -1,0 +1,81 @@
+import { defineErrors, type DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../domain-error.js';
+
+/** Refusals that any route may answer, and codes that several features share. */
+export const httpErrors = defineErrors({
+  malformed_request: { status: 400, title: 'The request is not valid HTTP' },
+  missing_host: { status: 400, title: 'The header Host is missing' },
+  bad_request: { status: 400, title: 'The request is not valid' },
+  unknown_parameter: { status: 400, title: 'The parameters are not valid' },
+  repeated_parameter: { status: 400, title: 'The parameters are not valid' },
+  missing_parameter: { status: 400, title: 'The parameters are not valid' },
+  invalid_parameter: { status: 400, title: 'The parameters are not valid' },
+  invalid_parameters: { status: 400, title: 'The parameters are not valid' },
+  invalid_cursor: { status: 400, title: 'The cursor is not valid' },
+  missing_body: { status: 400, title: 'The body is missing' },
+  invalid_body: { status: 400, title: 'The body is not valid' },
+  malformed_json: { status: 400, title: 'The body is not JSON' },
+  not_found: { status: 404, title: 'Not found' },
+  route_not_found: { status: 404, title: 'There is no such route' },
+  method_not_allowed: { status: 405, title: 'The route does not support this method' },
+  not_acceptable: { status: 406, title: 'The answer is not available in the requested form' },
+  request_timeout: { status: 408, title: 'The request took too long' },
+  state_conflict: { status: 409, title: 'The current state does not allow this' },
+  body_too_large: { status: 413, title: 'The request exceeds a limit' },
+  chunk_extensions_too_large: { status: 413, title: 'The request exceeds a limit' },
+  unsupported_media_type: { status: 415, title: 'The Content-Type is not supported' },
+  unsupported_charset: { status: 415, title: 'The charset is not supported' },
+  unsupported_content_encoding: { status: 415, title: 'The Content-Encoding is not supported' },
+  unknown_expectation: { status: 417, title: 'The expectation cannot be met' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  headers_too_large: { status: 431, title: 'The request exceeds a limit' },
+  internal_error: { status: 500, title: 'Internal error' },
+  database_unavailable: { status: 503, title: 'The database is not available' },
+});
+
+/** The most mistakes the `detail` repeats, for people. */
+const MAX_SENTENCES = 10;
+
+/**
+ * The codes a query can be refused with. Mistyped and repeated names must not go unnoticed: if there is one, it is the
+ * code of the answer, in this order, whatever else is wrong.
+ */
+const PARAMETER_CODES = [
+  'unknown_parameter',
+  'repeated_parameter',
+  'missing_parameter',
+  'invalid_parameter',
+] as const;
+const ALWAYS_REPORTED = 2;
+
+/** 400 that names everything wrong with the parameters at once. */
+export function invalidParameters(errors: readonly ProblemDetail[]): DomainError {
+  const sentences = errors.slice(0, MAX_SENTENCES).map(({ message }) => message);
+  return httpErrors[parametersCode(errors)](`Nothing was done: ${sentences.join('. ')}.`, {
+    errors: errors.slice(0, MAX_LISTED_ERRORS),
+    errorCount: errors.length,
+  });
+}
+
+function parametersCode(errors: readonly ProblemDetail[]) {
+  const found = PARAMETER_CODES.filter((code) => errors.some((error) => error.code === code));
+  const [first = 'invalid_parameters'] = found;
+  const isDecisive =
+    found.length === 1 || PARAMETER_CODES.slice(0, ALWAYS_REPORTED).some((code) => code === first);
+  return isDecisive ? first : 'invalid_parameters';
+}
+
+export function invalidBody(errors: readonly ProblemDetail[]): DomainError {
+  const mistakes = errors.length === 1 ? 'The JSON has 1 mistake' : `The JSON has ${errors.length} mistakes`;
+  return httpErrors.invalid_body(`Nothing was done. ${mistakes}; "errors" lists each.`, {
+    errors: errors.slice(0, MAX_LISTED_ERRORS),
+    errorCount: errors.length,
+  });
+}
+
+export function missingBody(): DomainError {
+  return httpErrors.missing_body('Send a JSON object with "Content-Type: application/json".');
+}
+
+export function malformedJson(reason: string, cause?: unknown): DomainError {
+  return httpErrors.malformed_json(`The body cannot be read as JSON: ${reason}`, { cause });
+}
