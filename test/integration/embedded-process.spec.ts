@@ -7,7 +7,7 @@ import { ChildProgram } from '../support/child-program.js';
 
 const MAIN = 'src/main.ts';
 const QUICKSTART = 'dev/quickstart/quickstart.ts';
-const ADDRESS = /(http:\/\/127\.0\.0\.1:\d+)/;
+const ADDRESS = /(http:\/\/localhost:\d+)\/imports/;
 const STACK = /\n\s+at /;
 
 describe('the process', () => {
@@ -32,7 +32,7 @@ describe('the process', () => {
       'prints its address, is ready, and on %s ends with code 0 and leaves no server behind',
       async (signal) => {
         const program = new ChildProgram(QUICKSTART, [], { DATA_DIR: dataDir });
-        const url = await program.says(ADDRESS);
+        const url = await program.prints(ADDRESS);
         expect((await fetch(`${url}/health/ready`)).status).toBe(200);
         const servers = await Promise.all(
           ['postgres', 'redis'].map(
@@ -65,8 +65,8 @@ describe('the process', () => {
     it('names the servers that it needs, and the command that does without them', async () => {
       const program = start({ DATABASE_URL: '', REDIS_URL: '' });
       expect(await program.end()).toBe(1);
-      expect(program.output).toMatch(/^  - DATABASE_URL must be set\. .*npm run quickstart/m);
-      expect(program.output).toMatch(/^  - REDIS_URL must be set\. .*npm run quickstart/m);
+      expect(program.output).toMatch(/^ {2}- DATABASE_URL must be set\. .*npm run quickstart/m);
+      expect(program.output).toMatch(/^ {2}- REDIS_URL must be set\. .*npm run quickstart/m);
     });
 
     it('says that its port is taken, and by which variable to change it', async () => {
@@ -84,12 +84,12 @@ describe('the process', () => {
 
     it('says which database refuses it, without the password', async () => {
       const url = new URL(process.env.DATABASE_URL!);
-      url.username = 'nobody_we_know';
+      url.username = 'unknown_user';
       url.password = 'hunter2';
       const program = start({ DATABASE_URL: url.href, REDIS_URL: process.env.REDIS_URL! });
       expect(await program.end()).toBe(1);
       expect(program.output).toMatch(
-        /PostgreSQL at postgres:\/\/nobody_we_know@.* cannot be used: .*Check DATABASE_URL/,
+        /PostgreSQL at postgres:\/\/unknown_user@.* cannot be used: .*Check DATABASE_URL/,
       );
       expect(program.output).not.toContain('hunter2');
       expect(program.output).not.toMatch(STACK);

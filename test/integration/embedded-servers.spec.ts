@@ -51,7 +51,7 @@ describe('embedded servers', () => {
   /** In a process of its own, to be killed. */
   async function host(): Promise<{ program: ChildProgram; urls: Urls }> {
     const program = new ChildProgram(HOST, [dataDir]);
-    return { program, urls: JSON.parse(await program.says(/^(\{.*\})$/m)) as Urls };
+    return { program, urls: JSON.parse(await program.prints(/^(\{.*\})$/m)) as Urls };
   }
 
   it('starts both, keeps what they hold over a stop and a start, and leaves no process behind', async () => {

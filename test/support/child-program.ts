@@ -5,12 +5,24 @@ import { VARIABLE_NAMES } from '../../src/platform/config/environment-variables.
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Neither the test run, with the URLs of its servers, nor a developer's .env file reaches the program. */
+/** Hides the URLs of the test run's servers and a developer's .env file from the program. */
 const NOTHING_SET = Object.fromEntries(VARIABLE_NAMES.map((name) => [name, '']));
 
-/** A TypeScript program of ours in a process of its own, which a test may kill. */
+/** Shorter than the time limit of a test, so that a missing text fails with the program's output. */
+const PRINTS_WITHIN_MS = 45_000;
+/** How long a program may take to stop in order, and to stop the servers that it started. */
+const STOPS_WITHIN_MS = 10_000;
+
+const running = new Set<ChildProgram>();
+
+// A failed test leaves its program running, which would keep Jest from ending.
+afterEach(async () => {
+  await Promise.all([...running].map((program) => program.stop()));
+});
+
+/** One of our TypeScript programs in its own process. It ends with the test that started it. */
 export class ChildProgram {
-  private said = '';
+  private printed = '';
   private readonly process: ChildProcess;
   private readonly exited: Promise<unknown>;
 
@@ -24,34 +36,54 @@ export class ChildProgram {
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );
-    this.exited = once(this.process, 'exit');
+    running.add(this);
+    this.exited = once(this.process, 'exit').finally(() => running.delete(this));
     for (const stream of [this.process.stdout, this.process.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => (this.said += text));
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.printed += text));
     }
   }
 
-  /** Everything it has printed. */
+  /** Everything the program has printed. */
   get output(): string {
-    return this.said;
+    return this.printed;
   }
 
-  /** Answers the first group of the pattern once the program has printed it; throws when it ends before. */
-  async says(pattern: RegExp): Promise<string> {
+  /**
+   * Returns the first group of the pattern once the program has printed it. Throws when the program ends first or takes
+   * too long.
+   */
+  async prints(pattern: RegExp): Promise<string> {
+    const failure = (reason: string) => new Error(`${reason} without printing ${pattern}:\n${this.printed}`);
     const ended = this.exited.then(() => {
-      throw new Error(`the program ended (${this.process.exitCode}) without ${pattern}:\n${this.said}`);
+      throw failure(`the program ended (${this.process.exitCode})`);
     });
     ended.catch(() => undefined);
-    for (;;) {
-      const match = pattern.exec(this.said);
-      if (match) return match[1] ?? match[0];
-      await Promise.race([once(this.process.stdout!, 'data'), once(this.process.stderr!, 'data'), ended]);
+    const limit = AbortSignal.timeout(PRINTS_WITHIN_MS);
+    let match = pattern.exec(this.printed);
+    while (match === null) {
+      const data = [this.process.stdout!, this.process.stderr!].map((stream) =>
+        once(stream, 'data', { signal: limit }),
+      );
+      for (const each of data) each.catch(() => undefined);
+      await Promise.race([...data, ended]).catch((error: unknown) => {
+        throw limit.aborted ? failure(`the program ran ${PRINTS_WITHIN_MS} ms`) : error;
+      });
+      match = pattern.exec(this.printed);
     }
+    return match[1] ?? match[0];
   }
 
-  /** Sends the signal, if one is given, and answers the exit code; `null` when a signal ended it. */
+  /** Sends the signal, if one is given, and returns the exit code, or `null` when a signal ended the program. */
   async end(signal?: NodeJS.Signals): Promise<number | null> {
     if (signal) this.process.kill(signal);
     await this.exited;
     return this.process.exitCode;
+  }
+
+  /** Ends the program in order, or by force when it does not stop. */
+  async stop(): Promise<void> {
+    const kill = setTimeout(() => this.process.kill('SIGKILL'), STOPS_WITHIN_MS);
+    await this.end('SIGTERM');
+    clearTimeout(kill);
   }
 }
