@@ -4,7 +4,7 @@ import { disableParallelScavenge, stopOnSignal } from './app/process.js';
 import { startService } from './app/start.js';
 import { loadServiceConfig } from './platform/config/config-loader.js';
 import { armFaultPoints } from './platform/fault-points.js';
-import { explainStartFailure } from './platform/start-failure.js';
+import { explainStartFailure } from './platform/errors.js';
 
 try {
   disableParallelScavenge();

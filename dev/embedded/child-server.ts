@@ -1,4 +1,4 @@
-import { StartError } from '../../src/platform/start-failure.js';
+import { StartError } from '../../src/platform/errors.js';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';

@@ -3,7 +3,7 @@ import { stopOnSignal } from '../../src/app/process.js';
 import { startWithServers } from '../service.js';
 import { loadConfig, loadConfigWithDefaults } from '../../src/platform/config/config-loader.js';
 import type { AppConfig } from '../../src/platform/config/config.js';
-import { explainStartFailure } from '../../src/platform/start-failure.js';
+import { explainStartFailure } from '../../src/platform/errors.js';
 import { freePort } from '../embedded/child-server.js';
 import { ApiClient } from './api-client.js';
 import { ensureAdministrator, ensureApiKey, QuickstartSecrets } from './credentials.js';

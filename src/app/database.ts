@@ -4,6 +4,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client, DatabaseError } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { AppConfig } from '../platform/config/config.js';
+import { ADVISORY_LOCK_CLASSES } from '../platform/database/advisory-locks.js';
 import { DatabaseService, GuardedClient } from '../platform/database/database.service.js';
 import { DatabaseUnreachableError } from '../platform/database/postgres-errors.js';
 import { ENTITIES } from './entities.js';
@@ -38,8 +39,6 @@ export function dataSourceOptions(
   };
 }
 
-/** Any number; whoever migrates holds it. */
-const MIGRATION_LOCK = 7_163_001;
 const PATIENCE_MS = 30_000;
 const RETRY_MS = 1000;
 /** The database system is starting up. */
@@ -53,7 +52,7 @@ const CANNOT_CONNECT_NOW = '57P03';
 export async function migrate(config: Pick<AppConfig, 'databaseUrl' | 'databasePoolSize'>): Promise<void> {
   const client = await connect(config.databaseUrl);
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await client.query('SELECT pg_advisory_lock($1, 0)', [ADVISORY_LOCK_CLASSES.migration]);
     const source = new DataSource(dataSourceOptions({ ...config, migrateOnStart: true }));
     await source.initialize();
     await source.destroy();

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
+import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Sql } from '../platform/database/transaction.js';
 import { hashKey, keyHint } from './api-key-authentication.js';
@@ -10,8 +11,6 @@ import { PERMISSIONS } from './principal.js';
 import { endSessions } from './sessions.service.js';
 
 const KEY_CREATED_BY = 'BOOTSTRAP_API_KEY';
-/** Processes that start at once take turns, else each could revoke the key the other just made. */
-const KEY_LOCK = 7_166;
 
 /**
  * Makes the table say what BOOTSTRAP_API_KEY says: that key exists with every permission, and the one of an earlier
@@ -30,7 +29,8 @@ export class BootstrapKey implements OnModuleInit {
     const { bootstrapApiKey: key } = this.config;
     const hash = key === undefined ? null : hashKey(key);
     const retired = await this.database.transaction(async (transaction) => {
-      await transaction.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK]);
+      // Processes that start together take turns. Each could otherwise revoke the key that another just made.
+      await holdLock(transaction, 'bootstrapKey');
       if (key !== undefined)
         await transaction.query(ENSURE_KEY, [hash, keyHint(key), PERMISSIONS, KEY_CREATED_BY]);
       return (await transaction.query(RETIRE_KEYS, [KEY_CREATED_BY, hash])).rowCount;
@@ -50,8 +50,6 @@ const RETIRE_KEYS = `
   WHERE created_by = $1 AND revoked_at IS NULL AND key_hash IS DISTINCT FROM $2`;
 
 const ADMINISTRATOR_CREATED_BY = 'BOOTSTRAP_ADMIN';
-/** Processes that start at once take turns, else each would see the user missing. */
-const ADMINISTRATOR_LOCK = 7_167;
 
 interface ExistingUser {
   id: number;
@@ -111,7 +109,8 @@ export class FirstAdministrator implements OnModuleInit {
 
   private alone<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     return this.database.transaction(async (transaction) => {
-      await transaction.query('SELECT pg_advisory_xact_lock($1)', [ADMINISTRATOR_LOCK]);
+      // Processes that start together take turns. Each would otherwise find the user missing.
+      await holdLock(transaction, 'firstAdministrator');
       return work(transaction);
     });
   }

@@ -1,29 +1,19 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { Gate } from '../platform/concurrency.js';
 import { DomainError } from '../platform/domain-error.js';
 
 const AT_A_TIME = 2;
 const MOST_WAITING = 100;
 
-let runningHashes = 0;
-const waitingHashes: (() => void)[] = [];
+const hashing = new Gate(AT_A_TIME, { mostWaiting: MOST_WAITING });
 
 /**
  * Runs the work when its turn comes. Hashes are computed by the few threads that also inflate uploads and look up host
  * names: a flood of sign-ins must not take all of them.
  * @throws DomainError 503 `too_many_sign_ins` when too many wait already
  */
-export async function hashInTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-  if (waitingHashes.length >= MOST_WAITING) throw tooManySignIns();
-  if (runningHashes >= AT_A_TIME) await new Promise<void>((resolve) => waitingHashes.push(resolve));
-  else runningHashes += 1;
-  try {
-    return await work();
-  } finally {
-    // Whoever waits takes over the place, so that nobody slips in between.
-    const next = waitingHashes.shift();
-    if (next === undefined) runningHashes -= 1;
-    else next();
-  }
+export function hashInTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+  return hashing.run(work, tooManySignIns);
 }
 
 function tooManySignIns(): DomainError {

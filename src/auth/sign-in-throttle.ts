@@ -1,7 +1,8 @@
 import { isIPv6 } from 'node:net';
+import { BoundedMap } from '../platform/bounded-map.js';
 
 const WINDOW_MS = 15 * 60_000;
-/** More than this at a time are an attack; the oldest are forgotten, so memory stays bounded. */
+/** More sources than this at a time are an attack; those that were quiet for longest are forgotten. */
 const MAX_REMEMBERED = 10_000;
 
 interface Failures {
@@ -14,7 +15,7 @@ interface Failures {
  * that many times higher, which still makes guessing hopeless and needs no server to be up.
  */
 export class SignInThrottle {
-  private readonly failures = new Map<string, Failures>();
+  private readonly failures = new BoundedMap<string, Failures>(MAX_REMEMBERED);
 
   constructor(
     private readonly maxFailures: number,
@@ -33,12 +34,6 @@ export class SignInThrottle {
     const found = this.current(source) ?? { count: 0, until: this.now() + WINDOW_MS };
     found.count += 1;
     this.failures.set(source, found);
-    if (this.failures.size > MAX_REMEMBERED) {
-      for (const oldest of this.failures.keys()) {
-        this.failures.delete(oldest);
-        break;
-      }
-    }
   }
 
   /** The attempt that was begun was none of the failures; those before it stay. */

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join, relative } from 'node:path';
 import { parseDocument } from 'yaml';
 import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
-import { StartError } from '../platform/start-failure.js';
+import { StartError } from '../platform/errors.js';
 
 /** What is wrong with one file: where in it (RFC 6901; empty: the whole of it) and a sentence. */
 export interface FileProblem {

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
 import { oneLine } from '../platform/wording.js';
 import {
@@ -114,7 +115,7 @@ export class BehaviorSender {
       faultPoint('behavior.after-accept');
       return { status: 'sent', error: null, retryInMs };
     } catch (error) {
-      const message = oneLine(error instanceof Error ? error.message : String(error));
+      const message = oneLine(errorMessage(error));
       const isPermanent = error instanceof WebhookFault ? error.isPermanent : isPermanentFault(error);
       return { status: isPermanent ? 'failed' : 'pending', error: message, retryInMs };
     }

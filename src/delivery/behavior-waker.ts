@@ -1,5 +1,6 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { Loop } from '../platform/loop.js';
 import { type DueBehavior, selectDueMails, selectDueWebhooks } from './behavior-outbox.sql.js';
 import { BehaviorQueue } from './delivery-queues.js';
 import type { BehaviorKind } from './message.js';
@@ -27,41 +28,21 @@ const WAKE_AGAIN_AFTER_MS_OF: Readonly<Record<BehaviorKind, number>> = { sendEma
  * wakes somebody: one too many is harmless, and one that Redis lost is made again.
  */
 @Injectable()
-export class BehaviorWaker implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger(BehaviorWaker.name);
-  private timer: NodeJS.Timeout | undefined;
-  private look: Promise<void> = Promise.resolve();
-  private stopped = false;
-
+export class BehaviorWaker extends Loop {
   constructor(
     private readonly database: DatabaseService,
     private readonly queue: BehaviorQueue,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.lookAndRepeat();
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.look;
-  }
-
-  private lookAndRepeat(): void {
-    this.look = this.wakeDue().finally(() => {
-      if (!this.stopped) this.timer = setTimeout(() => this.lookAndRepeat(), LOOK_EVERY_MS);
+  ) {
+    super({
+      intervalMs: LOOK_EVERY_MS,
+      begins: 'at once',
+      failure: 'behaviors that are due could not be looked for',
     });
   }
 
-  private async wakeDue(): Promise<void> {
-    try {
-      await this.wake('sendEmail', await selectDueMails(this.database, MAILS_AT_A_TIME));
-      await this.wake('webhook', await selectDueWebhooks(this.database, WEBHOOKS_AT_A_TIME));
-    } catch (error) {
-      const stack = error instanceof Error ? error.stack : String(error);
-      this.logger.error({ message: 'behaviors that are due could not be looked for' }, stack);
-    }
+  protected override async pass(): Promise<void> {
+    await this.wake('sendEmail', await selectDueMails(this.database, MAILS_AT_A_TIME));
+    await this.wake('webhook', await selectDueWebhooks(this.database, WEBHOOKS_AT_A_TIME));
   }
 
   private wake(kind: BehaviorKind, due: readonly DueBehavior[]): Promise<void> {

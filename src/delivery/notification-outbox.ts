@@ -1,6 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
+import { errorStack } from '../platform/errors.js';
 import { NotificationQueue } from './delivery-queues.js';
 import { insertNotification, type NewNotification, selectDueNotifications } from './notifications.sql.js';
 
@@ -51,8 +52,7 @@ export class NotificationOutbox {
         due.map(({ id, attempts }) => ({ notificationId: id, jobId: `${id}.${attempts}.${period}` })),
       );
     } catch (error) {
-      const stack = error instanceof Error ? error.stack : String(error);
-      this.logger.error({ message: 'mails that are due could not be looked for' }, stack);
+      this.logger.error({ message: 'mails that are due could not be looked for' }, errorStack(error));
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
 import { oneLine } from '../platform/wording.js';
 import { backOff, ClaimHolder, SENDING_TIMES, type SendingTimes } from './claims.js';
@@ -81,7 +82,7 @@ export class NotificationSender {
       return {
         status,
         mail,
-        error: oneLine(error instanceof Error ? error.message : String(error)),
+        error: oneLine(errorMessage(error)),
         retryInMs,
       };
     }

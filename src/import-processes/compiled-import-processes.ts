@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PromiseCache } from '../platform/concurrency.js';
+import { PromiseCache } from '../platform/bounded-map.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { TargetRegistry } from '../targets/target-registry.js';
 import { builtInTarget, importProcessProblems } from './import-process-check.js';

@@ -4,7 +4,7 @@ import { defer, finalize, from, type Observable, switchMap } from 'rxjs';
 import type { AuthenticatedRequest } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { countUnfinished } from '../batches/batches.sql.js';
-import { AdmissionGate } from '../platform/concurrency.js';
+import { Gate } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
@@ -48,9 +48,9 @@ const COUNT_SERVES_MS = 500;
 /** Decides whether a call that makes a batch is let in now. What is refused here cost nothing yet. */
 @Injectable()
 export class AdmissionService {
-  readonly gate: AdmissionGate;
+  readonly gate: Gate;
   /** Transactions that wait for a client: never more than half of the connections, however slow the clients are. */
-  private readonly openTransactions: AdmissionGate;
+  private readonly openTransactions: Gate;
   private readonly rates: RateLimiter | null;
   private counted = { at: -Infinity, count: Promise.resolve(0) };
 
@@ -58,8 +58,8 @@ export class AdmissionService {
     private readonly config: AppConfig,
     private readonly database: DatabaseService,
   ) {
-    this.gate = new AdmissionGate(config.maxOpenUploads, config.admissionWaitMs);
-    this.openTransactions = new AdmissionGate(config.databasePoolSize >> 1, config.admissionWaitMs);
+    this.gate = new Gate(config.maxOpenUploads, { longestWaitMs: config.admissionWaitMs });
+    this.openTransactions = new Gate(config.databasePoolSize >> 1, { longestWaitMs: config.admissionWaitMs });
     this.rates = config.createRatePerMinute > 0 ? new RateLimiter(config.createRatePerMinute) : null;
   }
 
@@ -91,12 +91,7 @@ export class AdmissionService {
     store: () => Promise<Result>,
   ): Promise<Result> {
     if (complete) return store();
-    if (!(await this.openTransactions.enter())) throw tooManyUploads(this.openTransactions.limit);
-    try {
-      return await store();
-    } finally {
-      this.openTransactions.leave();
-    }
+    return this.openTransactions.run(store, () => tooManyUploads(this.openTransactions.limit));
   }
 
   private unfinished(limit: number): Promise<number> {

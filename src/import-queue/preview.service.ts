@@ -14,6 +14,7 @@ import {
 import { selectPendingRecords } from '../batches/records.sql.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { builtInTarget } from '../import-processes/import-process-check.js';
+import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import { DomainError } from '../platform/domain-error.js';
@@ -67,8 +68,6 @@ function tooManyToPreview(limit: number): DomainError {
 const MOST_PREVIEWED = 1_000_000;
 /** Records that an upload answers with their preview; a larger one is looked at while the client has its answer. */
 const ANSWERED_AT_ONCE = 200_000;
-/** Any number; the lock is this and the batch. */
-const PREVIEW_LOCK = 7167;
 const LIST = 'Preview';
 const CHUNKS_AT_A_TIME = 4;
 /** What its column holds. */
@@ -143,10 +142,7 @@ export class PreviewService {
     if (target.preview === undefined) throw previewNotSupported(target.kind);
     const begin = target.preview.bind(target);
     await this.database.transaction(async (transaction) => {
-      await transaction.query('SELECT pg_advisory_xact_lock($1, ($2::bigint % 2147483647)::integer)', [
-        PREVIEW_LOCK,
-        batchId,
-      ]);
+      await holdLock(transaction, 'preview', batchId);
       if ((await selectPreviewCounts(transaction, batchId)) !== null) return;
       await makePreview(transaction, batchId, await begin({ compiled, sql: transaction }));
     });

@@ -1,60 +1,56 @@
-/** The promise's outcome, or an error when there is none within the bound. What it waited for goes on unheeded. */
-export async function withTimeout<Result>(boundMs: number, promise: Promise<Result>): Promise<Result> {
+/** Returns the promise's result, or rejects once the time is over. What was waited for runs on, unobserved. */
+export async function withTimeout<Result>(limitMs: number, promise: Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
-  const bound = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${boundMs} ms`)), boundMs);
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TimeoutError(limitMs)), limitMs);
   });
   try {
-    return await Promise.race([promise, bound]);
+    return await Promise.race([promise, limit]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/**
- * The last `capacity` answers used, by key. Calls at the same time share one piece of work; work that fails
- * is forgotten, so that the next call tries again.
- */
-export class PromiseCache<Answer> {
-  private readonly answers = new Map<string, Promise<Answer>>();
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError';
 
-  constructor(private readonly capacity: number) {}
-
-  get(key: string, work: () => Promise<Answer>): Promise<Answer> {
-    const answer = this.answers.get(key) ?? this.begin(key, work);
-    // A Map keeps insertion order: whatever was used last stands last, and the first is dropped first.
-    this.answers.delete(key);
-    this.answers.set(key, answer);
-    const [oldest] = this.answers.keys();
-    if (this.answers.size > this.capacity && oldest !== undefined) this.answers.delete(oldest);
-    return answer;
+  constructor(limitMs: number) {
+    super(`no answer within ${limitMs} ms`);
   }
+}
 
-  private begin(key: string, work: () => Promise<Answer>): Promise<Answer> {
-    const answer = work();
-    answer.catch(() => {
-      if (this.answers.get(key) === answer) this.answers.delete(key);
-    });
-    return answer;
+/** Waits until the promise is settled, in whichever way. Returns `false` when that takes longer than the limit. */
+export async function settlesWithin(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
+  try {
+    await withTimeout(limitMs, promise);
+    return true;
+  } catch (error) {
+    return !(error instanceof TimeoutError);
   }
+}
+
+interface GateLimits {
+  /** A caller that has waited this long is turned away. */
+  longestWaitMs?: number;
+  /** A caller that would wait behind this many others is turned away at once. */
+  mostWaiting?: number;
 }
 
 interface Waiting {
   admit: () => void;
-  refuse: () => void;
 }
 
 /**
- * Lets so many at a time in, the others wait in line: a burst is worked off instead of refused, and only who would
- * wait too long is turned away.
+ * A semaphore: admits at most `limit` callers at a time and lets the others wait in line. A burst is worked off instead
+ * of refused; only callers that would wait too long are turned away.
  */
-export class AdmissionGate {
+export class Gate {
   private inside = 0;
   private readonly line = new Set<Waiting>();
 
   constructor(
     readonly limit: number,
-    private readonly longestWaitMs: number,
+    private readonly limits: GateLimits = {},
   ) {}
 
   get open(): number {
@@ -65,17 +61,25 @@ export class AdmissionGate {
     return this.line.size;
   }
 
-  /** Answers whether the caller is in; who is must `leave` exactly once. @param gone aborts the wait */
+  /** Admits the caller if there is room now. A caller that was admitted must call `leave` exactly once. */
+  tryEnter(): boolean {
+    if (this.inside >= this.limit) return false;
+    this.inside += 1;
+    return true;
+  }
+
+  /**
+   * Returns whether the caller was admitted. A caller that was admitted must call `leave` exactly once.
+   * @param gone aborts the wait
+   */
   async enter(gone?: AbortSignal): Promise<boolean> {
-    if (this.inside < this.limit) {
-      this.inside += 1;
-      return true;
-    }
-    if (this.longestWaitMs === 0 || gone?.aborted) return false;
+    if (this.tryEnter()) return true;
+    const { longestWaitMs = Infinity, mostWaiting = Infinity } = this.limits;
+    if (longestWaitMs === 0 || this.line.size >= mostWaiting || gone?.aborted) return false;
     return new Promise<boolean>((resolve) => {
       const refuse = () => settle(false);
-      const waiting: Waiting = { admit: () => settle(true), refuse };
-      const timer = setTimeout(refuse, this.longestWaitMs);
+      const waiting: Waiting = { admit: () => settle(true) };
+      const timer = longestWaitMs === Infinity ? undefined : setTimeout(refuse, longestWaitMs);
       const settle = (admitted: boolean) => {
         clearTimeout(timer);
         gone?.removeEventListener('abort', refuse);
@@ -87,10 +91,20 @@ export class AdmissionGate {
     });
   }
 
-  /** The place goes to who has waited longest. */
+  /** Gives the place to the caller that has waited longest, so that no one slips in between. */
   leave(): void {
     const [next] = this.line;
     if (next === undefined) this.inside -= 1;
     else next.admit();
+  }
+
+  /** Runs the work inside the gate, at once if there is room. @throws what `refusal` makes, when turned away */
+  async run<Result>(work: () => Promise<Result>, refusal: () => Error): Promise<Result> {
+    if (!this.tryEnter() && !(await this.enter())) throw refusal();
+    try {
+      return await work();
+    } finally {
+      this.leave();
+    }
   }
 }

@@ -5,6 +5,7 @@ import type { NotificationKind } from '../delivery/message.js';
 import { NotificationOutbox } from '../delivery/notification-outbox.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
+import { errorStack } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
 
 export interface OwedNotification {
@@ -54,7 +55,7 @@ export class BatchFinisher {
     } catch (error) {
       this.logger.error(
         { message: 'batch could not be ended, the reconciler will', batchId },
-        stackOf(error),
+        errorStack(error),
       );
       return false;
     }
@@ -73,8 +74,4 @@ export class BatchFinisher {
     faultPoint('batch.before-end-commit');
     return { status, notificationId };
   }
-}
-
-function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : String(error);
 }

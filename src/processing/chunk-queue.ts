@@ -2,10 +2,10 @@ import { InjectQueue } from '@nestjs/bull';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { Queue } from 'bull';
 import { jobIdOf, type QueuedChunk } from '../batches/chunks.sql.js';
-import { CHUNK_QUEUE, type ChunkJob } from '../platform/queue/queues.js';
+import { TimeoutError, withTimeout } from '../platform/concurrency.js';
+import { errorMessage } from '../platform/errors.js';
+import { CHUNK_QUEUE, type ChunkJob, isConnected, REDIS_LIMIT_MS } from '../platform/queue/queues.js';
 
-/** A caller never waits longer for Redis: its batch is durable, and the reconciler adds what is missing. */
-const PATIENCE_MS = 1_000;
 const REPEAT_SAME_ERROR_AFTER_MS = 60_000;
 
 /**
@@ -13,8 +13,6 @@ const REPEAT_SAME_ERROR_AFTER_MS = 60_000;
  * job is gone and the reconciler adds a new one, so that a chunk is tried for ever, at a capped pace.
  */
 const RETRIES = { attempts: 8, backoff: { type: 'exponential', delay: 250 } } as const;
-
-const NOT_CONNECTED: readonly string[] = ['reconnecting', 'close', 'end'];
 
 /** The chunk queue in Redis, as something that may be away: no method throws, none takes long. */
 @Injectable()
@@ -59,28 +57,18 @@ export class ChunkQueue implements OnModuleInit {
   }
 
   private async patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer | null> {
-    // A client that is not connected would keep the command in memory until it is.
-    if (this.unanswered > 0 || NOT_CONNECTED.includes(this.queue.client.status)) return null;
-    let timer: NodeJS.Timeout | undefined;
+    if (this.unanswered > 0 || !isConnected(this.queue)) return null;
     const answer = ask();
-    const patience = new Promise<null>((resolve) => {
-      timer = setTimeout(() => {
-        this.awaitLateAnswer(answer);
-        resolve(null);
-      }, PATIENCE_MS);
-    });
     try {
-      return await Promise.race([answer, patience]);
+      return await withTimeout(REDIS_LIMIT_MS, answer);
     } catch (error) {
       this.report(error);
+      if (error instanceof TimeoutError) this.awaitLateAnswer(answer);
       return null;
-    } finally {
-      clearTimeout(timer);
     }
   }
 
   private awaitLateAnswer(answer: Promise<unknown>): void {
-    this.report(new Error(`Redis did not answer within ${PATIENCE_MS} ms`));
     this.unanswered += 1;
     void answer
       .catch(() => undefined)
@@ -91,7 +79,7 @@ export class ChunkQueue implements OnModuleInit {
 
   /** Reconnecting clients repeat themselves; the log need not. */
   private report(error: unknown): void {
-    const message = error instanceof Error ? error.message || error.name : String(error);
+    const message = errorMessage(error);
     const now = Date.now();
     if (message === this.lastError.message && now - this.lastError.at < REPEAT_SAME_ERROR_AFTER_MS) return;
     this.lastError = { message, at: now };

@@ -14,6 +14,7 @@ import type { CompiledImportProcesses } from '../import-processes/compiled-impor
 import type { DatabaseService } from '../platform/database/database.service.js';
 import { visiblyEscaped } from '../platform/database/pg-text.js';
 import type { Transaction } from '../platform/database/transaction.js';
+import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
 import type { ImportRecord } from '../records/target.js';
@@ -111,7 +112,7 @@ export class ChunkRunner {
     } catch (error) {
       const faults = await this.noteFault(job, error);
       if (faults >= FAULTS_BEFORE_ISOLATION) {
-        await writeBatchFault(this.database, job.batchId, visiblyEscaped(messageOf(error)));
+        await writeBatchFault(this.database, job.batchId, visiblyEscaped(errorMessage(error)));
       }
       throw error;
     }
@@ -171,15 +172,11 @@ export class ChunkRunner {
       return await writeChunkFault(
         this.database,
         job,
-        visiblyEscaped(messageOf(error)),
+        visiblyEscaped(errorMessage(error)),
         isTransientFault(error),
       );
     } catch {
       return 0;
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@ import { lockWindow } from '../batches/batches.sql.js';
 import { type QueuedChunk, queueNextChunks } from '../batches/chunks.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { errorStack } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
 import { ChunkQueue } from './chunk-queue.js';
 
@@ -30,8 +31,10 @@ export class ChunkScheduler {
       if (chunks.length > 0) faultPoint('chunk.before-enqueue');
       await this.queue.add(chunks);
     } catch (error) {
-      const stack = error instanceof Error ? error.stack : String(error);
-      this.logger.error({ message: 'chunks could not be queued, the reconciler will', batchId }, stack);
+      this.logger.error(
+        { message: 'chunks could not be queued, the reconciler will', batchId },
+        errorStack(error),
+      );
     }
   }
 

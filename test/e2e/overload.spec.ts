@@ -37,7 +37,7 @@ describe('under more than it can take', () => {
     }
   };
 
-  /** Break it: in `AdmissionGate.enter`, answer false instead of waiting. */
+  /** Break it: in `Gate.enter`, answer false instead of waiting. */
   it('answers 500 calls at once, each with its 202, and stores each once', async () => {
     const { url } = await start({
       MAX_OPEN_UPLOADS: '20',
@@ -65,7 +65,7 @@ describe('under more than it can take', () => {
     expect(await sql('SELECT count(*)::int AS count FROM import_queue_batch')).toEqual([{ count: 500 }]);
   });
 
-  /** Break it: in `AdmissionGate.enter`, let one more in than the limit. */
+  /** Break it: in `Gate.enter`, let one more in than the limit. */
   it('tells who would wait too long to come back, and takes the others', async () => {
     const { url } = await start({ MAX_OPEN_UPLOADS: '1', ADMISSION_WAIT_MS: '0' });
     const slow = new Upload(url, path());

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Client } from 'pg';
 import { loadConfig } from '../../platform/config/config-loader.js';
 import { DatabaseUnreachableError } from '../../platform/database/postgres-errors.js';
-import { explainStartFailure } from '../../platform/start-failure.js';
+import { explainStartFailure } from '../../platform/errors.js';
 import { describeViolations, examine } from './examination.js';
 import { INVARIANTS } from './invariants.js';
 

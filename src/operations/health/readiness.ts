@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { withTimeout } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
+import { errorMessage } from '../../platform/errors.js';
 import { redisConnection } from '../../platform/queue/queues.js';
 
 /** Whether this process has begun to stop. */
@@ -126,12 +127,6 @@ async function resultOf(check: Promise<void>): Promise<CheckResult> {
     await withTimeout(BOUND_MS, check);
     return { status: 'up' };
   } catch (error) {
-    return { status: 'down', reason: reasonOf(error) };
+    return { status: 'down', reason: errorMessage(error) };
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { code, message } = error as NodeJS.ErrnoException;
-  return message === '' ? (code ?? error.name) : message;
 }

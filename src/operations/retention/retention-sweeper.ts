@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
 import { AppConfig } from '../../platform/config/config.js';
+import { tryLock } from '../../platform/database/advisory-locks.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
+import { Loop } from '../../platform/loop.js';
 import {
   deleteBehaviorsOfBatch,
   deleteBehaviorsOfNoBatch,
@@ -11,7 +13,6 @@ import {
   expireBatches,
   nextBatchToEmpty,
   selectEmptiedWithBehaviors,
-  tryRetentionLock,
 } from './retention.sql.js';
 
 /** Records of one transaction: some tens of milliseconds, which nobody waits for noticeably. */
@@ -36,33 +37,30 @@ export interface Sweep {
  * counts. A step that was interrupted has either happened or not: the next sweep goes on.
  */
 @Injectable()
-export class RetentionSweeper implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly logger = new Logger(RetentionSweeper.name);
-  private readonly stop = new AbortController();
-  private pass: Promise<void> = Promise.resolve();
-  private timer: NodeJS.Timeout | undefined;
-
+export class RetentionSweeper extends Loop {
   constructor(
     private readonly database: DatabaseService,
     private readonly config: AppConfig,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.sweepLater();
+  ) {
+    super({
+      intervalMs: config.retentionIntervalMs,
+      begins: 'after a pause',
+      failure: 'what is past its retention could not be deleted',
+    });
   }
 
-  async onModuleDestroy(): Promise<void> {
-    this.stop.abort();
-    clearTimeout(this.timer);
-    await this.pass;
+  protected override async pass(): Promise<void> {
+    const sweep = await this.sweep();
+    if (sweep === null || Object.values(sweep).every((count) => count === 0)) return;
+    this.logger.log({ message: 'deleted what was past its retention', ...sweep });
   }
 
-  /** Answers `null` when another worker is at it. The lock is a transaction's own, which is idle meanwhile. */
+  /** Returns `null` while another worker sweeps. A transaction holds the lock, and is idle meanwhile. */
   sweep(): Promise<Sweep | null> {
     return this.database.transaction(async (lock) => {
-      if (!(await tryRetentionLock(lock))) return null;
+      if (!(await tryLock(lock, 'retention'))) return null;
       const { retentionDays, idempotencyKeyHours } = this.config;
-      // It sits idle for as long as the sweep takes, by intention.
+      // The transaction is idle for as long as the sweep takes, which is intended.
       await lock.query('SET LOCAL idle_in_transaction_session_timeout = 0');
       const expired = await this.repeat((limit) => expireBatches(this.database, retentionDays, limit));
       const emptied = await this.emptyBatches();
@@ -77,7 +75,7 @@ export class RetentionSweeper implements OnApplicationBootstrap, OnModuleDestroy
 
   private async emptyBatches(): Promise<{ records: number; batches: number }> {
     const done = { records: 0, batches: 0 };
-    while (!this.stop.signal.aborted) {
+    while (!this.stopSignal.aborted) {
       const batchId = await nextBatchToEmpty(this.database, this.config.retentionIntervalMs);
       if (batchId === null) break;
       const begun = performance.now();
@@ -105,7 +103,7 @@ export class RetentionSweeper implements OnApplicationBootstrap, OnModuleDestroy
 
   private async repeat(step: (limit: number) => Promise<number>): Promise<number> {
     let all = 0;
-    while (!this.stop.signal.aborted) {
+    while (!this.stopSignal.aborted) {
       const begun = performance.now();
       const count = await step(STEP_ROWS);
       all += count;
@@ -117,27 +115,6 @@ export class RetentionSweeper implements OnApplicationBootstrap, OnModuleDestroy
 
   private async rest(begun: number): Promise<void> {
     const pause = Math.max(PAUSE_AT_LEAST_MS, performance.now() - begun);
-    await delay(pause, undefined, { signal: this.stop.signal }).catch(() => undefined);
-  }
-
-  private sweepLater(): void {
-    // Jittered, so that workers that were started together do not ask together for ever.
-    const pause = this.config.retentionIntervalMs * (0.75 + Math.random() / 4);
-    this.timer = setTimeout(() => {
-      this.pass = this.sweep()
-        .then((sweep) => this.report(sweep))
-        .catch((error: unknown) => {
-          const stack = error instanceof Error ? error.stack : String(error);
-          this.logger.error({ message: 'what is past its retention could not be deleted' }, stack);
-        })
-        .finally(() => {
-          if (!this.stop.signal.aborted) this.sweepLater();
-        });
-    }, pause).unref();
-  }
-
-  private report(sweep: Sweep | null): void {
-    if (sweep === null || Object.values(sweep).every((count) => count === 0)) return;
-    this.logger.log({ message: 'deleted what was past its retention', ...sweep });
+    await delay(pause, undefined, { signal: this.stopSignal }).catch(() => undefined);
   }
 }

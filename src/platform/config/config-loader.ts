@@ -1,4 +1,4 @@
-import { StartError } from '../start-failure.js';
+import { StartError } from '../errors.js';
 import 'reflect-metadata';
 import { existsSync, readFileSync } from 'node:fs';
 import { plainToInstance } from 'class-transformer';

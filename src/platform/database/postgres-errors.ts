@@ -1,4 +1,5 @@
-import { StartError } from '../start-failure.js';
+import { errorMessage, StartError } from '../errors.js';
+
 const UNIQUE_VIOLATION = '23505';
 const DEADLOCK = '40P01';
 const FOREIGN_KEY_VIOLATION = '23503';
@@ -22,7 +23,7 @@ export class DatabaseUnreachableError extends StartError {
 
   constructor(databaseUrl: string | undefined, cause: unknown) {
     super(
-      `PostgreSQL at ${withoutPassword(databaseUrl)} cannot be used: ${reason(cause)}. Check DATABASE_URL.`,
+      `PostgreSQL at ${withoutPassword(databaseUrl)} cannot be used: ${errorMessage(cause)}. Check DATABASE_URL.`,
       { cause },
     );
   }
@@ -34,12 +35,6 @@ function withoutPassword(databaseUrl = 'postgres://localhost'): string {
   const url = new URL(databaseUrl);
   url.password = '';
   return url.toString();
-}
-
-/** Node joins the errors of both address families into one without a message. */
-function reason(cause: unknown): string {
-  if (cause instanceof AggregateError) return cause.errors.map(reason).join(', ');
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** SQLSTATEs that say "not now" rather than "not like this". */

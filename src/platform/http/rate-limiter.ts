@@ -1,5 +1,7 @@
+import { BoundedMap } from '../bounded-map.js';
+
 const WINDOW_SECONDS = 60;
-/** More callers than this at a time are forgotten, oldest first, so that memory stays bounded. */
+/** Of more callers than this, those that were quiet for longest are forgotten. */
 const MAX_CALLERS = 10_000;
 
 export interface RateState {
@@ -15,7 +17,7 @@ export interface RateState {
  * bounds, and needs no server to be up.
  */
 export class RateLimiter {
-  private readonly buckets = new Map<string, { tokens: number; at: number }>();
+  private readonly buckets = new BoundedMap<string, { tokens: number; at: number }>(MAX_CALLERS);
 
   /** @param perMinute how many calls a minute; as many may come at once after a quiet minute */
   constructor(
@@ -30,7 +32,7 @@ export class RateLimiter {
     const tokens = Math.min(this.perMinute, found.tokens + ((now - found.at) / 1000) * perSecond);
     const allowed = tokens >= 1;
     const left = allowed ? tokens - 1 : tokens;
-    this.keep(caller, { tokens: left, at: now });
+    this.buckets.set(caller, { tokens: left, at: now });
     const missing = allowed ? this.perMinute - left : 1 - left;
     return {
       allowed,
@@ -38,16 +40,6 @@ export class RateLimiter {
       remaining: Math.floor(left),
       seconds: Math.max(1, Math.ceil(missing / perSecond)),
     };
-  }
-
-  private keep(caller: string, bucket: { tokens: number; at: number }): void {
-    this.buckets.delete(caller);
-    this.buckets.set(caller, bucket);
-    if (this.buckets.size <= MAX_CALLERS) return;
-    for (const oldest of this.buckets.keys()) {
-      this.buckets.delete(oldest);
-      break;
-    }
   }
 }
 

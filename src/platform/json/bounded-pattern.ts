@@ -1,4 +1,5 @@
 import { RE2JS } from 're2js';
+import { errorMessage } from '../errors.js';
 
 /** A regular expression that answers in time proportional to the text, whatever the expression is. */
 export interface BoundedPattern {
@@ -118,6 +119,6 @@ export function boundedPattern(pattern: string): BoundedPattern {
 }
 
 function syntaxReason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return message.replace(/^error parsing regexp: /, '').replace(/^Invalid regular expression: .*\/u: /s, '');
 }

@@ -1,3 +1,4 @@
+import { errorMessage } from '../errors.js';
 import { nearestName } from '../wording.js';
 import { boundedPattern, PatternError } from './bounded-pattern.js';
 import { compileJsonSchema, createAjv, describeError, FORMATS } from './json-schema.js';
@@ -193,7 +194,7 @@ function compilationProblems(schema: JsonObject): JsonSchemaProblem[] {
     return compileJsonSchema(schema)({})?.keyword === '$ref' ? [endless] : [];
   } catch (error) {
     if (error instanceof RangeError) return [endless];
-    return [problem('', `cannot be compiled: ${error instanceof Error ? error.message : String(error)}`)];
+    return [problem('', `cannot be compiled: ${errorMessage(error)}`)];
   }
 }
 

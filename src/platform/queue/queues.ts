@@ -1,7 +1,9 @@
 import type { Logger } from '@nestjs/common';
 import type { JobOptions, Queue } from 'bull';
 import type { RedisOptions } from 'ioredis';
+import { withTimeout } from '../concurrency.js';
 import type { AppConfig } from '../config/config.js';
+import { errorMessage } from '../errors.js';
 
 /** The Bull queues. A job carries ids only: PostgreSQL is the truth, Redis a wake-up. */
 export const CHUNK_QUEUE = 'import-chunks';
@@ -41,10 +43,15 @@ export function redisConnection(config: Pick<AppConfig, 'redisUrl'>): RedisOptio
   };
 }
 
-/** No caller waits longer for Redis: what it could not be told is found in PostgreSQL. */
-const PATIENCE_MS = 1_000;
+/** How long a call waits for Redis. What Redis could not be told is found in PostgreSQL later. */
+export const REDIS_LIMIT_MS = 1_000;
 
 const NOT_CONNECTED: readonly string[] = ['reconnecting', 'close', 'end'];
+
+/** A client without a connection keeps commands in memory until it has one. */
+export function isConnected(queue: Queue): boolean {
+  return !NOT_CONNECTED.includes(queue.client.status);
+}
 
 export interface WakeUp<Job> {
   job: Job;
@@ -62,24 +69,14 @@ export async function addWakeUps<Job>(
   wakeUps: readonly WakeUp<Job>[],
   logger: Logger,
 ): Promise<void> {
-  if (wakeUps.length === 0) return;
-  // A client that is not connected would keep the command in memory until it is.
-  if (NOT_CONNECTED.includes(queue.client.status)) return;
+  if (wakeUps.length === 0 || !isConnected(queue)) return;
   const jobs = wakeUps.map(({ job, jobId, delayMs }) => ({
     data: job,
     opts: { ...(jobId !== undefined && { jobId }), delay: delayMs ?? 0 } satisfies JobOptions,
   }));
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<'late'>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, 'late');
-  });
   try {
-    if ((await Promise.race([queue.addBulk(jobs), patience])) === 'late') {
-      logger.warn({ message: 'Redis did not answer in time, jobs wait until they are looked for' });
-    }
+    await withTimeout(REDIS_LIMIT_MS, queue.addBulk(jobs));
   } catch (error) {
-    logger.warn({ message: 'Redis is away, jobs wait until they are looked for', error: String(error) });
-  } finally {
-    clearTimeout(timer);
+    logger.warn({ message: 'jobs wait until the reconciler finds them: Redis', error: errorMessage(error) });
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
-import { PromiseCache } from '../../platform/concurrency.js';
+import { PromiseCache } from '../../platform/bounded-map.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { isDeadlock } from '../../platform/database/postgres-errors.js';
 import type { ImportRecord, RecordOutcome } from '../../records/target.js';

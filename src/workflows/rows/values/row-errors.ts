@@ -1,4 +1,5 @@
 import { jsonPointer, type JsonValue } from '../../../platform/json/json-value.js';
+import { BoundedMap } from '../../../platform/bounded-map.js';
 import { nearestName } from '../../../platform/wording.js';
 import type { RecordError } from '../../../records/target.js';
 import type { RowErrorCode } from './value-type.js';
@@ -56,7 +57,7 @@ const MOST_REMEMBERED = 500;
  * file), so answers are remembered, up to a bound.
  */
 export class NearestName {
-  private readonly hints = new Map<string, string>();
+  private readonly hints = new BoundedMap<string, string>(MOST_REMEMBERED);
   private readonly known: readonly string[];
 
   constructor(names: Iterable<string>) {
@@ -70,7 +71,7 @@ export class NearestName {
     if (remembered !== undefined) return remembered;
     const nearest = nearestName(name, this.known);
     const hint = nearest === undefined ? '' : ` Did you mean ${JSON.stringify(nearest)}?`;
-    if (this.hints.size < MOST_REMEMBERED && name.length <= LONGEST_REMEMBERED) this.hints.set(name, hint);
+    if (name.length <= LONGEST_REMEMBERED) this.hints.set(name, hint);
     return hint;
   }
 }

@@ -1,0 +1,45 @@
+import type { Sql, Transaction } from './transaction.js';
+
+/**
+ * Every advisory lock of the product. Each lock has its own class, the first of the two keys that PostgreSQL takes; the
+ * second key names the object within the class, and is 0 where there is one per installation. The two-key locks have a
+ * key space of their own, so none of these meets a one-key lock of an earlier version.
+ */
+export const ADVISORY_LOCK_CLASSES = {
+  /** Bringing the schema up to date. */
+  migration: 7_163_001,
+  /** One pass of the reconciler. */
+  reconciler: 7_163_002,
+  /** One sweep of what is past its retention. */
+  retention: 7_163_003,
+  /** Applying BOOTSTRAP_API_KEY. */
+  bootstrapKey: 7_163_004,
+  /** Creating the first administrator. */
+  firstAdministrator: 7_163_005,
+  /** Values that instances of a workflow share; by workflow. */
+  sharedValues: 7_163_006,
+  /** Preparing the preview of a batch; by batch. */
+  preview: 7_163_007,
+} as const;
+export type AdvisoryLock = keyof typeof ADVISORY_LOCK_CLASSES;
+
+/** The second key is a 32-bit integer. Ids beyond it share locks, which makes them wait and does no harm. */
+const KEYS = 2 ** 31 - 1;
+
+/** Waits for the lock. It is free again when the transaction, or its process, ends. */
+export async function holdLock(transaction: Transaction, lock: AdvisoryLock, id = 0): Promise<void> {
+  await transaction.query('SELECT pg_advisory_xact_lock($1, $2)', keysOf(lock, id));
+}
+
+/** Returns whether the transaction holds the lock now. It is free again when the transaction, or its process, ends. */
+export async function tryLock(sql: Sql, lock: AdvisoryLock, id = 0): Promise<boolean> {
+  const { rows } = await sql.query<{ locked: boolean }>(
+    'SELECT pg_try_advisory_xact_lock($1, $2) AS locked',
+    keysOf(lock, id),
+  );
+  return rows[0]?.locked === true;
+}
+
+function keysOf(lock: AdvisoryLock, id: number): [number, number] {
+  return [ADVISORY_LOCK_CLASSES[lock], id % KEYS];
+}
