@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { corpus, describeWithCorpora } from '../support/corpora.js';
+import { corpus } from '../support/corpora.js';
 import { type Answer, ImportClient } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -26,8 +26,8 @@ const EXACT = [
   ...['big-cell', 'wide', 'types', 'duplicates', 'filename', 'volume', 'ragged'],
 ];
 
-/** The manifest beside the corpora explains the classes and what is asked of each. */
-describeWithCorpora('third-party CSV hazards', () => {
+/** test/fixtures/corpora/MANIFEST.md lists the classes and the outcome expected of each. */
+describe('third-party CSV hazards', () => {
   let test: TestApp;
   let client: ImportClient;
   let importProcessId: number;

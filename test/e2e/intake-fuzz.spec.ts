@@ -2,7 +2,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { examine } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
-import { corpus, describeWithCorpora } from '../support/corpora.js';
+import { corpus } from '../support/corpora.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { seeded } from '../support/seeded.js';
@@ -20,7 +20,7 @@ const DOCUMENTED: Readonly<Record<number, readonly string[]>> = {
   413: ['body_too_large', 'line_too_long', 'too_many_records', 'decompression_ratio_exceeded'],
 };
 
-describeWithCorpora('CreateBatch, sent third-party cases and mutations of them', () => {
+describe('CreateBatch, sent third-party cases and mutations of them', () => {
   let test: TestApp;
   let sql: Client;
   let client: ImportClient;

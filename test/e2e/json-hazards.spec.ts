@@ -1,4 +1,4 @@
-import { corpus, describeWithCorpora } from '../support/corpora.js';
+import { corpus } from '../support/corpora.js';
 import { ImportClient } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -15,8 +15,8 @@ interface Hazard {
   expect: 'accept' | 'reject' | 'either' | 'either-no-500';
 }
 
-/** nst/JSONTestSuite; the manifest beside the corpora explains the words of the verdicts. */
-describeWithCorpora('third-party JSON hazards, each as a body of its own', () => {
+/** nst/JSONTestSuite; test/fixtures/corpora/MANIFEST.md explains the verdicts. */
+describe('third-party JSON hazards, each as a body of its own', () => {
   let test: TestApp;
   let client: ImportClient;
   let importProcessId: number;

@@ -1,6 +1,6 @@
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
-import { corpus, describeWithCorpora } from '../support/corpora.js';
+import { corpus } from '../support/corpora.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient } from '../support/import-client.js';
 import { SmtpSink } from '../support/smtp-sink.js';
@@ -94,7 +94,7 @@ const CUSTOMERS: WorkflowDefinition = {
   ],
 };
 
-describeWithCorpora('real data sets', () => {
+describe('real data sets', () => {
   let test: TestApp;
   let client: ImportClient;
   let database: DatabaseService;

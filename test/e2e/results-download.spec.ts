@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
@@ -6,10 +5,11 @@ import { parse } from 'csv-parse/sync';
 import { Client } from 'pg';
 import { restoreFormula } from '../../src/formats/csv/csv-cells.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
+import { corpus } from '../support/corpora.js';
 import { storeApiKey, storeBatch, type StoredRecord, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
-const NAUGHTY = JSON.parse(readFileSync(`${__dirname}/../fixtures/strings/blns.json`, 'utf8')) as string[];
+const NAUGHTY = JSON.parse(corpus('strings/blns.json').toString()) as string[];
 
 const VIEWER_KEY = 'a-key-that-may-view-imports';
 

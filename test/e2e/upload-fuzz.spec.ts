@@ -3,7 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { examine } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
-import { corpus, describeWithCorpora } from '../support/corpora.js';
+import { corpus } from '../support/corpora.js';
 import { type Answer, ImportClient } from '../support/import-client.js';
 import { seeded } from '../support/seeded.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -32,7 +32,7 @@ const DOCUMENTED: Readonly<Record<number, readonly string[]>> = {
 
 jest.setTimeout(60_000 + SECONDS * 1_000);
 
-describeWithCorpora('Uploads, sent third-party CSV files and mutations of them', () => {
+describe('Uploads, sent third-party CSV files and mutations of them', () => {
   let test: TestApp;
   let sql: Client;
   let client: ImportClient;

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type {
   AttributeDefinition,
   WorkflowDefinition,
   WorkflowTargetConfiguration,
 } from '../../src/workflows/definition.js';
+import { corpus } from '../support/corpora.js';
 import { eventually } from '../support/eventually.js';
 import { jsonl } from '../support/import-client.js';
 import { SmtpSink } from '../support/smtp-sink.js';
@@ -357,8 +356,9 @@ describe('workflow.md', () => {
   });
 
   describe('the naughty strings', () => {
-    const file = join(__dirname, '../fixtures/strings/blns.json');
-    const strings = (JSON.parse(readFileSync(file, 'utf8')) as string[]).filter((text) => text !== '');
+    const strings = (JSON.parse(corpus('strings/blns.json').toString()) as string[]).filter(
+      (text) => text !== '',
+    );
     const through = async (type: AttributeDefinition['type']) => {
       const world = await having({ name: 'A', type });
       const rows = strings.map((A, n) => ({ ':UniqueId': String(n), A }));
