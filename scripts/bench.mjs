@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: the benches of `bench/`, one after the other, since two at once would measure each other. On the
- * servers of DATABASE_URL and REDIS_URL or on embedded ones; `psql` must be on the PATH.
+ * `npm run bench`: runs the benches of `bench/` one after the other, because two at once would measure each other. Uses
+ * the servers of DATABASE_URL and REDIS_URL, or embedded ones; `psql` must be on the PATH.
  *   npm run bench -- [--scale 0.01] [--rounds 1] [ingest] [process-records] [preview] [row-check]
- * `--scale` multiplies the numbers of records: small ones show that a bench runs, and say nothing of speed.
+ * `--scale` multiplies the numbers of records: small numbers show that a bench runs, but not how fast.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,9 +10,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ensureBuilt, ensureInstalled, ROOT } from './preparation.mjs';
+import { ensureBuilt, ensureInstalled, ROOT, TYPESCRIPT } from './preparation.mjs';
+import { useSupportedNode } from './supported-node.mjs';
 
-/** What each is given: records, scaled; then rounds, where it has any; then what else. */
+/** The arguments of each bench: the scaled number of records, the rounds if it has any, and its own. */
 const BENCHES = {
   ingest: ({ records, rounds }) => [records(1_000_000), rounds],
   'process-records': ({ records, rounds }) => [records(200_000), rounds, records(10_000), 'setAttribute'],
@@ -20,9 +21,10 @@ const BENCHES = {
   'row-check': ({ records, rounds }) => [records(200_000), rounds],
 };
 
-const { scale, rounds, names } = wanted();
+await useSupportedNode();
+const { scale, rounds, names } = readArguments();
 if (spawnSync('psql', ['--version']).error) {
-  fail('There is no psql on the PATH: install the client programs of PostgreSQL.');
+  fail('psql is not on the PATH. Install the client programs of PostgreSQL.');
 }
 ensureInstalled();
 ensureBuilt();
@@ -47,21 +49,21 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 for (const name of names) {
   if (interrupted) break;
   console.log(`\n${name}`);
-  // Not spawnSync: the embedded servers must be listened to meanwhile.
+  // Not spawnSync: this process must go on reading the output of the embedded servers.
   running = bench(name);
   const [code] = await once(running, 'exit');
   if (code !== 0) failed.push(name);
 }
 await servers.stop();
 rmSync(dataDir, { recursive: true, force: true });
-if (failed.length > 0) fail(`\nDid not come to its end: ${failed.join(', ')}`);
+if (failed.length > 0) fail(`\nFailed: ${failed.join(', ')}`);
 
-function wanted() {
+function readArguments() {
   const options = { scale: { type: 'string', default: '1' }, rounds: { type: 'string', default: '3' } };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const unknown = positionals.filter((name) => !(name in BENCHES));
   if (unknown.length > 0) {
-    fail(`There is no bench ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}.`);
+    fail(`Unknown bench: ${unknown.join(', ')}. The benches are ${Object.keys(BENCHES).join(', ')}.`);
   }
   const [scale, rounds] = [Number(values.scale), Number(values.rounds)];
   if (!(scale > 0)) fail('--scale must be a number above 0.');
@@ -72,9 +74,8 @@ function wanted() {
 function bench(name) {
   const records = (count) => Math.max(10, Math.round(count * scale));
   const args = BENCHES[name]({ records, rounds });
-  const loader = ['--import', '@swc-node/register/esm-register'];
   const env = { ...process.env, DATABASE_URL: servers.databaseUrl, REDIS_URL: servers.redisUrl };
-  const program = [...loader, join(ROOT, 'bench', `${name}.ts`), ...args.map(String)];
+  const program = [...TYPESCRIPT, join(ROOT, 'bench', `${name}.ts`), ...args.map(String)];
   return spawn(process.execPath, program, { cwd: ROOT, stdio: 'inherit', env });
 }
 

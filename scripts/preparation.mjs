@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Arguments that let Node run TypeScript, for the programs that are not part of `dist`. */
+/** The arguments with which Node runs TypeScript, for the programs that are not part of `dist`. */
 export const TYPESCRIPT = ['--import', '@swc-node/register/esm-register'];
 
 const at = (...path) => join(ROOT, ...path);
 
-/** Runs a program to its end with our terminal; ends with its exit code when it fails. */
+/** Runs a program with our terminal and waits for its end. Ends with its exit code when it fails. */
 export function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit' });
   if (error) console.error(error.message);
@@ -21,13 +21,13 @@ export function run(command, args) {
 export function ensureInstalled() {
   if (isInstalled()) return;
   console.log('Installing the packages of package-lock.json (npm ci) …');
-  // Also where NODE_ENV=production would leave out what building and testing needs.
+  // With NODE_ENV=production npm would leave out the packages that building and testing need.
   run('npm', ['ci', '--include=dev']);
 }
 
 /**
- * Compared by content: npm writes both files in one go, so that by their times a fresh installation can
- * look older than what it was made from.
+ * Compares contents, not times: npm writes both files together, so that a fresh installation can look older than its lock
+ * file.
  */
 function isInstalled() {
   const installedFile = at('node_modules', '.package-lock.json');
@@ -43,7 +43,7 @@ function isInstalled() {
   );
 }
 
-/** Builds `dist`, unless it is newer than everything it is made from. */
+/** Builds `dist`, unless it is newer than all of its sources. */
 export function ensureBuilt() {
   const built = at('dist', 'main.js');
   const sources = ['nest-cli.json', 'package-lock.json', 'tsconfig.build.json', 'tsconfig.json'].map((file) =>

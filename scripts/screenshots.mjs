@@ -1,21 +1,23 @@
 /**
- * `npm run screenshots`: the pictures of docs/screenshots, taken of a demo that is made for it. Needs Chromium on the
- * PATH (CHROMIUM names another one).
+ * `npm run screenshots`: takes the pictures of docs/screenshots from a demo that it starts. Needs /usr/bin/chromium, or
+ * the path of another Chromium in CHROMIUM.
  */
 import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, chmodSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
 import { ensureInstalled, ROOT, TYPESCRIPT } from './preparation.mjs';
+import { useSupportedNode } from './supported-node.mjs';
 
 const DESK = { width: 1440, height: 900 };
 const PHONE = { width: 375, height: 812 };
 const ADMIN = { email: 'admin@example.org', password: 'only-for-screenshots' };
 const FOLDER = join(ROOT, 'docs', 'screenshots');
 
+await useSupportedNode();
 ensureInstalled();
+const { chromium } = await import('playwright-core');
 
 const dataDir = mkdtempSync(join(tmpdir(), 'wiq-screenshots-'));
 chmodSync(dataDir, 0o755);
@@ -57,15 +59,15 @@ try {
   rmSync(dataDir, { recursive: true, force: true });
 }
 
-/** The address it prints once it serves. */
+/** The address that the demo prints once it serves. */
 async function demoUrl() {
-  let said = '';
+  let printed = '';
   for await (const piece of demo.stdout.setEncoding('utf8')) {
-    said += piece;
-    const url = /Recent Imports\s+(http\S+?)\/imports/.exec(said)?.[1];
+    printed += piece;
+    const url = /Recent Imports\s+(http\S+?)\/imports/.exec(printed)?.[1];
     if (url) return url;
   }
-  throw new Error(`the demo ended early:\n${said}`);
+  throw new Error(`the demo ended early:\n${printed}`);
 }
 
 async function picture(browser, baseURL, { name, viewport, path, colorScheme = 'light' }) {
@@ -87,7 +89,7 @@ async function latestImport(page) {
   await page.locator('#live').waitFor();
 }
 
-/** A small file with a mistake in it, on its way. */
+/** Uploads a small file that contains a mistake. */
 async function upload(page) {
   await page.goto('/imports/new');
   await page.getByRole('link', { name: 'Import a file of Member roles' }).click();

@@ -1,11 +1,13 @@
 /**
- * `npm test`: every test, on servers of DATABASE_URL and REDIS_URL or on embedded ones. Installs what is
- * missing first. Arguments go to Jest: `npm test -- --selectProjects unit`.
+ * `npm test`: every test, on the servers of DATABASE_URL and REDIS_URL or on embedded ones. Installs missing packages
+ * first. Arguments go to Jest: `npm test -- --selectProjects unit`.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureInstalled, ROOT } from './preparation.mjs';
+import { useSupportedNode } from './supported-node.mjs';
 
+await useSupportedNode();
 ensureInstalled();
 
 const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');

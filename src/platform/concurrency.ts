@@ -72,10 +72,10 @@ export class Gate {
    * Returns whether the caller was admitted. A caller that was admitted must call `leave` exactly once.
    * @param gone aborts the wait
    */
-  async enter(gone?: AbortSignal): Promise<boolean> {
-    if (this.tryEnter()) return true;
+  enter(gone?: AbortSignal): Promise<boolean> {
+    if (this.tryEnter()) return Promise.resolve(true);
     const { longestWaitMs = Infinity, mostWaiting = Infinity } = this.limits;
-    if (longestWaitMs === 0 || this.line.size >= mostWaiting || gone?.aborted) return false;
+    if (longestWaitMs === 0 || this.line.size >= mostWaiting || gone?.aborted) return Promise.resolve(false);
     return new Promise<boolean>((resolve) => {
       const refuse = () => settle(false);
       const waiting: Waiting = { admit: () => settle(true) };
