@@ -18,25 +18,25 @@ import type { Permission, Principal } from './principal.js';
 
 const REQUIRED_PERMISSIONS = 'requiredPermissions';
 
-/** The principal must hold at least one of these permissions. A route that says nothing is refused. */
+/** The principal needs at least one of these permissions. A route without any declaration is refused. */
 export const RequirePermission = (...anyOf: Permission[]) => SetMetadata(REQUIRED_PERMISSIONS, anyOf);
 
 const REQUIRED_PERSON = 'requiredPerson';
 
 /**
- * Instead of a permission. `administrator`: an administrator who is signed in, no API key; a key that may configure
- * could else make itself a person who may do everything. `anyone`: whoever is signed in.
+ * Replaces a permission. `administrator`: a signed-in administrator, never an API key; otherwise a key that may
+ * configure could create a user who may do everything. `anyone`: any signed-in user.
  */
 export const RequirePerson = (who: 'administrator' | 'anyone') => SetMetadata(REQUIRED_PERSON, who);
 
 const PUBLIC_ROUTE = 'publicRoute';
 
-/** Open to everybody: health, the sign-in page, and nothing that shows records. */
+/** Needs no credentials: health, the sign-in page, and nothing that shows records. */
 export const PublicRoute = () => SetMetadata(PUBLIC_ROUTE, true);
 
 const BROWSER_PAGE = 'browserPage';
 
-/** A page for people: a visitor without a session is led to the sign-in page. */
+/** An HTML page: a visitor without a session is sent to the sign-in page. */
 export const BrowserPage = () => SetMetadata(BROWSER_PAGE, true);
 
 /** A request that has passed the guard. */
@@ -58,8 +58,8 @@ export function assertMayUse(principal: Pick<Principal, 'importProcessIds'>, imp
 }
 
 /**
- * Stands before every route. A route that says neither who may use it nor that it is public is refused: a
- * forgotten decorator shows in the first call, not in an incident.
+ * Runs before every route. A route that declares neither its users nor that it is public is refused: a forgotten
+ * decorator shows in the first call, not in an incident.
  */
 @Injectable()
 export class PrincipalGuard implements CanActivate {
@@ -69,20 +69,24 @@ export class PrincipalGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const places = [context.getHandler(), context.getClass()];
-    const said = <Value>(key: string) => this.reflector.getAllAndOverride<Value | undefined>(key, places);
-    if (said<boolean>(PUBLIC_ROUTE) === true) return true;
+    const declaredOn = [context.getHandler(), context.getClass()];
+    const declared = <Value>(key: string) =>
+      this.reflector.getAllAndOverride<Value | undefined>(key, declaredOn);
+    if (declared<boolean>(PUBLIC_ROUTE) === true) return true;
 
-    const person = said<'administrator' | 'anyone'>(REQUIRED_PERSON);
-    const anyOf = said<Permission[]>(REQUIRED_PERMISSIONS) ?? [];
+    const person = declared<'administrator' | 'anyone'>(REQUIRED_PERSON);
+    const anyOf = declared<Permission[]>(REQUIRED_PERMISSIONS) ?? [];
     if (person === undefined && anyOf.length === 0) {
       const route = `${context.getClass().name}.${context.getHandler().name}`;
-      throw new Error(`${route} says neither who may use it nor @PublicRoute, so it is closed`);
+      throw new Error(`${route} declares neither its users nor @PublicRoute, so it is closed`);
     }
 
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const principal = await this.authenticator.authenticate(request, said<boolean>(BROWSER_PAGE) === true);
-    // Also for a refusal: the page that says so names who is signed in, and so does the log.
+    const principal = await this.authenticator.authenticate(
+      request,
+      declared<boolean>(BROWSER_PAGE) === true,
+    );
+    // Set before any refusal, because the error page and the log name the principal.
     request.principal = principal;
     if (person === 'administrator' && !principal.administrator) throw administratorRequired();
     if (person === 'anyone' && principal.user === undefined) throw personRequired();

@@ -31,17 +31,20 @@ export class ApiKeysController {
 
   @Post()
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Make an API key' })
-  @ApiCreatedResponse({ description: 'The key, shown this once in `key`', schema: refTo('CreatedApiKey') })
-  @ApiBadRequestResponse({ description: 'invalid_body, also for an import process that is not there' })
-  @ApiForbiddenResponse({ description: 'permission_denied, also for more than its maker holds' })
-  create(@Body() dto: CreateApiKeyDto, @CurrentPrincipal() maker: Principal): Promise<CreatedApiKey> {
-    return this.keys.create(dto, maker);
+  @ApiOperation({ summary: 'Create an API key' })
+  @ApiCreatedResponse({
+    description: 'The key; `key` is shown only in this answer',
+    schema: refTo('CreatedApiKey'),
+  })
+  @ApiBadRequestResponse({ description: 'invalid_body, also for an unknown import process' })
+  @ApiForbiddenResponse({ description: 'permission_denied, also for more than the creator has' })
+  create(@Body() dto: CreateApiKeyDto, @CurrentPrincipal() creator: Principal): Promise<CreatedApiKey> {
+    return this.keys.create(dto, creator);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Revoke an API key, at once' })
+  @ApiOperation({ summary: 'Revoke an API key immediately' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiNoContentResponse({ description: 'The key is refused from now on' })
   @ApiNotFoundResponse({ description: 'api_key_not_found' })

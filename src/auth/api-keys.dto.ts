@@ -35,7 +35,7 @@ import { type Permission, PERMISSIONS } from './principal.js';
 /** The body of `POST /API/ApiKeys`. */
 export class CreateApiKeyDto {
   @ApiProperty({
-    description: 'For people: who uses the key.',
+    description: 'Tells people who uses the key.',
     minLength: 1,
     maxLength: 100,
     example: 'Nightly CRM sync',
@@ -52,7 +52,7 @@ export class CreateApiKeyDto {
   permissions!: Permission[];
 
   @ApiPropertyOptional({
-    description: 'The only import processes the key may be used for; left out or null: all.',
+    description: 'The only import processes the key may use; absent or null: all.',
     type: 'array',
     items: { type: 'integer', minimum: 1 },
     nullable: true,
@@ -68,7 +68,7 @@ export class CreateApiKeyDto {
   importProcessIds?: number[] | null;
 
   @ApiPropertyOptional({
-    description: 'When the key stops working (RFC 3339); left out or null: never.',
+    description: 'When the key stops working (RFC 3339); absent or null: never.',
     format: 'date-time',
     nullable: true,
   })
@@ -86,7 +86,7 @@ export class ApiKeyIdPipe extends PathIdPipe {
   }
 }
 
-/** An API key as answers show it. Never the key itself, nor its hash. */
+/** An API key as answers show it: never the key itself or its hash. */
 export interface ApiKeyResource {
   id: number;
   name: string;
@@ -102,7 +102,7 @@ export interface ApiKeyResource {
 }
 
 export interface CreatedApiKey extends ApiKeyResource {
-  /** Shown this once: only its hash is kept. */
+  /** Shown only in this answer, because only its hash is stored. */
   key: string;
 }
 
@@ -134,9 +134,9 @@ const apiKey = {
   revokedAt: orNull(TIME),
 };
 
-/** What routes about API keys answer. */
+/** The answers of the routes for API keys. */
 export const API_KEY_SCHEMAS: Readonly<Record<string, Schema>> = {
   ApiKey: objectOf<ApiKeyResource>(apiKey),
   ApiKeyList: itemsOf(refTo('ApiKey')),
-  CreatedApiKey: objectOf<CreatedApiKey>({ ...apiKey, key: says('Shown this once.', TEXT) }),
+  CreatedApiKey: objectOf<CreatedApiKey>({ ...apiKey, key: says('Shown only in this answer.', TEXT) }),
 };

@@ -26,7 +26,7 @@ export abstract class KnownImportProcesses {
   abstract unknownOf(ids: readonly number[]): Promise<number[]>;
 }
 
-/** Makes, lists and revokes API keys. */
+/** Creates, lists and revokes API keys. */
 @Injectable()
 export class ApiKeysService {
   constructor(
@@ -34,19 +34,19 @@ export class ApiKeysService {
     private readonly importProcesses: KnownImportProcesses,
   ) {}
 
-  /** Newest first, revoked ones too: batches name the key that made them. */
+  /** Newest first. Includes revoked keys, because batches name their creator. */
   async list(): Promise<ApiKeyResource[]> {
     const keys = await this.database.dataSource.manager.find(ApiKeyEntity, { order: { id: 'DESC' } });
     return keys.map(apiKeyResource);
   }
 
   /**
-   * @throws DomainError 403 when the key would be given more than its maker holds, 400 for an expiry in the past and
-   *   for import processes that are not there
+   * @throws DomainError 403 when the key would have more than its creator has, 400 for an expiry in the past and for
+   *   unknown import processes
    */
-  async create(dto: CreateApiKeyDto, maker: Principal): Promise<CreatedApiKey> {
+  async create(dto: CreateApiKeyDto, creator: Principal): Promise<CreatedApiKey> {
     const { name, permissions, importProcessIds = null } = dto;
-    assertHolds(maker, dto);
+    assertHolds(creator, dto);
     const expiresAt = dto.expiresAt == null ? null : new Date(dto.expiresAt);
     const errors = await this.unknownProcesses(importProcessIds ?? []);
     if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
@@ -65,12 +65,12 @@ export class ApiKeysService {
           expiresAt,
           keyHash: hashKey(key),
           keyHint: keyHint(key),
-          createdBy: maker.id,
+          createdBy: creator.id,
         }),
       );
       const details = { name, permissions, importProcessIds, expiresAt };
       await writeAudit(transaction, {
-        actor: maker.id,
+        actor: creator.id,
         action: 'api_key_created',
         subject: `api-key:${id}`,
         details,
@@ -89,7 +89,7 @@ export class ApiKeysService {
     }));
   }
 
-  /** From now on the key is refused, by every process. Revoking twice changes nothing. */
+  /** Every process refuses the key from now on. Revoking it again changes nothing. */
   async revoke(id: number, by: Principal): Promise<void> {
     await this.database.transaction(async (transaction) => {
       const { manager } = transaction;
@@ -105,10 +105,10 @@ export class ApiKeysService {
   }
 }
 
-function assertHolds(maker: Principal, { permissions, importProcessIds }: CreateApiKeyDto): void {
-  const missing = permissions.filter((permission) => !maker.permissions.includes(permission));
+function assertHolds(creator: Principal, { permissions, importProcessIds }: CreateApiKeyDto): void {
+  const missing = permissions.filter((permission) => !creator.permissions.includes(permission));
   if (missing.length > 0) throw grantsMoreThanHeld(missing.join(', '));
-  const allowed = maker.importProcessIds;
+  const allowed = creator.importProcessIds;
   if (allowed === null) return;
   if (importProcessIds == null) throw grantsMoreThanHeld('all import processes');
   const beyond = importProcessIds.filter((id) => !allowed.includes(id));

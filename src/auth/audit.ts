@@ -2,17 +2,17 @@ import type { Sql } from '../platform/database/transaction.js';
 import { currentRequest, currentRequestId } from '../platform/logging/request-context.js';
 
 export interface AuditEntry {
-  /** Id of the principal; `null`: nobody who was signed in. */
+  /** Id of the principal; `null` when no one was signed in. */
   actor: string | null;
-  /** What was done, in the past tense: `user_created`. */
+  /** In the past tense: `user_created`. */
   action: string;
-  /** What it was done to, as `kind:id`. */
+  /** The object of the action, as `kind:id`. */
   subject?: string;
   /** What changed. Never a password, a key or a hash of one. */
   details?: Record<string, unknown>;
 }
 
-/** Who did what, written with the change itself: on its transaction both happen, or neither. */
+/** Records who did what. On the transaction of the change, either both are stored or neither. */
 export async function writeAudit(sql: Sql, entry: AuditEntry): Promise<void> {
   const { actor, action, subject = null, details = {} } = entry;
   await sql.query(

@@ -11,7 +11,7 @@ import { SessionsService } from './sessions.service.js';
 import { SignIn } from './sign-in.js';
 import { AccountService, UsersService } from './users.service.js';
 
-/** Who is asking, and whether they may. */
+/** Authentication and permissions. */
 @Module({
   providers: [
     ApiKeyAuthentication,
@@ -24,7 +24,7 @@ import { AccountService, UsersService } from './users.service.js';
 })
 export class AuthModule {}
 
-/** Administration of keys. Only where calls are answered: a worker without the variable must not retire its key. */
+/** Administration of keys. Only in processes with an API: a worker without the variable must not revoke the bootstrap key. */
 @Module({
   controllers: [ApiKeysController],
   providers: [ApiKeysService, BootstrapKey],
@@ -32,7 +32,7 @@ export class AuthModule {}
 })
 export class ApiKeysModule {}
 
-/** People and their sign-in. Only where calls are answered: nobody signs in at a worker. */
+/** Users and their sign-in. Only in processes with an API: no one signs in at a worker. */
 @Module({
   imports: [AuthModule],
   providers: [AccountService, FirstAdministrator, SignIn, UsersService],

@@ -8,15 +8,15 @@ import { loginPath } from './browser-session.js';
 import type { Principal } from './principal.js';
 import { SessionsService } from './sessions.service.js';
 
-/** What an `Authorization` header says. */
+/** The content of an `Authorization` header. */
 export type Credentials =
   | { scheme: 'apikey'; key: string }
-  /** No header, or one with a scheme that is not ours: a proxy before us may have its own. */
+  /** No header, or one with a scheme that we do not use: a proxy in front of us may have its own. */
   | { scheme: 'none' }
-  /** Our scheme with something after it that cannot be a key. */
+  /** Our scheme, followed by something that cannot be a key. */
   | { scheme: 'unusable' };
 
-/** Reads `apikey <key>`; names of schemes are case-insensitive (RFC 9110). */
+/** Reads `apikey <key>`; scheme names are case-insensitive (RFC 9110). */
 export function parseAuthorization(header: string | undefined): Credentials {
   const [, scheme = '', rest = ''] = /^\s*(\S+)\s*(.*?)\s*$/s.exec(header ?? '') ?? [];
   if (scheme.toLowerCase() !== 'apikey') return { scheme: 'none' };
@@ -26,11 +26,11 @@ export function parseAuthorization(header: string | undefined): Credentials {
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Is the request a write that a page of another site may have made the browser send? The browser attaches the cookie
- * of a session to requests for our origin, whoever asked for them, so such writes must prove where they come from.
- * `Sec-Fetch-Site` cannot be set by scripts and says it outright; browsers leave it out on plain HTTP, where `Origin`
- * (sent with every write for years) is compared. With neither nothing is proven, and the write is refused.
- * A token in each form would do the same, at the price of a change to every form and every client.
+ * Tells whether a page of another site may have made the browser send this write. The browser attaches the session
+ * cookie to every request for our origin, whichever page caused it, so writes must prove where they come from.
+ * `Sec-Fetch-Site` cannot be set by scripts and states the site directly. Browsers omit it on plain HTTP; there we
+ * compare `Origin`, which they have sent with every write for years. A write with neither header proves nothing and is
+ * refused. A token in each form would do the same, at the price of a change to every form and every client.
  */
 export function isCrossSiteWrite(
   method: string,
@@ -39,19 +39,19 @@ export function isCrossSiteWrite(
 ): boolean {
   if (SAFE_METHODS.has(method)) return false;
   const site = headers['sec-fetch-site'];
-  // "none": typed or bookmarked, not sent by a page. "same-site" is another origin, and not trusted.
+  // "none": typed or bookmarked, not sent by a page. "same-site" is a different origin, which we do not trust.
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
   const { origin } = headers;
   if (origin === undefined || !URL.canParse(origin)) return true;
   const us = new URL(publicUrl);
   if (origin === us.origin) return false;
-  // Behind a proxy Host may be an inner name, and PUBLIC_URL the outer one; both are us. But where the outer one is
-  // https, the same name on plain http is not us: anybody on the way can write such a page.
+  // Behind a proxy, Host may be an inner name and PUBLIC_URL the outer one; both are our own. If the outer one is https,
+  // the same name on plain http is not: anyone on the network path can write such a page.
   const { host } = new URL(origin);
   return host !== headers.host || host === us.host;
 }
 
-/** Who is asking: programs send an API key, the browser of a person who signed in sends the cookie of the session. */
+/** Finds the principal of a request: programs send an API key, browsers the cookie of a session. */
 @Injectable()
 export class Authenticator {
   constructor(
@@ -61,9 +61,9 @@ export class Authenticator {
   ) {}
 
   /**
-   * A key is looked at first, and a call that brings one asks nothing of the sessions.
-   * @param page the answer is shown to a person, who is led to the sign-in page. On API routes a program could not
-   *   tell that page from an answer.
+   * A key takes precedence: a call with a key does not use the session.
+   * @param page the route answers HTML, so a visitor without a session is sent to the sign-in page. On API routes a
+   *   program could not tell that page from an answer.
    * @throws DomainError 401 (on pages 303) without valid credentials, 403 `cross_site_request`
    */
   async authenticate(request: Request, page: boolean): Promise<Principal> {
@@ -75,30 +75,30 @@ export class Authenticator {
     }
     if (credentials.scheme === 'unusable') throw authenticationRequired();
 
-    const person = await this.sessions.principalOf(request);
-    if (person === null) throw page ? signInOf(request) : authenticationRequired();
-    this.assertOurOwnPage(request);
-    return person;
+    const user = await this.sessions.principalOf(request);
+    if (user === null) throw page ? signInRedirect(request) : authenticationRequired();
+    this.assertSameSite(request);
+    return user;
   }
 
-  /** @throws DomainError 403 `cross_site_request` for a write that no page of ours is known to have sent */
-  assertOurOwnPage(request: Request): void {
+  /** @throws DomainError 403 `cross_site_request` for a write that may come from a page of another site */
+  assertSameSite(request: Request): void {
     if (isCrossSiteWrite(request.method, request.headers, this.config.publicUrl)) throw crossSiteRequest();
   }
 }
 
-function signInOf(request: Request): Error {
-  // htmx would follow a redirect and put the sign-in page into a corner of the page that is shown; this it obeys.
+function signInRedirect(request: Request): Error {
+  // htmx would follow a redirect and insert the sign-in page into part of the current page, but it obeys this header.
   const shown = request.get('hx-current-url');
   if (request.get('hx-request') !== undefined)
     return authenticationRequired({ 'HX-Redirect': loginPath(pathOf(shown)) });
   if (request.method === 'GET') return signInFirst(loginPath(request.originalUrl));
-  // A form cannot be sent again by a redirect: back to the page it was on.
+  // A redirect cannot send a form again, so the sign-in leads back to the page of the form.
   const page = request.get('referer');
   return signInFirst(loginPath(isOurs(page, request) ? pathOf(page) : undefined, true));
 }
 
-/** By the name we were called by: the path is all that is taken of it, so that it leads nowhere else. */
+/** Compares with the host name of the request. Only the path of the URL is used, so that it leads nowhere else. */
 function isOurs(url: string | undefined, request: Request): boolean {
   return url !== undefined && URL.canParse(url) && new URL(url).host === request.headers.host;
 }

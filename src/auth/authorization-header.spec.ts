@@ -6,14 +6,14 @@ describe('parseAuthorization', () => {
   });
 
   it.each([undefined, '', '   ', 'abc', 'Bearer abc', 'Basic YTpi'])(
-    'finds nothing of ours in %j',
+    'finds no credentials in %j',
     (header) => {
       expect(parseAuthorization(header)).toEqual({ scheme: 'none' });
     },
   );
 
   it.each(['apikey', 'apikey two words', 'apikey schlüssel', `apikey ${'x'.repeat(513)}`])(
-    'cannot use %j',
+    'finds %j unusable',
     (header) => {
       expect(parseAuthorization(header)).toEqual({ scheme: 'unusable' });
     },

@@ -5,16 +5,18 @@ import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Sql } from '../platform/database/transaction.js';
 import { hashKey, keyHint } from './api-key-authentication.js';
+import { ensureBootstrapKey, revokeOtherKeys } from './api-keys.sql.js';
 import { writeAudit } from './audit.js';
 import { hashPassword, passwordMatches } from './password-hash.js';
 import { PERMISSIONS } from './principal.js';
 import { endSessions } from './sessions.service.js';
+import { anyUserExists, insertUser, lockUserByEmail, restoreAdministrator } from './users.sql.js';
 
 const KEY_CREATED_BY = 'BOOTSTRAP_API_KEY';
 
 /**
- * Makes the table say what BOOTSTRAP_API_KEY says: that key exists with every permission, and the one of an earlier
- * value is revoked. A row like any other, so that it is listed and shows when it was last used.
+ * Makes the table match BOOTSTRAP_API_KEY: that key exists with every permission, and the key of an earlier value is
+ * revoked. It is a row like any other, so that it is listed and shows when it was last used.
  */
 @Injectable()
 export class BootstrapKey implements OnModuleInit {
@@ -28,36 +30,22 @@ export class BootstrapKey implements OnModuleInit {
   async onModuleInit(): Promise<void> {
     const { bootstrapApiKey: key } = this.config;
     const hash = key === undefined ? null : hashKey(key);
-    const retired = await this.database.transaction(async (transaction) => {
-      // Processes that start together take turns. Each could otherwise revoke the key that another just made.
+    const revoked = await this.database.transaction(async (transaction) => {
+      // Processes that start at the same time take turns; otherwise each could revoke the key of another.
       await holdLock(transaction, 'bootstrapKey');
-      if (key !== undefined)
-        await transaction.query(ENSURE_KEY, [hash, keyHint(key), PERMISSIONS, KEY_CREATED_BY]);
-      return (await transaction.query(RETIRE_KEYS, [KEY_CREATED_BY, hash])).rowCount;
+      if (key !== undefined && hash !== null) {
+        const row = { hash, hint: keyHint(key), permissions: PERMISSIONS, createdBy: KEY_CREATED_BY };
+        await ensureBootstrapKey(transaction, row);
+      }
+      return revokeOtherKeys(transaction, KEY_CREATED_BY, hash);
     });
-    if (retired > 0) this.logger.log('The API key of an earlier BOOTSTRAP_API_KEY is revoked.');
+    if (revoked > 0) this.logger.log('The API key of an earlier BOOTSTRAP_API_KEY is revoked.');
   }
 }
 
-const ENSURE_KEY = `
-  INSERT INTO api_key (name, key_hash, key_hint, permissions, created_by)
-  VALUES ('Bootstrap key', $1, $2, $3, $4)
-  ON CONFLICT (key_hash) DO UPDATE SET permissions = excluded.permissions, import_process_ids = NULL,
-    expires_at = NULL, revoked_at = NULL, created_by = excluded.created_by`;
-
-const RETIRE_KEYS = `
-  UPDATE api_key SET revoked_at = now()
-  WHERE created_by = $1 AND revoked_at IS NULL AND key_hash IS DISTINCT FROM $2`;
-
 const ADMINISTRATOR_CREATED_BY = 'BOOTSTRAP_ADMIN';
 
-interface ExistingUser {
-  id: number;
-  passwordHash: string;
-  wasAdministrator: boolean;
-}
-
-/** Somebody must be there first, to make all the others. */
+/** Creates the administrator who creates all other users. */
 @Injectable()
 export class FirstAdministrator implements OnModuleInit {
   private readonly logger = new Logger(FirstAdministrator.name);
@@ -67,77 +55,64 @@ export class FirstAdministrator implements OnModuleInit {
     private readonly database: DatabaseService,
   ) {}
 
-  /** Makes the table say what BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD say. */
+  /** Makes the table match BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD. */
   async onModuleInit(): Promise<void> {
     const { bootstrapAdminEmail: email, bootstrapAdminPassword: password } = this.config;
     if (email === undefined || password === undefined) return;
-    await this.alone((sql) => this.ensure(sql, email.toLowerCase(), password));
+    await this.exclusively((sql) => this.ensure(sql, email.toLowerCase(), password));
   }
 
-  /** A new administrator with a password of ours, where there is no user at all; `null` where there is one. */
+  /** Creates an administrator with a random password if no user exists; answers `null` if one does. */
   async createIfAlone(email: string): Promise<{ email: string; password: string } | null> {
     const password = randomBytes(12).toString('base64url');
     const hash = await hashPassword(password);
-    const made = await this.alone(async (sql) => {
-      const { rows } = await sql.query('SELECT 1 FROM app_user LIMIT 1');
-      if (rows.length > 0) return false;
-      await insertAdministrator(sql, email, hash);
+    const created = await this.exclusively(async (sql) => {
+      if (await anyUserExists(sql)) return false;
+      await createAdministrator(sql, email, hash);
       return true;
     });
-    return made ? { email, password } : null;
+    return created ? { email, password } : null;
   }
 
   private async ensure(sql: Sql, email: string, password: string): Promise<void> {
-    const { rows } = await sql.query<ExistingUser>(FIND_USER, [email]);
-    const [existing] = rows;
+    const existing = await lockUserByEmail(sql, email);
     if (existing === undefined) {
-      await insertAdministrator(sql, email, await hashPassword(password));
+      await createAdministrator(sql, email, await hashPassword(password));
       return;
     }
     const samePassword = await passwordMatches(password, existing.passwordHash);
-    if (samePassword && existing.wasAdministrator) return;
-    const hash = samePassword ? existing.passwordHash : await hashPassword(password);
-    await sql.query(RESTORE_ADMINISTRATOR, [existing.id, hash]);
+    if (samePassword && existing.isAdministrator) return;
+    const passwordHash = samePassword ? existing.passwordHash : await hashPassword(password);
+    await restoreAdministrator(sql, { id: existing.id, passwordHash });
     if (!samePassword) await endSessions(sql, existing.id);
     await writeAudit(sql, {
       actor: ADMINISTRATOR_CREATED_BY,
       action: 'user_restored',
       subject: `user:${existing.id}`,
     });
-    this.logger.log('The administrator of BOOTSTRAP_ADMIN_EMAIL is as BOOTSTRAP_ADMIN_* say again.');
+    this.logger.log('The administrator of BOOTSTRAP_ADMIN_EMAIL matches BOOTSTRAP_ADMIN_* again.');
   }
 
-  private alone<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+  private exclusively<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     return this.database.transaction(async (transaction) => {
-      // Processes that start together take turns. Each would otherwise find the user missing.
+      // Processes that start at the same time take turns; otherwise each would find the user missing.
       await holdLock(transaction, 'firstAdministrator');
       return work(transaction);
     });
   }
 }
 
-async function insertAdministrator(sql: Sql, email: string, passwordHash: string): Promise<void> {
-  const { rows } = await sql.query<{ id: number }>(INSERT_ADMINISTRATOR, [
+async function createAdministrator(sql: Sql, email: string, passwordHash: string): Promise<void> {
+  const id = await insertUser(sql, {
     email,
     passwordHash,
-    ADMINISTRATOR_CREATED_BY,
-  ]);
+    role: 'administrator',
+    createdBy: ADMINISTRATOR_CREATED_BY,
+  });
   await writeAudit(sql, {
     actor: ADMINISTRATOR_CREATED_BY,
     action: 'user_created',
-    subject: `user:${rows[0]?.id}`,
+    subject: `user:${id}`,
     details: { email, role: 'administrator' },
   });
 }
-
-const FIND_USER = `
-  SELECT user_id AS id, password_hash AS "passwordHash",
-    role = 'administrator' AND disabled_at IS NULL AS "wasAdministrator"
-  FROM app_user WHERE email = $1 FOR UPDATE`;
-
-const INSERT_ADMINISTRATOR = `
-  INSERT INTO app_user (email, password_hash, role, created_by) VALUES ($1, $2, 'administrator', $3)
-  RETURNING user_id AS id`;
-
-const RESTORE_ADMINISTRATOR = `
-  UPDATE app_user SET role = 'administrator', disabled_at = NULL, password_hash = $2 WHERE user_id = $1`;

@@ -2,25 +2,25 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { CookieOptions, Request, Response } from 'express';
 import type { AppConfig } from '../platform/config/config.js';
 
-/** A session that is not used for so long ends. */
+/** A session ends after this long without use. */
 export const IDLE_HOURS = 12;
-/** However much it is used, a session ends after so long. */
+/** A session ends after this long even if it is in use. */
 export const LONGEST_HOURS = 7 * 24;
 
 type CookieConfig = Pick<AppConfig, 'publicUrl'>;
 
-/** 256 random bits: nothing to guess, so nothing to sign. */
+/** 256 random bits cannot be guessed, so the id needs no signature. */
 export const newSessionId = (): string => randomBytes(32).toString('base64url');
 
 /**
- * What is stored and looked up instead of the id, so that no reader of the database or of a backup can sign in with
- * what is there. With SESSION_SECRET set, nobody who writes to the database can make a session either.
+ * Only this hash is stored and looked up, so that no reader of the database or of a backup can sign in with it. With
+ * SESSION_SECRET set, no one who can write to the database can create a session either.
  */
 export function hashSessionId(id: string, secret = ''): Buffer {
   return createHmac('sha256', secret).update(id).digest();
 }
 
-/** The id the browser sent. Several cookies of the name: the first, as the browser holds it to be the nearest. */
+/** The id that the browser sent. Of several cookies with the name, the first, which has the most specific path. */
 export function sentSessionId(request: Request, config: CookieConfig): string | undefined {
   const { cookie = '' } = request.headers;
   for (const pair of cookie.split(';')) {
@@ -40,11 +40,11 @@ export function clearSessionCookie(response: Response, config: CookieConfig): vo
 
 const isHttps = ({ publicUrl }: CookieConfig) => publicUrl.startsWith('https:');
 
-/** Browsers take `__Host-` only over TLS and from this very host: no neighbouring host can plant a cookie of ours. */
+/** Browsers accept `__Host-` only over TLS and from this host itself: no neighboring host can plant the cookie. */
 export const cookieName = (config: CookieConfig): string =>
   isHttps(config) ? '__Host-wiq_session' : 'wiq_session';
 
-/** Lax, not Strict: the link in a mail must find its reader signed in. Writes prove their origin themselves. */
+/** Lax, not Strict: a link in a mail must find its reader signed in. Writes prove their origin in another way. */
 function cookieAttributes(config: CookieConfig): CookieOptions {
   return { httpOnly: true, sameSite: 'lax', secure: isHttps(config), path: '/' };
 }
@@ -57,8 +57,8 @@ const LONGEST_PATH = 2000;
 const NOWHERE = 'http://here.invalid';
 
 /**
- * The sign-in page, which afterwards leads to the path.
- * @param unsent a form was sent without a session, and what it held is lost: the page says so
+ * The path of the sign-in page, which leads to the given path afterwards.
+ * @param unsent a form was sent without a session, so its content is lost; the page says so
  */
 export function loginPath(returnTo?: string, unsent = false): string {
   const path = returnPath(returnTo);
@@ -70,14 +70,14 @@ export function loginPath(returnTo?: string, unsent = false): string {
 }
 
 /**
- * Where to go after the sign-in: a path of ours, whatever was given. `//host`, `/\host` and control characters that
- * browsers drop all lead elsewhere once a browser has read them, so the URL is read as a browser does and judged then.
+ * The path to open after the sign-in, always on this site. `//host`, `/\host` and control characters that browsers drop
+ * lead to another site once a browser has parsed them, so we parse the URL as a browser does before we judge it.
  */
 export function returnPath(given: unknown): string {
   if (typeof given !== 'string' || given.length > LONGEST_PATH || !given.startsWith('/')) return HOME_PATH;
   if (!URL.canParse(given, NOWHERE)) return HOME_PATH;
   const { origin, pathname, search, hash } = new URL(given, NOWHERE);
-  // "/.//host" is read as the path "//host", which as a Location of its own would be a host.
+  // "/.//host" parses to the path "//host", which would be a host if it were a Location of its own.
   if (origin !== NOWHERE || pathname.startsWith('//')) return HOME_PATH;
   if (/^\/(login|logout)?\/?$/i.test(pathname)) return HOME_PATH;
   return pathname + search + hash;

@@ -7,7 +7,7 @@ export class ApiKeyEntity {
   id!: number;
   @Column('text') name!: string;
   @Column('bytea', { name: 'key_hash', unique: true }) keyHash!: Buffer;
-  /** The first characters of the key, for people to tell keys apart. */
+  /** The first characters of the key, by which people tell keys apart. */
   @Column('text', { name: 'key_hint' }) keyHint!: string;
   @Column('text', { array: true }) permissions!: string[];
   /** `null`: every import process. */

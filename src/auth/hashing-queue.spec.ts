@@ -22,14 +22,14 @@ describe('the queue of hashes', () => {
     await expect(Promise.all(all)).resolves.toEqual([0, 1, 2, 3]);
   });
 
-  it('goes on after a failure', async () => {
+  it('continues after a failure', async () => {
     await expect(hashInTurn(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
     await expect(Promise.all([1, 2, 3].map((n) => hashInTurn(() => Promise.resolve(n))))).resolves.toEqual([
       1, 2, 3,
     ]);
   });
 
-  it('refuses the one too many, and takes others when it has emptied', async () => {
+  it('refuses work when too many are waiting, and accepts it when the queue has emptied', async () => {
     let release = () => {};
     const held = new Promise<void>((resolve) => (release = resolve));
     const accepted = Array.from({ length: 102 }, () => hashInTurn(() => held));

@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { Gate } from '../platform/concurrency.js';
-import { DomainError } from '../platform/domain-error.js';
+import { tooManySignIns } from './auth.errors.js';
 
 const AT_A_TIME = 2;
 const MOST_WAITING = 100;
@@ -8,22 +8,12 @@ const MOST_WAITING = 100;
 const hashing = new Gate(AT_A_TIME, { mostWaiting: MOST_WAITING });
 
 /**
- * Runs the work when its turn comes. Hashes are computed by the few threads that also inflate uploads and look up host
- * names: a flood of sign-ins must not take all of them.
- * @throws DomainError 503 `too_many_sign_ins` when too many wait already
+ * Runs the work when its turn comes. The few threads that compute hashes also inflate uploads and resolve host names:
+ * a flood of sign-ins must not take all of them.
+ * @throws DomainError 503 `too_many_sign_ins` when too many are waiting already
  */
 export function hashInTurn<Result>(work: () => Promise<Result>): Promise<Result> {
   return hashing.run(work, tooManySignIns);
-}
-
-function tooManySignIns(): DomainError {
-  return new DomainError(
-    503,
-    'too_many_sign_ins',
-    'Too many sign-ins at once',
-    'More people sign in at this moment than can be served. Try again in a few seconds.',
-    { headers: { 'Retry-After': '5' } },
-  );
 }
 
 interface Cost {
@@ -33,14 +23,14 @@ interface Cost {
   p: number;
 }
 
-/** One of the settings OWASP recommends: 32 MiB and about a quarter of a second of one core. */
+/** A setting that OWASP recommends: 32 MiB and about a quarter of a second of one core. */
 const SCRYPT_COST: Cost = { ln: 15, r: 8, p: 3 };
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
 
 /**
- * scrypt of Node's own OpenSSL, asynchronously in its thread pool: no package to compile. The parameters stand in the
- * hash, so raising them later leaves old hashes readable.
+ * Runs scrypt of Node's own OpenSSL in its thread pool, which needs no package to compile. The hash contains the
+ * parameters, so old hashes stay readable when we raise them.
  * @returns `$scrypt$ln=15,r=8,p=3$<salt>$<key>`, both in base64url
  */
 export async function hashPassword(password: string): Promise<string> {
@@ -49,16 +39,16 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * In constant time. `undefined`, for a user who does not exist, takes as long as a wrong password: else the time would
- * tell which addresses have an account.
+ * Compares in constant time. `undefined`, for a user who does not exist, takes as long as a wrong password; otherwise
+ * the time would reveal which addresses have an account.
  */
 export async function passwordMatches(password: string, hash: string | undefined): Promise<boolean> {
-  const { cost, salt, key } = parse(hash ?? NOBODY);
+  const { cost, salt, key } = parse(hash ?? UNMATCHABLE);
   const given = await derive(password, salt, cost);
   return timingSafeEqual(given, key) && hash !== undefined;
 }
 
-/** Was it made with other parameters than a new one would be? */
+/** Tells whether a new hash would use different parameters. */
 export function isOutdatedHash(hash: string): boolean {
   return !hash.startsWith(`$scrypt$${parameters(SCRYPT_COST)}$`);
 }
@@ -68,7 +58,8 @@ const parameters = ({ ln, r, p }: Cost) => `ln=${ln},r=${r},p=${p}`;
 const format = (cost: Cost, salt: Buffer, key: Buffer) =>
   `$scrypt$${parameters(cost)}$${salt.toString('base64url')}$${key.toString('base64url')}`;
 
-const NOBODY = format(SCRYPT_COST, randomBytes(SALT_BYTES), randomBytes(KEY_BYTES));
+/** The hash of no known password. */
+const UNMATCHABLE = format(SCRYPT_COST, randomBytes(SALT_BYTES), randomBytes(KEY_BYTES));
 
 const FORM = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([\w-]+)\$([\w-]+)$/;
 
@@ -86,7 +77,7 @@ function derive(password: string, salt: Buffer, { ln, r, p }: Cost): Promise<Buf
   const N = 2 ** ln;
   const compute = () =>
     new Promise<Buffer>((resolve, reject) => {
-      // One password typed on two keyboards may be two sequences of code points; NFKC makes them one.
+      // Two keyboards may produce different code points for the same password; NFKC makes them equal.
       const options = { N, r, p, maxmem: 128 * N * r + 2 ** 20 * p };
       scrypt(password.normalize('NFKC'), salt, KEY_BYTES, options, (error, key) =>
         error === null ? resolve(key) : reject(error),

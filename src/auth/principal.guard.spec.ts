@@ -44,16 +44,16 @@ describe('PrincipalGuard', () => {
     );
   };
 
-  it.each(['forgotten', 'empty'])('closes a route that does not say who may use it: %s', async (name) => {
+  it.each(['forgotten', 'empty'])('closes a route that does not declare its users: %s', async (name) => {
     await expect(attempt(Undecorated, name, ['Configure'])).rejects.toThrow(`Undecorated.${name}`);
   });
 
-  it('asks nobody on a public route', async () => {
+  it('does not authenticate on a public route', async () => {
     await expect(attempt(Undecorated, 'open')).resolves.toBe(true);
     expect(authenticate).not.toHaveBeenCalled();
   });
 
-  it('takes the permissions of the class, unless the method has its own', async () => {
+  it('uses the permissions of the class unless the method has its own', async () => {
     await expect(attempt(Decorated, 'inherited', ['Configure'])).resolves.toBe(true);
     await expect(attempt(Decorated, 'inherited', ['ViewImports'])).rejects.toMatchObject({
       code: 'permission_denied',
@@ -63,24 +63,24 @@ describe('PrincipalGuard', () => {
     });
   });
 
-  it('is content with any one of several permissions', async () => {
+  it('accepts any one of several permissions', async () => {
     await expect(attempt(Decorated, 'own', ['ViewImports'])).resolves.toBe(true);
     await expect(attempt(Decorated, 'own', ['ManageImports'])).resolves.toBe(true);
   });
 
-  it('hands the principal on with the request', async () => {
+  it('attaches the principal to the request', async () => {
     await attempt(Decorated, 'inherited', ['Configure']);
     expect(request.principal).toMatchObject({ id: 'api-key:1' });
   });
 
-  it('leads to the sign-in page from pages only', async () => {
+  it('redirects to the sign-in page from pages only', async () => {
     await attempt(Decorated, 'page', ['Configure']);
     expect(authenticate).toHaveBeenCalledWith(request, true);
     await attempt(Decorated, 'inherited', ['Configure']);
     expect(authenticate).toHaveBeenCalledWith(request, false);
   });
 
-  it('keeps API keys away from what is for people, whatever they may do', async () => {
+  it('refuses API keys on routes for users, whatever their permissions', async () => {
     await expect(attempt(ForPeople, 'configuration', ['Configure'])).rejects.toMatchObject({ status: 403 });
     await expect(attempt(ForPeople, 'account', ['Configure'])).rejects.toMatchObject({ status: 403 });
     const user = { id: 1, role: 'viewer' };

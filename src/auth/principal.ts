@@ -20,32 +20,32 @@ const PERMISSIONS_OF: Readonly<Record<UserRole, readonly Permission[]>> = {
   viewer: ['ViewImports'],
 };
 
-/** What a person in the role may do. Administrators may besides see the job dashboard and the configuration pages. */
+/** The permissions of the role. Administrators also see the job dashboard and the configuration pages. */
 export const permissionsOf = (role: UserRole): readonly Permission[] => PERMISSIONS_OF[role];
 
-/** Whoever makes a request, after authentication. */
+/** The author of a request, after authentication. */
 export interface Principal {
   /** Stable and unique, for example `api-key:12` or `user:3`; stored as `created_by` and in logs. */
   id: string;
-  /** For people: the name of the key, or the person's e-mail address. */
+  /** For display: the name of the key, or the e-mail address of the user. */
   name: string;
   permissions: readonly Permission[];
   /** Import processes the principal may use; `null` means all. */
   importProcessIds: readonly number[] | null;
   /** May see the job dashboard and the configuration pages. */
   administrator: boolean;
-  /** Only of a person who is signed in: an API key has no account to look after. */
+  /** Only of a signed-in user: an API key has no account. */
   user?: SignedInUser;
 }
 
 export interface SignedInUser {
   id: number;
   role: UserRole;
-  /** Of the session the request came with. */
+  /** Of the session of the request. */
   sessionHash: Buffer;
 }
 
-/** A person with a session, as the rest of the application sees whoever makes a request. */
+/** The principal of a session. */
 export function userPrincipal(user: {
   userId: number;
   email: string;

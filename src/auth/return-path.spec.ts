@@ -1,8 +1,8 @@
 import { loginPath, returnPath } from './browser-session.js';
 
-describe('where to go after the sign-in', () => {
+describe('the path after the sign-in', () => {
   it.each(['/imports/17', '/imports?status=failed&q=a%20b', '/imports/17?show=all#records', '/queues/'])(
-    'is the page asked for: %s',
+    'is the requested page: %s',
     (path) => expect(returnPath(path)).toBe(path),
   );
 
@@ -26,7 +26,7 @@ describe('where to go after the sign-in', () => {
     undefined,
   ])('is Recent Imports instead of %j', (given) => expect(returnPath(given)).toBe('/imports'));
 
-  it('is carried by the address of the sign-in page', () => {
+  it('is part of the URL of the sign-in page', () => {
     expect(loginPath('/imports/17?show=all')).toBe('/login?next=%2Fimports%2F17%3Fshow%3Dall');
     expect(loginPath('//evil.example')).toBe('/login');
     expect(loginPath()).toBe('/login');

@@ -4,7 +4,7 @@ const PUBLIC = 'https://imports.example.org';
 const host = 'inner:3000';
 
 describe('isCrossSiteWrite', () => {
-  it.each(['GET', 'HEAD', 'OPTIONS'])('lets every %s pass: it changes nothing', (method) => {
+  it.each(['GET', 'HEAD', 'OPTIONS'])('allows every %s, which changes nothing', (method) => {
     expect(isCrossSiteWrite(method, { 'sec-fetch-site': 'cross-site', host }, PUBLIC)).toBe(false);
   });
 
@@ -13,11 +13,11 @@ describe('isCrossSiteWrite', () => {
     ['same-site', true],
     ['same-origin', false],
     ['none', false],
-  ])('believes Sec-Fetch-Site: %s', (site, expected) => {
+  ])('trusts Sec-Fetch-Site: %s', (site, expected) => {
     expect(isCrossSiteWrite('POST', { 'sec-fetch-site': site, host }, PUBLIC)).toBe(expected);
   });
 
-  it('believes Sec-Fetch-Site over Origin', () => {
+  it('trusts Sec-Fetch-Site over Origin', () => {
     const headers = { 'sec-fetch-site': 'cross-site', origin: PUBLIC, host };
     expect(isCrossSiteWrite('POST', headers, PUBLIC)).toBe(true);
   });
@@ -34,13 +34,13 @@ describe('isCrossSiteWrite', () => {
     expect(isCrossSiteWrite('DELETE', { origin, host }, PUBLIC)).toBe(expected);
   });
 
-  it('does not take the public name on plain http for us, where it is https', () => {
+  it('rejects the public name on plain http if the public URL is https', () => {
     const headers = { origin: 'http://imports.example.org', host: 'imports.example.org' };
     expect(isCrossSiteWrite('POST', headers, PUBLIC)).toBe(true);
     expect(isCrossSiteWrite('POST', headers, 'http://imports.example.org')).toBe(false);
   });
 
-  it('refuses what says neither where it comes from', () => {
+  it('refuses a write with neither header', () => {
     expect(isCrossSiteWrite('POST', { host }, PUBLIC)).toBe(true);
   });
 });

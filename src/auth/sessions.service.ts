@@ -6,11 +6,16 @@ import type { Sql } from '../platform/database/transaction.js';
 import { hashSessionId, IDLE_HOURS, LONGEST_HOURS, newSessionId, sentSessionId } from './browser-session.js';
 import { type Principal, userPrincipal, type UserRole } from './principal.js';
 
-/** SQL: whether the session `s` has not ended by itself. */
+/*
+ * Table user_session. A row is a session: an insert begins it, a delete ends it. Sessions also end by age and idle time;
+ * retention deletes those rows later.
+ */
+
+/** SQL condition: neither age nor idle time has ended the session `s`. */
 const SESSION_IS_ALIVE = `s.created_at > now() - interval '${LONGEST_HOURS} hours'
   AND s.last_seen_at > now() - interval '${IDLE_HOURS} hours'`;
 
-/** Deletes sessions that have ended by themselves. A step; ask again while it answers the limit. */
+/** Deletes sessions that age or idle time has ended, in one step; call it again while it answers the limit. */
 export async function deleteEndedSessions(sql: Sql, limit: number): Promise<number> {
   const { rowCount } = await sql.query(
     `DELETE FROM user_session WHERE session_hash IN (
@@ -20,7 +25,7 @@ export async function deleteEndedSessions(sql: Sql, limit: number): Promise<numb
   return rowCount;
 }
 
-/** Signs a person out everywhere, or everywhere but in the session that is kept. Answers how many sessions ended. */
+/** Ends all sessions of a user except the kept one. Answers how many sessions ended. */
 export async function endSessions(sql: Sql, userId: number, kept: Buffer | null = null): Promise<number> {
   const { rowCount } = await sql.query(
     'DELETE FROM user_session WHERE user_id = $1 AND session_hash IS DISTINCT FROM $2',
@@ -38,8 +43,9 @@ interface FoundSession {
 }
 
 /**
- * Who is signed in, in PostgreSQL: a wiped Redis signs nobody out. One indexed query tells session and user together,
- * and there is no cache: whoever is disabled, or signed out elsewhere, is out with the very next request, in every process.
+ * Keeps sessions in PostgreSQL, so that losing Redis signs no one out. One indexed query reads session and user
+ * together, without a cache: a user who is disabled or signed out elsewhere is refused at the next request, in every
+ * process.
  */
 @Injectable()
 export class SessionsService implements BeforeApplicationShutdown {
@@ -51,18 +57,18 @@ export class SessionsService implements BeforeApplicationShutdown {
     private readonly database: DatabaseService,
   ) {}
 
-  /** `null` without a session, or with one that has ended; without a cookie nothing is asked of the database. */
+  /** `null` without a session or with one that has ended. Without a cookie this needs no query. */
   async principalOf(request: Request): Promise<Principal | null> {
     const hash = this.sentHash(request);
     if (hash === null) return null;
     const { rows } = await this.database.query<FoundSession>(FIND, [hash]);
     const [found] = rows;
     if (found === undefined) return null;
-    if (found.useIsStale) this.noteUse(hash);
+    if (found.useIsStale) this.recordUse(hash);
     return userPrincipal(found);
   }
 
-  /** A new session under a new id, whatever id the browser came with: an id planted before is worth nothing after. */
+  /** Begins a session under a new id, whichever id the browser sent: an id that someone planted becomes worthless. */
   async begin(sql: Sql, userId: number): Promise<string> {
     const id = newSessionId();
     await sql.query('INSERT INTO user_session (session_hash, user_id) VALUES ($1, $2)', [
@@ -72,7 +78,7 @@ export class SessionsService implements BeforeApplicationShutdown {
     return id;
   }
 
-  /** Ends the session the request carries, if any. */
+  /** Ends the session of the request, if it has one. */
   async end(sql: Sql, request: Request): Promise<void> {
     const hash = this.sentHash(request);
     if (hash !== null) await sql.query('DELETE FROM user_session WHERE session_hash = $1', [hash]);
@@ -83,11 +89,11 @@ export class SessionsService implements BeforeApplicationShutdown {
     return id === undefined ? null : hashSessionId(id, this.config.sessionSecret);
   }
 
-  /** Not awaited by the request it belongs to, and at most once a minute: being used must not cost. */
-  private noteUse(hash: Buffer): void {
-    const write = this.database.query(NOTE_USE, [hash]).then(
+  /** At most once a minute per session, and the request does not wait for it: authentication must stay cheap. */
+  private recordUse(hash: Buffer): void {
+    const write = this.database.query(RECORD_USE, [hash]).then(
       () => undefined,
-      (error: unknown) => this.logger.warn(`The use of a session was not noted: ${String(error)}`),
+      (error: unknown) => this.logger.warn(`The use of a session was not recorded: ${String(error)}`),
     );
     this.useWrites.add(write);
     void write.finally(() => this.useWrites.delete(write));
@@ -104,7 +110,7 @@ const FIND = `
   FROM user_session s JOIN app_user u USING (user_id)
   WHERE s.session_hash = $1 AND ${SESSION_IS_ALIVE} AND u.disabled_at IS NULL`;
 
-// The condition again: another request may have written it meanwhile.
-const NOTE_USE = `
+// Repeats the condition, because another request may have recorded the use in between.
+const RECORD_USE = `
   UPDATE user_session SET last_seen_at = now()
   WHERE session_hash = $1 AND last_seen_at < now() - interval '1 minute'`;

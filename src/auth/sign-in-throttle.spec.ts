@@ -20,12 +20,12 @@ describe('SignInThrottle', () => {
     expect(throttle.secondsToWait('192.0.2.1')).toBe(900);
   });
 
-  it('counts each source for itself', () => {
+  it('counts each source separately', () => {
     fail('192.0.2.1', 10);
     expect(throttle.secondsToWait('192.0.2.2')).toBe(0);
   });
 
-  it('takes the addresses of one IPv6 network together', () => {
+  it('counts the addresses of one IPv6 network as one', () => {
     expect(networkOf('2001:db8:0:1::1')).toBe(networkOf('2001:db8:0:1:ffff::2'));
     expect(networkOf('2001:db8:0:1:2:3:4:5')).not.toBe(networkOf('2001:db8:0:2::1'));
     expect(networkOf('192.0.2.1')).toBe('192.0.2.1');
@@ -47,7 +47,7 @@ describe('SignInThrottle', () => {
     expect(throttle.secondsToWait('ann@example.org')).toBe(0);
   });
 
-  it('takes back an attempt that did not fail, and none of the failures before it', () => {
+  it('removes an attempt that did not fail, and no earlier failure', () => {
     fail('192.0.2.1', 9);
     throttle.begin('192.0.2.1');
     throttle.takeBack('192.0.2.1');
@@ -56,7 +56,7 @@ describe('SignInThrottle', () => {
     expect(throttle.secondsToWait('192.0.2.1')).toBe(900);
   });
 
-  it('remembers no more than 10,000 sources', () => {
+  it('remembers at most 10,000 sources', () => {
     fail('192.0.2.1', 10);
     for (let i = 0; i < 10_000; i++) throttle.begin(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
     expect(throttle.secondsToWait('192.0.2.1')).toBe(0);

@@ -11,8 +11,8 @@ interface Failures {
 }
 
 /**
- * Counts failed sign-ins by whatever text names their source, in this process: with several API processes the bound is
- * that many times higher, which still makes guessing hopeless and needs no server to be up.
+ * Counts failed sign-ins per source in this process. With N API processes the limit is N times higher, which still makes
+ * guessing hopeless and needs no server.
  */
 export class SignInThrottle {
   private readonly failures = new BoundedMap<string, Failures>(MAX_REMEMBERED);
@@ -22,21 +22,21 @@ export class SignInThrottle {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Seconds until the source may try again; 0 when it may now. */
+  /** Seconds until the source may try again; 0 when it may try now. */
   secondsToWait(source: string): number {
     const found = this.current(source);
     if (found === undefined || found.count < this.maxFailures) return 0;
     return Math.max(1, Math.ceil((found.until - this.now()) / 1000));
   }
 
-  /** To be called before the password is looked at: while one is, a hundred more could pass. */
+  /** Call this before the password is checked: during one check, a hundred more could pass. */
   begin(source: string): void {
     const found = this.current(source) ?? { count: 0, until: this.now() + WINDOW_MS };
     found.count += 1;
     this.failures.set(source, found);
   }
 
-  /** The attempt that was begun was none of the failures; those before it stay. */
+  /** Removes the current attempt, which did not fail; earlier failures stay. */
   takeBack(source: string): void {
     const found = this.current(source);
     if (found === undefined) return;
@@ -44,7 +44,7 @@ export class SignInThrottle {
     else found.count -= 1;
   }
 
-  /** Whoever knows the password may have mistyped it before. */
+  /** A user who knows the password may have mistyped it before. */
   forget(source: string): void {
     this.failures.delete(source);
   }
@@ -59,7 +59,7 @@ export class SignInThrottle {
   }
 }
 
-/** Whoever has one IPv6 address usually has its /64, so those count as one. */
+/** The owner of one IPv6 address usually has its whole /64, so the /64 counts as one source. */
 export function networkOf(address: string): string {
   if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
   const [head = '', tail = ''] = address.split('::');

@@ -7,10 +7,10 @@ import { USER_ROLES, type UserRole } from './principal.js';
 export const SHORTEST_PASSWORD = 10;
 const LONGEST_PASSWORD = 256;
 
-/** Long rather than odd: rules about digits and signs make passwords that are noted down. */
+/** Long rather than complex: rules about digits and symbols lead to passwords that users write down. */
 const IsNewPassword = () =>
   applyDecorators(
-    IsString({ message: 'the password must be a text' }),
+    IsString({ message: 'the password must be text' }),
     Length(SHORTEST_PASSWORD, LONGEST_PASSWORD, {
       message: `the password must have ${SHORTEST_PASSWORD} to ${LONGEST_PASSWORD} characters`,
     }),
@@ -21,26 +21,26 @@ export class SignInDto {
   @Matches(/^[^\p{Cc}\p{Cs}]{1,254}$/u, { message: 'email must be your e-mail address' })
   email!: string;
 
-  @IsString({ message: 'password must be a text' })
+  @IsString({ message: 'password must be text' })
   @Length(1, 256, { message: 'password must have 1 to 256 characters' })
   password!: string;
 
-  /** Where to go then. */
+  /** The path to open afterwards. */
   @IsOptional()
   @IsString({ message: 'next must be a path' })
   next?: string;
 }
 
-/** People change their own password. */
+/** Users change their own password. */
 export class ChangePasswordDto {
-  @IsString({ message: 'currentPassword must be a text' })
+  @IsString({ message: 'currentPassword must be text' })
   @Length(1, LONGEST_PASSWORD, { message: 'this is not your password' })
   currentPassword!: string;
 
   @IsNewPassword()
   newPassword!: string;
 
-  @IsString({ message: 'this must be a text' })
+  @IsString({ message: 'this must be text' })
   repeatedPassword!: string;
 }
 
@@ -61,7 +61,7 @@ export class ChangeRoleDto {
   role!: UserRole;
 }
 
-/** An administrator gives somebody another password. */
+/** An administrator sets the password of a user. */
 export class SetPasswordDto {
   @IsNewPassword()
   password!: string;

@@ -175,7 +175,7 @@ describe('signing in', () => {
       expect(await statusAs(after)).toBe(200);
     });
 
-    /** Break it: in `LoginPage.signIn`, leave out `assertOurOwnPage`. */
+    /** Break it: in `LoginPage.signIn`, leave out `assertSameSite`. */
     it.each([
       [{ origin: 'https://evil.example' }],
       [{ origin: 'null' }],
@@ -231,7 +231,7 @@ describe('signing in', () => {
       expect(await audited('signed_out')).not.toEqual([]);
     });
 
-    /** Break it: in `LoginPage.signOut`, leave out `assertOurOwnPage`. */
+    /** Break it: in `LoginPage.signOut`, leave out `assertSameSite`. */
     it('is not ended by another site', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       expect((await submit(app, '/logout', {}, { cookie, origin: 'https://evil.example' })).status).toBe(403);
@@ -299,7 +299,7 @@ describe('signing in', () => {
     const remove = (cookie: string, headers: Record<string, string>) =>
       statusAs(cookie, `${KEYS}/999999`, { method: 'DELETE', headers });
 
-    /** Break it: in `Authenticator.authenticate`, leave out `assertOurOwnPage`. */
+    /** Break it: in `Authenticator.authenticate`, leave out `assertSameSite`. */
     it.each([
       [{ origin: 'https://evil.example' }, 403],
       [{ origin: 'null' }, 403],
@@ -314,7 +314,7 @@ describe('signing in', () => {
       expect(await remove(await signIn(app), headers)).toBe(status);
     });
 
-    /** Break it: in `Authenticator.authenticate`, call `assertOurOwnPage` first. */
+    /** Break it: in `Authenticator.authenticate`, call `assertSameSite` first. */
     it('needs no proof with an API key, which no browser sends by itself', async () => {
       const response = await fetch(`${app.url}${KEYS}/999999`, {
         method: 'DELETE',

@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import { eventually } from '../support/eventually.js';
 import { signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
@@ -46,6 +47,15 @@ describe('the pages of users', () => {
       [subject],
     );
     return rows[0];
+  };
+  const waitingForLocks = async (): Promise<number> => {
+    // Within a transaction the view is read once only.
+    await client.query('SELECT pg_stat_clear_snapshot()');
+    const { rows } = await client.query(
+      `SELECT count(*)::int AS count FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows[0].count;
   };
   const errorAt = (html: string, field: string) =>
     new RegExp(`id="error-${field}">([^<]*)<`).exec(html)?.[1] ?? null;
@@ -153,16 +163,21 @@ describe('the pages of users', () => {
       for (const each of theirs) expect((await page('/imports', each)).status).toBe(303);
     });
 
-    /** Break it: in `LOCK_ADMINISTRATORS`, leave out FOR UPDATE. */
-    it('stays an administrator while there is no other, also when two remove each other at once', async () => {
+    /** Break it: in `lockUserAndAdministrators`, leave out FOR UPDATE. */
+    it('stays an administrator while no other exists, also when two remove each other at once', async () => {
       const [first, second] = [
         await userId('administrator@example.org'),
         await storeUser(app, 'administrator', 'two@example.org'),
       ];
-      const [one, two] = await Promise.all([
+      // Both requests are past their guards, and wait for the rows, before either of them changes anything.
+      await client.query(`BEGIN; SELECT 1 FROM app_user WHERE role = 'administrator' FOR UPDATE`);
+      const both = Promise.all([
         send(`/users/${first}/role`, { role: 'viewer' }),
         send(`/users/${second}/disable`),
       ]);
+      await eventually(async () => (await waitingForLocks()) === 2, 'two requests that wait for the rows');
+      await client.query('COMMIT');
+      const [one, two] = await both;
       expect([one.status, two.status].sort()).toEqual([303, 409]);
       const refused = one.status === 409 ? one : two;
       expect(refused.html).toContain('Make another user an administrator first');

@@ -27,7 +27,7 @@ export class LoginPage {
 
   async signIn(form: unknown, request: Request, response: Response): Promise<void> {
     // A page of another site must not sign its visitor in as somebody else either.
-    this.authenticator.assertOurOwnPage(request);
+    this.authenticator.assertSameSite(request);
     const { email: given, next } = (form ?? {}) as { email?: unknown; next?: unknown };
     await answerForm(
       response,
@@ -41,7 +41,7 @@ export class LoginPage {
   }
 
   async signOut(request: Request, response: Response): Promise<void> {
-    this.authenticator.assertOurOwnPage(request);
+    this.authenticator.assertSameSite(request);
     await this.people.signOut(request);
     clearSessionCookie(response, this.config);
     response.set('Cache-Control', 'no-store').redirect(303, LOGIN_PATH);

@@ -1,0 +1,137 @@
+import type { Sql } from '../platform/database/transaction.js';
+import type { UserRole } from './principal.js';
+
+/*
+ * Table app_user. A user is never deleted, because batches name their creator:
+ *
+ *   enabled <-> disabled (disabled_at)
+ *
+ * At least one enabled administrator remains: changes that could take the last one away lock all of them first.
+ */
+
+/** A user as pages show it: never the password or its hash. */
+export interface UserResource {
+  id: number;
+  email: string;
+  role: UserRole;
+  enabled: boolean;
+  createdBy: string;
+  createdAt: Date;
+  lastSignedInAt: Date | null;
+}
+
+const SELECT = `
+  SELECT user_id AS id, email, role, disabled_at IS NULL AS enabled, created_by AS "createdBy",
+    created_at AS "createdAt", last_signed_in_at AS "lastSignedInAt"
+  FROM app_user`;
+
+export async function selectUsers(sql: Sql): Promise<UserResource[]> {
+  return (await sql.query<UserResource>(`${SELECT} ORDER BY email`)).rows;
+}
+
+export async function selectUser(sql: Sql, id: number): Promise<UserResource | undefined> {
+  return (await sql.query<UserResource>(`${SELECT} WHERE user_id = $1`, [id])).rows[0];
+}
+
+export interface NewUser {
+  email: string;
+  passwordHash: string;
+  role: UserRole;
+  createdBy: string;
+}
+
+/** Answers the id. The address must be in lower case. */
+export async function insertUser(sql: Sql, user: NewUser): Promise<number> {
+  const { rows } = await sql.query<{ id: number }>(
+    `INSERT INTO app_user (email, password_hash, role, created_by) VALUES ($1, $2, $3, $4)
+     RETURNING user_id AS id`,
+    [user.email, user.passwordHash, user.role, user.createdBy],
+  );
+  return rows[0]?.id ?? 0;
+}
+
+export async function updateRole(sql: Sql, id: number, role: UserRole): Promise<void> {
+  await sql.query('UPDATE app_user SET role = $2 WHERE user_id = $1', [id, role]);
+}
+
+export async function updateEnabled(sql: Sql, id: number, enabled: boolean): Promise<void> {
+  await sql.query(
+    'UPDATE app_user SET disabled_at = CASE WHEN $2::boolean THEN NULL ELSE now() END WHERE user_id = $1',
+    [id, enabled],
+  );
+}
+
+export async function updatePassword(sql: Sql, id: number, passwordHash: string): Promise<void> {
+  await sql.query('UPDATE app_user SET password_hash = $2 WHERE user_id = $1', [id, passwordHash]);
+}
+
+/**
+ * Locks the user and every administrator; answers the ids of the enabled administrators. Two administrators who remove
+ * each other at the same time therefore take turns, and the second one is refused.
+ */
+export async function lockUserAndAdministrators(sql: Sql, id: number): Promise<number[]> {
+  const { rows } = await sql.query<{ id: number }>(
+    `SELECT user_id AS id FROM app_user WHERE role = 'administrator' AND disabled_at IS NULL
+     ORDER BY user_id FOR UPDATE`,
+  );
+  await sql.query('SELECT 1 FROM app_user WHERE user_id = $1 FOR UPDATE', [id]);
+  return rows.map((row) => row.id);
+}
+
+export interface StoredPassword {
+  id: number;
+  passwordHash: string;
+}
+
+/** For a sign-in: `undefined` when the user does not exist or is disabled. */
+export async function selectPassword(sql: Sql, email: string): Promise<StoredPassword | undefined> {
+  const { rows } = await sql.query<StoredPassword>(
+    `SELECT user_id AS id, password_hash AS "passwordHash" FROM app_user
+     WHERE email = $1 AND disabled_at IS NULL`,
+    [email],
+  );
+  return rows[0];
+}
+
+/**
+ * Records a sign-in with the password that was verified, and replaces its hash. Answers false when the password has
+ * changed or the user was disabled since: such a session would outlive the event that ended all others.
+ */
+export async function recordSignIn(
+  sql: Sql,
+  { id, passwordHash }: StoredPassword,
+  newHash: string,
+): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `UPDATE app_user SET last_signed_in_at = now(), password_hash = $2
+     WHERE user_id = $1 AND password_hash = $3 AND disabled_at IS NULL`,
+    [id, newHash, passwordHash],
+  );
+  return rowCount > 0;
+}
+
+export async function anyUserExists(sql: Sql): Promise<boolean> {
+  return (await sql.query('SELECT 1 FROM app_user LIMIT 1')).rowCount > 0;
+}
+
+export interface BootstrapUser extends StoredPassword {
+  /** An enabled administrator. */
+  isAdministrator: boolean;
+}
+
+export async function lockUserByEmail(sql: Sql, email: string): Promise<BootstrapUser | undefined> {
+  const { rows } = await sql.query<BootstrapUser>(
+    `SELECT user_id AS id, password_hash AS "passwordHash",
+       role = 'administrator' AND disabled_at IS NULL AS "isAdministrator"
+     FROM app_user WHERE email = $1 FOR UPDATE`,
+    [email],
+  );
+  return rows[0];
+}
+
+export async function restoreAdministrator(sql: Sql, { id, passwordHash }: StoredPassword): Promise<void> {
+  await sql.query(
+    `UPDATE app_user SET role = 'administrator', disabled_at = NULL, password_hash = $2 WHERE user_id = $1`,
+    [id, passwordHash],
+  );
+}
