@@ -1,73 +1,81 @@
-import { DomainError, type ProblemDetail } from '../platform/domain-error.js';
+import {
+  defineErrors,
+  type DomainError,
+  MAX_LISTED_ERRORS,
+  type ProblemDetail,
+} from '../platform/domain-error.js';
+import { httpErrors } from '../platform/http/http.errors.js';
+
+/** Refusals of import processes. */
+export const importProcessErrors = defineErrors({
+  invalid_import_process: { status: 400, title: 'The import process is invalid' },
+  import_process_not_found: { status: 404, title: 'The import process does not exist' },
+  import_process_disabled: { status: 409, title: 'The import process is disabled' },
+  import_process_in_use: { status: 409, title: 'The import process has batches' },
+  import_process_name_taken: { status: 409, title: 'The name is already in use' },
+  import_process_unusable: { status: 409, title: 'The import process no longer fits what it refers to' },
+  target_not_built_in: { status: 409, title: 'The target of the import process is missing' },
+});
 
 export function importProcessNotFound(id: number | string): DomainError {
-  return new DomainError(
-    404,
-    'import_process_not_found',
-    'There is no such import process',
-    `There is no import process ${id}. GET /API/WorkflowImportQueue/ImportProcesses lists those there are.`,
+  return importProcessErrors.import_process_not_found(
+    `Import process ${id} does not exist. GET /API/WorkflowImportQueue/ImportProcesses lists the existing ones.`,
   );
 }
 
 export function importProcessDisabled(id: number, name: string): DomainError {
-  return new DomainError(
-    409,
-    'import_process_disabled',
-    'The import process is disabled',
+  return importProcessErrors.import_process_disabled(
     `Import process ${id} ("${name}") is disabled and takes no new batches. Use another one, or set its status to "active".`,
   );
 }
 
 export function importProcessInUse(id: number, cause: unknown): DomainError {
-  return new DomainError(
-    409,
-    'import_process_in_use',
-    'The import process has batches',
-    `Batches were imported with import process ${id}, so it cannot be deleted. Set its status to "disabled" instead: it then takes no new batches.`,
+  return importProcessErrors.import_process_in_use(
+    `Import process ${id} has batches, so it cannot be deleted. Set its status to "disabled" instead: it then takes no new batches.`,
     { cause },
   );
 }
 
 export function importProcessNameTaken(name: string, cause: unknown): DomainError {
-  return new DomainError(
-    409,
-    'import_process_name_taken',
-    'The name is taken',
-    `An import process named "${name}" exists already. Choose another name.`,
+  return importProcessErrors.import_process_name_taken(
+    `An import process named "${name}" already exists. Choose another name.`,
     { cause },
   );
 }
 
 export function importProcessChangedMeanwhile(id: number, sent: number, current: number): DomainError {
-  return new DomainError(
-    409,
-    'version_conflict',
-    'The import process has changed meanwhile',
-    `What was sent says it starts from version ${sent} of import process ${id}, but version ${current} is the current one. Read it again, or leave "version" out to replace it whatever it is.`,
+  return httpErrors.version_conflict(
+    `You edited version ${sent} of import process ${id}, but the current version is ${current}. Read the import process again, or omit "version" to replace any version.`,
     { extensions: { currentVersion: current } },
   );
 }
 
 export function invalidImportProcess(errors: readonly ProblemDetail[]): DomainError {
-  return new DomainError(
-    400,
-    'invalid_import_process',
-    'The import process is not usable',
-    `Nothing was saved: ${errors.length === 1 ? 'one thing is' : `${errors.length} things are`} wrong with the import process that was sent; "errors" names each.`,
-    { errors: errors.slice(0, 100), errorCount: errors.length },
+  return importProcessErrors.invalid_import_process(
+    `Nothing was saved. The import process has ${errors.length === 1 ? 'one mistake' : `${errors.length} mistakes`}; "errors" lists each with its place.`,
+    listed(errors),
   );
 }
 
+/** It was valid when it was saved, but something it refers to has changed since. */
 export function importProcessUnusable(
   { id, name }: { id: number; name: string },
   errors: readonly ProblemDetail[],
   cause: unknown,
 ): DomainError {
-  return new DomainError(
-    409,
-    'import_process_unusable',
-    'The import process no longer fits what it refers to',
-    `Import process ${id} ("${name}") was right when it was saved, but what it refers to has changed since; "errors" names what no longer fits. Save it anew.`,
-    { cause, errors: errors.slice(0, 100), errorCount: errors.length },
+  return importProcessErrors.import_process_unusable(
+    `Import process ${id} ("${name}") was valid when it was saved, but what it refers to has changed since; "errors" lists what no longer fits. Correct the import process and save it again.`,
+    { ...listed(errors), cause },
   );
+}
+
+/** It was saved by an application that had the target. */
+export function targetNotBuiltIn(kind: string, kinds: readonly string[]): DomainError {
+  return importProcessErrors.target_not_built_in(
+    `The import process sends its records to a target of kind "${kind}", which this installation does not have. Built in: ${kinds.join(', ')}.`,
+  );
+}
+
+function listed(errors: readonly ProblemDetail[]) {
+  return { errors: errors.slice(0, MAX_LISTED_ERRORS), errorCount: errors.length };
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { RecordTarget } from '../records/target.js';
 
-/** The targets the application was built with; `targets.module.ts` lists them. */
+/** Injection token of the targets that `targets.module.ts` lists. */
 export const RECORD_TARGETS = Symbol('RECORD_TARGETS');
 
 @Injectable()
@@ -12,7 +12,7 @@ export class TargetRegistry {
     return this.targets.map(({ kind }) => kind);
   }
 
-  /** `undefined` when no target of that kind was built in. */
+  /** `undefined` when no target of this kind is built in. */
   find(kind: string): RecordTarget | undefined {
     return this.targets.find((target) => target.kind === kind);
   }

@@ -1,17 +1,19 @@
-import { Module } from '@nestjs/common';
+import { Module, type Type } from '@nestjs/common';
 import type { RecordTarget } from '../records/target.js';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
 import { RECORD_TARGETS, TargetRegistry } from './target-registry.js';
 import { WorkflowTarget } from './workflow/workflow.target.js';
 
-/** The targets of this installation. A target of your own is a class that implements `RecordTarget`: docs/targets.md has one. */
+/** The targets of this installation. Add your own here: docs/targets.md shows how to write one. */
+const TARGETS: Type<RecordTarget>[] = [WorkflowTarget];
+
 @Module({
   imports: [WorkflowsModule],
   providers: [
-    WorkflowTarget,
+    ...TARGETS,
     {
       provide: RECORD_TARGETS,
-      inject: [WorkflowTarget],
+      inject: TARGETS,
       useFactory: (...targets: RecordTarget[]) => targets,
     },
     TargetRegistry,

@@ -26,7 +26,7 @@ export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 export interface IdentifierDefinition {
   /** Begins with a colon, for example `:Email`. */
   name: string;
-  /** At most one instance of the workflow may carry a value. */
+  /** At most one instance of the workflow can carry a value. */
   unique: boolean;
   format?: 'email';
   caseInsensitive?: boolean;
@@ -49,7 +49,7 @@ export type PrimaryEffect =
   | { kind: 'completeUnsuccessfully' }
   | { kind: 'makeIncomplete' };
 
-/** A row, as `understoodRow` makes it, that is as `when` says must be as `require` says, or is rejected with the message. */
+/** A row (as `understoodRow` makes it) that meets `when` must also meet `require`, or it is rejected with the message. */
 export interface ActionRule {
   /** JSON Schema 2020-12 of the row. */
   when: JsonObject;
@@ -58,11 +58,11 @@ export interface ActionRule {
   message: string;
 }
 
-/** What follows when an action changed something. Texts are templates: `{{First Name}}`, `{{:Email}}`, `{{now}}`. */
+/** Performed after an action that changed something. Texts are templates: `{{First Name}}`, `{{:Email}}`, `{{now}}`. */
 export type BehaviorDefinition =
-  /** `to`: an identifier or attribute that has the address, or a fixed address. */
+  /** `to`: an identifier or attribute with the address, or a fixed address. */
   | { kind: 'sendEmail'; to: string; subject: string; template: string }
-  /** With the action, before it is committed. */
+  /** In the transaction of the action. */
   | { kind: 'setAttribute'; name: string; value: string }
   | { kind: 'webhook'; url: string; secret?: string }
   /** The primary and the behaviors of another action, on the same instance. */
@@ -71,7 +71,7 @@ export type BehaviorDefinition =
 export interface ActionDefinition {
   id: number;
   name: string;
-  /** Attributes the action may set. */
+  /** Attributes that the action can set. */
   inputs: string[];
   /** Inputs that must have a value. */
   required?: string[];
@@ -84,12 +84,12 @@ export interface StepDefinition {
   name: string;
   /** Data import steps lie outside the step sequence: their actions can be performed at any time. */
   kind: 'dataEntry' | 'dataImport';
-  /** Whether a data import step's actions may be performed on a completed instance. */
+  /** Whether a data import step's actions can be performed on a completed instance. */
   actsOnTerminal?: boolean;
   actions: ActionDefinition[];
 }
 
-/** A kind of thing: its attributes, how it is found, and the actions that change it. */
+/** A kind of thing: its attributes, the identifiers that find it, and the actions that change it. */
 export interface WorkflowDefinition {
   name: string;
   title: string;
@@ -104,15 +104,15 @@ export interface WorkflowTargetConfiguration {
   kind: 'workflow';
   workflow: string;
   step: string;
-  /** Name of the action where the row does not choose one. */
+  /** Name of the action for rows that do not choose one. */
   action?: string;
   onNoMatch: 'create' | 'reject';
   onMatch: 'update' | 'reject' | 'skip';
-  /** Sends no mail and no webhook, as for a bulk load; what changes the instance is done all the same. */
+  /** Sends no mail and no webhook, for example for a bulk load. Behaviors that change the instance still run. */
   muteBehaviors?: boolean;
 }
 
-/** A definition as the routes answer it. */
+/** A definition in answers of routes. */
 export interface VersionedWorkflowDefinition extends WorkflowDefinition {
   version: number;
 }

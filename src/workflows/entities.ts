@@ -20,7 +20,7 @@ export class WorkflowEntity {
 export class WorkflowDefinitionEntity {
   @PrimaryColumn('integer', { name: 'workflow_id' }) workflowId!: number;
   @PrimaryColumn('integer') version!: number;
-  /** A `WorkflowDefinition`; TypeORM's types of values to insert would follow JSON into itself without end. */
+  /** A `WorkflowDefinition`; with that type, TypeORM's types for inserted values would recurse through JSON without end. */
   @Column('json') definition!: object;
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
@@ -36,9 +36,9 @@ export class WorkflowInstanceEntity {
   id!: number;
   @Column('integer', { name: 'workflow_id' }) workflowId!: number;
   @Column('text') status!: InstanceStatus;
-  /** The data entry step it stands at; null before the first and where the workflow has none. */
+  /** The data entry step it stands at; null before the first one and if the workflow has none. */
   @Column('text', { nullable: true }) step!: string | null;
-  /** Attributes by name, and identifiers by their own names (`:Email`) as they were written. */
+  /** Attributes by name, and identifiers by theirs (`:Email`) as they were written. */
   @Column('jsonb') attributes!: JsonObject;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at', default: () => 'now()' }) updatedAt!: Date;
@@ -48,9 +48,9 @@ export class WorkflowInstanceEntity {
 export class WorkflowIdentifierEntity {
   @PrimaryColumn('integer', { name: 'workflow_id' }) workflowId!: number;
   @PrimaryColumn('text', { collation: 'C' }) name!: string;
-  /** Normalised: case-folded where the definition says so. */
+  /** Normalized; case-folded where the definition says so. */
   @PrimaryColumn('text', { collation: 'C' }) value!: string;
-  /** 0 where the definition says unique, else the instance id. */
+  /** 0 for unique identifiers, else the instance id. */
   @PrimaryColumn('bigint') distinguisher!: number;
   @Column('bigint', { name: 'workflow_instance_id' }) instanceId!: number;
 }
@@ -69,7 +69,7 @@ export class WorkflowLogEntity {
   @Column('integer', { name: 'line_number', nullable: true }) line!: number | null;
   @Column('text') action!: string;
   @Column('text') actor!: string;
-  /** By attribute: value before and after; only what changed. */
+  /** By attribute: the values before and after, only where they differ. */
   @Column('json') changes!: Record<string, [JsonValue, JsonValue]>;
   @Column('timestamptz', { name: 'logged_at', default: () => 'now()' }) loggedAt!: Date;
 }

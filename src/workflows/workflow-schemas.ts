@@ -38,7 +38,7 @@ const story = {
 };
 type Story = Instance & { log: unknown; behaviors: unknown };
 
-/** What routes about workflows answer. */
+/** Answers of the routes about workflows. */
 export const WORKFLOW_SCHEMAS: Readonly<Record<string, Schema>> = {
   Workflow: {
     ...DEFINITION_SCHEMA,
@@ -78,7 +78,7 @@ export const WORKFLOW_SCHEMAS: Readonly<Record<string, Schema>> = {
     attempts: INTEGER,
     lastError: orNull(TEXT),
     createdAt: TIME,
-    nextAttemptAt: says('null when it will not be tried again.', orNull(TIME)),
+    nextAttemptAt: says('null if it will not be tried again.', orNull(TIME)),
     sentAt: orNull(TIME),
   }),
 };

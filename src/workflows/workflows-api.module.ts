@@ -7,7 +7,7 @@ import { InstancesController } from './instances/instances.controller.js';
 import { InstancesService } from './instances/instances.service.js';
 import { WorkflowsModule } from './workflows.module.js';
 
-/** The routes; apart from the services, so that a process that only works on queues answers none of them. */
+/** The routes, in a module of their own: a process that only works on queues serves none of them. */
 @Module({
   imports: [WorkflowsModule],
   exports: [InstancesService, WorkflowAccess, WorkflowsModule],

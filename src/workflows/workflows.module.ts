@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { WorkflowDefinitionsService } from './definition/workflow-definitions.service.js';
 
-/** What other modules use of workflows; the routes are in `workflows-api.module.ts`. */
+/** The services that other modules use; `workflows-api.module.ts` has the routes. */
 @Module({
   providers: [WorkflowDefinitionsService],
   exports: [WorkflowDefinitionsService],

@@ -20,6 +20,7 @@ export const httpErrors = defineErrors({
   not_acceptable: { status: 406, title: 'The answer is not available in the requested form' },
   request_timeout: { status: 408, title: 'The request took too long' },
   state_conflict: { status: 409, title: 'The current state does not allow this' },
+  version_conflict: { status: 409, title: 'The stored version has changed' },
   body_too_large: { status: 413, title: 'The request exceeds a limit' },
   chunk_extensions_too_large: { status: 413, title: 'The request exceeds a limit' },
   unsupported_media_type: { status: 415, title: 'The Content-Type is not supported' },

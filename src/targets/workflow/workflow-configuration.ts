@@ -14,7 +14,7 @@ export function isWorkflowConfiguration(
   return target.kind === 'workflow' && typeof target.workflow === 'string' && typeof target.step === 'string';
 }
 
-/** Everything that keeps an import process from performing actions of the workflow, each with its place. */
+/** Everything that prevents an import process from performing actions of the workflow, each with its place. */
 export function validateWorkflowConfiguration(
   target: TargetConfiguration,
   definition: WorkflowDefinition | undefined,
@@ -37,7 +37,7 @@ export function validateWorkflowConfiguration(
     refuse(
       'workflow',
       'unknown_workflow',
-      `must name a workflow that is defined, not ${JSON.stringify(target.workflow)}`,
+      `must name an existing workflow, not ${JSON.stringify(target.workflow)}`,
     );
   } else {
     validateStep(target, definition, refuse);
@@ -72,5 +72,5 @@ function validateStep(
 
 function hint(member: string, known: readonly string[]): string {
   const nearest = nearestName(member, known);
-  return nearest === undefined || nearest === null ? '' : `; did you mean ${nearest}?`;
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }

@@ -20,7 +20,7 @@ import { RowApplication } from '../../workflows/engine/row-application.js';
 import { RowPreview } from '../../workflows/engine/row-preview.js';
 import { isWorkflowConfiguration, validateWorkflowConfiguration } from './workflow-configuration.js';
 
-/** Performs a workflow action for each record, in our own database and so in the chunk's transaction. */
+/** Performs a workflow action for each record. Instances are in our own database, so the effects commit with the chunk. */
 @Injectable()
 export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
   readonly kind = 'workflow';
@@ -74,6 +74,6 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
 
 function configurationOf(target: TargetConfiguration) {
   if (!isWorkflowConfiguration(target))
-    throw new Error('the stored configuration is not one of the workflow target');
+    throw new Error('the stored configuration is not that of a workflow target');
   return target;
 }

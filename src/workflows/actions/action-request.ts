@@ -7,7 +7,7 @@ import type { StepAction } from '../rows/parsed-row.js';
 import { actionAmbiguous, actionNotFound } from './action.errors.js';
 
 /**
- * The action that an address means: by its name, else by its id. Names are unique within a step only.
+ * The action that the address names, by name or else by id. Names are unique only within a step.
  * @throws DomainError 404 `action_not_found`, 409 `ambiguous_action`
  */
 export function chooseAction({ name, steps }: WorkflowDefinition, wanted: string): StepAction {
@@ -19,14 +19,14 @@ export function chooseAction({ name, steps }: WorkflowDefinition, wanted: string
   return chosen;
 }
 
-/** A row as it was sent: parsed, and as text, which has the digits that a parsed number may have lost. */
+/** A row as it was sent: parsed, and as text, because parsing can drop digits of a number. */
 export interface ActionBody {
   row: JsonObject;
   raw: string;
 }
 
 /**
- * A body as the one line of a batch would be read; here it may have several lines.
+ * Reads the body like a line of a batch, except that it may span several lines.
  * @param body bytes; anything else was not sent as JSON
  * @throws DomainError 400 `missing_body`, `malformed_json`, `invalid_body`
  */

@@ -1,8 +1,15 @@
-import { DomainError } from '../../platform/domain-error.js';
+import { defineErrors, DomainError } from '../../platform/domain-error.js';
 import { nearestName } from '../../platform/wording.js';
 import type { RecordError } from '../../records/target.js';
+import { workflowErrors } from '../definition/workflow.errors.js';
 import type { StepAction } from '../rows/parsed-row.js';
 import { shortened } from '../rows/values/row-errors.js';
+
+/** Refusals of the route that performs one action. What a record would be rejected for keeps the record's code. */
+export const actionErrors = defineErrors({
+  action_not_found: { status: 404, title: 'The action does not exist' },
+  ambiguous_action: { status: 409, title: 'Several actions have this name' },
+});
 
 const MOST_NAMED = 20;
 
@@ -16,41 +23,32 @@ export function actionNotFound(
     actions.map(({ name }) => name),
   );
   const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
-  const known = actions.slice(0, MOST_NAMED).map(told).join(', ');
+  const known = actions.slice(0, MOST_NAMED).map(described).join(', ');
   const rest = actions.length > MOST_NAMED ? ` and ${actions.length - MOST_NAMED} more` : '';
-  return new DomainError(
-    404,
-    'action_not_found',
-    'There is no such action',
-    `Workflow "${workflow}" has no action named "${shortened(wanted)}" and none with that id.${hint} It has: ${known || 'none'}${rest}.`,
+  return actionErrors.action_not_found(
+    `Workflow "${workflow}" has no action with the name or id "${shortened(wanted)}".${hint} Its actions: ${known || 'none'}${rest}.`,
   );
 }
 
 export function actionAmbiguous(wanted: string, named: readonly StepAction[]): DomainError {
-  return new DomainError(
-    409,
-    'ambiguous_action',
-    'Several actions have that name',
-    `Steps have an action "${wanted}" each: name one by its id instead: ${named.map(told).join(', ')}.`,
+  return actionErrors.ambiguous_action(
+    `Several steps have an action "${wanted}". Use its id instead: ${named.map(described).join(', ')}.`,
   );
 }
 
-function told({ id, name, step }: StepAction): string {
+function described({ id, name, step }: StepAction): string {
   return `${id} ("${name}" of step "${step}")`;
 }
 
-/** What would have been the error of a record is the whole answer here. */
+/** The error that a record would get becomes the whole answer. */
 export function actionRefused(status: 400 | 409, { code, message, pointer }: RecordError): DomainError {
   const detail = `Nothing was changed: ${message}.`.replace(/\.\.$/, '.');
   const error = { ...(pointer !== undefined && { pointer }), code, message };
-  return new DomainError(status, code, 'The action was not performed', detail, { errors: [error] });
+  return new DomainError({ status, code, title: 'The action was not performed', detail, errors: [error] });
 }
 
 export function actionsOutsideProcesses(): DomainError {
-  return new DomainError(
-    403,
-    'workflow_not_allowed',
-    'The credentials do not reach this workflow',
-    'These credentials are for certain import processes only, and an action that is performed by itself belongs to none. Use a batch of one record, or a key for all import processes.',
+  return workflowErrors.workflow_not_allowed(
+    'These credentials are limited to certain import processes, and a single action belongs to none of them. Send a batch with one record, or use a key without this limit.',
   );
 }

@@ -28,9 +28,9 @@ export class ActionsController {
   @ApiOperation({
     summary: 'Perform one action on one instance',
     description:
-      'As a record of an import would, with the same rules, log and behaviors; nothing is done by halves. The body ' +
-      'has what the row would have: inputs of the action, and identifiers the instance is to have. An action of a ' +
-      'data entry step needs an instance that stands at the step and is not completed.',
+      'Works like a record of an import, with the same rules, log and behaviors, in one transaction. The body has the ' +
+      'members of a row: inputs of the action, and new identifiers of the instance. An action of a data entry step ' +
+      'needs an instance that stands at this step and is not completed.',
   })
   @ApiParam({ name: 'name', example: 'grant-role' })
   @ApiParam({ name: 'id', type: 'integer' })
@@ -38,17 +38,19 @@ export class ActionsController {
   @ApiBody({ schema: { type: 'object', additionalProperties: true, example: { Level: 'Fellow' } } })
   @ApiOkResponse({
     description:
-      'The instance as GET answers it, with operation: "updated", or "unchanged" if nothing was to do',
+      'The instance as GET answers it, with operation "updated", or "unchanged" if there was nothing to change',
     schema: refTo('PerformedAction'),
   })
-  @ApiBadRequestResponse({ description: 'What a record would be invalid for, with its code and pointer' })
-  @ApiForbiddenResponse({ description: 'workflow_not_allowed: the key is for certain import processes only' })
+  @ApiBadRequestResponse({ description: 'The error that makes a record invalid, with its code and pointer' })
+  @ApiForbiddenResponse({
+    description: 'workflow_not_allowed: the key is limited to certain import processes',
+  })
   @ApiNotFoundResponse({
     description: 'workflow_not_found, workflow_instance_not_found, action_not_found',
   })
   @ApiConflictResponse({
     description:
-      'ambiguous_action, or what the instance does not allow: instance_completed, instance_elsewhere, ambiguous_match, …',
+      'ambiguous_action, or the instance does not allow the action: instance_completed, instance_elsewhere, ambiguous_match, …',
   })
   @Header('Content-Type', 'application/json; charset=utf-8')
   perform(

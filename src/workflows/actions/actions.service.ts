@@ -17,13 +17,13 @@ import { columnError } from '../rows/values/row-errors.js';
 import { type ActionBody, chooseAction, readActionBody } from './action-request.js';
 import { actionRefused, actionsOutsideProcesses } from './action.errors.js';
 
-/** Actions in use at one time; making one ready again costs milliseconds. */
+/** Compiled actions that are kept; compiling one again costs milliseconds. */
 const CAPACITY = 100;
 const MOST_DEADLOCKS = 5;
-/** Entries of the log that the answer shows. */
+/** Log entries in the answer. */
 const SHOWN_LOG = 50;
 
-/** Performs actions one at a time, on an instance that is known by its id, as the record of an import would. */
+/** Performs single actions on an instance that is chosen by its id, as a record of an import would. */
 @Injectable()
 export class ActionsService {
   private readonly compiled = new PromiseCache<CompiledWorkflowTarget>(CAPACITY);
@@ -35,10 +35,10 @@ export class ActionsService {
   ) {}
 
   /**
-   * Answers the instance as JSON text, with what the action came to (`operation`).
-   * @param body bytes of a JSON object: what a row would have
+   * Answers the instance as JSON text, with the result of the action (`operation`).
+   * @param body bytes of a JSON object with the members of a row
    * @throws DomainError 404 `workflow_not_found`, `workflow_instance_not_found` or `action_not_found`; 403
-   * `workflow_not_allowed`; 400 for what the body has wrong; 409 for what the instance does not allow
+   * `workflow_not_allowed`; 400 for mistakes in the body; 409 if the instance does not allow the action
    */
   async perform(
     name: string,
@@ -83,7 +83,7 @@ export class ActionsService {
     );
   }
 
-  /** Again when it was the victim of a deadlock with a chunk that is processed at the same time. */
+  /** Tries again after a deadlock with a chunk that is processed at the same time. */
   private async apply(
     compiled: CompiledWorkflowTarget,
     chosenId: number,
@@ -96,7 +96,7 @@ export class ActionsService {
           new RowApplication({ transaction, compiled, chosenId, batchId: null, actor }).apply([record]),
         );
         const [outcome] = outcomes;
-        if (outcome === undefined) throw new Error('the action came to nothing');
+        if (outcome === undefined) throw new Error('the action had no outcome');
         return outcome;
       } catch (error) {
         if (!isDeadlock(error) || attempt === MOST_DEADLOCKS) throw error;
@@ -105,13 +105,13 @@ export class ActionsService {
   }
 }
 
-/** @throws DomainError 400 with the code that the record of an import would have */
+/** @throws DomainError 400 with the code that the record of an import would get */
 function performableRecord(compiled: CompiledWorkflowTarget, { row, raw }: ActionBody): ImportRecord {
   const choosing = [ACTION_ID_COLUMN, ACTION_NAME_COLUMN].find((column) => Object.hasOwn(row, column));
   if (choosing !== undefined) {
     throw actionRefused(
       400,
-      columnError(choosing, 'unknown_column', 'is not for here: the address names the action'),
+      columnError(choosing, 'unknown_column', 'is not allowed here: the address names the action'),
     );
   }
   const record = { line: 1, payload: raw };

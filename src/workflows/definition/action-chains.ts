@@ -1,20 +1,19 @@
 import type { ProblemDetail } from '../../platform/domain-error.js';
-import type { JsonObject } from '../../platform/json/json-value.js';
-import { nearestName } from '../../platform/wording.js';
 import { findAction } from '../behaviors/action-effects.js';
+import { hint, type Part } from './definition-parts.js';
 
-/** Actions that one action may perform one through the other. */
-export const LONGEST_CHAIN = 5;
-/** Behaviors of one action, those of the actions it performs included: each record performs them all. */
-export const MOST_BEHAVIORS = 100;
-/** Actions of a chain that a message has room for. */
+/** How deep actions can perform each other. */
+const LONGEST_CHAIN = 5;
+/** The most behaviors of one action, including those of the actions it performs: each record performs them all. */
+const MOST_BEHAVIORS = 100;
+/** The most actions of a chain that a message lists. */
 const MOST_NAMED = 20;
 
 export interface ChainedAction {
   /** The same for all actions of a step. */
   step: string;
   name: unknown;
-  behaviors: readonly { value: JsonObject; pointer: string }[];
+  behaviors: readonly Part[];
 }
 
 interface Link {
@@ -22,7 +21,7 @@ interface Link {
   pointer: string;
 }
 
-/** What is wrong with actions that perform others: unknown ones, cycles, chains too long, behaviors too many. */
+/** Mistakes in actions that perform others: unknown actions, cycles, chains that are too long, too many behaviors. */
 export function chainProblems(actions: readonly ChainedAction[]): ProblemDetail[] {
   const problems: ProblemDetail[] = [];
   const links = new Map(actions.map((action) => [action, linksOf(action, actions, problems)]));
@@ -33,7 +32,7 @@ export function chainProblems(actions: readonly ChainedAction[]): ProblemDetail[
     if (heightOf(heights, action) > LONGEST_CHAIN) {
       problems.push(endlessChain(action, links, heights));
     } else if ((counts.get(action) ?? 0) > MOST_BEHAVIORS) {
-      const message = `with the actions it performs, the action comes to more than ${MOST_BEHAVIORS} behaviors`;
+      const message = `with the actions it performs, the action has more than ${MOST_BEHAVIORS} behaviors`;
       problems.push({ pointer, code: 'too_many_behaviors', message });
     }
   }
@@ -53,13 +52,11 @@ function linksOf(
     const to = findAction(actions, value.action, action.step);
     if (typeof to !== 'string') return [{ to, pointer }];
     if (to === 'ambiguous') {
-      const message = `"${value.action}" is an action of several other steps; give one of them another name`;
+      const message = `"${value.action}" is an action of several other steps; rename one of them`;
       problems.push({ pointer, code: 'ambiguous_action', message });
     } else {
       const names = actions.flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
-      const nearest = nearestName(value.action, names);
-      const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
-      const message = `"${value.action}" is not an action of the workflow${hint}`;
+      const message = `"${value.action}" is not an action of the workflow${hint(value.action, names)}`;
       problems.push({ pointer, code: 'unknown_action', message });
     }
     return [];
@@ -67,8 +64,8 @@ function linksOf(
 }
 
 /**
- * How deep each action goes, up to one more than is allowed, and how many behaviors it comes to. In rounds, one per
- * step of a chain: that is quick however many ways through the actions there are, and cycles need no care.
+ * The depth of each action, up to one more than the limit, and its number of behaviors. One round per link of a chain:
+ * the cost does not depend on the number of paths through the actions, and cycles need no special treatment.
  */
 function measure(actions: readonly ChainedAction[], links: Links) {
   let heights = new Map<ChainedAction, number>();
@@ -92,7 +89,7 @@ function measure(actions: readonly ChainedAction[], links: Links) {
   return { heights, counts };
 }
 
-/** Names the chain that goes on too long, to where it comes back if it does. */
+/** Reports the chain that is too long, up to the action where it repeats. */
 function endlessChain(
   start: ChainedAction,
   links: Links,
@@ -100,27 +97,33 @@ function endlessChain(
 ): ProblemDetail {
   const chain = [start];
   let pointer: string | undefined;
-  for (let action = start; chain.length <= MOST_NAMED;) {
-    const [next] = (links.get(action) ?? []).toSorted(
-      (a, b) => heightOf(heights, b.to) - heightOf(heights, a.to),
-    );
-    if (next === undefined) break;
+  let next = deepestLink(start, links, heights);
+  while (next !== undefined && chain.length <= MOST_NAMED) {
     pointer ??= next.pointer;
-    action = next.to;
-    const isBack = chain.includes(action);
-    chain.push(action);
-    if (!isBack) continue;
-    const message = `the actions would perform each other for ever: ${told(chain)}`;
-    return { pointer, code: 'action_cycle', message };
+    const isBack = chain.includes(next.to);
+    chain.push(next.to);
+    if (isBack) {
+      const message = `the actions would perform each other forever: ${listed(chain)}`;
+      return { pointer, code: 'action_cycle', message };
+    }
+    next = deepestLink(next.to, links, heights);
   }
-  const message = `actions may perform each other ${LONGEST_CHAIN} deep; this goes on: ${told(chain)}`;
+  const message = `actions can perform each other at most ${LONGEST_CHAIN} levels deep; this chain is longer: ${listed(chain)}`;
   return { pointer: pointer ?? '', code: 'chain_too_long', message };
+}
+
+function deepestLink(
+  action: ChainedAction,
+  links: Links,
+  heights: ReadonlyMap<ChainedAction, number>,
+): Link | undefined {
+  return (links.get(action) ?? []).toSorted((a, b) => heightOf(heights, b.to) - heightOf(heights, a.to))[0];
 }
 
 function heightOf(heights: ReadonlyMap<ChainedAction, number>, action: ChainedAction): number {
   return heights.get(action) ?? 0;
 }
 
-function told(chain: readonly ChainedAction[]): string {
+function listed(chain: readonly ChainedAction[]): string {
   return chain.map(({ name }) => `"${String(name)}"`).join(' → ');
 }

@@ -76,7 +76,7 @@ describe('behaviors', () => {
     ],
     [
       { kind: 'performAction', action: 'Grant' },
-      'action action_cycle: the actions would perform each other for ever: "Grant" → "Grant"',
+      'action action_cycle: the actions would perform each other forever: "Grant" → "Grant"',
     ],
   ])('are refused: %j', (behavior, sentence) => {
     const expected = `${BEHAVIORS}/0/${sentence}`;
@@ -97,33 +97,35 @@ function chained(actions: Record<string, string[]>): JsonObject {
   return { ...usableDefinition(), steps: [{ ...step, actions: made }] };
 }
 
-const told = (actions: Record<string, string[]>) =>
+const chainMistakes = (actions: Record<string, string[]>) =>
   mistakesIn(chained(actions)).map((mistake) => mistake.replace('/steps/0/actions/', ''));
 
 describe('chains of actions', () => {
-  it('may be five deep', () => {
-    expect(told({ A: ['B'], B: ['C'], C: ['D'], D: ['E'], E: ['F'], F: [] })).toEqual([]);
+  it('can be five levels deep', () => {
+    expect(chainMistakes({ A: ['B'], B: ['C'], C: ['D'], D: ['E'], E: ['F'], F: [] })).toEqual([]);
   });
 
-  it('may not be six deep', () => {
-    expect(told({ A: ['G', 'B'], B: ['C'], C: ['D'], D: ['E'], E: ['F'], F: ['G'], G: [] })).toEqual([
-      '0/behaviors/1/action chain_too_long: actions may perform each other 5 deep; this goes on: "A" → "B" → "C" → "D" → "E" → "F" → "G"',
+  it('cannot be six levels deep', () => {
+    expect(chainMistakes({ A: ['G', 'B'], B: ['C'], C: ['D'], D: ['E'], E: ['F'], F: ['G'], G: [] })).toEqual(
+      [
+        '0/behaviors/1/action chain_too_long: actions can perform each other at most 5 levels deep; this chain is longer: "A" → "B" → "C" → "D" → "E" → "F" → "G"',
+      ],
+    );
+  });
+
+  it('cannot come back; every action that leads there is reported', () => {
+    expect(chainMistakes({ A: ['B'], B: ['C', 'D'], C: ['B'], D: [] })).toEqual([
+      '0/behaviors/0/action action_cycle: the actions would perform each other forever: "A" → "B" → "C" → "B"',
+      '1/behaviors/0/action action_cycle: the actions would perform each other forever: "B" → "C" → "B"',
+      '2/behaviors/0/action action_cycle: the actions would perform each other forever: "C" → "B" → "C"',
     ]);
   });
 
-  it('may not come back, and are told from each action that leads there', () => {
-    expect(told({ A: ['B'], B: ['C', 'D'], C: ['B'], D: [] })).toEqual([
-      '0/behaviors/0/action action_cycle: the actions would perform each other for ever: "A" → "B" → "C" → "B"',
-      '1/behaviors/0/action action_cycle: the actions would perform each other for ever: "B" → "C" → "B"',
-      '2/behaviors/0/action action_cycle: the actions would perform each other for ever: "C" → "B" → "C"',
-    ]);
-  });
-
-  it('may not come to more behaviors than a record can bear', () => {
+  it('cannot have more behaviors than a record can perform', () => {
     const twenty = (name: string) => new Array<string>(20).fill(name);
-    expect(told({ A: twenty('B'), B: twenty('C'), C: twenty('D'), D: [] })).toEqual([
-      '0/behaviors/0/action too_many_behaviors: with the actions it performs, the action comes to more than 100 behaviors',
-      '1/behaviors/0/action too_many_behaviors: with the actions it performs, the action comes to more than 100 behaviors',
+    expect(chainMistakes({ A: twenty('B'), B: twenty('C'), C: twenty('D'), D: [] })).toEqual([
+      '0/behaviors/0/action too_many_behaviors: with the actions it performs, the action has more than 100 behaviors',
+      '1/behaviors/0/action too_many_behaviors: with the actions it performs, the action has more than 100 behaviors',
     ]);
   });
 
@@ -139,7 +141,7 @@ describe('chains of actions', () => {
     expect(mistakesIn(definition)).toEqual([]);
     (step!.actions as JsonObject[]).pop();
     expect(mistakesIn(definition)).toEqual([
-      '/steps/0/actions/0/behaviors/0/action ambiguous_action: "B" is an action of several other steps; give one of them another name',
+      '/steps/0/actions/0/behaviors/0/action ambiguous_action: "B" is an action of several other steps; rename one of them',
     ]);
   });
 });

@@ -1,7 +1,6 @@
 import { isWebhookSecret, isWebhookUrl } from '../../delivery/webhook-message.js';
 import type { ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
-import { nearestName } from '../../platform/wording.js';
 import { NOW, Template } from '../behaviors/template.js';
 import { ATTRIBUTE_TYPES, type AttributeDefinition, type AttributeType } from '../definition.js';
 import { valueTypeOf } from '../rows/values/attribute-values.js';
@@ -9,6 +8,7 @@ import { RowSource } from '../rows/values/row-source.js';
 import { isEmail } from '../rows/values/text.js';
 import { ValueError } from '../rows/values/value-type.js';
 import { type ChainedAction, chainProblems } from './action-chains.js';
+import { hint, type Part, partsOf, type Refuse, textOf } from './definition-parts.js';
 
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   sendEmail: ['to', 'subject', 'template'],
@@ -19,19 +19,16 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
 const OPTIONAL: readonly string[] = ['secret'];
 const ADDRESS_TYPES: readonly unknown[] = ['Email', 'ShortText', 'LongText'];
 
-/**
- * What keeps the behaviors of a definition from being performed. As the other rules, it skips parts of another shape,
- * which the schema names.
- */
+/** Mistakes in the behaviors of a definition. Parts of the wrong shape are skipped, because the schema reports them. */
 export function behaviorProblems(source: JsonObject): ProblemDetail[] {
   const names = new NamesOf(source);
   const problems: ProblemDetail[] = [];
   const refuse: Refuse = (pointer, code, message) => void problems.push({ pointer, code, message });
-  const actions: ChainedAction[] = partsOf(source.steps, '/steps').flatMap((step) =>
-    partsOf(step.value.actions, `${step.pointer}/actions`).map((action) => ({
+  const actions: ChainedAction[] = partsOf(source, 'steps').flatMap((step) =>
+    partsOf(step.value, 'actions', step.pointer).map((action) => ({
       step: step.pointer,
       name: action.value.name,
-      behaviors: partsOf(action.value.behaviors, `${action.pointer}/behaviors`),
+      behaviors: partsOf(action.value, 'behaviors', action.pointer),
     })),
   );
   for (const { value, pointer } of actions.flatMap(({ behaviors }) => behaviors)) {
@@ -43,23 +40,16 @@ export function behaviorProblems(source: JsonObject): ProblemDetail[] {
   return [...problems, ...chainProblems(actions)];
 }
 
-export interface Part {
-  value: JsonObject;
-  pointer: string;
-}
-
-type Refuse = (pointer: string, code: string, message: string) => void;
-
-/** What templates and recipients may name. */
+/** The names that templates and recipients can use. */
 class NamesOf {
   readonly identifiers: readonly string[];
   readonly attributes: ReadonlyMap<string, JsonObject>;
 
-  constructor({ identifiers, attributes }: JsonObject) {
+  constructor(source: JsonObject) {
     const named = (parts: readonly Part[]) =>
       parts.flatMap(({ value }) => (typeof value.name === 'string' ? [[value.name, value] as const] : []));
-    this.identifiers = named(partsOf(identifiers, '')).map(([name]) => name);
-    this.attributes = new Map(named(partsOf(attributes, '')));
+    this.identifiers = named(partsOf(source, 'identifiers')).map(([name]) => name);
+    this.attributes = new Map(named(partsOf(source, 'attributes')));
   }
 
   get all(): string[] {
@@ -95,7 +85,11 @@ function checkMail({ to, subject, template }: JsonObject, pointer: string, names
     const rule = 'is neither an identifier or attribute of the workflow nor an e-mail address';
     refuse(place, 'unknown_recipient', `"${to}" ${rule}${known}`);
   } else if (!ADDRESS_TYPES.includes(attribute.type)) {
-    refuse(place, 'not_applicable', `"${to}" is of type ${textOf(attribute.type)}, which holds no address`);
+    refuse(
+      place,
+      'not_applicable',
+      `"${to}" is of type ${textOf(attribute.type)}, which cannot hold an address`,
+    );
   }
 }
 
@@ -105,7 +99,7 @@ function checkAttribute({ name, value }: JsonObject, pointer: string, names: Nam
   const attribute = names.attributes.get(name);
   if (attribute === undefined) {
     const reason = names.identifiers.includes(name)
-      ? 'is an identifier, which rows give; behaviors set attributes'
+      ? 'is an identifier; only rows set identifiers, and behaviors set attributes'
       : `is not an attribute of the workflow${hint(name, [...names.attributes.keys()])}`;
     refuse(`${pointer}/name`, 'unknown_attribute', `"${name}" ${reason}`);
   } else if (template?.names.length === 0 && value !== '') {
@@ -120,7 +114,7 @@ function checkAttribute({ name, value }: JsonObject, pointer: string, names: Nam
   }
 }
 
-/** Texts may come to anything, and anything may become a text; these are the types whose values are never of another. */
+/** Text can hold any value; these are the types that accept only values of certain other types. */
 const TAKEN_BY: Readonly<Record<string, readonly unknown[]>> = {
   [NOW]: ['Date', 'DateTime'],
   Date: ['Date'],
@@ -144,7 +138,7 @@ function mayTake(type: JsonValue | undefined, given: JsonValue | undefined): boo
   return takers === undefined || takers.includes(type) || CHOSEN_OR_TEXT.includes(type);
 }
 
-/** Why the attribute refuses the constant; `null` also where the attribute itself is of another shape. */
+/** Why the attribute refuses the constant; `null` also if the attribute itself has the wrong shape. */
 function refusalOf({ name, type, options, ...rest }: JsonObject, value: string): string | null {
   if (typeof name !== 'string' || !ATTRIBUTE_TYPES.includes(type as AttributeType)) return null;
   if (options !== undefined && !isListOfTexts(options)) return null;
@@ -156,7 +150,7 @@ function refusalOf({ name, type, options, ...rest }: JsonObject, value: string):
 
 function checkWebhook({ url, secret }: JsonObject, pointer: string, refuse: Refuse): void {
   if (typeof url === 'string' && !isWebhookUrl(url)) {
-    const rule = 'must be an http or https address without user name, password or fragment';
+    const rule = 'must be an http or https address without a user name, password or fragment';
     refuse(`${pointer}/url`, 'invalid_value', rule);
   }
   if (typeof secret === 'string' && !isWebhookSecret(secret)) {
@@ -173,7 +167,7 @@ function checkTemplate(
   if (typeof text !== 'string') return undefined;
   const template = Template.parse(text);
   if (template.isMalformed) {
-    const rule = 'has braces that make no placeholder; one is written {{First Name}}';
+    const rule = 'has braces that are not a placeholder; write placeholders as {{First Name}}';
     refuse(place, 'malformed_template', rule);
   }
   const known = [...names.all, NOW];
@@ -184,24 +178,6 @@ function checkTemplate(
   return template;
 }
 
-function partsOf(list: JsonValue | undefined, pointer: string): Part[] {
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((value, index) => (isObject(value) ? [{ value, pointer: `${pointer}/${index}` }] : []));
-}
-
-function hint(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
-  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
-}
-
-function textOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? value : '';
-}
-
 function isListOfTexts(value: JsonValue): boolean {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

@@ -1,14 +1,14 @@
 import type { ProblemDetail } from '../../platform/domain-error.js';
 import { jsonSchemaProblems } from '../../platform/json/json-schema-problems.js';
 import { type JsonObject, jsonPointer, type JsonValue } from '../../platform/json/json-value.js';
-import { nearestName } from '../../platform/wording.js';
 import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN } from '../rows/action-plan.js';
+import { hint, isObject, listOf } from './definition-parts.js';
 
 /**
- * What keeps the conditional rules of an action from being checked: schemas that are none, and columns that a row of
- * the action cannot have, since a rule about those would silently never be broken. What is of another shape is skipped.
+ * Mistakes in the conditional rules of an action: invalid schemas, and columns that a row of the action cannot have,
+ * because a rule about such a column could never be broken. Parts of the wrong shape are skipped.
  */
-export function actionRuleProblems(
+export function conditionalRuleProblems(
   action: JsonObject,
   pointer: string,
   identifiers: readonly { value: JsonObject }[],
@@ -36,18 +36,16 @@ function schemaProblems(schema: JsonObject, place: string, columns: readonly str
 }
 
 function unknownColumn(name: string, pointer: string, columns: readonly string[]): ProblemDetail {
-  const nearest = nearestName(name, columns);
-  const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
-  const message = `"${name}" is neither an identifier nor an input of the action, so no row has it${hint}`;
+  const message = `"${name}" is neither an identifier nor an input of the action, so no row has it${hint(name, columns)}`;
   return { pointer, code: 'unknown_column', message };
 }
 
-/** What is nested more deeply is no usable schema: `jsonSchemaProblems` says so. */
+/** `jsonSchemaProblems` refuses schemas that are nested more deeply. */
 const DEEPEST_LEVEL = 200;
 
 /**
- * Every column that a schema of a row names, also in the schemas it is made of. What `$ref` leads to is left aside: it
- * can be about a value as well.
+ * Every column that a schema of a row names, including its subschemas. It does not follow `$ref`, whose target may
+ * describe a value instead of a row.
  */
 function namedColumns(schema: JsonObject, place: string, level = 0): { name: string; pointer: string }[] {
   if (level > DEEPEST_LEVEL) return [];
@@ -78,14 +76,6 @@ function membersOf(value: JsonValue | undefined): [string, JsonValue][] {
   return isObject(value) ? Object.entries(value) : [];
 }
 
-function listOf(value: JsonValue | undefined): readonly JsonValue[] {
-  return Array.isArray(value) ? value : [];
-}
-
 function textsIn(value: JsonValue | undefined): string[] {
   return listOf(value).filter((item) => typeof item === 'string');
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }

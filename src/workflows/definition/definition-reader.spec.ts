@@ -43,7 +43,7 @@ describe('readDefinition', () => {
     ]);
   });
 
-  it('shows the first hundred of many mistakes and says how many there are', () => {
+  it('lists the first hundred mistakes and counts all of them', () => {
     try {
       readDefinition({
         ...usableDefinition(),
@@ -59,23 +59,23 @@ describe('readDefinition', () => {
   it('refuses to rename the workflow that is replaced', () => {
     expect(() => readDefinition(usableDefinition(), 'revoke-role')).toThrow(
       expect.objectContaining({
-        options: {
+        options: expect.objectContaining({
           errors: [expect.objectContaining({ pointer: '/name', code: 'name_changed' })],
           errorCount: 1,
-        },
+        }) as object,
       }),
     );
   });
 
-  it.each([null, [], 'text', 1, undefined])('refuses %j, which is no object', (source) => {
+  it.each([null, [], 'text', 1, undefined])('refuses %j, which is not an object', (source) => {
     expect(mistakesIn(source)).toEqual([' invalid_value: must be object']);
   });
 
-  it('refuses what is nested deeper than a program can follow', () => {
+  it('refuses definitions that are nested too deeply to read', () => {
     let options: JsonValue = [];
     for (let depth = 0; depth < 50_000; depth++) options = [options];
     expect(mistakesIn(changedDefinition('/attributes/3/options', options))).toEqual([
-      ' nesting_too_deep: is nested deeper than any definition',
+      ' nesting_too_deep: is nested too deeply',
     ]);
   });
 });

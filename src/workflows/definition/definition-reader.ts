@@ -1,16 +1,17 @@
 import type { ErrorObject } from 'ajv';
-import { DomainError, type ProblemDetail } from '../../platform/domain-error.js';
+import { type DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../../platform/domain-error.js';
 import { createAjv, describeError } from '../../platform/json/json-schema.js';
 import { type JsonObject, jsonPointer } from '../../platform/json/json-value.js';
-import { nearestName } from '../../platform/wording.js';
 import type { WorkflowDefinition } from '../definition.js';
+import { hint } from './definition-parts.js';
 import { definitionRuleProblems } from './definition-rules.js';
 import { DEFINITION_SCHEMA } from './definition-schema.js';
+import { workflowErrors } from './workflow.errors.js';
 
-// Not `strict`: this schema is ours. `verbose` tells which members the schema knows, for hints.
+// Not `strict`, because the schema is our own. `verbose` adds the known members to errors, for hints.
 const validate = createAjv({ allErrors: true, verbose: true }).compile(DEFINITION_SCHEMA);
 
-/** Where a definition has another shape than `DEFINITION_SCHEMA`; the path of each place is its pointer. */
+/** Where the shape of a definition differs from `DEFINITION_SCHEMA`. */
 function definitionShapeProblems(source: unknown): ProblemDetail[] {
   return validate(source) ? [] : (validate.errors ?? []).map(toProblem);
 }
@@ -25,8 +26,8 @@ function toProblem(error: ErrorObject): ProblemDetail {
     case 'pattern':
       return { pointer, code: 'invalid_name', message: nameRule(error) };
     case 'enum': {
-      const nearest = nearestName(String(error.data), namesIn(error.schema));
-      return { pointer, code: 'unknown_value', message: `${message}${hint(nearest)}` };
+      const known = hint(String(error.data), namesIn(error.schema));
+      return { pointer, code: 'unknown_value', message: `${message}${known}` };
     }
     default:
       return { pointer, code: 'invalid_value', message };
@@ -37,36 +38,30 @@ function unknownMember(error: ErrorObject): ProblemDetail {
   const member = String((error.params as { additionalProperty?: unknown }).additionalProperty);
   const pointer = `${error.instancePath}${jsonPointer(member)}`;
   const known = Object.keys((error.parentSchema as { properties?: object } | undefined)?.properties ?? {});
-  const message = `is not a member that is known here${hint(nearestName(member, known))}`;
+  const message = `is not a known member${hint(member, known)}`;
   return { pointer, code: 'unknown_member', message };
 }
 
 function nameRule(error: ErrorObject): string {
   return error.instancePath === '/name'
     ? 'must consist of letters, digits, "-", "_" and ".", and begin with a letter or digit'
-    : 'must be one line of text with no white space at its ends';
+    : 'must be one line of text without white space at its ends';
 }
 
 function namesIn(values: unknown): string[] {
   return Array.isArray(values) ? values.filter((value) => typeof value === 'string') : [];
 }
 
-function hint(nearest: string | undefined): string {
-  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
-}
-
-const MOST_SHOWN = 100;
-
-/** A definition as it was sent, and the version it was made from, if it says. */
+/** A definition as it was sent, and the version it is based on, if stated. */
 export interface ReadDefinition {
   definition: WorkflowDefinition;
   version: number | undefined;
 }
 
 /**
- * The only way from JSON that somebody wrote to a definition: routes and files go through it. `name` is that of
- * the workflow it is to replace: import processes and instances refer to it, so it stays.
- * @throws DomainError 400 `invalid_definition` naming every mistake with its pointer
+ * The only way from JSON to a definition: routes and files go through it. `name` is the workflow to replace; it cannot
+ * change, because import processes and instances refer to it.
+ * @throws DomainError 400 `invalid_definition` that lists every mistake with its pointer
  */
 export function readDefinition(source: unknown, name?: string): ReadDefinition {
   const problems = definitionProblems(source, name);
@@ -94,16 +89,14 @@ function shapeProblems(source: unknown): ProblemDetail[] {
     return definitionShapeProblems(source);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return [{ pointer: '', code: 'nesting_too_deep', message: 'is nested deeper than any definition' }];
+    return [{ pointer: '', code: 'nesting_too_deep', message: 'is nested too deeply' }];
   }
 }
 
 function invalidDefinition(problems: readonly ProblemDetail[]): DomainError {
-  return new DomainError(
-    400,
-    'invalid_definition',
-    'The workflow definition is not usable',
-    `Nothing was saved: ${problems.length === 1 ? 'there is one mistake' : `there are ${problems.length} mistakes`} in the definition that was sent; "errors" names each with its place.`,
-    { errors: problems.slice(0, MOST_SHOWN), errorCount: problems.length },
+  const mistakes = problems.length === 1 ? 'one mistake' : `${problems.length} mistakes`;
+  return workflowErrors.invalid_definition(
+    `Nothing was saved. The definition has ${mistakes}; "errors" lists each with its place.`,
+    { errors: problems.slice(0, MAX_LISTED_ERRORS), errorCount: problems.length },
   );
 }

@@ -1,14 +1,14 @@
 import type { ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
-import { nearestName } from '../../platform/wording.js';
 import { NOW } from '../behaviors/template.js';
 import { behaviorProblems } from './behavior-rules.js';
-import { actionRuleProblems } from './conditional-rules.js';
+import { conditionalRuleProblems } from './conditional-rules.js';
+import { hint, isObject, listOf, namesOf, type Part, partsOf, type Refuse } from './definition-parts.js';
 
 /**
- * What must agree between the parts of a definition, and what a schema says in words nobody understands. Reads
- * tolerantly: a part of another shape is skipped here, since `definitionShapeProblems` names it, and the rest is
- * still checked, so that people see every mistake at once.
+ * Checks what must agree between the parts of a definition, and what a schema can only report in words that people do
+ * not understand. Parts of the wrong shape are skipped, because the schema reports them; the rest is still checked, so
+ * that people see every mistake at once.
  */
 export function definitionRuleProblems(source: JsonObject): ProblemDetail[] {
   const problems: ProblemDetail[] = [];
@@ -35,17 +35,10 @@ export function definitionRuleProblems(source: JsonObject): ProblemDetail[] {
   for (const action of actions) {
     checkInputs(action, namesOf(attributes), refuse);
     checkPrimary(action, steps, refuse);
-    problems.push(...actionRuleProblems(action.value, action.pointer, partsOf(source, 'identifiers')));
+    problems.push(...conditionalRuleProblems(action.value, action.pointer, partsOf(source, 'identifiers')));
   }
   return [...problems, ...behaviorProblems(source)];
 }
-
-interface Part {
-  value: JsonObject;
-  pointer: string;
-}
-
-type Refuse = (pointer: string, code: string, message: string) => void;
 
 function checkIdentifierName({ name }: JsonObject, pointer: string, refuse: Refuse): void {
   if (typeof name !== 'string') return;
@@ -69,22 +62,18 @@ function checkIdentifierName({ name }: JsonObject, pointer: string, refuse: Refu
 function checkAttributeName({ name }: JsonObject, pointer: string, refuse: Refuse): void {
   if (typeof name !== 'string') return;
   if (name.startsWith(':')) {
-    refuse(
-      `${pointer}/name`,
-      'reserved_name',
-      'must not begin with a colon, which is the sign of identifiers',
-    );
+    refuse(`${pointer}/name`, 'reserved_name', 'must not begin with a colon, which marks identifiers');
   } else if (name.startsWith('_')) {
     refuse(
       `${pointer}/name`,
       'reserved_name',
-      'must not begin with "_": such columns of a file ("_line", "_error") are results, and are not read',
+      'must not begin with "_": such columns ("_line", "_error") hold results, and an upload ignores them',
     );
   } else if (/^[=+\-@]/.test(name)) {
     refuse(
       `${pointer}/name`,
       'reserved_name',
-      'must not begin with =, +, - or @: spreadsheets would take the column for a formula',
+      'must not begin with =, +, - or @: spreadsheets would treat the column as a formula',
     );
   } else if (name === NOW) {
     refuse(`${pointer}/name`, 'reserved_name', `must not be "${NOW}": {{${NOW}}} is the time in templates`);
@@ -98,7 +87,7 @@ function checkNoBraces(name: string, pointer: string, refuse: Refuse): void {
   refuse(
     `${pointer}/name`,
     'reserved_name',
-    'must not contain { or }: no placeholder of a template could name it',
+    'must not contain { or }: no template placeholder could name it',
   );
 }
 
@@ -136,7 +125,7 @@ function checkInputs({ value, pointer }: Part, attributes: readonly string[], re
   inputs.forEach((input, index) => {
     if (input === undefined || attributes.includes(input)) return;
     const reason = input.startsWith(':')
-      ? 'is an identifier; those can be in every row and are not listed here'
+      ? 'is an identifier; every row can have identifiers, so they are not listed here'
       : `is not an attribute of the workflow${hint(input, attributes)}`;
     refuse(`${pointer}/inputs/${index}`, 'unknown_attribute', `"${input}" ${reason}`);
   });
@@ -165,13 +154,13 @@ function checkPrimary({ value, pointer }: Part, steps: readonly Part[], refuse: 
     refuse(place, 'required', 'is required: the data entry step to move to');
   } else if (typeof step === 'string' && !entries.includes(step)) {
     const reason = namesOf(steps).includes(step)
-      ? 'is a data import step, at which nothing stands'
+      ? 'is a data import step, and no instance stands at one'
       : `is not a step of the workflow${hint(step, entries)}`;
     refuse(place, 'unknown_step', `"${step}" ${reason}`);
   }
 }
 
-/** Each later part that repeats a value is named, with the place of the first. */
+/** Reports each later part that repeats a value, with the place of the first. */
 function checkUnique(parts: readonly Part[], member: 'name' | 'id', what: string, refuse: Refuse): void {
   const first = new Map<JsonValue, string>();
   for (const { value, pointer } of parts) {
@@ -185,29 +174,7 @@ function checkUnique(parts: readonly Part[], member: 'name' | 'id', what: string
   }
 }
 
-function partsOf(parent: JsonObject, member: string, parentPointer = ''): Part[] {
-  const list = parent[member];
-  if (!Array.isArray(list)) return [];
-  return list.flatMap((value, index) =>
-    isObject(value) ? [{ value, pointer: `${parentPointer}/${member}/${index}` }] : [],
-  );
-}
-
-function namesOf(parts: readonly Part[]): string[] {
-  return parts.flatMap(({ value }) => (typeof value.name === 'string' ? [value.name] : []));
-}
-
-/** By index; `undefined` where the list holds something else. */
+/** By index; `undefined` where the list holds another type. */
 function textsOf(parent: JsonObject, member: string): (string | undefined)[] {
-  const list = parent[member];
-  return Array.isArray(list) ? list.map((item) => (typeof item === 'string' ? item : undefined)) : [];
-}
-
-function hint(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
-  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
+  return listOf(parent[member]).map((item) => (typeof item === 'string' ? item : undefined));
 }

@@ -1,14 +1,14 @@
 import type { JsonObject } from '../../platform/json/json-value.js';
 import { ATTRIBUTE_TYPES } from '../definition.js';
 
-/** Names stand in columns, logs and links: one line, no white space at the ends. */
+/** Names appear in columns, logs and links: one line, without white space at the ends. */
 const name: JsonObject = {
   type: 'string',
   maxLength: 200,
   pattern: '^[^\\s\\p{Cc}\\p{Cs}](?:[^\\p{Cc}\\p{Cs}]*[^\\s\\p{Cc}\\p{Cs}])?$',
 };
 
-/** As many digits as a JSON number keeps exactly. */
+/** Within these bounds a JSON number is exact. */
 const bound: JsonObject = { type: 'number', minimum: -1e15, maximum: 1e15 };
 
 const identifier: JsonObject = {
@@ -43,7 +43,7 @@ const attribute: JsonObject = {
       minItems: 1,
       maxItems: 10_000,
       uniqueItems: true,
-      description: 'PickList and MultiSelectList only, which must have it.',
+      description: 'PickList and MultiSelectList only; they require it.',
     },
   },
   required: ['name', 'type'],
@@ -68,14 +68,14 @@ const rule: JsonObject = {
     when: {
       type: 'object',
       description:
-        'JSON Schema 2020-12 of the row as it is understood (numbers as numbers, from CSV too; what is to be cleared is not there): whom the rule is for.',
+        'JSON Schema 2020-12 of the row with its values converted (numbers as numbers, even from CSV; cleared values absent): the rows that the rule applies to.',
     },
-    require: { type: 'object', description: 'JSON Schema 2020-12 that such a row must meet.' },
+    require: { type: 'object', description: 'JSON Schema 2020-12 that these rows must meet.' },
     message: {
       type: 'string',
       minLength: 1,
       maxLength: 1000,
-      description: 'Why the row is rejected, for those who sent it.',
+      description: 'Why the row is rejected, for the people who sent it.',
     },
   },
   required: ['when', 'require', 'message'],
@@ -90,7 +90,7 @@ const behavior: JsonObject = {
       type: 'string',
       minLength: 1,
       maxLength: 254,
-      description: 'sendEmail: the identifier or attribute that has the address, or a fixed address.',
+      description: 'sendEmail: the identifier or attribute with the address, or a fixed address.',
     },
     subject: { type: 'string', minLength: 1, maxLength: 500, description: 'sendEmail: a template.' },
     template: {
@@ -98,21 +98,24 @@ const behavior: JsonObject = {
       minLength: 1,
       maxLength: 100_000,
       description:
-        'sendEmail: the mail, with placeholders such as {{First Name}}. With HTML elements in it, it is sent as HTML and as text.',
+        'sendEmail: the mail, with placeholders such as {{First Name}}. A template with HTML elements is sent as HTML and as text.',
     },
     name: { ...name, description: 'setAttribute: the attribute.' },
     value: {
       type: 'string',
       maxLength: 10_000,
-      description: 'setAttribute: a template, for example "{{now}}". Empty: clears the attribute.',
+      description: 'setAttribute: a template, for example "{{now}}". An empty one clears the attribute.',
     },
-    url: { type: 'string', maxLength: 2000, description: 'webhook: where to POST what was done.' },
+    url: { type: 'string', maxLength: 2000, description: 'webhook: the address that receives the POST.' },
     secret: {
       type: 'string',
       maxLength: 200,
-      description: 'webhook: "whsec_" and 24 to 64 bytes in base64; signs as Standard Webhooks 1.0.',
+      description: 'webhook: "whsec_" and 24 to 64 bytes in base64; signatures follow Standard Webhooks 1.0.',
     },
-    action: { ...name, description: 'performAction: the action whose primary and behaviors follow.' },
+    action: {
+      ...name,
+      description: 'performAction: the action whose primary and behaviors are performed, too.',
+    },
   },
   required: ['kind'],
   additionalProperties: false,
@@ -127,13 +130,13 @@ const action: JsonObject = {
       type: 'array',
       items: { type: 'string' },
       uniqueItems: true,
-      description: 'Names of the attributes the action may set.',
+      description: 'Names of the attributes that the action can set.',
     },
     required: {
       type: 'array',
       items: { type: 'string' },
       uniqueItems: true,
-      description: 'Those of the inputs that must have a value.',
+      description: 'The inputs that must have a value.',
     },
     rules: { type: 'array', items: rule, maxItems: 100 },
     primary,
@@ -150,7 +153,7 @@ const step: JsonObject = {
     kind: { enum: ['dataEntry', 'dataImport'] },
     actsOnTerminal: {
       type: 'boolean',
-      description: 'dataImport only: whether its actions may be performed on completed instances.',
+      description: 'dataImport only: whether its actions can be performed on completed instances.',
     },
     actions: { type: 'array', items: action, maxItems: 500 },
   },
@@ -158,10 +161,7 @@ const step: JsonObject = {
   additionalProperties: false,
 };
 
-/**
- * JSON Schema 2020-12 of a workflow definition: its shape. What must agree between its parts is in
- * `definition-rules.ts`.
- */
+/** JSON Schema 2020-12 of the shape of a workflow definition. `definition-rules.ts` checks what must agree between its parts. */
 export const DEFINITION_SCHEMA: JsonObject = {
   type: 'object',
   properties: {
@@ -169,15 +169,14 @@ export const DEFINITION_SCHEMA: JsonObject = {
       type: 'string',
       maxLength: 100,
       pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
-      description: 'Stands in addresses; letters, digits, "-", "_" and "." only. It never changes.',
+      description: 'Part of addresses: letters, digits, "-", "_" and "." only. It never changes.',
     },
     title: name,
     entityType: name,
     version: {
       type: 'integer',
       minimum: 1,
-      description:
-        'May be left out. In a PUT: the version that was edited; 409 when it is not the current one.',
+      description: 'Optional. In a PUT: the version that was edited; 409 if it is not the current one.',
     },
     identifiers: { type: 'array', items: identifier, maxItems: 50 },
     attributes: { type: 'array', items: attribute, maxItems: 2000 },

@@ -19,12 +19,8 @@ describe('the shape of a definition', () => {
     ['/steps', [], '/steps invalid_value: must NOT have fewer than 1 items'],
     ['/steps', {}, '/steps invalid_value: must be array'],
     ['/version', 0, '/version invalid_value: must be >= 1'],
-    [
-      '/atributes',
-      [],
-      '/atributes unknown_member: is not a member that is known here; did you mean "attributes"?',
-    ],
-    ['/zzz', 1, '/zzz unknown_member: is not a member that is known here'],
+    ['/atributes', [], '/atributes unknown_member: is not a known member; did you mean "attributes"?'],
+    ['/zzz', 1, '/zzz unknown_member: is not a known member'],
 
     ['/identifiers/0', 'Email', '/identifiers/0 invalid_value: must be object'],
     ['/identifiers/0/unique', undefined, '/identifiers/0/unique required: is required'],
@@ -88,7 +84,7 @@ describe('the shape of a definition', () => {
     [
       '/steps/1/actions/0/rules/0',
       { if: {}, when: {}, require: {}, message: 'No.' },
-      '/steps/1/actions/0/rules/0/if unknown_member: is not a member that is known here',
+      '/steps/1/actions/0/rules/0/if unknown_member: is not a known member',
     ],
     [
       '/steps/1/actions/0/behaviors',
@@ -98,9 +94,9 @@ describe('the shape of a definition', () => {
     [
       '/steps/1/actions/0/behaviors',
       [{ kind: 'sendEmail', cc: 'a@example.org' }],
-      '/steps/1/actions/0/behaviors/0/cc unknown_member: is not a member',
+      '/steps/1/actions/0/behaviors/0/cc unknown_member: is not a known member',
     ],
-    ['/rules', [], '/rules unknown_member: is not a member that is known here'],
+    ['/rules', [], '/rules unknown_member: is not a known member'],
   ])('refuses %s = %j', (pointer, value, sentence) => {
     const mistakes = mistakesIn(changedDefinition(pointer, value));
     expect(mistakes.map((mistake) => mistake.slice(0, sentence.length))).toContain(sentence);

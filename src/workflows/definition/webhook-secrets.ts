@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { WorkflowDefinition } from '../definition.js';
 
-/** What is answered in place of a secret. Sent back with the rest, it means the secret that is stored. */
+/** Answered in place of a secret. Sent back in a definition, it stands for the stored secret. */
 export const HIDDEN_SECRET = '********';
 
-/** The definition as it may be shown: who may read it need not be able to sign in our name. */
+/** The definition without secrets: permission to read a definition does not include permission to sign as us. */
 export function hideSecrets<Definition extends WorkflowDefinition>(definition: Definition): Definition {
   const steps = definition.steps.map((step) => ({
     ...step,
@@ -23,10 +23,10 @@ export function hideSecrets<Definition extends WorkflowDefinition>(definition: D
 }
 
 /**
- * Puts the stored secrets back where they are hidden in what somebody sends: for the same address in the action of the
- * same id, and where that has several webhooks to one address, in their order. Elsewhere, and where it cannot be told
- * which of several is meant, it stays hidden, and is then refused as a secret that is none: signed with that of
- * another, a webhook would be refused by its receiver, and nobody here would know why.
+ * Puts the stored secrets back where the definition that was sent hides them: for the same address in the action with
+ * the same id, and in order if that action has several webhooks to one address. Elsewhere, and where it is unclear which
+ * secret is meant, the placeholder stays and is then refused as an invalid secret: a webhook signed with the wrong secret
+ * would be refused by its receiver, and no one here would know why.
  */
 export function restoreSecrets(source: unknown, current: WorkflowDefinition): unknown {
   const stored = webhooksByPlace(current);
@@ -44,14 +44,14 @@ export function restoreSecrets(source: unknown, current: WorkflowDefinition): un
   );
 }
 
-/** The secret of each that is hidden among the webhooks of one place; none where that cannot be told. */
+/** The secrets behind the placeholders among the webhooks of one place; empty where that is unclear. */
 function secretsInOrder(sent: readonly JsonObject[], stored: readonly JsonObject[]): unknown[] {
   const hidden = sent.filter(({ secret }) => secret === HIDDEN_SECRET);
   const known = stored.flatMap(({ secret }) => (secret === undefined ? [] : [secret]));
-  // One that was put beside it, or taken away, changes nothing.
+  // Adding or removing a webhook beside it changes nothing.
   if (new Set(known).size === 1) return hidden.map(() => known[0]);
   if (hidden.length === known.length) return known;
-  // Some were given a new secret, in their place.
+  // Some webhooks got a new secret in the same place.
   if (sent.length !== stored.length) return [];
   return sent.flatMap(({ secret }, place) => (secret === HIDDEN_SECRET ? [stored[place]?.secret] : []));
 }

@@ -3,10 +3,17 @@ import { writeAudit } from '../../auth/audit.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { isUniqueViolation } from '../../platform/database/postgres-errors.js';
 import type { Sql } from '../../platform/database/transaction.js';
-import type { VersionedWorkflowDefinition, WorkflowDefinition } from '../definition.js';
-import { identifiersComparedDifferently } from '../engine/identifiers.sql.js';
+import type { IdentifierDefinition, VersionedWorkflowDefinition, WorkflowDefinition } from '../definition.js';
+import { selectUsedIdentifiers } from '../engine/identifiers.sql.js';
 import { WorkflowDefinitionEntity, WorkflowEntity } from '../entities.js';
 import { readDefinition } from './definition-reader.js';
+import {
+  selectCurrentDefinitions,
+  selectDefinition,
+  selectLatestIdentifiers,
+  selectVersionsOf,
+  type StoredWorkflowDefinition,
+} from './definitions.sql.js';
 import { hideSecrets, restoreSecrets } from './webhook-secrets.js';
 import {
   identifiersInUse,
@@ -15,19 +22,9 @@ import {
   workflowNotFound,
 } from './workflow.errors.js';
 
-export interface StoredWorkflowDefinition {
-  workflowId: number;
-  version: number;
-  definition: WorkflowDefinition;
-}
+export type { StoredWorkflowDefinition };
 
-interface DefinitionRow {
-  workflow_id: number;
-  version: number;
-  definition: WorkflowDefinition;
-}
-
-/** Workflow definitions and their versions. A version, once stored, never changes. */
+/** Workflow definitions and their versions. A stored version never changes. */
 @Injectable()
 export class WorkflowDefinitionsService {
   constructor(private readonly database: DatabaseService) {}
@@ -39,49 +36,23 @@ export class WorkflowDefinitionsService {
 
   /** `undefined` when no workflow has that name. */
   async find(name: string): Promise<StoredWorkflowDefinition | undefined> {
-    // Whatever cannot be a name is none; a text with U+0000 is not even a parameter to PostgreSQL.
-    if (name.includes('\0')) return undefined;
-    const { rows } = await this.database.query<DefinitionRow>(
-      `SELECT workflow_id, version, definition
-         FROM workflow JOIN workflow_definition USING (workflow_id)
-        WHERE workflow.name = $1 AND version = current_version`,
-      [name],
-    );
-    return rows.map(toStored)[0];
+    // PostgreSQL does not even accept a text with U+0000 as a parameter.
+    return name.includes('\0') ? undefined : selectDefinition(this.database, name);
   }
 
-  /** @throws DomainError 404 `workflow_not_found` when there is no such workflow or version */
+  /** @throws DomainError 404 `workflow_not_found` when the workflow or the version does not exist */
   async version(name: string, version: number): Promise<StoredWorkflowDefinition> {
-    const { rows } = await this.database.query<DefinitionRow>(
-      `SELECT workflow_id, version, definition
-         FROM workflow JOIN workflow_definition USING (workflow_id)
-        WHERE workflow.name = $1 AND version = $2`,
-      [name, version],
-    );
-    return rows.map(toStored)[0] ?? fail(name);
+    return (await selectDefinition(this.database, name, version)) ?? fail(name);
   }
 
-  /** Every version of a workflow, the newest first. */
+  /** Every version of a workflow, newest first. */
   async versions(name: string): Promise<WorkflowDefinition[]> {
-    const { rows } = await this.database.query<Pick<DefinitionRow, 'definition'>>(
-      `SELECT definition
-         FROM workflow JOIN workflow_definition USING (workflow_id)
-        WHERE workflow.name = $1
-        ORDER BY version DESC`,
-      [name],
-    );
-    return rows.map(({ definition }) => definition);
+    return (await selectVersionsOf(this.database, name)).map(({ definition }) => definition);
   }
 
   /** The current version of every workflow, by name. */
-  async list(): Promise<StoredWorkflowDefinition[]> {
-    const { rows } = await this.database.query<DefinitionRow>(
-      `SELECT workflow_id, version, definition
-         FROM workflow JOIN workflow_definition USING (workflow_id)
-        WHERE version = current_version
-        ORDER BY workflow.name`,
-    );
-    return rows.map(toStored);
+  list(): Promise<StoredWorkflowDefinition[]> {
+    return selectCurrentDefinitions(this.database);
   }
 
   /** @throws DomainError 400 `invalid_definition`, 409 `workflow_name_taken` */
@@ -101,9 +72,9 @@ export class WorkflowDefinitionsService {
   }
 
   /**
-   * Makes a new version, which batches that start from now on use. The row lock makes two calls at once
-   * take turns: both become a version. A definition that says which version it was made from must have been
-   * made from the current one. Secrets that are hidden in it are those of the current version.
+   * Makes a new version, which batches use that start from now on. The row lock makes two concurrent calls take turns:
+   * each becomes a version. A definition that names the version it is based on must be based on the current one. Hidden
+   * secrets in it stand for those of the current version.
    * @throws DomainError 400 `invalid_definition`, 404 `workflow_not_found`, 409 `version_conflict`
    *   or `identifier_in_use`
    */
@@ -115,7 +86,7 @@ export class WorkflowDefinitionsService {
     );
     return this.database.transaction(async (transaction) => {
       const { manager } = transaction;
-      // `readDefinition` has seen that the definition has this very name.
+      // `readDefinition` has checked that the definition has this name.
       const workflow = await manager.findOne(WorkflowEntity, {
         where: { name },
         lock: { mode: 'pessimistic_write' },
@@ -124,8 +95,7 @@ export class WorkflowDefinitionsService {
       if (expected !== undefined && expected !== workflow.currentVersion) {
         throw workflowChangedMeanwhile(name, expected, workflow.currentVersion);
       }
-      const inUse = await identifiersComparedDifferently(transaction, workflow.id, definition.identifiers);
-      if (inUse.length > 0) throw identifiersInUse(inUse);
+      await refuseChangedIdentifiers(transaction, workflow.id, definition.identifiers);
       const stored = { workflowId: workflow.id, version: workflow.currentVersion + 1, definition };
       await manager.insert(WorkflowDefinitionEntity, { ...stored, createdBy: actor });
       await manager.update(
@@ -139,18 +109,41 @@ export class WorkflowDefinitionsService {
   }
 }
 
+/**
+ * Instances are found by their identifiers as these were stored. If the definition now compared one differently, it
+ * would no longer find existing instances and would create them again.
+ */
+async function refuseChangedIdentifiers(
+  sql: Sql,
+  workflowId: number,
+  identifiers: readonly IdentifierDefinition[],
+): Promise<void> {
+  const latest = new Map((await selectLatestIdentifiers(sql, workflowId)).map((each) => [each.name, each]));
+  const changed = identifiers.filter((identifier) => {
+    const before = latest.get(identifier.name);
+    return before !== undefined && comparison(before) !== comparison(identifier);
+  });
+  if (changed.length === 0) return;
+  const names = changed.map(({ name }) => name);
+  const used = await selectUsedIdentifiers(sql, workflowId, names);
+  if (used.length > 0) throw identifiersInUse(used);
+}
+
+function comparison({
+  unique,
+  caseInsensitive = false,
+}: Pick<IdentifierDefinition, 'unique' | 'caseInsensitive'>) {
+  return `${unique} ${caseInsensitive}`;
+}
+
 const note = (sql: Sql, actor: string, action: string, { definition, version }: StoredWorkflowDefinition) =>
   writeAudit(sql, { actor, action, subject: `workflow:${definition.name}`, details: { version } });
-
-function toStored(row: DefinitionRow): StoredWorkflowDefinition {
-  return { workflowId: row.workflow_id, version: row.version, definition: row.definition };
-}
 
 function fail(name: string): never {
   throw workflowNotFound(name);
 }
 
-/** A definition as routes answer it: without secrets. Edited, it can be sent back as it is. */
+/** A definition as routes answer it, without secrets. It can be edited and sent back. */
 export function workflowResource({
   version,
   definition,
@@ -159,7 +152,7 @@ export function workflowResource({
   return { name, title, version, ...rest };
 }
 
-/** A workflow in the list: what people choose it by. */
+/** A workflow in the list: what people need to choose one. */
 export interface WorkflowSummary {
   name: string;
   title: string;

@@ -1,77 +1,64 @@
-import { DomainError } from '../../platform/domain-error.js';
+import { defineErrors, type DomainError } from '../../platform/domain-error.js';
+import { httpErrors } from '../../platform/http/http.errors.js';
+
+/** Refusals of routes about workflows and their instances. */
+export const workflowErrors = defineErrors({
+  invalid_definition: { status: 400, title: 'The workflow definition is invalid' },
+  workflow_not_found: { status: 404, title: 'The workflow does not exist' },
+  workflow_name_taken: { status: 409, title: 'The name is already in use' },
+  identifier_in_use: { status: 409, title: 'Instances are found by this identifier' },
+  workflow_not_allowed: { status: 403, title: 'The credentials do not cover this workflow' },
+  workflow_instance_not_found: { status: 404, title: 'The instance does not exist' },
+  behavior_not_found: { status: 404, title: 'The behavior does not exist' },
+});
 
 export function workflowNotFound(name: string): DomainError {
-  return new DomainError(
-    404,
-    'workflow_not_found',
-    'There is no such workflow',
-    `There is no workflow named "${name}". GET /API/Workflows lists those there are.`,
+  return workflowErrors.workflow_not_found(
+    `No workflow is named "${name}". GET /API/Workflows lists the existing ones.`,
   );
 }
 
 export function workflowNameTaken(name: string, cause: unknown): DomainError {
-  return new DomainError(
-    409,
-    'workflow_name_taken',
-    'The name is taken',
-    `A workflow named "${name}" exists already. Choose another name, or PUT /API/Workflows/${name} to make a new version of it.`,
+  return workflowErrors.workflow_name_taken(
+    `A workflow named "${name}" already exists. Choose another name, or PUT /API/Workflows/${name} to make a new version of it.`,
     { cause },
   );
 }
 
 export function workflowChangedMeanwhile(name: string, sent: number, current: number): DomainError {
-  return new DomainError(
-    409,
-    'version_conflict',
-    'The definition has changed meanwhile',
-    `What was sent says it starts from version ${sent} of "${name}", but version ${current} is the current one. Read it again, or leave "version" out to replace it whatever it is.`,
+  return httpErrors.version_conflict(
+    `The definition you sent is based on version ${sent} of "${name}", but the current version is ${current}. Read the definition again, or omit "version" to replace any version.`,
     { extensions: { currentVersion: current } },
   );
 }
 
 export function identifiersInUse(names: readonly string[]): DomainError {
   const quoted = names.map((name) => `"${name}"`).join(', ');
-  return new DomainError(
-    409,
-    'identifier_in_use',
-    'Instances are found by this identifier',
-    `There are instances with ${quoted}. Whether it is unique and whether case counts cannot change any more, else they would not be found and be created again. Nothing was saved: add an identifier of another name, or make another workflow.`,
+  return workflowErrors.identifier_in_use(
+    `Instances already have ${quoted}. You can no longer change whether it is unique or case-insensitive: existing instances would not be found and would be created a second time. Nothing was saved. Add an identifier with another name, or create another workflow.`,
   );
 }
 
 export function workflowInstanceNotFound(workflow: string | undefined, id: string): DomainError {
-  return new DomainError(
-    404,
-    'workflow_instance_not_found',
-    'There is no such instance',
-    `There is no instance ${id}${workflow === undefined ? '' : ` of workflow "${workflow}"`}.`,
-  );
+  const place = workflow === undefined ? '' : ` in workflow "${workflow}"`;
+  return workflowErrors.workflow_instance_not_found(`Instance ${id} does not exist${place}.`);
 }
 
 export function workflowNotAllowed(name: string): DomainError {
-  return new DomainError(
-    403,
-    'workflow_not_allowed',
-    'The credentials do not reach this workflow',
-    `These credentials are for certain import processes only, and none of them works on "${name}".`,
+  return workflowErrors.workflow_not_allowed(
+    `These credentials are limited to certain import processes, and none of them works on "${name}".`,
   );
 }
 
 export function behaviorNotFound(id: string): DomainError {
-  return new DomainError(
-    404,
-    'behavior_not_found',
-    'There is no such behavior',
-    `The instance has no mail and no webhook ${id}. GET the instance lists those it has.`,
+  return workflowErrors.behavior_not_found(
+    `The instance has no mail or webhook ${id}. GET the instance to list its behaviors.`,
   );
 }
 
 export function behaviorIsBeingSent(id: number): DomainError {
-  return new DomainError(
-    409,
-    'state_conflict',
-    'It is being sent',
-    `Behavior ${id} is being sent at this moment. Look at its status in a while, and ask again if it still needs it.`,
+  return httpErrors.state_conflict(
+    `Behavior ${id} is being sent right now. Check its status in a moment, and resend it if it is still needed.`,
     { extensions: { currentStatus: 'sending' } },
   );
 }

@@ -44,7 +44,7 @@ export class WorkflowsController {
     schema: refTo('Workflow'),
     headers: LOCATION,
   })
-  @ApiBadRequestResponse({ description: 'invalid_definition: errors names every mistake with its pointer' })
+  @ApiBadRequestResponse({ description: 'invalid_definition: `errors` lists every mistake with its pointer' })
   @ApiConflictResponse({ description: 'workflow_name_taken' })
   async create(
     @Body() body: unknown,
@@ -69,12 +69,12 @@ export class WorkflowsController {
   @ApiOperation({
     summary: 'Make a new version of a definition',
     description:
-      'Batches that run keep theirs. With `version` in the body: refused when that is not the current one.',
+      'Running batches keep their version. With `version` in the body, the call fails unless that is the current one.',
   })
   @ApiParam({ name: 'name', example: 'grant-role' })
   @ApiBody({ schema: DEFINITION_SCHEMA })
   @ApiOkResponse({ description: 'The definition in its new version', schema: refTo('Workflow') })
-  @ApiBadRequestResponse({ description: 'invalid_definition: errors names every mistake with its pointer' })
+  @ApiBadRequestResponse({ description: 'invalid_definition: `errors` lists every mistake with its pointer' })
   @ApiNotFoundResponse({ description: 'workflow_not_found' })
   @ApiConflictResponse({ description: 'version_conflict, identifier_in_use' })
   async replace(

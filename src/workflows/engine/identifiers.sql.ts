@@ -2,20 +2,28 @@ import { holdLock } from '../../platform/database/advisory-locks.js';
 import { type CopyInput, rowsToCopy } from '../../platform/database/copy-rows.js';
 import { copyField, integerArray, textArray } from '../../platform/database/pg-text.js';
 import type { Sql, Transaction } from '../../platform/database/transaction.js';
-import type { IdentifierDefinition } from '../definition.js';
 import type { IdentifierValue } from '../rows/parsed-row.js';
 import { MOST_CARRIERS } from './identifier-index.js';
 import { idOf, type InstanceState } from './instance-state.js';
 
+/*
+ * Table `workflow_identifier`: by what instances are found. One row per instance and identifier it has:
+ *
+ *     (none) ──a row creates the instance, or gives it the identifier──▶ carried ──a row gives another value──▶ (none)
+ *
+ * The key is (workflow, name, value, distinguisher). The distinguisher is 0 for unique identifiers, so that the index
+ * refuses a second carrier (23505), and the instance id for shared ones.
+ */
+
 export interface Carrier {
-  /** 1-based place of the value that was asked for. */
+  /** 1-based place of the value in the list. */
   place: number;
   instanceId: number;
 }
 
 /**
- * Which instances carry these identifiers; `names[i]` goes with `values[i]`. The limit also holds the planner to one
- * index look-up per value; left to its estimates for a table that has just grown, it reads the whole table, for every
+ * Which instances carry these identifiers; `names[i]` belongs to `values[i]`. The limit also keeps the planner at one
+ * index look-up per value: its estimates for a table that has just grown would make it read the whole table for every
  * chunk.
  */
 export async function findCarriers(
@@ -38,8 +46,8 @@ export async function findCarriers(
 }
 
 /**
- * Lets one transaction at a time give out values that several instances of the workflow may carry. No index refuses a
- * second instance with such a value, so two chunks that look at once would both find nothing and both create.
+ * Lets one transaction at a time assign values that several instances of the workflow can carry. No index refuses a
+ * second instance with such a value, so two chunks that look at the same time would both find nothing and both create.
  */
 export function lockSharedValues(transaction: Transaction, workflowId: number): Promise<void> {
   return holdLock(transaction, 'sharedValues', workflowId);
@@ -51,8 +59,8 @@ interface IdentifierRow {
 }
 
 /**
- * The new identifiers of the instances, in one order for everybody: two chunks that insert the same values then wait
- * for each other in turn, not in a ring.
+ * The new identifiers of the instances, in one order for all chunks: two chunks that insert the same values then wait
+ * in turn and cannot deadlock.
  * Writing them throws 23505 when another transaction has given a unique value to another instance.
  */
 export function identifiersToInsert(workflowId: number, instances: readonly InstanceState[]): CopyInput {
@@ -81,7 +89,7 @@ export interface FormerIdentifier {
   instanceId: number;
 }
 
-/** Takes values from instances; what an instance does not carry is passed over. */
+/** Takes values from instances; skips values that an instance does not carry. */
 export async function deleteIdentifiers(
   transaction: Transaction,
   workflowId: number,
@@ -102,41 +110,17 @@ export async function deleteIdentifiers(
   );
 }
 
-/**
- * Identifiers of the definition by which instances are found already, and which it would compare in another way than
- * those were stored in: they would not be found any more, and be made once more.
- */
-export async function identifiersComparedDifferently(
+/** Which of these identifiers instances of the workflow have. */
+export async function selectUsedIdentifiers(
   sql: Sql,
   workflowId: number,
-  identifiers: readonly IdentifierDefinition[],
+  names: readonly string[],
 ): Promise<string[]> {
-  const { rows } = await sql.query<IdentifierDefinition>(LATEST_IDENTIFIERS_SQL, [workflowId]);
-  const latest = new Map(rows.map((row) => [row.name, row]));
-  const changed = identifiers.filter((identifier) => {
-    const before = latest.get(identifier.name);
-    return before !== undefined && comparison(before) !== comparison(identifier);
-  });
-  const names = changed.map(({ name }) => name);
-  if (names.length === 0) return [];
-  return (await sql.query<{ name: string }>(USED_NAMES_SQL, [workflowId, names])).rows.map(
-    ({ name }) => name,
+  const { rows } = await sql.query<{ name: string }>(
+    `SELECT name FROM unnest($2::text[]) AS asked (name)
+      WHERE EXISTS (SELECT FROM workflow_identifier i
+                     WHERE i.workflow_id = $1 AND i.name = asked.name COLLATE "C")`,
+    [workflowId, names],
   );
+  return rows.map(({ name }) => name);
 }
-
-const comparison = ({ unique, caseInsensitive = false }: IdentifierDefinition): string =>
-  `${unique} ${caseInsensitive}`;
-
-/** Of each name the latest version that has it: an identifier may have been left out meanwhile. */
-const LATEST_IDENTIFIERS_SQL = `
-  SELECT DISTINCT ON (identifier ->> 'name') identifier ->> 'name' AS name,
-    (identifier ->> 'unique')::boolean AS unique,
-    coalesce((identifier ->> 'caseInsensitive')::boolean, false) AS "caseInsensitive"
-  FROM workflow_definition, json_array_elements(definition -> 'identifiers') AS identifier
-  WHERE workflow_id = $1
-  ORDER BY identifier ->> 'name', version DESC`;
-
-const USED_NAMES_SQL = `
-  SELECT name FROM unnest($2::text[]) AS changed (name)
-  WHERE EXISTS (
-    SELECT FROM workflow_identifier WHERE workflow_id = $1 AND workflow_identifier.name = changed.name COLLATE "C")`;

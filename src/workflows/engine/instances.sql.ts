@@ -4,15 +4,24 @@ import type { Sql, Transaction } from '../../platform/database/transaction.js';
 import { idOf, type InstanceState, type StoredInstance } from './instance-state.js';
 import { attributesText, copyJson } from './json-text.js';
 
+/*
+ * Table `workflow_instance`. `InstanceState` changes the status, as the action's primary says:
+ *
+ *     (none) ──create──▶ incomplete ──completeSuccessfully────▶ completed_successfully
+ *                        ▲   │  ▲  └───completeUnsuccessfully──▶ completed_unsuccessfully
+ *                        │   └──┘ save, moveToStep                │ (actions of a data import step with
+ *                        └──────────────── makeIncomplete ────────┘  `actsOnTerminal` reach these, too)
+ */
+
 /** When the transaction began, by the clock of PostgreSQL, as ISO 8601. */
 export async function selectNow(sql: Sql): Promise<string> {
   const { rows } = await sql.query<{ now: Date }>('SELECT now()');
   const [row] = rows;
-  if (row === undefined) throw new Error('PostgreSQL does not say what time it is');
+  if (row === undefined) throw new Error('PostgreSQL did not return the time');
   return row.now.toISOString();
 }
 
-/** Ids for new instances, ascending. The sequence is named: to look its name up for each id took longer than the rest. */
+/** Ids for new instances, ascending. The sequence is named, because looking up its name for each id took longer than the rest. */
 export async function allocateInstanceIds(transaction: Transaction, count: number): Promise<number[]> {
   if (count === 0) return [];
   const { rows } = await transaction.query<{ id: number }>(
@@ -23,7 +32,7 @@ export async function allocateInstanceIds(transaction: Transaction, count: numbe
   return rows.map(({ id }) => id);
 }
 
-/** The instances as they are. Somebody may change them the next moment: to be looked at, not to be acted upon. */
+/** The instances as they are now, without a lock: for reading only, because another transaction can change them. */
 export async function selectStoredInstances(sql: Sql, ids: readonly number[]): Promise<StoredInstance[]> {
   const { rows } = await sql.query<StoredInstance>(
     `SELECT workflow_instance_id AS id, status, step, attributes
@@ -34,8 +43,8 @@ export async function selectStoredInstances(sql: Sql, ids: readonly number[]): P
 }
 
 /**
- * Locks the instances until the end of the transaction, one after the other in the order given, and reads them as they
- * are then. Everybody gives them in the order of their ids, so that two chunks wait for each other in turn, not in a ring.
+ * Locks the instances until the end of the transaction, one after the other in the order given, and reads them. All
+ * callers pass them in the order of their ids, so that two chunks wait in turn and cannot deadlock.
  */
 export async function lockInstances(
   transaction: Transaction,
@@ -63,7 +72,7 @@ export function instancesToInsert(workflowId: number, instances: readonly Instan
   );
 }
 
-/** What instances become, as parameters of the statement; `null` if there are none. */
+/** The new state of instances, as parameters of the statement; `null` if there are none. */
 export type InstanceUpdate = readonly string[] | null;
 
 export function instancesToUpdate(instances: readonly InstanceState[]): InstanceUpdate {
@@ -72,12 +81,12 @@ export function instancesToUpdate(instances: readonly InstanceState[]): Instance
     integerArray(instances.map(idOf)),
     textArray(instances.map(({ status }) => status)),
     textArray(instances.map(({ step }) => step)),
-    // JSON has no line ends of its own: joined by them, its many quotes need no escapes.
+    // JSON text contains no line ends: joined by them, its many quotes need no escapes.
     instances.map(({ attributes }) => attributesText(attributes)).join('\n'),
   ];
 }
 
-/** Instances that this transaction has locked. */
+/** Updates instances that this transaction has locked. */
 export async function updateInstances(transaction: Transaction, update: InstanceUpdate): Promise<void> {
   if (update === null) return;
   await transaction.query(

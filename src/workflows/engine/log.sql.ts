@@ -5,6 +5,11 @@ import { idOf } from './instance-state.js';
 import { changesText, copyJson } from './json-text.js';
 import type { Effect } from './resolve-rows.js';
 
+/*
+ * Table `workflow_log`: one row per effect of one action on one instance. Rows are only ever inserted, and always into
+ * this table itself, so that triggers on it fire; retention and erasure delete them.
+ */
+
 /** One entry per effect. */
 export function logToInsert(
   { batchId, actor }: { batchId: number | null; actor: string },
@@ -33,7 +38,7 @@ export interface LogRow {
   loggedAt: Date;
 }
 
-/** Newest first; at most `limit`, only those before `after`. */
+/** Newest first: at most `limit` entries, only those before `after`. */
 export async function selectLog(
   sql: Sql,
   instanceId: number,

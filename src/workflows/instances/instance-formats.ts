@@ -7,19 +7,19 @@ import type { LogRow } from '../engine/log.sql.js';
 import { escapeOption } from '../rows/values/choices.js';
 import type { InstanceRow } from './instance-search.sql.js';
 
-/** Put together as text, so that attributes and changes are answered exactly as PostgreSQL has them. */
+/** Built as text, so that attributes and changes are answered exactly as PostgreSQL stores them. */
 function object(members: readonly (readonly [name: string, json: string])[]): string {
   return `{${members.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`;
 }
 
-/** What the route of one instance answers besides; JSON texts. */
+/** Further members in the answer about one instance; JSON texts. */
 export interface InstanceStory {
   operation?: string;
   log: string;
   behaviors: string;
 }
 
-/** An instance as routes and exports answer it. */
+/** An instance in answers of routes and in exports. */
 export function instanceJson(workflow: string, row: InstanceRow, story?: InstanceStory): string {
   return object([
     ['id', String(row.id)],
@@ -55,14 +55,14 @@ export function pageJson(items: readonly string[], nextCursor: string | null): s
 }
 
 /**
- * The columns of an export, which can be imported again as it is where they all are inputs of the action. Those that are
- * not (behaviors set them, or the definition dropped them) are unknown columns of the file like any other: left aside
- * unasked, what somebody changed in them would be lost without a word.
+ * The columns of an export. The file can be imported again as it is if all of them are inputs of the action. Columns that
+ * are not (because behaviors set them, or the definition dropped them) are unknown columns like any other: if an upload
+ * ignored them, edits in them would be lost silently.
  */
 export class InstanceColumns {
   private readonly names: readonly string[];
 
-  /** @param versions every version of the workflow, the current one first: instances may have what it dropped */
+  /** @param versions every version of the workflow, the current one first: instances can have attributes it dropped */
   constructor(versions: readonly WorkflowDefinition[]) {
     this.names = [
       ...new Set(versions.flatMap(({ identifiers }) => identifiers.map(({ name }) => name))),
@@ -87,7 +87,7 @@ export class InstanceColumns {
   }
 }
 
-/** As the attribute's type reads it: the options of a MultiSelectList are separated by semicolons. */
+/** In the form that the attribute's type reads: semicolons separate the options of a MultiSelectList. */
 function attributeCell(json: string | undefined): string | null {
   if (json?.startsWith('[') !== true) return memberText(json);
   return (JSON.parse(json) as unknown[]).map((option) => escapeOption(String(option))).join(';');

@@ -19,7 +19,7 @@ export interface InstanceRow {
   updatedAt: Date;
 }
 
-/** An identifier's name, and its value as instances are found by it. */
+/** An identifier's name, and its value in normalized form. */
 interface IdentifierCondition {
   name: string;
   value: string;
@@ -28,7 +28,7 @@ interface IdentifierCondition {
 export interface InstanceSelection {
   workflowId: number;
   order: 'newest first' | 'oldest first';
-  /** Only those after this one, in that order. */
+  /** Only instances after this one, in that order. */
   after?: number | undefined;
   id?: number | undefined;
   status?: InstanceStatus | undefined;
@@ -39,14 +39,14 @@ export interface InstanceSelection {
 
 export interface InstanceRows {
   rows: InstanceRow[];
-  /** Whether the limit (of instances or bytes) left some out. */
+  /** Whether the limit of instances or bytes left some out. */
   more: boolean;
 }
 
-/** Stored, that is compressed, bytes of one page. It has one instance at least, however large. */
+/** Stored (compressed) bytes of one page. A page has at least one instance, however large. */
 const PAGE_BYTES = 1024 * 1024;
 
-/** One page of instances. pg_column_size of an attribute set reads its header only. */
+/** One page of instances. pg_column_size reads only the header of the attributes. */
 export async function selectInstancePage(sql: Sql, selection: InstanceSelection): Promise<InstanceRows> {
   const { workflowId, order, after, id, status, identifier, attribute, limit } = selection;
   const [comparison, direction] = order === 'newest first' ? ['<', 'DESC'] : ['>', 'ASC'];
@@ -58,7 +58,7 @@ export async function selectInstancePage(sql: Sql, selection: InstanceSelection)
   if (status !== undefined) conditions.push(`i.status = ${parameter(status)}`);
   if (attribute !== undefined) {
     const { name, value } = attribute;
-    // Contained: a list that has the options, anything else if it is equal.
+    // Containment matches a list that has all the options, and any other value if it is equal.
     if (value === null) conditions.push(`NOT i.attributes ? ${parameter(name)}`);
     else conditions.push(`i.attributes @> ${parameter(JSON.stringify({ [name]: value }))}::jsonb`);
   }
@@ -89,8 +89,8 @@ export async function selectInstancePage(sql: Sql, selection: InstanceSelection)
 }
 
 /**
- * `:Email:ada@example.org`: an identifier's name, a colon, and the value, folded as the definition says. Where one
- * name begins with another, the longer one is meant.
+ * `:Email:ada@example.org`: an identifier's name, a colon, and the value, which is normalized as the definition says. If
+ * one name begins with another, the longer one counts.
  * @throws DomainError 400 `invalid_parameter`
  */
 export function readIdentifier(
@@ -115,15 +115,15 @@ export function readIdentifier(
   return { name: meant.name, value: new IdentifierReader(meant).fold(value) };
 }
 
-/** An attribute and the value that instances are to have; `null`: those that have none. */
+/** An attribute and the value to search for; `null` finds instances without a value. */
 interface AttributeCondition {
   name: string;
   value: JsonValue;
 }
 
 /**
- * `Level:Fellow`: an attribute's name, a colon, and a value as a cell of a CSV file would have it. Of several names
- * that the text begins with, the longest is meant. A MultiSelectList has the value if it has each of its options.
+ * `Level:Fellow`: an attribute's name, a colon, and a value as in a CSV cell. If the text begins with several names, the
+ * longest counts. A MultiSelectList matches if it has each of the options.
  * @throws DomainError 400 `invalid_parameter`
  */
 export function readAttribute(text: string, attributes: readonly AttributeDefinition[]): AttributeCondition {

@@ -59,7 +59,7 @@ export class InstancesController {
     return json;
   }
 
-  // Before ":id", which would take "Export" for an id.
+  // Before ":id", which would also match "Export".
   @Get('Export')
   @ApiOperation({ summary: 'Download instances, oldest first, as JSON Lines or CSV' })
   @ApiQuery({ type: ExportInstancesDto })
@@ -78,7 +78,7 @@ export class InstancesController {
   @ApiOperation({
     summary:
       'One instance, its log (who changed what, from which batch and line) and its behaviors, newest first',
-    description: '`limit` and `after` page through the log. Of the behaviors the newest 100 are shown.',
+    description: '`limit` and `after` page through the log. The answer has the newest 100 behaviors.',
   })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiQuery({ type: PageDto })
@@ -105,12 +105,13 @@ export class InstancesController {
   @RequirePermission('ManageImports')
   @HttpCode(202)
   @ApiOperation({
-    summary: 'Send a mail or webhook again, or now, exactly as it was rendered when its record was processed',
+    summary:
+      'Send a mail or webhook again or immediately, exactly as it was rendered when its record was processed',
   })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiParam({ name: 'behaviorId', type: 'integer' })
   @ApiAcceptedResponse({ description: 'The behavior, which is pending again', schema: refTo('Behavior') })
-  @ApiConflictResponse({ description: 'state_conflict: it is being sent at this moment' })
+  @ApiConflictResponse({ description: 'state_conflict: it is being sent right now' })
   resend(
     @Param('name') name: string,
     @Param('id', InstanceIdPipe) id: number,

@@ -24,7 +24,7 @@ export class BehaviorIdPipe extends PathIdPipe {
 /** One page of a list. */
 export class PageDto {
   @ApiPropertyOptional({
-    description: 'At most so many; a page of very large ones ends earlier, and says so with nextCursor.',
+    description: 'The most items of a page. A page with very large items ends earlier and has a nextCursor.',
     type: 'integer',
     minimum: 1,
     maximum: 200,
@@ -37,9 +37,9 @@ export class PageDto {
   @Max(200, { message: 'limit must be an integer from 1 to 200' })
   limit: number = 50;
 
-  @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
+  @ApiPropertyOptional({ description: 'nextCursor of the previous page.' })
   @IsOptional()
-  @MaxLength(200, { message: 'after must be the nextCursor of the page before' })
+  @MaxLength(200, { message: 'after must be the nextCursor of the previous page' })
   after?: string;
 }
 
@@ -58,8 +58,8 @@ export class ListInstancesDto extends PageDto {
 
   @ApiPropertyOptional({
     description:
-      'Name of an attribute, a colon, and a value as a CSV cell has it; nothing after the colon: those without a ' +
-      'value. No index helps: of a large workflow, every instance is read until the page is full.',
+      'Name of an attribute, a colon, and a value as in a CSV cell. Without a value after the colon: the instances ' +
+      'that have none. There is no index: a large workflow is read instance by instance until the page is full.',
     example: 'Level:Fellow',
   })
   @IsOptional()

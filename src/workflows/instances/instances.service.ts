@@ -27,7 +27,7 @@ import {
 } from './instance-search.sql.js';
 import type { ExportInstancesDto, ListInstancesDto, PageDto } from './instances.dto.js';
 
-/** JSON text, and the cursor in it, which the `Link` header names too. */
+/** JSON text, and the cursor in it, which the `Link` header repeats. */
 export interface JsonPage {
   json: string;
   nextCursor: string | null;
@@ -35,12 +35,12 @@ export interface JsonPage {
 
 const INSTANCES = 'Instances';
 const LOG = 'Log';
-/** The newest behaviors of an instance; its log tells of what came before. */
+/** The newest behaviors of an instance; its log has the earlier ones. */
 const MOST_BEHAVIORS = 100;
-/** Instances of one statement of an export. */
+/** Instances per statement of an export. */
 const EXPORT_PAGE = 500;
 
-/** Reads the instances of workflows; actions write them. */
+/** Reads the instances of workflows; actions and imports write them. */
 @Injectable()
 export class InstancesService {
   private readonly logger = new Logger(InstancesService.name);
@@ -68,7 +68,7 @@ export class InstancesService {
 
   /**
    * One instance and a page of its log, newest first.
-   * @param operation what has just been done to it, if anything was
+   * @param operation the result of an action that was just performed on it
    * @throws DomainError 404 `workflow_not_found` or `workflow_instance_not_found`, 403 `workflow_not_allowed`
    */
   async instance(
@@ -101,7 +101,7 @@ export class InstancesService {
   }
 
   /**
-   * Has a behavior sent again; answers it as it is then.
+   * Sends a behavior again; answers its new state.
    * @throws DomainError 404 `workflow_not_found`, `workflow_instance_not_found` or `behavior_not_found`, 403
    * `workflow_not_allowed`, 409 `state_conflict` while it is being sent
    */
@@ -115,8 +115,8 @@ export class InstancesService {
   }
 
   /**
-   * Read in pages, each a short statement of its own: a client that reads slowly holds neither a connection nor an old
-   * snapshot, which a cursor would. Each instance that exists throughout is in the file once.
+   * Reads in pages, one short statement each: a client that reads slowly holds neither a connection nor an old snapshot,
+   * as a cursor would. Each instance that exists throughout is in the file exactly once.
    */
   async export(
     name: string,
