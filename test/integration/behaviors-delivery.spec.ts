@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { resendBehavior } from '../../src/delivery/behavior-outbox.sql.js';
 import type { BehaviorDefinition } from '../../src/workflows/definition.js';
-import { BehaviorBench, people } from '../support/behavior-bench.js';
+import { BehaviorFixture, people } from '../support/behavior-fixture.js';
 import { eventually } from '../support/eventually.js';
 import { PrivateRedis } from '../support/private-redis.js';
 import { SmtpSink } from '../support/smtp-sink.js';
@@ -19,12 +19,12 @@ const SECRET = `whsec_${KEY.toString('base64')}`;
 describe('behaviors', () => {
   let sink: SmtpSink;
   let receiver: WebhookReceiver;
-  let bench: BehaviorBench;
+  let bench: BehaviorFixture;
 
   beforeAll(async () => {
     sink = await SmtpSink.start();
     receiver = await WebhookReceiver.start();
-    bench = await BehaviorBench.start({ SMTP_URL: sink.url });
+    bench = await BehaviorFixture.start({ SMTP_URL: sink.url });
   });
   afterAll(async () => {
     await bench.stop();
@@ -169,7 +169,7 @@ describe('a behavior that is sent again on request', () => {
   /** Break it: in `resendBehavior`, leave `attempts_before_resend` as it is. */
   it('is tried again as soon as one that was never tried', async () => {
     const receiver = await WebhookReceiver.start();
-    const bench = await BehaviorBench.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
+    const bench = await BehaviorFixture.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
     try {
       receiver.answers.set('/down', [500, 500, 500, 500]);
       await bench.process([{ kind: 'webhook', url: `${receiver.url}/down` }], people(1));
@@ -193,7 +193,7 @@ describe('eight workers', () => {
   it('send every mail and webhook once', async () => {
     const sink = await SmtpSink.start();
     const receiver = await WebhookReceiver.start();
-    const bench = await BehaviorBench.start({ SMTP_URL: sink.url });
+    const bench = await BehaviorFixture.start({ SMTP_URL: sink.url });
     try {
       for (let worker = 2; worker <= 8; worker += 1) await bench.addWorker();
       await bench.process([MAIL, { kind: 'webhook', url: `${receiver.url}/all` }], people(150));
@@ -229,7 +229,7 @@ describe('a webhook receiver that never answers', () => {
   let sink: SmtpSink;
   let silent: WebhookReceiver;
   let other: WebhookReceiver;
-  let bench: BehaviorBench;
+  let bench: BehaviorFixture;
 
   beforeAll(async () => {
     redis = await PrivateRedis.start();
@@ -242,7 +242,7 @@ describe('a webhook receiver that never answers', () => {
   beforeEach(async () => {
     sink.mails.length = 0;
     [silent, other] = [await WebhookReceiver.start(), await WebhookReceiver.start()];
-    bench = await BehaviorBench.start({ SMTP_URL: sink.url, REDIS_URL: redis.url });
+    bench = await BehaviorFixture.start({ SMTP_URL: sink.url, REDIS_URL: redis.url });
     silent.hold();
   });
   afterEach(async () => {
@@ -301,7 +301,7 @@ describe('a webhook receiver that never answers', () => {
 describe('by default', () => {
   it('no webhook goes to a private address, whether it is written as one or found as one', async () => {
     const receiver = await WebhookReceiver.start();
-    const bench = await BehaviorBench.start({ ALLOW_PRIVATE_TARGETS: 'false' });
+    const bench = await BehaviorFixture.start({ ALLOW_PRIVATE_TARGETS: 'false' });
     try {
       const { port } = new URL(receiver.url);
       const hosts = ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433'];
@@ -322,7 +322,7 @@ describe('by default', () => {
   });
 
   it('mails are kept where there is no mail server', async () => {
-    const bench = await BehaviorBench.start({});
+    const bench = await BehaviorFixture.start({});
     try {
       await bench.process([MAIL], people(1));
       await eventually(

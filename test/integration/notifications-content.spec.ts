@@ -1,5 +1,5 @@
 import { selectFirstErrors } from '../../src/notifications/batch-summary.js';
-import { NotificationBench } from '../support/notification-bench.js';
+import { NotificationFixture } from '../support/notification-fixture.js';
 import type { StoredRecord } from '../support/stored-batch.js';
 
 const record = (line: number, status: StoredRecord['status'], code?: string): StoredRecord => ({
@@ -11,10 +11,10 @@ const record = (line: number, status: StoredRecord['status'], code?: string): St
 });
 
 describe('the mail of a batch', () => {
-  let bench: NotificationBench;
+  let bench: NotificationFixture;
 
   beforeAll(async () => {
-    bench = await NotificationBench.start({});
+    bench = await NotificationFixture.start({});
   });
   afterAll(() => bench.stop());
 

@@ -1,5 +1,5 @@
 import { eventually } from '../support/eventually.js';
-import { NotificationBench, QUICK } from '../support/notification-bench.js';
+import { NotificationFixture, QUICK } from '../support/notification-fixture.js';
 import { SmtpSink } from '../support/smtp-sink.js';
 
 /** The first retry comes soon, all others when the test is over. */
@@ -7,11 +7,11 @@ const ONE_SOON = { backOffMs: [50, 3_600_000], claimMs: 30_000 };
 
 describe('a mail that is owed', () => {
   let sink: SmtpSink;
-  let bench: NotificationBench;
+  let bench: NotificationFixture;
 
   beforeAll(async () => {
     sink = await SmtpSink.start();
-    bench = await NotificationBench.start({ SMTP_URL: sink.url });
+    bench = await NotificationFixture.start({ SMTP_URL: sink.url });
   });
   afterAll(async () => {
     await bench.stop();
@@ -158,7 +158,7 @@ describe('a mail that is sent again on request', () => {
   /** Break it: in `resendNotification`, leave `attempts_before_resend` as it is. */
   it('is tried again as soon as one that was never tried', async () => {
     const sink = await SmtpSink.start();
-    const bench = await NotificationBench.start({ SMTP_URL: sink.url }, ONE_SOON);
+    const bench = await NotificationFixture.start({ SMTP_URL: sink.url }, ONE_SOON);
     try {
       const id = await bench.owe(await bench.storeBatch(), 'again@example.org');
       const tried = (attempts: number) =>
@@ -181,12 +181,12 @@ describe('a mail that is sent again on request', () => {
 
 describe('a mail that was being sent', () => {
   let sink: SmtpSink;
-  let bench: NotificationBench;
+  let bench: NotificationFixture;
   const claimMs = 300;
 
   beforeAll(async () => {
     sink = await SmtpSink.start();
-    bench = await NotificationBench.start({ SMTP_URL: sink.url }, { ...QUICK, claimMs });
+    bench = await NotificationFixture.start({ SMTP_URL: sink.url }, { ...QUICK, claimMs });
   });
   afterAll(async () => {
     await bench.stop();

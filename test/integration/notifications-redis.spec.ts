@@ -1,17 +1,17 @@
 import { eventually } from '../support/eventually.js';
-import { NotificationBench } from '../support/notification-bench.js';
+import { NotificationFixture } from '../support/notification-fixture.js';
 import { PrivateRedis } from '../support/private-redis.js';
 import { SmtpSink } from '../support/smtp-sink.js';
 
 describe('when Redis fails', () => {
   let redis: PrivateRedis;
   let sink: SmtpSink;
-  let bench: NotificationBench;
+  let bench: NotificationFixture;
 
   beforeAll(async () => {
     redis = await PrivateRedis.start();
     sink = await SmtpSink.start();
-    bench = await NotificationBench.start({ REDIS_URL: redis.url, SMTP_URL: sink.url });
+    bench = await NotificationFixture.start({ REDIS_URL: redis.url, SMTP_URL: sink.url });
   });
   afterAll(async () => {
     await bench.stop();

@@ -1,24 +1,24 @@
-import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
+import { chunksOf, ProcessingFixture, range } from '../support/processing-fixture.js';
 
 describe('a chunk', () => {
-  let bench: ProcessingBench;
+  let fixture: ProcessingFixture;
 
   beforeAll(async () => {
-    bench = await ProcessingBench.start();
+    fixture = await ProcessingFixture.start();
   });
-  afterAll(() => bench.stop());
+  afterAll(() => fixture.stop());
 
   const storeQueued = async (...payloads: string[]): Promise<number> => {
-    const batchId = await bench.storeBatch({ chunks: [{ payloads }] });
-    await bench.worker.scheduler.fill(batchId);
+    const batchId = await fixture.storeBatch({ chunks: [{ payloads }] });
+    await fixture.worker.scheduler.fill(batchId);
     return batchId;
   };
 
   it('leaves its effects, outcomes and counts, and ends its batch', async () => {
     const batchId = await storeQueued('{}', '{"do":"fail"}', '{"do":"skip"}');
-    await expect(bench.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('done');
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('done');
 
-    expect(await bench.records(batchId)).toMatchObject([
+    expect(await fixture.records(batchId)).toMatchObject([
       { status: 'succeeded', operation: 'created', reference: '1', attempts: 1, error_code: null },
       {
         status: 'failed',
@@ -35,10 +35,10 @@ describe('a chunk', () => {
       created_count: 1,
       updated_count: 0,
     };
-    expect(await bench.chunks(batchId)).toMatchObject([
+    expect(await fixture.chunks(batchId)).toMatchObject([
       { state: 'done', done_at: expect.any(Date), ...counts },
     ]);
-    expect(await bench.batch(batchId)).toMatchObject({
+    expect(await fixture.batch(batchId)).toMatchObject({
       status: 'completed_with_errors',
       started_at: expect.any(Date),
       finished_at: expect.any(Date),
@@ -49,47 +49,47 @@ describe('a chunk', () => {
 
   it('that comes twice, one after the other, is done once', async () => {
     const batchId = await storeQueued('{}', '{}');
-    await bench.worker.runner.run({ batchId, chunkNumber: 1 });
-    await expect(bench.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('not-mine');
-    expect(await bench.effects(batchId)).toEqual([1, 2]);
+    await fixture.worker.runner.run({ batchId, chunkNumber: 1 });
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('not-mine');
+    expect(await fixture.effects(batchId)).toEqual([1, 2]);
   });
 
   it('that eight workers take at once is done once', async () => {
     const batchId = await storeQueued(...new Array<string>(50).fill('{}'));
     const runs = await Promise.all(
-      range(1, 8).map(() => bench.worker.runner.run({ batchId, chunkNumber: 1 })),
+      range(1, 8).map(() => fixture.worker.runner.run({ batchId, chunkNumber: 1 })),
     );
     expect(runs.sort()).toEqual(['done', ...new Array<string>(7).fill('not-mine')]);
-    expect(await bench.effects(batchId)).toEqual(range(1, 50));
-    expect(await bench.status(batchId)).toBe('completed');
+    expect(await fixture.effects(batchId)).toEqual(range(1, 50));
+    expect(await fixture.status(batchId)).toBe('completed');
   });
 
   it('whose worker dies before the commit is done by the next, once', async () => {
     const batchId = await storeQueued('{}', '{}');
-    const { target, runner } = bench.worker;
+    const { target, runner } = fixture.worker;
     target.during = ({ transaction }) =>
       transaction.query('SELECT pg_terminate_backend(pg_backend_pid())').then(() => undefined);
     await expect(runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow();
     target.during = async () => undefined;
 
-    expect(await bench.records(batchId)).toMatchObject([{ status: 'pending' }, { status: 'pending' }]);
+    expect(await fixture.records(batchId)).toMatchObject([{ status: 'pending' }, { status: 'pending' }]);
     await runner.run({ batchId, chunkNumber: 1 });
-    expect(await bench.effects(batchId)).toEqual([1, 2]);
+    expect(await fixture.effects(batchId)).toEqual([1, 2]);
   });
 
   it('that is not queued, or does not exist, is left alone', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(1, 1) });
-    await expect(bench.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('not-mine');
-    await expect(bench.worker.runner.run({ batchId, chunkNumber: 9 })).resolves.toBe('not-mine');
-    await expect(bench.worker.runner.run({ batchId: 999_999, chunkNumber: 1 })).resolves.toBe('not-mine');
-    expect(await bench.effects(batchId)).toEqual([]);
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('not-mine');
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 9 })).resolves.toBe('not-mine');
+    await expect(fixture.worker.runner.run({ batchId: 999_999, chunkNumber: 1 })).resolves.toBe('not-mine');
+    expect(await fixture.effects(batchId)).toEqual([]);
   });
 
   it('keeps an error message that PostgreSQL cannot hold, made harmless', async () => {
     const batchId = await storeQueued('{"do":"fail"}');
-    const { target, runner } = bench.worker;
+    const { target, runner } = fixture.worker;
     target.failureMessage = 'bad \u0000 value \ud800';
     await runner.run({ batchId, chunkNumber: 1 });
-    expect(await bench.records(batchId)).toMatchObject([{ error_message: 'bad \\u0000 value \\ud800' }]);
+    expect(await fixture.records(batchId)).toMatchObject([{ error_message: 'bad \\u0000 value \\ud800' }]);
   });
 });

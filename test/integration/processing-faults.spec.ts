@@ -1,38 +1,38 @@
-import { ProcessingBench, range } from '../support/processing-bench.js';
+import { ProcessingFixture, range } from '../support/processing-fixture.js';
 
 describe('a fault while a chunk is processed', () => {
-  let bench: ProcessingBench;
+  let fixture: ProcessingFixture;
 
   beforeAll(async () => {
-    bench = await ProcessingBench.start();
+    fixture = await ProcessingFixture.start();
   });
   afterEach(() => {
-    bench.worker.target.during = async () => undefined;
+    fixture.worker.target.during = async () => undefined;
   });
-  afterAll(() => bench.stop());
+  afterAll(() => fixture.stop());
 
   const store = async (payloads: string[]): Promise<number> => {
-    const batchId = await bench.storeBatch({
+    const batchId = await fixture.storeBatch({
       chunks: [{ payloads }],
       sendFailureEmailTo: 'sorry@example.org',
     });
-    await bench.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.fill(batchId);
     return batchId;
   };
   const runUntilDone = async (batchId: number): Promise<number> => {
     for (let faults = 0; ; faults += 1) {
-      const run = await bench.worker.runner.run({ batchId, chunkNumber: 1 }).catch(() => 'failed');
+      const run = await fixture.worker.runner.run({ batchId, chunkNumber: 1 }).catch(() => 'failed');
       if (run !== 'failed') return faults;
     }
   };
 
   it('rolls all of it back, and is noted in the chunk', async () => {
     const batchId = await store(['{}', '{"do":"throw"}']);
-    await expect(bench.worker.runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow(
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow(
       'line 2 breaks the target',
     );
-    expect(await bench.effects(batchId)).toEqual([]);
-    expect(await bench.chunks(batchId)).toMatchObject([
+    expect(await fixture.effects(batchId)).toEqual([]);
+    expect(await fixture.chunks(batchId)).toMatchObject([
       { state: 'queued', attempts: 1, last_error: 'line 2 breaks the target', succeeded_count: 0 },
     ]);
   });
@@ -42,7 +42,7 @@ describe('a fault while a chunk is processed', () => {
     const batchId = await store(payloads);
     expect(await runUntilDone(batchId)).toBe(5);
 
-    const records = await bench.records(batchId);
+    const records = await fixture.records(batchId);
     const failed = records.filter(({ status }) => status === 'failed');
     expect(failed.map(({ line_number }) => line_number)).toEqual([1, 42, 43, 100]);
     expect(failed[1]).toMatchObject({
@@ -51,10 +51,10 @@ describe('a fault while a chunk is processed', () => {
       operation: 'rejected',
       attempts: 1,
     });
-    expect(await bench.effects(batchId)).toEqual(
+    expect(await fixture.effects(batchId)).toEqual(
       range(1, 100).filter((line) => ![1, 42, 43, 100].includes(line)),
     );
-    expect(await bench.batch(batchId)).toMatchObject({
+    expect(await fixture.batch(batchId)).toMatchObject({
       status: 'completed_with_errors',
       succeeded_count: 96,
       failed_count: 4,
@@ -63,7 +63,7 @@ describe('a fault while a chunk is processed', () => {
 
   it('in the middle of that search loses nothing and does nothing twice', async () => {
     const batchId = await store(range(1, 20).map((line) => (line === 13 ? '{"do":"throw"}' : '{}')));
-    const { runner, target } = bench.worker;
+    const { runner, target } = fixture.worker;
     for (let fault = 0; fault < 5; fault += 1) {
       await expect(runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow();
     }
@@ -73,55 +73,60 @@ describe('a fault while a chunk is processed', () => {
       }
     };
     await expect(runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow();
-    const [chunk] = await bench.chunks(batchId);
-    expect(chunk).toMatchObject({ state: 'queued', succeeded_count: (await bench.effects(batchId)).length });
+    const [chunk] = await fixture.chunks(batchId);
+    expect(chunk).toMatchObject({
+      state: 'queued',
+      succeeded_count: (await fixture.effects(batchId)).length,
+    });
     expect(chunk!.succeeded_count).toBeGreaterThan(0);
 
     target.during = async () => undefined;
     await runner.run({ batchId, chunkNumber: 1 });
-    expect(await bench.effects(batchId)).toEqual(range(1, 20).filter((line) => line !== 13));
-    expect(await bench.batch(batchId)).toMatchObject({ succeeded_count: 19, failed_count: 1 });
+    expect(await fixture.effects(batchId)).toEqual(range(1, 20).filter((line) => line !== 13));
+    expect(await fixture.batch(batchId)).toMatchObject({ succeeded_count: 19, failed_count: 1 });
   });
 
   it('that is transient is never held against the records', async () => {
     const batchId = await store(['{}']);
-    const { runner, target } = bench.worker;
+    const { runner, target } = fixture.worker;
     target.during = async () => {
       throw Object.assign(new Error('deadlock detected'), { code: '40P01' });
     };
     for (let fault = 0; fault < 7; fault += 1) {
       await expect(runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow('deadlock');
     }
-    expect(await bench.chunks(batchId)).toMatchObject([{ attempts: 0, last_error: 'deadlock detected' }]);
+    expect(await fixture.chunks(batchId)).toMatchObject([{ attempts: 0, last_error: 'deadlock detected' }]);
     target.during = async () => undefined;
     await runner.run({ batchId, chunkNumber: 1 });
-    expect(await bench.status(batchId)).toBe('completed');
+    expect(await fixture.status(batchId)).toBe('completed');
   });
 
   it('such as a target that forgets a record is not taken for an outcome', async () => {
     const batchId = await store(['{}', '{}']);
-    const { runner, target } = bench.worker;
+    const { runner, target } = fixture.worker;
     const process = target.process.bind(target);
     target.process = async (records, context) => (await process(records, context)).slice(1);
     await expect(runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow('line 2');
     target.process = process;
-    expect(await bench.effects(batchId)).toEqual([]);
+    expect(await fixture.effects(batchId)).toEqual([]);
   });
 
   it('of the batch as a whole fails the batch, its records never tried', async () => {
-    const batchId = await bench.storeBatch({
+    const batchId = await fixture.storeBatch({
       chunks: [{ payloads: ['{}', '{}'] }],
       targetKind: 'no-such-target',
       sendFailureEmailTo: 'sorry@example.org',
     });
-    await bench.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.fill(batchId);
     expect(await runUntilDone(batchId)).toBe(5);
-    expect(await bench.batch(batchId)).toMatchObject({
+    expect(await fixture.batch(batchId)).toMatchObject({
       status: 'failed',
       failure_reason: expect.stringContaining('no-such-target'),
       canceled_count: 2,
     });
-    expect(await bench.records(batchId)).toMatchObject([{ status: 'canceled' }, { status: 'canceled' }]);
-    expect(await bench.notifications(batchId)).toEqual([{ kind: 'failure', recipient: 'sorry@example.org' }]);
+    expect(await fixture.records(batchId)).toMatchObject([{ status: 'canceled' }, { status: 'canceled' }]);
+    expect(await fixture.notifications(batchId)).toEqual([
+      { kind: 'failure', recipient: 'sorry@example.org' },
+    ]);
   });
 });

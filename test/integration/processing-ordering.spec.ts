@@ -1,42 +1,42 @@
 import { orderingHash } from '../../src/records/ordering-keys.js';
-import { chunksOf, ProcessingBench } from '../support/processing-bench.js';
+import { chunksOf, ProcessingFixture } from '../support/processing-fixture.js';
 
 describe('records of one batch that concern the same thing', () => {
-  let bench: ProcessingBench;
+  let fixture: ProcessingFixture;
 
   beforeAll(async () => {
-    bench = await ProcessingBench.start({ CHUNK_WINDOW: '8' });
+    fixture = await ProcessingFixture.start({ CHUNK_WINDOW: '8' });
   });
-  afterAll(() => bench.stop());
+  afterAll(() => fixture.stop());
 
   it('are processed in line order, though their chunks are taken in another', async () => {
-    const batchId = await bench.storeBatch({
+    const batchId = await fixture.storeBatch({
       chunks: [
         { payloads: ['{}', '{}'], orderingKeys: [7n, 2n ** 63n + 1n] },
         { payloads: ['{}'], orderingKeys: [1n] },
         { payloads: ['{}'], orderingKeys: [2n ** 63n + 1n] },
       ],
     });
-    const { runner, scheduler } = bench.worker;
+    const { runner, scheduler } = fixture.worker;
     await scheduler.fill(batchId);
 
     await expect(runner.run({ batchId, chunkNumber: 3 })).resolves.toBe('handed-back');
-    expect((await bench.chunks(batchId))[2]).toMatchObject({ state: 'pending', blocked_by: 1 });
+    expect((await fixture.chunks(batchId))[2]).toMatchObject({ state: 'pending', blocked_by: 1 });
     await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
-    expect(await bench.chunkStates(batchId)).toEqual(['queued', 'done', 'pending']);
+    expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'done', 'pending']);
 
     await runner.run({ batchId, chunkNumber: 1 });
-    expect((await bench.chunks(batchId))[2]).toMatchObject({ state: 'queued', blocked_by: null });
+    expect((await fixture.chunks(batchId))[2]).toMatchObject({ state: 'queued', blocked_by: null });
     await runner.run({ batchId, chunkNumber: 3 });
-    expect(await bench.effects(batchId)).toEqual([3, 1, 2, 4]);
-    expect(await bench.status(batchId)).toBe('completed');
+    expect(await fixture.effects(batchId)).toEqual([3, 1, 2, 4]);
+    expect(await fixture.status(batchId)).toBe('completed');
   });
 
   it('wait for a chunk that is being processed at that moment', async () => {
-    const batchId = await bench.storeBatch({
+    const batchId = await fixture.storeBatch({
       chunks: chunksOf(2, 1).map((chunk) => ({ ...chunk, orderingKeys: [5n] })),
     });
-    const { runner, scheduler, target } = bench.worker;
+    const { runner, scheduler, target } = fixture.worker;
     await scheduler.fill(batchId);
     target.during = async ({ chunkNumber }) => {
       if (chunkNumber !== 1) return;
@@ -44,78 +44,78 @@ describe('records of one batch that concern the same thing', () => {
     };
     await runner.run({ batchId, chunkNumber: 1 });
     target.during = async () => undefined;
-    expect(await bench.chunkStates(batchId)).toEqual(['done', 'queued']);
+    expect(await fixture.chunkStates(batchId)).toEqual(['done', 'queued']);
   });
 
   describe('as comes out only while they are processed', () => {
     const toldLate = async (...earlier: string[][]): Promise<number> => {
-      const batchId = await bench.storeBatch({
+      const batchId = await fixture.storeBatch({
         chunks: [
           ...earlier.map((keys) => ({ payloads: ['{}'], orderingKeys: keys.map(orderingHash) })),
           { payloads: ['{}'], orderingKeys: [orderingHash('own')] },
         ],
       });
-      const { scheduler, target } = bench.worker;
+      const { scheduler, target } = fixture.worker;
       target.during = async ({ chunkNumber, keepOrder }) => {
         if (chunkNumber === earlier.length + 1) keepOrder(['nobody', 'late']);
       };
       await scheduler.fill(batchId);
       return batchId;
     };
-    afterEach(() => (bench.worker.target.during = async () => undefined));
+    afterEach(() => (fixture.worker.target.during = async () => undefined));
 
     it('wait for the nearest chunk that is about it, and leave nothing behind meanwhile', async () => {
-      const { runner } = bench.worker;
+      const { runner } = fixture.worker;
       const batchId = await toldLate(['late'], ['late'], ['other']);
       await expect(runner.run({ batchId, chunkNumber: 4 })).resolves.toBe('handed-back');
-      expect((await bench.chunks(batchId))[3]).toMatchObject({
+      expect((await fixture.chunks(batchId))[3]).toMatchObject({
         state: 'pending',
         blocked_by: 2,
         attempts: 0,
         last_error: null,
       });
-      expect(await bench.effects(batchId)).toEqual([]);
+      expect(await fixture.effects(batchId)).toEqual([]);
 
       for (const chunkNumber of [1, 2, 4, 3]) {
         await expect(runner.run({ batchId, chunkNumber })).resolves.toBe('done');
       }
-      expect(await bench.effects(batchId)).toEqual([1, 2, 4, 3]);
-      expect(await bench.status(batchId)).toBe('completed');
+      expect(await fixture.effects(batchId)).toEqual([1, 2, 4, 3]);
+      expect(await fixture.status(batchId)).toBe('completed');
     });
 
     it('wait for nobody when no earlier chunk is about it', async () => {
       const batchId = await toldLate(['other']);
-      await expect(bench.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
+      await expect(fixture.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
     });
 
     it('wait also where records are tried apart', async () => {
-      const { runner } = bench.worker;
+      const { runner } = fixture.worker;
       const batchId = await toldLate(['late']);
-      await bench.sql.query(
+      await fixture.sql.query(
         `UPDATE import_queue_chunk SET attempts = 5 WHERE workflow_import_queue_batch_id = $1 AND chunk_number = 2`,
         [batchId],
       );
       await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
-      expect((await bench.chunks(batchId))[1]).toMatchObject({
+      expect((await fixture.chunks(batchId))[1]).toMatchObject({
         state: 'pending',
         blocked_by: 1,
         attempts: 5,
       });
       await runner.run({ batchId, chunkNumber: 1 });
       await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
-      expect(await bench.effects(batchId)).toEqual([1, 2]);
+      expect(await fixture.effects(batchId)).toEqual([1, 2]);
     });
   });
 
   it('of an ordered import process wait whatever they concern', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(2, 1), ordered: true });
-    await bench.sql.query(
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(2, 1), ordered: true });
+    await fixture.sql.query(
       `UPDATE import_queue_chunk SET state = 'queued', queued_at = now() WHERE workflow_import_queue_batch_id = $1`,
       [batchId],
     );
-    await expect(bench.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
-    await bench.worker.runner.run({ batchId, chunkNumber: 1 });
-    await bench.worker.runner.run({ batchId, chunkNumber: 2 });
-    expect(await bench.effects(batchId)).toEqual([1, 2]);
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
+    await fixture.worker.runner.run({ batchId, chunkNumber: 1 });
+    await fixture.worker.runner.run({ batchId, chunkNumber: 2 });
+    expect(await fixture.effects(batchId)).toEqual([1, 2]);
   });
 });

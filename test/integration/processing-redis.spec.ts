@@ -1,14 +1,14 @@
 import { eventually } from '../support/eventually.js';
 import { PrivateRedis } from '../support/private-redis.js';
-import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
+import { chunksOf, ProcessingFixture, range } from '../support/processing-fixture.js';
 
 describe('when Redis fails', () => {
   let redis: PrivateRedis;
-  let bench: ProcessingBench;
+  let fixture: ProcessingFixture;
 
   beforeAll(async () => {
     redis = await PrivateRedis.start();
-    bench = await ProcessingBench.start({
+    fixture = await ProcessingFixture.start({
       REDIS_URL: redis.url,
       RECONCILE_INTERVAL_MS: '300',
       CHUNK_WINDOW: '4',
@@ -16,55 +16,55 @@ describe('when Redis fails', () => {
     });
   });
   afterAll(async () => {
-    await bench.stop();
+    await fixture.stop();
     await redis.stop();
   });
 
   it('a fill does not hang, and the chunks are processed once it is back', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(6, 2) });
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(6, 2) });
     await redis.down();
     const begin = performance.now();
-    await bench.worker.scheduler.fill(batchId);
-    await bench.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.fill(batchId);
     expect(performance.now() - begin).toBeLessThan(5_000);
-    expect((await bench.chunkStates(batchId)).filter((state) => state === 'queued')).toHaveLength(4);
+    expect((await fixture.chunkStates(batchId)).filter((state) => state === 'queued')).toHaveLength(4);
 
-    const worker = await bench.addWorker();
+    const worker = await fixture.addWorker();
     await worker.module.init();
     await redis.up();
     await eventually(
-      async () => (await bench.status(batchId)) === 'completed',
+      async () => (await fixture.status(batchId)) === 'completed',
       'the batch to complete',
       40_000,
     );
-    expect((await bench.effects(batchId)).sort((a, b) => a - b)).toEqual(range(1, 12));
+    expect((await fixture.effects(batchId)).sort((a, b) => a - b)).toEqual(range(1, 12));
   });
 
   it('by not answering, a fill does not hang either', async () => {
-    const ids = await Promise.all(range(1, 5).map(() => bench.storeBatch({ chunks: chunksOf(2, 1) })));
-    await bench.worker.queue.client.call('CLIENT', 'PAUSE', '3000');
+    const ids = await Promise.all(range(1, 5).map(() => fixture.storeBatch({ chunks: chunksOf(2, 1) })));
+    await fixture.worker.queue.client.call('CLIENT', 'PAUSE', '3000');
     const begin = performance.now();
-    for (const id of ids) await bench.worker.scheduler.fill(id);
+    for (const id of ids) await fixture.worker.scheduler.fill(id);
     expect(performance.now() - begin).toBeLessThan(2_500);
     for (const id of ids) {
-      await eventually(async () => (await bench.status(id)) === 'completed', 'the batch to complete');
-      expect(await bench.effects(id)).toHaveLength(2);
+      await eventually(async () => (await fixture.status(id)) === 'completed', 'the batch to complete');
+      expect(await fixture.effects(id)).toHaveLength(2);
     }
   });
 
   it('and loses everything in the middle, a batch completes with nothing lost and nothing doubled', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(60, 5) });
-    await bench.worker.scheduler.fill(batchId);
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(60, 5) });
+    await fixture.worker.scheduler.fill(batchId);
     for (const done of [10, 120]) {
-      await eventually(async () => (await bench.effects(batchId)).length >= done, `${done} effects`);
+      await eventually(async () => (await fixture.effects(batchId)).length >= done, `${done} effects`);
       await redis.flushAll();
     }
     await eventually(
-      async () => (await bench.status(batchId)) === 'completed',
+      async () => (await fixture.status(batchId)) === 'completed',
       'the batch to complete',
       50_000,
     );
-    expect((await bench.effects(batchId)).sort((a, b) => a - b)).toEqual(range(1, 300));
-    expect(await bench.batch(batchId)).toMatchObject({ succeeded_count: 300 });
+    expect((await fixture.effects(batchId)).sort((a, b) => a - b)).toEqual(range(1, 300));
+    expect(await fixture.batch(batchId)).toMatchObject({ succeeded_count: 300 });
   });
 });

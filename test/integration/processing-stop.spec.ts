@@ -1,21 +1,21 @@
 import { eventually } from '../support/eventually.js';
-import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
+import { chunksOf, ProcessingFixture, range } from '../support/processing-fixture.js';
 
 describe('a worker that is stopped', () => {
-  let bench: ProcessingBench;
+  let fixture: ProcessingFixture;
 
   beforeAll(async () => {
-    bench = await ProcessingBench.start({
+    fixture = await ProcessingFixture.start({
       CHUNK_WINDOW: '4',
       WORKER_CONCURRENCY: '1',
       RECONCILE_INTERVAL_MS: '300',
     });
   });
-  afterAll(() => bench.stop());
+  afterAll(() => fixture.stop());
 
   it('finishes the chunk at hand and begins no other', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(5, 1) });
-    const worker = await bench.addWorker();
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(5, 1) });
+    const worker = await fixture.addWorker();
     let release: () => void = () => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     worker.target.during = () => released;
@@ -26,22 +26,22 @@ describe('a worker that is stopped', () => {
     release();
     await closed;
     expect(worker.target.begun).toHaveLength(1);
-    expect(await bench.effects(batchId)).toEqual([1]);
+    expect(await fixture.effects(batchId)).toEqual([1]);
 
-    const next = await bench.addWorker();
+    const next = await fixture.addWorker();
     await next.module.init();
     await eventually(
-      async () => (await bench.status(batchId)) === 'completed',
+      async () => (await fixture.status(batchId)) === 'completed',
       'another worker to go on',
       30_000,
     );
-    expect((await bench.effects(batchId)).sort()).toEqual(range(1, 5));
+    expect((await fixture.effects(batchId)).sort()).toEqual(range(1, 5));
     await next.module.close();
   });
 
   it('hands a chunk that does not end back to the others', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(1, 1) });
-    const { runner, scheduler, target } = bench.worker;
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
+    const { runner, scheduler, target } = fixture.worker;
     await scheduler.fill(batchId);
     target.during = async ({ transaction }) => {
       await transaction.query('SELECT pg_sleep(60)');
@@ -49,9 +49,9 @@ describe('a worker that is stopped', () => {
     const run = runner.run({ batchId, chunkNumber: 1 });
     await eventually(() => target.begun.includes(`${batchId}/1`), 'the chunk to begin');
     await Promise.all([expect(run).rejects.toThrow(), runner.abandonAll()]);
-    expect(await bench.chunks(batchId)).toMatchObject([{ state: 'queued', attempts: 0 }]);
+    expect(await fixture.chunks(batchId)).toMatchObject([{ state: 'queued', attempts: 0 }]);
 
-    const { runner: another } = await bench.addWorker();
+    const { runner: another } = await fixture.addWorker();
     await expect(another.run({ batchId, chunkNumber: 1 })).resolves.toBe('done');
   });
 });

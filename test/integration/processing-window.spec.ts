@@ -1,37 +1,37 @@
 import { eventually } from '../support/eventually.js';
-import { chunksOf, ProcessingBench, range } from '../support/processing-bench.js';
+import { chunksOf, ProcessingFixture, range } from '../support/processing-fixture.js';
 
 describe('the window of a batch', () => {
-  let bench: ProcessingBench;
+  let fixture: ProcessingFixture;
 
   beforeAll(async () => {
-    bench = await ProcessingBench.start({ CHUNK_WINDOW: '3', WORKER_CONCURRENCY: '1' });
+    fixture = await ProcessingFixture.start({ CHUNK_WINDOW: '3', WORKER_CONCURRENCY: '1' });
   });
-  afterAll(() => bench.stop());
+  afterAll(() => fixture.stop());
 
   it('holds the lowest chunks, no more than it has room for', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(5, 1) });
-    await bench.worker.scheduler.fill(batchId);
-    expect(await bench.chunkStates(batchId)).toEqual(['queued', 'queued', 'queued', 'pending', 'pending']);
-    await bench.worker.runner.run({ batchId, chunkNumber: 2 });
-    expect(await bench.chunkStates(batchId)).toEqual(['queued', 'done', 'queued', 'queued', 'pending']);
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(5, 1) });
+    await fixture.worker.scheduler.fill(batchId);
+    expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'queued', 'queued', 'pending', 'pending']);
+    await fixture.worker.runner.run({ batchId, chunkNumber: 2 });
+    expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'done', 'queued', 'queued', 'pending']);
   });
 
   it('is not exceeded by twenty fills at once', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(30, 1) });
-    await Promise.all(range(1, 20).map(() => bench.worker.scheduler.fill(batchId)));
-    expect((await bench.chunkStates(batchId)).filter((state) => state === 'queued')).toHaveLength(3);
-    const jobs = await bench.worker.queue.getJobs(['waiting']);
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(30, 1) });
+    await Promise.all(range(1, 20).map(() => fixture.worker.scheduler.fill(batchId)));
+    expect((await fixture.chunkStates(batchId)).filter((state) => state === 'queued')).toHaveLength(3);
+    const jobs = await fixture.worker.queue.getJobs(['waiting']);
     expect(jobs.filter(({ data }) => data.batchId === batchId)).toHaveLength(3);
   });
 
   it('is not exceeded by fills and finished chunks at once, and every chunk gets its turn', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(40, 1) });
-    const { scheduler, runner } = bench.worker;
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(40, 1) });
+    const { scheduler, runner } = fixture.worker;
     let most = 0;
     await scheduler.fill(batchId);
     for (;;) {
-      const chunks = await bench.chunks(batchId);
+      const chunks = await fixture.chunks(batchId);
       const queued = chunks.filter(({ state }) => state === 'queued');
       if (queued.length === 0) break;
       most = Math.max(most, queued.length);
@@ -42,27 +42,30 @@ describe('the window of a batch', () => {
       ]);
     }
     expect(most).toBe(3);
-    expect(await bench.status(batchId)).toBe('completed');
+    expect(await fixture.status(batchId)).toBe('completed');
   });
 
   it('is one for an ordered import process', async () => {
-    const batchId = await bench.storeBatch({ chunks: chunksOf(3, 1), ordered: true });
-    await bench.worker.scheduler.fill(batchId);
-    expect(await bench.chunkStates(batchId)).toEqual(['queued', 'pending', 'pending']);
-    await bench.worker.runner.run({ batchId, chunkNumber: 1 });
-    expect(await bench.chunkStates(batchId)).toEqual(['done', 'queued', 'pending']);
+    const batchId = await fixture.storeBatch({ chunks: chunksOf(3, 1), ordered: true });
+    await fixture.worker.scheduler.fill(batchId);
+    expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'pending', 'pending']);
+    await fixture.worker.runner.run({ batchId, chunkNumber: 1 });
+    expect(await fixture.chunkStates(batchId)).toEqual(['done', 'queued', 'pending']);
   });
 
   it('lets batches take turns: a small one does not wait for the end of a large one', async () => {
-    await bench.worker.queue.empty();
-    const large = await bench.storeBatch({ chunks: chunksOf(30, 1) });
-    const small = await bench.storeBatch({ chunks: chunksOf(1, 1) });
-    await bench.worker.scheduler.fill(large);
-    await bench.worker.scheduler.fill(small);
+    await fixture.worker.queue.empty();
+    const large = await fixture.storeBatch({ chunks: chunksOf(30, 1) });
+    const small = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
+    await fixture.worker.scheduler.fill(large);
+    await fixture.worker.scheduler.fill(small);
 
-    const { module, target } = await bench.addWorker();
+    const { module, target } = await fixture.addWorker();
     await module.init();
-    await eventually(async () => (await bench.status(large)) === 'completed', 'the large batch to complete');
+    await eventually(
+      async () => (await fixture.status(large)) === 'completed',
+      'the large batch to complete',
+    );
     // The first three of the large one were queued before it.
     expect(target.begun.indexOf(`${small}/1`)).toBe(3);
     expect(target.begun).toHaveLength(31);

@@ -1,20 +1,21 @@
 import type { JsonObject } from '../../src/platform/json/json-value.js';
-import { told, WorkflowBench } from '../support/workflow-bench.js';
+import { told, WorkflowFixture } from '../support/workflow-fixture.js';
 
 const row: JsonObject = { ':UniqueId': 'M-1' };
 
 describe('the actions of a workflow import', () => {
-  let bench: WorkflowBench;
+  let fixture: WorkflowFixture;
 
   beforeAll(async () => {
-    bench = await WorkflowBench.start();
+    fixture = await WorkflowFixture.start();
   });
-  beforeEach(() => bench.clear());
-  afterAll(() => bench.stop());
+  beforeEach(() => fixture.clear());
+  afterAll(() => fixture.stop());
 
-  const act = (action: string, step = 'Reopen') => bench.process([row], { configuration: { step, action } });
+  const act = (action: string, step = 'Reopen') =>
+    fixture.process([row], { configuration: { step, action } });
   const state = async () => {
-    const [instance] = await bench.instances();
+    const [instance] = await fixture.instances();
     return `${instance?.status} at ${instance?.step}`;
   };
 
@@ -42,7 +43,7 @@ describe('the actions of a workflow import', () => {
     await act(first);
     expect(told(await act(second))).toEqual([outcome]);
     expect(await state()).toBe(expected);
-    expect((await bench.log()).slice(1).map((entry) => entry.changes)).toEqual(
+    expect((await fixture.log()).slice(1).map((entry) => entry.changes)).toEqual(
       Object.keys(changes).length === 0 ? [] : [changes],
     );
   });
@@ -51,11 +52,11 @@ describe('the actions of a workflow import', () => {
     'are refused on what is completed (by %s) unless the step acts on it',
     async (action) => {
       await act(action);
-      const outcomes = await bench.process([{ ...row, Name: 'Eve' }, { ':UniqueId': 'M-2' }]);
+      const outcomes = await fixture.process([{ ...row, Name: 'Eve' }, { ':UniqueId': 'M-2' }]);
       expect(told(outcomes)).toEqual(['1 rejected instance_completed 1', '2 created 2']);
-      expect((await bench.instances())[0]!.attributes).toEqual(row);
+      expect((await fixture.instances())[0]!.attributes).toEqual(row);
       expect(told(await act('Undo'))).toEqual(['1 updated 1']);
-      expect(told(await bench.process([{ ...row, Name: 'Eve' }]))).toEqual(['1 updated 1']);
+      expect(told(await fixture.process([{ ...row, Name: 'Eve' }]))).toEqual(['1 updated 1']);
     },
   );
 
@@ -65,8 +66,8 @@ describe('the actions of a workflow import', () => {
       { ...row, ':WorkflowActionId': 12 },
       { ...row, ':WorkflowActionName': 'Succeed' },
     ];
-    const outcomes = await bench.process(rows, { configuration: { step: 'Reopen', action: undefined } });
+    const outcomes = await fixture.process(rows, { configuration: { step: 'Reopen', action: undefined } });
     expect(told(outcomes)).toEqual(['1 created 1', '2 updated 1', '3 updated 1']);
-    expect((await bench.log()).map(({ action }) => action)).toEqual(['Save', 'Move', 'Succeed']);
+    expect((await fixture.log()).map(({ action }) => action)).toEqual(['Save', 'Move', 'Succeed']);
   });
 });

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../src/platform/json/json-value.js';
 import type { RecordOutcome } from '../../src/records/target.js';
 import { eventually } from '../support/eventually.js';
-import { type Chunk, told, WorkflowBench } from '../support/workflow-bench.js';
+import { type Chunk, told, WorkflowFixture } from '../support/workflow-fixture.js';
 
 const members = (from: number, to: number, change: JsonObject = {}): JsonObject[] =>
   Array.from({ length: to - from + 1 }, (_, index) => ({
@@ -11,13 +11,13 @@ const members = (from: number, to: number, change: JsonObject = {}): JsonObject[
   }));
 
 describe('two chunks about the same things at the same time', () => {
-  let bench: WorkflowBench;
+  let fixture: WorkflowFixture;
 
   beforeAll(async () => {
-    bench = await WorkflowBench.start();
+    fixture = await WorkflowFixture.start();
   });
-  beforeEach(() => bench.clear());
-  afterAll(() => bench.stop());
+  beforeEach(() => fixture.clear());
+  afterAll(() => fixture.stop());
 
   /** The second begins when the first has done its work, and the first ends when the second waits for it. */
   async function collide(
@@ -28,10 +28,10 @@ describe('two chunks about the same things at the same time', () => {
   ): Promise<{ first: PromiseSettledResult<RecordOutcome[]>; second: RecordOutcome[] }> {
     let other: Promise<RecordOutcome[]> | undefined;
     const [settled] = await Promise.allSettled([
-      bench.process(first, {
+      fixture.process(first, {
         batchId: 1,
         after: async () => {
-          other = bench.process(second, { batchId: 2, ...chunk });
+          other = fixture.process(second, { batchId: 2, ...chunk });
           await eventually(someoneWaits, 'the second chunk to wait for the first');
           await end();
         },
@@ -41,7 +41,7 @@ describe('two chunks about the same things at the same time', () => {
   }
 
   async function someoneWaits(): Promise<boolean> {
-    const { rows } = await bench.database.query(
+    const { rows } = await fixture.database.query(
       `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     );
     return rows.length > 0;
@@ -51,11 +51,11 @@ describe('two chunks about the same things at the same time', () => {
     const { second } = await collide(members(1, 50, { Name: 'A' }), members(1, 60, { Name: 'B' }).reverse());
     expect(second.filter(({ operation }) => operation === 'updated')).toHaveLength(50);
     expect(second.filter(({ operation }) => operation === 'created')).toHaveLength(10);
-    const instances = await bench.instances();
+    const instances = await fixture.instances();
     expect(instances).toHaveLength(60);
     expect(new Set(instances.map(({ attributes }) => attributes.Name))).toEqual(new Set(['B']));
-    expect(await bench.identifiers()).toHaveLength(120);
-    expect(await bench.log()).toHaveLength(110);
+    expect(await fixture.identifiers()).toHaveLength(120);
+    expect(await fixture.log()).toHaveLength(110);
   });
 
   it('touch nothing but the record in the middle that collides', async () => {
@@ -63,7 +63,7 @@ describe('two chunks about the same things at the same time', () => {
     expect(second.filter(({ operation }) => operation !== 'created')).toMatchObject([
       { line: 25, operation: 'updated' },
     ]);
-    expect(await bench.instances()).toHaveLength(50);
+    expect(await fixture.instances()).toHaveLength(50);
   });
 
   it('create each thing once when the earlier chunk is rolled back', async () => {
@@ -72,31 +72,31 @@ describe('two chunks about the same things at the same time', () => {
     );
     expect(first.status).toBe('rejected');
     expect(new Set(second.map(({ operation }) => operation))).toEqual(new Set(['created']));
-    expect(await bench.instances()).toHaveLength(20);
+    expect(await fixture.instances()).toHaveLength(20);
   });
 
   it('lose no update', async () => {
-    await bench.process([{ ':UniqueId': 'M-1', Name: 'A', Hours: 1 }]);
+    await fixture.process([{ ':UniqueId': 'M-1', Name: 'A', Hours: 1 }]);
     const { second } = await collide([{ ':UniqueId': 'M-1', Name: 'B' }], [{ ':UniqueId': 'M-1', Hours: 2 }]);
     expect(told(second)).toEqual(['1 updated 1']);
-    expect((await bench.instances())[0]!.attributes).toEqual({ ':UniqueId': 'M-1', Name: 'B', Hours: 2 });
+    expect((await fixture.instances())[0]!.attributes).toEqual({ ':UniqueId': 'M-1', Name: 'B', Hours: 2 });
   });
 
   it('leave alone what the earlier chunk has made as the later wants it', async () => {
-    await bench.process([{ ':UniqueId': 'M-1', Name: 'A' }]);
+    await fixture.process([{ ':UniqueId': 'M-1', Name: 'A' }]);
     const row = { ':UniqueId': 'M-1', Name: 'B' };
     expect(told((await collide([row], [row])).second)).toEqual(['1 unchanged 1']);
   });
 
   it('refuse what the earlier chunk has completed', async () => {
-    await bench.process([{ ':UniqueId': 'M-1' }]);
+    await fixture.process([{ ':UniqueId': 'M-1' }]);
     const completing = { ':UniqueId': 'M-1', ':WorkflowActionName': 'Succeed' };
     const { second } = await collide([completing], [{ ':UniqueId': 'M-1', Name: 'B' }]);
     expect(told(second)).toEqual(['1 rejected instance_completed 1']);
   });
 
   it('find a thing where the earlier chunk has moved the identifier to', async () => {
-    await bench.process([
+    await fixture.process([
       { ':UniqueId': 'M-1', ':Email': 'a@example.org' },
       { ':UniqueId': 'M-2', ':Email': 'b@example.org' },
     ]);
@@ -108,19 +108,22 @@ describe('two chunks about the same things at the same time', () => {
       [{ ':Email': 'a@example.org', Name: 'found' }],
     );
     expect(told(second)).toEqual(['1 updated 2']);
-    expect((await bench.instances()).map(({ attributes }) => attributes.Name)).toEqual([undefined, 'found']);
+    expect((await fixture.instances()).map(({ attributes }) => attributes.Name)).toEqual([
+      undefined,
+      'found',
+    ]);
   });
 
   it('create one thing also by an identifier that no index keeps unique', async () => {
     const { second } = await collide([{ ':Team': 'T', Name: 'A' }], [{ ':Team': 'T', Name: 'B' }]);
     expect(told(second)).toEqual(['1 updated 1']);
-    expect(await bench.instances()).toHaveLength(1);
+    expect(await fixture.instances()).toHaveLength(1);
   });
 });
 
 describe('many chunks about a few things at the same time', () => {
   it('come to what they would one after the other', async () => {
-    const bench = await WorkflowBench.start();
+    const fixture = await WorkflowFixture.start();
     const things = 40;
     const outcomes: RecordOutcome[] = [];
     const worker = async (number: number) => {
@@ -134,13 +137,13 @@ describe('many chunks about a few things at the same time', () => {
             Name: `${number}-${chunk}-${line}`,
           };
         });
-        outcomes.push(...(await retried(() => bench.process(rows, { batchId: number * 100 + chunk }))));
+        outcomes.push(...(await retried(() => fixture.process(rows, { batchId: number * 100 + chunk }))));
       }
     };
     await Promise.all(Array.from({ length: 8 }, (_, number) => worker(number)));
 
     const succeeded = outcomes.filter(({ operation }) => operation === 'created' || operation === 'updated');
-    const log = await bench.log();
+    const log = await fixture.log();
     expect(log).toHaveLength(succeeded.length);
     // Every change goes on from where the one before left the thing.
     const names = new Map<number, unknown>();
@@ -150,13 +153,13 @@ describe('many chunks about a few things at the same time', () => {
       expect(before).toEqual(names.get(id) ?? null);
       names.set(id, after);
     }
-    const instances = await bench.instances();
+    const instances = await fixture.instances();
     for (const { id, attributes } of instances) expect(attributes.Name).toBe(names.get(id));
-    const { rows } = await bench.database.query(
+    const { rows } = await fixture.database.query(
       'SELECT name, value FROM workflow_identifier GROUP BY 1, 2 HAVING count(*) > 1',
     );
     expect(rows).toEqual([]);
-    await bench.stop();
+    await fixture.stop();
   });
 });
 

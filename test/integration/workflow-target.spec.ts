@@ -1,16 +1,16 @@
-import { told, WorkflowBench } from '../support/workflow-bench.js';
+import { told, WorkflowFixture } from '../support/workflow-fixture.js';
 
 describe('records of a workflow import', () => {
-  let bench: WorkflowBench;
+  let fixture: WorkflowFixture;
 
   beforeAll(async () => {
-    bench = await WorkflowBench.start();
+    fixture = await WorkflowFixture.start();
   });
-  beforeEach(() => bench.clear());
-  afterAll(() => bench.stop());
+  beforeEach(() => fixture.clear());
+  afterAll(() => fixture.stop());
 
   it('create instances with their identifiers, and one log entry each', async () => {
-    const outcomes = await bench.process(
+    const outcomes = await fixture.process(
       [
         { ':UniqueId': 'M-1', ':Email': 'Ada@Example.org', Name: 'Ada', Hours: 1.5, Areas: 'A;C' },
         { Name: 'Nobody' },
@@ -18,7 +18,7 @@ describe('records of a workflow import', () => {
       { batchId: 17, firstLine: 41, configuration: { action: 'Succeed' } },
     );
     expect(told(outcomes)).toEqual(['41 created 1', '42 created 2']);
-    expect(await bench.instances()).toEqual([
+    expect(await fixture.instances()).toEqual([
       {
         id: 1,
         status: 'completed_successfully',
@@ -33,8 +33,8 @@ describe('records of a workflow import', () => {
       },
       { id: 2, status: 'completed_successfully', step: 'Application', attributes: { Name: 'Nobody' } },
     ]);
-    expect(await bench.identifiers()).toEqual([':Email ada@example.org 1', ':UniqueId M-1 1']);
-    expect(await bench.log()).toEqual([
+    expect(await fixture.identifiers()).toEqual([':Email ada@example.org 1', ':UniqueId M-1 1']);
+    expect(await fixture.log()).toEqual([
       {
         id: 1,
         batch: 17,
@@ -56,16 +56,16 @@ describe('records of a workflow import', () => {
   });
 
   it('update what they find: absent leaves, null clears, and the log says before and after', async () => {
-    await bench.process([{ ':UniqueId': 'M-1', Name: 'Ada', Hours: 1, Areas: ['A'] }]);
-    const outcomes = await bench.process([{ ':UniqueId': 'M-1', Hours: null, Areas: ['A', 'B'] }], {
+    await fixture.process([{ ':UniqueId': 'M-1', Name: 'Ada', Hours: 1, Areas: ['A'] }]);
+    const outcomes = await fixture.process([{ ':UniqueId': 'M-1', Hours: null, Areas: ['A', 'B'] }], {
       batchId: 2,
     });
     expect(told(outcomes)).toEqual(['1 updated 1']);
-    expect(await bench.instances()).toMatchObject([
+    expect(await fixture.instances()).toMatchObject([
       { attributes: { ':UniqueId': 'M-1', Name: 'Ada', Areas: ['A', 'B'] } },
     ]);
-    expect((await bench.instances())[0]!.attributes).not.toHaveProperty('Hours');
-    expect((await bench.log()).slice(1)).toEqual([
+    expect((await fixture.instances())[0]!.attributes).not.toHaveProperty('Hours');
+    expect((await fixture.log()).slice(1)).toEqual([
       {
         id: 1,
         batch: 2,
@@ -79,31 +79,31 @@ describe('records of a workflow import', () => {
 
   it('write nothing when nothing would change', async () => {
     const row = { ':UniqueId': 'M-1', ':Email': 'ada@example.org', Name: 'Ada', Hours: '1.50', Areas: ['A'] };
-    await bench.process([row]);
-    const before = await bench.database.query('SELECT *, xmin FROM workflow_instance');
-    expect(told(await bench.process([row, { ...row, ':Email': 'ADA@example.org' }]))).toEqual([
+    await fixture.process([row]);
+    const before = await fixture.database.query('SELECT *, xmin FROM workflow_instance');
+    expect(told(await fixture.process([row, { ...row, ':Email': 'ADA@example.org' }]))).toEqual([
       '1 unchanged 1',
       '2 unchanged 1',
     ]);
-    expect(await bench.database.query('SELECT *, xmin FROM workflow_instance')).toEqual(before);
-    expect(await bench.log()).toHaveLength(1);
+    expect(await fixture.database.query('SELECT *, xmin FROM workflow_instance')).toEqual(before);
+    expect(await fixture.log()).toHaveLength(1);
   });
 
   it.each([
     ['reject' as const, '1 rejected already_exists 1'],
     ['skip' as const, '1 skipped 1'],
   ])('that find an instance %s it where the import process says so', async (onMatch, expected) => {
-    await bench.process([{ ':UniqueId': 'M-1', Name: 'Ada' }]);
-    const outcomes = await bench.process([{ ':UniqueId': 'M-1', Name: 'Eve' }, { ':UniqueId': 'M-2' }], {
+    await fixture.process([{ ':UniqueId': 'M-1', Name: 'Ada' }]);
+    const outcomes = await fixture.process([{ ':UniqueId': 'M-1', Name: 'Eve' }, { ':UniqueId': 'M-2' }], {
       configuration: { onMatch },
     });
     expect(told(outcomes)).toEqual([expected, '2 created 2']);
-    expect((await bench.instances())[0]!.attributes).toEqual({ ':UniqueId': 'M-1', Name: 'Ada' });
-    expect(await bench.log()).toHaveLength(2);
+    expect((await fixture.instances())[0]!.attributes).toEqual({ ':UniqueId': 'M-1', Name: 'Ada' });
+    expect(await fixture.log()).toHaveLength(2);
   });
 
   it('that find nothing are rejected where nothing is to be created', async () => {
-    const outcomes = await bench.process([{ ':UniqueId': 'M-1' }], {
+    const outcomes = await fixture.process([{ ':UniqueId': 'M-1' }], {
       configuration: { onNoMatch: 'reject' },
     });
     expect(outcomes).toEqual([
@@ -118,48 +118,48 @@ describe('records of a workflow import', () => {
         },
       },
     ]);
-    expect(await bench.instances()).toEqual([]);
+    expect(await fixture.instances()).toEqual([]);
   });
 
   it('whose identifiers belong to different instances are rejected, and the others of the chunk are not', async () => {
-    await bench.process([
+    await fixture.process([
       { ':UniqueId': 'M-1', ':Email': 'ada@example.org' },
       { ':UniqueId': 'M-2', ':Email': 'bob@example.org' },
     ]);
-    const outcomes = await bench.process([
+    const outcomes = await fixture.process([
       { ':UniqueId': 'M-1', Name: 'Ada' },
       { ':UniqueId': 'M-1', ':Email': 'bob@example.org', Name: 'Eve' },
       { ':UniqueId': 'M-2', Name: 'Bob' },
     ]);
     expect(told(outcomes)).toEqual(['1 updated 1', '2 rejected ambiguous_match', '3 updated 2']);
-    expect((await bench.instances()).map(({ attributes }) => attributes.Name)).toEqual(['Ada', 'Bob']);
+    expect((await fixture.instances()).map(({ attributes }) => attributes.Name)).toEqual(['Ada', 'Bob']);
   });
 
   it('give an instance the identifier it lacked, and replace the one it had', async () => {
-    await bench.process([{ ':UniqueId': 'M-1', Name: 'Ada' }]);
-    await bench.process([{ ':UniqueId': 'M-1', ':Email': 'Ada@example.org' }]);
-    await bench.process([{ ':UniqueId': 'M-1', ':Email': 'lovelace@example.org' }]);
-    expect(await bench.identifiers()).toEqual([':Email lovelace@example.org 1', ':UniqueId M-1 1']);
-    expect((await bench.log()).slice(1).map(({ changes }) => changes)).toEqual([
+    await fixture.process([{ ':UniqueId': 'M-1', Name: 'Ada' }]);
+    await fixture.process([{ ':UniqueId': 'M-1', ':Email': 'Ada@example.org' }]);
+    await fixture.process([{ ':UniqueId': 'M-1', ':Email': 'lovelace@example.org' }]);
+    expect(await fixture.identifiers()).toEqual([':Email lovelace@example.org 1', ':UniqueId M-1 1']);
+    expect((await fixture.log()).slice(1).map(({ changes }) => changes)).toEqual([
       { ':Email': [null, 'Ada@example.org'] },
       { ':Email': ['Ada@example.org', 'lovelace@example.org'] },
     ]);
-    expect(told(await bench.process([{ ':Email': 'ada@example.org' }]))).toEqual(['1 created 2']);
+    expect(told(await fixture.process([{ ':Email': 'ada@example.org' }]))).toEqual(['1 created 2']);
   });
 
   it('let a value change hands within a chunk', async () => {
-    await bench.process([
+    await fixture.process([
       { ':UniqueId': 'M-1', ':Email': 'a@example.org' },
       { ':UniqueId': 'M-2', ':Email': 'b@example.org' },
     ]);
-    const outcomes = await bench.process([
+    const outcomes = await fixture.process([
       { ':UniqueId': 'M-1', ':Email': 'c@example.org' },
       { ':UniqueId': 'M-2', ':Email': 'a@example.org' },
       { ':UniqueId': 'M-1', ':Email': 'b@example.org' },
       { ':Email': 'c@example.org' },
     ]);
     expect(told(outcomes)).toEqual(['1 updated 1', '2 updated 2', '3 updated 1', '4 created 3']);
-    expect(await bench.identifiers()).toEqual([
+    expect(await fixture.identifiers()).toEqual([
       ':Email a@example.org 2',
       ':Email b@example.org 1',
       ':Email c@example.org 3',
@@ -169,7 +169,7 @@ describe('records of a workflow import', () => {
   });
 
   it('of one chunk about one thing are applied in line order, with a log entry for each', async () => {
-    const outcomes = await bench.process([
+    const outcomes = await fixture.process([
       { ':UniqueId': 'M-1', Name: 'A', Hours: 1 },
       { ':UniqueId': 'M-2', Name: 'X' },
       { ':UniqueId': 'M-1', Name: 'B' },
@@ -183,8 +183,8 @@ describe('records of a workflow import', () => {
       '4 unchanged 1',
       '5 updated 1',
     ]);
-    expect((await bench.instances())[0]!.attributes).toEqual({ ':UniqueId': 'M-1', Name: 'C' });
-    const ofFirst = (await bench.log()).filter(({ id }) => id === 1);
+    expect((await fixture.instances())[0]!.attributes).toEqual({ ':UniqueId': 'M-1', Name: 'C' });
+    const ofFirst = (await fixture.log()).filter(({ id }) => id === 1);
     expect(ofFirst.map(({ line, changes }) => [line, changes.Name])).toEqual([
       [1, [null, 'A']],
       [3, ['A', 'B']],
@@ -197,27 +197,27 @@ describe('records of a workflow import', () => {
     const row = JSON.parse('{"constructor": "polluted?"}') as Record<string, string>;
     row[':UniqueId'] = '{"a\\b",\tNULL}';
     row.Name = name;
-    expect(told(await bench.process([row]))).toEqual(['1 created 1']);
-    expect(told(await bench.process([row]))).toEqual(['1 unchanged 1']);
+    expect(told(await fixture.process([row]))).toEqual(['1 created 1']);
+    expect(told(await fixture.process([row]))).toEqual(['1 unchanged 1']);
     row.Name = `${name}!`;
-    expect(told(await bench.process([row]))).toEqual(['1 updated 1']);
-    const [instance] = await bench.instances();
+    expect(told(await fixture.process([row]))).toEqual(['1 updated 1']);
+    const [instance] = await fixture.instances();
     expect(Object.entries(instance!.attributes).sort()).toEqual(Object.entries(row).sort());
   });
 
   it('that cannot be read in the second pass fail alone, with the reason', async () => {
-    const outcomes = await bench.process([{ ':UniqueId': 'M-1', Hours: 'many' }, { ':UniqueId': 'M-2' }]);
+    const outcomes = await fixture.process([{ ':UniqueId': 'M-1', Hours: 'many' }, { ':UniqueId': 'M-2' }]);
     expect(told(outcomes)).toEqual(['1 rejected not_a_number', '2 created 1']);
   });
 
   it('say by what else the instances they found are known, in the form those are found by', async () => {
-    await bench.process([
+    await fixture.process([
       { ':UniqueId': 'M-1', ':Email': 'Ada@Example.org', ':Team': 'T' },
       { ':UniqueId': 'M-2' },
       { ':UniqueId': 'M-3', ':Email': 'eve@example.org' },
     ]);
     const told: string[][] = [];
-    await bench.process(
+    await fixture.process(
       [
         { ':UniqueId': 'M-1', Name: 'A' },
         { ':UniqueId': 'M-2' },
@@ -230,33 +230,35 @@ describe('records of a workflow import', () => {
   });
 
   it('write nothing when an earlier chunk goes first', async () => {
-    await bench.process([{ ':UniqueId': 'M-1', Name: 'A' }]);
-    const late = bench.process([{ ':UniqueId': 'M-1', Name: 'B' }, { ':UniqueId': 'M-2' }], {
+    await fixture.process([{ ':UniqueId': 'M-1', Name: 'A' }]);
+    const late = fixture.process([{ ':UniqueId': 'M-1', Name: 'B' }, { ':UniqueId': 'M-2' }], {
       keepOrder: () => {
         throw new Error('not yet');
       },
     });
     await expect(late).rejects.toThrow('not yet');
-    expect(await bench.log()).toHaveLength(1);
+    expect(await fixture.log()).toHaveLength(1);
   });
 
   it('share a value that is not unique, until it finds several and becomes ambiguous', async () => {
     expect(
       told(
-        await bench.process([
+        await fixture.process([
           { ':Team': 'T', Name: 'A' },
           { ':Team': 'T', Name: 'B' },
         ]),
       ),
     ).toEqual(['1 created 1', '2 updated 1']);
-    await bench.process([{ ':UniqueId': 'M-2' }]);
-    await bench.database.query(
+    await fixture.process([{ ':UniqueId': 'M-2' }]);
+    await fixture.database.query(
       `INSERT INTO workflow_identifier (workflow_id, name, value, distinguisher, workflow_instance_id)
        VALUES (1, ':Team', 'T', 2, 2)`,
     );
-    await bench.database.query(
+    await fixture.database.query(
       `UPDATE workflow_instance SET attributes = attributes || '{":Team": "T"}' WHERE workflow_instance_id = 2`,
     );
-    expect(told(await bench.process([{ ':Team': 'T', Name: 'C' }]))).toEqual(['1 rejected ambiguous_match']);
+    expect(told(await fixture.process([{ ':Team': 'T', Name: 'C' }]))).toEqual([
+      '1 rejected ambiguous_match',
+    ]);
   });
 });

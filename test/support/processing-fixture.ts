@@ -43,7 +43,7 @@ export interface BatchToStore {
 }
 
 /** The real processing module, on real servers, with a target of the tests. */
-export class ProcessingBench {
+export class ProcessingFixture {
   private readonly workers: Worker[] = [];
 
   private constructor(
@@ -55,12 +55,12 @@ export class ProcessingBench {
     this.workers.push(first);
   }
 
-  static async start(environment: Record<string, string> = {}): Promise<ProcessingBench> {
+  static async start(environment: Record<string, string> = {}): Promise<ProcessingFixture> {
     const database = await createTestDatabase();
     const first = await createWorker(database, environment);
     const sql = first.module.get(DatabaseService);
     await EffectsTarget.prepare(sql);
-    return new ProcessingBench(database, environment, sql, first);
+    return new ProcessingFixture(database, environment, sql, first);
   }
 
   /** A worker that only does what it is told: it takes nothing from the queue before `module.init()`. */

@@ -12,7 +12,7 @@ import type { RecordOutcome } from '../../src/records/target.js';
 import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';
 import type { BehaviorDefinition, WorkflowDefinition } from '../../src/workflows/definition.js';
 import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';
-import { QUICK } from './notification-bench.js';
+import { QUICK } from './notification-fixture.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 export interface BehaviorRow {
@@ -28,7 +28,7 @@ export interface BehaviorRow {
 }
 
 /** The workflow target and real behavior workers, on real servers. */
-export class BehaviorBench {
+export class BehaviorFixture {
   private readonly workers: TestingModule[] = [];
   private batchId = 0;
 
@@ -40,8 +40,8 @@ export class BehaviorBench {
   static async start(
     environment: Record<string, string>,
     times: SendingTimes = QUICK,
-  ): Promise<BehaviorBench> {
-    const bench = new BehaviorBench(await createTestDatabase(), environment);
+  ): Promise<BehaviorFixture> {
+    const bench = new BehaviorFixture(await createTestDatabase(), environment);
     await bench.addWorker(times);
     return bench;
   }

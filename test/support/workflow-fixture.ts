@@ -59,7 +59,7 @@ export interface Chunk {
 }
 
 /** The workflow target on a database of its own. */
-export class WorkflowBench {
+export class WorkflowFixture {
   private constructor(
     readonly database: DatabaseService,
     readonly target: WorkflowTarget,
@@ -67,11 +67,11 @@ export class WorkflowBench {
     readonly stop: () => Promise<void>,
   ) {}
 
-  static async start(definition = MEMBERSHIP): Promise<WorkflowBench> {
+  static async start(definition = MEMBERSHIP): Promise<WorkflowFixture> {
     const { database, stop } = await startDatabaseService();
     const workflows = new WorkflowDefinitionsService(database);
     await workflows.create(definition, 'test');
-    return new WorkflowBench(database, new WorkflowTarget(workflows), workflows, stop);
+    return new WorkflowFixture(database, new WorkflowTarget(workflows), workflows, stop);
   }
 
   /** Forgets every instance. */
@@ -143,7 +143,7 @@ export class WorkflowBench {
       changes: Record<string, JsonValue>;
     }[]
   > {
-    const { rows } = await this.database.query<Awaited<ReturnType<WorkflowBench['log']>>[number]>(
+    const { rows } = await this.database.query<Awaited<ReturnType<WorkflowFixture['log']>>[number]>(
       `SELECT workflow_instance_id AS id, workflow_import_queue_batch_id AS batch, line_number AS line, action, actor,
               changes FROM workflow_log ORDER BY workflow_log_id`,
     );

@@ -30,7 +30,7 @@ export interface NotificationRow {
 }
 
 /** The real notification worker, on real servers. */
-export class NotificationBench {
+export class NotificationFixture {
   private readonly workers: TestingModule[] = [];
   private importProcessId = 0;
 
@@ -40,9 +40,9 @@ export class NotificationBench {
     private readonly environment: Record<string, string>,
   ) {}
 
-  static async start(environment: Record<string, string>, times = QUICK): Promise<NotificationBench> {
+  static async start(environment: Record<string, string>, times = QUICK): Promise<NotificationFixture> {
     const database = await createTestDatabase();
-    const bench = new NotificationBench(database, await connected(database), environment);
+    const bench = new NotificationFixture(database, await connected(database), environment);
     bench.importProcessId = await storeImportProcess(bench.client, 'Member import');
     await bench.addWorker(times);
     return bench;
