@@ -1,48 +1,46 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable } from '@nestjs/common';
+import {
+  applyDecorators,
+  type ArgumentsHost,
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  Injectable,
+  UseFilters,
+} from '@nestjs/common';
+import { ApiExcludeController } from '@nestjs/swagger';
 import type { Response } from 'express';
+import { BrowserPage } from '../auth/access.js';
 import { DomainError } from '../platform/domain-error.js';
 import type { ErrorPage } from '../platform/http/problem.filter.js';
 import { type Problem, toProblem } from '../platform/http/problem.js';
 import { shownErrors } from './forms.js';
 import { PageRenderer } from './page-renderer.js';
+import { TEXTS } from './texts/catalogue.js';
 
-/** A sentence that tells a program where to ask. */
+/** A sentence that only a program can follow. */
 const FOR_PROGRAMS = /\b(GET|POST|PUT|PATCH|DELETE) \/|\/API\/|\/docs\b/;
 
-/** What people are told in other words than programs, by the code of the error. */
-const IN_OTHER_WORDS: Readonly<Record<string, { title: string; detail: string }>> = {
-  permission_denied: {
-    title: 'You may not open this',
-    detail: 'Your account lacks the permission for it. Ask an administrator.',
-  },
-  import_process_not_allowed: {
-    title: 'You may not open this',
-    detail: 'You may not use this file type. Ask an administrator.',
-  },
-  route_not_found: {
-    title: 'There is no such page',
-    detail: 'Nothing is at this address. It may be mistyped, or what was there is gone.',
-  },
-};
+/** Errors that pages word differently than the API, by code. */
+const PAGE_ERRORS: Readonly<Record<string, { title: string; detail: string }>> = TEXTS.errors;
 
-/** The page that tells a person what the API would tell a program. */
+/** The page that tells a person what the API tells a program. */
 @Injectable()
 export class HtmlErrorPage implements ErrorPage {
   constructor(private readonly pages: PageRenderer) {}
 
   render({ status, code, title, detail, errors }: Problem): string {
-    const told = IN_OTHER_WORDS[code] ?? { title, detail: forPeople(detail) };
-    return this.pages.render('error', { ...told, status, errors: shownErrors(detail, errors) });
+    const words = PAGE_ERRORS[code] ?? { title, detail: forPeople(detail) };
+    return this.pages.render('error', { ...words, status, errors: shownErrors(detail, errors) });
   }
 }
 
-/** Without the sentences that only a program could follow; all of them, where nothing would be left. */
+/** Without the sentences that only a program can follow; all of them if nothing would be left. */
 function forPeople(detail: string): string {
   const sentences = detail.split(/(?<=[.!?]) /);
   return sentences.filter((sentence) => !FOR_PROGRAMS.test(sentence)).join(' ') || detail;
 }
 
-/** Tells a person what the API would tell a program. */
+/** Answers an error of a page with a page. */
 @Catch(DomainError)
 export class PageErrorFilter implements ExceptionFilter<DomainError> {
   constructor(private readonly page: HtmlErrorPage) {}
@@ -57,3 +55,7 @@ export class PageErrorFilter implements ExceptionFilter<DomainError> {
       .send(this.page.render(toProblem(error, '')));
   }
 }
+
+/** A controller of pages: absent from the API description, behind the sign-in page, its errors answered as pages. */
+export const PageController = (path = '') =>
+  applyDecorators(ApiExcludeController(), BrowserPage(), Controller(path), UseFilters(PageErrorFilter));

@@ -4,27 +4,29 @@ import { applyDecorators, Header, Injectable, type OnModuleInit } from '@nestjs/
 import Handlebars from 'handlebars';
 import type { AuthenticatedRequest } from '../auth/access.js';
 import { currentRequest } from '../platform/logging/request-context.js';
-import { counted, formatNumber, formatTime } from '../platform/wording.js';
+import { formatNumber, formatTime } from '../platform/wording.js';
 import { Assets } from './layout/assets.js';
 import { navigation, type Section } from './layout/navigation.js';
+import { html, type TextValues } from './texts/catalogue.js';
 
 const VIEWS = join(import.meta.dirname, 'views');
 
-/** What every page says of itself to the layout. */
+/** What every page tells the layout. */
 export interface PageModel {
   title: string;
-  /** Whose entry in the header is the current one. */
+  /** The entry of the header to mark as the current one. */
   section?: Section;
-  /** For browsers without JavaScript: looks again after so many seconds. */
+  /** Seconds after which browsers without JavaScript reload the page. */
   refreshSeconds?: number | null;
-  /** What the view itself shows. */
+  /** The values of the view itself. */
   [name: string]: unknown;
 }
 
 /**
- * Renders the Handlebars views. Handlebars is used as it is and not as Express's view engine: an environment of our
- * own has no global state, and every view is compiled at the start, so that a broken one stops it.
- * `{{value}}` is escaped; no view uses the unescaped form (a test holds them to it).
+ * Renders the Handlebars views. Handlebars is not used as Express's view engine: an environment of our own has no
+ * global state, and every view is compiled at startup, so that a broken one stops it.
+ * Views take their texts from the catalogue: `{{t "recent.title"}}`.
+ * `{{value}}` is escaped; no view uses the unescaped form (a test ensures it).
  */
 @Injectable()
 export class PageRenderer implements OnModuleInit {
@@ -36,8 +38,8 @@ export class PageRenderer implements OnModuleInit {
   async onModuleInit(): Promise<void> {
     await this.assets.load();
     this.handlebars.registerHelper({
+      t: (key: string, options: { hash: TextValues }) => new Handlebars.SafeString(html(key, options.hash)),
       number: (value: number) => formatNumber(value),
-      counted: (count: number, noun: string) => counted(count, noun),
       time: (value: string) => formatTime(value),
       asset: (name: string) => this.assets.path(name),
       join: (list: readonly string[]) => list.join(', '),
@@ -48,13 +50,13 @@ export class PageRenderer implements OnModuleInit {
       const name = file.replaceAll('\\', '/').replace(/\.hbs$/, '');
       const source = await readFile(join(VIEWS, file), 'utf8');
       const partial = /(?:^|\/)_([^/]+)$/.exec(name)?.[1];
-      if (partial !== undefined) this.handlebars.registerPartial(partial, source);
+      if (partial !== undefined) this.handlebars.registerPartial(partial, source.trimEnd());
       else this.views.set(name, this.handlebars.compile(source, { preventIndent: true }));
     }
   }
 
   /**
-   * The header names whoever is signed in and offers what they may open, without a word of it in each page.
+   * Renders a page. The header names the person who is signed in and offers the pages that person may open.
    * @param name a file of `views/` without its extension
    */
   render(name: string, model: PageModel): string {
@@ -62,7 +64,7 @@ export class PageRenderer implements OnModuleInit {
     return this.view(name)({ header: principal && navigation(principal, model.section), ...model });
   }
 
-  /** A part of a page, which htmx puts in the place of an older one. */
+  /** Renders a part of a page, which htmx puts in the place of an older one. */
   fragment(name: string, model: object): string {
     return this.view(name)(model);
   }
@@ -74,6 +76,6 @@ export class PageRenderer implements OnModuleInit {
   }
 }
 
-/** What a handler answers is a page: HTML that no cache keeps, since it shows what is so now, to one person. */
+/** The handler answers a page. No cache keeps it: it shows the present state, to one person. */
 export const HtmlPage = () =>
   applyDecorators(Header('Content-Type', 'text/html; charset=utf-8'), Header('Cache-Control', 'no-store'));

@@ -36,7 +36,7 @@ import { InstancesPage } from './workflows/instances.page.js';
 import { WorkflowsPagesController } from './workflows/workflows-pages.controller.js';
 import { WorkflowsPage } from './workflows/workflows.page.js';
 
-/** The pages for people, and the files they need, which are ours and hold no data: they are open to everybody. */
+/** The pages for people, and the files that they need. The files hold no data and are open to everyone. */
 @Module({
   imports: [
     ImportProcessesApiModule,
@@ -49,7 +49,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
   ],
   controllers: [
     FileTypesPagesController,
-    // Before the next one, to which "new" would be the id of an import.
+    // Before the next controller, to which "new" would be the id of an import.
     NewImportPagesController,
     ImportsPagesController,
     LoginPagesController,

@@ -14,41 +14,41 @@ describe('the pages of configuration', () => {
   afterAll(() => site?.close());
   afterEach(async () => expect(await site.farewell()).toEqual([]));
 
-  it('define a workflow, naming each mistake by its line', async () => {
+  it('create a workflow, and report each mistake with its line', async () => {
     const { page } = await site.administrator();
     await page.goto('/workflows');
     await page.getByRole('link', { name: 'New workflow' }).click();
     const editor = page.getByLabel('Definition, as JSON');
     const good = (await editor.inputValue()).replace('my-workflow', 'course');
     await editor.fill(good.replace('"ShortText"', '"ShortTxt"'));
-    await page.getByRole('button', { name: 'Define it' }).click();
+    await page.getByRole('button', { name: 'Create workflow' }).click();
     expect(await page.getByRole('alert').textContent()).toMatch(/line 9: \/attributes\/0\/type/);
     await editor.fill(good.replace('"steps": [', '"steps" ['));
-    await page.getByRole('button', { name: 'Define it' }).click();
+    await page.getByRole('button', { name: 'Create workflow' }).click();
     await page.getByRole('alert').getByText('line 12').waitFor();
     await editor.fill(good);
-    await page.getByRole('button', { name: 'Define it' }).click();
+    await page.getByRole('button', { name: 'Create workflow' }).click();
     await page.getByRole('heading', { name: 'My Workflow' }).waitFor();
   });
 
-  it('create a file type, try a row against it, put it first and disable it', async () => {
+  it('create a file type, test a row, move it to the top and disable it', async () => {
     const { page } = await site.administrator();
     await page.goto('/file-types');
     await page.getByRole('link', { name: 'New file type' }).click();
     await page.getByLabel('Name', { exact: true }).fill('Fellows');
-    await page.getByLabel('Place in lists').fill('90');
-    await page.getByLabel('It performs', { exact: true }).selectOption('Grant Role › Import › Grant');
-    await page.getByRole('button', { name: 'Create it' }).click();
+    await page.getByLabel('Position in lists').fill('90');
+    await page.getByLabel('Action', { exact: true }).selectOption('Grant Role › Import › Grant');
+    await page.getByRole('button', { name: 'Create file type' }).click();
     await page.getByRole('button', { name: 'Move Fellows up' }).click();
     expect(await page.locator('tbody tr').first().textContent()).toContain('Fellows');
     await page.getByRole('link', { name: 'Fellows' }).click();
     await page.getByLabel('A row, as a JSON object').fill('{"First Name":"Ann","Level":"Boss"}');
-    await page.getByRole('button', { name: 'Check it' }).click();
+    await page.getByRole('button', { name: 'Test row' }).click();
     expect(await page.getByRole('alert').textContent()).toContain('/Level');
     await page
       .getByLabel('A row, as a JSON object')
       .fill('{":UniqueId":"M-1","First Name":"Ann","Level":"Fellow"}');
-    await page.getByRole('button', { name: 'Check it' }).click();
+    await page.getByRole('button', { name: 'Test row' }).click();
     await page.getByText('This row is valid.').waitFor();
     await page.getByLabel('Status').selectOption('disabled');
     await page.getByRole('button', { name: 'Save as a new version' }).click();
@@ -57,7 +57,7 @@ describe('the pages of configuration', () => {
     expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(['Members']);
   });
 
-  it('find an instance by its identifier, and show what was done to it', async () => {
+  it('find an instance by its identifier, and show its log', async () => {
     const { body } = await site.client.createBatch(jsonl([member(1), member(2)]), {
       importProcessId,
       sendSuccessEmailTo: 'ann@example.org',
@@ -68,14 +68,14 @@ describe('the pages of configuration', () => {
     await page.getByRole('link', { name: 'Instances of Grant Role' }).click();
     await page.getByLabel('Identifier').selectOption(':Email');
     await page.getByLabel('is', { exact: true }).fill('person2@example.org');
-    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByRole('button', { name: 'Filter' }).click();
     await page.locator('tbody').getByRole('link').first().click();
     await page.getByRole('cell', { name: 'First 2', exact: true }).waitFor();
     await page.getByRole('link', { name: /^import \d+, line 2$/ }).click();
     await page.getByRole('heading', { name: 'Line 2' }).waitFor();
   });
 
-  it('show every mail, and have it sent again', async () => {
+  it('show every mail, and send it again', async () => {
     const { page } = await site.administrator();
     await page.goto('/mail');
     const mail = page.locator('details.mail').first();
@@ -85,7 +85,7 @@ describe('the pages of configuration', () => {
     await page.getByText('to ann@example.org').first().waitFor();
   });
 
-  it('offer people what their role may open, and nothing else', async () => {
+  it('offer each role only the pages that it may open', async () => {
     const entries = async (role: 'administrator' | 'operator' | 'viewer') => {
       const { page } = await site.somebody(await signIn(site.app, role));
       await page.goto('/imports');
@@ -106,7 +106,7 @@ describe('the pages of configuration', () => {
   });
 
   /** Break it: in pages.js, leave `nav.scrollLeft` as it is; in wiq.css, leave out `display` of `.table-mobile-md .btn`. */
-  it('show on a phone which one it is, and whole buttons', async () => {
+  it('show the current entry and whole buttons on a phone', async () => {
     const { page } = await site.administrator({ viewport: PHONE });
     await page.goto('/users');
     const { x = 999, width = 0 } = (await page.locator('.site-nav [aria-current]').boundingBox()) ?? {};
@@ -118,7 +118,7 @@ describe('the pages of configuration', () => {
     expect(inner!.y + inner!.height).toBeLessThanOrEqual(outer!.y + outer!.height);
   });
 
-  it('hinder nobody, at a desk and on a phone', async () => {
+  it('are accessible, on a desktop and on a phone', async () => {
     const visitor = await site.administrator();
     const phone = await site.administrator({ viewport: PHONE });
     const paths = [

@@ -9,7 +9,7 @@ describe('the job dashboard in the browser', () => {
   afterAll(() => site?.close());
   afterEach(async () => expect(await site.farewell()).toEqual([]));
 
-  it('shows the queues and asks nothing of anybody else', async () => {
+  it('shows the queues and requests nothing from other hosts', async () => {
     const { page } = await site.administrator();
     const elsewhere: string[] = [];
     page.on('request', (request) => {

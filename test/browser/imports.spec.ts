@@ -20,18 +20,18 @@ describe('Recent Imports and the page of one import', () => {
     return body.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
   };
 
-  it('say how to begin, and show an import as it comes in without a reload', async () => {
+  it('say how to start, and show a new import without a reload', async () => {
     const { page, ...visitor } = await site.administrator();
     await page.goto('/imports');
     expect(await page.locator('h2').textContent()).toBe('Nothing has been imported yet');
     await send('people.jsonl', [member(1), member(2), { ...member(3), Level: 'Boss' }]);
     await page.getByRole('link', { name: 'people.jsonl' }).waitFor();
     await page.getByText('Completed with errors').waitFor();
-    expect(await page.locator('tbody tr').first().textContent()).toContain('1 refused');
+    expect(await page.locator('tbody tr').first().textContent()).toContain('1 failed');
     void visitor;
   });
 
-  it('lead from a refused record to its whole story', async () => {
+  it('link from a failed record to its details', async () => {
     const id = await send('mixed.jsonl', [member(11), { ...member(12), Level: 'Boss' }, member(13)]);
     await site.client.ended(id);
     const { page } = await site.administrator();
@@ -48,25 +48,25 @@ describe('Recent Imports and the page of one import', () => {
   });
 
   /** Break it: in wiq.css, leave `height` out of `.confirmation`. */
-  it('ask before they retry, and then lead to the new import', async () => {
+  it('ask before a retry, and then lead to the new import', async () => {
     const id = await send('again.jsonl', [member(21), { ...member(22), Level: 'Boss' }]);
     await site.client.ended(id);
     const { page } = await site.administrator();
     await page.goto(`/imports/${id}`);
-    await page.getByRole('button', { name: 'Retry refused records' }).first().click();
-    // As high as what it asks, and not as the window.
+    await page.getByRole('button', { name: 'Retry failed records' }).first().click();
+    // As high as its question, not as the window.
     const { height = 0 } = (await page.getByRole('dialog').boundingBox()) ?? {};
     expect(height).toBeGreaterThan(100);
     expect(height).toBeLessThan(350);
-    await page.getByRole('dialog').getByRole('button', { name: 'Leave it as it is' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
     expect(await page.getByRole('dialog').count()).toBe(0);
-    await page.getByRole('button', { name: 'Retry refused records' }).first().click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Retry refused records' }).click();
+    await page.getByRole('button', { name: 'Retry failed records' }).first().click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Retry failed records' }).click();
     await page.getByRole('link', { name: `import ${id}` }).waitFor();
   });
 
   /** Break it: in wiq.css, leave `overflow-wrap` out of `.crumbs`. */
-  it('stay as wide as the window under the longest name', async () => {
+  it('stay as wide as the window with the longest name', async () => {
     const id = await send('a'.repeat(255), [member(41), { ...member(42), Level: 'Boss' }]);
     await site.client.ended(id);
     for (const options of [{}, { viewport: PHONE }]) {
@@ -82,7 +82,7 @@ describe('Recent Imports and the page of one import', () => {
     page.evaluate(`getComputedStyle(document.querySelector('${selector}')).backgroundColor`);
 
   /** Break it: in wiq.css, give `--field-border` the colour #dce1e7, or leave the colours of `.alert-danger` out. */
-  it('show where a field begins, and which of their messages is an error', async () => {
+  it('show the border of a field, and which message is an error', async () => {
     const id = await send('seen.jsonl', [{ ...member(51), Level: 'Boss' }]);
     await site.client.ended(id);
     for (const colorScheme of ['light', 'dark'] as const) {
@@ -100,7 +100,7 @@ describe('Recent Imports and the page of one import', () => {
     }
   });
 
-  it('hinder nobody, at a desk and on a phone', async () => {
+  it('are accessible, on a desktop and on a phone', async () => {
     const id = await send('axe.jsonl', [member(31), { ...member(32), Level: 'Boss' }]);
     await site.client.ended(id);
     const visitor = await site.administrator();

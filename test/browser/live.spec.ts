@@ -11,7 +11,7 @@ describe('the page of an import that runs', () => {
   let people = 0;
 
   beforeAll(async () => {
-    // Nothing moves before a test starts a worker, or does something itself.
+    // Nothing changes until a test starts a worker or acts itself.
     site = await Site.open({ ROLE: 'api' });
     importProcessId = await site.client.setUp();
   });
@@ -29,7 +29,7 @@ describe('the page of an import that runs', () => {
   const act = (id: number, action: string) =>
     site.client.post(`/API/WorkflowImportQueue/Batches/${id}/${action}`);
 
-  /** What the page asks for, and whether it is still the page that was opened. */
+  /** The requests of the page, and whether it is still the page that was opened. */
   const watch = async (page: Page, id: number) => {
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).pathname.split('/').at(-1) ?? ''));
@@ -41,11 +41,11 @@ describe('the page of an import that runs', () => {
     };
   };
 
-  it('asks for nothing while nothing changes, and at most twice a second when much does', async () => {
+  it('requests nothing while nothing changes, and at most twice a second when much does', async () => {
     const id = await send();
     const { page } = await site.administrator();
     const { count } = await watch(page, id);
-    await eventually(async () => count('Events') > 0, 'the page to listen');
+    await eventually(async () => count('Events') > 0, 'the page to connect');
     await page.waitForTimeout(1500);
     const before = count('live');
     await page.waitForTimeout(4500);
@@ -54,7 +54,7 @@ describe('the page of an import that runs', () => {
       connections: 1,
     });
     const stream = page.locator('#stream');
-    for (let told = 0; told < 20; told += 1) {
+    for (let sent = 0; sent < 20; sent += 1) {
       await stream.evaluate((element) => element.dispatchEvent(new Event('progress')));
       await page.waitForTimeout(50);
     }
@@ -64,14 +64,14 @@ describe('the page of an import that runs', () => {
     expect(await site.farewell()).toEqual([]);
   });
 
-  it('hears what others do with it, and goes on hearing', async () => {
+  it('receives the actions of others, and keeps receiving them', async () => {
     const id = await send();
     const { page } = await site.administrator();
     const { isTheSame } = await watch(page, id);
     await act(id, 'Pause');
     await page.getByText('Paused', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Resume' }).first().waitFor();
-    // The server looks once a second: what is undone before it looks is no news.
+    // The server polls once a second and misses a change that is undone in between.
     await page.waitForTimeout(1500);
     await act(id, 'Resume');
     await page.getByText('Queued', { exact: true }).waitFor();
@@ -80,7 +80,7 @@ describe('the page of an import that runs', () => {
     expect(await site.farewell()).toEqual([]);
   });
 
-  it('asks by itself where events do not come through', async () => {
+  it('polls if events do not arrive', async () => {
     const id = await send();
     const visitor = await site.administrator();
     const { page } = visitor;
@@ -89,12 +89,12 @@ describe('the page of an import that runs', () => {
     await act(id, 'Pause');
     await page.getByText('Paused', { exact: true }).waitFor();
     expect(await isTheSame()).toBe(true);
-    // The browser and htmx say that there is no connection, and nothing else.
+    // The browser and htmx report the missing connection, and nothing else.
     const complaints = await site.farewell();
     expect(complaints.filter((text) => !/ERR_FAILED|Failed to fetch/.test(text))).toEqual([]);
   });
 
-  it('shows the end without a reload, and is quiet then', async () => {
+  it('shows the end without a reload, and then requests nothing', async () => {
     const id = await send();
     const { page } = await site.administrator();
     const { isTheSame, count } = await watch(page, id);
@@ -106,8 +106,8 @@ describe('the page of an import that runs', () => {
     });
     await page.getByText('Completed with errors').waitFor();
     await page.getByText('2 succeeded + 1 invalid').or(page.getByText('1 invalid + 2 succeeded')).waitFor();
-    await page.getByRole('heading', { name: 'Why records were refused' }).waitFor();
-    await page.getByRole('button', { name: 'Retry refused records' }).first().waitFor();
+    await page.getByRole('heading', { name: 'Why records failed' }).waitFor();
+    await page.getByRole('button', { name: 'Retry failed records' }).first().waitFor();
     expect(await isTheSame()).toBe(true);
     expect(await page.locator('#stream').count()).toBe(0);
     const before = count('live');

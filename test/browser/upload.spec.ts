@@ -21,11 +21,11 @@ describe('a file sent in the browser', () => {
   const send = async (page: Page, file: string) => {
     await page.goto(`/imports/new/${importProcessId}`);
     await page.setInputFiles('input[type=file]', file);
-    await page.getByRole('button', { name: 'Send and check' }).click();
+    await page.getByRole('button', { name: 'Upload and check' }).click();
     await page.waitForURL(/\/imports\/\d+$/, { timeout: 90_000 });
   };
 
-  it('is checked, confirmed, watched, its refused rows mended in the download, and sent again', async () => {
+  it('is checked, confirmed and watched; its failed rows are corrected in the download and uploaded again', async () => {
     const { page } = await site.somebody(await signIn(site.app, 'operator'));
     await page.goto('/imports');
     await page.getByRole('link', { name: 'New import' }).first().click();
@@ -34,7 +34,7 @@ describe('a file sent in the browser', () => {
       'input[type=file]',
       await fileOf('people.csv', csv([memberRow(1), memberRow(2, 'Boss')])),
     );
-    await page.getByRole('button', { name: 'Send and check' }).click();
+    await page.getByRole('button', { name: 'Upload and check' }).click();
     await page.getByRole('heading', { name: 'people.csv' }).waitFor();
     await page.getByRole('heading', { name: 'Why rows are invalid' }).waitFor();
     expect(await page.getByRole('group', { name: 'Counts' }).textContent()).toMatch(
@@ -45,11 +45,11 @@ describe('a file sent in the browser', () => {
 
     const [download] = await Promise.all([
       page.waitForEvent('download'),
-      page.getByRole('link', { name: 'Refused as CSV' }).click(),
+      page.getByRole('link', { name: 'Failed as CSV' }).click(),
     ]);
-    const refused = await readFile(await download.path(), 'utf8');
-    expect(refused).toContain('_line,_status,_error');
-    await send(page, await fileOf('people-mended.csv', refused.replace('Boss', 'Associate')));
+    const failed = await readFile(await download.path(), 'utf8');
+    expect(failed).toContain('_line,_status,_error');
+    await send(page, await fileOf('people-corrected.csv', failed.replace('Boss', 'Associate')));
     await page.getByRole('button', { name: 'Confirm' }).click();
     await page.getByText('Completed', { exact: true }).waitFor();
     await page.getByText('1 succeeded = 1 record received').waitFor();
@@ -65,14 +65,14 @@ describe('a file sent in the browser', () => {
     await page.getByText('100,000 succeeded = 100,000 records received').waitFor();
   }, 180_000);
 
-  it('with unknown columns is told what they stand for, without being sent again', async () => {
+  it('with unknown columns is matched to fields, without another upload', async () => {
     const { page } = await site.administrator();
     const file = await fileOf(
       'odd.csv',
       csv([['M-7', 'seven@example.org', 'Seven', 'Fellow']], [':UniqueId', 'E-mail', 'First Name', 'Level']),
     );
     await send(page, file);
-    await page.getByLabel('E-mail', { exact: true }).selectOption('is :Email');
+    await page.getByLabel('E-mail', { exact: true }).selectOption('Email');
     const before = page.url();
     await page.getByRole('button', { name: 'Check again', exact: true }).click();
     await page.waitForURL((url) => /\/imports\/\d+$/.test(url.href) && url.href !== before);
@@ -85,28 +85,28 @@ describe('a file sent in the browser', () => {
     const named = page.url();
     await page.getByLabel('Delimiter').selectOption('comma');
     await page.setInputFiles('#file-again', file);
-    await page.getByRole('button', { name: 'Send and check again' }).click();
+    await page.getByRole('button', { name: 'Upload and check again' }).click();
     await page.waitForURL((url) => /\/imports\/\d+$/.test(url.href) && url.href !== named);
     await isValid();
 
     await page.getByRole('button', { name: 'Abandon' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Abandon' }).click();
-    await page.getByText('Canceled', { exact: true }).first().waitFor();
+    await page.getByText('Abandoned', { exact: true }).first().waitFor();
     await page.goto(before);
-    await page.getByText('Canceled', { exact: true }).first().waitFor();
+    await page.getByText('Abandoned', { exact: true }).first().waitFor();
   });
 
-  it('that is none is refused in words, with the lines that are wrong', async () => {
+  it('that cannot be read is refused in words, with the line of the error', async () => {
     const { page } = await site.administrator();
     await page.goto(`/imports/new/${importProcessId}`);
     await page.setInputFiles('input[type=file]', await fileOf('bad.jsonl', '{"a":1}\n{"b":\n'));
-    await page.getByRole('button', { name: 'Send and check' }).click();
+    await page.getByRole('button', { name: 'Upload and check' }).click();
     await page.getByRole('alert').waitFor();
     expect(await page.getByRole('alert').textContent()).toMatch(/line 2/);
   });
 
   /** Break it: in pages.js, listen for `drop` on the fields that are there at the start. */
-  it('may be dropped, also after one that was refused', async () => {
+  it('can be dropped, even after one that was refused', async () => {
     const { page } = await site.administrator();
     await page.goto(`/imports/new/${importProcessId}`);
     const drop = async (name: string, content: string) => {
@@ -115,7 +115,7 @@ describe('a file sent in the browser', () => {
       );
       await page.dispatchEvent('[data-drop]', 'drop', { dataTransfer: transfer });
       await page.getByText(`${name} ·`).waitFor();
-      await page.getByRole('button', { name: 'Send and check' }).click();
+      await page.getByRole('button', { name: 'Upload and check' }).click();
     };
     await drop('bad.jsonl', '{"a":\n');
     await page.getByRole('alert').waitFor();
@@ -141,7 +141,7 @@ describe('a file sent in the browser', () => {
       'input[type=file]',
       await fileOf('plain.csv', csv([memberRow(50), memberRow(51, 'Boss')])),
     );
-    await reach('Send and check');
+    await reach('Upload and check');
     await page.getByRole('heading', { name: 'plain.csv' }).waitFor();
     await reach('Confirm');
     await page.getByRole('heading', { name: 'plain.csv' }).waitFor();
@@ -151,29 +151,29 @@ describe('a file sent in the browser', () => {
     await page.getByText('Completed with errors').waitFor();
     await reach('Fix and resend');
     await page.getByLabel('Level').fill('Associate');
-    await reach('Send the ticked rows');
+    await reach('Send selected rows');
     await page.waitForURL(/\/imports\/\d+$/);
     await site.client.ended(Number(page.url().split('/').at(-1)));
     await page.reload();
     await page.getByText('1 succeeded = 1 record received').waitFor();
   });
 
-  it('may instead be entered one row at a time, mistakes shown at their field', async () => {
+  it('can be replaced by rows entered one at a time, with mistakes shown at their field', async () => {
     const { page } = await site.administrator();
     await page.goto(`/imports/new/${importProcessId}/one`);
     await page.getByLabel(':UniqueId').fill('M-900');
     await page.getByLabel(':Email').fill('nobody@example');
     await page.getByLabel('First Name').fill('Nine');
     await page.getByLabel('Level').selectOption('Fellow');
-    await page.getByRole('button', { name: 'Send it, enter next' }).click();
+    await page.getByRole('button', { name: 'Save and add another' }).click();
     await page.locator('[aria-invalid=true]').waitFor();
     await page.getByLabel(':Email').fill('nine@example.org');
-    await page.getByRole('button', { name: 'Send it, enter next' }).click();
-    await page.getByRole('link', { name: 'See what became of it' }).click();
+    await page.getByRole('button', { name: 'Save and add another' }).click();
+    await page.getByRole('link', { name: 'See the result' }).click();
     await page.getByText('1 succeeded = 1 record received').waitFor();
   });
 
-  it('goes a way that hinders nobody', async () => {
+  it('is imported through accessible pages', async () => {
     const visitor = await site.administrator();
     const phone = await site.administrator({ viewport: PHONE });
     await send(visitor.page, await fileOf('axe.csv', csv([memberRow(60), memberRow(61, 'Boss')])));

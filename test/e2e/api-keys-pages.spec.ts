@@ -42,7 +42,7 @@ describe('the page of API keys', () => {
   const statusWith = async (key: string, path: string) =>
     (await fetch(app.url + path, { headers: { authorization: `apikey ${key}` } })).status;
 
-  it('makes a key that is shown once, with a curl line that works', async () => {
+  it('creates a key and shows it once, with a curl line that works', async () => {
     const { status, headers, html } = await make({
       name: 'Nightly sync',
       permissions: 'BeginWorkflowImportProcess',
@@ -104,7 +104,7 @@ describe('the page of API keys', () => {
     ],
     [{ name: MARKUP, permissions: 'ViewImports', expiresOn: '2027-02-30' }, 'expiresOn', /like 2027-12-31/],
     [{ name: MARKUP, permissions: 'ViewImports', expiresOn: '2020-01-01' }, 'expiresOn', /in the future/],
-  ])('says at the field what is wrong and keeps what was entered: %j', async (fields, field, sentence) => {
+  ])('reports each error at its field and keeps what was entered: %j', async (fields, field, sentence) => {
     const { status, html } = await make(fields);
     expect(status).toBe(400);
     expect(errorAt(html, field)).toMatch(sentence);
@@ -112,7 +112,7 @@ describe('the page of API keys', () => {
     if (fields.permissions === 'ViewImports') expect(html).toMatch(/value="ViewImports" checked/);
   });
 
-  it('shows names as text and nothing else', async () => {
+  it('shows names as text only', async () => {
     const { html } = await make({ name: MARKUP, permissions: 'ViewImports' });
     expect(html).toContain('&lt;script&gt;');
     expect(html + (await page())).not.toContain('<script>');

@@ -52,16 +52,16 @@ describe('the page of a file that awaits confirmation', () => {
     (await client.batch(id)).understood!.columns!.map(({ target }) => target);
 
   /** Break it: in `namedColumns`, keep only the headers that no row has. */
-  it('shows what a column was said to stand for, and lets it be something else', async () => {
+  it('shows the field that a column is matched to, and lets it be changed', async () => {
     const said = await say(await upload([UNKNOWN, 'M-1,a@example.org,Ada,Fellow,x']), {
       'E-mail': 'First Name',
       'First Name': ':Email',
       Remark: '-',
     });
     const html = await open(`/imports/${said}`);
-    expect(chosen(html, 'E-mail')).toBe('is First Name');
-    expect(chosen(html, 'First Name')).toBe('is :Email');
-    expect(chosen(html, 'Remark')).toBe('is left out');
+    expect(chosen(html, 'E-mail')).toBe('First Name');
+    expect(chosen(html, 'First Name')).toBe('Email');
+    expect(chosen(html, 'Remark')).toBe('Don&#x27;t import');
     expect(chosen(html, 'Level')).toBeUndefined();
 
     const again = await say(said, { 'E-mail': ':Email', 'First Name': '', Remark: '-' });
@@ -70,14 +70,14 @@ describe('the page of a file that awaits confirmation', () => {
   });
 
   /** Break it: in `namedColumns`, leave `nearest` out of `meant`. */
-  it('offers the nearest name for a column that no row has', async () => {
+  it('proposes the nearest field for an unknown column', async () => {
     const html = await open(`/imports/${await upload([UNKNOWN, 'M-1,a@example.org,Ada,Fellow,x'])}`);
-    expect(chosen(html, 'E-mail')).toBe('is :Email');
-    expect(chosen(html, 'Remark')).toBe('stays as it is');
+    expect(chosen(html, 'E-mail')).toBe('Email');
+    expect(chosen(html, 'Remark')).toBe('Keep name');
   });
 
   /** Break it: in `ConfirmationPage.render`, let `mayImport` be true. */
-  it('offers a viewer nothing that a viewer may not send', async () => {
+  it('offers a viewer no form that a viewer may not send', async () => {
     const id = await upload([UNKNOWN, 'M-1,a@example.org,Ada,Fellow,x']);
     expect(await open(`/imports/${id}`)).toContain(`action="/imports/${id}/columns"`);
     const shown = await open(`/imports/${id}`, viewer);
@@ -85,24 +85,22 @@ describe('the page of a file that awaits confirmation', () => {
     expect(shown.match(/action="[^"]+"/g)).toEqual(['action="/logout"']);
   });
 
-  /** Break it: in `ConfirmationPage.render`, leave the buttons as they are. */
-  it('warns of a file without a valid row, and asks before it is confirmed', async () => {
+  /** Break it: in `ConfirmationPage.render`, offer every button. */
+  it('offers no confirmation of a file without a valid row, and says what to do', async () => {
     const id = await upload([UNKNOWN, 'M-1,a@example.org,Ada,Fellow,x']);
     const html = await open(`/imports/${id}`);
-    expect(html).toContain(
-      'No row is valid: confirming imports nothing. Map the columns below, or mend the file.',
-    );
-    expect(html).toContain('popovertarget="confirm-confirm"');
-    expect(html).toContain('Confirm without a valid row?');
+    expect(html).toContain('No row can be imported yet. Match the columns below.');
+    expect(html).not.toContain(`/imports/${id}/confirm`);
+    expect(html).toContain(`action="/imports/${id}/abandon"`);
   });
 
-  /** Break it: in `leftOutText`, answer null. */
-  it('says how many rows are left out, if any', async () => {
+  /** Break it: in confirmation.hbs, leave out `leftOut`. */
+  it('states how many rows will not be imported, if any', async () => {
     const some = await upload([KNOWN, 'M-1,a@example.org,Ada,Fellow', 'M-2,b@example.org,Bob,Boss']);
     const html = await open(`/imports/${some}`);
-    expect(html).toContain('1 invalid row is left out.');
-    expect(html).not.toContain('No row is valid');
+    expect(html).toContain('1 invalid row will not be imported.');
+    expect(html).not.toContain('No row can be imported');
     const none = await upload([KNOWN, 'M-1,a@example.org,Ada,Fellow']);
-    expect(await open(`/imports/${none}`)).not.toContain('left out.');
+    expect(await open(`/imports/${none}`)).not.toContain('will not be imported.');
   });
 });

@@ -37,23 +37,23 @@ describe('the form of', () => {
 
   describe('a file type', () => {
     /** Break it: in `inTheForm`, answer the mistake as it is. */
-    it('asks what a row performs, beside the field, and says nothing of JSON', async () => {
+    it('asks for the action, beside the field, and does not mention JSON', async () => {
       const { status, html } = await send('/file-types', { name: 'Members' });
       expect(status).toBe(400);
-      expect(html).toMatch(/id="error-performs">Choose what it performs</);
+      expect(html).toMatch(/id="error-performs">Choose an action</);
       const alert = textOf(/role="alert">(.*?)<form/s.exec(html)![1]!);
-      expect(alert).toContain('The form is not usable');
+      expect(alert).toContain('The form has errors');
       expect(alert).not.toMatch(/JSON|target|body|\//);
     });
 
     /** Break it: in `read`, leave out `trim`. */
-    it('takes no name of blanks', async () => {
+    it('refuses a blank name', async () => {
       const { status, html } = await send('/file-types', { name: '   ', performs: '{}' });
       expect([status, /id="error-name">([^<]*)/.exec(html)?.[1]]).toEqual([400, 'name is required']);
     });
 
     /** Break it: in `formOf`, leave out `OTHER`. */
-    it('still shows a target that is none of the actions', async () => {
+    it('shows a target that is not one of the offered actions', async () => {
       const target = { kind: 'workflow', workflow: 'member-import', step: 'Nothing' };
       await sql.query('UPDATE import_process_version SET target = $2 WHERE import_process_id = $1', [
         importProcessId,
@@ -62,26 +62,26 @@ describe('the form of', () => {
       expect(await open(`/file-types/${importProcessId}`)).toContain('<option value="other" selected>');
     });
 
-    /** Break it: in `deleteKeptColumn`, compare with the target instead of the header. */
-    it('shows what columns of its files stand for, and forgets it', async () => {
+    /** Break it: in `forgetColumn`, compare with the target instead of the header. */
+    it('shows remembered column matches, and removes them', async () => {
       await sql.query(
         `INSERT INTO import_process_column (import_process_id, header, target, mapped_by)
          VALUES ($1, 'E-mail', ':Email', 'api-key:1'), ($1, 'Remark', NULL, 'api-key:1')`,
         [importProcessId],
       );
       const path = `/file-types/${importProcessId}`;
-      expect(await open(path)).toContain('Forget what E-mail stands for');
+      expect(await open(path)).toContain('Remove the match of E-mail');
       const { status, location } = await send(`${path}/columns/forget`, { header: 'E-mail' });
       expect([status, location]).toEqual([303, `${path}#columns`]);
       const html = await open(path);
-      expect(html).not.toContain('Forget what E-mail stands for');
-      expect(html).toContain('Forget what Remark stands for');
+      expect(html).not.toContain('Remove the match of E-mail');
+      expect(html).toContain('Remove the match of Remark');
     });
   });
 
   describe('an upload', () => {
-    /** Break it: in `NewImportPage.upload`, hand back nothing of what was entered; in `toldErrors`, all errors. */
-    it('gives back what was filled in when the file is refused, each mistake said once', async () => {
+    /** Break it: in `NewImportPage.upload`, give back nothing that was entered; in `shownErrors`, keep all errors. */
+    it('gives back what was entered when the file is refused, and reports each mistake once', async () => {
       const form = new FormData();
       form.set('sendSuccessEmailTo', 'ann@example.org');
       form.set('sendFailureEmailTo', 'nobody');
@@ -102,8 +102,8 @@ describe('the form of', () => {
   });
 
   describe('one row', () => {
-    /** Break it: in `OneRowPage.submit`, throw every refusal. */
-    it('keeps what was entered when the file type was disabled meanwhile, and says so', async () => {
+    /** Break it: in `OneRowPage.submit`, throw every error. */
+    it('keeps what was entered when the file type was disabled meanwhile, and reports it', async () => {
       const path = `/imports/new/${importProcessId}/one`;
       await sql.query("UPDATE import_process SET status = 'disabled' WHERE import_process_id = $1", [
         importProcessId,
@@ -120,8 +120,8 @@ describe('the form of', () => {
   describe('mails', () => {
     /** Break it: in `MailPage.resend`, lead to `/mail`; in `MailPage.render`, let `filtered` be false. */
     it('leads back to the mails that were shown, and tells a filter from an empty list', async () => {
-      expect(textOf(await open('/mail?of=imports'))).toContain('Imports that name an address');
-      expect(textOf(await open('/mail?of=imports&status=failed'))).toContain('No mail is like that');
+      expect(textOf(await open('/mail?of=imports'))).toContain('An import sends mail when it ends');
+      expect(textOf(await open('/mail?of=imports&status=failed'))).toContain('No mail matches');
       const { body } = await client.createBatch('{}\n', { importProcessId });
       const { rows } = await sql.query(
         `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, attempts)
@@ -137,7 +137,7 @@ describe('the form of', () => {
     });
 
     /** Break it: in `MailPagesController`, read the id with ParseIntPipe. */
-    it.each(['99999999999999999999', 'abc', '999999'])('are not there under the number %s', async (id) => {
+    it.each(['99999999999999999999', 'abc', '999999'])('are not found under the number %s', async (id) => {
       expect((await send(`/mail/${id}/resend`, {})).status).toBe(404);
     });
   });

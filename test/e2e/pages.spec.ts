@@ -54,10 +54,10 @@ describe('the pages', () => {
   };
   const decode = (html: string) =>
     html.replace(/&(#?\w+);/g, (entity, name: string) => ENTITIES[name] ?? entity);
-  /** What a reader sees: tags taken away, white space together. */
+  /** The text that a reader sees, without tags and with single spaces. */
   const textOf = (html: string) => decode(html.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ');
 
-  it('lead whoever is not signed in to the sign-in page, and from there back', async () => {
+  it('lead visitors who are not signed in to the sign-in page, and back from there', async () => {
     for (const [path, location] of [
       ['/', '/login'],
       ['/imports', '/login'],
@@ -68,18 +68,18 @@ describe('the pages', () => {
     }
   });
 
-  it('name whoever is signed in, and let them sign out', async () => {
+  it('name the person who is signed in, and let that person sign out', async () => {
     const { html } = await open('/imports');
     expect(textOf(html)).toContain('administrator@example.org');
     expect(html).toContain('<form method="post" action="/logout">');
   });
 
-  it('begin at Recent Imports', async () => {
+  it('start at Recent Imports', async () => {
     const { status, headers } = await open('/');
     expect([status, headers.get('location')]).toEqual([302, '/imports']);
   });
 
-  it('have their style from us, in a file of its own', async () => {
+  it('load their style from our server, as a separate file', async () => {
     const { html } = await open('/imports');
     const paths = [...html.matchAll(/(?:href|src)="(\/assets\/[^"]+)/g)].map(([, path]) => decode(path!));
     expect(paths.length).toBeGreaterThan(5);
@@ -96,7 +96,7 @@ describe('the pages', () => {
     expect((await fetch(`${app.url}/assets/%2e%2e/views/imports.hbs`)).status).toBeGreaterThanOrEqual(400);
   });
 
-  it('hold no inline script or style, and escape every value', () => {
+  it('contain no inline script or style, and escape every value', () => {
     const views = `${__dirname}/../../src/ui/views`;
     for (const file of readdirSync(views, { recursive: true, encoding: 'utf8' })) {
       if (!file.endsWith('.hbs')) continue;
@@ -111,15 +111,15 @@ describe('the pages', () => {
   });
 
   describe('Recent Imports', () => {
-    it('says how to start when there is nothing yet', async () => {
+    it('says how to start when there are no imports yet', async () => {
       const { html } = await open('/imports');
       expect(textOf(html)).toContain('Nothing has been imported yet');
       expect(textOf(html)).toContain(
-        "curl -X POST 'https://imports.example.org/API/WorkflowImportQueue/CreateBatch?",
+        "curl -H 'Authorization: apikey <your key>' --data-binary @members.jsonl 'https://imports.example.org/API/",
       );
     });
 
-    it('shows the newest first, with status, counts, times and by whom', async () => {
+    it('shows the newest first, with status, counts, times and creator', async () => {
       await store({ fileName: 'older.jsonl' });
       await store({
         fileName: 'newer.jsonl',
@@ -138,8 +138,8 @@ describe('the pages', () => {
       for (const shown of [
         'Members',
         'Completed with errors',
-        '3 total 1 ok 2 refused',
-        'IMPORT_QUEUE_API:LH',
+        '3 total 1 ok 2 failed',
+        'API · LH',
         '24 Nov 2026, 04:05:06 UTC',
         '1 min 3 s',
         TEST_ADMIN.email,
@@ -148,7 +148,7 @@ describe('the pages', () => {
       }
     });
 
-    it('filters by status and text, blank fields aside, and pages on', async () => {
+    it('filters by status and text, ignores blank fields, and pages', async () => {
       for (let count = 1; count <= 51; count++) await store({ fileName: `Members ${count}.csv` });
       await store({ fileName: 'courses.csv', status: 'completed' });
       const filtered = await open('/imports?status=queued&q=members&creationPath=');
@@ -159,7 +159,7 @@ describe('the pages', () => {
       expect(older.html).not.toContain('Members 2.csv');
     });
 
-    it('says in words that a filter is wrong', async () => {
+    it('reports a wrong filter in words', async () => {
       const { status, headers, html } = await open('/imports?status=done');
       expect(status).toBe(400);
       expect(headers.get('content-type')).toMatch('text/html');
@@ -174,16 +174,16 @@ describe('the pages', () => {
     });
 
     /** Break it: in `RecentImportsPage.answer`, throw every error. */
-    it('says beside the field that a creation path cannot be one, above the list', async () => {
+    it('reports an impossible creation path beside its field, above the list', async () => {
       await store({ fileName: 'here.csv' });
       const { status, headers, html } = await open('/imports?creationPath=l-h&status=queued');
       expect([status, headers.get('content-type')]).toEqual([400, 'text/html; charset=utf-8']);
       expect(html).toMatch(/value="l-h"[^>]* aria-invalid="true" aria-describedby="error-creationPath"/);
-      expect(textOf(html)).toContain('or its last part, LH');
+      expect(textOf(html)).toContain('Use letters and digits only, for example LH');
       expect(textOf(html)).toContain('here.csv');
     });
 
-    it('looks again by itself while an import runs, and only then', async () => {
+    it('refreshes itself while an import runs, and only then', async () => {
       await store({ status: 'completed' });
       expect((await open('/imports')).html).not.toContain('http-equiv="refresh"');
       await store({ status: 'in_progress' });
@@ -223,13 +223,13 @@ describe('the pages', () => {
       expect(file.split('\r\n')).toHaveLength(4);
     });
 
-    it('groups what was refused by its cause and names a line for each', async () => {
+    it('groups failed records by cause and names a line for each', async () => {
       const id = await store({ status: 'in_progress', records: RECORDS });
       const text = textOf((await open(`/imports/${id}`)).html);
-      expect(text).toContain('2 no_match line 2 : no member "M-2"');
+      expect(text).toContain('2 line 2 : no member "M-2" ( no_match )');
     });
 
-    it('lists the refused records first, and those of any status on demand', async () => {
+    it('lists the failed records first, and those of any status on demand', async () => {
       const id = await store({ status: 'in_progress', records: RECORDS });
       const refused = textOf((await open(`/imports/${id}`)).html);
       expect(refused).toContain('{"b":"two"}');
@@ -239,7 +239,7 @@ describe('the pages', () => {
       expect(succeeded).not.toContain('{"b":"two"}');
     });
 
-    it('leads to its mails, its parent and its child', async () => {
+    it('links to its mails, its parent and its child', async () => {
       const parent = await store({ status: 'completed_with_errors', records: RECORDS });
       const child = await store({ status: 'queued', retryOf: parent });
       await client.query(
@@ -256,16 +256,16 @@ describe('the pages', () => {
     });
 
     /** Break it: in `batchView`, let `ended` be false. */
-    it('says of what ended without a start that it never started', async () => {
+    it('shows no start of an import that ended before it started', async () => {
       const id = await store({ status: 'canceled' });
-      for (const path of ['/imports', `/imports/${id}`])
-        expect(textOf((await open(path)).html)).toMatch(/Started.* never/);
+      expect((await open('/imports')).html).toMatch(/data-label="Started"[^>]*>–</);
+      expect(textOf((await open(`/imports/${id}`)).html)).not.toContain('Started');
       const waiting = await store({ status: 'queued' });
       expect(textOf((await open(`/imports/${waiting}`)).html)).toContain('Started not yet');
     });
 
     /** Break it: in `selectNeighbours`, count lines instead of looking for records. */
-    it('leads from record to record, over blank lines, and not beyond the last', async () => {
+    it('links from record to record, across blank lines, and not beyond the last', async () => {
       const lines = [2, 4, 9].map((line) => ({ line, status: 'succeeded' as const, payload: '{}' }));
       const id = await store({ status: 'completed', records: lines });
       const links = async (line: number) => {
@@ -278,14 +278,14 @@ describe('the pages', () => {
     });
 
     /** Break it: in `counted`, always write the plural. */
-    it('counts one record as one', async () => {
+    it('uses the singular for one record', async () => {
       const records = [{ line: 1, status: 'succeeded' as const, payload: '{}' }];
       const text = textOf((await open(`/imports/${await store({ status: 'completed', records })}`)).html);
       expect(text).toContain('1 of 1 record processed');
       expect(text).toContain('1 succeeded = 1 record received');
     });
 
-    it('shows what anybody sent as text and nothing else', async () => {
+    it('shows everything that users sent as text only', async () => {
       const id = await store({
         status: 'failed',
         fileName: MARKUP,
@@ -315,7 +315,7 @@ describe('the pages', () => {
       }
     });
 
-    it.each(['999999', 'abc', '0'])('says in words that there is no import %s', async (id) => {
+    it.each(['999999', 'abc', '0'])('reports in words that import %s does not exist', async (id) => {
       const { status, headers, html } = await open(`/imports/${id}`);
       expect(status).toBe(404);
       expect(headers.get('content-type')).toMatch('text/html');
@@ -327,10 +327,10 @@ describe('the pages', () => {
     const BROWSER = { accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8' };
 
     /** Break it: in `ProblemFilter.catch`, let `page` be null. */
-    it.each(['/nonexistent', '/account/x'])('is a page for whoever types %s', async (path) => {
+    it.each(['/nonexistent', '/account/x'])('is a page for a person who opens %s', async (path) => {
       const { status, headers, html } = await open(path, { headers: BROWSER });
       expect([status, headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
-      expect(textOf(html)).toContain('There is no such page');
+      expect(textOf(html)).toContain('Page not found');
       expect(html).toContain('href="/imports"');
     });
 
@@ -345,20 +345,20 @@ describe('the pages', () => {
       expect([answer.status, answer.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
     });
 
-    /** Break it: in `RecordLinePipe`, use `Number` of whatever comes. */
-    it.each(['abc', '0', '99999999999', '1.5'])('says that there is no line %s', async (line) => {
+    /** Break it: in `RecordLinePipe`, use `Number` of any text. */
+    it.each(['abc', '0', '99999999999', '1.5'])('reports that line %s does not exist', async (line) => {
       const id = await store({ records: [{ line: 1, status: 'pending', payload: '{}' }] });
       const { status, headers, html } = await open(`/imports/${id}/records/${line}`);
       expect([status, headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
-      expect(textOf(html)).toContain('There is no such record');
+      expect(textOf(html)).toContain('Record not found');
     });
 
-    /** Break it: in `PageOfError`, leave out `IN_OTHER_WORDS`. */
-    it('says in words of people what they may not open', async () => {
+    /** Break it: in `HtmlErrorPage`, leave out `PAGE_ERRORS`. */
+    it('tells people in their words what they may not open', async () => {
       const viewer = await signIn(app, 'viewer');
       const { status, html } = await open('/file-types', { headers: { cookie: viewer } });
       expect(status).toBe(403);
-      expect(textOf(html)).toContain('You may not open this');
+      expect(textOf(html)).toContain('You do not have access');
       expect(textOf(html)).not.toContain('credentials');
     });
 
@@ -372,7 +372,7 @@ describe('the pages', () => {
   });
 
   describe('the buttons', () => {
-    it('are those of what is allowed now, and do it', async () => {
+    it('offer the actions that are possible now, and perform them', async () => {
       const id = await store({
         status: 'in_progress',
         records: [{ line: 1, status: 'pending', payload: '{}' }],
@@ -386,14 +386,14 @@ describe('the pages', () => {
       expect((await open(`/imports/${id}`)).html).toContain(`action="/imports/${id}/resume"`);
     });
 
-    it('say in words that it is too late', async () => {
+    it('report in words that it is too late', async () => {
       const id = await store({ status: 'completed' });
       const { status, html } = await open(`/imports/${id}/cancel`, { method: 'POST' });
       expect(status).toBe(409);
       expect(textOf(html)).toContain('The batch is not in a state for that');
     });
 
-    it('cannot be pressed by another site', async () => {
+    it('do not work from another site', async () => {
       const id = await store({ status: 'in_progress' });
       const { status } = await open(`/imports/${id}/cancel`, {
         method: 'POST',
@@ -402,7 +402,7 @@ describe('the pages', () => {
       expect(status).toBe(403);
     });
 
-    it('do nothing that is not theirs', async () => {
+    it('accept no other action', async () => {
       const id = await store({ status: 'in_progress' });
       expect((await open(`/imports/${id}/constructor`, { method: 'POST' })).status).toBe(404);
     });

@@ -339,7 +339,7 @@ describe('signing in', () => {
     const location = await locationAfter(`${app.url}/imports/new/1?a=b`);
     expect(location).toBe('/login?next=%2Fimports%2Fnew%2F1%3Fa%3Db&unsent=yes');
     expect(await (await fetch(app.url + location)).text()).toContain(
-      'Your session has ended. What you sent was not taken; sign in and send it again.',
+      'Your session ended. Your changes were not saved. Sign in and try again.',
     );
     expect(await locationAfter('https://evil.example/imports/new/1')).toBe('/login?unsent=yes');
   });

@@ -221,7 +221,7 @@ describe('the pages of users', () => {
       const [here, there] = [await signIn(app, 'viewer', email), await signIn(app, 'viewer', email)];
       const { status, location } = await change(here, TEST_PASSWORD, 'my own new password');
       expect([status, location]).toEqual([303, '/account?changed']);
-      expect((await page('/account?changed', here)).html).toContain('Your password is changed');
+      expect((await page('/account?changed', here)).html).toContain('Your password was changed');
       expect((await page('/account', there)).status).toBe(303);
       expect(await canSignIn(email, TEST_PASSWORD)).toBe(false);
       expect(await canSignIn(email, 'my own new password')).toBe(true);

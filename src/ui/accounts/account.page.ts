@@ -8,10 +8,11 @@ import { ChangePasswordDto, SignInDto } from '../../auth/users.dto.js';
 import { AccountService } from '../../auth/users.service.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { answerForm } from '../forms.js';
+import { answerForm, fieldErrors, type FormAnswer } from '../forms.js';
 import { PageRenderer } from '../page-renderer.js';
+import { text } from '../texts/catalogue.js';
 
-/** The sign-in page, and what its form and the sign-out button do. */
+/** The sign-in page, with its form and the sign-out button. */
 @Injectable()
 export class LoginPage {
   constructor(
@@ -22,29 +23,33 @@ export class LoginPage {
   ) {}
 
   render(next: unknown, more: object = {}): string {
-    return this.pages.render('accounts/login', { title: 'Sign in', next: returnPath(next), ...more });
+    return this.pages.render('accounts/login', {
+      title: text('login.title'),
+      next: returnPath(next),
+      ...more,
+    });
   }
 
-  async signIn(form: unknown, request: Request, response: Response): Promise<void> {
-    // A page of another site must not sign its visitor in as somebody else either.
+  /** Sets the cookie of the new session in the response. */
+  async signIn(form: unknown, request: Request, response: Response): Promise<FormAnswer> {
+    // A page of another site must not sign its visitor in as a different user either.
     this.authenticator.assertSameSite(request);
     const { email: given, next } = (form ?? {}) as { email?: unknown; next?: unknown };
-    await answerForm(
-      response,
+    return answerForm(
       async () => {
         const { email, password } = validateForm(SignInDto, form);
         setSessionCookie(response, await this.people.signIn(email, password, request), this.config);
         return returnPath(next);
       },
-      (errors) => this.render(next, { email: given, errors }),
+      (error) => this.render(next, { email: given, errors: fieldErrors(error) }),
     );
   }
 
-  async signOut(request: Request, response: Response): Promise<void> {
+  async signOut(request: Request, response: Response): Promise<FormAnswer> {
     this.authenticator.assertSameSite(request);
     await this.people.signOut(request);
     clearSessionCookie(response, this.config);
-    response.set('Cache-Control', 'no-store').redirect(303, LOGIN_PATH);
+    return { path: LOGIN_PATH };
   }
 }
 
@@ -59,7 +64,7 @@ export class AccountPage {
 
   render({ name, user }: Principal, more: object = {}): string {
     return this.pages.render('accounts/account', {
-      title: 'Your account',
+      title: text('account.title'),
       section: 'account',
       email: name,
       role: user?.role,
@@ -67,20 +72,19 @@ export class AccountPage {
     });
   }
 
-  changePassword(form: unknown, principal: Principal, request: Request, response: Response): Promise<void> {
+  changePassword(form: unknown, principal: Principal, request: Request): Promise<FormAnswer> {
     return answerForm(
-      response,
       async () => {
         await this.account.changePassword(validateForm(ChangePasswordDto, form), principal, request);
         return '/account?changed';
       },
-      (errors) => this.render(principal, { errors }),
+      (error) => this.render(principal, { errors: fieldErrors(error) }),
     );
   }
 
-  async signOutEverywhere(principal: Principal, response: Response): Promise<void> {
+  async signOutEverywhere(principal: Principal, response: Response): Promise<FormAnswer> {
     await this.account.signOutEverywhere(principal);
     clearSessionCookie(response, this.config);
-    response.set('Cache-Control', 'no-store').redirect(303, LOGIN_PATH);
+    return { path: LOGIN_PATH };
   }
 }

@@ -1,18 +1,15 @@
-import { Body, Controller, Get, Param, Post, Res, UseFilters } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
+import { Body, Get, Param, Post, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { BrowserPage, CurrentPrincipal, RequirePerson } from '../../auth/access.js';
+import { CurrentPrincipal, RequirePerson } from '../../auth/access.js';
 import { ApiKeyIdPipe } from '../../auth/api-keys.dto.js';
 import type { Principal } from '../../auth/principal.js';
-import { PageErrorFilter } from '../error.page.js';
+import { PageController } from '../error.page.js';
+import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { ApiKeysPage } from './api-keys.page.js';
 
-@ApiExcludeController()
-@BrowserPage()
-@Controller('api-keys')
+@PageController('api-keys')
 @RequirePerson('administrator')
-@UseFilters(PageErrorFilter)
 export class ApiKeysPagesController {
   constructor(private readonly keys: ApiKeysPage) {}
 
@@ -23,20 +20,20 @@ export class ApiKeysPagesController {
   }
 
   @Post()
-  create(
+  async create(
     @Body() form: unknown,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    return this.keys.create(form, principal, response);
+    sendFormAnswer(response, await this.keys.create(form, principal));
   }
 
   @Post(':id/revoke')
-  revoke(
+  async revoke(
     @Param('id', ApiKeyIdPipe) id: number,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    return this.keys.revoke(id, principal, response);
+    sendFormAnswer(response, await this.keys.revoke(id, principal));
   }
 }

@@ -1,18 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import type { Response } from 'express';
 import { type ApiKeyResource, CreateApiKeyDto, type CreatedApiKey } from '../../auth/api-keys.dto.js';
 import { ApiKeysService } from '../../auth/api-keys.service.js';
-import { creatorNames } from '../../auth/creator-names.js';
-import { type Permission, PERMISSIONS, type Principal } from '../../auth/principal.js';
+import { CreatorNames } from '../../auth/creator-names.js';
+import { PERMISSIONS, type Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { AppConfig } from '../../platform/config/config.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { answerForm, type FieldErrors } from '../forms.js';
+import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../forms.js';
+import { curlLine } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
+import { text } from '../texts/catalogue.js';
 
-/** What the form was sent with, as far as it is shown again. */
+/** What was entered in the form, as far as the form shows it again. */
 interface EnteredApiKey {
   name: string;
   permissions: readonly string[];
@@ -34,7 +34,7 @@ function enteredApiKey(form: unknown): EnteredApiKey {
   };
 }
 
-/** By the rules of the API; a key works to the end of its last day, in UTC. No file type ticked: all of them. */
+/** Checked by the rules of the API. A key is valid until the end of its last day, in UTC. No file type: all of them. */
 function readApiKeyForm(entered: EnteredApiKey): CreateApiKeyDto {
   const { name, permissions, importProcessIds, expiresOn } = entered;
   if (expiresOn !== '' && !isDate(expiresOn)) throw wrongDate();
@@ -50,25 +50,18 @@ const isDate = (given: string) =>
   /^\d{4}-\d\d-\d\d$/.test(given) && new Date(given).toJSON()?.slice(0, 10) === given;
 
 function wrongDate(): DomainError {
-  const message = 'the last day must be a date like 2027-12-31';
-  return new DomainError(400, 'invalid_body', 'The form is not usable', `${message}.`, {
+  const message = text('apiKeys.wrongDate');
+  return new DomainError(400, 'invalid_body', text('common.formErrors'), `${message}.`, {
     errors: [{ pointer: '/expiresAt', code: 'invalid_value', message }],
   });
 }
 
-const EXPLANATIONS: Readonly<Record<Permission, string>> = {
-  BeginWorkflowImportProcess: 'start imports',
-  ViewImports: 'see imports and their records',
-  ManageImports: 'cancel, pause, resume, retry and confirm imports',
-  Configure: 'change file types, workflows and API keys',
-};
-
-/** The keys of programs, and the form that makes one. */
+/** The keys of programs, and the form that creates one. */
 @Injectable()
 export class ApiKeysPage {
   constructor(
     private readonly config: AppConfig,
-    private readonly database: DatabaseService,
+    private readonly creators: CreatorNames,
     private readonly keys: ApiKeysService,
     private readonly importProcesses: ImportProcessesService,
     private readonly pages: PageRenderer,
@@ -77,18 +70,15 @@ export class ApiKeysPage {
   async render(entered?: EnteredApiKey, errors: FieldErrors = {}): Promise<string> {
     const keys = await this.keys.list();
     const fileTypes = await this.importProcesses.list();
-    const creatorOf = await creatorNames(
-      this.database,
-      keys.map(({ createdBy }) => createdBy),
-    );
+    const creatorOf = await this.creators.of(keys.map(({ createdBy }) => createdBy));
     const fileTypeNames = new Map(fileTypes.map(({ id, name }) => [id, name]));
     return this.pages.render('accounts/api-keys', {
-      title: 'API keys',
+      title: text('apiKeys.title'),
       section: 'api-keys',
       keys: keys.map((key) => keyView(key, creatorOf(key.createdBy), fileTypeNames)),
       permissions: PERMISSIONS.map((value) => ({
         value,
-        text: EXPLANATIONS[value],
+        text: text(`apiKeys.explanations.${value}`),
         checked: entered?.permissions.includes(value) ?? false,
       })),
       fileTypes: fileTypes.map(({ id, name }) => ({
@@ -101,58 +91,53 @@ export class ApiKeysPage {
     });
   }
 
-  create(form: unknown, principal: Principal, response: Response): Promise<void> {
+  create(form: unknown, principal: Principal): Promise<FormAnswer> {
     const entered = enteredApiKey(form);
     return answerForm(
-      response,
-      async () => ({
-        createdPage: this.renderNew(await this.keys.create(readApiKeyForm(entered), principal)),
-      }),
-      (errors) => this.render(entered, errors),
+      async () => {
+        const created = await this.keys.create(readApiKeyForm(entered), principal);
+        return { status: 201, html: this.renderNew(created) };
+      },
+      (error) => this.render(entered, fieldErrors(error)),
     );
   }
 
-  revoke(id: number, principal: Principal, response: Response): Promise<void> {
+  revoke(id: number, principal: Principal): Promise<FormAnswer> {
     return answerForm(
-      response,
       async () => {
         await this.keys.revoke(id, principal);
         return '/api-keys';
       },
-      (errors) => this.render(undefined, errors),
+      (error) => this.render(undefined, fieldErrors(error)),
     );
   }
 
-  /** The only time the key is shown, with what to type to use it. */
+  /** The only page that shows the key, with a command that uses it. */
   private renderNew({ key, name, permissions, importProcessIds }: CreatedApiKey): string {
     return this.pages.render('accounts/api-key-created', {
-      title: 'The new API key',
+      title: text('apiKeys.createdTitle'),
       section: 'api-keys',
       name,
       key,
-      curl: curlLine(this.config.publicUrl, key, permissions, importProcessIds?.[0] ?? 1),
+      curl: curlLine(this.config.publicUrl, key, importProcessIds?.[0] ?? 1, permissions),
     });
   }
 }
 
 function keyView(key: ApiKeyResource, createdBy: string, fileTypeNames: ReadonlyMap<number, string>) {
-  const expired = key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now();
   return {
     ...key,
     createdBy,
     revokePath: `/api-keys/${key.id}/revoke`,
-    works: key.revokedAt === null && !expired,
-    expired,
-    fileTypes: key.importProcessIds?.map((id) => fileTypeNames.get(id) ?? `no. ${id}, which is gone`) ?? null,
+    ended: endOf(key),
+    fileTypes:
+      key.importProcessIds?.map((id) => fileTypeNames.get(id) ?? text('apiKeys.fileTypeGone', { id })) ??
+      null,
   };
 }
 
-function curlLine(url: string, key: string, permissions: readonly string[], importProcessId: number): string {
-  const authorization = `-H 'Authorization: apikey ${key}'`;
-  if (!permissions.includes('BeginWorkflowImportProcess')) {
-    const path = permissions.includes('Configure') ? 'ImportProcesses' : 'Batches';
-    return `curl ${authorization} '${url}/API/WorkflowImportQueue/${path}'`;
-  }
-  const query = `fileName=members.jsonl&importProcessId=${importProcessId}`;
-  return `curl ${authorization} --data-binary @members.jsonl '${url}/API/WorkflowImportQueue/CreateBatch?${query}'`;
+/** Why the key no longer works; `null` while it does. */
+function endOf({ revokedAt, expiresAt }: ApiKeyResource): string | null {
+  if (revokedAt !== null) return text('apiKeys.revoked');
+  return expiresAt !== null && Date.parse(expiresAt) <= Date.now() ? text('apiKeys.expired') : null;
 }

@@ -1,18 +1,15 @@
-import { Body, Controller, Get, Param, Post, Res, UseFilters } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
+import { Body, Get, Param, Post, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { BrowserPage, CurrentPrincipal, RequirePerson } from '../../auth/access.js';
+import { CurrentPrincipal, RequirePerson } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { UserIdPipe } from '../../auth/users.dto.js';
-import { PageErrorFilter } from '../error.page.js';
+import { PageController } from '../error.page.js';
+import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { UserPage, UsersPage } from './users.page.js';
 
-@ApiExcludeController()
-@BrowserPage()
-@Controller('users')
+@PageController('users')
 @RequirePerson('administrator')
-@UseFilters(PageErrorFilter)
 export class UsersPagesController {
   constructor(
     private readonly users: UsersPage,
@@ -26,12 +23,12 @@ export class UsersPagesController {
   }
 
   @Post()
-  create(
+  async create(
     @Body() form: unknown,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    return this.users.create(form, principal, response);
+    sendFormAnswer(response, await this.users.create(form, principal));
   }
 
   @Get(':id')
@@ -41,49 +38,49 @@ export class UsersPagesController {
   }
 
   @Post(':id/role')
-  changeRole(
+  async changeRole(
     @Param('id', UserIdPipe) id: number,
     @Body() form: unknown,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    return this.user.changeRole(id, form, principal, response);
+    sendFormAnswer(response, await this.user.changeRole(id, form, principal));
   }
 
   @Post(':id/password')
-  setPassword(
+  async setPassword(
     @Param('id', UserIdPipe) id: number,
     @Body() form: unknown,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    return this.user.setPassword(id, form, principal, response);
+    sendFormAnswer(response, await this.user.setPassword(id, form, principal));
   }
 
   @Post(':id/disable')
-  disable(
+  async disable(
     @Param('id', UserIdPipe) id: number,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    return this.user.disable(id, principal, response);
+    sendFormAnswer(response, await this.user.disable(id, principal));
   }
 
   @Post(':id/enable')
-  enable(
+  async enable(
     @Param('id', UserIdPipe) id: number,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    return this.user.enable(id, principal, response);
+    sendFormAnswer(response, await this.user.enable(id, principal));
   }
 
   @Post(':id/sign-out')
-  signOut(
+  async signOut(
     @Param('id', UserIdPipe) id: number,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    return this.user.signOut(id, principal, response);
+    sendFormAnswer(response, await this.user.signOut(id, principal));
   }
 }

@@ -1,28 +1,29 @@
 import { Injectable } from '@nestjs/common';
-import type { Response } from 'express';
-import { type Principal, USER_ROLES, type UserRole } from '../../auth/principal.js';
+import { type Principal, USER_ROLES } from '../../auth/principal.js';
 import { ChangeRoleDto, CreateUserDto, SetPasswordDto } from '../../auth/users.dto.js';
 import { UsersService } from '../../auth/users.service.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { answerForm, type FieldErrors } from '../forms.js';
+import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../forms.js';
 import { PageRenderer } from '../page-renderer.js';
+import type { StatusLabel } from '../status-label.js';
+import { text } from '../texts/catalogue.js';
 
-const EXPLANATIONS: Readonly<Record<UserRole, string>> = {
-  administrator: 'everything, configuration and users too',
-  operator: 'starts imports, sees and manages them',
-  viewer: 'sees imports',
-};
-
-/** The roles to choose from, each with what it may do. */
+/** The roles to choose from, each with an explanation of what it allows. */
 function roleOptions(chosen: unknown) {
   return USER_ROLES.map((value) => ({
     value,
-    explanation: EXPLANATIONS[value],
+    explanation: text(`users.roles.${value}`),
     selected: value === chosen,
   }));
 }
 
-/** Who may sign in, and the form that adds somebody. */
+function userLabel(enabled: boolean): StatusLabel {
+  return enabled
+    ? { text: text('users.enabled'), tone: 'good' }
+    : { text: text('users.disabled'), tone: 'quiet' };
+}
+
+/** The users, and the form that adds one. */
 @Injectable()
 export class UsersPage {
   constructor(
@@ -33,11 +34,12 @@ export class UsersPage {
   async render(entered: { email?: unknown; role?: unknown } = {}, errors: FieldErrors = {}): Promise<string> {
     const users = await this.users.list();
     return this.pages.render('accounts/users', {
-      title: 'Users',
+      title: text('users.title'),
       section: 'users',
       users: users.map((user) => ({
         ...user,
         path: `/users/${user.id}`,
+        label: userLabel(user.enabled),
         lastSignedInAt: user.lastSignedInAt?.toISOString() ?? null,
       })),
       email: entered.email,
@@ -46,19 +48,18 @@ export class UsersPage {
     });
   }
 
-  create(form: unknown, principal: Principal, response: Response): Promise<void> {
+  create(form: unknown, principal: Principal): Promise<FormAnswer> {
     return answerForm(
-      response,
       async () => {
         await this.users.create(validateForm(CreateUserDto, form), principal);
         return '/users';
       },
-      (errors) => this.render(form ?? {}, errors),
+      (error) => this.render(form ?? {}, fieldErrors(error)),
     );
   }
 }
 
-/** One user: role, password, enabled or not. */
+/** One user: role, password, and whether the user is enabled. */
 @Injectable()
 export class UserPage {
   constructor(
@@ -77,45 +78,43 @@ export class UserPage {
         createdAt: user.createdAt.toISOString(),
         lastSignedInAt: user.lastSignedInAt?.toISOString() ?? null,
       },
+      label: userLabel(user.enabled),
       roles: roleOptions(user.role),
       errors,
     });
   }
 
-  changeRole(id: number, form: unknown, principal: Principal, response: Response): Promise<void> {
-    return this.act(id, response, () =>
-      this.users.changeRole(id, validateForm(ChangeRoleDto, form).role, principal),
-    );
+  changeRole(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+    return this.act(id, () => this.users.changeRole(id, validateForm(ChangeRoleDto, form).role, principal));
   }
 
-  setPassword(id: number, form: unknown, principal: Principal, response: Response): Promise<void> {
-    return this.act(id, response, () =>
+  setPassword(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+    return this.act(id, () =>
       this.users.setPassword(id, validateForm(SetPasswordDto, form).password, principal),
     );
   }
 
-  disable(id: number, principal: Principal, response: Response): Promise<void> {
-    return this.act(id, response, () => this.users.disable(id, principal));
+  disable(id: number, principal: Principal): Promise<FormAnswer> {
+    return this.act(id, () => this.users.disable(id, principal));
   }
 
-  enable(id: number, principal: Principal, response: Response): Promise<void> {
-    return this.act(id, response, () => this.users.enable(id, principal));
+  enable(id: number, principal: Principal): Promise<FormAnswer> {
+    return this.act(id, () => this.users.enable(id, principal));
   }
 
-  signOut(id: number, principal: Principal, response: Response): Promise<void> {
-    return this.act(id, response, () => this.users.signOutEverywhere(id, principal));
+  signOut(id: number, principal: Principal): Promise<FormAnswer> {
+    return this.act(id, () => this.users.signOutEverywhere(id, principal));
   }
 
-  private act(id: number, response: Response, action: () => Promise<void>): Promise<void> {
+  private act(id: number, action: () => Promise<void>): Promise<FormAnswer> {
     return answerForm(
-      response,
       async () => {
-        // Nobody there is 404, not a form with something wrong in it.
+        // An unknown user is 404, not a form with an error.
         await this.users.get(id);
         await action();
         return `/users/${id}`;
       },
-      (errors) => this.render(id, errors),
+      (error) => this.render(id, fieldErrors(error)),
     );
   }
 }

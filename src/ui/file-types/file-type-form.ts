@@ -3,10 +3,11 @@ import type { ImportProcess } from '../../import-processes/import-process.js';
 import { ReplaceImportProcessDto } from '../../import-processes/import-processes.dto.js';
 import { DomainError, type ProblemDetail } from '../../platform/domain-error.js';
 import { validateBody } from '../../platform/http/validation.js';
+import { text } from '../texts/catalogue.js';
 
-const TEXT = { message: '$property must be a text' };
+const TEXT = { message: '$property must be text' };
 
-/** The form of a file type. What its texts may be is for the import process's own rules to say. */
+/** The form of a file type. The rules of import processes check its texts. */
 export class FileTypeFormDto {
   @IsOptional() @IsString(TEXT) name?: string;
   @IsOptional() @IsString(TEXT) description?: string;
@@ -16,12 +17,12 @@ export class FileTypeFormDto {
   @IsOptional()
   @IsIn(['active', 'disabled'], { message: 'status must be active or disabled' })
   status?: string;
-  @IsOptional() @IsIn(['yes'], { message: 'ordered is ticked or not' }) ordered?: string;
+  @IsOptional() @IsIn(['yes'], { message: 'ordered must be yes or missing' }) ordered?: string;
   /** One of the offered workflow actions, as the JSON of `{workflow, step, action}`, or `other`: see `target`. */
   @IsOptional() @IsString(TEXT) performs?: string;
   @IsOptional() @IsString(TEXT) onNoMatch?: string;
   @IsOptional() @IsString(TEXT) onMatch?: string;
-  @IsOptional() @IsIn(['yes'], { message: 'muteBehaviors is ticked or not' }) muteBehaviors?: string;
+  @IsOptional() @IsIn(['yes'], { message: 'muteBehaviors must be yes or missing' }) muteBehaviors?: string;
   /** The target as JSON, where `performs` is `other` or blank. */
   @IsOptional() @IsString(TEXT) target?: string;
   @IsOptional() @IsString(TEXT) recordSchema?: string;
@@ -29,23 +30,23 @@ export class FileTypeFormDto {
   @IsOptional() @MaxLength(12, { message: 'version must be a number' }) version?: string;
 }
 
-/** The form that tries one row. */
+/** The form that tests one row. */
 export class TryRowDto {
   @IsString({ message: 'row must be a JSON object' })
   row!: string;
 }
 
-/** The button beside a header that stands for something else. */
+/** The button beside a remembered column match. */
 export class ForgetColumnDto {
   @IsString({ message: 'header must be the header of a column' })
   header!: string;
 }
 
-/** What is chosen where a row performs none of the offered actions, but what the target says. */
+/** The choice for an action that is not offered: the target states it. */
 export const OTHER = 'other';
 
 /**
- * A submitted form as the API would have been sent it, and checked by the same rules.
+ * Reads a submitted form as if it had been sent to the API, by the same rules.
  * @throws DomainError 400 `invalid_body` with a pointer to each wrong member
  */
 export function readFileType(form: FileTypeFormDto): ReplaceImportProcessDto {
@@ -54,18 +55,18 @@ export function readFileType(form: FileTypeFormDto): ReplaceImportProcessDto {
   } catch (error) {
     if (!(error instanceof DomainError) || error.code !== 'invalid_body') throw error;
     const errors = error.options.errors?.map((mistake) => inTheForm(mistake, form));
-    const message = 'Nothing was saved. Mend what is marked, and save it again.';
-    throw new DomainError(400, 'invalid_body', 'The form is not usable', message, { errors, cause: error });
+    const message = text('fileType.error.notSaved');
+    throw new DomainError(400, 'invalid_body', text('common.formErrors'), message, { errors, cause: error });
   }
 }
 
-/** Where nothing was chosen that a row performs, there is no target: people are asked to choose. */
+/** Without a chosen action there is no target: the error asks people to choose one. */
 function inTheForm(mistake: ProblemDetail, { performs, target }: FileTypeFormDto): ProblemDetail {
   if (mistake.pointer !== '/target' || mistake.code !== 'missing_value' || target !== undefined)
     return mistake;
   return performs === OTHER
-    ? { ...mistake, message: 'Write the target, as JSON' }
-    : { ...mistake, pointer: '/performs', message: 'Choose what it performs' };
+    ? { ...mistake, message: text('fileType.error.writeTarget') }
+    : { ...mistake, pointer: '/performs', message: text('fileType.chooseAction') };
 }
 
 function read(form: FileTypeFormDto): ReplaceImportProcessDto {
@@ -80,42 +81,44 @@ function read(form: FileTypeFormDto): ReplaceImportProcessDto {
     ordered: ordered === 'yes',
     target: targetOf(form),
     recordSchema:
-      form.recordSchema === undefined ? null : parsed(form.recordSchema, 'recordSchema', 'row schema'),
+      form.recordSchema === undefined
+        ? null
+        : parsed(form.recordSchema, 'recordSchema', text('fileType.error.rowSchema')),
     ...(version !== undefined && { version: Number(version) }),
   });
 }
 
 function targetOf({ performs, onNoMatch, onMatch, muteBehaviors, target }: FileTypeFormDto): unknown {
   if (performs === undefined || performs === OTHER)
-    return target === undefined ? undefined : parsed(target, 'target', 'target');
+    return target === undefined ? undefined : parsed(target, 'target', text('fileType.error.target'));
   return {
     kind: 'workflow',
-    ...(parsed(performs, 'target', 'action') as object),
+    ...(parsed(performs, 'target', text('fileType.error.action')) as object),
     onNoMatch,
     onMatch,
     ...(muteBehaviors === 'yes' && { muteBehaviors: true }),
   };
 }
 
-function parsed(text: string, member: string, what: string): unknown {
+function parsed(json: string, member: string, what: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(json);
   } catch (error) {
-    const message = `The ${what} is not JSON: ${(error as Error).message}`;
-    throw new DomainError(400, 'invalid_body', 'The form is not usable', message, {
+    const message = text('fileType.error.notJson', { what, reason: (error as Error).message });
+    throw new DomainError(400, 'invalid_body', text('common.formErrors'), message, {
       errors: [{ pointer: `/${member}`, code: 'malformed_json', message }],
       cause: error,
     });
   }
 }
 
-/** An import process as its form shows it. */
+/** The form of an import process. */
 export function formOf(process: ImportProcess, offered: ReadonlySet<string>): FileTypeFormDto {
   const { name, description, note, icon, displayOrder, status, ordered, target, recordSchema, version } =
     process;
   const performs = performsOf(target);
   const isOffered = performs !== undefined && offered.has(performs);
-  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  const stringOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
   return {
     ...{
       name,
@@ -130,8 +133,8 @@ export function formOf(process: ImportProcess, offered: ReadonlySet<string>): Fi
     ...(isOffered
       ? {
           performs,
-          onNoMatch: text(target.onNoMatch),
-          onMatch: text(target.onMatch),
+          onNoMatch: stringOf(target.onNoMatch),
+          onMatch: stringOf(target.onMatch),
           muteBehaviors: target.muteBehaviors === true ? 'yes' : undefined,
         }
       : { performs: OTHER, target: JSON.stringify(target, null, 2) }),
@@ -139,7 +142,7 @@ export function formOf(process: ImportProcess, offered: ReadonlySet<string>): Fi
   };
 }
 
-/** What identifies an action among those offered. */
+/** The value that identifies an action among those offered. */
 export function performsOf(target: {
   kind?: unknown;
   workflow?: unknown;

@@ -1,21 +1,17 @@
-import { Body, Controller, Get, Param, Post, Redirect, Res, UseFilters } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
+import { Body, Get, Param, Post, Redirect, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { ImportProcessIdPipe } from '../../import-processes/import-processes.dto.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { PageErrorFilter } from '../error.page.js';
+import { PageController } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { FileTypeFormDto, ForgetColumnDto, TryRowDto } from './file-type-form.js';
 import { FileTypesPage } from './file-types.page.js';
 
-@ApiExcludeController()
-@BrowserPage()
-@Controller('file-types')
+@PageController('file-types')
 @RequirePermission('Configure')
-@UseFilters(PageErrorFilter)
 export class FileTypesPagesController {
   constructor(private readonly fileTypes: FileTypesPage) {}
 

@@ -1,28 +1,30 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../../auth/access.js';
-import { creatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
-import { DomainError, type ProblemDetail } from '../../platform/domain-error.js';
+import type { ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { TargetConfiguration } from '../../records/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
-import { fieldErrors, type FieldErrors, type FormAnswer, problemView } from '../forms.js';
+import { answerForm, fieldErrors, type FieldErrors, type FormAnswer, problemView } from '../forms.js';
 import { FILE_TYPE_ICONS, fileTypeIcon } from '../layout/icons.js';
+import { templatePath } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
+import type { StatusLabel } from '../status-label.js';
+import { text } from '../texts/catalogue.js';
 import { type FileTypeFormDto, formOf, OTHER, performsOf, readFileType } from './file-type-form.js';
 
 const LIST = '/file-types';
 const VERSIONS = 20;
 const KEPT_COLUMNS = 500;
 
-/** File types, as people call import processes: the list, the form of one, its versions, and a row to try. */
+/** File types, as pages call import processes: the list, the form of one, its versions, and the test of a row. */
 @Injectable()
 export class FileTypesPage {
   constructor(
-    private readonly database: DatabaseService,
+    private readonly creators: CreatorNames,
     private readonly importProcesses: ImportProcessesService,
     private readonly rows: RowDescriptions,
     private readonly workflows: WorkflowDefinitionsService,
@@ -34,17 +36,14 @@ export class FileTypesPage {
       ({ id }) => importProcessIds === null || importProcessIds.includes(id),
     );
     return this.pages.render('file-types/list', {
-      title: 'File types',
+      title: text('fileTypes.title'),
       section: 'file-types',
       fileTypes: processes.map((process, index) => ({
         ...process,
         icon: fileTypeIcon(process.icon),
         path: `${LIST}/${process.id}`,
-        does: describeTarget(process.target),
-        label:
-          process.status === 'active'
-            ? { text: 'Active', tone: 'good' }
-            : { text: 'Disabled', tone: 'quiet' },
+        action: describeTarget(process.target),
+        label: fileTypeLabel(process.status),
         first: index === 0,
         last: index === processes.length - 1,
       })),
@@ -89,14 +88,14 @@ export class FileTypesPage {
     return LIST;
   }
 
-  /** Files that come later are read as if nobody had said what the header stands for. */
+  /** Later files are read as if the header had never been matched. */
   async forgetColumn(id: number, header: string, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
     await this.importProcesses.forgetColumn(id, header);
     return `${LIST}/${id}#columns`;
   }
 
-  /** Checks one row by pass 1, as if it had been sent. */
+  /** Checks one row by the rules of pass 1. Nothing is stored. */
   async try(id: number, row: string, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
     return this.show(id, principal, { row, ...(await this.verdict(id, row)) });
@@ -106,7 +105,7 @@ export class FileTypesPage {
     try {
       const parsed: unknown = JSON.parse(row);
       if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-        return { error: { code: 'not_an_object', message: 'A row is a JSON object.' } };
+        return { error: { code: 'not_an_object', message: text('fileType.notAnObject') } };
       }
       const { error } = (await this.rows.rules(id)).checkRow(parsed as JsonObject, row);
       return { error, valid: error === null };
@@ -116,22 +115,16 @@ export class FileTypesPage {
     }
   }
 
-  private async attempt(
+  private attempt(
     form: FileTypeFormDto,
     id: number | null,
     store: () => Promise<string>,
   ): Promise<FormAnswer> {
-    try {
-      return { path: await store() };
-    } catch (error) {
-      if (!(error instanceof DomainError)) throw error;
-      const { errors, ...told } = problemView(error);
-      const problem = { ...told, errors: errors?.map(withoutField) };
-      return {
-        status: error.status,
-        html: await this.form(form, id, undefined, problem, fieldErrors(error)),
-      };
-    }
+    return answerForm(store, (error) => {
+      const { errors, ...view } = problemView(error);
+      const problem = { ...view, errors: errors?.map(withoutField) };
+      return this.form(form, id, undefined, problem, fieldErrors(error));
+    });
   }
 
   private async form(
@@ -145,17 +138,17 @@ export class FileTypesPage {
     const stored = id === null ? null : await this.importProcesses.get(id);
     const versions = id === null ? [] : await this.importProcesses.versions(id, VERSIONS);
     const kept = id === null ? [] : await this.importProcesses.keptColumns(id, KEPT_COLUMNS);
-    const nameOf = await creatorNames(this.database, [
+    const nameOf = await this.creators.of([
       ...versions.map(({ createdBy }) => createdBy),
       ...kept.map(({ mappedBy }) => mappedBy),
     ]);
-    const option = (value: string, text: string, chosen: string | undefined) => ({
+    const option = (value: string, label: string, chosen: string | undefined) => ({
       value,
-      text,
+      text: label,
       selected: value === (chosen ?? ''),
     });
     return this.pages.render('file-types/file-type', {
-      title: stored?.name ?? 'New file type',
+      title: stored?.name ?? text('fileType.newTitle'),
       section: 'file-types',
       path: id === null ? LIST : `${LIST}/${id}`,
       id,
@@ -164,29 +157,29 @@ export class FileTypesPage {
       errors,
       icons: FILE_TYPE_ICONS.map((icon) => option(icon, icon, fileTypeIcon(form.icon ?? ''))),
       statuses: [
-        option('active', 'Active', form.status),
-        option('disabled', 'Disabled: takes no new imports', form.status),
+        option('active', text('fileType.active'), form.status),
+        option('disabled', text('fileType.disabled'), form.status),
       ],
       performs: [
-        ...choices.map(({ value, text }) => option(value, text, form.performs)),
-        option(OTHER, 'other: the target below, as JSON', form.performs),
+        ...choices.map(({ value, text: label }) => option(value, label, form.performs)),
+        option(OTHER, text('fileType.otherAction'), form.performs),
       ],
       performsError: errors.performs ?? (form.performs === OTHER ? undefined : errors.target),
       targetError: form.performs === OTHER ? errors.target : undefined,
       onNoMatch: [
-        option('create', 'create it', form.onNoMatch),
-        option('reject', 'reject the row', form.onNoMatch),
+        option('create', text('fileType.createIt'), form.onNoMatch),
+        option('reject', text('fileType.rejectRow'), form.onNoMatch),
       ],
       onMatch: [
-        option('update', 'update it', form.onMatch),
-        option('reject', 'reject the row', form.onMatch),
-        option('skip', 'skip the row', form.onMatch),
+        option('update', text('fileType.updateIt'), form.onMatch),
+        option('reject', text('fileType.rejectRow'), form.onMatch),
+        option('skip', text('fileType.skipRow'), form.onMatch),
       ],
       versions: versions.map(({ createdBy, createdAt, target, ...version }) => ({
         ...version,
         by: nameOf(createdBy),
         at: createdAt.toISOString(),
-        does: describeTarget(target),
+        action: describeTarget(target),
       })),
       kept: kept.map(({ header, target, mappedBy, mappedAt }) => ({
         header,
@@ -194,7 +187,7 @@ export class FileTypesPage {
         by: nameOf(mappedBy),
         at: mappedAt.toISOString(),
       })),
-      templatePath: id === null ? null : `/API/WorkflowImportQueue/ImportProcesses/${id}/Template`,
+      templatePath: id === null ? null : templatePath(id),
       tried,
     });
   }
@@ -203,7 +196,7 @@ export class FileTypesPage {
     return new Set((await this.choices()).map(({ value }) => value));
   }
 
-  /** Every action an import can perform: those of the data import steps of all workflows. */
+  /** Every action that an import can perform: those of the data import steps of all workflows. */
   private async choices(): Promise<{ value: string; text: string }[]> {
     return (await this.workflows.list()).flatMap(({ definition: { name, title, steps } }) =>
       steps
@@ -211,21 +204,27 @@ export class FileTypesPage {
         .flatMap((step) =>
           [...step.actions.map((action) => action.name), undefined].map((action) => ({
             value: performsOf({ kind: 'workflow', workflow: name, step: step.name, action }) ?? '',
-            text: `${title} › ${step.name} › ${action ?? 'the action that the row names'}`,
+            text: `${title} › ${step.name} › ${action ?? text('fileType.actionOfRow')}`,
           })),
         ),
     );
   }
 }
 
-/** A mistake of a whole field is marked there, and its pointer tells a person nothing. */
+/** An error of a whole field is marked there, and its pointer means nothing to a person. */
 function withoutField({ pointer, ...mistake }: ProblemDetail): ProblemDetail {
   return pointer?.lastIndexOf('/') === 0
     ? mistake
     : { ...mistake, ...(pointer !== undefined && { pointer }) };
 }
 
-/** What becomes of a row, in a few words. */
+function fileTypeLabel(status: string): StatusLabel {
+  return status === 'active'
+    ? { text: text('fileTypes.active'), tone: 'good' }
+    : { text: text('fileTypes.disabled'), tone: 'quiet' };
+}
+
+/** The action that is performed with each row, in a few words. */
 function describeTarget(target: TargetConfiguration): string {
   const { kind, workflow, step, action, url } = target;
   const words = kind === 'workflow' ? [workflow, step, action] : [kind, url];

@@ -1,42 +1,43 @@
 import { Injectable } from '@nestjs/common';
-import { creatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
-import { RecordPages } from '../../batches/record-pages.js';
-import type { RecordRow } from '../../batches/record-pages.sql.js';
+import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
 import { type ColumnMapping, columnsAddedByDownloads } from '../../formats/csv/csv-columns.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { ColumnMappingService } from '../../import-queue/column-mapping.service.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
 import { DomainError } from '../../platform/domain-error.js';
-import { counted, excerpt } from '../../platform/wording.js';
+import { jsonPointer } from '../../platform/json/json-value.js';
+import { excerpt } from '../../platform/wording.js';
 import { type FormAnswer, problemView } from '../forms.js';
+import { importPath, recordPath, withQuery } from '../layout/links.js';
 import { fileSettings } from '../new-import/new-import.page.js';
 import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
 import { recordLabel } from '../status-label.js';
-import { type ActionButton, actionButtons } from './import-actions.js';
+import { text, type TextKey } from '../texts/catalogue.js';
+import { actionButtons } from './import-actions.js';
 import { batchView } from './import-view.js';
 
-/** The most columns that a page asks about. */
+/** The highest number of columns that the page asks about. */
 const MOST_ASKED_COLUMNS = 100;
-/** What a header of the file stands for, where somebody says so; this: for nothing. */
+/** The choice for a column that is not imported. */
 const LEFT_OUT = '-';
 
-/** A header of the file, and what somebody may say that it stands for. */
-export interface NamedColumn {
+/** A header of the file, and the fields that it can be matched to. */
+interface NamedColumn {
   header: string;
   leftOut: boolean;
-  targets: { name: string; selected: boolean }[];
+  targets: { name: string; text: string; selected: boolean }[];
   hint: string | null;
 }
 
 /**
- * The headers of the file that no row has, and those that stand for something else than their name says. What they
- * stand for was kept from an earlier file, or said of this one: it is seen here, and can be changed.
- * @param known columns of a row
+ * The headers of the file that are not fields, and those that are matched to a field of a different name. A match was
+ * remembered from an earlier file, or chosen for this one. The page shows it, and it can be changed.
+ * @param known the fields of a row
  */
 function namedColumns(
   { understood, summary }: Pick<BatchResource, 'understood' | 'summary'>,
@@ -51,23 +52,28 @@ function namedColumns(
     .map(({ header, target }) => {
       const isUnknown = nearest.has(header);
       const meant = target === header ? (nearest.get(header) ?? null) : target;
-      // What it stands for may be none of the columns that templates have.
+      // A remembered match may name a field that templates do not have.
       const names = meant === null || known.includes(meant) ? known : [meant, ...known];
       return {
         header,
         leftOut: target === null,
-        targets: names.filter((name) => name !== header).map((name) => ({ name, selected: name === meant })),
-        hint:
-          target === null
-            ? 'Not stored: to have it back, send the file again.'
-            : isUnknown
-              ? UNKNOWN_COLUMN_HINT
-              : null,
+        targets: names
+          .filter((name) => name !== header)
+          .map((name) => ({ name, text: fieldName(name), selected: name === meant })),
+        hint: hintFor(target, isUnknown),
       };
     });
 }
 
-/** What headers stand for besides themselves, for the same file to be read once more. */
+function hintFor(target: string | null, isUnknown: boolean): string | null {
+  if (target === null) return text('confirmation.leftOutHint');
+  return isUnknown ? text('confirmation.unknownColumn') : null;
+}
+
+/** Identifiers begin with a colon, which means nothing to a person. */
+const fieldName = (name: string): string => name.replace(/^:/, '');
+
+/** The matches of headers to fields of a different name, for the same file to be read again. */
 function renamedColumns({ understood }: Pick<BatchResource, 'understood'>): [string, string | null][] {
   const columns = understood?.columns ?? [];
   const added = columnsAddedByDownloads(columns);
@@ -76,31 +82,22 @@ function renamedColumns({ understood }: Pick<BatchResource, 'understood'>): [str
     .map(({ header, target }) => [header, target]);
 }
 
-const UNKNOWN_COLUMN_HINT = 'No row has such a column.';
-
 const FIRST_ROWS = 10;
 const MOST_COLUMNS = 40;
 const CELL = 80;
 
-const DELIMITERS: Readonly<Record<string, string>> = {
-  ',': 'comma',
-  ';': 'semicolon',
-  '\t': 'tab',
-  '|': 'pipe',
+const DELIMITERS: Readonly<Record<string, TextKey>> = {
+  ',': 'confirmation.delimiters.comma',
+  ';': 'confirmation.delimiters.semicolon',
+  '\t': 'confirmation.delimiters.tab',
+  '|': 'confirmation.delimiters.pipe',
 };
 
-/** Confirming what has no valid row is asked about, and not the next thing to do. */
-const CONFIRM_NOTHING: Pick<ActionButton, 'primary' | 'question' | 'explanation'> = {
-  primary: false,
-  question: 'Confirm without a valid row?',
-  explanation: 'No row is valid: confirming imports nothing, and ends this import.',
-};
-
-/** What was understood of an uploaded file, for a person to confirm or abandon. */
+/** How an uploaded file was read, for a person to confirm or abandon it. */
 @Injectable()
 export class ConfirmationPage {
   constructor(
-    private readonly database: DatabaseService,
+    private readonly creators: CreatorNames,
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly rows: RowDescriptions,
@@ -108,7 +105,7 @@ export class ConfirmationPage {
     private readonly pages: PageRenderer,
   ) {}
 
-  /** Leads to the upload that takes this one's place, or shows this one again, with what is wrong. */
+  /** Leads to the upload that replaces this one, or shows this one again with the error. */
   async applyColumns(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
     try {
       const { WORKFLOW_IMPORT_QUEUE_BATCH_ID: successor } = await this.mappings.apply(
@@ -116,7 +113,7 @@ export class ConfirmationPage {
         mappingOf(form),
         principal,
       );
-      return { path: `/imports/${successor}` };
+      return { path: importPath(successor) };
     } catch (error) {
       if (!(error instanceof DomainError) || error.status !== 400) throw error;
       return { status: error.status, html: await this.render(id, principal, problemView(error)) };
@@ -125,7 +122,7 @@ export class ConfirmationPage {
 
   async render(id: number, principal: Principal, problem?: object): Promise<string> {
     const resource = await this.batches.get(id, principal);
-    const nameOf = await creatorNames(this.database, [resource.createdBy]);
+    const nameOf = await this.creators.of([resource.createdBy]);
     const batch = batchView(resource, nameOf(resource.createdBy), new Date());
     const { rows } = await this.records.page(id, { limit: FIRST_ROWS });
     const { understood, summary } = resource;
@@ -133,48 +130,46 @@ export class ConfirmationPage {
     const known = (await this.rows.rules(resource.importProcessId)).columns.map(({ name }) => name);
     const mayImport = principal.permissions.includes('BeginWorkflowImportProcess');
     const named = mayImport ? namedColumns(resource, known) : [];
+    const nothingValid = summary?.valid === 0;
     return this.pages.render('imports/confirmation', {
       title: batch.fileName,
       section: 'imports',
       batch,
-      validShare: 100 - batch.shares.refused,
+      validShare: 100 - batch.shares.failed,
       summary,
       understood: understood && {
         ...understood,
-        format: understood.format === 'csv' ? 'CSV' : 'JSON Lines',
-        delimiter: understood.delimiter && (DELIMITERS[understood.delimiter] ?? understood.delimiter),
+        format: text(`confirmation.formats.${understood.format}`),
+        delimiter: understood.delimiter && delimiterName(understood.delimiter),
       },
-      actions: actionButtons(resource, principal).map((button) =>
-        button.name === 'confirm' && summary?.valid === 0 ? { ...button, ...CONFIRM_NOTHING } : button,
-      ),
-      nothingValid: summary?.valid === 0,
-      leftOut: leftOutText(summary?.invalid ?? 0),
+      actions: actionButtons(resource, principal).filter(({ name }) => name !== 'confirm' || !nothingValid),
+      nothingValid,
       errorGroups: summary?.errorGroups.slice(0, 20) ?? [],
       named,
-      missing: summary?.columns?.missing,
+      missing: summary?.columns?.missing.map(fieldName).join(', '),
       mapping: JSON.stringify(Object.fromEntries(renamedColumns(resource))),
       mayReadAgain: mayImport && understood?.format === 'csv',
       uploadPath: `/imports/new/${resource.importProcessId}`,
       columnsPath: `${batch.path}/columns`,
       ...fileSettings(),
       problem,
-      invalidPath: `${batch.path}/results?set=failed&format=csv`,
+      invalidPath: withQuery(`${batch.path}/results`, { set: 'failed', format: 'csv' }),
       columns,
-      firstRows: rows.map((row) => firstRow(row, columns, batch.path)),
+      firstRows: rows.map((row) => firstRow(row, columns, id)),
     });
   }
 }
 
-/** A header that stays as it is stands for itself: what was kept of it is forgotten. */
+/** A header that keeps its name is matched to itself, which removes a remembered match. */
 function mappingOf(form: unknown): ColumnMapping {
   return new Map(
     [...filledIn(form)].map(([header, target]) => [header, target === LEFT_OUT ? null : target || header]),
   );
 }
 
-function leftOutText(invalid: number): string | null {
-  if (invalid === 0) return null;
-  return `${counted(invalid, 'invalid row')} ${invalid === 1 ? 'is' : 'are'} left out.`;
+function delimiterName(delimiter: string): string {
+  const key = DELIMITERS[delimiter];
+  return key === undefined ? delimiter : text(key);
 }
 
 function columnsOf({ understood }: BatchResource, rows: readonly RecordRow[]): string[] {
@@ -184,17 +179,20 @@ function columnsOf({ understood }: BatchResource, rows: readonly RecordRow[]): s
   return [...new Set(named)].slice(0, MOST_COLUMNS);
 }
 
-function firstRow(row: RecordRow, columns: readonly string[], batchPath: string) {
+function firstRow(row: RecordRow, columns: readonly string[], batchId: number) {
   const members = jsonMembers(row.payload);
   return {
     line: row.line,
-    path: `${batchPath}/records/${row.line}`,
-    label: row.status === 'invalid' ? recordLabel('invalid') : { text: 'Valid', tone: 'good' },
+    path: recordPath(batchId, row.line),
+    label:
+      row.status === 'invalid'
+        ? recordLabel('invalid')
+        : { text: text('confirmation.rowValid'), tone: 'good' },
     error: row.errorMessage,
     cells: columns.map((column) => ({
       column,
       text: excerpt(cellText(members.get(column)) ?? '', CELL),
-      wrong: row.errorPointer === `/${column.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+      wrong: row.errorPointer === jsonPointer(column),
     })),
   };
 }

@@ -2,32 +2,30 @@ import { Injectable } from '@nestjs/common';
 import { permissionDenied } from '../../auth/auth.errors.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
-import { selectChildren } from '../../batches/batches.sql.js';
-import { RecordPages } from '../../batches/record-pages.js';
-import type { RecordRow } from '../../batches/record-pages.sql.js';
+import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import { statusesOf } from '../../records/record-status.js';
 import type { CompiledTarget, RecordError } from '../../records/target.js';
 import type { FormAnswer } from '../forms.js';
+import { importPath, withQuery } from '../layout/links.js';
 import { changedRow, columnOf, filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
-import { relatives } from './import-view.js';
+import { text } from '../texts/catalogue.js';
+import { recordError, relatives } from './import-view.js';
 
-/** Rows of one page, and cells of one row, that can be mended in a page; what is larger is mended in a file. */
+/** Limits of rows, and of cells in a row, that can be corrected on a page. Larger rows are corrected in a file. */
 const ROWS = 20;
 const MOST_COLUMNS = 60;
 const LONGEST_ROW = 20_000;
 const CHILDREN = 20;
 
-/** Refused rows, to be mended in the page, checked at once, and sent again: just those. */
+/** The form that corrects failed rows, checks them at once, and sends the selected ones again. */
 @Injectable()
 export class FixPage {
   constructor(
-    private readonly database: DatabaseService,
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly rows: RowDescriptions,
@@ -38,16 +36,12 @@ export class FixPage {
   async form(id: number, after: string | undefined, principal: Principal): Promise<string> {
     return this.render(id, after, principal, (row) => ({
       payload: row.payload,
-      error: {
-        code: row.errorCode ?? '',
-        message: row.errorMessage ?? '',
-        pointer: row.errorPointer ?? undefined,
-      },
+      error: recordError(row),
       send: true,
     }));
   }
 
-  /** Sends the ticked rows when all of them pass; else shows them again, each with what is still wrong. */
+  /** Sends the selected rows if all of them are valid. If not, shows them again, each with its error. */
   async submit(
     id: number,
     after: string | undefined,
@@ -76,7 +70,7 @@ export class FixPage {
     }
     const lines = chosen.map(([line, { payload }]) => ({ line, payload }));
     const sent = await this.submission.submit(batch.importProcessId, batch.fileName, lines, principal, id);
-    return { path: `/imports/${sent}` };
+    return { path: importPath(sent) };
   }
 
   private async render(
@@ -88,16 +82,17 @@ export class FixPage {
   ): Promise<string> {
     const { rows, rules, batch, nextCursor, tooLarge } = await this.load(id, after, principal);
     const known = rules.columns.map(({ name }) => name);
-    const path = `/imports/${id}`;
+    const path = importPath(id);
+    const formPath = `${path}/fix`;
     return this.pages.render('imports/fix', {
-      title: `Fix rows of ${batch.fileName}`,
+      title: text('fix.pageTitle', { fileName: batch.fileName }),
       section: 'imports',
       batch: { id, path, fileName: batch.fileName },
-      path: after === undefined ? `${path}/fix` : `${path}/fix?after=${after}`,
-      nextPath: nextCursor === null ? null : `${path}/fix?after=${nextCursor}`,
-      firstPath: after === undefined ? null : `${path}/fix`,
+      path: withQuery(formPath, { after }),
+      nextPath: nextCursor === null ? null : withQuery(formPath, { after: nextCursor }),
+      firstPath: after === undefined ? null : formPath,
       tooLarge,
-      children: relatives(null, await selectChildren(this.database, id, CHILDREN)).children,
+      children: relatives(null, await this.batches.retriesOf(id, CHILDREN)).children,
       rows: rows.flatMap((row) => {
         const draft = draftOf(row);
         if (draft === undefined) return [];
@@ -123,7 +118,7 @@ export class FixPage {
 
   private async load(id: number, after: string | undefined, principal: Principal) {
     const batch = await this.batches.rowWithRecords(id, principal);
-    // The route asks for the permission to send them; they are shown as well.
+    // The route requires the permission to send rows; the page shows them as well.
     if (!principal.permissions.includes('ViewImports')) throw permissionDenied(['ViewImports']);
     const page = await this.records.page(id, { statuses: statusesOf('failed'), limit: ROWS, after });
     const rows = page.rows.filter(isFixable);

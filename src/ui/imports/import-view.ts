@@ -1,9 +1,13 @@
+import { API_CREATION_PATH, RETRY_CREATION_PATH, UI_CREATION_PATH } from '../../batches/batch-creation.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
 import { isTerminal } from '../../batches/batch-state.js';
-import type { RecordRow } from '../../batches/record-pages.sql.js';
-import { counted, excerpt, formatDuration, formatNumber } from '../../platform/wording.js';
+import type { RecordRow } from '../../batches/record-pages.js';
+import { excerpt, formatDuration, formatNumber } from '../../platform/wording.js';
 import { RECORD_STATUSES, type RecordCounts } from '../../records/record-status.js';
+import type { RecordError } from '../../records/target.js';
+import { importPath, recordPath, withQuery } from '../layout/links.js';
 import { batchLabel, recordLabel, type StatusLabel } from '../status-label.js';
+import { text } from '../texts/catalogue.js';
 import type { ShownRecords } from './imports.dto.js';
 
 /** A batch as the pages show it. */
@@ -14,46 +18,48 @@ interface BatchView {
   importProcessName: string;
   importProcessVersion: number;
   creationPath: string;
+  /** The creation path in words. */
+  source: string;
   status: StatusLabel;
   total: number;
-  /** Succeeded or skipped; failed, invalid or unknown; without an outcome, or canceled. Together: the total. */
+  /** Succeeded or skipped; failed, invalid or unknown; without an outcome, or canceled. Together they are the total. */
   good: number;
-  refused: number;
+  failed: number;
   unprocessed: number;
   processed: number;
-  /** Of the bar, in per cent. */
-  shares: { good: number; refused: number };
+  /** The parts of the bar, in percent. */
+  shares: { good: number; failed: number };
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
-  /** How long it has run, or ran; `null` before it starts. */
+  /** How long it has been running, or ran; `null` before it starts. */
   took: string | null;
   createdBy: string;
   running: boolean;
   ended: boolean;
-  /** Its retention is over: its counts are left, its records are not. */
+  /** Its retention period is over: its counts remain, its records do not. */
   expired: boolean;
 }
 
 export function batchView(batch: BatchResource, createdBy: string, now: Date): BatchView {
   const { recordCounts: counts } = batch;
+  const good = counts.succeeded + counts.skipped;
+  const failed = counts.failed + counts.invalid + counts.unknown;
   return {
     id: batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID,
-    path: `/imports/${batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID}`,
+    path: importPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID),
     fileName: batch.fileName,
     importProcessName: batch.importProcessName,
     importProcessVersion: batch.importProcessVersion,
     creationPath: batch.creationPath,
-    status: batchLabel(batch.status),
+    source: sourceText(batch.creationPath),
+    status: isAbandoned(batch) ? { text: text('status.abandoned'), tone: 'quiet' } : batchLabel(batch.status),
     total: counts.total,
-    good: counts.succeeded + counts.skipped,
-    refused: counts.failed + counts.invalid + counts.unknown,
+    good,
+    failed,
     unprocessed: counts.pending + counts.processing + counts.canceled,
     processed: batch.progress.processed,
-    shares: {
-      good: percent(counts.succeeded + counts.skipped, counts.total),
-      refused: percent(counts.failed + counts.invalid + counts.unknown, counts.total),
-    },
+    shares: { good: percent(good, counts.total), failed: percent(failed, counts.total) },
     createdAt: batch.createdAt,
     startedAt: batch.startedAt,
     finishedAt: batch.finishedAt,
@@ -65,11 +71,33 @@ export function batchView(batch: BatchResource, createdBy: string, now: Date): B
   };
 }
 
+/** An upload that was canceled before anything was processed. */
+function isAbandoned({ status, creationPath, startedAt }: BatchResource): boolean {
+  return status === 'canceled' && creationPath === UI_CREATION_PATH && startedAt === null;
+}
+
+/** Where a batch came from, in words; an unknown creation path as it is stored. */
+function sourceText(creationPath: string): string {
+  if (creationPath === UI_CREATION_PATH) return text('source.browser');
+  if (creationPath === RETRY_CREATION_PATH) return text('source.retry');
+  if (creationPath === API_CREATION_PATH) return text('source.api');
+  const prefix = `${API_CREATION_PATH}:`;
+  if (!creationPath.startsWith(prefix)) return creationPath;
+  return text('source.apiNamed', { name: creationPath.slice(prefix.length) });
+}
+
 /** "25,000 records/s, about 2 min 5 s left" while it runs, "25,000 records/s" when it has ended. */
 export function paceText({ progress }: BatchResource): string | null {
   if (progress.ratePerSecond === 0) return null;
-  const rate = `${formatNumber(progress.ratePerSecond)} records/s`;
-  return progress.etaSeconds === null ? rate : `${rate}, about ${formatDuration(progress.etaSeconds)} left`;
+  const rate = Number(progress.ratePerSecond.toPrecision(2));
+  return progress.etaSeconds === null
+    ? text('import.pace', { rate })
+    : text('import.paceLeft', { rate, left: timeLeft(progress.etaSeconds) });
+}
+
+/** Below a minute in whole seconds: an estimate has no tenths. */
+function timeLeft(seconds: number): string {
+  return seconds < 60 ? text('import.seconds', { seconds: Math.ceil(seconds) }) : formatDuration(seconds);
 }
 
 function tookText(batch: BatchResource, now: Date): string | null {
@@ -82,29 +110,29 @@ function percent(part: number, total: number): number {
   return total === 0 ? 0 : Math.round((part / total) * 10_000) / 100;
 }
 
-/** Every state that has records, and always those that everybody looks for. */
+/** Every status that has records, and always the statuses that people look for. */
 export function countCards(counts: RecordCounts) {
   const always: readonly string[] = ['pending', 'succeeded', 'failed', 'invalid'];
   return [
-    { count: counts.total, text: 'Total', tone: '' },
+    { count: counts.total, text: text('import.total'), tone: '' },
     ...RECORD_STATUSES.filter((status) => counts[status] > 0 || always.includes(status)).map((status) => {
-      const { text, tone } = recordLabel(status);
-      return { count: counts[status], text, tone: counts[status] > 0 ? tone : '' };
+      const label = recordLabel(status);
+      return { count: counts[status], text: label.text, tone: counts[status] > 0 ? label.tone : '' };
     }),
   ];
 }
 
-/** The promise, checkable by eye: 3 succeeded + 1 failed = 4 records. */
+/** The counts as a sum that anyone can check: 3 succeeded + 1 failed = 4 records. */
 export function sumText(counts: RecordCounts): string {
   const terms = RECORD_STATUSES.filter((status) => counts[status] > 0).map(
-    (status) => `${formatNumber(counts[status])} ${status}`,
+    (status) => `${formatNumber(counts[status])} ${recordLabel(status).text.toLowerCase()}`,
   );
-  return `${terms.join(' + ') || '0'} = ${counted(counts.total, 'record')} received`;
+  return text('import.sum', { terms: terms.join(' + ') || '0', count: counts.total });
 }
 
-/** Imports that this one sends records of again, or that send records of this one again. */
+/** The import whose records this one sends again, and the imports that send records of this one again. */
 export function relatives(retryOf: number | null, children: readonly number[]) {
-  const linked = (id: number) => ({ path: `/imports/${id}`, text: `import ${id}` });
+  const linked = (id: number) => ({ path: importPath(id), text: text('import.relative', { id }) });
   return { parent: retryOf === null ? null : linked(retryOf), children: children.map(linked) };
 }
 
@@ -112,24 +140,24 @@ export function downloads(batch: BatchView) {
   const results = `${batch.path}/results`;
   return (
     [
-      ['All records', 'all', batch.total],
-      ['Succeeded', 'succeeded', batch.good],
-      ['Refused', 'failed', batch.refused],
-      ['Unprocessed', 'unprocessed', batch.unprocessed],
+      ['all', batch.total],
+      ['succeeded', batch.good],
+      ['failed', batch.failed],
+      ['unprocessed', batch.unprocessed],
     ] as const
-  ).map(([text, set, count]) => ({
-    text,
+  ).map(([set, count]) => ({
+    text: text(`import.sets.${set}`),
     count,
-    csv: `${results}?set=${set}&format=csv`,
-    jsonl: `${results}?set=${set}&format=jsonl`,
+    csv: withQuery(results, { set, format: 'csv' }),
+    jsonl: withQuery(results, { set, format: 'jsonl' }),
   }));
 }
 
 export function tabs(counts: RecordCounts, batch: BatchView, shown: ShownRecords) {
   const statuses = RECORD_STATUSES.filter((status) => counts[status] > 0 || status === shown);
   return [
-    { show: 'refused', text: 'Refused', count: batch.refused },
-    { show: 'all', text: 'All', count: batch.total },
+    { show: 'refused', text: text('import.allFailed'), count: batch.failed },
+    { show: 'all', text: text('import.all'), count: batch.total },
     ...statuses.map((status) => ({ show: status, text: recordLabel(status).text, count: counts[status] })),
   ].map((tab) => ({
     ...tab,
@@ -138,31 +166,38 @@ export function tabs(counts: RecordCounts, batch: BatchView, shown: ShownRecords
   }));
 }
 
-/** Characters of a record, or of its error, that a table shows; its own page and the download have all of them. */
+/** Characters of a record or of its error that a table shows. The record's page and the download have all of them. */
 const SHOWN_CHARACTERS = 500;
 
-export interface RecordView {
+interface RecordView {
   line: number;
   path: string;
   status: StatusLabel;
   operation: string | null;
   reference: string | null;
-  errorCode: string | null;
-  errorMessage: string;
-  errorPointer: string | null;
+  error: RecordError | null;
   payload: string;
 }
 
-export function recordView(row: RecordRow, batchPath: string): RecordView {
+export function recordView(row: RecordRow, batchId: number): RecordView {
+  const error = recordError(row);
   return {
     line: row.line,
-    path: `${batchPath}/records/${row.line}`,
+    path: recordPath(batchId, row.line),
     status: recordLabel(row.status),
     operation: row.operation,
     reference: row.reference,
-    errorCode: row.errorCode,
-    errorMessage: excerpt(row.errorMessage ?? '', SHOWN_CHARACTERS),
-    errorPointer: row.errorPointer,
+    error: error && { ...error, message: excerpt(error.message, SHOWN_CHARACTERS) },
     payload: excerpt(row.payload, SHOWN_CHARACTERS),
+  };
+}
+
+/** Why a record failed; `null` if it did not. */
+export function recordError({ errorCode, errorMessage, errorPointer }: RecordRow): RecordError | null {
+  if (errorCode === null) return null;
+  return {
+    code: errorCode,
+    message: errorMessage ?? '',
+    ...(errorPointer !== null && { pointer: errorPointer }),
   };
 }

@@ -1,18 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { creatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
-import { BatchReader } from '../../batches/batch-reader.js';
-import { batchResource } from '../../batches/batch-resource.js';
-import type { BatchRow } from '../../batches/batch-rows.sql.js';
+import { BatchReader, type BatchRow } from '../../batches/batch-reader.js';
 import { isTerminal } from '../../batches/batch-state.js';
-import { selectChildren } from '../../batches/batches.sql.js';
 import { type RecordPage, RecordPages } from '../../batches/record-pages.js';
-import { selectErrorGroups } from '../../batches/record-pages.sql.js';
 import { NotificationsReader } from '../../notifications/mailbox.js';
-import { AppConfig } from '../../platform/config/config.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
 import { type RecordStatus, statusesOf } from '../../records/record-status.js';
 import { mailView } from '../mail/mail.page.js';
+import { importPath, recordPath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { ConfirmationPage } from './confirmation.page.js';
 import { actionButtons } from './import-actions.js';
@@ -34,12 +29,11 @@ const CHILDREN = 100;
 const DAY_MS = 86_400_000;
 const NO_RECORDS: RecordPage = { rows: [], nextCursor: null };
 
-/** One import: how far it is, what became of its records, and why. */
+/** One import: its progress, the outcome of its records, and why records failed. */
 @Injectable()
 export class ImportPage {
   constructor(
-    private readonly config: AppConfig,
-    private readonly database: DatabaseService,
+    private readonly creators: CreatorNames,
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly notifications: NotificationsReader,
@@ -52,47 +46,59 @@ export class ImportPage {
     if (row.status === 'awaiting_confirmation') return this.confirmation.render(id, principal);
     const progress = await this.progress(row);
     const { batch, resource } = progress;
-    const shown = query.show ?? (batch.refused > 0 ? 'refused' : 'all');
+    const shown = query.show ?? (batch.failed > 0 ? 'refused' : 'all');
     const retention = retentionOf(row);
     const isKept = retention === null;
     const records = isKept ? await this.shownRecords(id, query, shown) : NO_RECORDS;
     const errors =
-      isKept && batch.refused > 0 ? await selectErrorGroups(this.database, id) : { groups: [], examined: 0 };
-    const here = pathOf(batch.path, query, shown);
+      isKept && batch.failed > 0 ? await this.records.errorGroups(id) : { groups: [], examined: 0 };
+    const here = (after: string | null) => {
+      const { code, like } = query;
+      return recordsPath(batch.path, { show: shown, code, like, after });
+    };
     return this.pages.render('imports/import', {
       title: batch.fileName,
       section: 'imports',
-      // Reading on in the records of an import that runs must not be interrupted.
+      // A reload must not interrupt a person who pages through the records of a running import.
       refreshSeconds: batch.running && query.after === undefined ? REFRESH_SECONDS : null,
       ...progress,
       ...(isTerminal(row.status) ? {} : livePaths(row, query)),
       failureReason: row.failureReason,
       retention,
       actions: actionButtons(resource, principal),
-      ...relatives(row.retryOf, await selectChildren(this.database, id, CHILDREN)),
+      ...relatives(row.retryOf, await this.batches.retriesOf(id, CHILDREN)),
       downloads: downloads(batch),
       errors: {
         ...errors,
-        groups: errors.groups.map(({ code, pattern, ...group }) => {
-          const only = new URLSearchParams({ show: 'refused', code, like: pattern });
-          return { code, ...group, path: `${batch.path}?${only.toString()}#records` };
-        }),
+        groups: errors.groups.map(({ code, pattern, ...group }) => ({
+          code,
+          ...group,
+          path: recordsPath(batch.path, { show: 'refused', code, like: pattern }),
+          samplePath: recordPath(id, group.sampleLine),
+        })),
       },
       fixPath:
-        batch.refused > 0 && principal.permissions.includes('BeginWorkflowImportProcess')
+        batch.failed > 0 && principal.permissions.includes('BeginWorkflowImportProcess')
           ? `${batch.path}/fix`
           : null,
-      errorsAreSome: errors.examined < batch.refused,
-      onlyCause: query.code === undefined ? null : { code: query.code, pattern: query.like },
+      errorsAreSome: errors.examined < batch.failed,
+      onlyCause:
+        query.code === undefined
+          ? null
+          : {
+              code: query.code,
+              pattern: query.like,
+              allPath: recordsPath(batch.path, { show: 'refused' }),
+            },
       tabs: tabs(resource.recordCounts, batch, shown),
-      records: records.rows.map((record) => recordView(record, batch.path)),
+      records: records.rows.map((record) => recordView(record, id)),
       mails: isKept ? (await this.notifications.listByBatch(id)).map(mailView) : [],
       firstRecordsPath: query.after === undefined ? null : here(null),
       nextRecordsPath: records.nextCursor === null ? null : here(records.nextCursor),
     });
   }
 
-  /** What changes while it runs; the whole page when its status is another one, since the rest is out of date then. */
+  /** The part of the page that changes while the import runs; the whole page once its status has changed. */
   async live(
     id: number,
     { was, ...query }: FollowImportDto,
@@ -104,8 +110,8 @@ export class ImportPage {
   }
 
   private async progress(row: BatchRow) {
-    const resource = batchResource(row, this.config.publicUrl);
-    const nameOf = await creatorNames(this.database, [row.createdBy]);
+    const resource = this.batches.resourceOf(row);
+    const nameOf = await this.creators.of([row.createdBy]);
     const batch = batchView(resource, nameOf(row.createdBy), row.now);
     return {
       resource,
@@ -138,32 +144,24 @@ function statusesShown(shown: ShownRecords): readonly RecordStatus[] | undefined
 }
 
 /**
- * When the records were given up, and how many days after the end: what the retention was then, whatever it is today.
- * `null` while they are kept.
+ * When the records were deleted, and how many days after the end: the retention period of that time, whatever it is
+ * today. `null` while the records are kept.
  */
 function retentionOf({ expiredAt, finishedAt, createdAt }: BatchRow) {
   if (expiredAt === null) return null;
   const days = Math.floor((expiredAt.getTime() - (finishedAt ?? createdAt).getTime()) / DAY_MS);
-  return { at: expiredAt.toISOString(), days, isOneDay: days === 1 };
+  return { at: expiredAt.toISOString(), days };
 }
 
-/** Where a page hears that something has changed, and where it then gets what. */
+/** The stream that reports changes to the page, and the address of the changed part. */
 function livePaths({ id, status }: BatchRow, query: ShowImportDto) {
-  const follow = new URLSearchParams({ was: status });
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) follow.set(name, String(value));
   return {
     eventsPath: `/API/WorkflowImportQueue/Batches/${id}/Events`,
-    livePath: `/imports/${id}/live?${follow.toString()}`,
+    livePath: withQuery(`${importPath(id)}/live`, { was: status, ...query }),
   };
 }
 
-/** The same records, from another place on. */
-function pathOf(path: string, { code, like }: ShowImportDto, show: ShownRecords) {
-  return (after: string | null) => {
-    const query = new URLSearchParams({ show });
-    for (const [name, value] of Object.entries({ code, like, after })) {
-      if (value != null) query.set(name, value);
-    }
-    return `${path}?${query.toString()}#records`;
-  };
+/** The address of a list of records on the page of an import. */
+function recordsPath(path: string, query: Omit<ShowImportDto, 'after'> & { after?: string | null }): string {
+  return `${withQuery(path, { ...query })}#records`;
 }

@@ -1,13 +1,13 @@
-import { Body, Controller, Get, Param, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
+import { Body, Get, Param, Post, Query, Redirect, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchIdPipe } from '../../batches/batch-reader.js';
 import { DownloadResultsDto } from '../../import-queue/batches.dto.js';
 import { ResultDownload } from '../../import-queue/result-download.js';
-import { PageErrorFilter } from '../error.page.js';
+import { PageController } from '../error.page.js';
 import { nonBlankFields, sendFormAnswer } from '../forms.js';
+import { importPath } from '../layout/links.js';
 import { HtmlPage } from '../page-renderer.js';
 import { ConfirmationPage } from './confirmation.page.js';
 import { FixPage } from './fix.page.js';
@@ -17,11 +17,8 @@ import { FollowImportDto, RecordLinePipe, ShowImportDto } from './imports.dto.js
 import { RecentImportsPage } from './recent-imports.page.js';
 import { RecordDetailPage } from './record.page.js';
 
-@ApiExcludeController()
-@BrowserPage()
-@Controller()
+@PageController()
 @RequirePermission('ViewImports')
-@UseFilters(PageErrorFilter)
 export class ImportsPagesController {
   constructor(
     private readonly recentImports: RecentImportsPage,
@@ -56,7 +53,7 @@ export class ImportsPagesController {
     return this.importPage.render(id, query, principal);
   }
 
-  /** What of the page changes while the import runs; when its status has changed, all of the page. */
+  /** The part of the page that changes while the import runs; the whole page once its status has changed. */
   @Get('imports/:id/live')
   @HtmlPage()
   async live(
@@ -105,7 +102,7 @@ export class ImportsPagesController {
     sendFormAnswer(response, await this.fixPage.submit(id, after, form, principal));
   }
 
-  /** What the columns of an upload stand for. */
+  /** Matches the columns of an upload to fields. */
   @Post('imports/:id/columns')
   @RequirePermission('BeginWorkflowImportProcess')
   async columns(
@@ -117,7 +114,7 @@ export class ImportsPagesController {
     sendFormAnswer(response, await this.confirmationPage.applyColumns(id, form, principal));
   }
 
-  /** Beside the page: whose session has ended is led to the sign-in page, which a download would keep as its file. */
+  /** A page, not an API route: after the session ended it leads to the sign-in page instead of saving an error as the file. */
   @Get('imports/:id/results')
   results(
     @Param('id', BatchIdPipe) id: number,
@@ -136,6 +133,6 @@ export class ImportsPagesController {
     @Param('action') action: string,
     @CurrentPrincipal() principal: Principal,
   ): Promise<{ url: string }> {
-    return { url: `/imports/${await this.actions.perform(action, id, principal)}` };
+    return { url: importPath(await this.actions.perform(action, id, principal)) };
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { creatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
 import { BATCH_STATUSES } from '../../batches/batch-state.js';
 import { visibleTo } from '../../import-processes/import-process.js';
@@ -7,56 +7,53 @@ import { ImportProcessesService } from '../../import-processes/import-processes.
 import { BatchList } from '../../import-queue/batch-list.js';
 import { ListBatchesDto } from '../../import-queue/batches.dto.js';
 import { AppConfig } from '../../platform/config/config.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { validateQuery } from '../../platform/http/validation.js';
 import type { FormAnswer } from '../forms.js';
 import { fileTypeIcon } from '../layout/icons.js';
+import { curlLine, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { batchLabel } from '../status-label.js';
+import { text } from '../texts/catalogue.js';
 import { batchView } from './import-view.js';
 
 const REFRESH_SECONDS = 5;
 
-type Asked = Record<string, unknown>;
+type GivenQuery = Record<string, unknown>;
 
 /** Recent Imports. */
 @Injectable()
 export class RecentImportsPage {
   constructor(
     private readonly config: AppConfig,
-    private readonly database: DatabaseService,
+    private readonly creators: CreatorNames,
     private readonly list: BatchList,
     private readonly importProcesses: ImportProcessesService,
     private readonly pages: PageRenderer,
   ) {}
 
-  /** A creation path that cannot be one is told beside its field, above the list that the other filters leave. */
-  async answer({ creationPath: given, ...others }: Asked, principal: Principal): Promise<FormAnswer> {
-    // Stored in upper case, and nobody should have to know.
+  /** An impossible creation path is reported beside its field, above the imports that match the other filters. */
+  async answer({ creationPath: given, ...others }: GivenQuery, principal: Principal): Promise<FormAnswer> {
+    // Creation paths are stored in upper case, which users need not know.
     const creationPath = typeof given === 'string' ? given.toUpperCase() : given;
     const query = creationPath === undefined ? others : { ...others, creationPath };
     try {
       return { status: 200, html: await this.render(validateQuery(ListBatchesDto, query), principal) };
     } catch (error) {
       const wrong = error instanceof DomainError ? (error.options.errors ?? []) : [];
-      const [first] = wrong;
-      if (wrong.length !== 1 || first?.parameter !== 'creationPath') throw error;
+      if (wrong.length !== 1 || wrong[0]?.parameter !== 'creationPath') throw error;
       const filter = validateQuery(ListBatchesDto, others);
-      return { status: 400, html: await this.render(filter, principal, { given, message: first.message }) };
+      return { status: 400, html: await this.render(filter, principal, { given }) };
     }
   }
 
   private async render(
     query: ListBatchesDto,
     principal: Principal,
-    wrongPath: { given: unknown; message: string } | null = null,
+    wrongPath: { given: unknown } | null = null,
   ): Promise<string> {
     const { items, nextCursor } = await this.list.page(query, principal);
-    const nameOf = await creatorNames(
-      this.database,
-      items.map(({ createdBy }) => createdBy),
-    );
+    const nameOf = await this.creators.of(items.map(({ createdBy }) => createdBy));
     const processes = await this.importProcesses.list();
     const iconOf = new Map(processes.map(({ id, icon }) => [id, fileTypeIcon(icon)]));
     const now = new Date();
@@ -67,18 +64,18 @@ export class RecentImportsPage {
     const filtered =
       wrongPath !== null || [query.status, query.q, query.creationPath, query.importProcessId].some(Boolean);
     return this.pages.render('imports/recent', {
-      title: 'Recent Imports',
+      title: text('recent.title'),
       section: 'imports',
       refreshSeconds: batches.some(({ running }) => running) ? REFRESH_SECONDS : null,
       batches,
-      // New imports appear on the first page; an older one only changes while one of its imports runs.
+      // New imports appear on the first page; an older page only changes while one of its imports runs.
       livePath:
         query.after === undefined || batches.some(({ running }) => running)
           ? pathOf(query, query.after ?? null)
           : null,
       mayImport: principal.permissions.includes('BeginWorkflowImportProcess'),
       filter: wrongPath === null ? query : { ...query, creationPath: wrongPath.given },
-      wrongPath: wrongPath?.message,
+      sourceError: wrongPath !== null,
       filtered,
       untouched: batches.length === 0 && !filtered && query.after === undefined,
       statuses: BATCH_STATUSES.map((status) => ({
@@ -93,21 +90,11 @@ export class RecentImportsPage {
       })),
       newestPath: query.after === undefined ? null : pathOf(query, null),
       nextPath: nextCursor === null ? null : pathOf(query, nextCursor),
-      curl: curlLine(this.config.publicUrl, processes[0]?.id ?? 1),
+      curl: curlLine(this.config.publicUrl, text('recent.yourKey'), processes[0]?.id ?? 1),
     });
   }
 }
 
-function pathOf(query: ListBatchesDto, after: string | null): string {
-  const parameters = new URLSearchParams();
-  const { status, q, creationPath, importProcessId } = query;
-  for (const [name, value] of Object.entries({ status, q, creationPath, importProcessId, after })) {
-    if (value !== undefined && value !== null) parameters.set(name, String(value));
-  }
-  return `/imports?${parameters.toString()}`;
-}
-
-function curlLine(publicUrl: string, importProcessId: number): string {
-  const route = `${publicUrl}/API/WorkflowImportQueue/CreateBatch?fileName=members.jsonl&importProcessId=${importProcessId}`;
-  return `curl -X POST '${route}' -H 'Authorization: apikey <your key>' --data-binary @members.jsonl`;
+function pathOf({ status, q, creationPath, importProcessId }: ListBatchesDto, after: string | null): string {
+  return withQuery('/imports', { status, q, creationPath, importProcessId, after });
 }

@@ -9,9 +9,9 @@ import type { Request, Response } from 'express';
 import { ICONS, iconSprite } from './icons.js';
 
 /**
- * Tabler's dark colours, for readers whose system asks for them. Tabler itself switches by an attribute of the page,
- * which takes a script, and shows a white page first to those who have none.
- * @param css Tabler's style sheet, minified: the rules looked for stand outside of any other
+ * Tabler's dark colors, for readers whose system asks for them. Tabler itself switches by an attribute of the page,
+ * which needs a script and shows a white page first.
+ * @param css Tabler's style sheet, minified: the rules that are extracted are not nested in others
  */
 function darkTheme(css: string): string {
   const rules = [...css.matchAll(/(?<=^|\})([^{}]*\[data-bs-theme=dark\][^{}]*)\{([^{}]*)\}/g)];
@@ -25,8 +25,8 @@ function darkTheme(css: string): string {
 
 const PUBLIC = join(import.meta.dirname, '../public');
 /**
- * Of packages, only the files that pages use. htmx and its extension are one: as a file of its own the extension may
- * arrive after htmx has begun with the page, and would never see it.
+ * The files of packages that pages use. htmx and its extension are one file: an extension that arrives after htmx has
+ * started on the page would never see it.
  */
 const PACKAGED: Readonly<Record<string, readonly string[]>> = {
   'tabler.css': ['@tabler/core/dist/css/tabler.min.css'],
@@ -43,11 +43,11 @@ interface Asset {
   type: string;
   body: Buffer;
   gzipped: Buffer;
-  /** Of the content: a changed file has another address, so every copy may be kept for ever. */
+  /** A hash of the content: a changed file has a different address, so caches may keep every copy forever. */
   version: string;
 }
 
-/** The files pages need. All are in memory: there are few, and what is not among them cannot be asked for. */
+/** The files that pages need. All are in memory: there are few, and no other file can be requested. */
 @Injectable()
 export class Assets {
   private readonly assets = new Map<string, Asset>();
@@ -69,14 +69,14 @@ export class Assets {
     await this.add('icons.svg', Buffer.from(iconSprite(icons)));
   }
 
-  /** @throws Error for a name that is none, so that a view that misspells one shows at once */
+  /** @throws Error for an unknown name, so that a misspelled one in a view shows at once */
   path(name: string): string {
     const asset = this.assets.get(name);
     if (asset === undefined) throw new Error(`there is no asset "${name}"`);
     return `/assets/${name}?v=${asset.version}`;
   }
 
-  /** Answers requests below `/assets`; they hold no data and are open to everybody. */
+  /** Answers requests below `/assets`. The files hold no data and are open to everyone. */
   serve(request: Request, response: Response, next: () => void): void {
     const asset = this.assets.get(request.path.slice(1));
     if (asset === undefined || !['GET', 'HEAD'].includes(request.method)) return next();

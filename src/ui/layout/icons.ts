@@ -1,4 +1,4 @@
-/** Icons a file type may have, by the names that Tabler gives them. */
+/** Icons that a file type may have, by their Tabler names. */
 export const FILE_TYPE_ICONS = [
   'address-book',
   'book',
@@ -66,12 +66,12 @@ export const ICONS: readonly string[] = [...new Set<string>([...FILE_TYPE_ICONS,
 
 const OF_FILE_TYPES: ReadonlySet<string> = new Set(FILE_TYPE_ICONS);
 
-/** The icon of a file type; a name that is not one of ours, as the API admits, shows the common one. */
+/** The icon of a file type. The API accepts any name; an unknown one shows the common icon. */
 export function fileTypeIcon(name: string): string {
   return OF_FILE_TYPES.has(name) ? name : 'file-import';
 }
 
-/** Icons as the symbols of one file, which pages refer to. @param sources SVG documents by name */
+/** One file with the icons as symbols, to which pages refer. @param sources SVG documents by name */
 export function iconSprite(sources: ReadonlyMap<string, string>): string {
   const symbols = [...sources].map(([name, source]) => {
     const inner = /<svg[^>]*>([\s\S]*)<\/svg>/.exec(source)?.[1] ?? '';

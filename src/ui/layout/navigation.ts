@@ -1,63 +1,80 @@
 import type { Permission, Principal } from '../../auth/principal.js';
+import { text, type TextKey } from '../texts/catalogue.js';
 
-/** The parts of the interface, as pages name theirs. */
+/** The parts of the interface. Each page names its own. */
 export type Section =
   'imports' | 'new-import' | 'workflows' | 'file-types' | 'mail' | 'api-keys' | 'users' | 'account';
 
 interface Entry {
   section: Section | 'docs' | 'queues';
   path: string;
-  text: string;
+  text: TextKey;
   icon: string;
-  /** Who sees it: whoever has one of them, or administrators only. */
+  /** Who sees it: anyone with one of these permissions, or administrators only. */
   anyOf: readonly Permission[] | 'administrator';
 }
 
 const ENTRIES: readonly Entry[] = [
-  { section: 'imports', path: '/imports', text: 'Imports', icon: 'stack-2', anyOf: ['ViewImports'] },
+  {
+    section: 'imports',
+    path: '/imports',
+    text: 'layout.nav.imports',
+    icon: 'stack-2',
+    anyOf: ['ViewImports'],
+  },
   {
     section: 'new-import',
     path: '/imports/new',
-    text: 'New import',
+    text: 'layout.nav.newImport',
     icon: 'upload',
     anyOf: ['BeginWorkflowImportProcess'],
   },
   {
     section: 'workflows',
     path: '/workflows',
-    text: 'Workflows',
+    text: 'layout.nav.workflows',
     icon: 'sitemap',
     anyOf: ['Configure', 'ViewImports'],
   },
   {
     section: 'file-types',
     path: '/file-types',
-    text: 'File types',
+    text: 'layout.nav.fileTypes',
     icon: 'file-spreadsheet',
     anyOf: ['Configure'],
   },
-  { section: 'mail', path: '/mail', text: 'Mail', icon: 'mail', anyOf: ['ViewImports'] },
-  { section: 'api-keys', path: '/api-keys', text: 'API keys', icon: 'key', anyOf: 'administrator' },
-  { section: 'users', path: '/users', text: 'Users', icon: 'user', anyOf: 'administrator' },
+  { section: 'mail', path: '/mail', text: 'layout.nav.mail', icon: 'mail', anyOf: ['ViewImports'] },
+  { section: 'api-keys', path: '/api-keys', text: 'layout.nav.apiKeys', icon: 'key', anyOf: 'administrator' },
+  { section: 'users', path: '/users', text: 'layout.nav.users', icon: 'user', anyOf: 'administrator' },
 ];
 
 const TOOLS: readonly Entry[] = [
   {
     section: 'docs',
     path: '/docs',
-    text: 'API docs',
+    text: 'layout.nav.docs',
     icon: 'api',
     anyOf: ['BeginWorkflowImportProcess', 'ViewImports', 'ManageImports', 'Configure'],
   },
-  { section: 'queues', path: '/queues', text: 'Job dashboard', icon: 'list-details', anyOf: 'administrator' },
+  {
+    section: 'queues',
+    path: '/queues',
+    text: 'layout.nav.queues',
+    icon: 'list-details',
+    anyOf: 'administrator',
+  },
 ];
 
-/** The header of a page for somebody: only what may be opened. */
+/** The header of a page: only the entries that the principal may open. */
 export function navigation(principal: Principal, section: Section | undefined) {
   const shown = (entries: readonly Entry[]) =>
     entries
       .filter(({ anyOf }) => mayOpen(principal, anyOf))
-      .map(({ section: own, path, text, icon }) => ({ path, text, icon, current: own === section }));
+      .map(({ section: own, path, text: key, icon }) => ({
+        ...{ path, icon },
+        text: text(key),
+        current: own === section,
+      }));
   return {
     name: principal.name,
     person: principal.user !== undefined,

@@ -1,10 +1,9 @@
-import { Controller, Get, Injectable, Param, Post, Query, Redirect, UseFilters } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
-import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import { Get, Injectable, Param, Post, Query, Redirect } from '@nestjs/common';
+import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { mailNotFound } from '../../notifications/mailbox.js';
 import { PathIdPipe, validateQuery } from '../../platform/http/validation.js';
-import { PageErrorFilter } from '../error.page.js';
+import { PageController } from '../error.page.js';
 import { nonBlankFields } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { MailPage, ShowMailDto } from './mail.page.js';
@@ -17,11 +16,8 @@ class MailIdPipe extends PathIdPipe {
   }
 }
 
-@ApiExcludeController()
-@BrowserPage()
-@Controller('mail')
+@PageController('mail')
 @RequirePermission('ViewImports')
-@UseFilters(PageErrorFilter)
 export class MailPagesController {
   constructor(private readonly mails: MailPage) {}
 

@@ -3,8 +3,10 @@ import { IsIn, IsOptional, MaxLength } from 'class-validator';
 import type { Principal } from '../../auth/principal.js';
 import { DELIVERY_STATUSES, type DeliveryStatus, type StoredNotification } from '../../delivery/message.js';
 import { Mailbox, type MailboxEntry } from '../../notifications/mailbox.js';
+import { importPath, instancePath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { mailLabel, type StatusLabel } from '../status-label.js';
+import { text } from '../texts/catalogue.js';
 
 /** The query of the page of mails. */
 export class ShowMailDto {
@@ -21,12 +23,13 @@ export class ShowMailDto {
   after?: string;
 }
 
-export interface MailView {
+/** A mail as the page of its import shows it. */
+interface MailView {
   label: StatusLabel;
   subject: string;
   recipient: string;
   sentAt: string | null;
-  /** `null` until it is written, at the first attempt to send it. */
+  /** `null` until the first attempt to send the mail, which writes it. */
   text: string | null;
   lastError: string | null;
 }
@@ -34,13 +37,15 @@ export interface MailView {
 export function mailView(mail: StoredNotification): MailView {
   return {
     label: mailLabel(mail.status),
-    subject: mail.subject ?? `Mail of ${mail.kind}`,
+    subject: mail.subject ?? text('mail.ofKind', { kind: mail.kind }),
     recipient: mail.recipient,
     sentAt: mail.sentAt?.toISOString() ?? null,
     text: mail.text,
     lastError: mail.lastError,
   };
 }
+
+const PATH = '/mail';
 
 /** All mails: about imports, and those that actions sent. */
 @Injectable()
@@ -54,15 +59,15 @@ export class MailPage {
     const { items, nextCursor } = await this.mailbox.page(query, principal);
     const mayResend = principal.permissions.includes('ManageImports');
     return this.pages.render('mail/mails', {
-      title: 'Mail',
+      title: text('mail.title'),
       section: 'mail',
       tabs: [
-        { text: 'About imports', path: '/mail?of=imports', current: query.of === 'imports' },
-        { text: 'Sent by actions', path: '/mail?of=actions', current: query.of === 'actions' },
+        { text: text('mail.aboutImports'), path: `${PATH}?of=imports`, current: query.of === 'imports' },
+        { text: text('mail.sentByActions'), path: `${PATH}?of=actions`, current: query.of === 'actions' },
       ],
       of: query.of,
       filtered: query.status !== undefined || query.after !== undefined,
-      allPath: pathOf({ of: query.of }),
+      allPath: withQuery(PATH, { of: query.of }),
       statuses: DELIVERY_STATUSES.map((value) => ({
         value,
         text: mailLabel(value).text,
@@ -70,41 +75,31 @@ export class MailPage {
       })),
       mails: items.map((mail) => ({
         ...mail,
-        subject: mail.subject ?? 'Not written yet',
-        sentAt: mail.sentAt?.toISOString() ?? null,
-        createdAt: mail.createdAt.toISOString(),
+        subject: mail.subject ?? text('mail.noSubjectYet'),
+        at: (mail.sentAt ?? mail.createdAt).toISOString(),
         label: mailLabel(mail.status),
-        batchPath: mail.batchId === null ? null : `/imports/${mail.batchId}`,
-        instancePath: instancePath(mail),
+        batchPath: mail.batchId === null ? null : importPath(mail.batchId),
+        instancePath: pathOfInstance(mail),
         resendPath: mayResend && mail.status !== 'sending' ? resendPath(mail, query) : null,
       })),
-      nextPath: nextCursor === null ? null : pathOf({ ...query, after: nextCursor }),
+      nextPath: nextCursor === null ? null : withQuery(PATH, { ...query, after: nextCursor }),
     });
   }
 
   /** Leads back to the mails that were shown. */
   async resend(id: number, query: ShowMailDto, principal: Principal): Promise<string> {
     await this.mailbox.resend(id, principal);
-    return pathOf(query);
+    return withQuery(PATH, { ...query });
   }
 }
 
-function instancePath({ workflow, instanceId }: MailboxEntry): string | null {
-  return workflow === null ? null : `/workflows/${encodeURIComponent(workflow)}/instances/${instanceId}`;
+function pathOfInstance({ workflow, instanceId }: MailboxEntry): string | null {
+  return workflow === null ? null : instancePath(workflow, String(instanceId));
 }
 
 function resendPath(mail: MailboxEntry, query: ShowMailDto): string {
-  const instance = instancePath(mail);
+  const instance = pathOfInstance(mail);
   return instance === null
-    ? pathOf(query, `/mail/${mail.id}/resend`)
+    ? withQuery(`${PATH}/${mail.id}/resend`, { ...query })
     : `${instance}/behaviors/${mail.id}/resend`;
-}
-
-function pathOf({ of, status, after }: ShowMailDto, path = '/mail'): string {
-  const query = new URLSearchParams({
-    of,
-    ...(status !== undefined && { status }),
-    ...(after !== undefined && { after }),
-  });
-  return `${path}?${query.toString()}`;
 }

@@ -1,20 +1,16 @@
-import { Body, Controller, Get, Param, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
+import { Body, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { ImportProcessIdPipe } from '../../import-processes/import-processes.dto.js';
-import { PageErrorFilter } from '../error.page.js';
+import { PageController } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { NewImportPage } from './new-import.page.js';
 import { OneRowPage } from './one-row.page.js';
 
-@ApiExcludeController()
-@BrowserPage()
-@Controller('imports/new')
+@PageController('imports/new')
 @RequirePermission('BeginWorkflowImportProcess')
-@UseFilters(PageErrorFilter)
 export class NewImportPagesController {
   constructor(
     private readonly newImport: NewImportPage,
@@ -36,7 +32,7 @@ export class NewImportPagesController {
     return this.newImport.form(id, principal);
   }
 
-  /** The body is not parsed here: the service reads it as a stream. */
+  /** The service reads the body as a stream; it is not parsed before. */
   @Post(':type')
   async upload(
     @Param('type', ImportProcessIdPipe) id: number,

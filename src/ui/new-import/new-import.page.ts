@@ -9,32 +9,37 @@ import { UploadDto } from '../../import-queue/upload.dto.js';
 import { UploadsService } from '../../import-queue/uploads.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { validateQuery } from '../../platform/http/validation.js';
-import { type FormAnswer, nonBlankFields, parameterErrors, problemView } from '../forms.js';
+import { fieldErrors, type FormAnswer, nonBlankFields, problemView } from '../forms.js';
 import { ImportActions } from '../imports/import-actions.js';
 import { fileTypeIcon } from '../layout/icons.js';
+import { importPath, templatePath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
+import { text, type TextKey } from '../texts/catalogue.js';
 
-const FROM_THE_FILE = ['', 'told from the file'] as const;
+const DETECT = ['', 'upload.detect'] as const;
 
-const ENCODINGS: readonly (readonly [string, string])[] = [
-  FROM_THE_FILE,
-  ['utf-8', 'UTF-8'],
-  ['windows-1252', 'Windows-1252 (Western European)'],
-  ['utf-16le', 'UTF-16'],
-  ['iso-8859-2', 'ISO-8859-2 (Central European)'],
-  ['windows-1251', 'Windows-1251 (Cyrillic)'],
-  ['shift_jis', 'Shift JIS'],
+const ENCODINGS: readonly (readonly [string, TextKey])[] = [
+  DETECT,
+  ['utf-8', 'upload.encodings.utf8'],
+  ['windows-1252', 'upload.encodings.windows1252'],
+  ['utf-16le', 'upload.encodings.utf16'],
+  ['iso-8859-2', 'upload.encodings.iso88592'],
+  ['windows-1251', 'upload.encodings.windows1251'],
+  ['shift_jis', 'upload.encodings.shiftJis'],
 ];
 
-const DELIMITERS: readonly (readonly [string, string])[] = [
-  FROM_THE_FILE,
-  ['comma', 'comma'],
-  ['semicolon', 'semicolon'],
-  ['tab', 'tab'],
-  ['pipe', 'pipe'],
+const DELIMITERS: readonly (readonly [string, TextKey])[] = [
+  DETECT,
+  ['comma', 'confirmation.delimiters.comma'],
+  ['semicolon', 'confirmation.delimiters.semicolon'],
+  ['tab', 'confirmation.delimiters.tab'],
+  ['pipe', 'confirmation.delimiters.pipe'],
 ];
 
-/** How a file may be read, to choose from. `entered`: what was chosen before, when the page comes back. */
+/**
+ * The choices of how to read a file.
+ * @param entered what was chosen before, when the form is shown again
+ */
 export function fileSettings(entered: Readonly<Record<string, string>> = {}) {
   return {
     encodings: selectOptions(ENCODINGS, entered.encoding),
@@ -42,13 +47,13 @@ export function fileSettings(entered: Readonly<Record<string, string>> = {}) {
   };
 }
 
-function selectOptions(offered: readonly (readonly [string, string])[], chosen = '') {
-  return offered.map(([value, text]) => ({ value, text, selected: value === chosen }));
+function selectOptions(offered: readonly (readonly [string, TextKey])[], chosen = '') {
+  return offered.map(([value, key]) => ({ value, text: text(key), selected: value === chosen }));
 }
 
 const PATH = '/imports/new';
 
-/** Choosing a file type, and sending a file of it. */
+/** Choosing a file type, and uploading a file of it. */
 @Injectable()
 export class NewImportPage {
   constructor(
@@ -62,7 +67,7 @@ export class NewImportPage {
   async choose(principal: Principal): Promise<string> {
     const visible = visibleTo(principal, await this.importProcesses.list());
     return this.pages.render('new-import/choose', {
-      title: 'New import',
+      title: text('newImport.title'),
       section: 'new-import',
       mayConfigure: principal.permissions.includes('Configure'),
       fileTypes: visible
@@ -74,7 +79,7 @@ export class NewImportPage {
     });
   }
 
-  /** @param entered what was filled in besides the file, which no page can give back */
+  /** @param entered what was entered besides the file, which no page can give back */
   async form(
     id: number,
     principal: Principal,
@@ -85,21 +90,21 @@ export class NewImportPage {
     const { name, description, icon, status } = await this.importProcesses.get(id);
     const { columns } = await this.rows.rules(id);
     return this.pages.render('new-import/upload', {
-      title: `Import ${name}`,
+      title: text('upload.title', { name }),
       section: 'new-import',
       ...{ name, description, icon: fileTypeIcon(icon) },
       ...pathsOf(id),
       disabled: status === 'disabled',
       columns,
       problem: refusal && problemView(refusal),
-      errors: refusal && parameterErrors(refusal),
+      errors: refusal && fieldErrors(refusal),
       entered,
       ...fileSettings(entered),
       hasSettings: Object.keys(nonBlankFields(entered)).length > 0,
     });
   }
 
-  /** Takes a file in as it arrives. Where it is sent again with other settings, the earlier one is abandoned. */
+  /** Takes a file in as it arrives. If it is uploaded again with other settings, the earlier upload is abandoned. */
   async upload(id: number, request: Request, principal: Principal): Promise<FormAnswer> {
     let entered = {};
     try {
@@ -113,10 +118,10 @@ export class NewImportPage {
       });
       const batch = await this.uploads.take(dto, () => Promise.resolve(opened), principal);
       if (replaces !== undefined) await this.actions.abandonEarlier(Number(replaces), principal);
-      return { path: `/imports/${batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID}` };
+      return { path: importPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID) };
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
-      // Read to its end and thrown away: a connection that is closed early would lose this answer.
+      // Read to its end and discarded: a connection that is closed early would lose this answer.
       request.unpipe();
       request.resume();
       return { status: error.status, html: await this.form(id, principal, error, entered) };
@@ -125,11 +130,10 @@ export class NewImportPage {
 }
 
 function pathsOf(id: number) {
-  const template = `/API/WorkflowImportQueue/ImportProcesses/${id}/Template`;
   return {
     path: `${PATH}/${id}`,
     onePath: `${PATH}/${id}/one`,
-    csvTemplate: `${template}?format=csv`,
-    jsonlTemplate: `${template}?format=jsonl`,
+    csvTemplate: withQuery(templatePath(id), { format: 'csv' }),
+    jsonlTemplate: withQuery(templatePath(id), { format: 'jsonl' }),
   };
 }

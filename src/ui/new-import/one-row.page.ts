@@ -8,10 +8,16 @@ import { DomainError } from '../../platform/domain-error.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { RecordError } from '../../records/target.js';
 import { type FormAnswer, problemView } from '../forms.js';
+import { importPath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
-import { columnOf, filledIn, rowFields, rowOf } from './row-form.js';
+import { text } from '../texts/catalogue.js';
+import { filledIn, rowFields, rowOf } from './row-form.js';
 
-/** Rows entered one by one: each is a batch of its own. */
+const LONGEST_FILE_NAME = 255;
+
+const pathOf = (id: number) => `/imports/new/${id}/one`;
+
+/** Rows entered one by one: each becomes an import of its own. */
 @Injectable()
 export class OneRowPage {
   constructor(
@@ -21,7 +27,7 @@ export class OneRowPage {
     private readonly pages: PageRenderer,
   ) {}
 
-  /** @param sent the import that the row before became */
+  /** @param sent the import of the previous row */
   async form(
     id: number,
     principal: Principal,
@@ -35,18 +41,17 @@ export class OneRowPage {
     const rules = await this.rows.rules(id);
     const fields = rowFields(rules, values, error);
     return this.pages.render('new-import/one', {
-      title: `Enter one: ${name}`,
+      title: text('oneRow.title', { name }),
       section: 'new-import',
       name,
-      path: `/imports/new/${id}/one`,
+      path: pathOf(id),
       uploadPath: `/imports/new/${id}`,
       fields,
       disabled: status === 'disabled',
       problem: refusal && problemView(refusal),
-      // Of no column of the form: told above it.
+      // An error of no column of the form is shown above it.
       error: error !== null && fields.every((field) => field.error === null) ? error : null,
-      column: columnOf(error?.pointer),
-      sent: sent === null ? null : `/imports/${sent}`,
+      sent: sent === null ? null : importPath(sent),
     });
   }
 
@@ -57,10 +62,10 @@ export class OneRowPage {
     const { error } = (await this.rows.rules(id)).checkRow(JSON.parse(payload) as JsonObject, payload);
     if (error !== null) return { status: 400, html: await this.form(id, principal, null, values, error) };
     const { name } = await this.importProcesses.get(id);
-    const fileName = `One row of ${name}`.slice(0, 255);
+    const fileName = text('oneRow.fileName', { name }).slice(0, LONGEST_FILE_NAME);
     try {
       const sent = await this.submission.submit(id, fileName, [{ line: 1, payload }], principal);
-      return { path: `/imports/new/${id}/one?sent=${sent}` };
+      return { path: withQuery(pathOf(id), { sent }) };
     } catch (refusal) {
       if (!(refusal instanceof DomainError)) throw refusal;
       return { status: refusal.status, html: await this.form(id, principal, null, values, null, refusal) };

@@ -3,19 +3,22 @@ import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { CompiledTarget, RecordError } from '../../records/target.js';
 import { EMAIL_PATTERN, URL_PATTERN } from '../../workflows/rows/values/text.js';
 
-/** What a person fills in for one column of a row. */
+/** The field of a form for one column of a row. */
 export interface RowField {
   name: string;
   required: boolean;
   hint: string;
-  /** Of the input, or `select`, `checks` (several of the options) or `area`. */
+  /** The type of the input, or `select`, `checks` (several of the options) or `area`. */
   type: 'text' | 'email' | 'url' | 'number' | 'date' | 'select' | 'checks' | 'area';
   options: { value: string; selected: boolean }[];
   value: string;
   error: string | null;
 }
 
-/** The right input for each column, made from the row schema. `values`: what was filled in so far, by column. */
+/**
+ * The fields for all columns, derived from the row schema.
+ * @param values what was entered so far, by column
+ */
 export function rowFields(
   { columns, schema }: Pick<CompiledTarget, 'columns' | 'schema'>,
   values: ReadonlyMap<string, string>,
@@ -41,7 +44,7 @@ export function rowFields(
   });
 }
 
-/** The column that a pointer leads to or into. */
+/** The column that a pointer leads to or into; `null` without one. */
 export function columnOf(pointer: string | undefined): string | null {
   const step = pointer?.split('/')[1];
   return step === undefined ? null : step.replaceAll('~1', '/').replaceAll('~0', '~');
@@ -52,7 +55,7 @@ function typeOf(schemas: readonly JsonObject[], hasOptions: boolean): RowField['
   if (hasOptions) return 'select';
   const formats = schemas.map(({ format }) => format);
   if (formats.includes('date')) return 'date';
-  // The formats of JSON Schema admit ASCII only, so addresses of a workflow are told by their patterns.
+  // The formats of JSON Schema accept ASCII only, so workflow addresses are recognized by their patterns.
   const patterns = schemas.map(({ pattern }) => pattern);
   if (formats.includes('email') || patterns.includes(EMAIL_PATTERN)) return 'email';
   if (formats.includes('uri') || patterns.includes(URL_PATTERN)) return 'url';
@@ -61,7 +64,7 @@ function typeOf(schemas: readonly JsonObject[], hasOptions: boolean): RowField['
   return texts.length > 0 && texts.every(isOfAnyLength) ? 'area' : 'text';
 }
 
-/** What has a pattern is written in one line. */
+/** A value with a pattern fits in one line. */
 function isOfAnyLength({ maxLength = Infinity, pattern }: JsonObject): boolean {
   return pattern === undefined && Number(maxLength) > 1000;
 }
@@ -75,7 +78,7 @@ function optionsOf(schemas: readonly JsonObject[]): string[] {
   ];
 }
 
-/** Where several actions can be meant, the schema has one alternative for each: the first that knows the column. */
+/** The schema of a column. If rows can name several actions, the first alternative with the column counts. */
 function propertyOf(schema: JsonObject, name: string): JsonObject {
   const { properties, oneOf, allOf } = schema;
   if (isObject(properties) && isObject(properties[name])) return properties[name];
@@ -95,10 +98,10 @@ function isObject(value: JsonValue | undefined): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** Columns come with this before their name, apart from whatever else the form has. */
+/** The prefix of columns among the fields of a form. */
 const COLUMN = 'column:';
 
-/** The columns somebody filled in; several ticked options as CSV has them, with semicolons. */
+/** The values of the columns in a form. Several selected options are joined by semicolons, as in CSV. */
 export function filledIn(form: unknown, prefix = COLUMN): Map<string, string> {
   const values = new Map<string, string>();
   for (const [field, value] of Object.entries((form ?? {}) as Record<string, unknown>)) {
@@ -109,14 +112,14 @@ export function filledIn(form: unknown, prefix = COLUMN): Map<string, string> {
   return values;
 }
 
-/** A row of what was filled in: columns left blank are not in it. */
+/** The row that was entered, without the columns that were left blank. */
 export function rowOf(values: ReadonlyMap<string, string>): string {
   return JSON.stringify(Object.fromEntries([...values].filter(([, value]) => value !== '')));
 }
 
 /**
- * A row with the cells somebody changed. What was not changed stays as it was sent, to the last digit; what was
- * cleared is cleared, and a column that no row has is left out when it is.
+ * A row with the cells that a person changed. Unchanged cells stay exactly as they were sent, to the last digit. A cell
+ * that was cleared becomes `null`; if rows have no such column, it is removed.
  */
 export function changedRow(
   payload: string,

@@ -1,8 +1,8 @@
-/* What pages do with JavaScript on top of what they do without. htmx keeps them live. */
+/* What pages do in addition when JavaScript runs. htmx keeps them live. Their words come from data attributes. */
 
 const times = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
-/** Times in the reader's zone; in UTC, as the server wrote them, on hover. */
+/** Shows times in the reader's zone. The title keeps the UTC time that the server wrote. */
 function localTimes(root) {
   for (const time of root.querySelectorAll('time[datetime]')) {
     const text = times.format(new Date(time.dateTime));
@@ -18,8 +18,8 @@ new MutationObserver(() => localTimes(document)).observe(document.body, {
 });
 
 /*
- * A file can be dropped anywhere on its field. The listeners are on the document: the answer to a form takes the place
- * of all of `main`, and the field in it must take a file, too.
+ * A file can be dropped anywhere on its field. The listeners are on the document, because the answer to a form replaces
+ * all of `main`, and the new field must take a file too.
  */
 function onDrop(type, react) {
   document.addEventListener(type, (event) => {
@@ -30,8 +30,8 @@ function onDrop(type, react) {
 function showFile(drop) {
   const [file] = drop.querySelector('input[type=file]').files;
   if (!file) return;
-  const text = `${file.name} · ${new Intl.NumberFormat().format(file.size)} bytes`;
-  drop.querySelector('[data-file-name]').textContent = text;
+  const size = drop.dataset.bytes.replace('#', new Intl.NumberFormat().format(file.size));
+  drop.querySelector('[data-file-name]').textContent = `${file.name} · ${size}`;
 }
 onDrop('dragover', (drop, event) => {
   event.preventDefault();
@@ -47,13 +47,14 @@ onDrop('drop', (drop, event) => {
 });
 onDrop('change', showFile);
 
-/** The browser's own sending shows nothing of its progress, which matters for a file of many megabytes. */
+/** Uploads a file and shows the progress, which the browser's own form submission does not. */
 document.addEventListener('submit', (event) => {
   const form = event.target.closest('form[data-upload]');
   if (!form) return;
   event.preventDefault();
   const progress = form.querySelector('progress');
-  const said = form.querySelector('[data-upload-text]');
+  const status = form.querySelector('[data-upload-text]');
+  const words = form.dataset;
   const button = form.querySelector('button[type=submit]');
   const request = new XMLHttpRequest();
   request.open('POST', form.action);
@@ -63,13 +64,13 @@ document.addEventListener('submit', (event) => {
     progress.max = total;
     progress.value = loaded;
     const percent = Math.floor((loaded / total) * 100);
-    said.textContent = percent < 100 ? `${percent} % sent` : 'Sent. The rows are being checked…';
+    status.textContent = percent < 100 ? words.percent.replace('#', percent) : words.checking;
   });
   request.addEventListener('load', () => {
     if (request.responseURL !== form.action && request.status < 400) {
       location.assign(request.responseURL);
     } else {
-      // The answer is a page that says what was wrong.
+      // The answer is a page that reports the error.
       document.title = request.response.title;
       document.querySelector('main').replaceWith(request.response.querySelector('main'));
       document.querySelector('main').focus();
@@ -77,14 +78,14 @@ document.addEventListener('submit', (event) => {
   });
   request.addEventListener('error', () => {
     button.disabled = false;
-    said.textContent = 'The connection broke off. Nothing was stored; send it again.';
+    status.textContent = words.broken;
   });
   progress.hidden = false;
   button.disabled = true;
   request.send(new FormData(form));
 });
 
-/** Where the entries of the header do not fit, the current one is in sight. */
+/** Scrolls the current entry of the header into view if the entries do not fit. */
 for (const current of document.querySelectorAll('.site-nav [aria-current]')) {
   const nav = current.parentElement;
   const beyond = current.getBoundingClientRect().right - nav.getBoundingClientRect().right;
@@ -92,25 +93,25 @@ for (const current of document.querySelectorAll('.site-nav [aria-current]')) {
 }
 
 /*
- * How an import gets on comes by server-sent events: `progress` and `status`, on which htmx fetches what has changed.
- * While none come through (a proxy that keeps them to itself, a server that is starting again), it is asked for.
+ * Server-sent events report the progress of an import: `progress` and `status`, on which htmx fetches the changed part.
+ * While no events arrive (a proxy buffers them, the server restarts), the page polls.
  */
-const ASK_EVERY_MS = 2000;
-let isTold = false;
+const POLL_MS = 2000;
+let receivesEvents = false;
 
 document.addEventListener('htmx:sse:before:connection', (event) => {
-  // What has ended has nothing more to say: it is not connected to again.
+  // An import that has ended sends nothing more, so the page does not reconnect.
   if (event.detail.connection.lastEventId === 'end') event.preventDefault();
 });
 document.addEventListener('htmx:sse:after:message', () => {
-  isTold = true;
+  receivesEvents = true;
 });
 for (const failure of ['htmx:sse:error', 'htmx:error']) {
   document.addEventListener(failure, ({ target }) => {
-    if (target.id === 'stream') isTold = false;
+    if (target.id === 'stream') receivesEvents = false;
   });
 }
 setInterval(() => {
   const stream = document.getElementById('stream');
-  if (!isTold && !document.hidden) stream?.dispatchEvent(new Event('status'));
-}, ASK_EVERY_MS);
+  if (!receivesEvents && !document.hidden) stream?.dispatchEvent(new Event('status'));
+}, POLL_MS);

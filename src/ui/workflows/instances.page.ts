@@ -1,21 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { IsIn, IsOptional, Length, MaxLength } from 'class-validator';
-import { creatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/creator-names.js';
 import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
 import { INSTANCE_STATUSES, type InstanceStatus } from '../../workflows/definition.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
 import type { PageDto } from '../../workflows/instances/instances.dto.js';
 import { InstancesService } from '../../workflows/instances/instances.service.js';
+import { instancePath, withQuery, workflowPath } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { instanceLabel, mailLabel } from '../status-label.js';
-import { workflowPath } from './workflows.page.js';
+import { text } from '../texts/catalogue.js';
 
 /** The query of the page of a workflow's instances. */
 export class SearchInstancesDto {
-  /** Name of an identifier; counts with a value only. */
+  /** Name of an identifier; has an effect only together with a value. */
   @IsOptional()
   @Length(1, 400, { message: 'by must be the name of an identifier' })
   by?: string;
@@ -50,11 +50,14 @@ interface ShownLogEntry {
   action: string;
 }
 
-/** The instances of a workflow, and one of them with its log and what followed from it. */
+const INSTANCES = 50;
+const COLUMNS = 5;
+
+/** The instances of a workflow, and one of them with its log, its mails and its webhooks. */
 @Injectable()
 export class InstancesPage {
   constructor(
-    private readonly database: DatabaseService,
+    private readonly creators: CreatorNames,
     private readonly workflows: WorkflowDefinitionsService,
     private readonly instances: InstancesService,
     private readonly pages: PageRenderer,
@@ -66,14 +69,14 @@ export class InstancesPage {
     const identifier = by !== undefined && value !== undefined ? `${by}:${value}` : undefined;
     const { json, nextCursor } = await this.instances.page(
       name,
-      { limit: 50, identifier, status, after },
+      { limit: INSTANCES, identifier, status, after },
       principal,
     );
     const path = `${workflowPath(name)}/instances`;
     const columns = [...definition.identifiers, ...definition.attributes].map((column) => column.name);
-    const shown = columns.slice(0, 5);
+    const shown = columns.slice(0, COLUMNS);
     return this.pages.render('workflows/instances', {
-      title: `Instances of ${definition.title}`,
+      title: text('instances.title', { title: definition.title }),
       section: 'workflows',
       workflow: { title: definition.title, path: workflowPath(name) },
       path,
@@ -97,7 +100,7 @@ export class InstancesPage {
         selected: own === status,
       })),
       filtered: identifier !== undefined || status !== undefined,
-      nextPath: nextCursor === null ? null : `${path}?${nextQuery(query, nextCursor)}`,
+      nextPath: nextCursor === null ? null : withQuery(path, { ...query, after: nextCursor }),
       exports: ['csv', 'jsonl'].map((format) => ({
         text: format.toUpperCase(),
         path: `/API${workflowPath(name).replace('/workflows', '/Workflows')}/Instances/Export?format=${format}`,
@@ -115,11 +118,8 @@ export class InstancesPage {
       ...(JSON.parse(item) as ShownLogEntry),
       changes: changesOf(jsonMembers(item).get('changes') ?? '{}'),
     }));
-    const nameOf = await creatorNames(
-      this.database,
-      entries.map(({ actor }) => actor),
-    );
-    const path = `${workflowPath(name)}/instances/${id}`;
+    const nameOf = await this.creators.of(entries.map(({ actor }) => actor));
+    const path = instancePath(name, id);
     const known = [...definition.identifiers, ...definition.attributes].map((column) => column.name);
     return this.pages.render('workflows/instance', {
       title: `${definition.entityType} ${id}`,
@@ -139,13 +139,13 @@ export class InstancesPage {
           ? `${path}/behaviors/${behavior.id}/resend`
           : null,
       })),
-      nextPath: nextCursor === null ? null : `${path}?after=${nextCursor}`,
+      nextPath: nextCursor === null ? null : withQuery(path, { after: nextCursor }),
     });
   }
 
   async resend(name: string, id: number, behaviorId: number, principal: Principal): Promise<string> {
     await this.instances.resend(name, id, behaviorId, principal);
-    return `${workflowPath(name)}/instances/${id}`;
+    return instancePath(name, id);
   }
 }
 
@@ -156,18 +156,11 @@ function itemsOf(page: string): string[] {
 
 function changesOf(json: string) {
   return Object.entries(JSON.parse(json) as Record<string, [unknown, unknown]>).map(
-    ([name, [before, after]]) => ({ name, before: textOf(before), after: textOf(after) }),
+    ([name, [before, after]]) => ({ name, before: valueText(before), after: valueText(after) }),
   );
 }
 
-function textOf(value: unknown): string {
-  if (value === null || value === undefined) return '–';
+function valueText(value: unknown): string {
+  if (value === null || value === undefined) return text('common.nothing');
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function nextQuery({ by, value, status }: SearchInstancesDto, after: string): string {
-  const query = new URLSearchParams({ after });
-  for (const [name, text] of Object.entries({ by, value, status }))
-    if (text !== undefined) query.set(name, text);
-  return query.toString();
 }

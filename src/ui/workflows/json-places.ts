@@ -1,18 +1,19 @@
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import { findJsonSyntaxError } from '../../formats/json/json-syntax.js';
 import type { ProblemDetail } from '../../platform/domain-error.js';
+import { text as wording } from '../texts/catalogue.js';
 
-/** A mistake in a text that somebody wrote, at its place. */
+/** A mistake in a text that a person wrote, with its place. */
 export interface PlacedProblem {
-  /** 1-based; `null` when the place is not in the text, such as a member that is missing from it. */
+  /** 1-based; `null` when the place is not in the text, for example a missing member. */
   line: number | null;
   pointer: string | null;
   message: string;
-  /** The line itself. */
+  /** The content of the line. */
   excerpt: string | null;
 }
 
-/** Where in a JSON text each problem is. JSON is YAML, whose parser keeps the places that `JSON.parse` throws away. */
+/** Finds the place of each problem in a JSON text. JSON is YAML, whose parser keeps the places that `JSON.parse` drops. */
 export function placedProblems(text: string, problems: readonly ProblemDetail[]): PlacedProblem[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, keepSourceTokens: false, uniqueKeys: false });
@@ -27,14 +28,22 @@ export function placedProblems(text: string, problems: readonly ProblemDetail[])
   });
 }
 
-/** Where a text that `JSON.parse` refused stops being JSON. */
+/** The place where a text that `JSON.parse` refused stops being JSON. */
 export function syntaxProblem(text: string): PlacedProblem {
-  const { index, message } = findJsonSyntaxError(text) ?? { index: text.length, message: 'it ends too soon' };
+  const { index, message } = findJsonSyntaxError(text) ?? {
+    index: text.length,
+    message: wording('workflow.endsTooSoon'),
+  };
   const line = text.slice(0, index).split('\n').length;
-  return { line, pointer: null, message: `This is not JSON: ${message}`, excerpt: lineOfText(text, line) };
+  return {
+    line,
+    pointer: null,
+    message: wording('workflow.notJson', { reason: message }),
+    excerpt: lineOfText(text, line),
+  };
 }
 
-/** The line of the value, or of the nearest thing around it that is there. */
+/** The line of the value, or of the nearest value around it that exists. */
 function lineOf(
   document: ReturnType<typeof parseDocument>,
   lines: LineCounter,

@@ -1,21 +1,17 @@
-import { Body, Controller, Get, Param, Post, Query, Redirect, Res, UseFilters } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
+import { Body, Get, Param, Post, Query, Redirect, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { BrowserPage, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { validateForm, validateQuery } from '../../platform/http/validation.js';
 import { BehaviorIdPipe, InstanceIdPipe, PageDto } from '../../workflows/instances/instances.dto.js';
-import { PageErrorFilter } from '../error.page.js';
+import { PageController } from '../error.page.js';
 import { nonBlankFields, sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { InstancesPage, SearchInstancesDto } from './instances.page.js';
 import { WorkflowSourceDto, WorkflowsPage } from './workflows.page.js';
 
-@ApiExcludeController()
-@BrowserPage()
-@Controller('workflows')
+@PageController('workflows')
 @RequirePermission('Configure', 'ViewImports')
-@UseFilters(PageErrorFilter)
 export class WorkflowsPagesController {
   constructor(
     private readonly workflows: WorkflowsPage,

@@ -9,7 +9,9 @@ import {
   workflowSummary,
 } from '../../workflows/definition/workflow-definitions.service.js';
 import type { FormAnswer } from '../forms.js';
+import { workflowPath } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
+import { text } from '../texts/catalogue.js';
 import { type PlacedProblem, placedProblems, syntaxProblem } from './json-places.js';
 
 /** The form of the editor of a workflow. */
@@ -18,7 +20,7 @@ export class WorkflowSourceDto {
   source!: string;
 }
 
-/** What the editor of a new workflow begins with: a definition that can be saved as it is. */
+/** The first content of the editor of a new workflow: a definition that can be saved unchanged. */
 const WORKFLOW_SKELETON = `{
   "name": "my-workflow",
   "title": "My Workflow",
@@ -51,11 +53,11 @@ const WORKFLOW_SKELETON = `{
 interface Draft {
   source: string;
   problems: PlacedProblem[];
-  /** A refusal that is about no place in the text. */
+  /** An error without a place in the text. */
   refusal?: string;
 }
 
-/** Workflow definitions: the list, one to read, and the editor of its JSON. */
+/** Workflow definitions: the list, one definition to read, and the editor of its JSON. */
 @Injectable()
 export class WorkflowsPage {
   constructor(
@@ -71,7 +73,7 @@ export class WorkflowsPage {
       actions: stored.definition.steps.flatMap(({ actions }) => actions).length,
     }));
     return this.pages.render('workflows/list', {
-      title: 'Workflows',
+      title: text('workflows.title'),
       section: 'workflows',
       workflows,
       mayConfigure: mayConfigure(principal),
@@ -124,7 +126,11 @@ export class WorkflowsPage {
   }
 
   private create(draft: Draft): string {
-    return this.pages.render('workflows/new', { title: 'New workflow', section: 'workflows', ...draft });
+    return this.pages.render('workflows/new', {
+      title: text('workflow.newTitle'),
+      section: 'workflows',
+      ...draft,
+    });
   }
 
   private definition(
@@ -143,7 +149,5 @@ export class WorkflowsPage {
     });
   }
 }
-
-export const workflowPath = (workflow: string) => `/workflows/${encodeURIComponent(workflow)}`;
 
 const mayConfigure = ({ permissions }: Principal) => permissions.includes('Configure');

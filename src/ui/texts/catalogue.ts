@@ -1,0 +1,112 @@
+import { formatNumber, formatTime } from '../../platform/wording.js';
+import { ACCOUNT_TEXTS } from './accounts.js';
+import { COMMON_TEXTS } from './common.js';
+import { FILE_TYPE_TEXTS } from './file-types.js';
+import { IMPORT_TEXTS } from './imports.js';
+import { MAIL_TEXTS } from './mail.js';
+import { NEW_IMPORT_TEXTS } from './new-import.js';
+import { WORKFLOW_TEXTS } from './workflows.js';
+
+/**
+ * Every text of the pages, by page. A translation is a second catalogue of the same shape.
+ *
+ * - `{count}` stands for a value; numbers are formatted, except those of `{id, raw}`.
+ * - A text in the forms `one` and `other` is chosen by its value `count`.
+ * - In a page, `{name, code}` is set as code, `{name, user}` as text of a user, `{name, time}` as a time in the
+ *   reader's zone, and `<a>…</a>` is a link to the value `href`.
+ */
+export const TEXTS = {
+  ...COMMON_TEXTS,
+  ...ACCOUNT_TEXTS,
+  ...FILE_TYPE_TEXTS,
+  ...IMPORT_TEXTS,
+  ...MAIL_TEXTS,
+  ...NEW_IMPORT_TEXTS,
+  ...WORKFLOW_TEXTS,
+} as const;
+
+/** A text with a singular and a plural. */
+export interface PluralText {
+  readonly one: string;
+  readonly other: string;
+}
+
+type Keys<Node> = Node extends string | PluralText
+  ? ''
+  : {
+      [Name in keyof Node & string]: Keys<Node[Name]> extends '' ? Name : `${Name}.${Keys<Node[Name]>}`;
+    }[keyof Node & string];
+
+/** The place of a text in the catalogue: `recent.title`. */
+export type TextKey = Keys<typeof TEXTS>;
+
+export type TextValues = Readonly<Record<string, unknown>>;
+
+const PLURALS = new Intl.PluralRules('en');
+const PLACEHOLDER = /\{(\w+)(?:, (code|user|time|raw))?\}/g;
+/** In escaped text: a placeholder with its kind, or the begin or end of a link. */
+const MARKED = /\{(\w+)(?:, (code|user|time|raw))?\}|&lt;(\/?)a&gt;/g;
+
+/** A text as plain text. */
+export function text(key: TextKey, values: TextValues = {}): string {
+  return template(key, values).replace(PLACEHOLDER, (_, name: string, kind?: string) =>
+    plain(values[name], kind),
+  );
+}
+
+/** A text as HTML, its values escaped. */
+export function html(key: string, values: TextValues): string {
+  return escaped(template(key, values)).replace(
+    MARKED,
+    (_, name: string | undefined, kind: string | undefined, close: string) => {
+      if (name !== undefined) return marked(values[name], kind);
+      return close === '/' ? '</a>' : `<a href="${escaped(plain(values.href))}">`;
+    },
+  );
+}
+
+/** @throws Error for a key that the catalogue does not have, so that a misspelled one shows at once */
+function template(key: string, { count }: TextValues): string {
+  let node: unknown = TEXTS;
+  for (const name of key.split('.')) node = (node as Record<string, unknown> | undefined)?.[name];
+  if (typeof node === 'string') return node;
+  if (!isPlural(node)) throw new Error(`the catalogue has no text "${key}"`);
+  return PLURALS.select(Number(count)) === 'one' ? node.one : node.other;
+}
+
+export function isPlural(node: unknown): node is PluralText {
+  return typeof node === 'object' && node !== null && 'one' in node && 'other' in node;
+}
+
+function plain(value: unknown, kind?: string): string {
+  if (typeof value === 'number') return kind === 'raw' ? String(value) : formatNumber(value);
+  return typeof value === 'string' ? value : '';
+}
+
+function marked(value: unknown, kind: string | undefined): string {
+  const content = escaped(plain(value, kind));
+  switch (kind) {
+    case 'code':
+      return `<code>${content}</code>`;
+    case 'user':
+      return `<bdi>${content}</bdi>`;
+    case 'time': {
+      const time = escaped(formatTime(plain(value)));
+      return `<time datetime="${content}" title="${time}">${time}</time>`;
+    }
+    default:
+      return content;
+  }
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#x27;',
+};
+
+function escaped(value: string): string {
+  return value.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
+}
