@@ -3,7 +3,6 @@ import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiKeysModule, AuthModule, UsersModule } from '../auth/auth.module.js';
 import { DefinitionsModule } from '../definitions/definitions.module.js';
-import { BehaviorWorkerModule } from '../delivery/delivery.module.js';
 import {
   ImportProcessesApiModule,
   KnownImportProcessesModule,
@@ -18,6 +17,7 @@ import { RetentionModule } from '../operations/retention/retention.module.js';
 import { type AppConfig, ConfigModule } from '../platform/config/config.js';
 import { ProcessingModule } from '../processing/processing.module.js';
 import { UiModule } from '../ui/ui.module.js';
+import { BehaviorMessagesModule } from '../workflows/workflows.module.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { DatabaseModule } from './database.js';
 
@@ -38,7 +38,7 @@ const API = [
   DashboardModule,
 ];
 /** What consumes queues. */
-const WORKER = [ProcessingModule, BatchMailsModule, BehaviorWorkerModule, RetentionModule];
+const WORKER = [ProcessingModule, BatchMailsModule, BehaviorMessagesModule, RetentionModule];
 
 @Module({})
 export class AppModule implements OnModuleDestroy {

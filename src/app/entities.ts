@@ -6,7 +6,7 @@ import {
   ImportQueuePreviewEntity,
   ImportQueueRecordEntity,
 } from '../batches/entities.js';
-import { BehaviorOutboxEntity, NotificationEntity } from '../delivery/entities.js';
+import { OutboxEntity } from '../delivery/entities.js';
 import {
   ImportProcessColumnEntity,
   ImportProcessEntity,
@@ -25,7 +25,6 @@ export const ENTITIES = [
   ApiKeyEntity,
   AppUserEntity,
   AuditLogEntity,
-  BehaviorOutboxEntity,
   IdempotencyKeyEntity,
   ImportProcessColumnEntity,
   ImportProcessEntity,
@@ -34,7 +33,7 @@ export const ENTITIES = [
   ImportQueueChunkEntity,
   ImportQueuePreviewEntity,
   ImportQueueRecordEntity,
-  NotificationEntity,
+  OutboxEntity,
   UserSessionEntity,
   WorkflowDefinitionEntity,
   WorkflowEntity,

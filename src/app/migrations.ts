@@ -11,6 +11,7 @@ import { AddAttemptsBeforeResend1764900000000 } from './migrations/1764900000000
 import { RetainBehaviorsWithBatches1764900100000 } from './migrations/1764900100000-retain-behaviors-with-batches.js';
 import { FindDueBehaviorsByReceiver1764900200000 } from './migrations/1764900200000-find-due-behaviors-by-receiver.js';
 import { KeepAnswersAsGiven1765000000000 } from './migrations/1765000000000-keep-answers-as-given.js';
+import { OneOutbox1765100000000 } from './migrations/1765100000000-one-outbox.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -27,4 +28,5 @@ export const MIGRATIONS = [
   RetainBehaviorsWithBatches1764900100000,
   FindDueBehaviorsByReceiver1764900200000,
   KeepAnswersAsGiven1765000000000,
+  OneOutbox1765100000000,
 ];

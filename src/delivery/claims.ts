@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * How long to wait after which failed attempt, in milliseconds; the last one repeats. There is no last attempt: a
+ * The waits after the first, second… failed attempt, in milliseconds; the last one repeats. No attempt is the last: a
  * server that is down for a day, or a password that is wrong for a week, loses no mail.
  */
 export const BACK_OFF_MS: readonly number[] = [5, 30, 2 * 60, 10 * 60, 30 * 60, 60 * 60].map(
   (seconds) => seconds * 1000,
 );
 
-/** @param attempts how many have failed since it was owed or asked for again, this one included */
+/** @param attempts how many have failed since the message was stored or asked for again, including this one */
 export function backOff(attempts: number, schedule: readonly number[]): number {
   const wait = schedule[attempts - 1] ?? schedule.at(-1);
   if (wait === undefined) throw new Error('a back-off schedule needs at least one step');
@@ -19,24 +19,24 @@ export interface SendingTimes {
   /** See `BACK_OFF_MS`. */
   backOffMs: readonly number[];
   /**
-   * How long a claim holds without a sign of life. The sender renews it, so a slow server may take the ten minutes
-   * that RFC 5321 grants it, while the mail of a worker that died is taken over after one.
+   * How long a claim holds without renewal. The sender renews it, so a slow server may take the ten minutes that
+   * RFC 5321 grants it, while another worker takes over the message of one that died after a minute.
    */
   claimMs: number;
 }
 
-/** Injection token, so that tests need not wait for minutes. */
+/** Injection token, so that tests do not wait for minutes. */
 export const SENDING_TIMES = Symbol('SENDING_TIMES');
 
 export const DEFAULT_SENDING_TIMES: SendingTimes = { backOffMs: BACK_OFF_MS, claimMs: 60_000 };
 
-/** Keeps a claim alive while a slow server takes its time, and notices when it was lost. */
+/** Renews a claim while a slow server takes its time, and notices when it is lost. */
 export class ClaimHolder {
   private readonly loss = new AbortController();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    /** Answers whether the claim still held and was renewed. */
+    /** Answers whether the claim still held and is renewed. */
     private readonly renewClaim: () => Promise<boolean>,
     private readonly claimMs: number,
   ) {}
@@ -45,14 +45,14 @@ export class ClaimHolder {
     this.timer = setInterval(() => void this.renew(), this.claimMs / 3);
   }
 
-  /** Aborts when somebody else has taken over, after this process had been silent for too long. */
+  /** Aborts when another worker has taken over, after this process was silent for too long. */
   get lost(): AbortSignal {
     return this.loss.signal;
   }
 
   /**
-   * Writes what must not be forgotten, again and again for as long as nobody can have taken over: while PostgreSQL
-   * restarts nobody can claim either, and a mail whose sending is not written down would be sent twice.
+   * Writes a result, again and again for as long as no other worker can have taken over. While PostgreSQL restarts no
+   * one can claim either, and a mail whose delivery is not written would be sent twice.
    */
   async whileHeld<Answer>(write: () => Promise<Answer>): Promise<Answer> {
     const end = performance.now() + this.claimMs;
@@ -71,7 +71,7 @@ export class ClaimHolder {
   }
 
   private async renew(): Promise<void> {
-    // While PostgreSQL is away the claim may run out, but nobody can take over either.
+    // While PostgreSQL is away the claim may run out, but no one can take over either.
     const held = await this.renewClaim().catch(() => true);
     if (!held) this.loss.abort(new Error('the claim was lost'));
   }

@@ -4,45 +4,31 @@ import type { Queue } from 'bull';
 import {
   addWakeUps,
   BEHAVIOR_QUEUE,
-  type BehaviorJob,
+  type DeliveryJob,
   NOTIFICATION_QUEUE,
-  type NotificationJob,
   type WakeUp,
   WEBHOOK_QUEUE,
 } from '../platform/queue/queues.js';
-import type { BehaviorKind } from './message.js';
-
-export interface NotificationWakeUp extends Pick<WakeUp<NotificationJob>, 'jobId' | 'delayMs'> {
-  notificationId: number;
-}
-
-/** The notification queue in Redis, as something that may be away: no method throws, none takes long. */
-@Injectable()
-export class NotificationQueue {
-  private readonly logger = new Logger(NotificationQueue.name);
-
-  constructor(@InjectQueue(NOTIFICATION_QUEUE) private readonly queue: Queue<NotificationJob>) {}
-
-  add(wakeUps: readonly NotificationWakeUp[]): Promise<void> {
-    const jobs = wakeUps.map(({ notificationId, ...when }) => ({ job: { notificationId }, ...when }));
-    return addWakeUps(this.queue, jobs, this.logger);
-  }
-}
+import type { MessageKind } from './message.js';
 
 /**
- * The behavior queues in Redis, as something that may be away: no method throws, none takes long. Mails and webhooks
- * have one each, since in one queue they would share their slots, and webhooks wait for hosts of others.
+ * The Bull queues of the outbox. Redis may be away: no method throws or takes long. Each kind has a queue of its own
+ * because the kinds would share their slots in one, and webhooks wait for the hosts of other people.
  */
 @Injectable()
-export class BehaviorQueue {
-  private readonly logger = new Logger(BehaviorQueue.name);
+export class DeliveryQueues {
+  private readonly logger = new Logger(DeliveryQueues.name);
+  private readonly queues: Readonly<Record<MessageKind, Queue<DeliveryJob>>>;
 
   constructor(
-    @InjectQueue(BEHAVIOR_QUEUE) private readonly mails: Queue<BehaviorJob>,
-    @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue<BehaviorJob>,
-  ) {}
+    @InjectQueue(NOTIFICATION_QUEUE) batchMails: Queue<DeliveryJob>,
+    @InjectQueue(BEHAVIOR_QUEUE) behaviorMails: Queue<DeliveryJob>,
+    @InjectQueue(WEBHOOK_QUEUE) webhooks: Queue<DeliveryJob>,
+  ) {
+    this.queues = { batch_mail: batchMails, behavior_mail: behaviorMails, behavior_webhook: webhooks };
+  }
 
-  add(kind: BehaviorKind, wakeUps: readonly WakeUp<BehaviorJob>[]): Promise<void> {
-    return addWakeUps(kind === 'webhook' ? this.webhooks : this.mails, wakeUps, this.logger);
+  add(kind: MessageKind, wakeUps: readonly WakeUp<DeliveryJob>[]): Promise<void> {
+    return addWakeUps(this.queues[kind], wakeUps, this.logger);
   }
 }

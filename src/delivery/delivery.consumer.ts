@@ -3,62 +3,57 @@ import type { Queue } from 'bull';
 import { QueueConsumer } from '../platform/queue/queue-consumer.js';
 import {
   BEHAVIOR_QUEUE,
-  type BehaviorJob,
+  type DeliveryJob,
   NOTIFICATION_QUEUE,
-  type NotificationJob,
   WEBHOOK_QUEUE,
 } from '../platform/queue/queues.js';
-import { type BehaviorAttempt, BehaviorSender } from './behavior-sender.js';
-import { type NotificationAttempt, NotificationSender } from './notification-sender.js';
+import { type Attempt, MessageSender } from './message-sender.js';
 import { WebhookDispatcher } from './webhook-dispatcher.js';
 
-/** A delivery that fails is written down by its sender; this is about not reaching it. */
-const FAILURE = 'what is to be delivered could not be looked up';
+/** The sender records a delivery that fails; this failure means that it could not look the message up. */
+const FAILURE = 'a message could not be looked up';
 
-/** Takes wake-ups from the queue. Everything that matters is in `NotificationSender`, which knows no queue. */
+/** Takes the wake-ups of mails about batches. */
 @Processor(NOTIFICATION_QUEUE)
-export class NotificationConsumer extends QueueConsumer<NotificationJob> {
+export class BatchMailConsumer extends QueueConsumer<DeliveryJob> {
   constructor(
-    @InjectQueue(NOTIFICATION_QUEUE) queue: Queue<NotificationJob>,
-    private readonly sender: NotificationSender,
+    @InjectQueue(NOTIFICATION_QUEUE) queue: Queue<DeliveryJob>,
+    private readonly sender: MessageSender,
   ) {
     super(queue, { concurrency: 4, failure: FAILURE });
   }
 
-  protected override handle(
-    { notificationId }: NotificationJob,
-    stop: AbortSignal,
-  ): Promise<NotificationAttempt> {
-    return this.sender.send(notificationId, stop);
+  protected override handle({ messageId }: DeliveryJob, stop: AbortSignal): Promise<Attempt> {
+    return this.sender.send({ kind: 'batch_mail', id: messageId }, stop);
   }
 }
 
-/** Takes the wake-ups of mails from their queue. Everything that matters is in `BehaviorSender`, which knows no queue. */
+/** Takes the wake-ups of mails that actions cause. */
 @Processor(BEHAVIOR_QUEUE)
-export class BehaviorConsumer extends QueueConsumer<BehaviorJob> {
+export class BehaviorMailConsumer extends QueueConsumer<DeliveryJob> {
   constructor(
-    @InjectQueue(BEHAVIOR_QUEUE) queue: Queue<BehaviorJob>,
-    private readonly sender: BehaviorSender,
+    @InjectQueue(BEHAVIOR_QUEUE) queue: Queue<DeliveryJob>,
+    private readonly sender: MessageSender,
   ) {
     super(queue, { concurrency: 8, failure: FAILURE });
   }
 
-  protected override handle({ behaviorId }: BehaviorJob, stop: AbortSignal): Promise<BehaviorAttempt> {
-    return this.sender.sendMail(behaviorId, stop);
+  protected override handle({ messageId }: DeliveryJob, stop: AbortSignal): Promise<Attempt> {
+    return this.sender.send({ kind: 'behavior_mail', id: messageId }, stop);
   }
 }
 
-/** Takes wake-ups from the queue. They wait for receivers rather than compute, so there are many at a time. */
+/** Takes the wake-ups of webhooks. They wait for receivers rather than compute, so it runs many at a time. */
 @Processor(WEBHOOK_QUEUE)
-export class WebhookConsumer extends QueueConsumer<BehaviorJob> {
+export class WebhookConsumer extends QueueConsumer<DeliveryJob> {
   constructor(
-    @InjectQueue(WEBHOOK_QUEUE) queue: Queue<BehaviorJob>,
+    @InjectQueue(WEBHOOK_QUEUE) queue: Queue<DeliveryJob>,
     private readonly dispatcher: WebhookDispatcher,
   ) {
     super(queue, { concurrency: 32, failure: FAILURE });
   }
 
-  protected override handle({ behaviorId }: BehaviorJob, stop: AbortSignal): Promise<string> {
-    return this.dispatcher.wake(behaviorId, stop);
+  protected override handle({ messageId }: DeliveryJob, stop: AbortSignal): Promise<string> {
+    return this.dispatcher.wake(messageId, stop);
   }
 }

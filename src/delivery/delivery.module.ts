@@ -1,53 +1,39 @@
 import { Module } from '@nestjs/common';
 import { QueueModule } from '../platform/queue/queue.module.js';
-import { BehaviorSender } from './behavior-sender.js';
-import { BehaviorWaker } from './behavior-waker.js';
 import { DEFAULT_SENDING_TIMES, SENDING_TIMES } from './claims.js';
-import { BehaviorQueue, NotificationQueue } from './delivery-queues.js';
-import { BehaviorConsumer, NotificationConsumer, WebhookConsumer } from './delivery.consumer.js';
+import { DeliveryQueues } from './delivery-queues.js';
+import { BatchMailConsumer, BehaviorMailConsumer, WebhookConsumer } from './delivery.consumer.js';
+import { DueMessages } from './due-messages.js';
 import { Mailer, MAILER_MODULE } from './mailer.js';
 import { MessageRenderers } from './message-renderers.js';
-import { NotificationOutbox } from './notification-outbox.js';
-import { NotificationSender } from './notification-sender.js';
+import { MessageSender } from './message-sender.js';
+import { Outbox } from './outbox.js';
 import { WebhookClient } from './webhook-client.js';
 import { WebhookDispatcher } from './webhook-dispatcher.js';
 
-/** What every process needs: owing mails and having them sent. Sending is the worker's. */
+/** Storing messages and having them sent; for every process. */
 @Module({
   imports: [QueueModule],
-  providers: [NotificationOutbox, NotificationQueue],
-  exports: [NotificationOutbox],
+  providers: [DeliveryQueues, Outbox],
+  exports: [Outbox],
 })
 export class OutboxModule {}
 
-/** Sends the mails that are owed; for worker processes. */
+/** Sends the messages; for worker processes. The modules that register renderers import it. */
 @Module({
   imports: [MAILER_MODULE, OutboxModule, QueueModule],
   providers: [
+    BatchMailConsumer,
+    BehaviorMailConsumer,
+    DueMessages,
     Mailer,
     MessageRenderers,
-    NotificationConsumer,
-    NotificationSender,
-    { provide: SENDING_TIMES, useValue: DEFAULT_SENDING_TIMES },
-  ],
-  // For whatever else sends mail.
-  exports: [Mailer, MessageRenderers, SENDING_TIMES],
-})
-export class NotificationWorkerModule {}
-
-@Module({ providers: [WebhookClient], exports: [WebhookClient] })
-class WebhooksModule {}
-
-/** Sends the mails and webhooks that records owe; for worker processes. */
-@Module({
-  imports: [NotificationWorkerModule, QueueModule, WebhooksModule],
-  providers: [
-    BehaviorConsumer,
-    BehaviorQueue,
-    BehaviorSender,
-    BehaviorWaker,
+    MessageSender,
+    WebhookClient,
     WebhookConsumer,
     WebhookDispatcher,
+    { provide: SENDING_TIMES, useValue: DEFAULT_SENDING_TIMES },
   ],
+  exports: [MessageRenderers],
 })
-export class BehaviorWorkerModule {}
+export class DeliveryModule {}

@@ -1,47 +1,24 @@
-import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm';
-import type { BehaviorKind, DeliveryStatus, NotificationKind } from './message.js';
+import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+import type { DeliveryStatus, MessageKind, NotificationKind } from './message.js';
 
-/** A mail that is owed, written with the finish of its batch. */
-@Entity('notification')
-export class NotificationEntity {
-  @PrimaryGeneratedColumn('identity', {
-    name: 'notification_id',
-    type: 'bigint',
-    generatedIdentity: 'BY DEFAULT',
-  })
+/**
+ * A mail or webhook to deliver, written in the transaction that causes it. Kind and id are the key: see `MessageKey`.
+ */
+@Entity('outbox')
+export class OutboxEntity {
+  @PrimaryColumn({ type: 'text', collation: 'C' }) kind!: MessageKind;
+  @PrimaryGeneratedColumn('identity', { name: 'outbox_id', type: 'bigint', generatedIdentity: 'BY DEFAULT' })
   id!: number;
-  @Column('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
-  @Column('text') kind!: NotificationKind;
-  @Column('text') recipient!: string;
-  @Column('text') status!: DeliveryStatus;
-  @Column('text', { nullable: true }) subject!: string | null;
-  @Column('text', { name: 'text_body', nullable: true }) textBody!: string | null;
-  @Column('text', { name: 'html_body', nullable: true }) htmlBody!: string | null;
-  @Column('integer', { default: 0 }) attempts!: number;
-  @Column('integer', { name: 'attempts_before_resend', default: 0 }) attemptsBeforeResend!: number;
-  @Column('timestamptz', { name: 'next_attempt_at', default: () => 'now()' }) nextAttemptAt!: Date;
-  @Column('timestamptz', { name: 'locked_until', nullable: true }) lockedUntil!: Date | null;
-  @Column('text', { name: 'last_error', nullable: true }) lastError!: string | null;
-  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
-  @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
-}
-
-/** A mail or webhook that a record owes, rendered when its effect was written. */
-@Entity('behavior_outbox')
-export class BehaviorOutboxEntity {
-  @PrimaryGeneratedColumn('identity', {
-    name: 'behavior_id',
-    type: 'bigint',
-    generatedIdentity: 'BY DEFAULT',
-  })
-  id!: number;
-  @Column('bigint', { name: 'workflow_instance_id' }) instanceId!: number;
   @Column('bigint', { name: 'workflow_import_queue_batch_id', nullable: true }) batchId!: number | null;
+  /** Of a mail about a batch. */
+  @Column('text', { nullable: true }) outcome!: NotificationKind | null;
+  @Column('bigint', { name: 'workflow_instance_id', nullable: true }) instanceId!: number | null;
   @Column('integer', { name: 'line_number', nullable: true }) line!: number | null;
-  @Column('integer', { name: 'behavior_number' }) number!: number;
-  @Column('text') action!: string;
-  @Column('text') kind!: BehaviorKind;
+  @Column('integer', { name: 'behavior_number', nullable: true }) number!: number | null;
+  @Column('text', { nullable: true }) action!: string | null;
   @Column('text') recipient!: string;
+  /** Host and port of a webhook. Receivers wait for themselves only; all mails have the same, ''. */
+  @Column({ type: 'text', collation: 'C', default: '' }) receiver!: string;
   @Column('text', { nullable: true }) subject!: string | null;
   @Column('text', { name: 'text_body', nullable: true }) textBody!: string | null;
   @Column('text', { name: 'html_body', nullable: true }) htmlBody!: string | null;
@@ -55,6 +32,8 @@ export class BehaviorOutboxEntity {
   @Column('timestamptz', { name: 'locked_until', nullable: true }) lockedUntil!: Date | null;
   @Column('text', { name: 'last_error', nullable: true }) lastError!: string | null;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  /** When it was stored, or last asked for again. */
+  @Column('timestamptz', { name: 'owed_at', default: () => 'now()' }) owedAt!: Date;
   @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
   /** When it was sent or given up; decides how long it is kept where no batch does. */
   @Column('timestamptz', { name: 'ended_at', nullable: true }) endedAt!: Date | null;

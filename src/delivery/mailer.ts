@@ -1,24 +1,26 @@
 import { MailerModule, MailerService } from '@nestjs-modules/mailer';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
+import { errorMessage } from '../platform/errors.js';
+import { DeliveryFault, type MailContent } from './message.js';
 
-/** What nodemailer tells of a failed delivery. */
+/** What nodemailer reports about a failed delivery. */
 interface DeliveryError {
   code?: unknown;
   responseCode?: unknown;
 }
 
-/** The mail itself, or whom it is for, was refused: by the server, or by nodemailer before it was asked. */
+/** The server, or nodemailer before asking it, refused the mail itself or its recipient. */
 const ABOUT_THE_MAIL: readonly unknown[] = ['EENVELOPE', 'EMESSAGE'];
 
 /**
- * 5xx that mean "authenticate first" or "not without TLS". They are about our configuration, and when that is mended
- * the mails must not be gone.
+ * 5xx that mean "authenticate first" or "not without TLS". They are about our configuration: once it is fixed, the
+ * mails must still be there.
  */
 const ABOUT_THE_CONFIGURATION: readonly unknown[] = [530, 534, 535, 538];
 
 /**
- * Whether trying again cannot help: the server refused this mail for good (5xx), or it could not even be offered.
+ * Whether another attempt cannot succeed: the server refused this mail for good (5xx), or it could not even be offered.
  * Everything else may be over by the next attempt: 4xx, a server that is away, a wrong password, a greeting of 554.
  */
 export function isPermanentFault(error: unknown): boolean {
@@ -28,33 +30,29 @@ export function isPermanentFault(error: unknown): boolean {
   return typeof responseCode === 'number' ? responseCode >= 500 : true;
 }
 
-export interface OutgoingMail {
-  /** One address. As an object it stays one recipient, whatever it contains; as text, a comma would make it two. */
+export interface OutgoingMail extends MailContent {
+  /** One address. */
   to: string;
-  subject: string;
-  text: string;
-  /** `null`: a mail of text only. */
-  html: string | null;
   messageId: string;
   headers: Readonly<Record<string, string>>;
 }
 
-/** A host that drops packets must not keep a sender for nodemailer's two minutes. */
+/** A host that drops packets must not hold a sender for nodemailer's two minutes. */
 const CONNECT_MS = 30_000;
 
-/** Registers the mailer. Without SMTP_URL its transport sends nothing, since it insists on having one. */
+/** Registers the mailer. It insists on a transport, so without SMTP_URL it gets one that sends nothing. */
 export const MAILER_MODULE = MailerModule.forRootAsync({
   imports: [],
   inject: [AppConfig],
   useFactory: ({ smtpUrl, mailFrom }: AppConfig) => ({
     transport:
       smtpUrl === undefined ? { jsonTransport: true } : { url: smtpUrl, connectionTimeout: CONNECT_MS },
-    // No content of ours comes from a file or an address, so none ever may.
+    // Our content never comes from a file or a URL, so nodemailer must not read any.
     defaults: { from: mailFrom, disableFileAccess: true, disableUrlAccess: true },
   }),
 });
 
-/** Hands mails to the SMTP server. The only file that knows the mailer. */
+/** Hands mails to the SMTP server. Only this file knows the mailer. */
 @Injectable()
 export class Mailer {
   constructor(
@@ -62,28 +60,33 @@ export class Mailer {
     private readonly config: AppConfig,
   ) {}
 
-  /** Whether there is an SMTP server to send with. */
+  /** Whether an SMTP server is configured. */
   get configured(): boolean {
     return this.config.smtpUrl !== undefined;
   }
 
   /**
-   * Answers when the server has taken the mail over; it is then the server's to deliver.
-   * @param signal breaks the connection off
-   * @throws Error of nodemailer, see `isPermanentFault`
+   * Answers when the server has accepted the mail and with it the duty to deliver it.
+   * @param signal aborts the connection
+   * @throws DeliveryFault
    */
   async send({ to, headers, html, ...mail }: OutgoingMail, signal: AbortSignal): Promise<void> {
-    // nodemailer would write `-ID` for `-Id`. Names are equal in either case, but people search mails for text.
+    // nodemailer would write `-ID` for `-Id`. Case does not matter in names, but people search mails for text.
     const spelling = new Map(Object.keys(headers).map((name) => [name.toLowerCase(), name]));
     const options = {
       ...mail,
       ...(html !== null && { html }),
+      // As text, a comma would make one address two.
       to: { name: '', address: to },
       headers: { ...headers },
       normalizeHeaderKey: (name: string) => spelling.get(name.toLowerCase()) ?? name,
-      // nodemailer knows it, its separately published types do not yet.
+      // nodemailer knows this option; its separately published types do not yet.
       signal,
     };
-    await this.mailer.sendMail(options);
+    try {
+      await this.mailer.sendMail(options);
+    } catch (error) {
+      throw new DeliveryFault(errorMessage(error), isPermanentFault(error), { cause: error });
+    }
   }
 }

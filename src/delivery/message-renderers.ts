@@ -1,24 +1,29 @@
 import { Injectable } from '@nestjs/common';
 import type { OutgoingMail } from './mailer.js';
-import type { ClaimedNotification } from './notifications.sql.js';
+import type { ClaimedMessage, MessageKind } from './message.js';
+import type { OutgoingWebhook } from './webhook-message.js';
 
-/** Writes the mail that a claimed message stands for. The layers above know what it is about; delivery does not. */
+export type OutgoingMessage =
+  { channel: 'mail'; mail: OutgoingMail } | { channel: 'webhook'; webhook: OutgoingWebhook };
+
+/** Writes what is sent for a claimed message. The layers above know what it is about; delivery does not. */
 export interface MessageRenderer {
-  render(claim: ClaimedNotification): Promise<OutgoingMail>;
+  render(claim: ClaimedMessage): Promise<OutgoingMessage>;
 }
 
-/** The renderers that the layers above have registered, before the first consumer starts. */
+/** The renderers by kind. The layers above register them at module start, before the first consumer runs. */
 @Injectable()
 export class MessageRenderers {
-  private renderer: MessageRenderer | undefined;
+  private readonly renderers = new Map<MessageKind, MessageRenderer>();
 
-  register(renderer: MessageRenderer): void {
-    this.renderer = renderer;
+  register(kind: MessageKind, renderer: MessageRenderer): void {
+    this.renderers.set(kind, renderer);
   }
 
-  /** @throws Error if no module has registered a renderer: the process was put together wrongly */
-  render(claim: ClaimedNotification): Promise<OutgoingMail> {
-    if (this.renderer === undefined) throw new Error('no renderer is registered for mails about batches');
-    return this.renderer.render(claim);
+  /** @throws Error if no module has registered a renderer for this kind: the process was put together wrongly */
+  render(claim: ClaimedMessage): Promise<OutgoingMessage> {
+    const renderer = this.renderers.get(claim.kind);
+    if (renderer === undefined) throw new Error(`no renderer is registered for ${claim.kind}`);
+    return renderer.render(claim);
   }
 }

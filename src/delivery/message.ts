@@ -1,19 +1,51 @@
-/** The states of a message in the outbox; outbox.sql.ts shows how one leads to another. */
+/** What the outbox holds. Each kind has its own Bull queue, and so its own slots. */
+export const MESSAGE_KINDS = ['batch_mail', 'behavior_mail', 'behavior_webhook'] as const;
+export type MessageKind = (typeof MESSAGE_KINDS)[number];
+
+/** The states of a message; outbox.sql.ts shows how one leads to another. */
 export const DELIVERY_STATUSES = ['pending', 'sending', 'sent', 'failed', 'not_sent_no_smtp'] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+
+/** Identifies a message. Its id alone does not: messages from before there was one outbox keep their numbers. */
+export interface MessageKey {
+  kind: MessageKind;
+  id: number;
+}
+
+/** The text of a mail. */
+export interface MailContent {
+  subject: string;
+  text: string;
+  html: string | null;
+}
+
+/** A message that this process is to send now. */
+export interface ClaimedMessage extends MessageKey {
+  batchId: number | null;
+  /** An e-mail address or a URL. */
+  recipient: string;
+  subject: string | null;
+  text: string | null;
+  html: string | null;
+  /** The body of a webhook. */
+  json: string | null;
+  /** What a webhook is signed with. */
+  secret: string | null;
+  /** Grows with every claim, so it is the fencing token: the outbox ignores writes under an older one. */
+  attempts: number;
+  /** The attempts that the back-off does not count. */
+  attemptsBeforeResend: number;
+  resends: number;
+  createdAt: Date;
+  /** When it was stored, or last asked for again. */
+  owedAt: Date;
+}
 
 /** Which of the two addresses of a batch a mail goes to. */
 export type NotificationKind = 'success' | 'failure';
 
-/** A mail about a batch, with the progress of its delivery. */
-export interface StoredNotification {
-  id: number;
-  kind: NotificationKind;
-  recipient: string;
+interface Progress {
   status: DeliveryStatus;
-  /** `null` until the first attempt, which renders the mail. */
-  subject: string | null;
-  text: string | null;
   attempts: number;
   lastError: string | null;
   createdAt: Date;
@@ -22,10 +54,20 @@ export interface StoredNotification {
   sentAt: Date | null;
 }
 
+/** A mail about a batch, with the progress of its delivery. */
+export interface StoredNotification extends Progress {
+  id: number;
+  kind: NotificationKind;
+  recipient: string;
+  /** `null` until the first attempt, which renders the mail. */
+  subject: string | null;
+  text: string | null;
+}
+
 export type BehaviorKind = 'sendEmail' | 'webhook';
 
 /** A mail or webhook that an action caused, with the progress of its delivery; never with its signing secret. */
-export interface StoredBehavior {
+export interface StoredBehavior extends Progress {
   id: number;
   kind: BehaviorKind;
   action: string;
@@ -34,11 +76,18 @@ export interface StoredBehavior {
   /** An e-mail address or a URL. */
   recipient: string;
   subject: string | null;
-  status: DeliveryStatus;
-  attempts: number;
-  lastError: string | null;
-  createdAt: Date;
-  /** When the next attempt is due; `null` if there will be none. */
-  nextAttemptAt: Date | null;
-  sentAt: Date | null;
+}
+
+/** A delivery that failed. */
+export class DeliveryFault extends Error {
+  override readonly name = 'DeliveryFault';
+
+  constructor(
+    message: string,
+    /** Whether another attempt cannot succeed. */
+    readonly isPermanent: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
 }

@@ -4,7 +4,8 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
-import { webhookHeaders, type WebhookMessage } from './webhook-message.js';
+import { DeliveryFault } from './message.js';
+import { type OutgoingWebhook, webhookHeaders } from './webhook-message.js';
 
 /** Networks that are not the public internet (IANA special-purpose registries), and ways to get there through IPv6. */
 const NETWORKS: readonly (readonly [network: string, prefix: number])[] = [
@@ -46,20 +47,6 @@ export function isPrivateAddress(address: string): boolean {
   return blocked.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
 
-/** A webhook that was not delivered. */
-export class WebhookFault extends Error {
-  override readonly name = 'WebhookFault';
-
-  constructor(
-    message: string,
-    /** Whether trying again cannot help. */
-    readonly isPermanent: boolean,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
-
 /** For all of it: finding the host, connecting, sending, and the status of the answer. */
 const TIMEOUT_MS = 15_000;
 /** Of an answer; only its status counts. */
@@ -84,18 +71,19 @@ export class WebhookClient implements OnApplicationShutdown {
   /**
    * Answers when the receiver has answered 2xx.
    * @param signal breaks the attempt off
-   * @throws WebhookFault otherwise. Redirects are not followed: they could lead where nobody has looked.
+   * @throws DeliveryFault otherwise. Redirects are not followed: they could lead where nobody has looked.
    */
-  async post(url: string, message: WebhookMessage, signal: AbortSignal): Promise<void> {
+  async post(webhook: OutgoingWebhook, signal: AbortSignal): Promise<void> {
     const bound = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-    const status = await this.send(new URL(url), message, bound);
+    const status = await this.send(webhook, bound);
     if (status >= 200 && status < 300) return;
     const isPermanent = status >= 400 && status < 500 && !LATER.includes(status);
     const reason = status >= 300 && status < 400 ? ', and redirects are not followed' : '';
-    throw new WebhookFault(`the receiver answered ${status}${reason}`, isPermanent);
+    throw new DeliveryFault(`the receiver answered ${status}${reason}`, isPermanent);
   }
 
-  private send(url: URL, message: WebhookMessage, signal: AbortSignal): Promise<number> {
+  private send(webhook: OutgoingWebhook, signal: AbortSignal): Promise<number> {
+    const url = new URL(webhook.url);
     const host = url.hostname.replace(/^\[|\]$/g, '');
     // An address is not looked up, so `lookup` would not see it.
     if (isIP(host) !== 0) this.assertAllowed(host, [host]);
@@ -106,9 +94,9 @@ export class WebhookClient implements OnApplicationShutdown {
       lookup: this.lookup,
       signal,
       headers: {
-        ...webhookHeaders(message, Date.now()),
+        ...webhookHeaders(webhook, Date.now()),
         'content-type': 'application/json',
-        'content-length': Buffer.byteLength(message.body),
+        'content-length': Buffer.byteLength(webhook.body),
         'user-agent': 'workflow-import-queue',
       },
     };
@@ -123,7 +111,7 @@ export class WebhookClient implements OnApplicationShutdown {
         resolveStatus(response.statusCode ?? 0);
       });
       request.on('error', (error) => reject(this.asFault(error, signal)));
-      request.end(message.body);
+      request.end(webhook.body);
     });
   }
 
@@ -150,13 +138,13 @@ export class WebhookClient implements OnApplicationShutdown {
     if (refused === undefined) return;
     const place = refused === host ? host : `${host} (${refused})`;
     const message = `${place} is not a public address; ALLOW_PRIVATE_TARGETS=true allows such receivers`;
-    throw new WebhookFault(message, true);
+    throw new DeliveryFault(message, true);
   }
 
-  private asFault(error: Error, signal: AbortSignal): WebhookFault {
-    if (error instanceof WebhookFault) return error;
+  private asFault(error: Error, signal: AbortSignal): DeliveryFault {
+    if (error instanceof DeliveryFault) return error;
     const timedOut = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError';
     const message = timedOut ? `the receiver did not answer within ${TIMEOUT_MS / 1000} s` : error.message;
-    return new WebhookFault(message || error.name, false, { cause: error });
+    return new DeliveryFault(message || error.name, false, { cause: error });
   }
 }

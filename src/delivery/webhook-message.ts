@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** Whether requests can be sent there: http or https, and nothing in it that would end up in logs or nowhere. */
+/** Whether it is an http or https URL without credentials, which would end up in logs, and without a fragment. */
 export function isWebhookUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, hash } = new URL(text);
@@ -10,24 +10,32 @@ export function isWebhookUrl(text: string): boolean {
 const SECRET_PREFIX = 'whsec_';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** Whether it is a secret of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+/** Whether it is a secret as Standard Webhooks has them: `whsec_` and 24 to 64 bytes in base64. */
 export function isWebhookSecret(text: string): boolean {
   if (!text.startsWith(SECRET_PREFIX) || !BASE64.test(text.slice(SECRET_PREFIX.length))) return false;
   const { length } = secretBytes(text);
   return length >= 24 && length <= 64;
 }
 
-/** What a request carries besides its body; of one message always the same but for time and signature. */
-export interface WebhookMessage {
-  /** Receivers take a message with an id they have seen for a repetition. */
+export interface OutgoingWebhook {
+  url: string;
+  /** The same on every attempt: receivers treat a message with an id they know as a repetition. */
   id: string;
   body: string;
   /** `null`: not signed. */
   secret: string | null;
 }
 
-/** The headers of Standard Webhooks 1.0. @param now in milliseconds; receivers refuse what is minutes old */
-export function webhookHeaders({ id, body, secret }: WebhookMessage, now: number): Record<string, string> {
+/** Host and port of a URL as it is written: two spellings of one host are two receivers (ADR 19). */
+export function receiverOf(url: string): string {
+  const [, authority = ''] = /^[^:]*:[/\\]*([^/\\?#]*)/.exec(url) ?? [];
+  return authority.toLowerCase().slice(0, 255);
+}
+
+type SignedParts = Pick<OutgoingWebhook, 'id' | 'body' | 'secret'>;
+
+/** The headers of Standard Webhooks 1.0. @param now in milliseconds; receivers refuse messages that are minutes old */
+export function webhookHeaders({ id, body, secret }: SignedParts, now: number): Record<string, string> {
   const timestamp = String(Math.floor(now / 1000));
   const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp };
   if (secret === null) return headers;

@@ -1,8 +1,11 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { resultsUrl } from '../batches/batch-resource.js';
-import type { OutgoingMail } from '../delivery/mailer.js';
-import { type MessageRenderer, MessageRenderers } from '../delivery/message-renderers.js';
-import type { ClaimedNotification } from '../delivery/notifications.sql.js';
+import type { ClaimedMessage } from '../delivery/message.js';
+import {
+  type MessageRenderer,
+  MessageRenderers,
+  type OutgoingMessage,
+} from '../delivery/message-renderers.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { readBatchSummary } from './batch-summary.js';
@@ -20,18 +23,19 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.renderers.register(this);
+    this.renderers.register('batch_mail', this);
   }
 
   /**
    * The Message-ID is the same on every attempt, so that receivers can recognize a double. It includes the time of
    * creation because a new database counts from 1 again.
    */
-  async render({ id, batchId, recipient, createdAt }: ClaimedNotification): Promise<OutgoingMail> {
+  async render({ id, batchId, recipient, createdAt }: ClaimedMessage): Promise<OutgoingMessage> {
+    if (batchId === null) throw new Error(`mail ${id} is about no batch`);
     const { publicUrl } = this.config;
     const summary = await readBatchSummary(this.database, batchId);
     const model = mailModel(summary, resultsUrl(publicUrl, batchId));
-    return {
+    const mail = {
       ...this.renderer.render(outcomeOf(summary.batch.status), model),
       to: recipient,
       messageId: `<notification-${id}.${createdAt.getTime()}@${new URL(publicUrl).hostname}>`,
@@ -41,5 +45,6 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
         'Auto-Submitted': 'auto-generated',
       },
     };
+    return { channel: 'mail', mail };
   }
 }

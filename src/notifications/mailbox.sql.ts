@@ -35,14 +35,14 @@ export async function selectNotificationMails(
   selection: MailboxSelection,
 ): Promise<MailboxEntry[]> {
   const { rows } = await sql.query<MailboxEntry>(
-    `SELECT notification_id AS id, recipient, n.status, subject, text_body AS text, attempts,
-            last_error AS "lastError", n.created_at AS "createdAt", sent_at AS "sentAt",
+    `SELECT outbox_id AS id, recipient, o.status, subject, text_body AS text, attempts,
+            last_error AS "lastError", o.created_at AS "createdAt", sent_at AS "sentAt",
             b.workflow_import_queue_batch_id AS "batchId", b.file_name AS "batchName",
             NULL::bigint AS "instanceId", NULL AS workflow
-       FROM notification n JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
-      WHERE ($1::text IS NULL OR n.status = $1) AND ($2::bigint IS NULL OR notification_id < $2)
+       FROM outbox o JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+      WHERE kind = 'batch_mail' AND ($1::text IS NULL OR o.status = $1) AND ($2::bigint IS NULL OR outbox_id < $2)
         AND ($4::bigint[] IS NULL OR b.import_process_id = ANY ($4))
-      ORDER BY notification_id DESC LIMIT $3`,
+      ORDER BY outbox_id DESC LIMIT $3`,
     parameters(selection),
   );
   return rows;
@@ -51,16 +51,16 @@ export async function selectNotificationMails(
 /** Mails that actions sent, newest first. */
 export async function selectBehaviorMails(sql: Sql, selection: MailboxSelection): Promise<MailboxEntry[]> {
   const { rows } = await sql.query<MailboxEntry>(
-    `SELECT behavior_id AS id, recipient, o.status, subject, text_body AS text, attempts,
+    `SELECT outbox_id AS id, recipient, o.status, subject, text_body AS text, attempts,
             last_error AS "lastError", o.created_at AS "createdAt", sent_at AS "sentAt",
             b.workflow_import_queue_batch_id AS "batchId", b.file_name AS "batchName",
             workflow_instance_id AS "instanceId", w.name AS workflow
-       FROM behavior_outbox o
+       FROM outbox o
        JOIN workflow_instance USING (workflow_instance_id) JOIN workflow w USING (workflow_id)
        LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
-      WHERE kind = 'sendEmail' AND ($1::text IS NULL OR o.status = $1) AND ($2::bigint IS NULL OR behavior_id < $2)
+      WHERE kind = 'behavior_mail' AND ($1::text IS NULL OR o.status = $1) AND ($2::bigint IS NULL OR outbox_id < $2)
         AND ($4::bigint[] IS NULL OR b.import_process_id = ANY ($4))
-      ORDER BY behavior_id DESC LIMIT $3`,
+      ORDER BY outbox_id DESC LIMIT $3`,
     parameters(selection),
   );
   return rows;

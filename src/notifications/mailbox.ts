@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { DeliveryStatus, StoredNotification } from '../delivery/message.js';
-import { NotificationOutbox } from '../delivery/notification-outbox.js';
-import { resendNotification, selectNotifications } from '../delivery/notifications.sql.js';
+import { Outbox } from '../delivery/outbox.js';
+import { resendMessage, selectBatchOfMail, selectNotifications } from '../delivery/outbox.sql.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../platform/http/pagination.js';
@@ -37,7 +37,7 @@ export class Mailbox {
   constructor(
     private readonly database: DatabaseService,
     private readonly batches: BatchReader,
-    private readonly outbox: NotificationOutbox,
+    private readonly outbox: Outbox,
   ) {}
 
   /** Newest first. @throws DomainError 400 `invalid_cursor` */
@@ -63,15 +63,11 @@ export class Mailbox {
    * @throws DomainError 404 `mail_not_found`, 403 `import_process_not_allowed`, 409 `state_conflict`
    */
   async resend(id: number, principal: Principal): Promise<void> {
-    const { rows } = await this.database.query<{ batchId: number }>(
-      'SELECT workflow_import_queue_batch_id AS "batchId" FROM notification WHERE notification_id = $1',
-      [id],
-    );
-    const [mail] = rows;
-    if (mail === undefined) throw mailNotFound(String(id));
-    await this.batches.row(mail.batchId, principal);
-    if (!(await resendNotification(this.database, id))) throw mailIsBeingSent(id);
-    await this.outbox.wake([id]);
+    const batchId = await selectBatchOfMail(this.database, id);
+    if (batchId === undefined) throw mailNotFound(String(id));
+    await this.batches.row(batchId, principal);
+    if (!(await resendMessage(this.database, { kinds: ['batch_mail'], id }))) throw mailIsBeingSent(id);
+    await this.outbox.wake('batch_mail', [id]);
   }
 }
 

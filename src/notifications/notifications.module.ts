@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { BatchesModule } from '../batches/batches.module.js';
-import { NotificationWorkerModule, OutboxModule } from '../delivery/delivery.module.js';
+import { DeliveryModule, OutboxModule } from '../delivery/delivery.module.js';
 import { BatchMails } from './batch-mail.js';
 import { MailRenderer } from './mail-renderer.js';
 import { Mailbox, NotificationsReader } from './mailbox.js';
@@ -17,7 +17,7 @@ export class NotificationsModule {}
 
 /** Sends the mails about batches; for worker processes. */
 @Module({
-  imports: [NotificationWorkerModule],
+  imports: [DeliveryModule],
   providers: [BatchMails, MailRenderer],
 })
 export class BatchMailsModule {}

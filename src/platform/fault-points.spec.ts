@@ -21,14 +21,14 @@ describe('a fault point', () => {
   });
 
   it('kills or freezes this process at the passage asked for, once', () => {
-    armFaultPoints('chunk.before-commit:kill@3,mail.after-accept:stop');
+    armFaultPoints('chunk.before-commit:kill@3,message.after-accept:stop');
     faultPoint('chunk.before-commit');
     faultPoint('chunk.before-commit');
     expect(signals).toEqual([]);
     faultPoint('chunk.before-commit');
     faultPoint('chunk.before-commit');
     expect(signals).toEqual([[process.pid, 'SIGKILL']]);
-    faultPoint('mail.after-accept');
+    faultPoint('message.after-accept');
     expect(signals.at(-1)).toEqual([process.pid, 'SIGSTOP']);
   });
 
@@ -39,12 +39,12 @@ describe('a fault point', () => {
     'nowhere:kill',
     'chunk.before-commit:kill@',
     'chunk.before-commit:kill,',
-    'chunk.before-commit:kill;mail.after-accept:kill',
+    'chunk.before-commit:kill;message.after-accept:kill',
   ])('is not armed by %s', (faults) => {
     expect(faults).not.toMatch(FAULTS_PATTERN);
   });
 
-  it.each(['chunk.before-commit:kill', 'batch.after-end-commit:stop@12,mail.before-send:kill'])(
+  it.each(['chunk.before-commit:kill', 'batch.after-end-commit:stop@12,message.before-send:kill'])(
     'is armed by %s',
     (faults) => expect(faults).toMatch(FAULTS_PATTERN),
   );

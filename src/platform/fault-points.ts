@@ -16,16 +16,13 @@ export const FAULT_POINTS = [
   // Creating a batch: all of it is written; it is committed, and neither answered nor queued.
   'intake.before-commit',
   'intake.after-commit',
-  // Sending a mail: it is claimed; the server has taken it, which is not yet written down.
-  'mail.before-send',
-  'mail.after-accept',
-  // Sending the mail or webhook of a record: as above.
-  'behavior.before-send',
-  'behavior.after-accept',
+  // Sending a mail or webhook: it is claimed; the receiver has accepted it, which is not yet written.
+  'message.before-send',
+  'message.after-accept',
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
-/** As in `chunk.before-commit:kill@3,mail.after-accept:stop`: what happens, and at which passage (else the first). */
+/** As in `chunk.before-commit:kill@3,message.after-accept:stop`: what happens, and at which passage (else the first). */
 export const FAULTS_PATTERN = new RegExp(
   `^${oneFault()}(,${oneFault()})*$`.replaceAll('.', '\\.').replaceAll('#', '\\d{1,9}'),
 );

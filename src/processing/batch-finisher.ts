@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { type BatchStatus, finalStatus } from '../batches/batch-state.js';
 import { type EndedBatch, hasEnded, lockEndedBatch, transition } from '../batches/batches.sql.js';
 import type { NotificationKind } from '../delivery/message.js';
-import { NotificationOutbox } from '../delivery/notification-outbox.js';
+import { Outbox } from '../delivery/outbox.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import { errorStack } from '../platform/errors.js';
@@ -36,7 +36,7 @@ export class BatchFinisher {
 
   constructor(
     private readonly database: DatabaseService,
-    private readonly notifications: NotificationOutbox,
+    private readonly outbox: Outbox,
   ) {}
 
   /**
@@ -50,7 +50,7 @@ export class BatchFinisher {
       if (end === null) return false;
       faultPoint('batch.after-end-commit');
       this.logger.log({ message: 'batch ended', batchId, status: end.status });
-      if (end.notificationId !== null) await this.notifications.wake([end.notificationId]);
+      if (end.notificationId !== null) await this.outbox.wake('batch_mail', [end.notificationId]);
       return true;
     } catch (error) {
       this.logger.error(
@@ -70,7 +70,7 @@ export class BatchFinisher {
     const status = finalStatus(batch.status, batch);
     if (!(await transition(transaction, batchId, batch.status, status, batch))) return null;
     const owed = owedNotification(status, batch);
-    const notificationId = owed && (await this.notifications.add(transaction, { batchId, ...owed }));
+    const notificationId = owed && (await this.outbox.addBatchMail(transaction, { batchId, ...owed }));
     faultPoint('batch.before-end-commit');
     return { status, notificationId };
   }

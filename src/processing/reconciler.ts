@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { selectBatchesWithRoom, selectEndedBatchIds } from '../batches/batches.sql.js';
 import { jobIdOf, requeueChunks, selectStaleChunks } from '../batches/chunks.sql.js';
-import { NotificationOutbox } from '../delivery/notification-outbox.js';
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
@@ -22,7 +21,6 @@ export class Reconciler extends Loop {
     private readonly queue: ChunkQueue,
     private readonly scheduler: ChunkScheduler,
     private readonly finisher: BatchFinisher,
-    private readonly notifications: NotificationOutbox,
     private readonly config: AppConfig,
   ) {
     super({
@@ -47,7 +45,6 @@ export class Reconciler extends Loop {
       for (const batchId of await selectEndedBatchIds(this.database)) {
         await this.finisher.finishIfDone(batchId);
       }
-      await this.notifications.wakeDue();
       return true;
     });
   }

@@ -1,4 +1,6 @@
 import { Module } from '@nestjs/common';
+import { DeliveryModule } from '../delivery/delivery.module.js';
+import { BehaviorMessages } from './behaviors/behavior-messages.js';
 import { WorkflowDefinitionsService } from './definition/workflow-definitions.service.js';
 
 /** The services that other modules use; `workflows-api.module.ts` has the routes. */
@@ -7,3 +9,10 @@ import { WorkflowDefinitionsService } from './definition/workflow-definitions.se
   exports: [WorkflowDefinitionsService],
 })
 export class WorkflowsModule {}
+
+/** Sends the mails and webhooks that actions cause; for worker processes. */
+@Module({
+  imports: [DeliveryModule],
+  providers: [BehaviorMessages],
+})
+export class BehaviorMessagesModule {}

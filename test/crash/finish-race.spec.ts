@@ -30,8 +30,7 @@ describe('eight workers', () => {
     );
     expect(await site.problems()).toEqual([]);
     await eventually(
-      async () =>
-        (await site.observer.number(`SELECT count(*) FROM notification WHERE status <> 'sent'`)) === 0,
+      async () => (await site.observer.number(`SELECT count(*) FROM outbox WHERE status <> 'sent'`)) === 0,
       'all mails to be sent',
     );
     const links = site.smtp.mails.map(({ text }) => /imports\/(\d+)/.exec(text ?? '')?.[1]);

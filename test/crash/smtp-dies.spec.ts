@@ -18,10 +18,10 @@ describe('the mail about a batch', () => {
     site.smtp.mails.length = 0;
   });
 
-  const unsent = () => site.observer.number(`SELECT count(*) FROM notification WHERE status <> 'sent'`);
+  const unsent = () => site.observer.number(`SELECT count(*) FROM outbox WHERE status <> 'sent'`);
   const allSent = () => eventually(async () => (await unsent()) === 0, 'all mails to be sent', 50_000);
 
-  /** Break it: in `NotificationSender.attempt`, answer `failed` whatever the fault is. */
+  /** Break it: in `MessageSender.attempt`, answer `failed` whatever the fault is. */
   it('is sent once when the SMTP server was down for the whole run and comes up', async () => {
     const worker = site.start('worker');
     await worker.ready();
@@ -29,8 +29,7 @@ describe('the mail about a batch', () => {
     await site.send(client, newMembers(400, true), { sendSuccessEmailTo: OWNER });
     expect(await site.problems()).toEqual([]);
     await eventually(
-      () =>
-        site.observer.number(`SELECT count(*) FROM notification WHERE attempts > 0 AND status = 'pending'`),
+      () => site.observer.number(`SELECT count(*) FROM outbox WHERE attempts > 0 AND status = 'pending'`),
       'a first attempt to fail',
     );
 
@@ -42,7 +41,7 @@ describe('the mail about a batch', () => {
 
   /** Break it: in `claimNotification`, do not count a claim that has run out as due. */
   it('is sent although its sender is killed (kill -9) before it could', async () => {
-    const doomed = site.start('worker', { FAULT_POINTS: 'mail.before-send:kill' });
+    const doomed = site.start('worker', { FAULT_POINTS: 'message.before-send:kill' });
     await doomed.ready();
     await site.send(client, newMembers(1, true), { sendSuccessEmailTo: OWNER });
     expect(await doomed.ended()).toMatchObject({ signal: 'SIGKILL' });
@@ -60,7 +59,7 @@ describe('the mail about a batch', () => {
    * losing none, and says by its Message-ID what it is. Break it: make the Message-ID from the attempt, too.
    */
   it('is the same mail again when its sender is killed after the server has taken it', async () => {
-    const doomed = site.start('worker', { FAULT_POINTS: 'mail.after-accept:kill' });
+    const doomed = site.start('worker', { FAULT_POINTS: 'message.after-accept:kill' });
     await doomed.ready();
     await site.send(client, newMembers(1, true), { sendSuccessEmailTo: OWNER });
     expect(await doomed.ended()).toMatchObject({ signal: 'SIGKILL' });

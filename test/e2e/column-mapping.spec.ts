@@ -92,7 +92,7 @@ describe('the columns of a file that was uploaded already', () => {
     await client.post(`/API/WorkflowImportQueue/Batches/${second}/Confirm`);
     expect(await client.ended(second)).toMatchObject({ recordCounts: { succeeded: 1, invalid: 1 } });
     const { rows: mails } = await sql.query(
-      'SELECT recipient FROM notification WHERE workflow_import_queue_batch_id = $1',
+      'SELECT recipient FROM outbox WHERE workflow_import_queue_batch_id = $1',
       [second],
     );
     expect(mails).toEqual([{ recipient: 'owner@example.org' }]);

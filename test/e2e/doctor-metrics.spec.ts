@@ -85,11 +85,11 @@ describe('a database', () => {
       `UPDATE import_queue_chunk SET state = 'queued', queued_at = now() - interval '2 hours' WHERE chunk_number = 2`,
       `UPDATE import_queue_chunk SET state = 'done' WHERE chunk_number = 2`,
     ],
-    ['owed_mail', `UPDATE notification SET kind = 'success'`, `UPDATE notification SET kind = 'failure'`],
+    ['owed_mail', `UPDATE outbox SET outcome = 'success'`, `UPDATE outbox SET outcome = 'failure'`],
     [
       'outbox_stuck',
-      `UPDATE notification SET status = 'pending', next_attempt_at = now() - interval '2 hours', locked_until = NULL`,
-      `UPDATE notification SET status = 'not_sent_no_smtp'`,
+      `UPDATE outbox SET status = 'pending', next_attempt_at = now() - interval '2 hours', locked_until = NULL`,
+      `UPDATE outbox SET status = 'not_sent_no_smtp'`,
     ],
     [
       'chunk_lines',
@@ -190,7 +190,7 @@ describe('a database', () => {
     [
       'batch_not_ended',
       `WITH done AS (UPDATE import_queue_chunk SET done_at = now() - interval '10 minutes'),
-            mail AS (DELETE FROM notification)
+            mail AS (DELETE FROM outbox)
        UPDATE import_queue_batch SET status = 'in_progress', finished_at = NULL, succeeded_count = NULL,
               failed_count = NULL, skipped_count = NULL, canceled_count = NULL, unknown_count = NULL,
               created_count = NULL, updated_count = NULL, unchanged_count = NULL`,
@@ -200,7 +200,7 @@ describe('a database', () => {
       `WITH logged AS (DELETE FROM workflow_log WHERE line_number > 2),
             record AS (UPDATE import_queue_record SET status = 'pending', operation = NULL, reference = NULL
                         WHERE line_number IN (3, 4)),
-            mail AS (DELETE FROM notification),
+            mail AS (DELETE FROM outbox),
             chunk AS (UPDATE import_queue_chunk SET state = 'queued', queued_at = now() - interval '2 hours', done_at = NULL,
                              succeeded_count = 0, created_count = 0 WHERE chunk_number = 2)
        UPDATE import_queue_batch SET status = 'in_progress', finished_at = NULL, succeeded_count = NULL,

@@ -124,8 +124,8 @@ describe('the form of', () => {
       expect(textOf(await open('/mail?of=imports&status=failed'))).toContain('No mail matches');
       const { body } = await client.createBatch('{}\n', { importProcessId });
       const { rows } = await sql.query(
-        `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, attempts)
-         VALUES ($1, 'failure', 'ann@example.org', 'failed', 1) RETURNING notification_id AS id`,
+        `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status, attempts)
+         VALUES ('batch_mail', $1, 'failure', 'ann@example.org', 'failed', 1) RETURNING outbox_id AS id`,
         [body.WORKFLOW_IMPORT_QUEUE_BATCH_ID],
       );
       const html = await open('/mail?of=imports&status=failed');

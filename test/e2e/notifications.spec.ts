@@ -39,11 +39,11 @@ describe('GET /API/WorkflowImportQueue/Batches/{id}/Notifications', () => {
 
   it('lets a mail that could not be sent be read', async () => {
     const { rows } = await client.query<{ id: string }>(
-      `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, subject, text_body, html_body,
+      `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status, subject, text_body, html_body,
          attempts, created_at)
-       VALUES ($1, 'success', 'one@example.org', 'not_sent_no_smtp', 'Import succeeded: people.jsonl', 'All is well.',
+       VALUES ('batch_mail', $1, 'success', 'one@example.org', 'not_sent_no_smtp', 'Import succeeded: people.jsonl', 'All is well.',
          '<p>All is well.</p>', 1, '2026-11-24T08:00:00Z')
-       RETURNING notification_id AS id`,
+       RETURNING outbox_id AS id`,
       [batchId],
     );
     expect(await get(batchId)).toEqual({
@@ -70,9 +70,9 @@ describe('GET /API/WorkflowImportQueue/Batches/{id}/Notifications', () => {
 
   it('says when a mail that failed is tried again, and why it failed', async () => {
     await client.query(
-      `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, attempts, last_error,
+      `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status, attempts, last_error,
          next_attempt_at)
-       VALUES ($1, 'failure', 'two@example.org', 'pending', 3, '451 try again later', '2026-11-24T08:10:00Z')`,
+       VALUES ('batch_mail', $1, 'failure', 'two@example.org', 'pending', 3, '451 try again later', '2026-11-24T08:10:00Z')`,
       [batchId],
     );
     const { body } = await get(batchId);

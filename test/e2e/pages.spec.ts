@@ -243,8 +243,8 @@ describe('the pages', () => {
       const parent = await store({ status: 'completed_with_errors', records: RECORDS });
       const child = await store({ status: 'queued', retryOf: parent });
       await client.query(
-        `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, subject, text_body)
-         VALUES ($1, 'failure', 'ann@example.org', 'not_sent_no_smtp', 'Import finished with errors: people', $2)`,
+        `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status, subject, text_body)
+         VALUES ('batch_mail', $1, 'failure', 'ann@example.org', 'not_sent_no_smtp', 'Import finished with errors: people', $2)`,
         [parent, 'Two records failed.'],
       );
       const { html } = await open(`/imports/${parent}`);
@@ -303,8 +303,8 @@ describe('the pages', () => {
         ],
       });
       await client.query(
-        `INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status, subject, text_body, last_error)
-         VALUES ($1, 'failure', $2, 'failed', $2, $2, $2)`,
+        `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status, subject, text_body, last_error)
+         VALUES ('batch_mail', $1, 'failure', $2, 'failed', $2, $2, $2)`,
         [id, MARKUP],
       );
       for (const path of ['/imports', `/imports/${id}`, `/imports?q=${encodeURIComponent(MARKUP)}`]) {

@@ -48,7 +48,7 @@ describe('a batch past its retention', () => {
     const { rows } = await sql.query(
       `SELECT (SELECT count(*) FROM import_queue_record WHERE workflow_import_queue_batch_id = $1)::int AS records,
               (SELECT count(*) FROM import_queue_chunk WHERE workflow_import_queue_batch_id = $1)::int AS chunks,
-              (SELECT count(*) FROM notification WHERE workflow_import_queue_batch_id = $1)::int AS notifications`,
+              (SELECT count(*) FROM outbox WHERE kind = 'batch_mail' AND workflow_import_queue_batch_id = $1)::int AS notifications`,
       [id],
     );
     return rows[0];
@@ -169,9 +169,9 @@ describe('a batch past its retention', () => {
   /** A mail of each status, owed by the batch (or by none), that ended so many days ago; nobody is to send it now. */
   const storeMails = async (batchId: number | null, days: number): Promise<void> => {
     await sql.query(
-      `INSERT INTO behavior_outbox (workflow_instance_id, workflow_import_queue_batch_id, line_number, behavior_number,
+      `INSERT INTO outbox (workflow_instance_id, workflow_import_queue_batch_id, line_number, behavior_number,
                                     action, kind, recipient, status, next_attempt_at, locked_until, sent_at, ended_at)
-       SELECT 1, $1::bigint, $1 * 0 + 1, number, 'Grant', 'sendEmail', 'person@example.org', status,
+       SELECT 1, $1::bigint, $1 * 0 + 1, number, 'Grant', 'behavior_mail', 'person@example.org', status,
               now() + interval '1 day', CASE WHEN status = 'sending' THEN now() + interval '1 day' END,
               CASE WHEN status = 'sent' THEN ended END, CASE WHEN status = ANY ($3) THEN ended END
          FROM unnest($3::text[] || '{pending,sending}') WITH ORDINALITY AS owed (status, number),
@@ -181,7 +181,7 @@ describe('a batch past its retention', () => {
   };
   const mailsOf = async (batchId: number | null): Promise<string[]> => {
     const { rows } = await sql.query<{ status: string }>(
-      `SELECT status FROM behavior_outbox WHERE workflow_import_queue_batch_id IS NOT DISTINCT FROM $1 ORDER BY status`,
+      `SELECT status FROM outbox WHERE workflow_instance_id IS NOT NULL AND workflow_import_queue_batch_id IS NOT DISTINCT FROM $1 ORDER BY status`,
       [batchId],
     );
     return rows.map(({ status }) => status);
@@ -201,7 +201,8 @@ describe('a batch past its retention', () => {
     expect(await mailsOf(young)).toHaveLength(5);
 
     await sql.query(
-      `UPDATE behavior_outbox SET status = 'sent' WHERE workflow_import_queue_batch_id = $1 AND status = 'pending'`,
+      `UPDATE outbox SET status = 'sent'
+        WHERE workflow_import_queue_batch_id = $1 AND workflow_instance_id IS NOT NULL AND status = 'pending'`,
       [gone],
     );
     expect(await sweeper.sweep()).toMatchObject({ behaviors: 1 });

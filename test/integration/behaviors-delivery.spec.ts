@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { resendBehavior } from '../../src/delivery/behavior-outbox.sql.js';
+import { resendBehavior } from '../../src/delivery/outbox.sql.js';
 import type { BehaviorDefinition } from '../../src/workflows/definition.js';
 import { BehaviorFixture, people } from '../support/behavior-fixture.js';
 import { eventually } from '../support/eventually.js';
@@ -151,9 +151,10 @@ describe('behaviors', () => {
       return rows[0]!.attempts >= 2 ? rows : null;
     }, 'a second attempt');
     expect(row!.last_error).toMatch(/ECONNREFUSED/);
-    await bench.database.query(`UPDATE behavior_outbox SET status = 'failed' WHERE behavior_id = $1`, [
-      row!.id,
-    ]);
+    await bench.database.query(
+      `UPDATE outbox SET status = 'failed' WHERE kind = 'behavior_webhook' AND outbox_id = $1`,
+      [row!.id],
+    );
   });
 
   it('are kept as failed for an instance without an address, and harm nobody else', async () => {
@@ -166,7 +167,7 @@ describe('behaviors', () => {
 });
 
 describe('a behavior that is sent again on request', () => {
-  /** Break it: in `resendBehavior`, leave `attempts_before_resend` as it is. */
+  /** Break it: in `resendMessage`, leave `attempts_before_resend` as it is. */
   it('is tried again as soon as one that was never tried', async () => {
     const receiver = await WebhookReceiver.start();
     const bench = await BehaviorFixture.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
@@ -202,8 +203,8 @@ describe('eight workers', () => {
       const { host } = new URL(receiver.url);
       await Promise.all(
         bench.senders.map(async (sender) => {
-          for (const id of ids) await sender.sendMail(id);
-          for (let asked = 0; asked < ids.length; asked += 1) await sender.sendWebhook(host);
+          for (const id of ids) await sender.send({ kind: 'behavior_mail', id });
+          for (let asked = 0; asked < ids.length; asked += 1) await sender.sendNext('behavior_webhook', host);
         }),
       );
       await eventually(
@@ -261,7 +262,7 @@ describe('a webhook receiver that never answers', () => {
     );
 
   /**
-   * Break it: in `selectDueWebhooks`, answer no more than the limit in all, by id; or in `WebhookDispatcher`, let
+   * Break it: in `selectDueMessages`, answer no more than the limit in all, by id; or in `WebhookDispatcher`, let
    * `AT_ONCE_PER_HOST` be 100.
    */
   it('holds up neither mails nor the webhooks of others, however many of its own wait', async () => {
@@ -283,13 +284,13 @@ describe('a webhook receiver that never answers', () => {
     expect(silent.mostAtOnce).toBe(4);
   });
 
-  /** Break it: in `IS_DUE`, let a claim that has run out not be due; or in `BehaviorWaker`, do not look again. */
+  /** Break it: in `IS_DUE`, let a claim that has run out not be due; or in `DueMessages`, do not look again. */
   it('gets them also when Redis lost every job and a worker died over one', async () => {
     await bench.process(hooks(silent, 'lost'), people(40));
     await eventually(() => silent.waiting === 4, 'the receiver to have all it may have');
     await bench.database.query(
-      `UPDATE behavior_outbox SET status = 'sending', locked_until = now() - interval '1 second'
-        WHERE behavior_id = (SELECT max(behavior_id) FROM behavior_outbox)`,
+      `UPDATE outbox SET status = 'sending', locked_until = now() - interval '1 second'
+        WHERE outbox_id = (SELECT max(outbox_id) FROM outbox)`,
     );
     await redis.flushAll();
     silent.release();

@@ -26,7 +26,7 @@ describe('a mail that is owed', () => {
   it('is delivered once it is woken, and kept as it was sent', async () => {
     const batchId = await bench.storeBatch({ fileName: 'people.jsonl' });
     const id = await bench.owe(batchId, 'one@example.org');
-    await bench.outbox.wake([id]);
+    await bench.wake(id);
     await sent(id);
 
     const [mail] = sink.mailsTo('one@example.org');
@@ -65,16 +65,16 @@ describe('a mail that is owed', () => {
   it('is sent once, though it is woken again and again by everything that wakes', async () => {
     const id = await bench.owe(await bench.storeBatch(), 'woken@example.org');
     await Promise.all([
-      bench.outbox.wake([id, id, id]),
+      bench.wake(id, id, id),
       bench.outbox.wakeDue(),
-      bench.outbox.wake([id]),
+      bench.wake(id),
       bench.outbox.wakeDue(),
     ]);
     await sent(id);
-    await bench.outbox.wake([id]);
+    await bench.wake(id);
     await bench.outbox.wakeDue();
     const later = await bench.owe(await bench.storeBatch(), 'later@example.org');
-    await bench.outbox.wake([later]);
+    await bench.wake(later);
     await sent(later);
     expect(sink.mailsTo('woken@example.org')).toHaveLength(1);
     expect(await bench.row(id)).toMatchObject({ attempts: 1 });
@@ -89,7 +89,7 @@ describe('a mail that is owed', () => {
   it('waits for a server that is down, and is delivered once when it is up again', async () => {
     const id = await bench.owe(await bench.storeBatch(), 'down@example.org');
     await sink.down();
-    await bench.outbox.wake([id]);
+    await bench.wake(id);
     const waiting = await eventually(async () => {
       const row = await bench.row(id);
       return row.attempts >= 3 && row.status === 'pending' ? row : null;
@@ -105,7 +105,7 @@ describe('a mail that is owed', () => {
   it('is tried again after 4xx, under the same Message-ID', async () => {
     const id = await bench.owe(await bench.storeBatch(), 'greylisted@example.org');
     sink.refuseWith(451, 'try again later');
-    await bench.outbox.wake([id]);
+    await bench.wake(id);
     const refused = await eventually(async () => {
       const row = await bench.row(id);
       return row.attempts >= 2 && row.status === 'pending' ? row : null;
@@ -155,7 +155,7 @@ describe('a mail that is owed', () => {
 });
 
 describe('a mail that is sent again on request', () => {
-  /** Break it: in `resendNotification`, leave `attempts_before_resend` as it is. */
+  /** Break it: in `resendMessage`, leave `attempts_before_resend` as it is. */
   it('is tried again as soon as one that was never tried', async () => {
     const sink = await SmtpSink.start();
     const bench = await NotificationFixture.start({ SMTP_URL: sink.url }, ONE_SOON);
@@ -167,7 +167,7 @@ describe('a mail that is sent again on request', () => {
           return row.attempts === attempts && row.status === 'pending';
         }, `${attempts} attempts`);
       sink.refuseWith(451);
-      await bench.outbox.wake([id]);
+      await bench.wake(id);
       await tried(2);
       await bench.resend(id);
       await tried(4);
@@ -196,8 +196,8 @@ describe('a mail that was being sent', () => {
   /** What a worker that died between its claim and the server's 250 leaves behind. */
   const leaveClaimed = (id: number, since: string) =>
     bench.client.query(
-      `UPDATE notification SET status = 'sending', attempts = attempts + 1, locked_until = now() + $2::interval
-        WHERE notification_id = $1`,
+      `UPDATE outbox SET status = 'sending', attempts = attempts + 1, locked_until = now() + $2::interval
+        WHERE kind = 'batch_mail' AND outbox_id = $1`,
       [id, since],
     );
 

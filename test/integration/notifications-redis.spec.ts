@@ -26,8 +26,8 @@ describe('when Redis fails', () => {
     const id = await bench.owe(await bench.storeBatch(), 'redis@example.org');
     await redis.down();
     const begin = performance.now();
-    await bench.outbox.wake([id]);
-    await bench.outbox.wakeLater(id, 10);
+    await bench.wake(id);
+    await bench.outbox.wake('batch_mail', [id], 10);
     await bench.outbox.wakeDue();
     expect(performance.now() - begin).toBeLessThan(5_000);
     expect(await bench.row(id)).toMatchObject({ status: 'pending', attempts: 0 });

@@ -64,8 +64,8 @@ describe('the end of a batch', () => {
       const { rows } = await fixture.sql.query<{ ended: number; mails: number; effects: number }>(
         `SELECT (SELECT count(*) FROM import_queue_batch
                   WHERE workflow_import_queue_batch_id = ANY($1) AND status = 'completed') AS ended,
-                (SELECT count(*) FROM notification
-                  WHERE workflow_import_queue_batch_id = ANY($1) AND kind = 'success') AS mails,
+                (SELECT count(*) FROM outbox
+                  WHERE workflow_import_queue_batch_id = ANY($1) AND outcome = 'success') AS mails,
                 (SELECT count(*) FROM effect WHERE batch_id = ANY($1)) AS effects`,
         [ids],
       );

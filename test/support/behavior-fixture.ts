@@ -1,9 +1,8 @@
 import 'reflect-metadata';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { DatabaseModule } from '../../src/app/database.js';
-import { BehaviorSender } from '../../src/delivery/behavior-sender.js';
 import { SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
-import { BehaviorWorkerModule } from '../../src/delivery/delivery.module.js';
+import { MessageSender } from '../../src/delivery/message-sender.js';
 import { loadConfig } from '../../src/platform/config/config-loader.js';
 import { ConfigModule } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
@@ -12,6 +11,7 @@ import type { RecordOutcome } from '../../src/records/target.js';
 import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';
 import type { BehaviorDefinition, WorkflowDefinition } from '../../src/workflows/definition.js';
 import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';
+import { BehaviorMessagesModule } from '../../src/workflows/workflows.module.js';
 import { QUICK } from './notification-fixture.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
@@ -50,8 +50,8 @@ export class BehaviorFixture {
     return this.workers[0]!.get(DatabaseService);
   }
 
-  get senders(): BehaviorSender[] {
-    return this.workers.map((worker) => worker.get(BehaviorSender));
+  get senders(): MessageSender[] {
+    return this.workers.map((worker) => worker.get(MessageSender));
   }
 
   async addWorker(times: SendingTimes = QUICK): Promise<void> {
@@ -66,7 +66,7 @@ export class BehaviorFixture {
       ...this.environment,
     });
     const worker = await Test.createTestingModule({
-      imports: [ConfigModule.with(config), DatabaseModule, BehaviorWorkerModule],
+      imports: [ConfigModule.with(config), DatabaseModule, BehaviorMessagesModule],
     })
       .overrideProvider(SENDING_TIMES)
       .useValue(times)
@@ -111,9 +111,9 @@ export class BehaviorFixture {
   /** Of the last batch, by line. */
   async behaviors(): Promise<BehaviorRow[]> {
     const { rows } = await this.database.query<BehaviorRow>(
-      `SELECT behavior_id AS id, workflow_instance_id AS instance, line_number AS line, kind, recipient, status, attempts, last_error,
-                ended_at
-         FROM behavior_outbox WHERE workflow_import_queue_batch_id = $1 ORDER BY line_number, behavior_number`,
+      `SELECT outbox_id AS id, workflow_instance_id AS instance, line_number AS line, kind, recipient, status, attempts,
+              last_error, ended_at
+         FROM outbox WHERE workflow_import_queue_batch_id = $1 ORDER BY line_number, behavior_number`,
       [this.batchId],
     );
     return rows;

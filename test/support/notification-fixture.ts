@@ -4,9 +4,10 @@ import { Client } from 'pg';
 import { DatabaseModule } from '../../src/app/database.js';
 import { SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
 import type { NotificationKind } from '../../src/delivery/message.js';
-import { NotificationOutbox } from '../../src/delivery/notification-outbox.js';
-import { NotificationSender } from '../../src/delivery/notification-sender.js';
-import { resendNotification } from '../../src/delivery/notifications.sql.js';
+import { DueMessages } from '../../src/delivery/due-messages.js';
+import { type Attempt, MessageSender } from '../../src/delivery/message-sender.js';
+import { Outbox } from '../../src/delivery/outbox.js';
+import { resendMessage } from '../../src/delivery/outbox.sql.js';
 import { BatchMailsModule } from '../../src/notifications/notifications.module.js';
 import { loadConfig } from '../../src/platform/config/config-loader.js';
 import { ConfigModule } from '../../src/platform/config/config.js';
@@ -29,7 +30,17 @@ export interface NotificationRow {
   locked_until: Date | null;
 }
 
-/** The real notification worker, on real servers. */
+/** Sends mails about batches. */
+export interface MailSender {
+  send: (id: number, stop?: AbortSignal) => Promise<Attempt>;
+}
+
+function senderOf(worker: TestingModule): MailSender {
+  const sender = worker.get(MessageSender, { strict: false });
+  return { send: (id, stop) => sender.send({ kind: 'batch_mail', id }, stop) };
+}
+
+/** The real worker for mails about batches, on real servers. */
 export class NotificationFixture {
   private readonly workers: TestingModule[] = [];
   private importProcessId = 0;
@@ -48,15 +59,15 @@ export class NotificationFixture {
     return bench;
   }
 
-  get outbox(): NotificationOutbox {
-    return this.workers[0]!.get(NotificationOutbox);
+  get outbox(): Outbox {
+    return this.workers[0]!.get(Outbox, { strict: false });
   }
 
-  get sender(): NotificationSender {
-    return this.workers[0]!.get(NotificationSender);
+  get sender(): MailSender {
+    return senderOf(this.workers[0]!);
   }
 
-  async addWorker(times = QUICK, environment: Record<string, string> = {}): Promise<NotificationSender> {
+  async addWorker(times = QUICK, environment: Record<string, string> = {}): Promise<MailSender> {
     const config = loadConfig({
       DATABASE_URL: this.database.url,
       REDIS_URL: process.env.REDIS_URL,
@@ -71,11 +82,14 @@ export class NotificationFixture {
     })
       .overrideProvider(SENDING_TIMES)
       .useValue(times)
+      // Tests say when due mails are looked for.
+      .overrideProvider(DueMessages)
+      .useValue({})
       .compile();
     worker.useLogger(false);
     this.workers.push(worker);
     await worker.init();
-    return worker.get(NotificationSender);
+    return senderOf(worker);
   }
 
   async stop(): Promise<void> {
@@ -117,20 +131,24 @@ export class NotificationFixture {
   /** Owes a mail about a batch, as its finish does. */
   async owe(batchId: number, recipient: string, kind: NotificationKind = 'success'): Promise<number> {
     return this.workers[0]!.get(DatabaseService).transaction((transaction) =>
-      this.outbox.add(transaction, { batchId, kind, recipient }),
+      this.outbox.addBatchMail(transaction, { batchId, kind, recipient }),
     );
   }
 
-  /** Asks for a mail to be sent again, as people do. */
-  async resend(notificationId: number): Promise<void> {
-    await resendNotification(this.workers[0]!.get(DatabaseService), notificationId);
-    await this.outbox.wake([notificationId]);
+  async wake(...ids: number[]): Promise<void> {
+    await this.outbox.wake('batch_mail', ids);
   }
 
-  async row(notificationId: number): Promise<NotificationRow> {
+  /** Asks for a mail to be sent again, as people do. */
+  async resend(id: number): Promise<void> {
+    await resendMessage(this.workers[0]!.get(DatabaseService), { kinds: ['batch_mail'], id });
+    await this.wake(id);
+  }
+
+  async row(id: number): Promise<NotificationRow> {
     const { rows } = await this.client.query<NotificationRow>(
-      'SELECT * FROM notification WHERE notification_id = $1',
-      [notificationId],
+      `SELECT * FROM outbox WHERE kind = 'batch_mail' AND outbox_id = $1`,
+      [id],
     );
     return rows[0]!;
   }

@@ -179,7 +179,7 @@ export class ProcessingFixture {
 
   async notifications(batchId: number): Promise<{ kind: string; recipient: string }[]> {
     const { rows } = await this.sql.query<{ kind: string; recipient: string }>(
-      'SELECT kind, recipient FROM notification WHERE workflow_import_queue_batch_id = $1',
+      'SELECT outcome AS kind, recipient FROM outbox WHERE workflow_import_queue_batch_id = $1',
       [batchId],
     );
     return rows;

@@ -124,22 +124,19 @@ export const INVARIANTS: readonly Invariant[] = [
                    WHEN b.status = 'canceled' AND b.send_failure_email_to IS NOT NULL
                         AND b.invalid_count + b.failed_count + b.unknown_count > 0 THEN 'failure'
                  END AS kind) owed
-            LEFT JOIN (SELECT workflow_import_queue_batch_id, string_agg(kind, ',') AS kinds
-                         FROM notification GROUP BY 1) n USING (workflow_import_queue_batch_id)
+            LEFT JOIN (SELECT workflow_import_queue_batch_id, string_agg(outcome, ',') AS kinds
+                         FROM outbox WHERE kind = 'batch_mail' GROUP BY 1) n USING (workflow_import_queue_batch_id)
            WHERE b.status IN ${ENDED} AND b.expired_at IS NULL AND b.succeeded_count IS NOT NULL
              AND n.kinds IS DISTINCT FROM owed.kind`,
-    repair: `Missing: INSERT INTO notification (workflow_import_queue_batch_id, kind, recipient, status) with status 'pending'; it is sent within seconds. One too many: report it.`,
+    repair: `Missing: INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status) with kind 'batch_mail' and status 'pending'; it is sent within seconds. One too many: report it.`,
     cheap: true,
   },
   {
     code: 'outbox_stuck',
     sentence: 'nothing in an outbox has been due for an hour',
-    sql: `SELECT 'notification' AS outbox, notification_id AS id, status, attempts, next_attempt_at, last_error
-            FROM notification
-           WHERE status IN ('pending', 'sending') AND greatest(next_attempt_at, locked_until) < now() - interval '1 hour'
-           UNION ALL
-          SELECT 'behavior', behavior_id, status, attempts, next_attempt_at, last_error
-            FROM behavior_outbox
+    sql: `SELECT CASE kind WHEN 'batch_mail' THEN 'notification' ELSE 'behavior' END AS outbox, outbox_id AS id,
+                 status, attempts, next_attempt_at, last_error
+            FROM outbox
            WHERE status IN ('pending', 'sending') AND greatest(next_attempt_at, locked_until) < now() - interval '1 hour'`,
     repair:
       'Start a worker: it sends what is due. If one runs, its log says what it cannot do, or which receiver keeps its own waiting.',

@@ -27,12 +27,12 @@ export async function selectFigures(sql: Sql): Promise<Figures> {
       `SELECT state, count(*)::integer AS count FROM import_queue_chunk WHERE state <> 'done' GROUP BY state`,
     ),
     sql.query<Figures['outboxes'][number]>(
-      `SELECT 'notification' AS outbox, count(*)::integer AS pending,
-              coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS "oldestSeconds"
-         FROM notification WHERE status IN ('pending', 'sending')
-        UNION ALL
-       SELECT 'behavior', count(*)::integer, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float
-         FROM behavior_outbox WHERE status IN ('pending', 'sending')`,
+      `SELECT named.outbox, count(o.outbox_id)::integer AS pending,
+              coalesce(extract(epoch FROM now() - min(o.created_at)), 0)::float AS "oldestSeconds"
+         FROM (VALUES ('notification', 'batch_mail'), ('behavior', 'behavior_mail'),
+                      ('behavior', 'behavior_webhook')) named (outbox, kind)
+         LEFT JOIN outbox o ON o.kind = named.kind AND o.status IN ('pending', 'sending')
+        GROUP BY 1`,
     ),
     sql.query<{ seconds: number }>(
       `SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
+import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery/outbox.sql.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { tryLock } from '../../platform/database/advisory-locks.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { Loop } from '../../platform/loop.js';
 import {
-  deleteBehaviorsOfBatch,
-  deleteBehaviorsOfNoBatch,
   deleteIdempotencyKeys,
   deleteStep,
   expireBatches,

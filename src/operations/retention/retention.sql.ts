@@ -1,3 +1,4 @@
+import { deleteBatchMails, HAS_ENDED } from '../../delivery/outbox.sql.js';
 import type { Sql, Transaction } from '../../platform/database/transaction.js';
 
 /**
@@ -71,17 +72,10 @@ export async function deleteStep(
     [batchId],
   );
   if (emptied > 0) {
-    await transaction.query(
-      `DELETE FROM notification
-        WHERE workflow_import_queue_batch_id = $1 AND status NOT IN ('pending', 'sending')`,
-      [batchId],
-    );
+    await deleteBatchMails(transaction, batchId);
   }
   return { deleted, emptied: emptied > 0 };
 }
-
-/** In words the indexes know. */
-const HAS_ENDED = `status IN ('sent', 'failed', 'not_sent_no_smtp')`;
 
 /**
  * Batches without records that still have mails or webhooks which have ended: all of those that were emptied just now,
@@ -91,14 +85,14 @@ export async function selectEmptiedWithBehaviors(sql: Sql): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `WITH RECURSIVE sender AS (
        (SELECT workflow_import_queue_batch_id AS id
-          FROM behavior_outbox
-         WHERE workflow_import_queue_batch_id IS NOT NULL AND ${HAS_ENDED}
+          FROM outbox
+         WHERE workflow_import_queue_batch_id IS NOT NULL AND workflow_instance_id IS NOT NULL AND ${HAS_ENDED}
          ORDER BY workflow_import_queue_batch_id
          LIMIT 1)
        UNION ALL
        SELECT (SELECT workflow_import_queue_batch_id
-                 FROM behavior_outbox
-                WHERE workflow_import_queue_batch_id > sender.id AND ${HAS_ENDED}
+                 FROM outbox
+                WHERE workflow_import_queue_batch_id > sender.id AND workflow_instance_id IS NOT NULL AND ${HAS_ENDED}
                 ORDER BY workflow_import_queue_batch_id
                 LIMIT 1)
          FROM sender
@@ -109,34 +103,6 @@ export async function selectEmptiedWithBehaviors(sql: Sql): Promise<number[]> {
       WHERE b.emptied_at IS NOT NULL`,
   );
   return rows.map(({ id }) => id);
-}
-
-/** What records of the batch have sent, or tried to; what is still owed stays. A step, as `deleteIdempotencyKeys`. */
-export async function deleteBehaviorsOfBatch(sql: Sql, batchId: number, limit: number): Promise<number> {
-  const { rowCount } = await sql.query(
-    `DELETE FROM behavior_outbox
-      WHERE behavior_id IN (SELECT behavior_id FROM behavior_outbox
-                             WHERE workflow_import_queue_batch_id = $1 AND ${HAS_ENDED}
-                             LIMIT $2)
-        AND ${HAS_ENDED}`,
-    [batchId, limit],
-  );
-  return rowCount;
-}
-
-/** The same of actions that were performed without a batch, once they have ended as long ago as batches are kept. */
-export async function deleteBehaviorsOfNoBatch(sql: Sql, days: number, limit: number): Promise<number> {
-  const { rowCount } = await sql.query(
-    `DELETE FROM behavior_outbox
-      WHERE behavior_id IN (SELECT behavior_id FROM behavior_outbox
-                             WHERE workflow_import_queue_batch_id IS NULL AND ${HAS_ENDED}
-                               AND coalesce(ended_at, sent_at, created_at) < now() - $1 * interval '1 day'
-                             ORDER BY coalesce(ended_at, sent_at, created_at)
-                             LIMIT $2)
-        AND ${HAS_ENDED}`,
-    [days, limit],
-  );
-  return rowCount;
 }
 
 /** Keys whose answer is older than that, and those of calls that died. A step; ask again while it answers the limit. */

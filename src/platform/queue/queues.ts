@@ -17,13 +17,9 @@ export interface ChunkJob {
   chunkNumber: number;
 }
 
-export interface NotificationJob {
-  notificationId: number;
-}
-
-/** In the queue of behaviors a mail, in that of webhooks the next one to the host of this one. */
-export interface BehaviorJob {
-  behaviorId: number;
+/** A message of the outbox; in the queue of webhooks it stands for the next one to the same host. */
+export interface DeliveryJob {
+  messageId: number;
 }
 
 /** REDIS_URL as options, since Bull wants the same connection described for three clients. */

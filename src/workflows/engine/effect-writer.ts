@@ -1,4 +1,4 @@
-import { type BehaviorRow, behaviorsToInsert } from '../../delivery/behavior-outbox.sql.js';
+import { type BehaviorRow, behaviorsToInsert } from '../../delivery/outbox.sql.js';
 import type { CopyInput } from '../../platform/database/copy-rows.js';
 import type { Transaction } from '../../platform/database/transaction.js';
 import { isEmail } from '../rows/values/text.js';

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
 import type { Principal } from '../../auth/principal.js';
-import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/behavior-outbox.sql.js';
+import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/outbox.sql.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { contentDisposition, downloadName, sendDownload } from '../../platform/http/downloads.js';

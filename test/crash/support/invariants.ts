@@ -17,7 +17,7 @@ export const OF_WHAT_WAS_ACCEPTED: Readonly<Record<string, string>> = {
       UNION SELECT 'record', workflow_import_queue_batch_id FROM import_queue_record
       UNION SELECT 'chunk', workflow_import_queue_batch_id FROM import_queue_chunk
       UNION SELECT 'log', workflow_import_queue_batch_id FROM workflow_log
-      UNION SELECT 'notification', workflow_import_queue_batch_id FROM notification) leftover
+      UNION SELECT 'outbox', workflow_import_queue_batch_id FROM outbox WHERE kind = 'batch_mail') leftover
      WHERE leftover.id NOT IN (SELECT id FROM witness.accepted)`,
 
   'every record has an outcome, the one that was to be expected': `

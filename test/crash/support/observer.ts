@@ -82,7 +82,7 @@ export class Observer {
 
   /** The minute for which a sender that died keeps its mail from others is over. */
   async passClaimTime(): Promise<void> {
-    await this.rows(`UPDATE notification SET locked_until = now() WHERE status = 'sending'`);
+    await this.rows(`UPDATE outbox SET locked_until = now() WHERE status = 'sending'`);
   }
 
   async end(): Promise<void> {

@@ -1,0 +1,361 @@
+import { type CopyInput, rowsToCopy } from '../platform/database/copy-rows.js';
+import { COPY_NULL, copyField } from '../platform/database/pg-text.js';
+import type { Sql, Transaction } from '../platform/database/transaction.js';
+import type {
+  BehaviorKind,
+  ClaimedMessage,
+  DeliveryStatus,
+  MailContent,
+  MessageKey,
+  MessageKind,
+  NotificationKind,
+  StoredBehavior,
+  StoredNotification,
+} from './message.js';
+import { receiverOf } from './webhook-message.js';
+
+/*
+ * The table `outbox`: mails and webhooks, from the transaction that causes them to their delivery.
+ *
+ *     pending ──claim──▶ sending ──accepted──────────▶ sent
+ *        ▲                │ │ │ ▲
+ *        │                │ │ └─┘ claim, once the claim of a silent worker has run out
+ *        ├──try again─────┘ ├────refused for good────▶ failed
+ *        │                  └────no mail server──────▶ not_sent_no_smtp
+ *        │
+ *        └──resend── sent, failed, not_sent_no_smtp, or pending: due now
+ *
+ * A behavior whose recipient is not an address is stored as failed.
+ */
+
+/** Has an expired claim, or is waiting and due. The index `outbox_due` is made for these conditions. */
+const IS_DUE = `status IN ('pending', 'sending') AND next_attempt_at <= now()
+        AND (status = 'pending' OR locked_until < now())`;
+
+/** The indexes `outbox_ended_*` are made for this condition. */
+export const HAS_ENDED = `status IN ('sent', 'failed', 'not_sent_no_smtp')`;
+
+const IS_BEHAVIOR = `kind IN ('behavior_mail', 'behavior_webhook')`;
+
+export interface NewNotification {
+  batchId: number;
+  kind: NotificationKind;
+  recipient: string;
+}
+
+/**
+ * Stores a mail about a batch, once per batch and kind, and answers its id, also when it was stored before. The update
+ * that changes nothing makes an existing row answer, and makes a concurrent second insert wait for the first.
+ */
+export async function insertBatchMail(
+  transaction: Transaction,
+  { batchId, kind, recipient }: NewNotification,
+): Promise<number> {
+  const { rows } = await transaction.query<{ id: number }>(
+    `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status)
+     VALUES ('batch_mail', $1, $2, $3, 'pending')
+     ON CONFLICT (workflow_import_queue_batch_id, outcome) WHERE kind = 'batch_mail'
+     DO UPDATE SET outcome = excluded.outcome
+     RETURNING outbox_id AS id`,
+    [batchId, kind, recipient],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error(`the ${kind} mail of batch ${batchId} was not stored`);
+  return row.id;
+}
+
+export interface BehaviorRow {
+  instanceId: number;
+  line: number;
+  number: number;
+  action: string;
+  kind: BehaviorKind;
+  recipient: string;
+  subject: string | null;
+  textBody: string | null;
+  htmlBody: string | null;
+  jsonBody: string | null;
+  secret: string | null;
+  status: Extract<DeliveryStatus, 'pending' | 'failed'>;
+  error: string | null;
+}
+
+const MESSAGE_KIND_OF: Readonly<Record<BehaviorKind, MessageKind>> = {
+  sendEmail: 'behavior_mail',
+  webhook: 'behavior_webhook',
+};
+
+export function behaviorsToInsert(batchId: number | null, behaviors: readonly BehaviorRow[]): CopyInput {
+  return rowsToCopy(
+    `outbox (workflow_instance_id, workflow_import_queue_batch_id, line_number, behavior_number, kind, action,
+       recipient, receiver, subject, text_body, html_body, json_body, secret, status, last_error)`,
+    behaviors,
+    (row) =>
+      [
+        ...[row.instanceId, batchId, batchId === null ? null : row.line, row.number].map(numberField),
+        ...[MESSAGE_KIND_OF[row.kind], row.action, row.recipient].map(copyField),
+        copyField(row.kind === 'webhook' ? receiverOf(row.recipient) : ''),
+        ...[row.subject, row.textBody, row.htmlBody, row.jsonBody].map(copyField),
+        ...[row.secret, row.status, row.error].map(copyField),
+      ].join('\t'),
+  );
+}
+
+function numberField(number: number | null): string {
+  return number === null ? COPY_NULL : String(number);
+}
+
+export interface DueMessage {
+  id: number;
+  attempts: number;
+  resends: number;
+}
+
+/**
+ * The due messages of each receiver, longest waiting first. The statement goes from receiver to receiver in the index,
+ * not from row to row: one with a million due messages is one step.
+ */
+export async function selectDueMessages(
+  sql: Sql,
+  kind: MessageKind,
+  limitPerReceiver: number,
+): Promise<DueMessage[]> {
+  const { rows } = await sql.query<DueMessage>(
+    `WITH RECURSIVE next AS (
+       (SELECT receiver
+          FROM outbox
+         WHERE kind = $1 AND status IN ('pending', 'sending')
+         ORDER BY receiver
+         LIMIT 1)
+       UNION ALL
+       SELECT (SELECT receiver
+                 FROM outbox
+                WHERE kind = $1 AND status IN ('pending', 'sending') AND receiver > next.receiver
+                ORDER BY receiver
+                LIMIT 1)
+         FROM next
+        WHERE next.receiver IS NOT NULL
+     )
+     SELECT due.*
+       FROM next
+      CROSS JOIN LATERAL (
+        SELECT outbox_id AS id, attempts, resends
+          FROM outbox
+         WHERE kind = $1 AND receiver = next.receiver AND ${IS_DUE}
+         ORDER BY next_attempt_at
+         LIMIT $2) due`,
+    [kind, limitPerReceiver],
+  );
+  return rows;
+}
+
+/** `undefined` when the message does not exist. */
+export async function selectReceiver(sql: Sql, { kind, id }: MessageKey): Promise<string | undefined> {
+  const { rows } = await sql.query<{ receiver: string }>(
+    'SELECT receiver FROM outbox WHERE kind = $1 AND outbox_id = $2',
+    [kind, id],
+  );
+  return rows[0]?.receiver;
+}
+
+/** Claims the message if it is due. Of several concurrent claims one succeeds. */
+export function claimMessage(
+  sql: Sql,
+  { kind, id }: MessageKey,
+  claimMs: number,
+): Promise<ClaimedMessage | undefined> {
+  return claim(sql, `kind = $1 AND outbox_id = $2 AND ${IS_DUE}`, [kind, id], claimMs);
+}
+
+/** Claims the message to this receiver that has waited longest. Concurrent claims get different ones. */
+export function claimNextMessage(
+  sql: Sql,
+  kind: MessageKind,
+  receiver: string,
+  claimMs: number,
+): Promise<ClaimedMessage | undefined> {
+  const longestWaiting = `SELECT outbox_id FROM outbox
+                           WHERE kind = $1 AND receiver = $2 AND ${IS_DUE}
+                           ORDER BY next_attempt_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`;
+  return claim(sql, `kind = $1 AND outbox_id = (${longestWaiting})`, [kind, receiver], claimMs);
+}
+
+async function claim(
+  sql: Sql,
+  condition: string,
+  values: readonly [kind: MessageKind, value: number | string],
+  claimMs: number,
+): Promise<ClaimedMessage | undefined> {
+  const { rows } = await sql.query<ClaimedMessage>(
+    `UPDATE outbox
+        SET status = 'sending', attempts = attempts + 1,
+            locked_until = now() + make_interval(secs => $3 / 1000.0)
+      WHERE ${condition}
+     RETURNING kind, outbox_id AS id, workflow_import_queue_batch_id AS "batchId", recipient, subject,
+               text_body AS text, html_body AS html, json_body AS json, secret, attempts,
+               attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt", owed_at AS "owedAt"`,
+    [...values, claimMs],
+  );
+  return rows[0];
+}
+
+/** What a claim is recognized by. */
+type Claim = MessageKey & Pick<ClaimedMessage, 'attempts'>;
+
+/** Answers `false` if the claim is lost: another worker has taken over. */
+export async function renewClaim(sql: Sql, { kind, id, attempts }: Claim, claimMs: number): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `UPDATE outbox SET locked_until = now() + make_interval(secs => $4 / 1000.0)
+      WHERE kind = $1 AND outbox_id = $2 AND attempts = $3 AND status = 'sending'`,
+    [kind, id, attempts, claimMs],
+  );
+  return rowCount === 1;
+}
+
+export interface AttemptEnd {
+  status: Exclude<DeliveryStatus, 'sending'>;
+  error: string | null;
+  /** When to try again; for `pending` only. */
+  retryInMs: number;
+  /** What the attempt rendered, if it differs from what is stored. */
+  content: MailContent | null;
+}
+
+/** Writes the result of an attempt. Answers `false` if the claim was lost meanwhile. */
+export async function endAttempt(
+  sql: Sql,
+  { kind, id, attempts }: Claim,
+  { status, error, retryInMs, content }: AttemptEnd,
+): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `UPDATE outbox
+        SET status = $4, last_error = $5, locked_until = NULL,
+            next_attempt_at = CASE WHEN $4 = 'pending' THEN now() + make_interval(secs => $6 / 1000.0)
+                                   ELSE next_attempt_at END,
+            sent_at = CASE WHEN $4 = 'sent' THEN now() ELSE sent_at END,
+            ended_at = CASE WHEN $4 <> 'pending' THEN now() END,
+            subject = coalesce($7, subject), text_body = coalesce($8, text_body),
+            html_body = coalesce($9, html_body)
+      WHERE kind = $1 AND outbox_id = $2 AND attempts = $3 AND status = 'sending'`,
+    [
+      ...[kind, id, attempts, status, error, retryInMs],
+      ...[content?.subject ?? null, content?.text ?? null, content?.html ?? null],
+    ],
+  );
+  return rowCount === 1;
+}
+
+/**
+ * Makes a message due now. Answers `false` if it does not exist or is being sent: the result of that attempt must not
+ * be overwritten. `attempts` keeps counting because it is the fencing token; the back-off starts again.
+ */
+export async function resendMessage(
+  sql: Sql,
+  message: { kinds: readonly MessageKind[]; id: number; instanceId?: number },
+): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `UPDATE outbox
+        SET resends = resends + CASE WHEN status = 'pending' THEN 0 ELSE 1 END,
+            status = 'pending', next_attempt_at = now(), last_error = NULL, attempts_before_resend = attempts,
+            owed_at = now(), ended_at = NULL
+      WHERE kind = ANY ($1) AND outbox_id = $2 AND ($3::bigint IS NULL OR workflow_instance_id = $3)
+        AND status <> 'sending'`,
+    [message.kinds, message.id, message.instanceId ?? null],
+  );
+  return rowCount === 1;
+}
+
+/** As `resendMessage`, for a mail or webhook that an action on the instance caused. */
+export function resendBehavior(sql: Sql, instanceId: number, id: number): Promise<boolean> {
+  return resendMessage(sql, { kinds: Object.values(MESSAGE_KIND_OF), id, instanceId });
+}
+
+const PROGRESS = `status, attempts, last_error AS "lastError", created_at AS "createdAt",
+       CASE WHEN status = 'pending' THEN next_attempt_at END AS "nextAttemptAt", sent_at AS "sentAt"`;
+
+/** The mails about a batch, oldest first. */
+export async function selectNotifications(sql: Sql, batchId: number): Promise<StoredNotification[]> {
+  const { rows } = await sql.query<StoredNotification>(
+    `SELECT outbox_id AS id, outcome AS kind, recipient, subject, text_body AS text, ${PROGRESS}
+       FROM outbox
+      WHERE workflow_import_queue_batch_id = $1 AND kind = 'batch_mail'
+      ORDER BY outbox_id`,
+    [batchId],
+  );
+  return rows;
+}
+
+/** The batch that a mail is about; `undefined` when the mail does not exist. */
+export async function selectBatchOfMail(sql: Sql, id: number): Promise<number | undefined> {
+  const { rows } = await sql.query<{ batchId: number }>(
+    `SELECT workflow_import_queue_batch_id AS "batchId" FROM outbox WHERE kind = 'batch_mail' AND outbox_id = $1`,
+    [id],
+  );
+  return rows[0]?.batchId;
+}
+
+const BEHAVIOR_COLUMNS = `outbox_id AS id, CASE kind WHEN 'behavior_mail' THEN 'sendEmail' ELSE 'webhook' END AS kind,
+       action, workflow_import_queue_batch_id AS "batchId", line_number AS line, recipient, subject, ${PROGRESS}`;
+
+/** What actions on an instance caused, newest first. */
+export async function selectBehaviors(
+  sql: Sql,
+  instanceId: number,
+  limit: number,
+): Promise<StoredBehavior[]> {
+  const { rows } = await sql.query<StoredBehavior>(
+    `SELECT ${BEHAVIOR_COLUMNS} FROM outbox WHERE workflow_instance_id = $1 ORDER BY outbox_id DESC LIMIT $2`,
+    [instanceId, limit],
+  );
+  return rows;
+}
+
+export async function selectBehavior(
+  sql: Sql,
+  instanceId: number,
+  id: number,
+): Promise<StoredBehavior | undefined> {
+  const { rows } = await sql.query<StoredBehavior>(
+    `SELECT ${BEHAVIOR_COLUMNS} FROM outbox
+      WHERE ${IS_BEHAVIOR} AND outbox_id = $2 AND workflow_instance_id = $1`,
+    [instanceId, id],
+  );
+  return rows[0];
+}
+
+/** Deletes the mails about a batch; those still to be sent stay. */
+export async function deleteBatchMails(sql: Sql, batchId: number): Promise<void> {
+  await sql.query(
+    `DELETE FROM outbox WHERE workflow_import_queue_batch_id = $1 AND kind = 'batch_mail' AND ${HAS_ENDED}`,
+    [batchId],
+  );
+}
+
+/** Deletes what records of a batch have sent, or failed to send; what is still to be sent stays. Answers how many. */
+export async function deleteBehaviorsOfBatch(sql: Sql, batchId: number, limit: number): Promise<number> {
+  const { rowCount } = await sql.query(
+    `DELETE FROM outbox
+      WHERE (kind, outbox_id) IN (SELECT kind, outbox_id FROM outbox
+                                   WHERE workflow_import_queue_batch_id = $1 AND workflow_instance_id IS NOT NULL
+                                     AND ${HAS_ENDED}
+                                   LIMIT $2)
+        AND ${HAS_ENDED}`,
+    [batchId, limit],
+  );
+  return rowCount;
+}
+
+/** Deletes what actions without a batch have sent, once it ended that many days ago. Answers how many. */
+export async function deleteBehaviorsOfNoBatch(sql: Sql, days: number, limit: number): Promise<number> {
+  const { rowCount } = await sql.query(
+    `DELETE FROM outbox
+      WHERE (kind, outbox_id) IN (SELECT kind, outbox_id FROM outbox
+                                   WHERE workflow_import_queue_batch_id IS NULL AND ${HAS_ENDED}
+                                     AND coalesce(ended_at, sent_at, created_at) < now() - $1 * interval '1 day'
+                                   ORDER BY coalesce(ended_at, sent_at, created_at)
+                                   LIMIT $2)
+        AND ${HAS_ENDED}`,
+    [days, limit],
+  );
+  return rowCount;
+}
