@@ -76,6 +76,11 @@ describe('the migration to one outbox', () => {
       },
       { kind: 'behavior_webhook', id: 3, outcome: null, receiver: 'odd.example.org', status: 'failed' },
     ]);
+    const [views] = await source.query<object[]>(
+      `SELECT (SELECT string_agg(kind || notification_id, ' ' ORDER BY notification_id) FROM notification) AS mails,
+              (SELECT string_agg(kind || behavior_id, ' ' ORDER BY behavior_id) FROM behavior_outbox) AS behaviors`,
+    );
+    expect(views).toEqual({ mails: 'success1 failure2', behaviors: 'sendEmail1 webhook2 webhook3' });
     await revert();
     expect(await tables()).toEqual(before);
   });
