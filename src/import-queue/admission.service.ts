@@ -7,49 +7,17 @@ import { countUnfinished } from '../batches/batches.sql.js';
 import { Gate } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
 import { RateLimiter, rateLimitHeaders, type RateState } from '../platform/http/rate-limiter.js';
+import { tooManyRequests, tooManyUploads, tooManyWaitingBatches } from './import-queue.errors.js';
 
-const retryAfter = (seconds: number) => ({ 'Retry-After': String(seconds) });
+/** How long one count of the waiting batches is reused for all calls. */
+const COUNT_REUSE_MS = 500;
 
-function tooManyRequests(rate: RateState): DomainError {
-  return new DomainError(
-    429,
-    'rate_limit_exceeded',
-    'Too many batches in too short a time',
-    `This key may start ${rate.limit} batches a minute. Nothing was stored; send the same call again in ${rate.seconds} s, or put more rows into one batch.`,
-    { limit: rate.limit, headers: { ...rateLimitHeaders(rate), ...retryAfter(rate.seconds) } },
-  );
-}
-
-function tooManyUploads(limit: number): DomainError {
-  return new DomainError(
-    503,
-    'too_many_uploads',
-    'Too many bodies are being received',
-    `${limit} bodies are being received, and this one has waited for its turn. Nothing was stored; send the same call again later.`,
-    { limit, headers: retryAfter(5) },
-  );
-}
-
-function tooManyWaitingBatches(limit: number): DomainError {
-  return new DomainError(
-    503,
-    'too_many_waiting_batches',
-    'Too many batches have not ended yet',
-    `${limit} batches have not ended yet, and no more are taken until some have. Nothing was stored; send the same call again later.`,
-    { limit, headers: retryAfter(30) },
-  );
-}
-
-/** So long one count of the waiting batches serves all calls. */
-const COUNT_SERVES_MS = 500;
-
-/** Decides whether a call that makes a batch is let in now. What is refused here cost nothing yet. */
+/** Decides whether a call that creates a batch is admitted now, before it has cost anything. */
 @Injectable()
 export class AdmissionService {
   readonly gate: Gate;
-  /** Transactions that wait for a client: never more than half of the connections, however slow the clients are. */
+  /** Transactions that wait for a client never take more than half of the connections, however slow the clients are. */
   private readonly openTransactions: Gate;
   private readonly rates: RateLimiter | null;
   private counted = { at: -Infinity, count: Promise.resolve(0) };
@@ -63,7 +31,7 @@ export class AdmissionService {
     this.rates = config.createRatePerMinute > 0 ? new RateLimiter(config.createRatePerMinute) : null;
   }
 
-  /** `null` where no rate is set. @throws DomainError 429 `rate_limit_exceeded` */
+  /** `null` if no rate is configured. @throws DomainError 429 `rate_limit_exceeded` */
   rate(principal: Principal): RateState | null {
     const rate = this.rates?.take(principal.id) ?? null;
     if (rate?.allowed === false) throw tooManyRequests(rate);
@@ -71,7 +39,7 @@ export class AdmissionService {
   }
 
   /**
-   * Waits for the call's turn; who calls must `gate.leave` afterwards.
+   * Waits for the call's turn; an admitted caller must call `gate.leave` exactly once.
    * @throws DomainError 503 `too_many_waiting_batches`, `too_many_uploads`
    */
   async enter(gone: AbortSignal): Promise<void> {
@@ -83,7 +51,7 @@ export class AdmissionService {
   }
 
   /**
-   * Stores a body, perhaps while it still arrives. One that is complete waits for nobody while its transaction is open.
+   * Stores a body, perhaps while it still arrives. A complete one needs no gate: its transaction waits for no client.
    * @throws DomainError 503 `too_many_uploads`
    */
   async whileReceiving<Result>(
@@ -96,9 +64,9 @@ export class AdmissionService {
 
   private unfinished(limit: number): Promise<number> {
     const now = performance.now();
-    if (now - this.counted.at > COUNT_SERVES_MS) {
+    if (now - this.counted.at > COUNT_REUSE_MS) {
       const count = countUnfinished(this.database, limit);
-      // Those that wait for it hear of its failure; the next call counts anew.
+      // The calls that wait for this count get its error; the next call counts again.
       count.catch(() => (this.counted.at = -Infinity));
       this.counted = { at: now, count };
     }
@@ -106,7 +74,7 @@ export class AdmissionService {
   }
 }
 
-/** `@UseInterceptors(AdmissionInterceptor)` on every route that receives a body to make a batch of. */
+/** `@UseInterceptors(AdmissionInterceptor)` on every route whose body becomes a batch. */
 @Injectable()
 export class AdmissionInterceptor implements NestInterceptor {
   constructor(private readonly admission: AdmissionService) {}

@@ -16,25 +16,31 @@ import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchRetryService } from './batch-retry.service.js';
 
-/** On each method: on the class it would count for none, since Nest knows the status of every method. */
+/** Stands on each method: Nest knows the status of every method, so one on the class would apply to none. */
 const AnswersTheBatch = () =>
   ApiAcceptedResponse({ description: 'The batch as it is now', schema: refTo('Batch') });
 
+/** Changes batches: cancel, pause, resume, confirm, abandon and retry. */
 @ApiTags('Batches')
 @ApiParam({ name: 'id', type: 'integer' })
 @ApiNotFoundResponse({ description: 'batch_not_found' })
-@ApiConflictResponse({ description: 'state_conflict, with currentStatus' })
+@ApiConflictResponse({
+  description: 'state_conflict, with currentStatus; of RetryFailed also if no record failed',
+})
 @Controller('API/WorkflowImportQueue/Batches/:id')
 @RequirePermission('ManageImports')
 export class BatchActionsController {
-  constructor(private readonly actions: BatchActionsService) {}
+  constructor(
+    private readonly actions: BatchActionsService,
+    private readonly retries: BatchRetryService,
+  ) {}
 
   @Post('Cancel')
   @HttpCode(202)
   @AnswersTheBatch()
   @ApiOperation({
     summary: 'Cancel a batch',
-    description: 'What is being processed is finished, all other records end as canceled.',
+    description: 'Chunks that are being processed are finished; all other records end as canceled.',
   })
   cancel(
     @Param('id', BatchIdPipe) id: number,
@@ -48,7 +54,7 @@ export class BatchActionsController {
   @AnswersTheBatch()
   @ApiOperation({
     summary: 'Pause a batch',
-    description: 'What is being processed is finished, nothing else is begun until it is resumed.',
+    description: 'Chunks that are being processed are finished; no others start until the batch is resumed.',
   })
   pause(
     @Param('id', BatchIdPipe) id: number,
@@ -60,7 +66,7 @@ export class BatchActionsController {
   @Post('Resume')
   @HttpCode(202)
   @AnswersTheBatch()
-  @ApiOperation({ summary: 'Go on with a paused batch' })
+  @ApiOperation({ summary: 'Resume a paused batch' })
   resume(
     @Param('id', BatchIdPipe) id: number,
     @CurrentPrincipal() principal: Principal,
@@ -73,7 +79,7 @@ export class BatchActionsController {
   @AnswersTheBatch()
   @ApiOperation({
     summary: 'Process an upload that awaits confirmation',
-    description: 'Its valid records are queued; the invalid ones stay as they are.',
+    description: 'Its valid records are queued; its invalid ones stay invalid.',
   })
   confirm(
     @Param('id', BatchIdPipe) id: number,
@@ -86,9 +92,9 @@ export class BatchActionsController {
   @HttpCode(202)
   @AnswersTheBatch()
   @ApiOperation({
-    summary: 'Give up an upload that awaits confirmation',
+    summary: 'Abandon an upload that awaits confirmation',
     description:
-      'Nothing of it is processed: its records end as canceled, nobody gets a mail. Refused ones can be mended and sent again.',
+      'Nothing is processed: its records end as canceled, and no mail is sent. Invalid records can be fixed and sent again.',
   })
   abandon(
     @Param('id', BatchIdPipe) id: number,
@@ -96,29 +102,19 @@ export class BatchActionsController {
   ): Promise<BatchResource> {
     return this.actions.perform('abandon', id, principal);
   }
-}
 
-@ApiTags('Batches')
-@Controller('API/WorkflowImportQueue/Batches')
-@RequirePermission('ManageImports')
-export class BatchRetryController {
-  constructor(private readonly retries: BatchRetryService) {}
-
-  @Post(':id/RetryFailed')
+  @Post('RetryFailed')
   @HttpCode(202)
   @ApiOperation({
     summary: 'Send the failed records again, as a new batch',
     description:
       'Records that failed, were invalid or unknown, under their own line numbers. The batch itself never changes.',
   })
-  @ApiParam({ name: 'id', type: 'integer' })
   @ApiAcceptedResponse({
-    description: 'The new batch; asked again, the same one.',
+    description: 'The new batch. A second call answers the same one.',
     schema: refTo('Batch'),
     headers: LOCATION,
   })
-  @ApiNotFoundResponse({ description: 'batch_not_found' })
-  @ApiConflictResponse({ description: 'state_conflict: the batch has not ended, or nothing failed' })
   async retryFailed(
     @Param('id', BatchIdPipe) id: number,
     @Res({ passthrough: true }) response: Response,

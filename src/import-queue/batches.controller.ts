@@ -1,7 +1,9 @@
 import { Controller, Get, Header, Param, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
+  ApiConflictResponse,
   ApiGoneResponse,
+  ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
   ApiOperation,
@@ -17,11 +19,18 @@ import type { BatchResource } from '../batches/batch-resource.js';
 import { RecordPages } from '../batches/record-pages.js';
 import { LINK_NEXT, refTo, TEXT } from '../platform/http/answer-schemas.js';
 import { nextLink, type Page } from '../platform/http/pagination.js';
+import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
-import { DownloadResultsDto, ListBatchesDto, ListRecordsDto } from './batches.dto.js';
+import { DownloadResultsDto, ListBatchesDto, ListRecordsDto, PreviewDto } from './batches.dto.js';
+import { type PreviewPage, PreviewService } from './preview.service.js';
 import { ResultDownload } from './result-download.js';
 import { recordJson } from './result-lines.js';
 
+const ID = { name: 'id', type: 'integer' } as const;
+const NOT_FOUND = { description: 'batch_not_found' };
+const EXPIRED = { description: 'batch_expired: its retention period is over' };
+
+/** Reads batches: the list, one batch, its records, results, preview and events. */
 @ApiTags('Batches')
 @ApiBadRequestResponse({
   description: 'unknown_parameter, repeated_parameter, invalid_parameter, invalid_cursor',
@@ -34,6 +43,8 @@ export class BatchesController {
     private readonly list: BatchList,
     private readonly records: RecordPages,
     private readonly download: ResultDownload,
+    private readonly previews: PreviewService,
+    private readonly events: BatchEvents,
   ) {}
 
   @Get()
@@ -51,10 +62,10 @@ export class BatchesController {
   }
 
   @Get(':id')
-  @ApiOperation({ summary: 'One batch: its status, counts and progress, and what may be done with it now' })
-  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiOperation({ summary: 'One batch: its status, counts, progress and the actions allowed now' })
+  @ApiParam(ID)
   @ApiOkResponse({ description: 'The batch', schema: refTo('Batch') })
-  @ApiNotFoundResponse({ description: 'batch_not_found' })
+  @ApiNotFoundResponse(NOT_FOUND)
   batch(
     @Param('id', BatchIdPipe) id: number,
     @CurrentPrincipal() principal: Principal,
@@ -63,11 +74,11 @@ export class BatchesController {
   }
 
   @Get(':id/Records')
-  @ApiOperation({ summary: 'The records of a batch by line, each with what became of it' })
-  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiOperation({ summary: 'The records of a batch by line, each with its outcome' })
+  @ApiParam(ID)
   @ApiOkResponse({ description: 'One page', schema: refTo('RecordPage'), headers: LINK_NEXT })
-  @ApiNotFoundResponse({ description: 'batch_not_found' })
-  @ApiGoneResponse({ description: 'batch_expired: its retention is over' })
+  @ApiNotFoundResponse(NOT_FOUND)
+  @ApiGoneResponse(EXPIRED)
   @Header('Content-Type', 'application/json; charset=utf-8')
   async listRecords(
     @Param('id', BatchIdPipe) id: number,
@@ -88,11 +99,11 @@ export class BatchesController {
 
   @Get(':id/Results')
   @ApiOperation({ summary: 'Download the records in input order, as JSON Lines or CSV' })
-  @ApiParam({ name: 'id', type: 'integer' })
+  @ApiParam(ID)
   @ApiProduces('application/jsonl', 'text/csv')
   @ApiOkResponse({ description: 'The file', schema: TEXT })
-  @ApiGoneResponse({ description: 'batch_expired: its retention is over' })
-  @ApiNotFoundResponse({ description: 'batch_not_found' })
+  @ApiGoneResponse(EXPIRED)
+  @ApiNotFoundResponse(NOT_FOUND)
   results(
     @Param('id', BatchIdPipe) id: number,
     @Query() query: DownloadResultsDto,
@@ -100,6 +111,53 @@ export class BatchesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<void> {
     return this.download.send(id, query, principal, response);
+  }
+
+  @Get(':id/Preview')
+  @ApiOperation({
+    summary: 'What the valid records of an upload would turn into, by line',
+    description:
+      'Uses the look-up and the rules of processing, without its effects. Computed once, after the upload or at the first request.',
+  })
+  @ApiParam(ID)
+  @ApiOkResponse({ description: 'One page', schema: refTo('PreviewPage'), headers: LINK_NEXT })
+  @ApiNotFoundResponse(NOT_FOUND)
+  @ApiConflictResponse({
+    description:
+      'state_conflict: no longer awaiting confirmation; preview_not_supported; too_many_records_to_preview',
+  })
+  async preview(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: PreviewDto,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<PreviewPage> {
+    const page = await this.previews.page(id, query, principal);
+    linkNext(request, response, page.nextCursor);
+    return page;
+  }
+
+  @Get(':id/Events')
+  @ApiOperation({
+    summary: 'The progress of a batch, as server-sent events',
+    description:
+      '`progress`: `{WORKFLOW_IMPORT_QUEUE_BATCH_ID, status, recordCounts, operations, progress}`, at once and after each change. ' +
+      '`status`: the batch, at once and after each change of its status. The stream ends with the batch; the last event has the id `end`.',
+  })
+  @ApiParam(ID)
+  @ApiProduces('text/event-stream')
+  @ApiOkResponse({ description: 'The events', schema: TEXT })
+  @ApiNoContentResponse({
+    description: 'Last-Event-ID is `end` and the batch has ended: no more events will come',
+  })
+  @ApiNotFoundResponse(NOT_FOUND)
+  follow(
+    @Param('id', BatchIdPipe) id: number,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    return this.events.follow(id, principal, response);
   }
 }
 

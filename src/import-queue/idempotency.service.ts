@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
-import { DomainError } from '../platform/domain-error.js';
 import type { JsonObject } from '../platform/json/json-value.js';
+import { idempotencyKeyInUse } from './import-queue.errors.js';
 
-/** How long a call that died keeps its key from others; a living call renews it. */
+/** How long a call that died blocks its key; a live call renews its lock. */
 const LOCK_SECONDS = 60;
 
 /** The key is held by this call until it is completed or released. */
@@ -17,7 +17,7 @@ export interface HeldKey {
   renewal: NodeJS.Timeout;
 }
 
-/** The first answer is there; whoever sends the same request gets it again. */
+/** The first call was answered; anyone who sends the same request again gets the same answer. */
 export interface AnsweredKey {
   kind: 'answered';
   requestHash: Buffer;
@@ -25,14 +25,14 @@ export interface AnsweredKey {
 }
 
 /**
- * Idempotency keys, per principal. The answer is stored in the transaction that stores the batch, so there is never
- * one without the other; a call that fails frees its key, since it stored nothing.
+ * Idempotency keys, per principal. The transaction that stores a batch also stores the answer, so one never exists
+ * without the other. A call that fails frees its key, because it stored nothing.
  */
 @Injectable()
 export class IdempotencyService {
   constructor(private readonly database: DatabaseService) {}
 
-  /** @throws DomainError 409 `idempotency_key_in_use` while another call with the key runs */
+  /** @throws DomainError 409 `idempotency_key_in_use` while another call with this key runs */
   async acquire(principal: string, key: string): Promise<HeldKey | AnsweredKey> {
     const owner = randomUUID();
     const { rowCount } = await this.database.query(ACQUIRE, [principal, key, owner, LOCK_SECONDS]);
@@ -46,16 +46,10 @@ export class IdempotencyService {
     const [found] = rows;
     if (found?.response && found.requestHash)
       return { kind: 'answered', requestHash: found.requestHash, response: found.response };
-    throw new DomainError(
-      409,
-      'idempotency_key_in_use',
-      'The Idempotency-Key is in use',
-      'A call with this Idempotency-Key is still running. Wait for its answer, then send the same call again to get it.',
-      { headers: { 'Retry-After': '5' } },
-    );
+    throw idempotencyKeyInUse();
   }
 
-  /** Stores the answer together with the batch. @throws when the key was lost to another call meanwhile */
+  /** Stores the answer together with the batch. @throws if another call has taken over the key meanwhile */
   async complete(
     transaction: Transaction,
     held: HeldKey,
@@ -87,7 +81,7 @@ export class IdempotencyService {
 
   private renewing(principal: string, key: string, owner: string): NodeJS.Timeout {
     const renew = () => {
-      // A renewal that fails is made up for by the next; if none succeeds the key is lost, which `complete` notices.
+      // The next renewal makes up for one that fails; if all fail, the key is lost, which `complete` detects.
       this.database.query(RENEW, [principal, key, owner, LOCK_SECONDS]).catch(() => undefined);
     };
     return setInterval(renew, (LOCK_SECONDS * 1000) / 3).unref();

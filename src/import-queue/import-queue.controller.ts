@@ -1,39 +1,55 @@
-import { Controller, HttpCode, Post, Req, Res, UseInterceptors } from '@nestjs/common';
+import { Controller, HttpCode, Post, Query, Req, Res, UseInterceptors } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import type { CreationAnswer } from '../batches/batch-resource.js';
-import { validateQuery } from '../platform/http/validation.js';
+import type { BatchResource, CreationAnswer } from '../batches/batch-resource.js';
 import { AdmissionInterceptor } from './admission.service.js';
-import { CreateBatchDocs } from './create-batch.docs.js';
 import { CreateBatchDto } from './create-batch.dto.js';
+import { CreateBatchDocs, UploadDocs } from './import-queue.docs.js';
 import { ImportQueueService } from './import-queue.service.js';
 import { readBodyHeaders } from './intake/request-headers.js';
+import { UploadDto } from './upload.dto.js';
+import { UploadsService } from './uploads.service.js';
 
+/** The routes that create batches. Their services read the body as a stream; no middleware parses it. */
+@ApiTags('Import queue')
 @Controller('API/WorkflowImportQueue')
+@RequirePermission('BeginWorkflowImportProcess')
+@UseInterceptors(AdmissionInterceptor)
 export class ImportQueueController {
-  constructor(private readonly importQueue: ImportQueueService) {}
+  constructor(
+    private readonly importQueue: ImportQueueService,
+    private readonly uploads: UploadsService,
+  ) {}
 
-  /** The body is not parsed here: the service reads it as a stream. */
   @Post('CreateBatch')
   @HttpCode(202)
-  @RequirePermission('BeginWorkflowImportProcess')
-  @UseInterceptors(AdmissionInterceptor)
   @CreateBatchDocs()
   async createBatch(
+    @Query() query: CreateBatchDto,
     @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
   ): Promise<CreationAnswer> {
-    const dto = validateQuery(CreateBatchDto, request.query);
-    const { answer, replayed } = await this.importQueue.createBatch(
-      dto,
-      readBodyHeaders(request.headers),
-      request,
-      principal,
-    );
+    const headers = readBodyHeaders(request.headers);
+    const { answer, replayed } = await this.importQueue.createBatch(query, headers, request, principal);
     response.location(answer.links.self);
     if (replayed) response.setHeader('Idempotency-Replayed', 'true');
     return answer;
+  }
+
+  @Post('Uploads')
+  @HttpCode(202)
+  @UploadDocs()
+  async upload(
+    @Query() query: UploadDto,
+    @Req() request: AuthenticatedRequest,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    const batch = await this.uploads.upload(query, request, principal);
+    response.location(batch.links.self);
+    return batch;
   }
 }

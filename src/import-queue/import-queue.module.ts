@@ -4,9 +4,8 @@ import { ImportProcessesModule } from '../import-processes/import-processes.modu
 import { SchedulingModule } from '../processing/processing.module.js';
 import { TargetsModule } from '../targets/targets.module.js';
 import { AdmissionInterceptor, AdmissionService } from './admission.service.js';
-import { BatchActionsController, BatchRetryController } from './batch-actions.controller.js';
+import { BatchActionsController } from './batch-actions.controller.js';
 import { BatchActionsService } from './batch-actions.service.js';
-import { BatchEventsController } from './batch-events.controller.js';
 import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
 import { BatchRetryService } from './batch-retry.service.js';
@@ -15,32 +14,22 @@ import { ColumnMappingService } from './column-mapping.service.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
-import { PreviewController } from './preview.controller.js';
 import { PreviewService } from './preview.service.js';
 import { ResultDownload } from './result-download.js';
 import { RowSubmissionService } from './row-submission.service.js';
-import { UploadsController } from './uploads.controller.js';
 import { UploadsService } from './uploads.service.js';
 
-/** One gate for all routes that receive bodies. */
+/** One gate shared by all routes that receive bodies. */
 @Module({
   providers: [AdmissionInterceptor, AdmissionService],
   exports: [AdmissionInterceptor, AdmissionService],
 })
 class AdmissionModule {}
 
-/** The API of batches: it takes them in, changes them and answers what became of their records. */
+/** The API of batches: it creates them, changes them, and reports the outcome of their records. */
 @Module({
   imports: [AdmissionModule, ImportProcessesModule, BatchesModule, SchedulingModule, TargetsModule],
-  controllers: [
-    BatchActionsController,
-    BatchEventsController,
-    BatchRetryController,
-    BatchesController,
-    ImportQueueController,
-    PreviewController,
-    UploadsController,
-  ],
+  controllers: [BatchActionsController, BatchesController, ImportQueueController],
   providers: [
     BatchActionsService,
     BatchEvents,

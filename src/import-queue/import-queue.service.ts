@@ -11,23 +11,22 @@ import { ImportProcessesService } from '../import-processes/import-processes.ser
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { faultPoint } from '../platform/fault-points.js';
-import { DomainError } from '../platform/domain-error.js';
 import { BatchFinisher } from '../processing/batch-finisher.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { AdmissionService } from './admission.service.js';
 import type { CreateBatchDto } from './create-batch.dto.js';
 import { type AnsweredKey, type HeldKey, IdempotencyService } from './idempotency.service.js';
+import { bodyTooLarge, idempotencyKeyReused } from './import-queue.errors.js';
 import { BodyIntake, hashBody, MalformedMidwayError } from './intake/body-intake.js';
-import { bodyTooLarge } from './intake/intake.errors.js';
 import type { BodyHeaders } from './intake/request-headers.js';
 
 export interface CreatedBatch {
   answer: CreationAnswer;
-  /** The answer is the one an earlier call with the same Idempotency-Key got. */
+  /** The answer is that of an earlier call with the same Idempotency-Key. */
   replayed: boolean;
 }
 
-/** Takes batches in: from the parsed DTO and the body stream to durable records and the first queued chunks. */
+/** Creates batches: from the parsed DTO and the body stream to durable records and the first queued chunks. */
 @Injectable()
 export class ImportQueueService {
   constructor(
@@ -42,8 +41,8 @@ export class ImportQueueService {
   ) {}
 
   /**
-   * Answers once the batch is durable in PostgreSQL; whatever is refused stored nothing.
-   * @throws DomainError as `http-api.md` lists them for CreateBatch
+   * Answers once the batch is durable in PostgreSQL. A refused call stored nothing.
+   * @throws DomainError as docs/http-api.md lists for CreateBatch
    */
   async createBatch(
     dto: CreateBatchDto,
@@ -57,7 +56,7 @@ export class ImportQueueService {
     if (idempotencyKey === null) {
       return { answer: await this.store(dto, headers, body, principal, null), replayed: false };
     }
-    // Before the import process is asked whether it takes anything: it may have been disabled since the first call.
+    // Checked before the import process is pinned, because it may have been disabled since the first call.
     const key = await this.idempotency.acquire(principal.id, idempotencyKey);
     if (key.kind === 'answered') {
       const bodyHash = await hashBody(body, headers.encoding, this.config);
@@ -132,7 +131,7 @@ export class ImportQueueService {
     return answer;
   }
 
-  /** Not awaited: the batch is durable, and the reconciler starts whatever was not started here. */
+  /** Not awaited: the batch is durable, and the reconciler starts any batch that was not started here. */
   private start(batchId: number, hasPending: boolean): void {
     void (hasPending
       ? this.scheduler.fill(batchId)
@@ -142,12 +141,7 @@ export class ImportQueueService {
 
 function replay(key: AnsweredKey, dto: CreateBatchDto, bodyHash: Buffer): CreationAnswer {
   if (!hashRequest(dto, bodyHash).equals(key.requestHash)) {
-    throw new DomainError(
-      422,
-      'idempotency_key_reused',
-      'The Idempotency-Key was used for another request',
-      'This Idempotency-Key belongs to a call with other parameters or another body. Use a new key for a new batch.',
-    );
+    throw idempotencyKeyReused();
   }
   return key.response as unknown as CreationAnswer;
 }

@@ -73,6 +73,8 @@ const CHUNKS_AT_A_TIME = 4;
 /** What its column holds. */
 const HIGHEST_CHUNK = 2 ** 31 - 1;
 
+export type PreviewPage = Page<PreviewedRecord>;
+
 export interface PreviewQuery {
   operation?: PreviewOperation;
   limit: number;
@@ -103,7 +105,7 @@ export class PreviewService {
   }
 
   /** @throws DomainError 404, 403; 409 where there is no preview and can be none; 400 `invalid_cursor` */
-  async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<Page<PreviewedRecord>> {
+  async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<PreviewPage> {
     await this.batches.row(batchId, principal);
     const [chunk, line] =
       query.after === undefined ? [0, 0] : decodeCursor(LIST, query.after, HIGHEST_CHUNK, HIGHEST_ID);

@@ -5,15 +5,15 @@ import { nearestName } from '../platform/wording.js';
 import type { RowColumn } from '../records/target.js';
 import { isUnnamedColumn } from '../records/unnamed-column.js';
 
-/** Columns that every row of a workflow may have; they are in no template, since few need them. */
+/** Columns that every row of a workflow may have. Templates omit them, because few users need them. */
 const ALWAYS_KNOWN = [':WorkflowActionId', ':WorkflowActionName'];
 
-/** The columns a row of the import process may have. Empty: the target does not say, so all may be there. */
+/** The columns that a row of the import process may have. Empty: the target does not restrict them. */
 export function knownColumns(columns: readonly RowColumn[]): ReadonlySet<string> {
   return new Set(columns.length === 0 ? [] : [...columns.map(({ name }) => name), ...ALWAYS_KNOWN]);
 }
 
-/** How the columns of a file fit those of a row. */
+/** Compares the columns of a file with those of a row. */
 export function findColumns(
   understood: UnderstoodFile,
   columns: readonly RowColumn[],
@@ -21,7 +21,7 @@ export function findColumns(
   if (understood.columns === null) return null;
   const known = knownColumns(columns);
   const targets = new Set(understood.columns.map(({ target }) => target));
-  // A name that is taken is not offered a second time: the file would then have it twice.
+  // A name that is already used is not offered again: the file would then have it twice.
   const free = [...known].filter((name) => !targets.has(name));
   const unknown =
     known.size === 0
@@ -36,8 +36,8 @@ export function findColumns(
 }
 
 /**
- * A JSON object with other names and the same values, to the last digit.
- * @param names new name of each member, or `null` for one that is left out; members that are not in it keep theirs
+ * A JSON object with other names and exactly the same values, digit for digit.
+ * @param names the new name of each member, or `null` to drop it; members that are not listed keep their names
  */
 export function renameMembers(payload: string, names: ReadonlyMap<string, string | null>): string {
   const members: string[] = [];

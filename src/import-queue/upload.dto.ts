@@ -2,7 +2,8 @@ import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
 import { IsOptional, IsString, Matches } from 'class-validator';
 import type { ColumnMapping } from '../formats/csv/csv-columns.js';
 import { statedText } from '../formats/text/encoding-detection.js';
-import { DomainError, type ProblemDetail } from '../platform/domain-error.js';
+import type { DomainError } from '../platform/domain-error.js';
+import { invalidParameters } from '../platform/http/http.errors.js';
 import { CreateBatchDto } from './create-batch.dto.js';
 
 /** The query of `POST /API/WorkflowImportQueue/Uploads`; the file is the multipart field `file`. */
@@ -13,7 +14,8 @@ export class UploadDto extends PickType(CreateBatchDto, [
   'sendFailureEmailTo',
 ]) {
   @ApiPropertyOptional({
-    description: 'Encoding of a CSV file, as the Encoding Standard names it. Left out: told from the file.',
+    description:
+      'Encoding of a CSV file, by its name in the Encoding Standard. Default: detected from the file.',
     example: 'windows-1252',
   })
   @IsOptional()
@@ -24,7 +26,7 @@ export class UploadDto extends PickType(CreateBatchDto, [
 
   @ApiPropertyOptional({
     description:
-      'Delimiter of a CSV file: one character, or comma, semicolon, tab, pipe, colon, space. Left out: told from the file.',
+      'Delimiter of a CSV file: one character, or comma, semicolon, tab, pipe, colon, space. Default: detected from the file.',
     example: 'semicolon',
   })
   @IsOptional()
@@ -35,7 +37,7 @@ export class UploadDto extends PickType(CreateBatchDto, [
 
   @ApiPropertyOptional({
     description:
-      'JSON object from headers of a CSV file to columns of a row, or to null to leave a column out. Kept for later files of the import process once this one is confirmed. May be a multipart field before the file instead.',
+      'JSON object from headers of a CSV file to columns of a row, or to null to leave a column out. Confirming the upload keeps it for later files of the import process. May instead be a multipart field before the file.',
     example: '{"E-mail":":Email","Remarks":null}',
   })
   @IsOptional()
@@ -51,13 +53,13 @@ const NAMED_DELIMITERS: Readonly<Record<string, string>> = {
   colon: ':',
   space: ' ',
 };
-const LONGEST_NAME = 10_000;
+const MAX_NAME_LENGTH = 10_000;
 
 export function delimiterOf(given: string | undefined): string | null {
   return given === undefined ? null : (NAMED_DELIMITERS[given] ?? given);
 }
 
-/** @throws DomainError 400 when there is no such encoding */
+/** @throws DomainError 400 if the encoding is not supported */
 export function encodingOf(given: string | undefined): string | null {
   if (given === undefined) return null;
   try {
@@ -65,15 +67,12 @@ export function encodingOf(given: string | undefined): string | null {
     return given;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_ENCODING_NOT_SUPPORTED') throw error;
-    throw invalid(
-      'encoding',
-      `${given} is not an encoding that is read; try utf-8, utf-16le or windows-1252`,
-    );
+    throw invalid('encoding', `the encoding ${given} is not supported; try utf-8, utf-16le or windows-1252`);
   }
 }
 
 /**
- * The multipart field `mapping`: a JSON object from headers of the file to columns of a row, or to null.
+ * Reads the field `mapping`: a JSON object from headers of the file to columns of a row, or to null.
  * @throws DomainError 400
  */
 export function readMapping(text: string | undefined): ColumnMapping {
@@ -92,25 +91,24 @@ export function mappingOf(value: unknown): ColumnMapping {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(
       'mapping',
-      'mapping must be a JSON object: header of the file to column of a row, or to null',
+      'mapping must be a JSON object from headers of the file to columns of a row, or to null',
     );
   }
   const entries = Object.entries(value) as [string, unknown][];
   for (const [header, target] of entries) {
-    if (target !== null && (typeof target !== 'string' || target === '' || target.length > LONGEST_NAME)) {
+    if (target !== null && (typeof target !== 'string' || target === '' || target.length > MAX_NAME_LENGTH)) {
       throw invalid(
         'mapping',
-        `mapping must give ${JSON.stringify(header.slice(0, 60))} the name of a column, or null`,
+        `mapping must map ${JSON.stringify(header.slice(0, 60))} to the name of a column, or to null`,
       );
     }
     if (header.includes('\u0000') || target?.includes('\u0000') === true) {
-      throw invalid('mapping', 'mapping must not contain U+0000: the database cannot keep it');
+      throw invalid('mapping', 'mapping must not contain U+0000, which the database cannot store');
     }
   }
   return new Map(entries as [string, string | null][]);
 }
 
 function invalid(parameter: string, message: string): DomainError {
-  const errors: ProblemDetail[] = [{ parameter, code: 'invalid_parameter', message }];
-  return new DomainError(400, 'invalid_parameter', 'A parameter is wrong', `${message}.`, { errors });
+  return invalidParameters([{ parameter, code: 'invalid_parameter', message }]);
 }

@@ -14,12 +14,12 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { AdmissionService } from './admission.service.js';
 import { BodyIntake, MalformedMidwayError } from './intake/body-intake.js';
-import { type MultipartFile, openMultipartFile } from './multipart-file.js';
+import { type MultipartFile, openMultipartFile } from './intake/multipart-file.js';
 import { PreviewService } from './preview.service.js';
 import { findColumns, knownColumns } from './upload-columns.js';
 import { delimiterOf, encodingOf, readMapping, type UploadDto } from './upload.dto.js';
 
-/** Takes files in through the same intake as CreateBatch; nothing of them is processed until somebody confirms. */
+/** Receives files through the same intake as CreateBatch; nothing is processed until a user confirms the upload. */
 @Injectable()
 export class UploadsService {
   constructor(
@@ -33,7 +33,7 @@ export class UploadsService {
   ) {}
 
   /**
-   * Answers once the file is durable in PostgreSQL, awaiting confirmation; whatever is refused stored nothing.
+   * Answers once the file is durable in PostgreSQL and awaits confirmation. A refused call stored nothing.
    * @throws DomainError as CreateBatch does, and for files that are neither CSV nor JSON Lines
    */
   async upload(dto: UploadDto, request: IncomingMessage, principal: Principal): Promise<BatchResource> {
@@ -45,7 +45,7 @@ export class UploadsService {
     return openMultipartFile(request, this.config.maxBodyBytes);
   }
 
-  /** The same, of a file that may be opened already. */
+  /** Like `upload`, for a file that may already be open. */
   async take(
     dto: UploadDto,
     open: () => Promise<MultipartFile>,

@@ -3,13 +3,13 @@ import type { Duplex, Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 interface BodyPace {
-  /** Nothing arrives for so long, in milliseconds; 0: waited for. */
+  /** How long nothing may arrive, in milliseconds; 0: no limit. */
   idleMs: number;
-  /** Less than this arrives, over all the time we waited; 0: any rate. */
+  /** Bytes per second that must arrive on average while we wait; 0: no limit. */
   minBytesPerSecond: number;
 }
 
-/** Before it has been waited for so long, a slow start counts for nothing. */
+/** Grace period: the rate is not judged before this much waiting. */
 const GRACE_MS = 30_000;
 
 /** The body arrives too slowly to be waited for. */
@@ -19,9 +19,9 @@ export class BodyTooSlowError extends Error {
 
 /**
  * The pieces of a body as they arrive. Only the time we wait for the client counts, not the time it waits for us. The
- * body is left open whatever happens: destroying it would close the socket that the answer needs.
- * @param stop ends the wait for a piece that is no longer wanted
- * @throws BodyTooSlowError, and what the body fails with (a client that went away)
+ * body always stays open: destroying it would close the socket that the answer needs.
+ * @param stop ends the wait for a piece that is no longer needed
+ * @throws BodyTooSlowError, and the error of the body (a client that went away)
  */
 async function* pacedBody(
   body: Readable,
@@ -94,31 +94,31 @@ export class BodyTooLargeError extends Error {
   override readonly name = 'BodyTooLargeError';
 }
 
-/** The body is not what its Content-Encoding says. */
+/** The body is not encoded as its Content-Encoding states. */
 export class UndecodableBodyError extends Error {
   override readonly name = 'UndecodableBodyError';
 }
 
-/** The body grows so much by decoding that it was made to. */
+/** Decoding enlarges the body so much that someone must have crafted it. */
 export class DecompressionRatioError extends Error {
   override readonly name = 'DecompressionRatioError';
 }
 
 export interface BodyGuards extends BodyPace {
-  /** Decoded bytes per byte received, beyond the first MiB. */
+  /** Decoded bytes per received byte, beyond the first MiB. */
   maxRatio: number;
 }
 
 const UNGUARDED: BodyGuards = { idleMs: 0, minBytesPerSecond: 0, maxRatio: Infinity };
-/** Rows that are much alike shrink well: what is small does no harm whatever it was before. */
+/** Similar rows compress well, and a small result does no harm, so the ratio is not judged below this size. */
 const RATIO_FREE_BYTES = 1024 ** 2;
 
 /**
- * The decoded pieces of a request body. Limits count decoded bytes, so a small compressed body cannot grow
- * beyond them; pieces are pulled, so no more is decoded than is consumed.
- * @param encoding lower-case Content-Encoding, `identity` when there is none
- * @throws BodyTooLargeError, UndecodableBodyError, BodyTooSlowError, DecompressionRatioError, and what the request
- *   stream throws (a client that went away)
+ * The decoded pieces of a request body. Limits count decoded bytes, so a small compressed body cannot grow beyond them.
+ * Pieces are pulled, so no more is decoded than is consumed.
+ * @param encoding lower-case Content-Encoding, `identity` if there is none
+ * @throws BodyTooLargeError, UndecodableBodyError, BodyTooSlowError, DecompressionRatioError, and the error of the
+ *   request stream (a client that went away)
  */
 export async function* decodeBody(
   body: Readable,

@@ -18,7 +18,7 @@ import {
   lineTooLong,
   tooManyRecords,
   undecodableBody,
-} from './intake.errors.js';
+} from '../import-queue.errors.js';
 
 export interface IntakeLimits {
   /** Decoded bytes. */
@@ -30,15 +30,15 @@ export interface IntakeLimits {
   minBodyBytesPerSecond: number;
 }
 
-/** COPY text that is collected before a database connection is taken: a small or slow call holds none while it sends. */
+/** Bytes that are collected before a database connection is taken, so that a small or slow call holds none while it sends. */
 const COLLECTED_FIRST = 1024 * 1024;
 
 class TooManyRecordsError extends Error {}
 
 /**
- * One body on its way in: decoded, split into records, parsed, checked (pass 1) and collected as rows. It is read in
- * two steps, so that the transaction begins only when the first megabyte, or all of a small body, is known to be good:
- * `collectFirst`, then `writeAll` inside the transaction. A refusal is a DomainError, and nothing was stored.
+ * One body on its way in: it is decoded, split into records, parsed, checked (pass 1) and collected as rows. Reading has
+ * two steps, `collectFirst` and, inside the transaction, `writeAll`, so that the transaction begins only after the first
+ * megabyte, or all of a smaller body, has proved to be valid. A refusal is a DomainError, and nothing was stored.
  */
 export class BodyIntake {
   readonly rows: RecordCollector;
@@ -67,12 +67,12 @@ export class BodyIntake {
     };
   }
 
-  /** Whether all of the body is there: then its transaction does not wait for the client any more. */
+  /** Whether the whole body has arrived, so that its transaction no longer waits for the client. */
   get complete(): boolean {
     return this.ended;
   }
 
-  /** Reads until there is enough to be worth a transaction, or to the end. */
+  /** Reads until there is enough for a transaction, or to the end. */
   async collectFirst(): Promise<void> {
     await refusing(this.pieces, this.limits, async () => {
       while (!this.ended && this.rows.pendingLength < COLLECTED_FIRST && this.reader.errorCount === 0)
@@ -82,7 +82,7 @@ export class BodyIntake {
     });
   }
 
-  /** Writes what was collected and all that still comes. */
+  /** Writes what was collected and everything that still arrives. */
   async writeAll(writer: BatchWriter): Promise<void> {
     await refusing(this.pieces, this.limits, async () => {
       while (!this.ended) {
@@ -94,7 +94,7 @@ export class BodyIntake {
     });
   }
 
-  /** After `writeAll` threw MalformedMidwayError and the transaction is gone: names every mistake of the rest. */
+  /** Call after `writeAll` threw MalformedMidwayError and the transaction was rolled back: names every mistake. */
   async refuseMalformed(): Promise<never> {
     await refusing(this.pieces, this.limits, async () => {
       while (!this.ended) await this.readPiece();
@@ -102,7 +102,7 @@ export class BodyIntake {
     throw this.reader.malformed();
   }
 
-  /** SHA-256 of the decoded body, once it has been read to its end. */
+  /** SHA-256 of the decoded body, after it was read to its end. */
   bodyHash(): Buffer {
     if (this.hash === null) throw new Error('the intake was not asked to hash the body');
     return this.hash.digest();
@@ -120,7 +120,7 @@ export class BodyIntake {
   }
 }
 
-/** Reads a body to its end for its hash alone: SHA-256 of what it is decoded to. @throws DomainError as an intake does */
+/** Reads a body to its end only for the SHA-256 of its decoded bytes. @throws DomainError as an intake does */
 export async function hashBody(body: Readable, encoding: string, limits: IntakeLimits): Promise<Buffer> {
   const hash = createHash('sha256');
   const pieces = decoded(body, encoding, limits);
@@ -159,7 +159,7 @@ async function refusing(
   }
 }
 
-/** A malformed line came after the transaction had begun: it must be rolled back before the rest is read. */
+/** A malformed line arrived after the transaction had begun, which must be rolled back before the rest is read. */
 export class MalformedMidwayError extends Error {
   override readonly name = 'MalformedMidwayError';
 }

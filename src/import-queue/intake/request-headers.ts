@@ -1,27 +1,48 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { DomainError } from '../../platform/domain-error.js';
-import { isSupportedEncoding } from './body-decoder.js';
-import { ACCEPTED_MEDIA_TYPES, unsupportedContentEncoding, unsupportedMediaType } from './intake.errors.js';
+import {
+  invalidIdempotencyKey,
+  unsupportedContentEncoding,
+  unsupportedMediaType,
+} from '../import-queue.errors.js';
+import { CONTENT_ENCODINGS, isSupportedEncoding } from './body-decoder.js';
 
+/** Media types that a JSON Lines body may have; the default of curl is among them. */
+export const ACCEPTED_MEDIA_TYPES = [
+  'application/jsonl',
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/json',
+  'text/plain',
+  'application/octet-stream',
+  'application/x-www-form-urlencoded',
+] as const;
 const ACCEPTED: ReadonlySet<string> = new Set(ACCEPTED_MEDIA_TYPES);
 
-/** What the headers of a CreateBatch call say about its body. */
+/** What the headers of a CreateBatch call state about its body. */
 export interface BodyHeaders {
-  /** Lower case; `identity` when there is none. */
+  /** Lower case; `identity` if there is none. */
   encoding: string;
   idempotencyKey: string | null;
   /** See `declaredBytes`. */
   declaredBytes: number;
 }
 
-/** @throws DomainError 415 for a media type or encoding we do not read, 400 for an unusable Idempotency-Key */
+/** @throws DomainError 415 for an unsupported media type or encoding, 400 for an invalid Idempotency-Key */
 export function readBodyHeaders(headers: IncomingHttpHeaders): BodyHeaders {
   const contentType = headers['content-type'] ?? '';
   const mediaType = (contentType.split(';')[0] ?? '').trim().toLowerCase();
-  if (mediaType !== '' && !ACCEPTED.has(mediaType)) throw unsupportedMediaType(contentType);
+  if (mediaType !== '' && !ACCEPTED.has(mediaType)) {
+    const accepted = ACCEPTED_MEDIA_TYPES.join(', ');
+    const advice = `Send JSON Lines as application/jsonl (or one of: ${accepted}).`;
+    throw unsupportedMediaType(contentType, advice, accepted);
+  }
 
-  const encoding = (headers['content-encoding'] ?? '').trim().toLowerCase() || 'identity';
-  if (!isSupportedEncoding(encoding)) throw unsupportedContentEncoding(encoding);
+  const encoding = encodingOf(headers);
+  if (!isSupportedEncoding(encoding)) {
+    const accepted = CONTENT_ENCODINGS.join(', ');
+    const advice = `Send the body uncompressed, or encoded as one of: ${accepted}.`;
+    throw unsupportedContentEncoding(encoding, advice, accepted);
+  }
 
   return {
     encoding,
@@ -31,30 +52,19 @@ export function readBodyHeaders(headers: IncomingHttpHeaders): BodyHeaders {
 }
 
 /**
- * How long the body is to be, by its own account: what is too long need not arrive to be refused. 0 where that tells
- * nothing: it is sent in chunks, or is encoded, and limits count what is decoded.
+ * The length of the body as its headers state it: a body that is too long can be refused before it arrives. 0 if the
+ * headers do not tell, because it is sent in chunks, or is encoded while limits count decoded bytes.
  */
 export function declaredBytes(headers: IncomingHttpHeaders): number {
-  const encoding = (headers['content-encoding'] ?? '').trim().toLowerCase() || 'identity';
-  return encoding === 'identity' ? Number(headers['content-length'] ?? 0) : 0;
+  return encodingOf(headers) === 'identity' ? Number(headers['content-length'] ?? 0) : 0;
+}
+
+function encodingOf(headers: IncomingHttpHeaders): string {
+  return (headers['content-encoding'] ?? '').trim().toLowerCase() || 'identity';
 }
 
 function readIdempotencyKey(header: string | string[] | undefined): string | null {
   if (header === undefined) return null;
   if (typeof header === 'string' && /^[\x21-\x7e]{1,255}$/.test(header)) return header;
-  throw new DomainError(
-    400,
-    'invalid_idempotency_key',
-    'The Idempotency-Key cannot be used',
-    'An Idempotency-Key has 1 to 255 visible ASCII characters.',
-    {
-      errors: [
-        {
-          parameter: 'Idempotency-Key',
-          code: 'invalid_idempotency_key',
-          message: 'must be 1 to 255 visible ASCII characters',
-        },
-      ],
-    },
-  );
+  throw invalidIdempotencyKey();
 }

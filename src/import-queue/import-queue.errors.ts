@@ -1,0 +1,163 @@
+import { defineErrors, type DomainError, type ProblemDetail } from '../platform/domain-error.js';
+import { httpErrors } from '../platform/http/http.errors.js';
+import { rateLimitHeaders, type RateState } from '../platform/http/rate-limiter.js';
+
+/** Refusals of the routes that take batches in, preview them and change them. */
+export const importQueueErrors = defineErrors({
+  rate_limit_exceeded: { status: 429, title: 'Too many batches in too short a time' },
+  too_many_uploads: { status: 503, title: 'Too many bodies are being received' },
+  too_many_waiting_batches: { status: 503, title: 'Too many batches have not ended yet' },
+  invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is not valid' },
+  idempotency_key_in_use: { status: 409, title: 'The Idempotency-Key is in use' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for a different request' },
+  undecodable_body: { status: 400, title: 'The body cannot be decoded' },
+  body_too_slow: { status: 408, title: 'The body arrives too slowly' },
+  decompression_ratio_exceeded: { status: 413, title: 'The request exceeds a limit' },
+  line_too_long: { status: 413, title: 'The request exceeds a limit' },
+  too_many_records: { status: 413, title: 'The request exceeds a limit' },
+  malformed_multipart: { status: 400, title: 'The multipart body is damaged' },
+  file_missing: { status: 400, title: 'The request contains no file' },
+  unexpected_file: { status: 400, title: 'The request contains more than one file' },
+  preview_not_supported: { status: 409, title: 'This import process has no preview' },
+  too_many_records_to_preview: { status: 409, title: 'The batch is too large for a preview' },
+});
+
+const retryAfter = (seconds: number) => ({ 'Retry-After': String(seconds) });
+
+export function tooManyRequests(rate: RateState): DomainError {
+  return importQueueErrors.rate_limit_exceeded(
+    `This key may start ${rate.limit} batches a minute. Nothing was stored; send the same call again in ${rate.seconds} s, or put more rows into one batch.`,
+    { limit: rate.limit, headers: { ...rateLimitHeaders(rate), ...retryAfter(rate.seconds) } },
+  );
+}
+
+export function tooManyUploads(limit: number): DomainError {
+  return importQueueErrors.too_many_uploads(
+    `${limit} bodies are being received, and this one waited too long for its turn. Nothing was stored; send the same call again later.`,
+    { limit, headers: retryAfter(5) },
+  );
+}
+
+export function tooManyWaitingBatches(limit: number): DomainError {
+  return importQueueErrors.too_many_waiting_batches(
+    `${limit} batches have not ended yet, and no more are accepted until some have. Nothing was stored; send the same call again later.`,
+    { limit, headers: retryAfter(30) },
+  );
+}
+
+export function invalidIdempotencyKey(): DomainError {
+  const code = 'invalid_idempotency_key';
+  const message = 'must be 1 to 255 visible ASCII characters';
+  return importQueueErrors[code]('An Idempotency-Key has 1 to 255 visible ASCII characters.', {
+    errors: [{ parameter: 'Idempotency-Key', code, message }],
+  });
+}
+
+export function idempotencyKeyInUse(): DomainError {
+  return importQueueErrors.idempotency_key_in_use(
+    'A call with this Idempotency-Key is still running. Wait for its answer, then send the same call again to get it.',
+    { headers: retryAfter(5) },
+  );
+}
+
+export function idempotencyKeyReused(): DomainError {
+  return importQueueErrors.idempotency_key_reused(
+    'This Idempotency-Key belongs to a call with other parameters or another body. Use a new key for a new batch.',
+  );
+}
+
+/** @param accepted media types, for `Accept-Post` */
+export function unsupportedMediaType(found: string, advice: string, accepted: string): DomainError {
+  return httpErrors.unsupported_media_type(
+    `Content-Type ${JSON.stringify(found)} is not supported. ${advice}`,
+    { headers: { 'Accept-Post': accepted } },
+  );
+}
+
+/** @param accepted encodings, for `Accept-Encoding` */
+export function unsupportedContentEncoding(found: string, advice: string, accepted: string): DomainError {
+  return httpErrors.unsupported_content_encoding(
+    `Content-Encoding ${JSON.stringify(found)} is not supported. ${advice}`,
+    { headers: { 'Accept-Encoding': accepted } },
+  );
+}
+
+export function undecodableBody(cause: Error): DomainError {
+  return importQueueErrors.undecodable_body(`${cause.message}. Nothing was stored.`, { cause });
+}
+
+export function bodyTooSlow(pace: { receiveIdleMs: number; minBodyBytesPerSecond: number }): DomainError {
+  return importQueueErrors.body_too_slow(
+    `Nothing arrived for ${pace.receiveIdleMs / 1000} s, or less than ${pace.minBodyBytesPerSecond} bytes a second. Nothing was stored; send it again over a better connection, or in smaller batches.`,
+    { limit: pace.minBodyBytesPerSecond, headers: { Connection: 'close' } },
+  );
+}
+
+export function decompressionRatioExceeded(limit: number): DomainError {
+  return importQueueErrors.decompression_ratio_exceeded(
+    `The decoded body is more than ${limit} times as large as what was sent. Send it less compressed, or uncompressed. Nothing was stored.`,
+    { limit },
+  );
+}
+
+export function bodyTooLarge(limit: number): DomainError {
+  return httpErrors.body_too_large(`The decoded body is larger than ${limit} bytes. ${SPLIT_IT}`, { limit });
+}
+
+export function lineTooLong(line: number, limit: number): DomainError {
+  const code = 'line_too_long';
+  const errors: ProblemDetail[] = [{ line, code, message: `line ${line} is longer than ${limit} bytes` }];
+  return importQueueErrors[code](`Line ${line} is longer than ${limit} bytes. Nothing was stored.`, {
+    limit,
+    errors,
+  });
+}
+
+export function tooManyRecords(limit: number): DomainError {
+  return importQueueErrors.too_many_records(`The body has more than ${limit} records. ${SPLIT_IT}`, {
+    limit,
+  });
+}
+
+const SPLIT_IT = 'Split it into several batches. Nothing was stored.';
+
+export function malformedMultipart(reason: string, cause?: unknown): DomainError {
+  return importQueueErrors.malformed_multipart(
+    `The body cannot be read as multipart/form-data: ${reason}. Nothing was stored.`,
+    { cause },
+  );
+}
+
+export function fileMissing(): DomainError {
+  return importQueueErrors.file_missing(
+    'The multipart field "file" is missing, or it has no file name. Nothing was stored.',
+  );
+}
+
+/** @param name `undefined` for a part with a file name but without a name, which the types of busboy do not mention */
+export function unexpectedFile(name = ''): DomainError {
+  return importQueueErrors.unexpected_file(
+    `Send one file, in the field "file". There is another one in ${JSON.stringify(name.slice(0, 60))}. Nothing was stored.`,
+  );
+}
+
+export function previewNotSupported(kind: string): DomainError {
+  return importQueueErrors.preview_not_supported(
+    `A target of kind "${kind}" cannot tell what will happen to a record before it processes it.`,
+  );
+}
+
+export function tooManyToPreview(limit: number): DomainError {
+  return importQueueErrors.too_many_records_to_preview(
+    `A preview covers at most ${limit} records. The batch can be confirmed without one.`,
+    { limit },
+  );
+}
+
+/** @param detail why the batch cannot be changed now */
+export function batchStateConflict(detail: string, currentStatus?: string): DomainError {
+  return httpErrors.state_conflict(
+    detail,
+    currentStatus === undefined ? {} : { extensions: { currentStatus } },
+  );
+}
