@@ -5,29 +5,29 @@ import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
 
-/** One server-sent event. The data is one line of JSON, which has no line end of its own. */
+/** One server-sent event. The data is JSON on one line, as the format requires. */
 function serverSentEvent(event: string, data: unknown, id?: string): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** Keeps connections from being taken for dead; clients ignore it. */
+/** A comment that keeps proxies from closing an idle connection; clients ignore it. */
 const HEARTBEAT = ': still here\n\n';
 
-/** What `progress` tells: all that changes while a batch runs. */
+/** The data of a `progress` event: everything that changes while a batch runs. */
 export type BatchProgressEvent = Pick<
   BatchResource,
   'WORKFLOW_IMPORT_QUEUE_BATCH_ID' | 'status' | 'recordCounts' | 'operations' | 'progress'
 >;
 
-/** The id of the last event of a batch that has ended. A client that comes back with it needs nothing more. */
+/** The id of the last event of a batch that has ended. A client that reconnects with it needs no more events. */
 const END_ID = 'end';
 
-/** What one listener has been told, and so what is news to it. */
+/** Compares a batch with what one listener has received, to send only what changed. */
 class BatchChanges {
   private status: BatchStatus | undefined;
   private progress = '';
 
-  /** The events for what changed since; empty where nothing did. */
+  /** The events for what changed since the last call; empty if nothing changed. */
   of(batch: BatchResource): string {
     const { WORKFLOW_IMPORT_QUEUE_BATCH_ID, status, recordCounts, operations, progress } = batch;
     const event: BatchProgressEvent = {
@@ -37,26 +37,26 @@ class BatchChanges {
       operations,
       progress,
     };
-    let news = '';
+    let events = '';
     const text = JSON.stringify(event);
-    if (text !== this.progress) news += serverSentEvent('progress', event);
+    if (text !== this.progress) events += serverSentEvent('progress', event);
     if (status !== this.status) {
-      news += serverSentEvent('status', batch, isTerminal(status) ? END_ID : undefined);
+      events += serverSentEvent('status', batch, isTerminal(status) ? END_ID : undefined);
     }
     this.progress = text;
     this.status = status;
-    return news;
+    return events;
   }
 }
 
 const POLL_MS = 1000;
 const HEARTBEAT_MS = 15_000;
-/** Bytes that a client may have to take before it is told more: it misses a step, not the end. */
-const MOST_UNSENT = 256 * 1024;
+/** A client with more unread bytes than this misses progress events until it has caught up, but never the end. */
+const MAX_UNSENT_BYTES = 256 * 1024;
 
 interface Listener {
   response: Response;
-  news: BatchChanges;
+  changes: BatchChanges;
 }
 
 interface Watched {
@@ -65,8 +65,8 @@ interface Watched {
 }
 
 /**
- * Tells browsers and clients how batches get on. PostgreSQL is asked, once per batch however many listen: an event in
- * Redis could be lost, and who relied on it would wait for ever.
+ * Sends browsers and clients the progress of batches. It polls PostgreSQL, once per batch regardless of the number of
+ * listeners: an event in Redis could be lost, and a listener that relied on it would wait forever.
  */
 @Injectable()
 export class BatchEvents implements OnModuleDestroy {
@@ -77,18 +77,18 @@ export class BatchEvents implements OnModuleDestroy {
 
   constructor(private readonly batches: BatchReader) {}
 
-  /** Sends what is, and then what changes, until the batch ends, the client leaves or the process stops. */
+  /** Sends the present state and then each change, until the batch ends, the client leaves or the process stops. */
   async follow(batchId: number, principal: Principal, response: Response): Promise<void> {
     const batch = await this.batches.get(batchId, principal);
     if (isTerminal(batch.status) && response.req.get('Last-Event-ID') === END_ID) {
-      // What makes an EventSource give up coming back.
+      // This status makes an EventSource stop reconnecting.
       response.status(204).end();
       return;
     }
     response.set({
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
-      // Otherwise nginx keeps the events to itself until it has enough of them.
+      // Without this header, nginx buffers the events.
       'X-Accel-Buffering': 'no',
     });
     if (response.req.method === 'HEAD') {
@@ -96,8 +96,8 @@ export class BatchEvents implements OnModuleDestroy {
       return;
     }
     response.flushHeaders();
-    const listener = { response, news: new BatchChanges() };
-    this.tell(listener, batch);
+    const listener = { response, changes: new BatchChanges() };
+    this.send(listener, batch);
     if (!response.writableEnded) this.add(batchId, listener);
   }
 
@@ -117,7 +117,7 @@ export class BatchEvents implements OnModuleDestroy {
       return;
     }
     this.heartbeat ??= setInterval(() => this.beat(), HEARTBEAT_MS).unref();
-    const watched = this.watched.get(batchId) ?? { listeners: new Set(), timer: this.askSoon(batchId) };
+    const watched = this.watched.get(batchId) ?? { listeners: new Set(), timer: this.pollSoon(batchId) };
     this.watched.set(batchId, watched);
     watched.listeners.add(listener);
     listener.response.once('close', () => this.remove(batchId, listener));
@@ -131,26 +131,26 @@ export class BatchEvents implements OnModuleDestroy {
     this.watched.delete(batchId);
   }
 
-  private askSoon(batchId: number): NodeJS.Timeout {
-    return setTimeout(() => void this.ask(batchId), POLL_MS);
+  private pollSoon(batchId: number): NodeJS.Timeout {
+    return setTimeout(() => void this.poll(batchId), POLL_MS);
   }
 
-  private async ask(batchId: number): Promise<void> {
+  private async poll(batchId: number): Promise<void> {
     try {
       const batch = await this.batches.get(batchId);
-      for (const listener of this.watched.get(batchId)?.listeners ?? []) this.tell(listener, batch);
+      for (const listener of this.watched.get(batchId)?.listeners ?? []) this.send(listener, batch);
     } catch (error) {
-      // Those who listen stay: the next time it may be there again.
-      this.logger.debug(`Batch ${batchId} could not be asked after: ${String(error)}`);
+      // The listeners stay connected: the next poll may succeed.
+      this.logger.debug(`Batch ${batchId} could not be read: ${String(error)}`);
     }
     const watched = this.watched.get(batchId);
-    if (watched !== undefined) watched.timer = this.askSoon(batchId);
+    if (watched !== undefined) watched.timer = this.pollSoon(batchId);
   }
 
-  private tell({ response, news }: Listener, batch: BatchResource): void {
+  private send({ response, changes }: Listener, batch: BatchResource): void {
     const ended = isTerminal(batch.status);
-    if (response.writableLength > MOST_UNSENT && !ended) return;
-    const events = news.of(batch);
+    if (response.writableLength > MAX_UNSENT_BYTES && !ended) return;
+    const events = changes.of(batch);
     if (events !== '') response.write(events);
     if (ended) response.end();
   }

@@ -33,7 +33,7 @@ const counted = <Name extends string>(...names: readonly Name[]) =>
   Object.fromEntries(names.map((name) => [name, COUNTED])) as Record<Name, Schema>;
 
 const recordCounts = says(
-  'At every moment, total is the sum of the others.',
+  'At every moment, total is the sum of the other counts.',
   objectOf<RecordCounts>(counted('total', ...RECORD_STATUSES)),
 );
 
@@ -78,7 +78,7 @@ const summary = objectOf<UploadSummary>({
   valid: INTEGER,
   invalid: INTEGER,
   operations: says(
-    'What the valid records would turn into; null while nobody has found out, or nobody can.',
+    'What the valid records would turn into; null while unknown, or if there is no preview.',
     orNull(objectOf<PreviewCounts>(counted(...PREVIEW_OPERATIONS))),
   ),
   columns: orNull(columns),
@@ -95,7 +95,7 @@ const summary = objectOf<UploadSummary>({
 
 const creation = {
   WORKFLOW_IMPORT_QUEUE_BATCH_ID: INTEGER,
-  resultsUrl: says('The page for people.', TEXT),
+  resultsUrl: says('The page for users.', TEXT),
   status: choice(...BATCH_STATUSES),
   recordCounts,
   links,
@@ -107,7 +107,7 @@ const recordError = objectOf<Required<RecordError>>({
   pointer: says('RFC 6901, into the record.', orNull(TEXT)),
 });
 
-/** What routes about batches answer. */
+/** The answers of the routes about batches. */
 export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
   CreatedBatch: objectOf<CreationAnswer>(creation),
   Batch: objectOf<BatchResource>({
@@ -121,13 +121,13 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     createdAt: TIME,
     startedAt: orNull(TIME),
     finishedAt: orNull(TIME),
-    expiredAt: says('When its retention was over: its records answer 410 since then.', orNull(TIME)),
+    expiredAt: says('When its retention period ended; its records answer 410 since then.', orNull(TIME)),
     progress,
-    retryOf: says('The batch whose failed records these are.', orNull(INTEGER)),
+    retryOf: says('The batch whose failed records this batch contains.', orNull(INTEGER)),
     createdBy: TEXT,
     failureReason: orNull(TEXT),
-    understood: says('Of an uploaded file, in the answer about one batch.', orNull(understood)),
-    summary: says('Of an uploaded file, in the answer about one batch.', orNull(summary)),
+    understood: says('Only for an uploaded file, in the answer about one batch.', orNull(understood)),
+    summary: says('Only for an uploaded file, in the answer about one batch.', orNull(summary)),
   }),
   BatchPage: pageSchema(refTo('Batch')),
   Record: objectOf<RecordResource>(
@@ -136,10 +136,10 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
       originLine: says('Its line in the batch whose results were uploaded.', INTEGER),
       status: choice(...RECORD_STATUSES),
       operation: orNull(choice('created', 'updated', 'unchanged', 'rejected')),
-      reference: says('What it touched: of a workflow, the id of the instance.', orNull(TEXT)),
+      reference: says('What it affected: for a workflow, the id of the instance.', orNull(TEXT)),
       attempts: INTEGER,
       error: orNull(recordError),
-      record: says('As it was sent, character by character.', ANY_OBJECT),
+      record: says('The record as it was sent, character by character.', ANY_OBJECT),
     },
     'originLine',
   ),
@@ -147,7 +147,7 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
   PreviewedRecord: objectOf<PreviewedRecord>({
     line: INTEGER,
     operation: choice(...PREVIEW_OPERATIONS),
-    reference: says('What it would touch; null for what does not exist yet.', orNull(TEXT)),
+    reference: says('What it would affect; null if that does not exist yet.', orNull(TEXT)),
     error: says(
       'Why it would be rejected.',
       orNull(objectOf<RecordError>({ code: TEXT, message: TEXT, pointer: TEXT }, 'pointer')),

@@ -27,8 +27,7 @@ export class ListBatchesDto {
   importProcessId?: number;
 
   @ApiPropertyOptional({
-    description:
-      'The whole stored value (`IMPORT_QUEUE_API:LH`) or only what was given with the call (`LH`).',
+    description: 'The stored value (`IMPORT_QUEUE_API:LH`) or only the part that the call stated (`LH`).',
     example: 'LH',
   })
   @IsOptional()
@@ -37,7 +36,7 @@ export class ListBatchesDto {
   })
   creationPath?: string;
 
-  @ApiPropertyOptional({ description: 'A part of the file name, in upper or lower case.', maxLength: 255 })
+  @ApiPropertyOptional({ description: 'A part of the file name, ignoring case.', maxLength: 255 })
   @IsOptional()
   @Length(1, 255, { message: 'q must have 1 to 255 characters' })
   @Matches(/^[^\0]*$/, { message: 'q must not contain the character U+0000' })
@@ -51,9 +50,9 @@ export class ListBatchesDto {
   @Max(200, { message: 'limit must be an integer from 1 to 200' })
   limit: number = 50;
 
-  @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
+  @ApiPropertyOptional({ description: 'nextCursor of the previous page.' })
   @IsOptional()
-  @MaxLength(200, { message: 'after must be the nextCursor of the page before' })
+  @MaxLength(200, { message: 'after must be the nextCursor of the previous page' })
   after?: string;
 }
 
@@ -65,7 +64,7 @@ export class ListRecordsDto {
   status?: RecordStatus;
 
   @ApiPropertyOptional({
-    description: 'At most so many; a page of very long lines ends earlier, and says so with nextCursor.',
+    description: 'The most records of a page. A page of very long lines ends earlier and has a nextCursor.',
     type: 'integer',
     minimum: 1,
     maximum: 200,
@@ -78,9 +77,9 @@ export class ListRecordsDto {
   @Max(200, { message: 'limit must be an integer from 1 to 200' })
   limit: number = 50;
 
-  @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
+  @ApiPropertyOptional({ description: 'nextCursor of the previous page.' })
   @IsOptional()
-  @MaxLength(200, { message: 'after must be the nextCursor of the page before' })
+  @MaxLength(200, { message: 'after must be the nextCursor of the previous page' })
   after?: string;
 }
 
@@ -88,7 +87,7 @@ export class ListRecordsDto {
 export class DownloadResultsDto {
   @ApiPropertyOptional({
     description:
-      'failed = failed, invalid and unknown; unprocessed = pending and canceled; succeeded has skipped.',
+      'failed = failed, invalid and unknown; unprocessed = pending and canceled; succeeded includes skipped.',
     enum: RESULT_SETS,
     default: 'all',
   })
@@ -117,8 +116,8 @@ export class PreviewDto {
   @Max(1000, { message: 'limit must be an integer from 1 to 1000' })
   limit: number = 50;
 
-  @ApiPropertyOptional({ description: 'nextCursor of the page before.' })
+  @ApiPropertyOptional({ description: 'nextCursor of the previous page.' })
   @IsOptional()
-  @MaxLength(200, { message: 'after must be the nextCursor of the page before' })
+  @MaxLength(200, { message: 'after must be the nextCursor of the previous page' })
   after?: string;
 }
