@@ -21,11 +21,13 @@ export default tseslint.config(
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true, argsIgnorePattern: '^_' }],
-      // Telling control characters apart is part of what we do, and never a slip here.
+      // The readers distinguish control characters on purpose.
       'no-control-regex': 'off',
-      'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', { max: 400 }],
     },
   },
+  // All statements on one table stand in one file.
+  { files: ['src/**/*.sql.ts'], rules: { 'max-lines': ['error', { max: 600 }] } },
   {
     files: ['src/**'],
     ignores: ['src/platform/config/**', '**/*.spec.ts'],
@@ -44,7 +46,7 @@ export default tseslint.config(
     files: ['test/**', 'bench/**', '**/*.spec.ts'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',
-      // The JSON of an answer is untyped: what it holds is what the test finds out.
+      // The JSON of an answer is untyped; the test is what checks it.
       '@typescript-eslint/no-explicit-any': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',
@@ -54,7 +56,7 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/restrict-template-expressions': 'off',
       '@typescript-eslint/unbound-method': 'off',
-      'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', { max: 600 }],
       'no-console': 'off',
     },
   },
