@@ -62,7 +62,7 @@ describe('the pages of users', () => {
 
   describe('list', () => {
     /** Break it: in `UsersService.create`, store the address as it is given. */
-    it('shows everybody and adds somebody, who can sign in then', async () => {
+    it('shows all users and adds one, who can then sign in', async () => {
       const answer = await send('/users', {
         email: 'Zoe@Example.org',
         role: 'operator',
@@ -99,7 +99,7 @@ describe('the pages of users', () => {
         'password',
         /must not be the e-mail/,
       ],
-    ])('says at the field what is wrong and keeps what was entered: %j', async (fields, field, sentence) => {
+    ])('reports each error at its field and keeps what was entered: %j', async (fields, field, sentence) => {
       const { status, html } = await send('/users', fields);
       expect(status).toBeGreaterThanOrEqual(400);
       expect(status).toBeLessThan(500);
@@ -112,7 +112,7 @@ describe('the pages of users', () => {
 
   describe('one user', () => {
     /** Break it: in `UsersService.changeRole`, leave out the UPDATE. */
-    it('gets another role, which counts with the next request', async () => {
+    it('gets another role, which applies from the next request', async () => {
       const email = 'role@example.org';
       const theirs = await signIn(app, 'viewer', email);
       expect((await page('/users', theirs)).status).toBe(403);
@@ -127,7 +127,7 @@ describe('the pages of users', () => {
     });
 
     /** Break it: in `UsersService.disable`, end no session. */
-    it('is out at once when disabled, cannot sign in, and can when enabled again', async () => {
+    it('is signed out when disabled, cannot sign in, and can again when enabled', async () => {
       const email = 'leaver@example.org';
       const theirs = await signIn(app, 'operator', email);
       const path = `/users/${await userId(email)}`;
@@ -164,7 +164,7 @@ describe('the pages of users', () => {
     });
 
     /** Break it: in `lockUserAndAdministrators`, leave out FOR UPDATE. */
-    it('stays an administrator while no other exists, also when two remove each other at once', async () => {
+    it('stays an administrator while no other exists, even when two remove each other at once', async () => {
       const [first, second] = [
         await userId('administrator@example.org'),
         await storeUser(app, 'administrator', 'two@example.org'),
@@ -191,14 +191,14 @@ describe('the pages of users', () => {
     });
 
     /** Break it: in `users.service.ts`, let `find` answer nothing. */
-    it.each(['999999', '0', 'abc'])('is not there under the number %s', async (id) => {
+    it.each(['999999', '0', 'abc'])('is not found under the number %s', async (id) => {
       expect((await page(`/users/${id}`)).status).toBe(404);
       expect((await send(`/users/${id}/password`, { password: 'long enough' })).status).toBe(404);
       expect((await send(`/users/${id}/disable`)).status).toBe(404);
     });
 
     /** Break it: in `UsersPagesController`, require `Configure` instead of a person. */
-    it('is not made by an API key, whatever it may do', async () => {
+    it('cannot be created by an API key, whatever its permissions', async () => {
       const fields = { email: 'key@example.org', role: 'administrator', password: 'made by a key' };
       const response = await submit(app, '/users', fields, { authorization: `apikey ${TEST_API_KEY}` });
       expect(response.status).toBe(403);
@@ -232,7 +232,7 @@ describe('the pages of users', () => {
     });
 
     /** Break it: in `AccountService.changePassword`, compare nothing with the repeated password. */
-    it('says at the field what is wrong', async () => {
+    it('reports each error at its field', async () => {
       const mine = await signIn(app, 'viewer', 'typo@example.org');
       expect(errorAt((await change(mine, 'wrong', 'long enough')).html, 'currentPassword')).toMatch(
         /not your/,
@@ -245,7 +245,7 @@ describe('the pages of users', () => {
     });
 
     /** Break it: in `SignIn.isPasswordOf`, do not throttle. */
-    it('does not let a browser left open guess the password for ever', async () => {
+    it('limits how often a browser left open can guess the password', async () => {
       const mine = await signIn(app, 'viewer', 'guessed@example.org');
       for (let i = 0; i < 10; i++) expect((await change(mine, 'wrong', 'long enough')).status).toBe(400);
       const { status, headers } = await change(mine, TEST_PASSWORD, 'long enough');
@@ -270,7 +270,7 @@ describe('the pages of users', () => {
       ['administrator', true],
       ['operator', false],
       ['viewer', false],
-    ] as const)('leads somebody who is %s to configuration: %s', async (role, shown) => {
+    ] as const)('offers configuration to a user who is %s: %s', async (role, shown) => {
       const { html } = await page('/account', await signIn(app, role));
       expect(html).toContain(`${role}@example.org`);
       for (const path of ['/users', '/api-keys', '/queues']) {

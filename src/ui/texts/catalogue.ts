@@ -3,7 +3,6 @@ import { ACCOUNT_TEXTS } from './accounts.js';
 import { COMMON_TEXTS } from './common.js';
 import { FILE_TYPE_TEXTS } from './file-types.js';
 import { IMPORT_TEXTS } from './imports.js';
-import { MAIL_TEXTS } from './mail.js';
 import { NEW_IMPORT_TEXTS } from './new-import.js';
 import { WORKFLOW_TEXTS } from './workflows.js';
 
@@ -20,7 +19,6 @@ export const TEXTS = {
   ...ACCOUNT_TEXTS,
   ...FILE_TYPE_TEXTS,
   ...IMPORT_TEXTS,
-  ...MAIL_TEXTS,
   ...NEW_IMPORT_TEXTS,
   ...WORKFLOW_TEXTS,
 } as const;

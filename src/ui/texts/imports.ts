@@ -1,4 +1,4 @@
-/** Recent imports, one import, its confirmation, its failed rows, and one record. */
+/** Recent imports, one import, its confirmation, its failed rows, one record, and mails. */
 export const IMPORT_TEXTS = {
   recent: {
     title: 'Recent Imports',
@@ -185,5 +185,25 @@ export const IMPORT_TEXTS = {
       noRecord:
         'Import {id, raw} has no record at line {line}: the line is blank, or the file ends before it.',
     },
+  },
+  mail: {
+    title: 'Mail',
+    tabs: 'Kinds of mail',
+    aboutImports: 'About imports',
+    sentByActions: 'Sent by actions',
+    noSubjectYet: 'Not written yet',
+    ofKind: 'Mail of kind {kind}',
+    to: 'to {recipient}',
+    toAt: 'to {recipient}, {at, time}',
+    aboutImport: 'About <a>{name, user}</a>. ',
+    aboutInstance: 'About <a>instance {id, raw}</a>. ',
+    attempts: { one: '{count} attempt.', other: '{count} attempts.' },
+    notWritten: 'It is not written yet.',
+    noMatch: 'No mail matches',
+    noMatchHint: 'Change the filter, or <a>show all</a>.',
+    empty: 'No mail',
+    emptyHint:
+      'An import sends mail when it ends if it has an address for success or failure. Actions can send mail too.',
+    older: 'Older mails',
   },
 } as const;
