@@ -63,7 +63,7 @@ describe('the pages of configuration', () => {
       sendSuccessEmailTo: 'ann@example.org',
     });
     await site.client.ended(body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
-    const { page } = await site.somebody(await signIn(site.app, 'viewer'));
+    const { page } = await site.visitor(await signIn(site.app, 'viewer'));
     await page.goto('/workflows');
     await page.getByRole('link', { name: 'Instances of Grant Role' }).click();
     await page.getByLabel('Identifier').selectOption(':Email');
@@ -87,7 +87,7 @@ describe('the pages of configuration', () => {
 
   it('offer each role only the pages that it may open', async () => {
     const entries = async (role: 'administrator' | 'operator' | 'viewer') => {
-      const { page } = await site.somebody(await signIn(site.app, role));
+      const { page } = await site.visitor(await signIn(site.app, role));
       await page.goto('/imports');
       return page.locator('header nav a').allTextContents();
     };

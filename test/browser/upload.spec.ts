@@ -26,7 +26,7 @@ describe('a file sent in the browser', () => {
   };
 
   it('is checked, confirmed and watched; its failed rows are corrected in the download and uploaded again', async () => {
-    const { page } = await site.somebody(await signIn(site.app, 'operator'));
+    const { page } = await site.visitor(await signIn(site.app, 'operator'));
     await page.goto('/imports');
     await page.getByRole('link', { name: 'New import' }).first().click();
     await page.getByRole('link', { name: 'Import a file of Members' }).click();
@@ -125,7 +125,7 @@ describe('a file sent in the browser', () => {
 
   it('needs neither JavaScript nor a mouse', async () => {
     await storeUser(site.app, 'operator', 'keys@example.org');
-    const { page } = await site.somebody(null, { javaScriptEnabled: false });
+    const { page } = await site.visitor(null, { javaScriptEnabled: false });
     await page.goto('/imports');
     await page.getByLabel('E-mail').fill('keys@example.org');
     await page.getByLabel('Password').fill(TEST_PASSWORD);

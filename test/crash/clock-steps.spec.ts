@@ -21,7 +21,7 @@ describe('processes whose clocks are wrong', () => {
    * Every time that decides something is PostgreSQL's. Break it: in `transition`, set `finished_at` from
    * `new Date()`.
    */
-  it('by a day, in both directions and with a step in the middle, do each record once, and times stay in order', async () => {
+  it('by a day, in both directions and with a step in the middle, process each record once, and times stay in order', async () => {
     const api = site.start('api', wrongBy(-DAY_MS));
     const client = await site.client(api);
     const workers = [site.start('worker', wrongBy(DAY_MS)), site.start('worker', wrongBy(-DAY_MS))];

@@ -22,7 +22,7 @@ describe('eight workers', () => {
   let workers: ServiceProcess[];
 
   beforeAll(async () => {
-    // Chunks so small that all batches have many of them at hand at once, all about the same members.
+    // The chunks are small, so that all batches run many of them at once, all about the same members.
     site = await Site.open({ CHUNK_SIZE: '20', WORKER_CONCURRENCY: '2', DATABASE_POOL_SIZE: '6' });
     client = await site.client(site.start('api'));
     workers = Array.from({ length: WORKERS }, () => site.start('worker'));
@@ -52,7 +52,7 @@ describe('eight workers', () => {
   /** What one batch says of the members: each row has a note of its own, so that each has an effect to be counted. */
   function linesOf(batch: number, random: () => number): object[] {
     const order = Array.from({ length: MEMBERS * MENTIONS }, (_, place) => place % MEMBERS);
-    // Forwards, backwards, and as it comes: nobody locks in the order of anybody else's lines.
+    // Forwards, backwards and shuffled: no batch locks in the order of another.
     if (batch % 3 === 1) order.reverse();
     if (batch % 3 === 2) shuffle(order, random);
     const known = new Set<number>();
@@ -117,7 +117,7 @@ describe('eight workers', () => {
   });
 
   /** Break it: in `isTransientFault`, take 40 out (the deadlock then counts against the records of the chunk). */
-  it('do a chunk again that PostgreSQL ended because of a deadlock; no record fails by it', async () => {
+  it('repeat a chunk that PostgreSQL ended because of a deadlock, and no record fails', async () => {
     const pair = [member(90_001), member(90_002)];
     await site.observer.allEnded([{ id: await post(pair) }]);
     const [first, second] = await site.observer.rows<{ id: number }>(

@@ -28,7 +28,7 @@ describe('whatever is done with batches', () => {
     sum: Object.values(states).reduce((sum, count) => sum + count, 0),
   });
 
-  /** Every snapshot there is: what the API answers, list and single, and what the database says at that moment. */
+  /** Every view: the list and the single answer of the API, and the database at that moment. */
   async function look(client: ImportClient): Promise<BatchResource[]> {
     const { items } = (await client.get(`${BATCHES}?limit=100`)).body as { items: BatchResource[] };
     for (const item of items)
@@ -71,7 +71,7 @@ describe('whatever is done with batches', () => {
         const { id, total } = await site.send(client, body);
         sent.set(id, total);
       } else if (roll < 0.85) {
-        // Mostly one that has not ended: of a fast worker there is hardly another way to find one at work.
+        // Mostly an unfinished one: with a fast worker it is hard to find a running one in another way.
         const open = batches.filter(
           ({ status }) => status === 'queued' || status === 'in_progress' || status === 'paused',
         );

@@ -13,9 +13,9 @@ describe('a worker that is frozen (SIGSTOP) in the middle of a chunk', () => {
 
   /**
    * The lock of a chunk is that of its row, and dies with the transaction; who thaws afterwards cannot commit. Break
-   * it: set no idle_in_transaction_session_timeout (the others then wait for ever).
+   * it: set no idle_in_transaction_session_timeout (the others then wait forever).
    */
-  it('loses the chunk to another, and has no effect when it thaws (SIGCONT)', async () => {
+  it('loses the chunk to another worker, and has no effect after SIGCONT', async () => {
     const client = await site.client(site.start('api'));
     const frozen = site.start('worker', { ...PATIENCE, FAULT_POINTS: 'chunk.before-commit:stop@3' });
     await frozen.ready();
@@ -26,7 +26,7 @@ describe('a worker that is frozen (SIGSTOP) in the middle of a chunk', () => {
     await other.ready();
     expect(await site.problems()).toEqual([]);
 
-    // Everything it had at hand is done by now, its last words included.
+    // Everything it was running has ended by now, including its last log lines.
     frozen.signal('SIGCONT');
     await frozen.ready();
     await site.send(client, 1_000);

@@ -17,7 +17,7 @@ describe('SIGTERM', () => {
   });
   afterAll(() => site.close());
 
-  /** Keeps every chunk from ending until it is told to go on. */
+  /** Keeps every chunk from ending until it is released. */
   async function obstruct(): Promise<() => Promise<void>> {
     const obstacle = new Client({ connectionString: site.database.url });
     await obstacle.connect();
@@ -25,19 +25,19 @@ describe('SIGTERM', () => {
     return () => obstacle.end();
   }
 
-  const chunksAtHand = () =>
+  const runningChunks = () =>
     site.observer.number(
       `SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%workflow_log%'`,
     );
 
   /** Break it: in `AppModule.onModuleDestroy`, do not begin the shutdown (readiness stays true). */
-  it('lets a worker say first that it is not ready, finish its chunks, take no new one, and end with code 0', async () => {
+  it('makes a worker report that it is not ready, finish its chunks, take no new one, and exit with code 0', async () => {
     const worker = site.start('worker');
     await worker.ready();
     const clear = await obstruct();
     await site.send(client, 4_000);
-    await eventually(chunksAtHand, 'chunks to be at hand');
+    await eventually(runningChunks, 'chunks to run');
 
     worker.signal('SIGTERM');
     const begun = performance.now();
@@ -59,12 +59,12 @@ describe('SIGTERM', () => {
   });
 
   /** Break it: in `ImportConsumer.beforeApplicationShutdown`, wait without a bound. */
-  it('makes a worker hand chunks back that cannot be finished, within 30 s, and nothing of them is lost', async () => {
+  it('makes a worker hand back unfinished chunks within 30 s, and loses none', async () => {
     const worker = site.start('worker');
     await worker.ready();
     const clear = await obstruct();
     await site.send(client, 2_000);
-    await eventually(chunksAtHand, 'chunks to be at hand');
+    await eventually(runningChunks, 'chunks to run');
 
     worker.signal('SIGTERM');
     expect(await worker.ended(WITHIN_MS)).toEqual({ code: 0, signal: null });
@@ -74,7 +74,7 @@ describe('SIGTERM', () => {
   });
 
   /** Break it: in `stopOnSignal`, exit at once. */
-  it('lets an API process answer the body it is receiving, and then end', async () => {
+  it('lets an API process answer the body it is receiving, then exit', async () => {
     const api = site.start('api');
     const body = newMembers(5_000);
     const upload = new Upload(await api.ready(), site.createPath());

@@ -31,7 +31,7 @@ describe('a worker whose connections are open but carry nothing any more (a cabl
    * What it holds locked is free when PostgreSQL ends its session. Break it: set no
    * idle_in_transaction_session_timeout.
    */
-  it('to PostgreSQL keeps no chunk for ever, and works again when they are back', async () => {
+  it('to PostgreSQL keeps no chunk forever, and works again when they are back', async () => {
     const proxy = await through(site.database.url);
     const cutOff = site.start('worker', { DATABASE_URL: proxy.url, DATABASE_IDLE_TRANSACTION_MS: '1500' });
     await cutOff.ready();
@@ -44,7 +44,7 @@ describe('a worker whose connections are open but carry nothing any more (a cabl
     expect(await site.problems()).toEqual([]);
     await other.kill();
 
-    proxy.mend();
+    proxy.restore();
     await cutOff.ready();
     await site.send(client, 1_000);
     expect(await site.problems()).toEqual([]);
@@ -52,7 +52,7 @@ describe('a worker whose connections are open but carry nothing any more (a cabl
   });
 
   /** Break it: in `ChunkQueue.patiently`, wait for the answer however long it takes. */
-  it('to Redis holds up nobody: another does its chunks, and it works again when they are back', async () => {
+  it('to Redis delays no one: another worker runs its chunks, and it works again when they are back', async () => {
     const proxy = await through(site.redis.url);
     const cutOff = site.start('worker', { REDIS_URL: proxy.url });
     await cutOff.ready();
@@ -64,7 +64,7 @@ describe('a worker whose connections are open but carry nothing any more (a cabl
     expect(await site.problems()).toEqual([]);
     await other.kill();
 
-    proxy.mend();
+    proxy.restore();
     await cutOff.ready();
     await site.send(client, 1_000);
     expect(await site.problems()).toEqual([]);

@@ -4,7 +4,7 @@ import type { ServiceProcess } from './support/service-process.js';
 import { Site } from './support/site.js';
 import { Upload } from './support/upload.js';
 
-/** Several times what is collected before the transaction begins, so that the first part is in a COPY by then. */
+/** Several times the size that is collected before the transaction begins, so that the first part is already in a COPY. */
 const LARGE = 30_000;
 
 const half = ({ text }: Body) => text.slice(0, text.length / 2);
@@ -21,7 +21,7 @@ describe('a request that was not answered 202', () => {
   });
   afterAll(() => site.close());
 
-  /** The transaction of a half-sent body is open: it has written records that nobody else sees. */
+  /** The transaction of a half-sent body is open: it has written records that no one else sees. */
   const untilWriting = () =>
     eventually(
       () =>
@@ -48,7 +48,7 @@ describe('a request that was not answered 202', () => {
    * Break it: in `BatchWriter.abort`, end the COPY instead of destroying it, and in `DatabaseService.transaction`
    * commit instead of rolling back.
    */
-  it('because the client went away in the middle leaves nothing', async () => {
+  it('leaves nothing if the client went away in the middle', async () => {
     const body = newMembers(LARGE);
     const upload = new Upload(await api.url(), site.createPath());
     await upload.send(half(body));
@@ -60,7 +60,7 @@ describe('a request that was not answered 202', () => {
   });
 
   /** Break it: at the end of `BatchWriter.write`, commit and begin again. */
-  it('because its process was killed (kill -9) in the middle leaves nothing', async () => {
+  it('leaves nothing if its process was killed (kill -9) in the middle', async () => {
     const body = newMembers(LARGE);
     const upload = new Upload(await api.url(), site.createPath());
     await upload.send(half(body));
@@ -75,7 +75,7 @@ describe('a request that was not answered 202', () => {
   });
 
   /** Break it: at the end of `BatchWriter.write`, commit and begin again. */
-  it('because its process was killed just before the commit leaves nothing, and may be sent again', async () => {
+  it('leaves nothing if its process was killed just before the commit, and can be sent again', async () => {
     const doomed = site.start('api', { FAULT_POINTS: 'intake.before-commit:kill' });
     const url = await doomed.ready();
     const body = newMembers(2_000);
@@ -102,7 +102,7 @@ describe('a request that was not answered 202', () => {
    * Nobody can have both: a commit and its answer. What was committed is whole, is processed, and is answered to whom
    * asks again with the same key. Break it: in `ImportQueueService.store`, complete the key after the transaction.
    */
-  it('because its process was killed just after the commit is whole, and answered when asked again', async () => {
+  it('is complete if its process was killed just after the commit, and answered when sent again', async () => {
     const headers = { 'idempotency-key': 'killed-after-the-commit' };
     const doomed = site.start('api', { FAULT_POINTS: 'intake.after-commit:kill' });
     const url = await doomed.ready();

@@ -28,7 +28,7 @@ describe('while PostgreSQL ends the connections of the service', () => {
    * `throwIfFailed` (then it fails now and then).
    */
   it.each(['while the body is being written', 'before the body is'])(
-    '%s, the caller is told to come back (503, Retry-After), or all of it is stored',
+    '%s, the caller gets 503 with Retry-After, or everything is stored',
     async (when) => {
       const body = newMembers(30_000);
       const upload = new Upload(api && (await api.url()), site.createPath());
@@ -61,7 +61,7 @@ describe('while PostgreSQL ends the connections of the service', () => {
   );
 
   /** Break it: in `isTransientFault`, answer false (what PostgreSQL does then counts against the records). */
-  it('again and again in the middle of chunks, a batch completes', async () => {
+  it('repeatedly in the middle of chunks, a batch completes', async () => {
     const worker = site.start('worker');
     await worker.ready();
     await site.send(client, 60_000);

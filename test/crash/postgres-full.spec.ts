@@ -20,7 +20,7 @@ describe('while PostgreSQL has no connection left', () => {
 
   beforeAll(async () => {
     site = await Site.open();
-    // Superusers are not counted: the service connects as somebody who is.
+    // Superusers are not counted, so the service connects as another user.
     await site.observer.client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'of-the-test'`);
     await site.observer.client.query(
       `GRANT ALL ON ALL TABLES IN SCHEMA public, witness TO ${role};
@@ -45,7 +45,7 @@ describe('while PostgreSQL has no connection left', () => {
 
   const limit = (connections: number) =>
     site.observer.client.query(`ALTER ROLE ${role} CONNECTION LIMIT ${connections}`);
-  /** Those that there are end: a limit counts for new ones only. */
+  /** Existing connections end, because a limit applies to new ones only. */
   const allow = async (connections: number) => {
     await limit(connections);
     await site.observer.client.query(
@@ -54,7 +54,7 @@ describe('while PostgreSQL has no connection left', () => {
   };
 
   /** Break it: take 53300 out of `TEMPORARY_STATES`. */
-  it('callers are told to come back (503), and what runs completes when there are some again', async () => {
+  it('callers get 503, and running batches complete once connections are free again', async () => {
     await site.send(client, 8_000);
     await eventually(async () => (await site.observer.done()) > 400, 'some records to be done');
     await allow(0);
@@ -65,7 +65,7 @@ describe('while PostgreSQL has no connection left', () => {
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     expect((await worker.readiness()).status).toBe(503);
 
-    // Fewer than the pools want: they share what there is.
+    // Fewer than the pools want, so they share them.
     await allow(6);
     await eventually(async () => (await api.readiness()).status === 200, 'a connection for the API');
     expect(await site.problems()).toEqual([]);
@@ -78,7 +78,7 @@ describe('while PostgreSQL has no connection left', () => {
   });
 });
 
-/** A disk of a few MB: needs root, and a PostgreSQL on this machine. Answers why there is none, where there is none. */
+/** A disk of a few MB, which needs root and a PostgreSQL on this machine. If it cannot be made, answers why. */
 function smallDisk(dataDirectory: string): { path: string; remove(): void } | string {
   if (process.getuid?.() !== 0) return 'only root can mount a small disk';
   if (!existsSync(dataDirectory)) return `PostgreSQL is not on this machine (${dataDirectory})`;
@@ -129,7 +129,7 @@ describe('while the disk of PostgreSQL is full', () => {
   };
 
   /** Break it: take 53100 out of `TEMPORARY_STATES`; in `isTransientFault`, take 53 out. */
-  it('a body is refused whole (503), chunks wait, and all completes when there is room', async () => {
+  it('a body is refused whole (503), chunks wait, and everything completes once the disk has room', async () => {
     if (typeof disk === 'string') {
       console.warn(`skipped: ${disk}`);
       return;

@@ -23,7 +23,7 @@ describe('while Redis', () => {
   };
 
   /** Break it: leave `requeueLost` out of `Reconciler.reconcile`. */
-  it('is wiped (FLUSHALL) again and again, a batch completes and nothing is done twice', async () => {
+  it('is wiped (FLUSHALL) repeatedly, a batch completes and nothing happens twice', async () => {
     await site.send(client, 10_000);
     for (let wipe = 1; wipe <= 3; wipe += 1) {
       await untilSomeDone(500);
@@ -44,7 +44,7 @@ describe('while Redis', () => {
   });
 
   /** Break it: in `ImportQueueService.start`, await the scheduler, and let `ChunkQueue.add` wait for Redis. */
-  it('is down, CreateBatch answers 202 all the same, and the batch runs once it is back', async () => {
+  it('is down, CreateBatch still answers 202, and the batch runs once Redis is back', async () => {
     await site.redis.down();
     const begun = performance.now();
     const { id } = await site.send(client, 1_000);
@@ -59,7 +59,7 @@ describe('while Redis', () => {
    * Nothing is evicted (noeviction); every write is refused instead. Break it: in `RedisCheck.writable`,
    * ask by PING, which a full Redis answers.
    */
-  it('is full (maxmemory), CreateBatch answers 202, readiness says so, and the batch completes once there is room', async () => {
+  it('is full (maxmemory), CreateBatch answers 202, readiness reports it, and the batch completes once Redis has room', async () => {
     await site.send(client, 6_000);
     await untilSomeDone(500);
     await site.redis.configure('maxmemory', '1');

@@ -3,7 +3,7 @@ import type { ImportClient } from '../support/import-client.js';
 import { newMembers } from './support/members.js';
 import { Site } from './support/site.js';
 
-/** At each of these the dying worker has chunks of one batch at hand. */
+/** At each of these points the dying worker runs chunks of one batch. */
 const IN_A_CHUNK: FaultPoint[] = [
   'chunk.before-lock',
   'chunk.after-load',

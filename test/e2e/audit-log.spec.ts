@@ -33,7 +33,7 @@ describe('the audit log', () => {
   };
 
   /** Break it: in `WorkflowDefinitionsService`, leave out the note of a change. */
-  it('tells who saved a workflow and an import process, and in which version', async () => {
+  it('records who saved a workflow and an import process, and in which version', async () => {
     await api.call('PUT', `/API/Workflows/${MEMBER_WORKFLOW.name}`, { body: MEMBER_WORKFLOW });
     expect(await of(`workflow:${MEMBER_WORKFLOW.name}`)).toEqual([
       { actor: 'api-key:1', action: 'workflow_created', details: { version: 1 } },
@@ -51,7 +51,7 @@ describe('the audit log', () => {
   });
 
   /** Break it: in `BatchActionsService`, answer as soon as a batch is abandoned. */
-  it('tells who abandoned an upload', async () => {
+  it('records who abandoned an upload', async () => {
     const { body } = await api.upload(':Email,First Name\na@example.org,Ada\n', {
       importProcessId: await api.setUp(),
     });
@@ -67,7 +67,7 @@ describe('the audit log', () => {
   });
 
   /** Break it: in `BatchActionsService`, call the action something else. */
-  it('tells who paused a batch, and nothing of what was refused', async () => {
+  it('records who paused a batch, and no refused request', async () => {
     const process = await api.setUp();
     const id = await storeBatch(client, process, { status: 'in_progress', records: [] });
     const cookie = await signIn(app, 'operator');

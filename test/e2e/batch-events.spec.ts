@@ -68,7 +68,7 @@ describe('GET …/Batches/{id}/Events', () => {
   };
   const until = (condition: () => boolean, what: string) => eventually(async () => condition(), what, 15_000);
 
-  it('tells at once how the batch stands, then every change, and closes when it has ended', async () => {
+  it('sends the state of the batch at once, then every change, and closes when it has ended', async () => {
     const id = await upload(Array.from({ length: 20 }, (_, n) => member(n)));
     const first = await Listening.to(eventsUrl(id));
     const second = await Listening.to(eventsUrl(id));
@@ -123,7 +123,7 @@ describe('GET …/Batches/{id}/Events', () => {
     });
   });
 
-  it('goes on for others when one listener leaves', async () => {
+  it('continues for others when one listener leaves', async () => {
     const id = await upload([member(2)]);
     const leaving = await Listening.to(eventsUrl(id));
     const staying = await Listening.to(eventsUrl(id));

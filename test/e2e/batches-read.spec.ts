@@ -172,7 +172,7 @@ describe('reading batches', () => {
   });
 
   describe('the records of a batch', () => {
-    it('come by line with their outcome and what was sent', async () => {
+    it('are listed by line with their outcome and what was sent', async () => {
       const id = await storeBatch(client, members, {
         status: 'in_progress',
         chunkSize: 2,

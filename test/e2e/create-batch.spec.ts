@@ -121,7 +121,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
 
   /** Break it: in `configureHttp`, set the query parser to 'simple'. */
   it.each(['%ED%A0%80', 'members%FF.jsonl'])(
-    'refuses the fileName %s, which is no UTF-8',
+    'refuses the fileName %s, which is not UTF-8',
     async (fileName) => {
       const { status, body } = await refused(() =>
         client.post(
@@ -233,7 +233,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
     });
   });
 
-  it('rolls back what it had begun to store when a late line is malformed', async () => {
+  it('rolls back what it has stored if a late line is malformed', async () => {
     const rows = jsonl(Array.from({ length: 4000 }, (_, n) => member(n, { Notes: 'x'.repeat(400) })));
     const { status, body } = await refused(() =>
       client.createBatch(`${rows}{"broken\n${rows.slice(0, 100_000)}`, { importProcessId }),
@@ -372,7 +372,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
       expect((await stored()).batches).toBe(before.batches + 1);
     });
 
-    it('refuses a key that is no visible ASCII', async () => {
+    it('refuses a key that is not visible ASCII', async () => {
       await expect(send('with space', '{}')).resolves.toMatchObject({
         status: 400,
         body: { code: 'invalid_idempotency_key' },

@@ -76,7 +76,7 @@ describe('third-party CSV hazards', () => {
   });
 
   it.each(of('ragged', 'preamble'))(
-    'finds exactly the rows of $file that are too short or too long, by their lines',
+    'finds exactly the rows of $file that are too short or too long, with their lines',
     async ({ file, expected }) => {
       const [header, ...rows] = JSON.parse(corpus(expected!).toString()) as string[][];
       const text = corpus(file).toString();
@@ -116,7 +116,7 @@ describe('third-party CSV hazards', () => {
   });
 
   it.each(of('bad-utf8'))(
-    'reads $file as what it is or says that it cannot, never U+FFFD',
+    'reads $file correctly or refuses it, without U+FFFD',
     async ({ file, expected }) => {
       const answer = await upload(corpus(file));
       if (answer.status !== 202) {
@@ -130,7 +130,7 @@ describe('third-party CSV hazards', () => {
     },
   );
 
-  it('reads a Greek file when told that it is one', async () => {
+  it('reads a Greek file if its encoding is stated', async () => {
     const file = 'csv/bad-utf8/frictionless__table-infer-iso-8859-7.csv';
     expect(await rowsOf(await upload(corpus(file), { encoding: 'iso-8859-7' }))).toEqual(
       expectedRows(`${file}.rows.json`),
@@ -138,7 +138,7 @@ describe('third-party CSV hazards', () => {
   });
 
   it.each(of('delimiter').filter(({ expected }) => expected !== undefined))(
-    'tells the delimiter of $file, and takes another when told so',
+    'detects the delimiter of $file, and uses another if it is stated',
     async ({ file, expected }) => {
       const told = await upload(corpus(file), { delimiter: 'comma' });
       expect(await rowsOf(told)).toEqual(expectedRows(expected!));

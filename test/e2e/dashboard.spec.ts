@@ -21,7 +21,7 @@ describe('the job dashboard', () => {
   });
 
   afterAll(async () => {
-    redis?.mend();
+    redis?.restore();
     await app?.close();
     await redis?.close();
   });
@@ -98,7 +98,7 @@ describe('the job dashboard', () => {
     const response = await open('/api/queues');
     expect(response.status).toBe(503);
     expect(await response.json()).toMatchObject({ code: 'redis_unavailable' });
-    redis.mend();
+    redis.restore();
     await eventually(async () => (await open('/api/queues')).status === 200, 'the dashboard');
   });
 });

@@ -11,7 +11,7 @@ const CSV =
   ':UniqueId,:Email,First Name,Colour\nM-8,eight@example.org,Eight,red\nM-9,nine@example.org,,red\n';
 const HEADERS = ['location', 'link', 'idempotency-replayed', 'retry-after', 'accept-post'];
 
-/** A schema that admits no member it does not name, so that an answer cannot have one nobody told of. */
+/** A schema that admits only the members it names, so that an answer has no undocumented one. */
 function closed(schema: any): any {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -26,7 +26,7 @@ function closed(schema: any): any {
  */
 describe('the API docs describe', () => {
   let app: TestApp;
-  /** Its batches are queued for ever. */
+  /** Its batches stay queued forever. */
   let idle: TestApp;
   let client: ImportClient;
   let description: any;
@@ -140,7 +140,7 @@ describe('the API docs describe', () => {
     await call('GET', `${PROCESSES}/{id}`, `${PROCESSES}/999999`, 404);
   });
 
-  it('API keys, and what is shown to one that may only import', async () => {
+  it('API keys, and what a key that may only import sees', async () => {
     const permissions = ['BeginWorkflowImportProcess'];
     const asked = { name: 'Importer', permissions, importProcessIds: [processId] };
     const { key } = await call('POST', '/API/ApiKeys', '/API/ApiKeys', 201, asked);
@@ -234,7 +234,7 @@ describe('the API docs describe', () => {
     await call('GET', template, `${path}?limit=1`);
   });
 
-  it('all there is', () => {
+  it('every operation', () => {
     const answering = Object.entries<any>(description.paths).flatMap(([path, item]) =>
       Object.entries<any>(item)
         .filter(([, { responses }]) =>

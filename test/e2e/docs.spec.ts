@@ -38,7 +38,7 @@ describe('the API docs', () => {
   it('take several lines as the body of CreateBatch, in a type the route accepts', () => {
     const { post } = description.paths['/API/WorkflowImportQueue/CreateBatch'];
     const [type, { schema }] = Object.entries<any>(post.requestBody.content)[0]!;
-    // Swagger UI shows text as it is, and what has "json" in its name as one string in quotes.
+    // Swagger UI shows text unchanged, and media types with "json" in their name as one quoted string.
     expect(type).toBe('text/plain');
     expect(Object.keys(post.requestBody.content)).toContain('application/jsonl');
     expect(schema.type).toBe('string');

@@ -46,7 +46,7 @@ describe('a database', () => {
     });
   });
 
-  /** By what it breaks, a statement, and what mends it. */
+  /** The invariant that breaks, the statement that breaks it, and the one that repairs it. */
   const DAMAGES: [code: string, damage: string, mend: string][] = [
     [
       'batch_totals',
@@ -126,7 +126,7 @@ describe('a database', () => {
   ];
 
   /** Break it: in `INVARIANTS`, let one find nothing. */
-  it('that is damaged is told what is wrong with it, and how to repair it', async () => {
+  it('that is damaged gets a report of the damage and how to repair it', async () => {
     for (const [code, damage, mend] of DAMAGES) {
       // The reconciler or sender of the application must not repair it in the meantime.
       await sql.query('BEGIN; SET LOCAL session_replication_role = replica');
@@ -141,7 +141,7 @@ describe('a database', () => {
   });
 
   /** Break it: in `INVARIANTS`, rename one. */
-  it('has a damage for each invariant there is', () => {
+  it('has a damage for each invariant', () => {
     expect(DAMAGES.map(([code]) => code).toSorted()).toEqual(INVARIANTS.map(({ code }) => code).toSorted());
   });
 
@@ -167,7 +167,7 @@ describe('a database', () => {
   });
 
   /** Break it: in `processRecords`, leave out `recordsMeasured`. */
-  it('is told to Prometheus: batches, records, chunks, jobs, outboxes, what waits, and what must not be', async () => {
+  it('is reported to Prometheus: batches, records, chunks, jobs, outboxes, waiting work, and violations', async () => {
     const text = await metrics();
     for (const line of [
       'workflow_import_queue_batches{status="completed_with_errors"} 1',
@@ -207,10 +207,10 @@ describe('a database', () => {
               failed_count = NULL, skipped_count = NULL, canceled_count = NULL, unknown_count = NULL,
               created_count = NULL, updated_count = NULL, unchanged_count = NULL`,
     ],
-  ])('that is damaged by what a running worker mends (%s) is mended by it', async (code, damage) => {
+  ])('that is damaged in a way a running worker repairs (%s) is repaired by it', async (code, damage) => {
     const invariant = INVARIANTS.find((each) => each.code === code);
     expect(invariant?.repair).toMatch(/worker/i);
-    // Only looked at from here while it lasts: seen by nobody else until it is committed.
+    // Only this transaction sees the damage until it is committed.
     await sql.query('BEGIN');
     await sql.query(damage);
     expect((await sql.query(askedHere(code))).rowCount).toBe(1);

@@ -14,7 +14,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
 
   afterAll(() => test.close());
 
-  it('brings failed rows back as they were, and mended: with their cells, formulas and line of origin', async () => {
+  it('brings failed rows back unchanged or corrected, with their cells, formulas and original lines', async () => {
     const rows = [
       [':UniqueId', ':Email', 'First Name', 'Last Name', 'Level', 'Notes'],
       ['R-1', 'r1@example.org', '=1+1', '', 'Knight', "'=2"],
@@ -54,7 +54,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     });
   });
 
-  it('leaves absent what a record did not have, instead of clearing it', async () => {
+  it('leaves values absent that a record did not have, instead of clearing them', async () => {
     const sent = await client.upload(
       jsonl([
         { ':UniqueId': 'A-1', 'First Name': 'Ann', 'Last Name': 'A', Level: 'Fellow' },
@@ -117,7 +117,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
   });
 
   /** Break it: in `collectColumns`, leave out what was sent; the retry: in `selectSentColumns`, leave out the parents. */
-  it('has its columns in their order once more when it is downloaded again, whatever cells and sets are empty', async () => {
+  it('has its columns in their order when it is downloaded again, even if cells or sets are empty', async () => {
     const first = await client.upload(
       jsonl([
         { ':UniqueId': 'O-1', 'Last Name': 'A', 'First Name': 'Ann', Level: 'Knight' },
@@ -141,7 +141,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
   });
 
   /** Break it: in `cellOfOurs`, do not restore halves; in `csvCell`, do not escape them. */
-  it('does not make half of a surrogate pair a valid text, and leaves alone what was one', async () => {
+  it('does not turn half of a surrogate pair into valid text, and keeps valid text', async () => {
     const rows = [
       '{":UniqueId":"S-1","First Name":"x\\ud800y"}',
       '{":UniqueId":"S-2","First Name":"x\\\\ud800y","Level":"Knight"}',
@@ -181,7 +181,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
       csv = (await client.get('/API/Workflows/club/Instances/Export?format=csv')).body;
     });
 
-    it('is refused for an attribute that is no input of the action, until that is said to be left out', async () => {
+    it('is refused for an attribute that is not an input of the action, until the column is left out', async () => {
       const again = await client.upload(csv, { importProcessId: own });
       expect(again.body.summary).toMatchObject({
         valid: 0,
@@ -191,7 +191,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     });
 
     /** Break it: in `addedColumns`, answer `null` for a file with `_id`; in `CsvRows.text`, do not restore. */
-    it('changes nothing when it comes back as it is', async () => {
+    it('changes nothing if it is uploaded unchanged', async () => {
       const again = await client.upload(csv, { importProcessId: own }, { mapping: '{"Joined":null}' });
       expect(again.body).toMatchObject({
         recordCounts: { total: 2, invalid: 0 },
@@ -204,7 +204,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
       });
     });
 
-    it('is read by what stands in it, the columns we added and what was left alone apart', async () => {
+    it('is read by its content, without the columns we added and the values that were left alone', async () => {
       const again = await client.upload(csv, { importProcessId: own }, { mapping: '{"Joined":null}' });
       expect((await client.recordsOf(again)).map(({ record }) => record)).toEqual([
         { ':UniqueId': 'E-1', 'First Name': '=1+1', Notes: '+49 30 1234', Areas: 'A\\;B;C' },

@@ -38,7 +38,7 @@ describe('the examples', () => {
   });
   afterAll(() => app.close());
 
-  it('are all that there are in the folder', async () => {
+  it('are all files of the folder', async () => {
     const folders = (await readdir(ROOT)).filter((name) => !name.includes('.'));
     expect(folders.sort()).toEqual(EXAMPLES.map(({ folder }) => folder).sort());
   });

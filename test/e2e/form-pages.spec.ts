@@ -119,7 +119,7 @@ describe('the form of', () => {
 
   describe('mails', () => {
     /** Break it: in `MailPage.resend`, lead to `/mail`; in `MailPage.render`, let `filtered` be false. */
-    it('leads back to the mails that were shown, and tells a filter from an empty list', async () => {
+    it('leads back to the mails that were shown, and distinguishes a filter from an empty list', async () => {
       expect(textOf(await open('/mail?of=imports'))).toContain('An import sends mail when it ends');
       expect(textOf(await open('/mail?of=imports&status=failed'))).toContain('No mail matches');
       const { body } = await client.createBatch('{}\n', { importProcessId });

@@ -18,7 +18,7 @@ describe('health', () => {
 
   afterAll(async () => {
     await client?.end();
-    redis?.mend();
+    redis?.restore();
     await app?.close();
     await redis?.close();
   });
@@ -36,7 +36,7 @@ describe('health', () => {
     for (const name of names) expect(body.checks[name].reason).not.toBe('');
   };
 
-  it('is for everybody, and never cached', async () => {
+  it('is open to everyone, and never cached', async () => {
     for (const path of ['live', 'ready']) {
       const { status, headers } = await probe(path);
       expect(status).toBe(200);
@@ -60,7 +60,7 @@ describe('health', () => {
     expect(body.code).toBe('not_ready');
     expectDown(body, 'redis');
     expect((await probe('live')).status).toBe(200);
-    redis.mend();
+    redis.restore();
     await untilReady();
   });
 
@@ -71,7 +71,7 @@ describe('health', () => {
     expect(performance.now() - start).toBeLessThan(5000);
     expect(status).toBe(503);
     expectDown(body, 'redis');
-    redis.mend();
+    redis.restore();
     await untilReady();
   });
 

@@ -96,10 +96,10 @@ describe('import processes', () => {
     ['a wrong order', { displayOrder: 1.5 }, ['/displayOrder invalid_value']],
     ['an unknown status', { status: 'on' }, ['/status invalid_value']],
     ['no target', { target: undefined }, ['/target missing_value']],
-    ['a target that is no object', { target: [] }, ['/target invalid_value']],
+    ['a target that is not an object', { target: [] }, ['/target invalid_value']],
     ['a target without a kind', { target: {} }, ['/target/kind missing_value']],
-    ['a kind there is not', { target: { kind: 'workflows' } }, ['/target/kind unknown_target_kind']],
-    ['a schema that is no object', { recordSchema: 'x' }, ['/recordSchema invalid_value']],
+    ['an unknown kind', { target: { kind: 'workflows' } }, ['/target/kind unknown_target_kind']],
+    ['a schema that is not an object', { recordSchema: 'x' }, ['/recordSchema invalid_value']],
     [
       'several mistakes in target and schema',
       {
@@ -114,7 +114,7 @@ describe('import processes', () => {
       ],
     ],
     [
-      'a workflow there is not',
+      'an unknown workflow',
       { target: { ...process().target, workflow: 'a\u0000b' } },
       ['/target/workflow unknown_workflow'],
     ],
@@ -125,13 +125,13 @@ describe('import processes', () => {
     expect((await client.get(PATH)).body.items).toEqual([]);
   });
 
-  it('name the kinds of targets there are', async () => {
+  it('name the existing kinds of targets', async () => {
     const { body } = await client.post(PATH, process({ target: { kind: 'ftp' } }));
     expect(body.code).toBe('invalid_import_process');
     expect(body.errors[0].message).toContain('workflow');
   });
 
-  it('keep what was sent of a schema, order and odd names included', async () => {
+  it('keep a schema as it was sent, including order and odd names', async () => {
     const recordSchema = {
       type: 'object',
       properties: { zeta: true, constructor: { type: 'string' }, alpha: true, toString: false },
@@ -141,7 +141,7 @@ describe('import processes', () => {
     expect(JSON.stringify(read.body.recordSchema)).toBe(JSON.stringify(recordSchema));
   });
 
-  it('refuse a schema that is nested deeper than a program can follow, without an error of ours', async () => {
+  it('refuse a schema that is nested too deeply, without an internal error', async () => {
     const deep = `${'{"not":'.repeat(50_000)}{}${'}'.repeat(50_000)}`;
     const body = JSON.stringify(process({ recordSchema: '' })).replace(
       '"recordSchema":""',
@@ -220,7 +220,7 @@ describe('import processes', () => {
   });
 
   describe('and permissions', () => {
-    it('show those who only import the active ones, without what is internal', async () => {
+    it('show users who only import the active ones, without internal members', async () => {
       const importer = await keyWith(['BeginWorkflowImportProcess']);
       await client.post(PATH, process({ note: 'secret', displayOrder: 2 }));
       await client.post(PATH, process({ name: 'Off', status: 'disabled' }));

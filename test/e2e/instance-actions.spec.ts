@@ -67,7 +67,7 @@ const WORKFLOW: WorkflowDefinition = {
 };
 const INSTANCES = '/API/Workflows/application/Instances';
 
-describe('an action performed by itself', () => {
+describe('an action without an import', () => {
   let app: TestApp;
   let client: ImportClient;
   let processId: number;
@@ -128,13 +128,13 @@ describe('an action performed by itself', () => {
     }, 'the mail to be dealt with');
   });
 
-  it('is unchanged when there is nothing to do: no entry in the log', async () => {
+  it('is unchanged if nothing is to be done, without a log entry', async () => {
     const { id, n } = await imported();
     const { body } = await perform(id, 11, { ':Email': `PERSON${n}@example.org`, Name: `Name ${n}` });
     expect([body.operation, body.log.items.length]).toEqual(['unchanged', 1]);
   });
 
-  it('keeps every digit of a number, and clears what is null', async () => {
+  it('keeps every digit of a number, and clears null values', async () => {
     const { id } = await imported();
     const digits = '12345678901234567890.123456789';
     const { body } = await client.call('POST', `${INSTANCES}/${id}/Actions/11`, {
@@ -194,7 +194,7 @@ describe('an action performed by itself', () => {
     expect([late.status, late.body.code]).toEqual([409, 'instance_completed']);
   });
 
-  it('of a data import step can be performed at any time; on what is completed only if the step says so', async () => {
+  it('of a data import step can be performed at any time, on completed instances only if the step says so', async () => {
     const { id } = await imported();
     await perform(id, 'Submit');
     expect((await perform(id, 11, { Fee: 1 })).status).toBe(200);
@@ -265,7 +265,7 @@ describe('an action performed by itself', () => {
         [id],
       );
     expect(rows).toHaveLength(41);
-    // Every change goes on from where the one before left the instance.
+    // Every change starts from where the one before left the instance.
     const now = new Map<string, unknown>();
     for (const [name, [before, after]] of rows.flatMap(({ changes }) => Object.entries(changes))) {
       expect(before).toEqual(now.get(name) ?? null);

@@ -39,7 +39,7 @@ describe('CreateBatch, sent third-party cases and mutations of them', () => {
   });
 
   /** Break it: in `toProblem`, answer 500 for a DomainError; in `JsonLinesReader.readBlock`, take no care of UTF-8. */
-  it(`answers ${RUNS} of them as documented, and what it took is all accounted for`, async () => {
+  it(`answers ${RUNS} of them as documented, and accounts for everything it accepted`, async () => {
     process.stdout.write(`fuzz: FUZZ_SEED=${SEED} FUZZ_RUNS=${RUNS}\n`);
     const random = seeded(SEED);
     const below = (n: number) => Math.floor(random() * n);

@@ -2,7 +2,7 @@ import { corpus } from '../support/corpora.js';
 import { ImportClient } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
-/** A byte order mark at the very start is tolerated, and is no part of the line. */
+/** A byte order mark at the very start is tolerated and not part of the line. */
 const asStored = (line: Buffer) =>
   line
     .toString('utf8')
@@ -51,7 +51,7 @@ describe('third-party JSON hazards, each as a body of its own', () => {
     return { verdict: 'stored', record: await response.text() };
   };
 
-  it('are stored exactly as sent, or refused naming the line, as the manifest says, and never answered with 500', async () => {
+  it('are stored exactly as sent or refused with the line, as the manifest says, and never answered with 500', async () => {
     const wrong: string[] = [];
     for (const { name, base64line, expect: expected } of hazards) {
       const line = Buffer.from(base64line, 'base64');

@@ -33,7 +33,7 @@ describe('GET /API/WorkflowImportQueue/Batches/{id}/Notifications', () => {
     return { status: response.status, body: (await response.json()) as { items: unknown[]; code: string } };
   };
 
-  it('has nothing to tell of a batch that owes no mail', async () => {
+  it('is empty for a batch that owes no mail', async () => {
     expect(await get(batchId)).toEqual({ status: 200, body: { items: [] } });
   });
 

@@ -66,7 +66,7 @@ describe('under more than it can take', () => {
   });
 
   /** Break it: in `Gate.enter`, let one more in than the limit. */
-  it('tells who would wait too long to come back, and takes the others', async () => {
+  it('asks callers that would wait too long to come back, and accepts the others', async () => {
     const { url } = await start({ MAX_OPEN_UPLOADS: '1', ADMISSION_WAIT_MS: '0' });
     const slow = new Upload(url, path());
     await slow.send(jsonl([member((people += 1))]));
@@ -116,7 +116,7 @@ describe('under more than it can take', () => {
   it.each([
     ['at its first bytes', (rows: string) => rows.slice(0, 20)],
     ['when its transaction is open', (rows: string) => rows],
-  ])('waits only so long for a client that stops %s, and stores nothing', async (_when, piece) => {
+  ])('waits a limited time for a client that stops %s, and stores nothing', async (_when, piece) => {
     const { url } = await start({ RECEIVE_IDLE_MS: '300' });
     const rows = jsonl(Array.from({ length: 20_000 }, (_, n) => member(n)));
     const upload = new Upload(url, path());
@@ -129,7 +129,7 @@ describe('under more than it can take', () => {
   });
 
   /** Break it: in `longestWait`, answer `idle` whatever the rate. */
-  it('waits only so long for a client that trickles', async () => {
+  it('waits a limited time for a client that trickles', async () => {
     const { url } = await start({ RECEIVE_IDLE_MS: '1000', MIN_BODY_BYTES_PER_SECOND: '100000' });
     const upload = new Upload(url, path());
     const trickle = setInterval(() => void upload.send('{"a":1}\n').catch(() => undefined), 50);

@@ -94,7 +94,7 @@ describe('the preview of an upload', () => {
   });
 
   /** Break it: in `decodeCursor`, leave out `isPosition`; for the last one, in `PreviewService.page`, give HIGHEST_ID twice. */
-  it('refuses a cursor that somebody sealed', async () => {
+  it('refuses a forged cursor', async () => {
     const answer = await upload([member(801)], await client.setUp());
     for (const text of [...FORGED_POSITIONS, '[1]', '["x",1]', '[1,1.5]', '[2147483648,1]']) {
       const { status, body } = await client.get(
@@ -171,7 +171,7 @@ describe('the preview of an upload', () => {
       const importProcessId = await client.setUp(
         undefined,
         { onNoMatch, onMatch },
-        // Line by line, so that there is one outcome and no other.
+        // Line by line, so that only one outcome is possible.
         { ordered: true },
       );
       const answer = await upload(rows, importProcessId);

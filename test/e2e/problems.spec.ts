@@ -244,7 +244,7 @@ describe('without PostgreSQL', () => {
         expect(response.headers.get('retry-after')).toBe('5');
         expect(await response.json()).toMatchObject({ code: 'database_unavailable' });
       }
-      proxy.mend();
+      proxy.restore();
       expect((await list()).status).toBe(200);
     } finally {
       await app.close();

@@ -120,7 +120,7 @@ describe('real data sets', () => {
       corpus(path).toString(),
     );
 
-  it('imports the good rows of a bulk file, refuses its 1,000 action lines and the one broken address, and mails what failed', async () => {
+  it('imports the good rows of a bulk file, rejects its 1,000 action lines and the one broken address, and mails the errors', async () => {
     const importProcessId = await client.setUp(ACCOUNTS);
     const body = withIdentifiers('data/accounts.bulk.ndjson', {
       account_number: ':AccountNumber',
@@ -170,7 +170,7 @@ describe('real data sets', () => {
     expect(smtp.mailsTo('success@example.org')).toEqual([]);
   });
 
-  it('changes nothing when the accounts come again, creates the one that was mended, and mails the success', async () => {
+  it('changes nothing if the accounts come again, creates the corrected one, and mails the success', async () => {
     const importProcessId = await client.setUp(ACCOUNTS);
     const body = withIdentifiers('data/accounts.jsonl', {
       account_number: ':AccountNumber',

@@ -3,7 +3,7 @@ import { RetentionSweeper } from '../../src/operations/retention/retention-sweep
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
-/** The sweep is called by the test; by itself it would come once a day. */
+/** The test calls the sweep; its own interval is a day. */
 const ENVIRONMENT = { RETENTION_DAYS: '30', RETENTION_INTERVAL_MS: '86400000', CHUNK_SIZE: '2' };
 
 describe('a batch past its retention', () => {
@@ -27,7 +27,7 @@ describe('a batch past its retention', () => {
     await test.close();
   });
 
-  /** A batch of five good rows and a bad one that ended so many days ago. */
+  /** A batch of five good rows and a bad one that ended this many days ago. */
   const endedBatch = async (days: number, process = importProcessId): Promise<number> => {
     const rows = Array.from({ length: 5 }, () => member((people += 1)));
     const bad = member((people += 1), { 'First Name': undefined });
@@ -123,7 +123,7 @@ describe('a batch past its retention', () => {
   });
 
   /** Break it: in `expireBatches`, let every batch that has ended be old enough. */
-  it('is no sooner said to be gone than it is', async () => {
+  it('is not reported as gone before it is', async () => {
     const id = await endedBatch(29);
     await sweeper.sweep();
     const { body: page } = await client.get(`/imports/${id}`);
@@ -166,7 +166,7 @@ describe('a batch past its retention', () => {
   });
 
   const ENDED = ['failed', 'not_sent_no_smtp', 'sent'];
-  /** A mail of each status, owed by the batch (or by none), that ended so many days ago; nobody is to send it now. */
+  /** A mail of each status, owed by the batch (or by none), that ended this many days ago; nothing may send it now. */
   const storeMails = async (batchId: number | null, days: number): Promise<void> => {
     await sql.query(
       `INSERT INTO outbox (workflow_instance_id, workflow_import_queue_batch_id, line_number, behavior_number,

@@ -46,7 +46,7 @@ describe('POST …/Batches/{id}/RetryFailed', () => {
     expect(parent).toMatchObject(unchanged);
   });
 
-  it('checks the records by the import process as it is now, so that a mended rule lets them through', async () => {
+  it('checks the records with the current import process, so that a corrected rule accepts them', async () => {
     const { importProcessId, parent } = await batchWithErrors();
     const [step] = MEMBER_WORKFLOW.steps;
     const lenient = {
@@ -79,7 +79,7 @@ describe('POST …/Batches/{id}/RetryFailed', () => {
   });
 
   /** Break it: in `BatchRetryService.retryFailed`, look for no earlier child. */
-  it('answers the child that there is although the import process was disabled meanwhile', async () => {
+  it('answers the existing child even if the import process was disabled meanwhile', async () => {
     const { importProcessId, parent } = await batchWithErrors();
     const id = parent.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
     const { body: child } = await retry(id);

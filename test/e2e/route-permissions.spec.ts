@@ -15,7 +15,7 @@ const PROCESSES = '/API/WorkflowImportQueue/ImportProcesses';
 const WORKFLOWS = '/API/Workflows';
 
 /**
- * Who may use a route: a key or a person with any of the permissions, only administrators who are signed in, whoever
+ * Who may use a route: a key or user with any of the permissions, only signed-in administrators, anyone who
  * is signed in, or everybody.
  */
 type Access = Permission[] | 'administrators' | 'people' | 'everybody';

@@ -83,7 +83,7 @@ describe('what an attacker sends', () => {
     });
 
     /**
-     * U+2028 is no control character and stays: encoded, it is one word of one header. Break it: in
+     * U+2028 is not a control character and stays: encoded, it is one word of one header. Break it: in
      * `succeeded.html.hbs`, print the file name with three braces.
      */
     it('stays in the subject, as text, and adds no recipient', async () => {
@@ -225,7 +225,7 @@ describe('what an attacker sends', () => {
   });
 
   /** Break it: compile the patterns of a schema with RegExp instead of `boundedPattern`. */
-  it('as a pattern that takes for ever is bounded, and one that cannot be is refused', async () => {
+  it('as a pattern of exponential time is bounded, and one that cannot be bounded is refused', async () => {
     const evil = `${'a'.repeat(50_000)}!`;
     const process = await client.setUp(
       undefined,

@@ -15,7 +15,7 @@ const SECONDS = Number(process.env.FUZZ_SECONDS ?? 45);
 /** Larger files make fewer runs, and no other ways through the code. */
 const LARGEST = 64 * 1024;
 
-/** An answer that does not come is none of those that are documented. */
+/** An answer that does not come is not a documented one. */
 const ANSWERED_WITHIN_MS = 15_000;
 
 const COMPRESS = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync };
@@ -79,7 +79,7 @@ describe('Uploads, sent third-party CSV files and mutations of them', () => {
    * Break it: in `readMapping`, let what JSON.parse throws through; in `UploadReader`, begin the transaction and
    * commit it although the file is refused.
    */
-  it(`answers ${RUNS} of them as documented, stores nothing of what it refuses, and all of what it takes`, async () => {
+  it(`answers ${RUNS} of them as documented, stores nothing of refused files and everything of accepted ones`, async () => {
     process.stdout.write(`upload fuzz: FUZZ_SEED=${SEED} FUZZ_RUNS=${RUNS}\n`);
     const random = seeded(SEED);
     const below = (n: number) => Math.floor(random() * n);

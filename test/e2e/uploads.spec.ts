@@ -22,7 +22,7 @@ describe('POST Uploads', () => {
 
   afterAll(() => test.close());
 
-  it('stores a CSV file, says what was understood, and awaits confirmation', async () => {
+  it('stores a CSV file, states how it was read, and awaits confirmation', async () => {
     const answer = await client.upload(MEMBERS, { importProcessId, fileName: 'members.csv' });
     expect(answer).toMatchObject({
       status: 202,
@@ -78,7 +78,7 @@ describe('POST Uploads', () => {
     ]);
   });
 
-  it('processes what was confirmed, once', async () => {
+  it('processes a confirmed upload once', async () => {
     const answer = await client.upload(MEMBERS.replaceAll('M-', 'C-').replaceAll('@', '@c.'), {
       importProcessId,
     });
@@ -97,7 +97,7 @@ describe('POST Uploads', () => {
     });
   });
 
-  it('never processes what was abandoned, and accounts for every record', async () => {
+  it('never processes an abandoned upload, and accounts for every record', async () => {
     const answer = await client.upload(MEMBERS, { importProcessId });
     expect(await client.act(answer, 'Abandon')).toMatchObject({
       status: 202,
@@ -116,7 +116,7 @@ describe('POST Uploads', () => {
     ]);
   });
 
-  it('tells JSON Lines by their content, whatever the file is called', async () => {
+  it('recognizes JSON Lines by content, whatever the name of the file', async () => {
     const answer = await client.upload(jsonl([member(1), { ':UniqueId': 'x' }]), {
       importProcessId,
       fileName: 'really.csv',
@@ -206,8 +206,8 @@ describe('POST Uploads', () => {
     });
   });
 
-  /** Break it: in `BatchActionsService`, save the mapping of what is abandoned, too; or of nothing. */
-  it('maps columns as told, and keeps that for later files of the import process once it is confirmed', async () => {
+  /** Break it: in `BatchActionsService`, also save the mapping of an abandoned upload; or save none. */
+  it('maps columns as requested, and keeps the mapping for later files of the import process once it is confirmed', async () => {
     const own = await client.setUp();
     const mapping = JSON.stringify({ Vorname: 'First Name', Bemerkung: null });
     const file = ':UniqueId,Vorname,Bemerkung\nM-1,Ann,gut\n';
@@ -228,7 +228,7 @@ describe('POST Uploads', () => {
     expect(elsewhere.body).toMatchObject({ recordCounts: { invalid: 1 } });
   });
 
-  it('reads a file as it is told to', async () => {
+  it('reads a file with the stated encoding and delimiter', async () => {
     const bytes = Buffer.concat([Buffer.from(':UniqueId|First Name\nM-1|Andr'), Buffer.from([0xe9, 0x0a])]);
     const guessed = await client.upload(new Uint8Array(bytes), { importProcessId });
     expect(guessed.body.understood).toMatchObject({ encoding: 'windows-1252', delimiter: '|' });

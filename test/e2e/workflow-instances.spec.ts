@@ -42,7 +42,7 @@ describe('workflow instances', () => {
     processId = await client.setUp(WORKFLOW);
     await run([1, 2, 3, 4, 5].map((n) => member(n, { 'Last Name': `Last, "${n}"`, Areas: ['A;B', 'C'] })));
     lastBatch = await run([member(2, { 'First Name': 'Changed', Notes: '=1+1' })]);
-    // What no client can send is still answered as it is: a number of forty digits, a completed instance.
+    // Values that no client can send are still answered unchanged: a number of forty digits, a completed instance.
     await app.app.get(DatabaseService).query(
       `UPDATE workflow_instance
           SET attributes = attributes || '{"Hours": ${EXACT}}', status = 'completed_successfully'

@@ -34,7 +34,7 @@ describe('reading one batch', () => {
     await database.drop();
   });
 
-  it('adds up the chunks of a batch that runs', async () => {
+  it('adds up the chunks of a running batch', async () => {
     const id = await storeBatch(client, importProcessId, {
       status: 'in_progress',
       startedAt: new Date(Date.now() - 5000),
@@ -107,7 +107,7 @@ describe('reading one batch', () => {
     });
   });
 
-  it('offers no second retry while the first stands, and one again when that was canceled', async () => {
+  it('offers no second retry while the first exists, and offers one again after it was canceled', async () => {
     const records = [{ line: 1, status: 'failed', payload: '{}' } as const];
     const parent = await storeBatch(client, importProcessId, { status: 'completed_with_errors', records });
     const child = await storeBatch(client, importProcessId, {
@@ -156,11 +156,11 @@ describe('reading one batch', () => {
     await finishChunks;
   });
 
-  it('says 404 for a batch that does not exist', async () => {
+  it('answers 404 for a batch that does not exist', async () => {
     await expect(reader.get(999_999)).rejects.toMatchObject({ status: 404, code: 'batch_not_found' });
   });
 
-  it('says 403 to a key that is limited to other import processes', async () => {
+  it('answers 403 to a key that is limited to other import processes', async () => {
     const id = await storeBatch(client, importProcessId, { status: 'queued', records: [] });
     const limitedTo = (importProcessIds: number[]): Principal => ({
       id: 'api-key:9',

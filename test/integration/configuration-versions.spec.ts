@@ -83,7 +83,7 @@ describe('versions of configuration', () => {
   });
 
   describe('of a workflow', () => {
-    it('makes a version of each of eight replacements at once', async () => {
+    it('makes a version of each of eight simultaneous replacements', async () => {
       await workflows.create(definition(), 'api-key:1');
       const stored = await Promise.all(
         Array.from({ length: 8 }, (_, n) =>
@@ -102,7 +102,7 @@ describe('versions of configuration', () => {
       await expect(workflows.version('grant-role', 3)).rejects.toMatchObject({ code: 'workflow_not_found' });
     });
 
-    it('makes one workflow of two creations at once and refuses the other', async () => {
+    it('makes one workflow of two simultaneous creations and refuses the other', async () => {
       const outcomes = await Promise.allSettled(
         [1, 2].map(() => workflows.create(definition(), 'api-key:1')),
       );
@@ -112,7 +112,7 @@ describe('versions of configuration', () => {
       });
     });
 
-    it('refuses a replacement that started from another version than the current one', async () => {
+    it('refuses a replacement of a version that is not current', async () => {
       await workflows.create(definition(), 'api-key:1');
       await workflows.replace('grant-role', { ...definition(), version: 1 }, 'api-key:1');
       const late = { ...definition(), version: 1 };
@@ -124,7 +124,7 @@ describe('versions of configuration', () => {
   });
 
   describe('of an import process', () => {
-    it('makes a version of each of eight replacements at once', async () => {
+    it('makes a version of each of eight simultaneous replacements', async () => {
       const { id } = await processes.create(input(), 'api-key:1');
       await Promise.all(
         Array.from({ length: 8 }, (_, n) => processes.replace(id, input({ displayOrder: n }), 'api-key:1')),
@@ -154,7 +154,7 @@ describe('versions of configuration', () => {
       });
     });
 
-    it('does not delete one that a batch uses, and says to disable it', async () => {
+    it('does not delete one that a batch uses, and suggests disabling it', async () => {
       const { id } = await processes.create(input(), 'api-key:1');
       await database.query(
         `INSERT INTO import_queue_batch
@@ -169,7 +169,7 @@ describe('versions of configuration', () => {
       await expect(processes.get(id)).resolves.toMatchObject({ id });
     });
 
-    it('keeps a name for one import process only', async () => {
+    it('keeps each name for one import process only', async () => {
       await processes.create(input(), 'api-key:1');
       const other = await processes.create(input({ name: 'Other' }), 'api-key:1');
       const taken = { status: 409, code: 'import_process_name_taken' };
@@ -180,7 +180,7 @@ describe('versions of configuration', () => {
   });
 
   describe('compiled', () => {
-    it('are compiled once for many askers, each version for itself', async () => {
+    it('are compiled once for many callers, each version separately', async () => {
       const { id } = await processes.create(
         input({ recordSchema: { type: 'object', anyOf: [true] } }),
         'api-key:1',

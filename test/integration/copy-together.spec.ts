@@ -45,7 +45,7 @@ describe('rows of several tables written together', () => {
     ['first', ['1\tA\n1\tB\n', '1\tchild\n'], '23505'],
     ['last', ['1\tA\n2\tB\n', '1\t\\N\n'], '23502'],
   ])(
-    'fail with the reason when the %s is refused, and the connection goes on',
+    'fail with the reason if the %s is refused, and the connection stays usable',
     async (_which, texts, code) => {
       const [parents = '', children = ''] = texts;
       await service.database.transaction(async (transaction) => {

@@ -48,7 +48,7 @@ describe('the process', () => {
   });
 
   describe('that cannot start', () => {
-    it('names every bad variable, without a stack, and ends with code 1', async () => {
+    it('names every invalid variable, without a stack, and exits with code 1', async () => {
       const program = start({
         PORT: 'eighty',
         CHUNK_SIZE: '0',
@@ -69,7 +69,7 @@ describe('the process', () => {
       expect(program.output).toMatch(/^ {2}- REDIS_URL must be set\. .*npm run quickstart/m);
     });
 
-    it('says that its port is taken, and by which variable to change it', async () => {
+    it('reports that its port is taken, and which variable changes it', async () => {
       const other: Server = createServer();
       await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
       const { port } = other.address() as AddressInfo;
@@ -82,7 +82,7 @@ describe('the process', () => {
       }
     });
 
-    it('says which database refuses it, without the password', async () => {
+    it('names the database that refuses it, without the password', async () => {
       const url = new URL(process.env.DATABASE_URL!);
       url.username = 'unknown_user';
       url.password = 'hunter2';
@@ -97,7 +97,7 @@ describe('the process', () => {
   });
 
   describe('started as quickstart --once', () => {
-    it('imports the example, ends with code 0, and can be run again', async () => {
+    it('imports the example, exits with code 0, and can be run again', async () => {
       const quickstart = () => new ChildProgram(QUICKSTART, ['--once'], { DATA_DIR: dataDir });
       const first = quickstart();
       expect(await first.end()).toBe(0);

@@ -104,7 +104,7 @@ describe('embedded servers', () => {
     await expect(readFile(join(dataDir, 'postgres.log'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it('lets nobody in without the password', async () => {
+  it('lets no one in without the password', async () => {
     const servers = await start();
     try {
       const [database, cache] = [new URL(servers.databaseUrl), new URL(servers.redisUrl)];
@@ -139,7 +139,7 @@ describe('embedded servers', () => {
     }
   });
 
-  it('leaves no server running after a kill -9, even if nobody starts again', async () => {
+  it('leaves no server running after a kill -9, even without another start', async () => {
     const { program } = await host();
     const orphans = [await recorded('postgres'), await recorded('redis')];
     await program.end('SIGKILL');
@@ -159,7 +159,7 @@ describe('embedded servers', () => {
     }
   });
 
-  it('starts a server again that ended by itself, at the same address', async () => {
+  it('restarts a server that exited, at the same address', async () => {
     const servers = await start();
     try {
       await sql(servers.databaseUrl, 'CREATE TABLE kept AS SELECT 20 AS id');

@@ -15,9 +15,9 @@ describe('a connection that PostgreSQL ends', () => {
   const poolOf = (source: DataSource): Pool => (source.driver as unknown as { master: Pool }).master;
 
   /** Break it: in `dataSourceOptions`, leave out `HeardClient`. */
-  it('at the moment in which it is handed out does not end the process', async () => {
+  it('while it is handed out does not end the process', async () => {
     const pool = poolOf(service.database.dataSource);
-    // The pool has taken its listener off, TypeORM has not put on its own: what is emitted now nobody else hears.
+    // The pool has removed its listener and TypeORM has not added its own: nothing else handles an error now.
     const seen: number[] = [];
     const handOver = new Promise<void>((resolve, reject) => {
       pool.connect((error: Error | undefined, client, release) => {
@@ -33,7 +33,7 @@ describe('a connection that PostgreSQL ends', () => {
     await expect(service.database.query('SELECT 1 AS one')).resolves.toMatchObject({ rows: [{ one: 1 }] });
   });
 
-  it('while a statement of a transaction runs is told to who had it, and to nobody else', async () => {
+  it('during a statement of a transaction is reported to its owner only', async () => {
     const { database } = service;
     const lost = database.transaction((transaction) =>
       transaction.query('SELECT pg_terminate_backend(pg_backend_pid())'),
@@ -42,7 +42,7 @@ describe('a connection that PostgreSQL ends', () => {
     await expect(database.transaction((transaction) => transaction.query('SELECT 1'))).resolves.toBeDefined();
   });
 
-  it('between two statements of a transaction is told by the next one', async () => {
+  it('between two statements of a transaction is reported by the next one', async () => {
     const { database } = service;
     const lost = database.transaction(async (transaction) => {
       const { rows } = await transaction.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
@@ -55,7 +55,7 @@ describe('a connection that PostgreSQL ends', () => {
   });
 
   /** Break it: in `DatabaseService.transaction`, throw what TypeORM says of its runner. */
-  it('after the last statement of a transaction is told instead of the commit, as something to try again', async () => {
+  it('after the last statement of a transaction is reported instead of the commit, as a fault to retry', async () => {
     const { database } = service;
     const lost = database.transaction(async (transaction) => {
       const { rows } = await transaction.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');

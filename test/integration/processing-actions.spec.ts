@@ -11,7 +11,7 @@ describe('a batch that is canceled or paused', () => {
   });
   afterAll(() => fixture.stop());
 
-  it('while canceling keeps what was done and marks every other record', async () => {
+  it('while canceling keeps what was processed and cancels every other record', async () => {
     const batchId = await fixture.storeBatch({
       chunks: chunksOf(3, 2),
       sendFailureEmailTo: 'sorry@example.org',
@@ -34,7 +34,7 @@ describe('a batch that is canceled or paused', () => {
     expect(await fixture.notifications(batchId)).toEqual([]);
   });
 
-  it('while paused begins nothing, and goes on where it was', async () => {
+  it('while paused starts nothing, and continues where it stopped', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(3, 1) });
     const { runner, scheduler } = fixture.worker;
     await scheduler.fill(batchId);
@@ -62,7 +62,7 @@ describe('a batch that is canceled or paused', () => {
     expect(await fixture.status(batchId)).toBe('completed');
   });
 
-  it('has no record unaccounted for at any moment, under a live consumer', async () => {
+  it('accounts for every record at any moment, with a live consumer', async () => {
     await consumer.module.init();
     const batchId = await fixture.storeBatch({ chunks: chunksOf(40, 5) });
     await fixture.worker.scheduler.fill(batchId);

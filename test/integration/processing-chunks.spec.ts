@@ -47,14 +47,14 @@ describe('a chunk', () => {
     });
   });
 
-  it('that comes twice, one after the other, is done once', async () => {
+  it('that arrives twice, one after the other, is processed once', async () => {
     const batchId = await storeQueued('{}', '{}');
     await fixture.worker.runner.run({ batchId, chunkNumber: 1 });
     await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('not-mine');
     expect(await fixture.effects(batchId)).toEqual([1, 2]);
   });
 
-  it('that eight workers take at once is done once', async () => {
+  it('that eight workers take at once is processed once', async () => {
     const batchId = await storeQueued(...new Array<string>(50).fill('{}'));
     const runs = await Promise.all(
       range(1, 8).map(() => fixture.worker.runner.run({ batchId, chunkNumber: 1 })),
@@ -64,7 +64,7 @@ describe('a chunk', () => {
     expect(await fixture.status(batchId)).toBe('completed');
   });
 
-  it('whose worker dies before the commit is done by the next, once', async () => {
+  it('whose worker dies before the commit is processed once by the next', async () => {
     const batchId = await storeQueued('{}', '{}');
     const { target, runner } = fixture.worker;
     target.during = ({ transaction }) =>
@@ -85,7 +85,7 @@ describe('a chunk', () => {
     expect(await fixture.effects(batchId)).toEqual([]);
   });
 
-  it('keeps an error message that PostgreSQL cannot hold, made harmless', async () => {
+  it('keeps an error message that PostgreSQL cannot store, with the characters replaced', async () => {
     const batchId = await storeQueued('{"do":"fail"}');
     const { target, runner } = fixture.worker;
     target.failureMessage = 'bad \u0000 value \ud800';

@@ -37,7 +37,7 @@ describe('a fault while a chunk is processed', () => {
     ]);
   });
 
-  it('that comes from single records fails only those, after five tries of the whole', async () => {
+  it('that comes from single records fails only those, after five attempts of the whole chunk', async () => {
     const payloads = range(1, 100).map((line) => ([1, 42, 43, 100].includes(line) ? '{"do":"throw"}' : '{}'));
     const batchId = await store(payloads);
     expect(await runUntilDone(batchId)).toBe(5);
@@ -61,7 +61,7 @@ describe('a fault while a chunk is processed', () => {
     });
   });
 
-  it('in the middle of that search loses nothing and does nothing twice', async () => {
+  it('in the middle of that search loses nothing and repeats nothing', async () => {
     const batchId = await store(range(1, 20).map((line) => (line === 13 ? '{"do":"throw"}' : '{}')));
     const { runner, target } = fixture.worker;
     for (let fault = 0; fault < 5; fault += 1) {
@@ -86,7 +86,7 @@ describe('a fault while a chunk is processed', () => {
     expect(await fixture.batch(batchId)).toMatchObject({ succeeded_count: 19, failed_count: 1 });
   });
 
-  it('that is transient is never held against the records', async () => {
+  it('that is transient is never counted against the records', async () => {
     const batchId = await store(['{}']);
     const { runner, target } = fixture.worker;
     target.during = async () => {
@@ -101,7 +101,7 @@ describe('a fault while a chunk is processed', () => {
     expect(await fixture.status(batchId)).toBe('completed');
   });
 
-  it('such as a target that forgets a record is not taken for an outcome', async () => {
+  it('such as a target that forgets a record is not treated as an outcome', async () => {
     const batchId = await store(['{}', '{}']);
     const { runner, target } = fixture.worker;
     const process = target.process.bind(target);
@@ -111,7 +111,7 @@ describe('a fault while a chunk is processed', () => {
     expect(await fixture.effects(batchId)).toEqual([]);
   });
 
-  it('of the batch as a whole fails the batch, its records never tried', async () => {
+  it('of the batch as a whole fails the batch without trying its records', async () => {
     const batchId = await fixture.storeBatch({
       chunks: [{ payloads: ['{}', '{}'] }],
       targetKind: 'no-such-target',

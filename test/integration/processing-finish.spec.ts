@@ -10,7 +10,7 @@ describe('the end of a batch', () => {
   });
   afterAll(() => fixture.stop());
 
-  it('is written once, with one mail, whoever asks for it at the same time', async () => {
+  it('is written once, with one mail, even if several ask for it at the same time', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 3), ...mail });
     await fixture.sql.query(
       `UPDATE import_queue_chunk SET state = 'done', succeeded_count = 3, updated_count = 3, done_at = now()
@@ -38,7 +38,7 @@ describe('the end of a batch', () => {
     expect(await fixture.notifications(batchId)).toEqual([]);
   });
 
-  it('comes at once for a batch whose records are all invalid', async () => {
+  it('comes immediately for a batch whose records are all invalid', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 2), ...mail });
     await fixture.sql.query(
       `WITH chunk AS (UPDATE import_queue_chunk SET state = 'done', invalid_count = 2
@@ -53,7 +53,7 @@ describe('the end of a batch', () => {
     ]);
   });
 
-  it('is reached once by each of a hundred small batches and one of many chunks, on two workers', async () => {
+  it('is reached once by each of a hundred small batches and one large one, on two workers', async () => {
     const ids: number[] = [await fixture.storeBatch({ chunks: chunksOf(60, 2), ...mail })];
     while (ids.length < 101) ids.push(await fixture.storeBatch({ chunks: chunksOf(1, 1), ...mail }));
     const workers = [fixture.worker, await fixture.addWorker()];

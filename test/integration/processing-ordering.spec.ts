@@ -47,7 +47,7 @@ describe('records of one batch that concern the same thing', () => {
     expect(await fixture.chunkStates(batchId)).toEqual(['done', 'queued']);
   });
 
-  describe('as comes out only while they are processed', () => {
+  describe('as turns out only during processing', () => {
     const toldLate = async (...earlier: string[][]): Promise<number> => {
       const batchId = await fixture.storeBatch({
         chunks: [
@@ -83,7 +83,7 @@ describe('records of one batch that concern the same thing', () => {
       expect(await fixture.status(batchId)).toBe('completed');
     });
 
-    it('wait for nobody when no earlier chunk is about it', async () => {
+    it('do not wait if no earlier chunk is about it', async () => {
       const batchId = await toldLate(['other']);
       await expect(fixture.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
     });

@@ -21,7 +21,7 @@ describe('the reconciler', () => {
       [batchId],
     );
 
-  it('queues the chunks of a batch that nobody queued', async () => {
+  it('queues the chunks of a batch that were never queued', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(3, 1) });
     await expect(fixture.worker.reconciler.reconcile()).resolves.toBe(true);
     expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'queued', 'pending']);
@@ -65,7 +65,7 @@ describe('the reconciler', () => {
     expect(await waiting(batchId)).toEqual([]);
   });
 
-  it('adds a job for a chunk whose retry a clock that was wrong put off to tomorrow', async () => {
+  it('adds a job for a chunk whose retry a wrong clock postponed until tomorrow', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
     await fixture.worker.scheduler.fill(batchId);
     await fixture.worker.queue.empty();

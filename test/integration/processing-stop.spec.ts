@@ -13,7 +13,7 @@ describe('a worker that is stopped', () => {
   });
   afterAll(() => fixture.stop());
 
-  it('finishes the chunk at hand and begins no other', async () => {
+  it('finishes the running chunk and starts no other', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(5, 1) });
     const worker = await fixture.addWorker();
     let release: () => void = () => undefined;

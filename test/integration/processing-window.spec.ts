@@ -9,7 +9,7 @@ describe('the window of a batch', () => {
   });
   afterAll(() => fixture.stop());
 
-  it('holds the lowest chunks, no more than it has room for', async () => {
+  it('holds the lowest chunks, up to its size', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(5, 1) });
     await fixture.worker.scheduler.fill(batchId);
     expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'queued', 'queued', 'pending', 'pending']);
@@ -17,7 +17,7 @@ describe('the window of a batch', () => {
     expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'done', 'queued', 'queued', 'pending']);
   });
 
-  it('is not exceeded by twenty fills at once', async () => {
+  it('is not exceeded by twenty simultaneous fills', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(30, 1) });
     await Promise.all(range(1, 20).map(() => fixture.worker.scheduler.fill(batchId)));
     expect((await fixture.chunkStates(batchId)).filter((state) => state === 'queued')).toHaveLength(3);
@@ -25,7 +25,7 @@ describe('the window of a batch', () => {
     expect(jobs.filter(({ data }) => data.batchId === batchId)).toHaveLength(3);
   });
 
-  it('is not exceeded by fills and finished chunks at once, and every chunk gets its turn', async () => {
+  it('is not exceeded by simultaneous fills and finished chunks, and every chunk gets its turn', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(40, 1) });
     const { scheduler, runner } = fixture.worker;
     let most = 0;
@@ -45,7 +45,7 @@ describe('the window of a batch', () => {
     expect(await fixture.status(batchId)).toBe('completed');
   });
 
-  it('is one for an ordered import process', async () => {
+  it('is one chunk for an ordered import process', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(3, 1), ordered: true });
     await fixture.worker.scheduler.fill(batchId);
     expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'pending', 'pending']);

@@ -27,7 +27,7 @@ describe('the schema', () => {
     expect(columns).toEqual([]);
   });
 
-  it('can be taken down and up again', async () => {
+  it('can be reverted and migrated again', async () => {
     for (let left = MIGRATIONS.length; left > 0; left -= 1) await source.undoLastMigration();
     const { count } = (await source
       .query(

@@ -25,7 +25,7 @@ describe('the SMTP sink of the tests', () => {
     expect(mail?.headers.get('x-batch')).toBe('17');
   });
 
-  it.each([451, 550])('refuses with %i when told to, and accepts again', async (code) => {
+  it.each([451, 550])('refuses with %i on request, and accepts again', async (code) => {
     sink.refuseWith(code);
     await expect(send()).rejects.toMatchObject({ responseCode: code });
     sink.accept();

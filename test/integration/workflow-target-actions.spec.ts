@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../src/platform/json/json-value.js';
-import { told, WorkflowFixture } from '../support/workflow-fixture.js';
+import { outcomesOf, WorkflowFixture } from '../support/workflow-fixture.js';
 
 const row: JsonObject = { ':UniqueId': 'M-1' };
 
@@ -26,7 +26,7 @@ describe('the actions of a workflow import', () => {
     ['Fail', 'completed_unsuccessfully at Application'],
     ['Undo', 'incomplete at Application'],
   ])('%s leaves a new instance %s', async (action, expected) => {
-    expect(told(await act(action))).toEqual(['1 created 1']);
+    expect(outcomesOf(await act(action))).toEqual(['1 created 1']);
     expect(await state()).toBe(expected);
   });
 
@@ -41,7 +41,7 @@ describe('the actions of a workflow import', () => {
     ['Fail', 'Move', '1 updated 1', 'completed_unsuccessfully at Review', { ':WorkflowStep': ['Application', 'Review'] }], // prettier-ignore
   ])('after %s, %s is %s', async (first, second, outcome, expected, changes) => {
     await act(first);
-    expect(told(await act(second))).toEqual([outcome]);
+    expect(outcomesOf(await act(second))).toEqual([outcome]);
     expect(await state()).toBe(expected);
     expect((await fixture.log()).slice(1).map((entry) => entry.changes)).toEqual(
       Object.keys(changes).length === 0 ? [] : [changes],
@@ -49,14 +49,14 @@ describe('the actions of a workflow import', () => {
   });
 
   it.each(['Succeed', 'Fail'])(
-    'are refused on what is completed (by %s) unless the step acts on it',
+    'are refused on completed instances (by %s) unless the step acts on them',
     async (action) => {
       await act(action);
       const outcomes = await fixture.process([{ ...row, Name: 'Eve' }, { ':UniqueId': 'M-2' }]);
-      expect(told(outcomes)).toEqual(['1 rejected instance_completed 1', '2 created 2']);
+      expect(outcomesOf(outcomes)).toEqual(['1 rejected instance_completed 1', '2 created 2']);
       expect((await fixture.instances())[0]!.attributes).toEqual(row);
-      expect(told(await act('Undo'))).toEqual(['1 updated 1']);
-      expect(told(await fixture.process([{ ...row, Name: 'Eve' }]))).toEqual(['1 updated 1']);
+      expect(outcomesOf(await act('Undo'))).toEqual(['1 updated 1']);
+      expect(outcomesOf(await fixture.process([{ ...row, Name: 'Eve' }]))).toEqual(['1 updated 1']);
     },
   );
 
@@ -67,7 +67,7 @@ describe('the actions of a workflow import', () => {
       { ...row, ':WorkflowActionName': 'Succeed' },
     ];
     const outcomes = await fixture.process(rows, { configuration: { step: 'Reopen', action: undefined } });
-    expect(told(outcomes)).toEqual(['1 created 1', '2 updated 1', '3 updated 1']);
+    expect(outcomesOf(outcomes)).toEqual(['1 created 1', '2 updated 1', '3 updated 1']);
     expect((await fixture.log()).map(({ action }) => action)).toEqual(['Save', 'Move', 'Succeed']);
   });
 });

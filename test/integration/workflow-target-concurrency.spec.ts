@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../src/platform/json/json-value.js';
 import type { RecordOutcome } from '../../src/records/target.js';
 import { eventually } from '../support/eventually.js';
-import { type Chunk, told, WorkflowFixture } from '../support/workflow-fixture.js';
+import { type Chunk, outcomesOf, WorkflowFixture } from '../support/workflow-fixture.js';
 
 const members = (from: number, to: number, change: JsonObject = {}): JsonObject[] =>
   Array.from({ length: to - from + 1 }, (_, index) => ({
@@ -58,7 +58,7 @@ describe('two chunks about the same things at the same time', () => {
     expect(await fixture.log()).toHaveLength(110);
   });
 
-  it('touch nothing but the record in the middle that collides', async () => {
+  it('affect only the record in the middle that collides', async () => {
     const { second } = await collide(members(25, 25, { Name: 'A' }), members(1, 50, { Name: 'B' }));
     expect(second.filter(({ operation }) => operation !== 'created')).toMatchObject([
       { line: 25, operation: 'updated' },
@@ -78,24 +78,24 @@ describe('two chunks about the same things at the same time', () => {
   it('lose no update', async () => {
     await fixture.process([{ ':UniqueId': 'M-1', Name: 'A', Hours: 1 }]);
     const { second } = await collide([{ ':UniqueId': 'M-1', Name: 'B' }], [{ ':UniqueId': 'M-1', Hours: 2 }]);
-    expect(told(second)).toEqual(['1 updated 1']);
+    expect(outcomesOf(second)).toEqual(['1 updated 1']);
     expect((await fixture.instances())[0]!.attributes).toEqual({ ':UniqueId': 'M-1', Name: 'B', Hours: 2 });
   });
 
-  it('leave alone what the earlier chunk has made as the later wants it', async () => {
+  it('change nothing if the earlier chunk already made it so', async () => {
     await fixture.process([{ ':UniqueId': 'M-1', Name: 'A' }]);
     const row = { ':UniqueId': 'M-1', Name: 'B' };
-    expect(told((await collide([row], [row])).second)).toEqual(['1 unchanged 1']);
+    expect(outcomesOf((await collide([row], [row])).second)).toEqual(['1 unchanged 1']);
   });
 
   it('refuse what the earlier chunk has completed', async () => {
     await fixture.process([{ ':UniqueId': 'M-1' }]);
     const completing = { ':UniqueId': 'M-1', ':WorkflowActionName': 'Succeed' };
     const { second } = await collide([completing], [{ ':UniqueId': 'M-1', Name: 'B' }]);
-    expect(told(second)).toEqual(['1 rejected instance_completed 1']);
+    expect(outcomesOf(second)).toEqual(['1 rejected instance_completed 1']);
   });
 
-  it('find a thing where the earlier chunk has moved the identifier to', async () => {
+  it('find the thing to which the earlier chunk moved the identifier', async () => {
     await fixture.process([
       { ':UniqueId': 'M-1', ':Email': 'a@example.org' },
       { ':UniqueId': 'M-2', ':Email': 'b@example.org' },
@@ -107,7 +107,7 @@ describe('two chunks about the same things at the same time', () => {
       ],
       [{ ':Email': 'a@example.org', Name: 'found' }],
     );
-    expect(told(second)).toEqual(['1 updated 2']);
+    expect(outcomesOf(second)).toEqual(['1 updated 2']);
     expect((await fixture.instances()).map(({ attributes }) => attributes.Name)).toEqual([
       undefined,
       'found',
@@ -116,7 +116,7 @@ describe('two chunks about the same things at the same time', () => {
 
   it('create one thing also by an identifier that no index keeps unique', async () => {
     const { second } = await collide([{ ':Team': 'T', Name: 'A' }], [{ ':Team': 'T', Name: 'B' }]);
-    expect(told(second)).toEqual(['1 updated 1']);
+    expect(outcomesOf(second)).toEqual(['1 updated 1']);
     expect(await fixture.instances()).toHaveLength(1);
   });
 });
@@ -145,7 +145,7 @@ describe('many chunks about a few things at the same time', () => {
     const succeeded = outcomes.filter(({ operation }) => operation === 'created' || operation === 'updated');
     const log = await fixture.log();
     expect(log).toHaveLength(succeeded.length);
-    // Every change goes on from where the one before left the thing.
+    // Every change starts from where the one before left the thing.
     const names = new Map<number, unknown>();
     for (const { id, changes } of log) {
       if (changes.Name === undefined) continue;

@@ -22,7 +22,7 @@ describe('a record that PostgreSQL refuses', () => {
       `ALTER TABLE workflow_instance ADD CONSTRAINT no_poison CHECK (attributes ->> 'Name' <> 'poison')`,
     );
 
-  it('fails alone, and says what PostgreSQL said', async () => {
+  it('fails alone, with the message of PostgreSQL', async () => {
     await refusePoison();
     const outcomes = await fixture.process(
       rows(100, (n): JsonObject => (n === 37 ? { Name: 'poison' } : {})),
@@ -61,7 +61,7 @@ describe('a record that PostgreSQL refuses', () => {
     expect(await fixture.log()).toHaveLength(94);
   });
 
-  it('leaves the thing as the row before left it, and the row after goes on from there', async () => {
+  it('leaves the thing as the row before left it, and the row after starts from there', async () => {
     await refusePoison();
     const thing = { ':UniqueId': 'M-1' };
     const outcomes = await fixture.process([
@@ -96,7 +96,7 @@ describe('a record that PostgreSQL refuses', () => {
   });
 
   it.each(['40P01', '40001', '55P03'])(
-    'is told apart from a fault of the environment (%s), which fails the chunk',
+    'is distinguished from a fault of the environment (%s), which fails the chunk',
     async (code) => {
       await fixture.database.query(`
       CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
@@ -108,7 +108,7 @@ describe('a record that PostgreSQL refuses', () => {
     },
   );
 
-  it('is told apart from a lost connection, which fails the chunk', async () => {
+  it('is distinguished from a lost connection, which fails the chunk', async () => {
     const broken = fixture.process(rows(3), {
       before: async (transaction) => {
         const { rows: pids } = await transaction.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');

@@ -1,4 +1,4 @@
-import { told, WorkflowFixture } from '../support/workflow-fixture.js';
+import { outcomesOf, WorkflowFixture } from '../support/workflow-fixture.js';
 
 describe('records of a workflow import', () => {
   let fixture: WorkflowFixture;
@@ -17,7 +17,7 @@ describe('records of a workflow import', () => {
       ],
       { batchId: 17, firstLine: 41, configuration: { action: 'Succeed' } },
     );
-    expect(told(outcomes)).toEqual(['41 created 1', '42 created 2']);
+    expect(outcomesOf(outcomes)).toEqual(['41 created 1', '42 created 2']);
     expect(await fixture.instances()).toEqual([
       {
         id: 1,
@@ -55,12 +55,12 @@ describe('records of a workflow import', () => {
     ]);
   });
 
-  it('update what they find: absent leaves, null clears, and the log says before and after', async () => {
+  it('update what they find: absent leaves, null clears, and the log shows before and after', async () => {
     await fixture.process([{ ':UniqueId': 'M-1', Name: 'Ada', Hours: 1, Areas: ['A'] }]);
     const outcomes = await fixture.process([{ ':UniqueId': 'M-1', Hours: null, Areas: ['A', 'B'] }], {
       batchId: 2,
     });
-    expect(told(outcomes)).toEqual(['1 updated 1']);
+    expect(outcomesOf(outcomes)).toEqual(['1 updated 1']);
     expect(await fixture.instances()).toMatchObject([
       { attributes: { ':UniqueId': 'M-1', Name: 'Ada', Areas: ['A', 'B'] } },
     ]);
@@ -77,11 +77,11 @@ describe('records of a workflow import', () => {
     ]);
   });
 
-  it('write nothing when nothing would change', async () => {
+  it('write nothing if nothing would change', async () => {
     const row = { ':UniqueId': 'M-1', ':Email': 'ada@example.org', Name: 'Ada', Hours: '1.50', Areas: ['A'] };
     await fixture.process([row]);
     const before = await fixture.database.query('SELECT *, xmin FROM workflow_instance');
-    expect(told(await fixture.process([row, { ...row, ':Email': 'ADA@example.org' }]))).toEqual([
+    expect(outcomesOf(await fixture.process([row, { ...row, ':Email': 'ADA@example.org' }]))).toEqual([
       '1 unchanged 1',
       '2 unchanged 1',
     ]);
@@ -97,12 +97,12 @@ describe('records of a workflow import', () => {
     const outcomes = await fixture.process([{ ':UniqueId': 'M-1', Name: 'Eve' }, { ':UniqueId': 'M-2' }], {
       configuration: { onMatch },
     });
-    expect(told(outcomes)).toEqual([expected, '2 created 2']);
+    expect(outcomesOf(outcomes)).toEqual([expected, '2 created 2']);
     expect((await fixture.instances())[0]!.attributes).toEqual({ ':UniqueId': 'M-1', Name: 'Ada' });
     expect(await fixture.log()).toHaveLength(2);
   });
 
-  it('that find nothing are rejected where nothing is to be created', async () => {
+  it('that find nothing are rejected if nothing may be created', async () => {
     const outcomes = await fixture.process([{ ':UniqueId': 'M-1' }], {
       configuration: { onNoMatch: 'reject' },
     });
@@ -131,7 +131,7 @@ describe('records of a workflow import', () => {
       { ':UniqueId': 'M-1', ':Email': 'bob@example.org', Name: 'Eve' },
       { ':UniqueId': 'M-2', Name: 'Bob' },
     ]);
-    expect(told(outcomes)).toEqual(['1 updated 1', '2 rejected ambiguous_match', '3 updated 2']);
+    expect(outcomesOf(outcomes)).toEqual(['1 updated 1', '2 rejected ambiguous_match', '3 updated 2']);
     expect((await fixture.instances()).map(({ attributes }) => attributes.Name)).toEqual(['Ada', 'Bob']);
   });
 
@@ -144,7 +144,7 @@ describe('records of a workflow import', () => {
       { ':Email': [null, 'Ada@example.org'] },
       { ':Email': ['Ada@example.org', 'lovelace@example.org'] },
     ]);
-    expect(told(await fixture.process([{ ':Email': 'ada@example.org' }]))).toEqual(['1 created 2']);
+    expect(outcomesOf(await fixture.process([{ ':Email': 'ada@example.org' }]))).toEqual(['1 created 2']);
   });
 
   it('let a value change hands within a chunk', async () => {
@@ -158,7 +158,7 @@ describe('records of a workflow import', () => {
       { ':UniqueId': 'M-1', ':Email': 'b@example.org' },
       { ':Email': 'c@example.org' },
     ]);
-    expect(told(outcomes)).toEqual(['1 updated 1', '2 updated 2', '3 updated 1', '4 created 3']);
+    expect(outcomesOf(outcomes)).toEqual(['1 updated 1', '2 updated 2', '3 updated 1', '4 created 3']);
     expect(await fixture.identifiers()).toEqual([
       ':Email a@example.org 2',
       ':Email b@example.org 1',
@@ -176,7 +176,7 @@ describe('records of a workflow import', () => {
       { ':UniqueId': 'M-1', Name: 'B' },
       { ':UniqueId': 'M-1', Name: 'C', Hours: null },
     ]);
-    expect(told(outcomes)).toEqual([
+    expect(outcomesOf(outcomes)).toEqual([
       '1 created 1',
       '2 created 2',
       '3 updated 1',
@@ -192,31 +192,31 @@ describe('records of a workflow import', () => {
     ]);
   });
 
-  it('whose values PostgreSQL or JavaScript find special come out as they went in', async () => {
+  it('whose values are special to PostgreSQL or JavaScript are read back unchanged', async () => {
     const name = 'tab\t line\n return\r back\\slash \\N quote" \' {a,b} \u2028 😀';
     const row = JSON.parse('{"constructor": "polluted?"}') as Record<string, string>;
     row[':UniqueId'] = '{"a\\b",\tNULL}';
     row.Name = name;
-    expect(told(await fixture.process([row]))).toEqual(['1 created 1']);
-    expect(told(await fixture.process([row]))).toEqual(['1 unchanged 1']);
+    expect(outcomesOf(await fixture.process([row]))).toEqual(['1 created 1']);
+    expect(outcomesOf(await fixture.process([row]))).toEqual(['1 unchanged 1']);
     row.Name = `${name}!`;
-    expect(told(await fixture.process([row]))).toEqual(['1 updated 1']);
+    expect(outcomesOf(await fixture.process([row]))).toEqual(['1 updated 1']);
     const [instance] = await fixture.instances();
     expect(Object.entries(instance!.attributes).sort()).toEqual(Object.entries(row).sort());
   });
 
   it('that cannot be read in the second pass fail alone, with the reason', async () => {
     const outcomes = await fixture.process([{ ':UniqueId': 'M-1', Hours: 'many' }, { ':UniqueId': 'M-2' }]);
-    expect(told(outcomes)).toEqual(['1 rejected not_a_number', '2 created 1']);
+    expect(outcomesOf(outcomes)).toEqual(['1 rejected not_a_number', '2 created 1']);
   });
 
-  it('say by what else the instances they found are known, in the form those are found by', async () => {
+  it('report the other identifiers of the instances they found, in normalized form', async () => {
     await fixture.process([
       { ':UniqueId': 'M-1', ':Email': 'Ada@Example.org', ':Team': 'T' },
       { ':UniqueId': 'M-2' },
       { ':UniqueId': 'M-3', ':Email': 'eve@example.org' },
     ]);
-    const told: string[][] = [];
+    const outcomesOf: string[][] = [];
     await fixture.process(
       [
         { ':UniqueId': 'M-1', Name: 'A' },
@@ -224,9 +224,9 @@ describe('records of a workflow import', () => {
         { ':UniqueId': 'M-3', ':Email': 'EVE@example.org' },
         { ':UniqueId': 'M-4' },
       ],
-      { keepOrder: (orderingKeys) => void told.push([...orderingKeys]) },
+      { keepOrder: (orderingKeys) => void outcomesOf.push([...orderingKeys]) },
     );
-    expect(told).toEqual([[':Email\u0000ada@example.org', ':Team\u0000T']]);
+    expect(outcomesOf).toEqual([[':Email\u0000ada@example.org', ':Team\u0000T']]);
   });
 
   it('write nothing when an earlier chunk goes first', async () => {
@@ -242,7 +242,7 @@ describe('records of a workflow import', () => {
 
   it('share a value that is not unique, until it finds several and becomes ambiguous', async () => {
     expect(
-      told(
+      outcomesOf(
         await fixture.process([
           { ':Team': 'T', Name: 'A' },
           { ':Team': 'T', Name: 'B' },
@@ -257,7 +257,7 @@ describe('records of a workflow import', () => {
     await fixture.database.query(
       `UPDATE workflow_instance SET attributes = attributes || '{":Team": "T"}' WHERE workflow_instance_id = 2`,
     );
-    expect(told(await fixture.process([{ ':Team': 'T', Name: 'C' }]))).toEqual([
+    expect(outcomesOf(await fixture.process([{ ':Team': 'T', Name: 'C' }]))).toEqual([
       '1 rejected ambiguous_match',
     ]);
   });

@@ -29,7 +29,7 @@ const changingAction = fc.constantFrom(
 
 describe('the status of a batch', () => {
   /** Break it: allow `resume` where a batch is canceled. */
-  it('never changes once it is terminal, whatever is asked', () => {
+  it('never changes once it is terminal', () => {
     fc.assert(
       fc.property(status.filter(isTerminal), changingAction, status, (from, action, to) => {
         expect(statusAfter(action, { status: from, startedAt: new Date() })).toBeNull();
@@ -39,7 +39,7 @@ describe('the status of a batch', () => {
   });
 
   /** Break it: allow `confirm` where a batch is in progress. */
-  it('changes only along an allowed transition, whatever happens in whatever order', () => {
+  it('changes only along allowed transitions, in any order of events', () => {
     const happening = fc.oneof(
       changingAction.map((action) => ({ action })),
       fc.constant({ start: true as const }),
@@ -78,7 +78,7 @@ describe('the status of a batch', () => {
   });
 
   /** Break it: let `confirm` of `statusAfter` answer null. */
-  it('lists an action exactly where it would change the batch', () => {
+  it('lists an action exactly if it would change the batch', () => {
     fc.assert(
       fc.property(status, changingAction, fc.boolean(), (from, action, started) => {
         const after = statusAfter(action, { status: from, startedAt: started ? new Date() : null });
@@ -89,7 +89,7 @@ describe('the status of a batch', () => {
   });
 
   /** Break it: in `finalStatus`, ask for the fault first. */
-  it('ends as canceled when it was being canceled, as failed only by a fault of its own', () => {
+  it('ends as canceled if it was canceling, and as failed only by a fault of its own', () => {
     fc.assert(
       fc.property(fc.constantFrom(...UNFINISHED), end, (from, counts) => {
         const last = finalStatus(from, counts);

@@ -163,7 +163,7 @@ describe('a JSON record that is downloaded as CSV and uploaded again', () => {
    * Break it: in `memberText`, answer `null` for `'null'`; in `itemsOf` of MultiSelectList, answer `split` always; in
    * `csvCell`, do not escape halves.
    */
-  it('means the same, value by value, or is refused again', async () => {
+  it('means the same for every value, or is refused again', async () => {
     const record = fc.record<Record<string, JsonValue>>(
       {
         ':Id': scalar,
@@ -191,7 +191,7 @@ describe('a JSON record that is downloaded as CSV and uploaded again', () => {
   });
 
   /** Break it: in `readHeader`, take the cell as it is; in `csvCell`, do not escape halves. */
-  it('has the texts that it had, under the names that it had', async () => {
+  it('keeps its texts and its names', async () => {
     const name = text.filter((each) => !['_line', '_status', '_error', '__proto__'].includes(each));
     const record = fc.dictionary(name, fc.oneof(text, fc.constant(null)), { maxKeys: 5 });
     await fc.assert(

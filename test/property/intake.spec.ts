@@ -36,7 +36,7 @@ function read(pieces: Buffer[]): unknown {
 
 describe('the line splitter', () => {
   /** Break it: in `JsonLinesReader`, look for a byte order mark in the first piece only. */
-  it('gives the same result for any bytes in any pieces as for the whole', () => {
+  it('gives the same result for any bytes in any pieces as in one piece', () => {
     fc.assert(
       fc.property(body, fc.array(fc.nat(), { maxLength: 20 }), (bytes, cuts) => {
         const at = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
@@ -71,7 +71,7 @@ describe('a record on its way into COPY', () => {
 
 describe('the place of a syntax error', () => {
   /** Break it: in `json-syntax.ts`, let a number begin with zeros. */
-  it('is found exactly when JSON.parse refuses', () => {
+  it('is found exactly if JSON.parse refuses', () => {
     const mutated = fc
       .tuple(fc.json(), fc.nat(), fc.constantFrom('', '"', ',', '{', ']', '\\', '\u0001', '0', 'e'))
       .map(
@@ -95,7 +95,7 @@ describe('the place of a syntax error', () => {
 
 describe('COPY escaping', () => {
   /** Break it: in `copy-text.ts`, escape a CR as itself. */
-  it('round-trips any text and never holds a field or row end', () => {
+  it('round-trips any text and never contains a field or row end', () => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -190,7 +190,7 @@ describe('the JSON Schema of a row', () => {
   );
 
   /** Break it: in `inputSchema`, leave out `BLANK`. */
-  it('refuses nothing that the check of a row accepts, even where it cannot say all', () => {
+  it('refuses nothing that the check of a row accepts, even if it cannot express every rule', () => {
     const compiled = compile('Set');
     const violation = compileJsonSchema(compiled.schema);
     fc.assert(
@@ -202,13 +202,13 @@ describe('the JSON Schema of a row', () => {
   });
 
   /** Break it: in `actionSchema`, give `enum` a text. */
-  it('is a JSON Schema 2020-12 that anybody may use', () => {
+  it('is a valid JSON Schema 2020-12', () => {
     expect(jsonSchemaProblems(compile().schema)).toEqual([]);
     expect(jsonSchemaProblems(compile('Set').schema)).toEqual([]);
   });
 
   /** Break it: in `embedded`, leave out `$id`. */
-  it('holds the schema of the import process, whose references stay its own', () => {
+  it('contains the schema of the import process, whose references stay its own', () => {
     const narrow: JsonObject = {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
       $defs: { small: { maximum: 3 } },

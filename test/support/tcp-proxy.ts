@@ -8,7 +8,7 @@ export interface TcpProxy {
   silence(): void;
   /** Breaks every connection and refuses new ones until `mend`. */
   cut(): void;
-  mend(): void;
+  restore(): void;
   close(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       state = 'cut';
       destroyAll();
     },
-    mend: () => {
+    restore: () => {
       // What was said into the silence is lost: who waits for it must start over.
       if (state === 'silent') destroyAll();
       state = 'open';

@@ -152,7 +152,7 @@ export class WorkflowFixture {
 }
 
 /** `1 created 5`, `2 rejected no_match`. */
-export function told(outcomes: readonly RecordOutcome[]): string[] {
+export function outcomesOf(outcomes: readonly RecordOutcome[]): string[] {
   return outcomes.map((outcome) => {
     const { line, status, operation, reference } = outcome;
     const error = status === 'failed' ? ` ${outcome.error.code}` : '';

@@ -1,7 +1,7 @@
 /**
  * What holds of the database once every accepted batch has ended, beside what always holds (`src/operations/doctor`, which is
  * looked at too): by name, a query whose rows are violations. What
- * was accepted, and what is to be expected of it, is in `witness.accepted`.
+ * was accepted, and what to expect of it, is in `witness.accepted`.
  */
 export const OF_WHAT_WAS_ACCEPTED: Readonly<Record<string, string>> = {
   'a batch that was answered 202 is there, with every line that was sent, and has ended': `

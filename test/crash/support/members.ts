@@ -9,16 +9,16 @@ export interface Body {
   updated: number;
 }
 
-/** One line in so many lacks what is required. */
+/** One line in this many lacks a required value. */
 const INVALID_EVERY = 97;
-/** One line in so many changes what a line some chunks before it creates, so that chunks have to wait for each other. */
+/** One line in this many changes what an earlier chunk creates, so that chunks have to wait for each other. */
 const UPDATED_EVERY = 1_500;
 const UPDATED_BEFORE = 700;
 
 let members = 0;
 
 /**
- * Members nobody has sent yet.
+ * Members that have not been sent yet.
  * @param clean without a line that is invalid
  */
 export function newMembers(count: number, clean = false): Body {

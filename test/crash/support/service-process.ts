@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.js';
 
 const PROGRAM = join(__dirname, '../../../dist/main.js');
 
-/** How a process ended: `code` when by itself, `signal` when one ended it. */
+/** How a process ended: `code` if it exited, `signal` if it was killed. */
 export interface Ending {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -24,7 +24,7 @@ export class ServiceProcess {
     environment: Record<string, string>,
   ) {
     this.process = spawn(process.execPath, ['--enable-source-maps', PROGRAM], {
-      // No .env of whoever runs the tests reaches it, and no variable of theirs.
+      // It gets neither the .env nor the variables of the person who runs the tests.
       cwd: tmpdir(),
       env: { PATH: process.env.PATH, ROLE: role, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

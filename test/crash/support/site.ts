@@ -14,7 +14,7 @@ export interface MailTo {
   sendFailureEmailTo?: string;
 }
 
-/** An installation of processes to be broken: its own database, Redis and SMTP server, and somebody who watches. */
+/** An installation whose processes a test breaks: its own database, Redis and SMTP server, and an observer. */
 export class Site {
   /** Every batch that was answered 202. */
   readonly accepted: Accepted[] = [];
@@ -96,7 +96,7 @@ export class Site {
     return accepted;
   }
 
-  /** Waits until all that was accepted has ended, and answers what is wrong with the database then. */
+  /** Waits until every accepted batch has ended, and answers what is wrong with the database. */
   async problems(boundMs = 60_000): Promise<string[]> {
     await this.observer.allEnded(this.accepted, boundMs);
     return this.observer.problems(this.accepted);

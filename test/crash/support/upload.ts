@@ -11,7 +11,7 @@ export interface UploadAnswer {
 /** A body that is sent piece by piece, and need not come to its end. */
 export class Upload {
   private readonly request: ClientRequest;
-  /** The answer; rejects when the connection breaks before there is one. */
+  /** The answer; rejects if the connection breaks before it. */
   readonly answer: Promise<UploadAnswer>;
 
   constructor(url: string, path: string, headers: Record<string, string> = {}) {

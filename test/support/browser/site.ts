@@ -27,11 +27,11 @@ export class Site {
 
   /** An administrator, signed in. */
   async administrator(options: BrowserContextOptions = {}): Promise<Visitor> {
-    return this.somebody(await signIn(this.app), options);
+    return this.visitor(await signIn(this.app), options);
   }
 
   /** Whoever the session cookie belongs to; nobody yet without one. */
-  async somebody(cookie: string | null, options: BrowserContextOptions = {}): Promise<Visitor> {
+  async visitor(cookie: string | null, options: BrowserContextOptions = {}): Promise<Visitor> {
     const visitor = await Visitor.enter(this.browser, this.url, cookie, options);
     this.visitors.push(visitor);
     return visitor;
