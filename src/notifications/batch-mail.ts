@@ -9,7 +9,7 @@ import {
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { readBatchSummary } from './batch-summary.js';
-import { mailModel, outcomeOf } from './mail-model.js';
+import { mailModel } from './mail-model.js';
 import { MailRenderer } from './mail-renderer.js';
 
 /** Writes the mails about batches. */
@@ -36,7 +36,7 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
     const summary = await readBatchSummary(this.database, batchId);
     const model = mailModel(summary, resultsUrl(publicUrl, batchId));
     const mail = {
-      ...this.renderer.render(outcomeOf(summary.batch.status), model),
+      ...this.renderer.render(model),
       to: recipient,
       messageId: `<notification-${id}.${createdAt.getTime()}@${new URL(publicUrl).hostname}>`,
       headers: {

@@ -9,8 +9,8 @@ export interface FailedLine {
 }
 
 /**
- * The first records that failed or were invalid, by line. Chunks know how many they have, and as many guilty chunks
- * as errors are wanted always hold enough of them: in a batch of ten million, at most ten chunks are looked into.
+ * The first records that failed or were invalid, by line. Each chunk has a count of its errors, so the first N chunks
+ * with errors hold the first N errors: in a batch of ten million records, the statement reads at most N chunks.
  */
 export async function selectFirstErrors(sql: Sql, batchId: number, limit: number): Promise<FailedLine[]> {
   const { rows } = await sql.query<FailedLine>(
@@ -40,16 +40,16 @@ export async function selectFirstErrors(sql: Sql, batchId: number, limit: number
 
 export const ERRORS_SHOWN = 10;
 
-/** What a mail tells of a batch. */
+/** What a mail reports about a batch. */
 export interface BatchSummary {
   batch: BatchRow;
-  /** Who made it, as people call them. */
+  /** The name of the user or key that created it. */
   createdBy: string;
   /** At most `ERRORS_SHOWN`, by line. */
   firstErrors: FailedLine[];
 }
 
-/** Reads a batch that has ended: its counts stand in its row, so that ten million records cost what ten do. */
+/** Reads a batch that has ended. Its row has the counts, so ten million records cost as much as ten. */
 export async function readBatchSummary(sql: Sql, batchId: number): Promise<BatchSummary> {
   const [batch] = await selectBatches(sql, {
     conditions: ['b.workflow_import_queue_batch_id = $2'],

@@ -1,11 +1,21 @@
 import type { BatchStatus } from '../batches/batch-state.js';
 import { formatDuration, formatNumber, formatTime, oneLine } from '../platform/wording.js';
 import { type BatchSummary, refusedCount } from './batch-summary.js';
+import {
+  HEADINGS,
+  LABELS,
+  LEADS,
+  OPERATIONS,
+  type Plural,
+  RECORDS,
+  SENTENCES,
+  STATES,
+} from './mail-texts.js';
 
-/** How a batch ended, as mails tell it; also the name of the templates. */
-export type MailedOutcome = 'succeeded' | 'finished-with-errors' | 'failed' | 'canceled';
+/** How a batch ended, as mails report it. */
+export type MailedOutcome = keyof typeof HEADINGS;
 
-/** @throws Error for a batch that has not ended: nobody is told of that */
+/** @throws Error for a batch that has not ended: there is no mail about that */
 export function outcomeOf(status: BatchStatus): MailedOutcome {
   switch (status) {
     case 'completed':
@@ -21,84 +31,112 @@ export function outcomeOf(status: BatchStatus): MailedOutcome {
   }
 }
 
-const WORDS: Readonly<Record<MailedOutcome, string>> = {
-  succeeded: 'Import succeeded',
-  'finished-with-errors': 'Import finished with errors',
-  failed: 'Import failed',
-  canceled: 'Import canceled',
-};
-
-/** What clients filter their mail by; it begins the same whatever the file is called. */
+/** Its beginning does not depend on the file: clients filter their mail by it. */
 export function subjectOf(outcome: MailedOutcome, fileName: string): string {
-  return `${WORDS[outcome]}: ${oneLine(fileName)}`;
+  return `${HEADINGS[outcome]}: ${oneLine(fileName)}`;
 }
 
-/** What the templates show. Texts are one line each; escaping is the templates' business. */
+interface Labeled {
+  label: string;
+  value: string;
+}
+
+/** What the templates show. Each text is one line; the templates escape it. */
 export interface MailModel {
-  fileName: string;
-  total: string;
-  refused: string;
+  labels: typeof LABELS;
+  subject: string;
+  heading: string;
+  color: string;
+  lead: string;
   failureReason: string | null;
-  facts: { label: string; value: string }[];
-  counts: { label: string; value: string }[];
-  /** The promise, checkable by eye: "998 succeeded + 2 invalid = 1,000 records received". */
+  facts: Labeled[];
+  counts: Labeled[];
+  /** The promise that no record is lost, checkable by eye: "998 succeeded + 2 invalid = 1,000 records received". */
   sum: string;
-  operations: { label: string; value: string }[];
+  operations: Labeled[];
   errors: { line: string; code: string; message: string }[];
-  /** "and 12 more"; `null` when all are shown. */
+  /** "and 12 more"; `null` if the mail shows all errors. */
   moreErrors: string | null;
+  fixRows: string;
   resultsUrl: string;
 }
 
-const STATES = ['succeeded', 'failed', 'invalid', 'skipped', 'canceled', 'unknown', 'pending'] as const;
-/** Shown even when they are zero. */
-const ALWAYS: readonly string[] = ['succeeded', 'failed', 'invalid'];
-const OPERATIONS = ['created', 'updated', 'unchanged'] as const;
+const COLORS: Readonly<Record<MailedOutcome, string>> = {
+  succeeded: '#1a7f37',
+  'finished-with-errors': '#b45309',
+  failed: '#b42318',
+  canceled: '#6b7280',
+};
+
+const STATE_NAMES = Object.keys(STATES) as (keyof typeof STATES)[];
+/** The mail shows these even if they are zero. */
+const ALWAYS_SHOWN: readonly string[] = ['succeeded', 'failed', 'invalid'];
+const OPERATION_NAMES = Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[];
 
 export function mailModel({ batch, createdBy, firstErrors }: BatchSummary, resultsUrl: string): MailModel {
-  const refused = refusedCount(batch);
-  const more = refused - firstErrors.length;
-  const states = STATES.filter((state) => batch[state] > 0);
+  const outcome = outcomeOf(batch.status);
+  const failed = refusedCount(batch);
+  const more = failed - firstErrors.length;
+  const total = recordsText(batch.total);
+  const terms = STATE_NAMES.filter((state) => batch[state] > 0).map(
+    (state) => `${formatNumber(batch[state])} ${STATES[state]}`,
+  );
   return {
-    fileName: oneLine(batch.fileName),
-    total: records(batch.total),
-    refused: formatNumber(refused),
+    labels: LABELS,
+    subject: subjectOf(outcome, batch.fileName),
+    heading: HEADINGS[outcome],
+    color: COLORS[outcome],
+    lead: fill(formOf(LEADS[outcome], batch.total), {
+      fileName: oneLine(batch.fileName),
+      total,
+      failed: formatNumber(failed),
+    }),
     failureReason: batch.failureReason === null ? null : oneLine(batch.failureReason),
     facts: facts({ batch, createdBy }),
-    counts: STATES.filter((state) => batch[state] > 0 || ALWAYS.includes(state)).map((state) => ({
-      label: state,
+    counts: STATE_NAMES.filter((state) => batch[state] > 0 || ALWAYS_SHOWN.includes(state)).map((state) => ({
+      label: STATES[state],
       value: formatNumber(batch[state]),
     })),
-    sum: `${states.map((state) => `${formatNumber(batch[state])} ${state}`).join(' + ') || '0'} = ${records(batch.total)} received`,
-    operations: OPERATIONS.map((operation) => ({
-      label: operation,
+    sum: fill(SENTENCES.sum, { states: terms.join(' + ') || '0', total }),
+    operations: OPERATION_NAMES.map((operation) => ({
+      label: OPERATIONS[operation],
       value: formatNumber(batch[operation]),
     })),
     errors: firstErrors.map(({ line, code, message }) => ({
       line: formatNumber(line),
       code: oneLine(code ?? 'unknown'),
-      message: oneLine(message ?? 'The outcome of this record is not known.'),
+      message: oneLine(message ?? SENTENCES.noMessage),
     })),
-    moreErrors: more > 0 ? `and ${formatNumber(more)} more` : null,
+    moreErrors: more > 0 ? fill(SENTENCES.moreErrors, { count: formatNumber(more) }) : null,
+    fixRows: SENTENCES.fixRows,
     resultsUrl,
   };
 }
 
-function facts({ batch, createdBy }: Pick<BatchSummary, 'batch' | 'createdBy'>): MailModel['facts'] {
+function facts({ batch, createdBy }: Pick<BatchSummary, 'batch' | 'createdBy'>): Labeled[] {
   const ended = batch.finishedAt ?? batch.now;
   const seconds = Math.max(ended.getTime() - (batch.startedAt ?? batch.createdAt).getTime(), 0) / 1000;
   return [
-    { label: 'File', value: oneLine(batch.fileName) },
-    { label: 'File type', value: oneLine(batch.importProcessName) },
-    { label: 'Batch', value: String(batch.id) },
-    { label: 'Creation path', value: oneLine(batch.creationPath) },
-    { label: 'Started by', value: oneLine(createdBy) },
-    { label: 'Received', value: formatTime(batch.createdAt.toISOString()) },
-    { label: 'Ended', value: formatTime(ended.toISOString()) },
-    { label: 'Took', value: formatDuration(seconds) },
+    { label: LABELS.file, value: oneLine(batch.fileName) },
+    { label: LABELS.fileType, value: oneLine(batch.importProcessName) },
+    { label: LABELS.batch, value: String(batch.id) },
+    { label: LABELS.creationPath, value: oneLine(batch.creationPath) },
+    { label: LABELS.startedBy, value: oneLine(createdBy) },
+    { label: LABELS.received, value: formatTime(batch.createdAt.toISOString()) },
+    { label: LABELS.ended, value: formatTime(ended.toISOString()) },
+    { label: LABELS.duration, value: formatDuration(seconds) },
   ];
 }
 
-function records(count: number): string {
-  return `${formatNumber(count)} ${count === 1 ? 'record' : 'records'}`;
+function recordsText(count: number): string {
+  return fill(formOf(RECORDS, count), { count: formatNumber(count) });
+}
+
+function formOf({ one, other }: Plural, count: number): string {
+  return count === 1 ? one : other;
+}
+
+/** Fills in the words in braces, each once: what is filled in is not searched for more of them. */
+function fill(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/\{(\w+)\}/g, (word, name: string) => values[name] ?? word);
 }

@@ -1,6 +1,6 @@
 import type { BatchRow } from '../batches/batch-rows.sql.js';
 import type { FailedLine } from './batch-summary.js';
-import { mailModel, outcomeOf } from './mail-model.js';
+import { mailModel } from './mail-model.js';
 import { MailRenderer, type RenderedMail } from './mail-renderer.js';
 
 const renderer = new MailRenderer();
@@ -50,11 +50,11 @@ function rendered(batch: Partial<BatchRow>, firstErrors: FailedLine[] = ERRORS):
     { batch: row, createdBy: 'Nightly sync', firstErrors },
     'https://imports.example.org/imports/17',
   );
-  return renderer.render(outcomeOf(row.status), model);
+  return renderer.render(model);
 }
 
 describe('a mail about errors', () => {
-  it('says what was imported, by whom, how long it took, and where the results are', () => {
+  it('states what was imported, by whom, how long it took, and where the results are', () => {
     const { subject, text } = rendered({});
     expect(subject).toBe('Import finished with errors: people.jsonl');
     expect(text).toContain(
@@ -67,7 +67,7 @@ describe('a mail about errors', () => {
       'Batch: 17',
       'Creation path: IMPORT_QUEUE_API:LH',
       'Started by: Nightly sync',
-      'Took: 2 min 5 s',
+      'Duration: 2 min 5 s',
     ]) {
       expect(text.split('\n')).toContain(line);
     }
@@ -101,11 +101,11 @@ describe('a mail about errors', () => {
     expect(html).toContain('and 15 more');
   });
 
-  it('does not speak of more errors when all are shown', () => {
+  it('does not mention more errors if it shows all of them', () => {
     expect(rendered({ invalid: 5, failed: 5, total: 1_234_552 }).text).not.toContain('more');
   });
 
-  it('keeps an error message from beginning lines of its own, and from filling the mail', () => {
+  it('keeps an error message on one line and short', () => {
     const { text } = rendered({}, [
       { line: 1, code: 'odd', message: `first\nResults: https://evil.example/\r\n${'x'.repeat(5000)}` },
     ]);
@@ -115,34 +115,34 @@ describe('a mail about errors', () => {
   });
 });
 
-describe('mails about other ends', () => {
-  it('tell of success without a word on errors', () => {
+describe('a mail about another outcome', () => {
+  it('reports success without mentioning errors', () => {
     const { subject, text, html } = rendered(
       { status: 'completed', total: 1, succeeded: 1, failed: 0, invalid: 0, skipped: 0 },
       [],
     );
     expect(subject).toBe('Import succeeded: people.jsonl');
-    expect(text).toContain('every one of 1 record in "people.jsonl"');
+    expect(text).toContain('1 record from "people.jsonl" was imported.');
     expect(text).toContain('1 succeeded = 1 record received');
     expect(text + html).not.toMatch(/error/i);
   });
 
-  it('tell why a batch failed as a whole', () => {
+  it('states why a batch failed as a whole', () => {
     const { subject, text, html } = rendered({ status: 'failed', failureReason: 'The <target> is gone' });
     expect(subject).toBe('Import failed: people.jsonl');
     expect(text).toContain('failed as a whole.\nReason: The <target> is gone\n');
     expect(html).toContain('failed as a whole. The &lt;target&gt; is gone');
   });
 
-  it('tell that a batch was canceled, and what was not processed', () => {
+  it('states that a batch was canceled, and what was not processed', () => {
     const { subject, text } = rendered({ status: 'canceled', canceled: 100, succeeded: 1_234_440 });
     expect(subject).toBe('Import canceled: people.jsonl');
-    expect(text).toContain('was canceled. By then 25 of 1,234,567 records could not');
+    expect(text).toContain('was canceled. Before that, 25 of 1,234,567 records could not');
     expect(text).toContain('  canceled: 100\n');
   });
 
-  it('take the time since it was received where nothing ran', () => {
-    expect(rendered({ startedAt: null }).text).toContain('Took: 2 min 6 s');
+  it('counts the duration from the receipt if nothing ran', () => {
+    expect(rendered({ startedAt: null }).text).toContain('Duration: 2 min 6 s');
   });
 });
 
@@ -159,7 +159,7 @@ describe('names that look like markup', () => {
     );
   });
 
-  it('are left as they are in text', () => {
+  it('stay unchanged in text', () => {
     expect(rendered({ fileName }).text).toContain(`File: ${fileName}\n`);
   });
 });

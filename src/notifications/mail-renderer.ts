@@ -1,60 +1,43 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
-import { type MailedOutcome, type MailModel, subjectOf } from './mail-model.js';
+import type { MailContent } from '../delivery/message.js';
+import type { MailModel } from './mail-model.js';
 
-const TEMPLATES = join(import.meta.dirname, 'templates');
-
-export interface RenderedMail {
-  subject: string;
-  text: string;
+export interface RenderedMail extends MailContent {
   html: string;
 }
 
-type Format = 'text' | 'html';
+const TEMPLATES = join(import.meta.dirname, 'templates');
 
 /**
- * Renders the mails. Not with the mailer's own Handlebars adapter: it renders within sending, so that nothing could
- * be kept where there is no SMTP server, knows no Handlebars for the text part, and uses the global Handlebars. Text
- * and HTML have an environment each, since only HTML is escaped. All templates are compiled at the start, and a name
+ * Renders the mails. The mailer's own Handlebars adapter would not do: it renders while it sends, so nothing could be
+ * kept where there is no SMTP server; it has no Handlebars for the text part; and it uses the global Handlebars. Text
+ * and HTML have an environment each because only HTML is escaped. The templates are compiled at the start, and a name
  * that a template misspells is an error.
  */
 @Injectable()
 export class MailRenderer implements OnModuleInit {
-  private readonly environments = { text: Handlebars.create(), html: Handlebars.create() };
-  private readonly templates = new Map<string, Handlebars.TemplateDelegate>();
+  private templates: Readonly<Record<'text' | 'html', Handlebars.TemplateDelegate<MailModel>>> | undefined;
 
   async onModuleInit(): Promise<void> {
-    for (const file of await readdir(TEMPLATES)) {
-      const parts = /^(_?)([a-z-]+)\.(text|html)\.hbs$/.exec(file);
-      if (parts === null) throw new Error(`${file} in ${TEMPLATES} is neither a text nor an HTML template`);
-      const [, partial, name, format] = parts as unknown as [string, string, string, Format];
-      const source = await readFile(join(TEMPLATES, file), 'utf8');
-      if (partial === '_') this.environments[format].registerPartial(name, source);
-      else this.templates.set(`${name}.${format}`, this.compile(format, source));
-    }
-  }
-
-  render(outcome: MailedOutcome, model: MailModel): RenderedMail {
-    return {
-      subject: subjectOf(outcome, model.fileName),
-      text: this.template(outcome, 'text')(model),
-      html: this.template(outcome, 'html')(model),
+    const [text, html] = [Handlebars.create(), Handlebars.create()];
+    html.registerPartial('table', await read('_table.html.hbs'));
+    const options = { strict: true, preventIndent: true };
+    this.templates = {
+      text: text.compile(await read('mail.text.hbs'), { ...options, noEscape: true }),
+      html: html.compile(await read('mail.html.hbs'), options),
     };
   }
 
-  private compile(format: Format, source: string): Handlebars.TemplateDelegate {
-    return this.environments[format].compile(source, {
-      strict: true,
-      noEscape: format === 'text',
-      preventIndent: true,
-    });
+  render(model: MailModel): RenderedMail {
+    if (this.templates === undefined) throw new Error('the mail templates are not loaded yet');
+    const { text, html } = this.templates;
+    return { subject: model.subject, text: text(model), html: html(model) };
   }
+}
 
-  private template(outcome: MailedOutcome, format: Format): Handlebars.TemplateDelegate {
-    const template = this.templates.get(`${outcome}.${format}`);
-    if (template === undefined) throw new Error(`there is no template for "${outcome}" as ${format}`);
-    return template;
-  }
+function read(file: string): Promise<string> {
+  return readFile(join(TEMPLATES, file), 'utf8');
 }

@@ -11,13 +11,13 @@ describe('the subject', () => {
   });
 
   it.each(['receiving', 'awaiting_confirmation', 'queued', 'in_progress', 'paused', 'canceling'] as const)(
-    'is refused to a batch that is %s',
+    'does not exist for a batch that is %s',
     (status) => {
       expect(() => outcomeOf(status)).toThrow('has no outcome yet');
     },
   );
 
-  it('is one line, whatever breaks lines in the file name', () => {
+  it('stays on one line if the file name contains line breaks', () => {
     expect(subjectOf('failed', 'a\r\nBcc: x@example.org\u2028b\u0000c\u0085d')).toBe(
       'Import failed: a Bcc: x@example.org b c d',
     );
@@ -28,7 +28,7 @@ describe('the subject', () => {
     expect(subjectOf('succeeded', name)).toBe(`Import succeeded: ${name}`);
   });
 
-  it('holds the longest file name there is', () => {
+  it('holds the longest possible file name', () => {
     expect(subjectOf('succeeded', 'x'.repeat(255))).toHaveLength('Import succeeded: '.length + 255);
   });
 });

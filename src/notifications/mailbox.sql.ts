@@ -1,7 +1,7 @@
 import type { DeliveryStatus } from '../delivery/message.js';
 import type { Sql } from '../platform/database/transaction.js';
 
-/** A mail of ours: about a batch, or what an action sent about an instance. */
+/** One of our mails: about a batch, or sent by an action about an instance. */
 export interface MailboxEntry {
   id: number;
   recipient: string;
@@ -12,7 +12,7 @@ export interface MailboxEntry {
   lastError: string | null;
   createdAt: Date;
   sentAt: Date | null;
-  /** The batch it is about, or that made the action happen. */
+  /** The batch it is about, or whose record caused the action. */
   batchId: number | null;
   batchName: string | null;
   /** The instance it is about, and its workflow. */
@@ -25,7 +25,7 @@ export interface MailboxSelection {
   /** Only those with a smaller id. */
   before?: number | undefined;
   limit: number;
-  /** `null`: of all import processes. */
+  /** `null`: all import processes. */
   importProcessIds: readonly number[] | null;
 }
 

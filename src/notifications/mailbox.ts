@@ -5,25 +5,25 @@ import type { DeliveryStatus, StoredNotification } from '../delivery/message.js'
 import { Outbox } from '../delivery/outbox.js';
 import { resendMessage, selectBatchOfMail, selectNotifications } from '../delivery/outbox.sql.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../platform/http/pagination.js';
 import { type MailboxEntry, selectBehaviorMails, selectNotificationMails } from './mailbox.sql.js';
+import { mailIsBeingSent, mailNotFound } from './notifications.errors.js';
 
 export type { MailboxEntry };
 
-/** Reads the mails of a batch, those that were never sent for want of an SMTP server too. */
+/** Reads the mails about a batch, including those that no SMTP server was there to send. */
 @Injectable()
 export class NotificationsReader {
   constructor(private readonly database: DatabaseService) {}
 
-  /** Oldest first. Whether the caller may see the batch is for the caller to have checked. */
+  /** Oldest first. The caller must have checked that the batch may be seen. */
   listByBatch(batchId: number): Promise<StoredNotification[]> {
     return selectNotifications(this.database, batchId);
   }
 }
 
 export interface MailboxQuery {
-  /** About batches, or what actions sent. */
+  /** Mails about batches, or mails that actions sent. */
   of: 'imports' | 'actions';
   status?: DeliveryStatus | undefined;
   after?: string | undefined;
@@ -31,7 +31,7 @@ export interface MailboxQuery {
 
 const PAGE = 50;
 
-/** All mails of ours, sent or not, for people to read and to have sent again. */
+/** All our mails, sent or not, for people to read and resend. */
 @Injectable()
 export class Mailbox {
   constructor(
@@ -59,7 +59,7 @@ export class Mailbox {
   }
 
   /**
-   * Has a mail about a batch sent again.
+   * Sends a mail about a batch again.
    * @throws DomainError 404 `mail_not_found`, 403 `import_process_not_allowed`, 409 `state_conflict`
    */
   async resend(id: number, principal: Principal): Promise<void> {
@@ -69,18 +69,4 @@ export class Mailbox {
     if (!(await resendMessage(this.database, { kinds: ['batch_mail'], id }))) throw mailIsBeingSent(id);
     await this.outbox.wake('batch_mail', [id]);
   }
-}
-
-export function mailNotFound(id: string): DomainError {
-  return new DomainError(404, 'mail_not_found', 'There is no such mail', `There is no mail ${id}.`);
-}
-
-function mailIsBeingSent(id: number): DomainError {
-  return new DomainError(
-    409,
-    'state_conflict',
-    'It is being sent',
-    `Mail ${id} is being sent at this moment. Look at it in a while, and send it again if it still needs that.`,
-    { extensions: { currentStatus: 'sending' } },
-  );
 }

@@ -18,19 +18,19 @@ import {
 } from '../platform/http/answer-schemas.js';
 import { NotificationsReader } from './mailbox.js';
 
-/** What the route about mails answers. */
+/** The answers of the route about mails. */
 export const NOTIFICATION_SCHEMAS: Readonly<Record<string, Schema>> = {
   Notification: objectOf<StoredNotification>({
     id: INTEGER,
     kind: choice('success', 'failure'),
     recipient: TEXT,
     status: choice(...DELIVERY_STATUSES),
-    subject: says('null until it was rendered, at the first attempt.', orNull(TEXT)),
+    subject: says('null until the first attempt renders it.', orNull(TEXT)),
     text: orNull(TEXT),
     attempts: INTEGER,
     lastError: orNull(TEXT),
     createdAt: TIME,
-    nextAttemptAt: says('null when it will not be tried again.', orNull(TIME)),
+    nextAttemptAt: says('null if there will be no further attempt.', orNull(TIME)),
     sentAt: orNull(TIME),
   }),
   NotificationList: itemsOf(refTo('Notification')),
@@ -46,10 +46,10 @@ export class NotificationsController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'The mails about a batch, with status and text, sent or not' })
+  @ApiOperation({ summary: 'The mails about a batch, sent or not, with status and text' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiOkResponse({
-    description: '`not_sent_no_smtp` is a mail that was kept because SMTP_URL is not set',
+    description: '`not_sent_no_smtp`: the mail was kept because SMTP_URL is not set',
     schema: refTo('NotificationList'),
   })
   @ApiNotFoundResponse({ description: 'batch_not_found' })

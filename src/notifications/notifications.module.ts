@@ -6,7 +6,7 @@ import { MailRenderer } from './mail-renderer.js';
 import { Mailbox, NotificationsReader } from './mailbox.js';
 import { NotificationsController } from './notifications.controller.js';
 
-/** How mails are read; for API processes. */
+/** Reading and resending mails; for API processes. */
 @Module({
   imports: [OutboxModule, BatchesModule],
   controllers: [NotificationsController],

@@ -34,7 +34,7 @@ describe('the mail of a batch', () => {
     expect(await bench.sender.send(id)).toBe('not_due');
   });
 
-  it('tells what was imported and how it went', async () => {
+  it('states what was imported and how it went', async () => {
     const keys = await bench.client.query<{ api_key_id: string }>(
       `INSERT INTO api_key (name, key_hash, key_hint, permissions, created_by)
        VALUES ('Nightly sync', '\\x00', 'abc', '{}', 'test') RETURNING api_key_id`,
@@ -60,7 +60,7 @@ describe('the mail of a batch', () => {
     expect(text).toContain('File type: Member import\n');
     expect(text).toContain('Creation path: IMPORT_QUEUE_API:LH\n');
     expect(text).toContain('Started by: Nightly sync\n');
-    expect(text).toContain('Took: 3.0 s\n');
+    expect(text).toContain('Duration: 3.0 s\n');
     expect(text).toContain(
       '2 succeeded + 1 failed + 1 invalid + 1 skipped + 1 unknown = 6 records received\n',
     );

@@ -1,7 +1,7 @@
 import { Get, Injectable, Param, Post, Query, Redirect } from '@nestjs/common';
 import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { mailNotFound } from '../../notifications/mailbox.js';
+import { mailNotFound } from '../../notifications/notifications.errors.js';
 import { PathIdPipe, validateQuery } from '../../platform/http/validation.js';
 import { PageController } from '../error.page.js';
 import { nonBlankFields } from '../forms.js';
