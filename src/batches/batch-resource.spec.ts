@@ -99,8 +99,7 @@ describe('the answer to a creation', () => {
   it('counts what pass 1 refused and leaves the rest pending', () => {
     expect(
       creationAnswer(
-        { id: 17, status: 'queued' },
-        { total: 1000, invalid: 2 },
+        { id: 17, status: 'queued', totalCount: 1000, invalidCount: 2 },
         'https://imports.example.org',
       ),
     ).toEqual({

@@ -149,16 +149,15 @@ function summaryOf(
   return { valid: total - invalid, invalid, operations, columns, errorGroups };
 }
 
-/** The answer to CreateBatch, made from what was just stored, without reading it back. */
+/** The answer to CreateBatch, made from the batch that was just stored, without reading it back. */
 export function creationAnswer(
-  batch: { id: number; status: BatchStatus },
-  counts: { total: number; invalid: number },
+  batch: { id: number; status: BatchStatus; totalCount: number; invalidCount: number },
   publicUrl: string,
 ): CreationAnswer {
   const recordCounts: RecordCounts = {
-    total: counts.total,
-    invalid: counts.invalid,
-    pending: counts.total - counts.invalid,
+    total: batch.totalCount,
+    invalid: batch.invalidCount,
+    pending: batch.totalCount - batch.invalidCount,
     processing: 0,
     succeeded: 0,
     failed: 0,

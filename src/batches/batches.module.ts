@@ -1,10 +1,11 @@
 import { Module } from '@nestjs/common';
+import { BatchMaker } from './batch-maker.js';
 import { BatchReader } from './batch-reader.js';
 import { RecordPages } from './record-pages.js';
 
-/** Reads batches and their records. */
+/** Makes and reads batches with their records. */
 @Module({
-  providers: [BatchReader, RecordPages],
-  exports: [BatchReader, RecordPages],
+  providers: [BatchMaker, BatchReader, RecordPages],
+  exports: [BatchMaker, BatchReader, RecordPages],
 })
 export class BatchesModule {}

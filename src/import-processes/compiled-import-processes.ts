@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
+import { assertMayUse } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
 import { PromiseCache } from '../platform/bounded-map.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { TargetRegistry } from '../targets/target-registry.js';
 import { builtInTarget, importProcessProblems } from './import-process-check.js';
 import { importProcessNotFound, importProcessUnusable } from './import-process.errors.js';
 import type { CompiledImportProcess, PinnedImportProcess } from './import-process.js';
+import { ImportProcessesService } from './import-processes.service.js';
 
 /** More versions in use at one time than a process ever sees; compiling one again costs milliseconds. */
 const CAPACITY = 200;
@@ -17,7 +20,19 @@ export class CompiledImportProcesses {
   constructor(
     private readonly database: DatabaseService,
     private readonly targets: TargetRegistry,
+    private readonly importProcesses: ImportProcessesService,
   ) {}
+
+  /**
+   * The current version, for a batch that starts now.
+   * @throws DomainError 403 `import_process_not_allowed`, 404 `import_process_not_found`, 409
+   *   `import_process_disabled`, `import_process_unusable`
+   */
+  async forNewBatch(id: number, principal: Principal): Promise<CompiledImportProcess> {
+    assertMayUse(principal, id);
+    const { version, workflowVersion } = await this.importProcesses.pin(id);
+    return this.get(id, version, workflowVersion);
+  }
 
   /**
    * @throws DomainError 404 `import_process_not_found` when there is no such version; 409 `import_process_unusable`

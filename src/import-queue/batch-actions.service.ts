@@ -15,7 +15,6 @@ import { saveMappingOf } from '../import-processes/import-process-columns.sql.js
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import { DomainError } from '../platform/domain-error.js';
-import { BatchFinisher } from '../processing/batch-finisher.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 
 /** Cancels, pauses and resumes batches; confirms and abandons uploads. */
@@ -24,7 +23,6 @@ export class BatchActionsService {
   constructor(
     private readonly database: DatabaseService,
     private readonly scheduler: ChunkScheduler,
-    private readonly finisher: BatchFinisher,
     private readonly reader: BatchReader,
   ) {}
 
@@ -35,8 +33,7 @@ export class BatchActionsService {
    */
   async perform(action: ChangingAction, batchId: number, principal: Principal): Promise<BatchResource> {
     await this.database.transaction((transaction) => changeStatus(transaction, action, batchId, principal));
-    // Both do nothing where nothing is to be done, for example for a batch that was just paused.
-    if (!(await this.finisher.finishIfDone(batchId))) await this.scheduler.fill(batchId);
+    await this.scheduler.advance(batchId);
     return this.reader.get(batchId, principal);
   }
 }

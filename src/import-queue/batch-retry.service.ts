@@ -1,33 +1,28 @@
 import { Injectable } from '@nestjs/common';
 import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
-import { RETRY_CREATION_PATH, storeBatch } from '../batches/batch-creation.js';
+import { mailAddresses, pinnedTo, RETRY_CREATION_PATH } from '../batches/batch-creation.js';
+import { BatchMaker } from '../batches/batch-maker.js';
 import { batchExpired, batchNotFound, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
 import { lockParent, selectRetry } from '../batches/batches.sql.js';
-import { RecordCollector } from '../batches/record-collector.js';
+import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { selectFailedLines } from '../batches/records.sql.js';
-import { copyStoredRecords } from '../batches/stored-records-copier.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
-import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
-import { BatchFinisher } from '../processing/batch-finisher.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 
 /** Sends the failed records of an ended batch again, as a new batch; the parent never changes. */
 @Injectable()
 export class BatchRetryService {
   constructor(
-    private readonly config: AppConfig,
     private readonly database: DatabaseService,
     private readonly reader: BatchReader,
-    private readonly importProcesses: ImportProcessesService,
-    private readonly compiledProcesses: CompiledImportProcesses,
+    private readonly processes: CompiledImportProcesses,
+    private readonly maker: BatchMaker,
     private readonly scheduler: ChunkScheduler,
-    private readonly finisher: BatchFinisher,
   ) {}
 
   /**
@@ -42,54 +37,35 @@ export class BatchRetryService {
     // Before the import process is asked whether it takes anything: it may have been disabled since.
     const earlier = await selectRetry(this.database, parentId);
     if (earlier !== null) return this.reader.get(earlier, principal);
-    const process = await this.importProcesses.pin(parent.importProcessId);
-    const { compiled } = await this.compiledProcesses.get(
-      process.id,
-      process.version,
-      process.workflowVersion,
-    );
-
+    const { pinned, compiled } = await this.processes.forNewBatch(parent.importProcessId, principal);
     const childId = await this.database.transaction(async (transaction) => {
       const locked = await lockParent(transaction, parentId);
       if (locked === undefined) throw batchNotFound(parentId);
-      const { status, expiredAt, childId, sendSuccessEmailTo, sendFailureEmailTo } = locked;
-      if (childId !== null) return childId;
+      const { status, expiredAt } = locked;
+      if (locked.childId !== null) return locked.childId;
       if (expiredAt !== null) throw batchExpired(parentId, expiredAt);
       if (!isTerminal(status)) throw nothingToRetry(parentId, status);
-      const rows = new RecordCollector(this.config.chunkSize);
-      const id = await storeBatch(
-        transaction,
-        {
-          fileName: parent.fileName,
-          process,
-          creationPath: RETRY_CREATION_PATH,
-          sendSuccessEmailTo,
-          sendFailureEmailTo,
-          createdBy: principal.id,
-          retryOf: parentId,
-        },
-        rows,
-        (writer) =>
-          copyStoredRecords(
-            (after, limit) => selectFailedLines(transaction, parentId, after, limit),
-            compiled,
-            rows,
-            writer,
-          ),
-      );
-      // What was stored is rolled back with the refusal.
-      if (rows.totalCount === 0) throw nothingToRetry(parentId, status);
-      const subject = `batch:${parentId}`;
+      const child = transaction.manager.create(ImportQueueBatchEntity, {
+        fileName: parent.fileName,
+        creationPath: RETRY_CREATION_PATH,
+        createdBy: principal.id,
+        retryOf: parentId,
+        ...pinnedTo(pinned),
+        ...mailAddresses(locked),
+      });
+      const select = (after: number, limit: number) => selectFailedLines(transaction, parentId, after, limit);
+      await this.maker.save(transaction, child, { kind: 'stored rows', select, compiled });
+      // The refusal rolls back what was stored.
+      if (child.totalCount === 0) throw nothingToRetry(parentId, status);
       await writeAudit(transaction, {
         actor: principal.id,
         action: 'batch_retried',
-        subject,
-        details: { child: id },
+        subject: `batch:${parentId}`,
+        details: { child: child.id },
       });
-      return id;
+      return child.id;
     });
-    await this.scheduler.fill(childId);
-    await this.finisher.finishIfDone(childId);
+    await this.scheduler.advance(childId);
     return this.reader.get(childId, principal);
   }
 }

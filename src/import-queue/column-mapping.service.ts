@@ -1,18 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { assertMayUse } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { storeBatch, UI_CREATION_PATH } from '../batches/batch-creation.js';
+import { mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-creation.js';
+import { BatchMaker } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { abandonBatch, lockUpload } from '../batches/batches.sql.js';
-import { RecordCollector } from '../batches/record-collector.js';
+import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { selectUploadedLines } from '../batches/records.sql.js';
-import { copyStoredRecords } from '../batches/stored-records-copier.js';
-import type { UploadFindings } from '../batches/upload-findings.js';
 import { type ColumnMapping, type CsvColumn, refuseDuplicates } from '../formats/csv/csv-columns.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
-import { ImportProcessesService } from '../import-processes/import-processes.service.js';
-import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { PreviewService } from './preview.service.js';
@@ -25,11 +21,10 @@ import { findColumns, renameMembers } from './upload-columns.js';
 @Injectable()
 export class ColumnMappingService {
   constructor(
-    private readonly config: AppConfig,
     private readonly database: DatabaseService,
     private readonly reader: BatchReader,
-    private readonly importProcesses: ImportProcessesService,
-    private readonly compiledProcesses: CompiledImportProcesses,
+    private readonly processes: CompiledImportProcesses,
+    private readonly maker: BatchMaker,
     private readonly previews: PreviewService,
   ) {}
 
@@ -42,13 +37,7 @@ export class ColumnMappingService {
    */
   async apply(batchId: number, mapping: ColumnMapping, principal: Principal): Promise<BatchResource> {
     const { importProcessId } = await this.reader.get(batchId, principal);
-    assertMayUse(principal, importProcessId);
-    const process = await this.importProcesses.pin(importProcessId);
-    const { compiled } = await this.compiledProcesses.get(
-      process.id,
-      process.version,
-      process.workflowVersion,
-    );
+    const { pinned, compiled } = await this.processes.forNewBatch(importProcessId, principal);
     const id = await this.database.transaction(async (transaction) => {
       const earlier = await lockUpload(transaction, batchId);
       if (earlier?.status !== 'awaiting_confirmation' || !earlier.upload) throw cannotBeMapped(batchId);
@@ -58,44 +47,33 @@ export class ColumnMappingService {
       const columns = before.map((column) => mapped(column, mapping));
       refuseDuplicates(columns);
 
-      const rows = new RecordCollector(this.config.chunkSize);
       const understood = { ...earlierUnderstood, columns };
-      const findings = (): UploadFindings => ({
-        understood,
-        columns: findColumns(understood, compiled.columns),
-        errorGroups: rows.errorGroups.all(),
-        mapping: [...new Map([...earlierMapping, ...mapping])],
-      });
-      const { fileName, sendSuccessEmailTo, sendFailureEmailTo } = earlier;
-      const batch = {
-        ...{ fileName, process, sendSuccessEmailTo, sendFailureEmailTo },
+      const successor = transaction.manager.create(ImportQueueBatchEntity, {
+        fileName: earlier.fileName,
         creationPath: UI_CREATION_PATH,
         createdBy: principal.id,
-        retryOf: null,
-      };
-      const names = new Map<string, string | null>();
-      for (const [index, { target }] of before.entries()) {
-        if (target !== null) names.set(target, columns[index]?.target ?? null);
-      }
-      const successor = await storeBatch(
+        ...pinnedTo(pinned),
+        ...mailAddresses(earlier),
+      });
+      const names = newNames(before, columns);
+      const select = async (after: number, limit: number) =>
+        (await selectUploadedLines(transaction, batchId, after, limit)).map((record) => ({
+          ...record,
+          payload: renameMembers(record.payload, names),
+        }));
+      await this.maker.save(
         transaction,
-        batch,
-        rows,
-        (writer) =>
-          copyStoredRecords(
-            async (after, limit) =>
-              (await selectUploadedLines(transaction, batchId, after, limit)).map((record) => ({
-                ...record,
-                payload: renameMembers(record.payload, names),
-              })),
-            compiled,
-            rows,
-            writer,
-          ),
-        () => ({ status: 'awaiting_confirmation', upload: findings() }),
+        successor,
+        { kind: 'stored rows', select, compiled },
+        ({ errorGroups }) => ({
+          understood,
+          columns: findColumns(understood, compiled.columns),
+          errorGroups: errorGroups.all(),
+          mapping: [...new Map([...earlierMapping, ...mapping])],
+        }),
       );
       await abandonBatch(transaction, batchId);
-      return successor;
+      return successor.id;
     });
     await this.previews.prepare(id);
     return this.reader.get(id, principal);
@@ -106,6 +84,15 @@ export class ColumnMappingService {
 function mapped({ header, target }: CsvColumn, mapping: ColumnMapping): CsvColumn {
   const said = mapping.get(header);
   return { header, target: said === undefined || target === null ? target : said };
+}
+
+/** By the member that a row has now: the one it gets, or `null` if its column is left out. */
+function newNames(before: readonly CsvColumn[], after: readonly CsvColumn[]): Map<string, string | null> {
+  const names = new Map<string, string | null>();
+  for (const [index, { target }] of before.entries()) {
+    if (target !== null) names.set(target, after[index]?.target ?? null);
+  }
+  return names;
 }
 
 function cannotBeMapped(batchId: number): DomainError {

@@ -3,21 +3,21 @@ import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { apiCreationPath, type NewBatch, storeBatch } from '../batches/batch-creation.js';
+import { apiCreationPath, mailAddresses, pinnedTo } from '../batches/batch-creation.js';
+import { BatchMaker } from '../batches/batch-maker.js';
 import { creationAnswer, type CreationAnswer } from '../batches/batch-resource.js';
+import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { JsonLinesReader } from '../formats/jsonl/json-lines-reader.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
-import { ImportProcessesService } from '../import-processes/import-processes.service.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { faultPoint } from '../platform/fault-points.js';
-import { BatchFinisher } from '../processing/batch-finisher.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { AdmissionService } from './admission.service.js';
 import type { CreateBatchDto } from './create-batch.dto.js';
 import { type AnsweredKey, type HeldKey, IdempotencyService } from './idempotency.service.js';
 import { bodyTooLarge, idempotencyKeyReused } from './import-queue.errors.js';
-import { BodyIntake, hashBody, MalformedMidwayError } from './intake/body-intake.js';
+import { BodyIntake, hashBody } from './intake/body-intake.js';
 import type { BodyHeaders } from './intake/request-headers.js';
 
 export interface CreatedBatch {
@@ -33,11 +33,10 @@ export class ImportQueueService {
     private readonly config: AppConfig,
     private readonly admission: AdmissionService,
     private readonly database: DatabaseService,
-    private readonly importProcesses: ImportProcessesService,
-    private readonly compiledProcesses: CompiledImportProcesses,
+    private readonly processes: CompiledImportProcesses,
+    private readonly maker: BatchMaker,
     private readonly idempotency: IdempotencyService,
     private readonly scheduler: ChunkScheduler,
-    private readonly finisher: BatchFinisher,
   ) {}
 
   /**
@@ -76,66 +75,42 @@ export class ImportQueueService {
     principal: Principal,
     key: HeldKey | null,
   ): Promise<CreationAnswer> {
-    const process = await this.importProcesses.pin(dto.importProcessId);
-    const batch: NewBatch = {
-      fileName: dto.fileName,
-      process,
-      creationPath: apiCreationPath(dto.creationPath),
-      sendSuccessEmailTo: dto.sendSuccessEmailTo ?? null,
-      sendFailureEmailTo: dto.sendFailureEmailTo ?? null,
-      createdBy: principal.id,
-      retryOf: null,
-    };
-    const { compiled } = await this.compiledProcesses.get(
-      process.id,
-      process.version,
-      process.workflowVersion,
-    );
-    const intake = new BodyIntake(body, headers.encoding, this.config, this.config.chunkSize, compiled, {
+    const process = await this.processes.forNewBatch(dto.importProcessId, principal);
+    const { config } = this;
+    const intake = new BodyIntake(body, headers.encoding, config, config.chunkSize, process.compiled, {
       hashed: key !== null,
-      reader: new JsonLinesReader(this.config.maxLineBytes),
+      reader: new JsonLinesReader(config.maxLineBytes),
     });
     await intake.collectFirst();
-    const idempotent = key === null ? null : { key, dto };
-    return this.admission.whileReceiving(intake, () => this.storeCollected(batch, intake, idempotent));
-  }
-
-  private async storeCollected(
-    batch: NewBatch,
-    intake: BodyIntake,
-    idempotent: { key: HeldKey; dto: CreateBatchDto } | null,
-  ): Promise<CreationAnswer> {
-    const { rows } = intake;
-    const answer = await this.database
-      .transaction(async (transaction) => {
-        const id = await storeBatch(transaction, batch, rows, (writer) => intake.writeAll(writer));
-        const counts = { total: rows.totalCount, invalid: rows.invalidCount };
-        const stored = creationAnswer({ id, status: 'queued' }, counts, this.config.publicUrl);
-        if (idempotent !== null) {
-          const requestHash = hashRequest(idempotent.dto, intake.bodyHash());
-          await this.idempotency.complete(transaction, idempotent.key, {
-            requestHash,
-            batchId: id,
-            response: stored,
+    const answer = await this.admission.whileReceiving(intake, () =>
+      intake.storing(() =>
+        this.database.transaction(async (transaction) => {
+          const batch = transaction.manager.create(ImportQueueBatchEntity, {
+            fileName: dto.fileName,
+            creationPath: apiCreationPath(dto.creationPath),
+            createdBy: principal.id,
+            ...pinnedTo(process.pinned),
+            ...mailAddresses(dto),
           });
-        }
-        faultPoint('intake.before-commit');
-        return stored;
-      })
-      .catch((error: unknown) => {
-        if (error instanceof MalformedMidwayError) return intake.refuseMalformed();
-        throw error;
-      });
+          await this.maker.save(transaction, batch, { kind: 'body', body: intake });
+          const stored = creationAnswer(batch, config.publicUrl);
+          if (key !== null) {
+            const requestHash = hashRequest(dto, intake.bodyHash());
+            await this.idempotency.complete(transaction, key, {
+              requestHash,
+              batchId: batch.id,
+              response: stored,
+            });
+          }
+          faultPoint('intake.before-commit');
+          return stored;
+        }),
+      ),
+    );
     faultPoint('intake.after-commit');
-    this.start(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID, rows.totalCount > rows.invalidCount);
+    // Not awaited: the batch is durable, and the reconciler queues what is not queued here.
+    void this.scheduler.advance(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     return answer;
-  }
-
-  /** Not awaited: the batch is durable, and the reconciler starts any batch that was not started here. */
-  private start(batchId: number, hasPending: boolean): void {
-    void (hasPending
-      ? this.scheduler.fill(batchId)
-      : this.finisher.finishIfDone(batchId).catch(() => undefined));
   }
 }
 

@@ -1,19 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import { assertMayUse } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { type NewBatch, storeBatch, UI_CREATION_PATH } from '../batches/batch-creation.js';
+import { mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-creation.js';
+import { BatchMaker } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
-import type { UploadFindings } from '../batches/upload-findings.js';
+import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { UploadReader } from '../formats/upload-reader.js';
 import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
 import { savedMapping } from '../import-processes/import-process-columns.sql.js';
-import { ImportProcessesService } from '../import-processes/import-processes.service.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { AdmissionService } from './admission.service.js';
-import { BodyIntake, MalformedMidwayError } from './intake/body-intake.js';
+import { BodyIntake } from './intake/body-intake.js';
 import { type MultipartFile, openMultipartFile } from './intake/multipart-file.js';
 import { PreviewService } from './preview.service.js';
 import { findColumns, knownColumns } from './upload-columns.js';
@@ -26,8 +25,8 @@ export class UploadsService {
     private readonly config: AppConfig,
     private readonly admission: AdmissionService,
     private readonly database: DatabaseService,
-    private readonly importProcesses: ImportProcessesService,
-    private readonly compiledProcesses: CompiledImportProcesses,
+    private readonly processes: CompiledImportProcesses,
+    private readonly maker: BatchMaker,
     private readonly reader: BatchReader,
     private readonly previews: PreviewService,
   ) {}
@@ -51,70 +50,43 @@ export class UploadsService {
     open: () => Promise<MultipartFile>,
     principal: Principal,
   ): Promise<BatchResource> {
-    assertMayUse(principal, dto.importProcessId);
-    const { delimiter, encoding } = {
-      delimiter: delimiterOf(dto.delimiter),
-      encoding: encodingOf(dto.encoding),
-    };
-    const process = await this.importProcesses.pin(dto.importProcessId);
-    const { compiled } = await this.compiledProcesses.get(
-      process.id,
-      process.version,
-      process.workflowVersion,
-    );
+    const { pinned, compiled } = await this.processes.forNewBatch(dto.importProcessId, principal);
     const { fields, file } = await open();
     const given = readMapping(fields.get('mapping') ?? dto.mapping);
-    const saved = await savedMapping(this.database, process.id);
-    const { maxLineBytes, chunkSize } = this.config;
-    const options = { maxLineBytes, delimiter, encoding, knownColumns: knownColumns(compiled.columns) };
-    const reader = new UploadReader({ ...options, mapping: new Map([...saved, ...given]) });
-    const intake = new BodyIntake(file, 'identity', this.config, chunkSize, compiled, {
+    const saved = await savedMapping(this.database, pinned.id);
+    const reader = new UploadReader({
+      maxLineBytes: this.config.maxLineBytes,
+      delimiter: delimiterOf(dto.delimiter),
+      encoding: encodingOf(dto.encoding),
+      knownColumns: knownColumns(compiled.columns),
+      mapping: new Map([...saved, ...given]),
+    });
+    const intake = new BodyIntake(file, 'identity', this.config, this.config.chunkSize, compiled, {
       hashed: false,
       reader,
     });
-    const batch: NewBatch = {
-      fileName: dto.fileName,
-      process,
-      creationPath: UI_CREATION_PATH,
-      sendSuccessEmailTo: dto.sendSuccessEmailTo ?? null,
-      sendFailureEmailTo: dto.sendFailureEmailTo ?? null,
-      createdBy: principal.id,
-      retryOf: null,
-    };
-    const findings = (): UploadFindings => ({
-      understood: reader.understood(),
-      columns: findColumns(reader.understood(), compiled.columns),
-      errorGroups: intake.rows.errorGroups.all(),
-      mapping: [...given],
-    });
-    const id = await this.store(batch, intake, findings);
+    await intake.collectFirst();
+    const id = await this.admission.whileReceiving(intake, () =>
+      intake.storing(() =>
+        this.database.transaction(async (transaction) => {
+          const batch = transaction.manager.create(ImportQueueBatchEntity, {
+            fileName: dto.fileName,
+            creationPath: UI_CREATION_PATH,
+            createdBy: principal.id,
+            ...pinnedTo(pinned),
+            ...mailAddresses(dto),
+          });
+          await this.maker.save(transaction, batch, { kind: 'body', body: intake }, ({ errorGroups }) => ({
+            understood: reader.understood(),
+            columns: findColumns(reader.understood(), compiled.columns),
+            errorGroups: errorGroups.all(),
+            mapping: [...given],
+          }));
+          return batch.id;
+        }),
+      ),
+    );
     await this.previews.prepare(id);
     return this.reader.get(id, principal);
-  }
-
-  private async store(batch: NewBatch, intake: BodyIntake, findings: () => UploadFindings): Promise<number> {
-    await intake.collectFirst();
-    return this.admission.whileReceiving(intake, () => this.storeCollected(batch, intake, findings));
-  }
-
-  private storeCollected(
-    batch: NewBatch,
-    intake: BodyIntake,
-    findings: () => UploadFindings,
-  ): Promise<number> {
-    return this.database
-      .transaction((transaction) =>
-        storeBatch(
-          transaction,
-          batch,
-          intake.rows,
-          (writer) => intake.writeAll(writer),
-          () => ({ status: 'awaiting_confirmation', upload: findings() }),
-        ),
-      )
-      .catch((error: unknown) => {
-        if (error instanceof MalformedMidwayError) return intake.refuseMalformed();
-        throw error;
-      });
   }
 }

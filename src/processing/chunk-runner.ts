@@ -1,3 +1,4 @@
+import { Injectable } from '@nestjs/common';
 import { isUnfinished } from '../batches/batch-state.js';
 import { type RunningBatch, startBatch, writeBatchFault } from '../batches/batches.sql.js';
 import {
@@ -10,17 +11,16 @@ import {
 } from '../batches/chunks.sql.js';
 import { NO_OUTCOMES } from '../batches/outcome-counts.js';
 import { cancelRecords, selectPendingRecords } from '../batches/records.sql.js';
-import type { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
-import type { DatabaseService } from '../platform/database/database.service.js';
+import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import { DatabaseService } from '../platform/database/database.service.js';
 import { visiblyEscaped } from '../platform/database/pg-text.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
 import type { ImportRecord } from '../records/target.js';
-import type { TargetRegistry } from '../targets/target-registry.js';
-import type { BatchFinisher } from './batch-finisher.js';
-import type { ChunkScheduler } from './chunk-scheduler.js';
+import { TargetRegistry } from '../targets/target-registry.js';
+import { ChunkScheduler } from './chunk-scheduler.js';
 import { blockerOf, ChunkNotDueError } from './ordering.js';
 import { type ChunkWork, FaultIsolation, isTransientFault, processRecords } from './record-processing.js';
 
@@ -34,16 +34,16 @@ export type ChunkRun = 'done' | 'handed-back' | 'not-mine';
 const FAULTS_BEFORE_ISOLATION = 5;
 
 /** Processes one chunk in one transaction: the effects, the outcomes, the counts and `done` commit together. */
+@Injectable()
 export class ChunkRunner {
   private readonly isolation: FaultIsolation;
   private readonly backends = new Set<number>();
 
   constructor(
-    private readonly database: Pick<DatabaseService, 'query' | 'transaction'>,
-    private readonly processes: Pick<CompiledImportProcesses, 'get'>,
-    private readonly targets: Pick<TargetRegistry, 'find'>,
-    private readonly scheduler: Pick<ChunkScheduler, 'fill'>,
-    private readonly finisher: Pick<BatchFinisher, 'finishIfDone'>,
+    private readonly database: DatabaseService,
+    private readonly processes: CompiledImportProcesses,
+    private readonly targets: TargetRegistry,
+    private readonly scheduler: ChunkScheduler,
   ) {
     this.isolation = new FaultIsolation(database);
   }
@@ -54,9 +54,7 @@ export class ChunkRunner {
   async run(job: ChunkJob): Promise<ChunkRun> {
     const result = await this.attempt(job);
     faultPoint('chunk.after-commit');
-    if (result !== 'not-mine' && !(await this.finisher.finishIfDone(job.batchId))) {
-      await this.scheduler.fill(job.batchId);
-    }
+    if (result !== 'not-mine') await this.scheduler.advance(job.batchId);
     return result;
   }
 

@@ -5,11 +5,12 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { errorStack } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
+import { BatchFinisher } from './batch-finisher.js';
 import { ChunkQueue } from './chunk-queue.js';
 
 /**
- * Queues the chunks of a batch a few at a time. A batch that was given a turn goes to the tail for its next chunk, so
- * that batches take turns, and Redis stays small however large a batch is.
+ * Queues the chunks of a batch a few at a time. A batch that had a turn goes to the tail of the queue for its next chunk,
+ * so that batches take turns, and Redis stays small for a batch of any size.
  */
 @Injectable()
 export class ChunkScheduler {
@@ -18,14 +19,21 @@ export class ChunkScheduler {
   constructor(
     private readonly database: DatabaseService,
     private readonly queue: ChunkQueue,
+    private readonly finisher: BatchFinisher,
     private readonly config: AppConfig,
   ) {}
 
   /**
-   * Queues the next chunks of the batch as far as its window has room. Never throws and never waits long for Redis:
-   * what could not be queued now is queued by the reconciler.
+   * Takes a batch one step on: ends it if all its chunks are done, else queues the next of them. Does nothing for a batch
+   * that needs neither, such as a paused one. Never throws: the caller's work is committed, and the reconciler repeats
+   * what fails here.
    */
-  async fill(batchId: number): Promise<void> {
+  async advance(batchId: number): Promise<void> {
+    if (!(await this.finisher.finishIfDone(batchId))) await this.fill(batchId);
+  }
+
+  /** Queues the next chunks of the batch while its window has room. Never throws and never waits long for Redis. */
+  private async fill(batchId: number): Promise<void> {
     try {
       const chunks = await this.queueNext(batchId);
       if (chunks.length > 0) faultPoint('chunk.before-enqueue');

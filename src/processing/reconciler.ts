@@ -5,7 +5,6 @@ import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { Loop } from '../platform/loop.js';
-import { BatchFinisher } from './batch-finisher.js';
 import { ChunkQueue } from './chunk-queue.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
 
@@ -20,7 +19,6 @@ export class Reconciler extends Loop {
     private readonly database: DatabaseService,
     private readonly queue: ChunkQueue,
     private readonly scheduler: ChunkScheduler,
-    private readonly finisher: BatchFinisher,
     private readonly config: AppConfig,
   ) {
     super({
@@ -39,12 +37,9 @@ export class Reconciler extends Loop {
     return this.database.transaction(async (transaction) => {
       if (!(await tryLock(transaction, 'reconciler'))) return false;
       await this.requeueLost();
-      for (const batchId of await selectBatchesWithRoom(this.database, this.config.chunkWindow)) {
-        await this.scheduler.fill(batchId);
-      }
-      for (const batchId of await selectEndedBatchIds(this.database)) {
-        await this.finisher.finishIfDone(batchId);
-      }
+      const withRoom = await selectBatchesWithRoom(this.database, this.config.chunkWindow);
+      const ended = await selectEndedBatchIds(this.database);
+      for (const batchId of [...withRoom, ...ended]) await this.scheduler.advance(batchId);
       return true;
     });
   }

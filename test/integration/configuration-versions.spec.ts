@@ -72,7 +72,7 @@ describe('versions of configuration', () => {
     const targets = new TargetRegistry([echoTarget]);
     workflows = new WorkflowDefinitionsService(database);
     processes = new ImportProcessesService(database, targets);
-    compiledProcesses = new CompiledImportProcesses(database, targets);
+    compiledProcesses = new CompiledImportProcesses(database, targets, processes);
     compilations = [];
     compile = async () => compiled;
   });

@@ -17,7 +17,7 @@ describe('a batch that is canceled or paused', () => {
       sendFailureEmailTo: 'sorry@example.org',
     });
     const { runner, scheduler } = fixture.worker;
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     await runner.run({ batchId, chunkNumber: 1 });
     await fixture.setStatus(batchId, 'canceling');
     await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
@@ -37,15 +37,15 @@ describe('a batch that is canceled or paused', () => {
   it('while paused starts nothing, and continues where it stopped', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(3, 1) });
     const { runner, scheduler } = fixture.worker;
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     await runner.run({ batchId, chunkNumber: 1 });
     await fixture.setStatus(batchId, 'paused');
     await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     expect(await fixture.chunkStates(batchId)).toEqual(['done', 'pending', 'queued']);
 
     await fixture.setStatus(batchId, 'in_progress');
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     expect(await fixture.chunkStates(batchId)).toEqual(['done', 'queued', 'queued']);
     await runner.run({ batchId, chunkNumber: 2 });
     await runner.run({ batchId, chunkNumber: 3 });
@@ -55,7 +55,7 @@ describe('a batch that is canceled or paused', () => {
   it('during the last chunk ends with it when it was only paused', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
     const { runner, scheduler, target } = fixture.worker;
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     target.during = () => fixture.setStatus(batchId, 'paused');
     await expect(runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('done');
     target.during = async () => undefined;
@@ -65,7 +65,7 @@ describe('a batch that is canceled or paused', () => {
   it('accounts for every record at any moment, with a live consumer', async () => {
     await consumer.module.init();
     const batchId = await fixture.storeBatch({ chunks: chunksOf(40, 5) });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     for (const status of ['paused', 'in_progress', 'paused', 'in_progress', 'canceling']) {
       await eventually(async () => (await fixture.effects(batchId)).length > 0, 'a first effect');
       await fixture.sql.query(
@@ -73,7 +73,7 @@ describe('a batch that is canceled or paused', () => {
           WHERE workflow_import_queue_batch_id = $1 AND status IN ('queued', 'in_progress', 'paused')`,
         [batchId, status],
       );
-      await fixture.worker.scheduler.fill(batchId);
+      await fixture.worker.scheduler.advance(batchId);
       const { rows } = await fixture.sql.query<{ counted: number; stored: number }>(
         `SELECT (SELECT sum(succeeded_count + canceled_count)::integer FROM import_queue_chunk
                   WHERE workflow_import_queue_batch_id = $1) AS counted,

@@ -10,7 +10,7 @@ describe('a chunk', () => {
 
   const storeQueued = async (...payloads: string[]): Promise<number> => {
     const batchId = await fixture.storeBatch({ chunks: [{ payloads }] });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     return batchId;
   };
 

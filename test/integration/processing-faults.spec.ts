@@ -16,7 +16,7 @@ describe('a fault while a chunk is processed', () => {
       chunks: [{ payloads }],
       sendFailureEmailTo: 'sorry@example.org',
     });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     return batchId;
   };
   const runUntilDone = async (batchId: number): Promise<number> => {
@@ -117,7 +117,7 @@ describe('a fault while a chunk is processed', () => {
       targetKind: 'no-such-target',
       sendFailureEmailTo: 'sorry@example.org',
     });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     expect(await runUntilDone(batchId)).toBe(5);
     expect(await fixture.batch(batchId)).toMatchObject({
       status: 'failed',

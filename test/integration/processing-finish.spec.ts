@@ -31,7 +31,7 @@ describe('the end of a batch', () => {
 
   it('is not written while a chunk is open', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(2, 1), ...mail });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     await fixture.worker.runner.run({ batchId, chunkNumber: 1 });
     await expect(fixture.worker.finisher.finishIfDone(batchId)).resolves.toBe(false);
     expect(await fixture.status(batchId)).toBe('in_progress');
@@ -58,7 +58,7 @@ describe('the end of a batch', () => {
     while (ids.length < 101) ids.push(await fixture.storeBatch({ chunks: chunksOf(1, 1), ...mail }));
     const workers = [fixture.worker, await fixture.addWorker()];
     await Promise.all(workers.map(({ module }) => module.init()));
-    await Promise.all(ids.map((id) => fixture.worker.scheduler.fill(id)));
+    await Promise.all(ids.map((id) => fixture.worker.scheduler.advance(id)));
 
     const counted = async () => {
       const { rows } = await fixture.sql.query<{ ended: number; mails: number; effects: number }>(

@@ -18,7 +18,7 @@ describe('records of one batch that concern the same thing', () => {
       ],
     });
     const { runner, scheduler } = fixture.worker;
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
 
     await expect(runner.run({ batchId, chunkNumber: 3 })).resolves.toBe('handed-back');
     expect((await fixture.chunks(batchId))[2]).toMatchObject({ state: 'pending', blocked_by: 1 });
@@ -37,7 +37,7 @@ describe('records of one batch that concern the same thing', () => {
       chunks: chunksOf(2, 1).map((chunk) => ({ ...chunk, orderingKeys: [5n] })),
     });
     const { runner, scheduler, target } = fixture.worker;
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     target.during = async ({ chunkNumber }) => {
       if (chunkNumber !== 1) return;
       await expect(runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
@@ -59,7 +59,7 @@ describe('records of one batch that concern the same thing', () => {
       target.during = async ({ chunkNumber, keepOrder }) => {
         if (chunkNumber === earlier.length + 1) keepOrder(['nobody', 'late']);
       };
-      await scheduler.fill(batchId);
+      await scheduler.advance(batchId);
       return batchId;
     };
     afterEach(() => (fixture.worker.target.during = async () => undefined));

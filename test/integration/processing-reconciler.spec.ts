@@ -30,7 +30,7 @@ describe('the reconciler', () => {
 
   it('adds jobs that Redis lost, even where a finished job of the chunk is still kept', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(2, 1) });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     await fixture.worker.queue.empty();
     await age(batchId);
     const [stale] = await selectStaleChunks(fixture.sql, 1000);
@@ -44,14 +44,14 @@ describe('the reconciler', () => {
 
   it('adds nothing for chunks that wait, were queued just now, or are being processed', async () => {
     const fresh = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
-    await fixture.worker.scheduler.fill(fresh);
+    await fixture.worker.scheduler.advance(fresh);
     await fixture.worker.queue.empty();
     await fixture.worker.reconciler.reconcile();
     expect(await waiting(fresh)).toEqual([]);
 
     const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
     const { scheduler, runner, reconciler, target } = fixture.worker;
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     await reconciler.reconcile();
     expect(await waiting(batchId)).toEqual([1]);
 
@@ -67,7 +67,7 @@ describe('the reconciler', () => {
 
   it('adds a job for a chunk whose retry a wrong clock postponed until tomorrow', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     await fixture.worker.queue.empty();
     const putOff = async () => {
       const [stale] = (await selectStaleChunks(fixture.sql, 0)).filter((chunk) => chunk.batchId === batchId);

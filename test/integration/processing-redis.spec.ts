@@ -24,8 +24,8 @@ describe('when Redis fails', () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(6, 2) });
     await redis.down();
     const begin = performance.now();
-    await fixture.worker.scheduler.fill(batchId);
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     expect(performance.now() - begin).toBeLessThan(5_000);
     expect((await fixture.chunkStates(batchId)).filter((state) => state === 'queued')).toHaveLength(4);
 
@@ -44,7 +44,7 @@ describe('when Redis fails', () => {
     const ids = await Promise.all(range(1, 5).map(() => fixture.storeBatch({ chunks: chunksOf(2, 1) })));
     await fixture.worker.queue.client.call('CLIENT', 'PAUSE', '3000');
     const begin = performance.now();
-    for (const id of ids) await fixture.worker.scheduler.fill(id);
+    for (const id of ids) await fixture.worker.scheduler.advance(id);
     expect(performance.now() - begin).toBeLessThan(2_500);
     for (const id of ids) {
       await eventually(async () => (await fixture.status(id)) === 'completed', 'the batch to complete');
@@ -54,7 +54,7 @@ describe('when Redis fails', () => {
 
   it('and loses everything in the middle, a batch completes with nothing lost and nothing doubled', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(60, 5) });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     for (const done of [10, 120]) {
       await eventually(async () => (await fixture.effects(batchId)).length >= done, `${done} effects`);
       await redis.flushAll();

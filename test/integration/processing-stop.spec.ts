@@ -42,7 +42,7 @@ describe('a worker that is stopped', () => {
   it('hands a chunk that does not end back to the others', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
     const { runner, scheduler, target } = fixture.worker;
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     target.during = async ({ transaction }) => {
       await transaction.query('SELECT pg_sleep(60)');
     };

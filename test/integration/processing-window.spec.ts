@@ -11,7 +11,7 @@ describe('the window of a batch', () => {
 
   it('holds the lowest chunks, up to its size', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(5, 1) });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'queued', 'queued', 'pending', 'pending']);
     await fixture.worker.runner.run({ batchId, chunkNumber: 2 });
     expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'done', 'queued', 'queued', 'pending']);
@@ -19,7 +19,7 @@ describe('the window of a batch', () => {
 
   it('is not exceeded by twenty simultaneous fills', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(30, 1) });
-    await Promise.all(range(1, 20).map(() => fixture.worker.scheduler.fill(batchId)));
+    await Promise.all(range(1, 20).map(() => fixture.worker.scheduler.advance(batchId)));
     expect((await fixture.chunkStates(batchId)).filter((state) => state === 'queued')).toHaveLength(3);
     const jobs = await fixture.worker.queue.getJobs(['waiting']);
     expect(jobs.filter(({ data }) => data.batchId === batchId)).toHaveLength(3);
@@ -29,7 +29,7 @@ describe('the window of a batch', () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(40, 1) });
     const { scheduler, runner } = fixture.worker;
     let most = 0;
-    await scheduler.fill(batchId);
+    await scheduler.advance(batchId);
     for (;;) {
       const chunks = await fixture.chunks(batchId);
       const queued = chunks.filter(({ state }) => state === 'queued');
@@ -37,8 +37,8 @@ describe('the window of a batch', () => {
       most = Math.max(most, queued.length);
       await Promise.all([
         ...queued.map(({ chunk_number }) => runner.run({ batchId, chunkNumber: chunk_number as number })),
-        scheduler.fill(batchId),
-        scheduler.fill(batchId),
+        scheduler.advance(batchId),
+        scheduler.advance(batchId),
       ]);
     }
     expect(most).toBe(3);
@@ -47,7 +47,7 @@ describe('the window of a batch', () => {
 
   it('is one chunk for an ordered import process', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(3, 1), ordered: true });
-    await fixture.worker.scheduler.fill(batchId);
+    await fixture.worker.scheduler.advance(batchId);
     expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'pending', 'pending']);
     await fixture.worker.runner.run({ batchId, chunkNumber: 1 });
     expect(await fixture.chunkStates(batchId)).toEqual(['done', 'queued', 'pending']);
@@ -57,8 +57,8 @@ describe('the window of a batch', () => {
     await fixture.worker.queue.empty();
     const large = await fixture.storeBatch({ chunks: chunksOf(30, 1) });
     const small = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
-    await fixture.worker.scheduler.fill(large);
-    await fixture.worker.scheduler.fill(small);
+    await fixture.worker.scheduler.advance(large);
+    await fixture.worker.scheduler.advance(small);
 
     const { module, target } = await fixture.addWorker();
     await module.init();

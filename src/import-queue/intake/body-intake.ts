@@ -94,8 +94,20 @@ export class BodyIntake {
     });
   }
 
-  /** Call after `writeAll` threw MalformedMidwayError and the transaction was rolled back: names every mistake. */
-  async refuseMalformed(): Promise<never> {
+  /**
+   * Runs the transaction that calls `writeAll`. After a malformed line it is rolled back before the rest of the body is
+   * read, so that the refusal names every mistake.
+   */
+  async storing<Result>(transaction: () => Promise<Result>): Promise<Result> {
+    try {
+      return await transaction();
+    } catch (error) {
+      if (error instanceof MalformedMidwayError) return this.refuseMalformed();
+      throw error;
+    }
+  }
+
+  private async refuseMalformed(): Promise<never> {
     await refusing(this.pieces, this.limits, async () => {
       while (!this.ended) await this.readPiece();
     });
@@ -160,6 +172,6 @@ async function refusing(
 }
 
 /** A malformed line arrived after the transaction had begun, which must be rolled back before the rest is read. */
-export class MalformedMidwayError extends Error {
+class MalformedMidwayError extends Error {
   override readonly name = 'MalformedMidwayError';
 }
