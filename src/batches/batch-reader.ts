@@ -61,11 +61,7 @@ export class BatchReader {
 
   /** The same, as it is stored. */
   async row(id: number, principal?: Principal): Promise<BatchRow> {
-    const [row] = await selectBatches(this.database, {
-      conditions: ['b.workflow_import_queue_batch_id = $2'],
-      values: [id],
-      limit: 1,
-    });
+    const [row] = await selectBatches(this.database, { id, limit: 1 });
     if (row === undefined) throw batchNotFound(id);
     if (principal !== undefined) assertMayUse(principal, row.importProcessId);
     return row;

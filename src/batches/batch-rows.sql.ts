@@ -2,7 +2,7 @@ import type { Sql } from '../platform/database/transaction.js';
 import { RETRY_CREATION_PATH } from './batch-creation.js';
 import type { BatchStatus } from './batch-state.js';
 
-/** A batch as it is stored, with what its chunks add up to at the very moment of the statement. */
+/** A batch as it is stored, with the sums over its chunks at the moment of the statement. */
 export interface BatchRow {
   id: number;
   fileName: string;
@@ -14,13 +14,13 @@ export interface BatchRow {
   status: BatchStatus;
   failureReason: string | null;
   retryOf: number | null;
-  /** The child that sends the failed records again; `null` while there is none that stands. */
+  /** The child that sends the failed records again; `null` while there is none that was not canceled. */
   retriedBy: number | null;
   createdBy: string;
   createdAt: Date;
   startedAt: Date | null;
   finishedAt: Date | null;
-  /** When its retention was over; its records are not read any more. */
+  /** When its retention ended; its records are no longer read. */
   expiredAt: Date | null;
   total: number;
   invalid: number;
@@ -32,38 +32,56 @@ export interface BatchRow {
   created: number;
   updated: number;
   unchanged: number;
-  /** Records that have no outcome yet. */
+  /** Records without an outcome. */
   pending: number;
   /** Records whose chunk was done within the last `RATE_WINDOW_SECONDS`. */
   recentlyDone: number;
-  /** The database's clock, so that rates do not depend on ours. */
+  /** The database's clock, so that rates do not depend on the clock of this process. */
   now: Date;
 }
 
 export const RATE_WINDOW_SECONDS = 15;
 
+/** The batches to select; a condition that is left out selects all. */
 export interface BatchSelection {
-  /** SQL over the alias `b` (import_queue_batch), numbered from $2; `$1` is the limit. */
-  conditions: readonly string[];
-  values: readonly unknown[];
+  id?: number;
+  /** Only batches older than this one. */
+  beforeId?: number;
+  status?: BatchStatus;
+  importProcessId?: number;
+  /** Any of these. */
+  creationPaths?: readonly string[];
+  /** Anywhere in the file name, in any case. */
+  fileNamePart?: string;
+  /** Any of these: the import processes that the principal may use. */
+  importProcessIds?: readonly number[] | null;
   limit: number;
 }
 
 /**
- * Batches newest first, each with its counts, in one statement and so from one snapshot: whatever commits meanwhile,
+ * Batches newest first, each with its counts, in one statement and so from one snapshot: whatever commits meanwhile, the
  * total is the sum of the states. A finished batch carries its counts in its own row; only the chunks of unfinished
- * ones are added up, and only of those on the page.
+ * ones are added up, and only of those on the page. PostgreSQL plans the statement with its parameters, so that
+ * conditions left out cost nothing.
  */
 export async function selectBatches(sql: Sql, selection: BatchSelection): Promise<BatchRow[]> {
-  const where = selection.conditions.length === 0 ? '' : `WHERE ${selection.conditions.join(' AND ')}`;
+  const { id, beforeId, status, importProcessId, creationPaths, fileNamePart, importProcessIds } = selection;
   const { rows } = await sql.query<BatchRow>(
     `WITH page AS (
-       SELECT * FROM import_queue_batch b ${where}
+       SELECT * FROM import_queue_batch b
+        WHERE ($2::bigint IS NULL OR b.workflow_import_queue_batch_id = $2)
+          AND ($3::bigint IS NULL OR b.workflow_import_queue_batch_id < $3)
+          AND ($4::text IS NULL OR b.status = $4)
+          AND ($5::bigint IS NULL OR b.import_process_id = $5)
+          AND ($6::text[] IS NULL OR b.creation_path = ANY ($6))
+          AND ($7::text IS NULL OR b.file_name ILIKE $7)
+          AND ($8::bigint[] IS NULL OR b.import_process_id = ANY ($8))
        ORDER BY b.workflow_import_queue_batch_id DESC LIMIT $1
      )
      SELECT b.workflow_import_queue_batch_id AS "id", b.file_name AS "fileName",
        b.import_process_id AS "importProcessId", v.name AS "importProcessName",
-       b.import_process_version AS "importProcessVersion", b.workflow_version AS "workflowVersion", b.creation_path AS "creationPath", b.status,
+       b.import_process_version AS "importProcessVersion", b.workflow_version AS "workflowVersion",
+       b.creation_path AS "creationPath", b.status,
        b.failure_reason AS "failureReason", b.retry_of AS "retryOf",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'
@@ -97,7 +115,21 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
        WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id AND b.succeeded_count IS NULL
      ) c ON true
      ORDER BY b.workflow_import_queue_batch_id DESC`,
-    [selection.limit, ...selection.values],
+    [
+      selection.limit,
+      id,
+      beforeId,
+      status,
+      importProcessId,
+      creationPaths,
+      fileNamePart === undefined ? null : containing(fileNamePart),
+      importProcessIds,
+    ],
   );
   return rows;
+}
+
+/** A pattern for LIKE that finds the text anywhere. */
+function containing(text: string): string {
+  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
+import { apiCreationPath } from '../batches/batch-creation.js';
 import { type BatchResource, batchResource } from '../batches/batch-resource.js';
 import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
 import { AppConfig } from '../platform/config/config.js';
@@ -19,8 +20,14 @@ export class BatchList {
 
   /** @throws DomainError 400 `invalid_cursor` */
   async page(query: ListBatchesDto, principal: Principal): Promise<Page<BatchResource>> {
+    const { after, status, importProcessId, creationPath, q } = query;
     const rows = await selectBatches(this.database, {
-      ...conditionsOf(query, principal),
+      beforeId: after === undefined ? undefined : decodeCursor(LIST, after, HIGHEST_ID)[0],
+      status,
+      importProcessId,
+      creationPaths: creationPath === undefined ? undefined : [creationPath, apiCreationPath(creationPath)],
+      fileNamePart: q,
+      importProcessIds: principal.importProcessIds,
       limit: query.limit + 1,
     });
     return pageOf(
@@ -30,33 +37,4 @@ export class BatchList {
       (row: BatchRow) => batchResource(row, this.config.publicUrl),
     );
   }
-}
-
-function conditionsOf(query: ListBatchesDto, principal: Principal) {
-  const conditions: string[] = [];
-  const values: unknown[] = [];
-  const add = (condition: (parameter: string) => string, value: unknown) => {
-    values.push(value);
-    conditions.push(condition(`$${values.length + 1}`));
-  };
-  if (query.after !== undefined) {
-    add((id) => `b.workflow_import_queue_batch_id < ${id}`, decodeCursor(LIST, query.after, HIGHEST_ID)[0]);
-  }
-  if (query.status !== undefined) add((status) => `b.status = ${status}`, query.status);
-  if (query.importProcessId !== undefined) {
-    add((id) => `b.import_process_id = ${id}`, query.importProcessId);
-  }
-  if (query.creationPath !== undefined) {
-    const stored = [query.creationPath, `IMPORT_QUEUE_API:${query.creationPath}`];
-    add((paths) => `b.creation_path = ANY (${paths}::text[])`, stored);
-  }
-  if (query.q !== undefined) add((pattern) => `b.file_name ILIKE ${pattern}`, containing(query.q));
-  if (principal.importProcessIds !== null) {
-    add((ids) => `b.import_process_id = ANY (${ids}::bigint[])`, principal.importProcessIds);
-  }
-  return { conditions, values };
-}
-
-function containing(text: string): string {
-  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }

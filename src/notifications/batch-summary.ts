@@ -51,11 +51,7 @@ export interface BatchSummary {
 
 /** Reads a batch that has ended. Its row has the counts, so ten million records cost as much as ten. */
 export async function readBatchSummary(sql: Sql, batchId: number): Promise<BatchSummary> {
-  const [batch] = await selectBatches(sql, {
-    conditions: ['b.workflow_import_queue_batch_id = $2'],
-    values: [batchId],
-    limit: 1,
-  });
+  const [batch] = await selectBatches(sql, { id: batchId, limit: 1 });
   if (batch === undefined) throw new Error(`batch ${batchId} is gone`);
   const nameOf = await creatorNames(sql, [batch.createdBy]);
   return {

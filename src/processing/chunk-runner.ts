@@ -30,7 +30,13 @@ import { type ChunkWork, FaultIsolation, isTransientFault, processRecords } from
  */
 export type ChunkRun = 'done' | 'handed-back' | 'not-mine';
 
-/** So often a chunk may fail as a whole, by faults that are not transient, before its records are tried apart. */
+/** Records of a chunk that are processed apart from each other, to find the one that makes the chunk fail. */
+interface RecordsToIsolate {
+  work: ChunkWork;
+  records: ImportRecord[];
+}
+
+/** How many times a whole chunk may fail for a lasting fault before its records are tried one by one. */
 const FAULTS_BEFORE_ISOLATION = 5;
 
 /** Processes one chunk in one transaction: the effects, the outcomes, the counts and `done` commit together. */
@@ -73,11 +79,12 @@ export class ChunkRunner {
     const work = await this.prepare(job, batch);
     faultPoint('chunk.before-lock');
     try {
-      for (;;) {
-        const result = await this.database.transaction((transaction) => this.process(transaction, job, work));
-        if (typeof result === 'string') return result;
+      let result = await this.runOnce(job, work);
+      while (typeof result !== 'string') {
         await this.isolation.process(result.work, result.records);
+        result = await this.runOnce(job, work);
       }
+      return result;
     } catch (error) {
       if (error instanceof ChunkNotDueError) return this.giveWay(job, error.earlierChunk);
       await this.noteFault(job, error);
@@ -85,7 +92,12 @@ export class ChunkRunner {
     }
   }
 
-  /** Only while it was processed came out that an earlier chunk goes first; what it did is rolled back. */
+  /** One transaction; answers the records to isolate if the chunk has failed too many times. */
+  private runOnce(job: ChunkJob, work: ChunkWork | null): Promise<ChunkRun | RecordsToIsolate> {
+    return this.database.transaction((transaction) => this.process(transaction, job, work));
+  }
+
+  /** It turned out during processing that an earlier chunk must go first. The work of this one is rolled back. */
   private giveWay(job: ChunkJob, earlierChunk: number): Promise<ChunkRun> {
     return this.database.transaction(async (transaction) => {
       if ((await lockChunk(transaction, job)) === undefined) return 'not-mine';
@@ -120,7 +132,7 @@ export class ChunkRunner {
     transaction: Transaction,
     job: ChunkJob,
     work: ChunkWork | null,
-  ): Promise<ChunkRun | { work: ChunkWork; records: ImportRecord[] }> {
+  ): Promise<ChunkRun | RecordsToIsolate> {
     const chunk = await lockChunk(transaction, job);
     if (chunk === undefined) return 'not-mine';
     this.backends.add(chunk.backendPid);
@@ -136,7 +148,7 @@ export class ChunkRunner {
     job: ChunkJob,
     work: ChunkWork | null,
     chunk: LockedChunk,
-  ): Promise<ChunkRun | { work: ChunkWork; records: ImportRecord[] }> {
+  ): Promise<ChunkRun | RecordsToIsolate> {
     const { firstLine, lastLine } = chunk;
     if (chunk.batchStatus === 'paused') {
       await handBackChunk(transaction, job, null);
