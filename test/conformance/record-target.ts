@@ -1,0 +1,156 @@
+import type { DatabaseService } from '../../src/platform/database/database.service.js';
+import { compileJsonSchema } from '../../src/platform/json/json-schema.js';
+import type { JsonObject } from '../../src/platform/json/json-value.js';
+import type {
+  ImportRecord,
+  PinnedConfiguration,
+  RecordOutcome,
+  RecordTarget,
+  TargetConfiguration,
+} from '../../src/records/target.js';
+import { startDatabaseService } from '../support/test-database-service.js';
+
+/** A target, and what the suite has to know about it. */
+export interface TargetUnderTest {
+  target: RecordTarget;
+  /** A configuration that `validate` accepts. */
+  configuration: TargetConfiguration;
+  /** A configuration that `validate` refuses; missing if there is none. */
+  unusable?: TargetConfiguration;
+  /** Rows that pass `checkRow` and succeed, each about something of its own. */
+  rows: JsonObject[];
+  /** A row that `checkRow` refuses; missing if there is none. */
+  invalid?: JsonObject;
+  /** A row that passes `checkRow` and fails in `process` once `rows` are processed; missing if there is none. */
+  failing?: JsonObject;
+  /** Number of effects in the database. */
+  effects(): Promise<number>;
+}
+
+/**
+ * What every `RecordTarget` must do, whatever it does with its records. `prepare` creates the tables or definitions
+ * that the target needs in an empty, migrated database.
+ */
+export function describeTarget(
+  name: string,
+  prepare: (database: DatabaseService) => Promise<TargetUnderTest>,
+): void {
+  describe(name, () => {
+    let database: DatabaseService;
+    let stop: () => Promise<void>;
+    let given: TargetUnderTest;
+    let pinned: PinnedConfiguration;
+
+    beforeAll(async () => {
+      ({ database, stop } = await startDatabaseService());
+      given = await prepare(database);
+      const { target, configuration } = given;
+      pinned = { target: configuration, recordSchema: null, ...(await target.pin(configuration)) };
+    });
+    afterAll(() => stop());
+
+    /** As a chunk is processed; with `thenFail`, its transaction is rolled back. */
+    const process = async (records: readonly ImportRecord[], thenFail = false) => {
+      const compiled = await given.target.compile(pinned);
+      let outcomes: RecordOutcome[] = [];
+      const rolledBack = new Error('rolled back by the test');
+      const chunk = { batchId: 1, chunkNumber: 1, compiled, actor: 'api-key:1', keepOrder: () => undefined };
+      const done = database.transaction(async (transaction) => {
+        outcomes = await given.target.process(records, { ...chunk, transaction });
+        if (thenFail) throw rolledBack;
+      });
+      await (thenFail ? expect(done).rejects.toBe(rolledBack) : done);
+      return outcomes.sort((a, b) => a.line - b.line);
+    };
+    const recordsOf = (...rows: JsonObject[]): ImportRecord[] =>
+      rows.map((row, index) => ({ line: index + 1, payload: JSON.stringify(row) }));
+
+    it('accepts a usable configuration and reports each mistake of another with its place', async () => {
+      const { target, configuration, unusable } = given;
+      expect(await target.validate(configuration, null)).toEqual([]);
+      if (unusable === undefined) return;
+      const problems = await target.validate(unusable, null);
+      expect(problems).not.toEqual([]);
+      for (const { pointer, code, message } of problems) {
+        expect([pointer, code, message]).toEqual([
+          expect.stringMatching(/^\/(target|recordSchema)/),
+          expect.stringMatching(/^[a-z_]+$/),
+          expect.stringMatching(/\S/),
+        ]);
+      }
+    });
+
+    it('describes rows by columns and a schema that agree with its check', async () => {
+      const { columns, schema, checkRow } = await given.target.compile(pinned);
+      const violation = compileJsonSchema(schema);
+      const example = Object.fromEntries(columns.map((column) => [column.name, column.example]));
+      for (const row of [...given.rows, ...(columns.length > 0 ? [example] : [])]) {
+        expect([violation(row), checkRow(row, JSON.stringify(row)).error]).toEqual([null, null]);
+      }
+      if (given.invalid === undefined) return;
+      const refused = checkRow(given.invalid, JSON.stringify(given.invalid));
+      expect(refused).toEqual({
+        error: expect.objectContaining({
+          code: expect.stringMatching(/^[a-z_]+$/) as string,
+          message: expect.stringMatching(/\S/) as string,
+        }) as object,
+        orderingKeys: [],
+      });
+    });
+
+    it('checks a row the same way every time, without changing it', async () => {
+      const { checkRow } = await given.target.compile(pinned);
+      for (const row of given.rows) {
+        const raw = JSON.stringify(row);
+        const first = checkRow(row, raw);
+        expect(checkRow(row, raw)).toEqual(first);
+        expect(JSON.stringify(row)).toBe(raw);
+      }
+    });
+
+    it('previews what processing then does, and writes nothing for it', async () => {
+      const before = await given.effects();
+      const { target } = given;
+      if (target.preview === undefined) return;
+      const run = await target.preview({ compiled: await target.compile(pinned), sql: database });
+      const seen = await run.chunk(recordsOf(...given.rows), () => false);
+      expect(await given.effects()).toBe(before);
+      const rolledBack = await process(recordsOf(...given.rows), true);
+      expect(seen.map(({ line, operation }) => [line, operation]).sort()).toEqual(
+        rolledBack.map(({ line, operation }) => [line, operation]),
+      );
+    });
+
+    /** Break it: write through another connection than `context.transaction`. */
+    it('leaves no effect when the chunk is rolled back, and each effect once when it is processed again', async () => {
+      const before = await given.effects();
+      const records = recordsOf(...given.rows);
+      await process(records, true);
+      expect(await given.effects()).toBe(before);
+      const outcomes = await process(records);
+      expect(outcomes.map(({ line, status }) => [line, status])).toEqual(
+        records.map(({ line }) => [line, 'succeeded']),
+      );
+      expect(await given.effects()).toBe(before + records.length);
+    });
+
+    it('answers one outcome per record, and a failing record harms no other', async () => {
+      const [row, other] = given.rows;
+      if (given.failing === undefined || row === undefined || other === undefined) return;
+      const outcomes = await process(recordsOf(row, given.failing, other));
+      expect(outcomes.map(({ line, status }) => [line, status])).toEqual([
+        [1, 'succeeded'],
+        [2, 'failed'],
+        [3, 'succeeded'],
+      ]);
+      expect(outcomes[1]).toMatchObject({
+        operation: 'rejected',
+        error: { code: expect.any(String) as string },
+      });
+    });
+
+    it('has nothing to do for no records', async () => {
+      expect(await process([])).toEqual([]);
+    });
+  });
+}
