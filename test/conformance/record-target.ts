@@ -18,11 +18,11 @@ export interface TargetUnderTest {
   /** A configuration that `validate` refuses; missing if there is none. */
   unusable?: TargetConfiguration;
   /** Rows that pass `checkRow` and succeed, each about something of its own. */
-  rows: JsonObject[];
+  rows: object[];
   /** A row that `checkRow` refuses; missing if there is none. */
-  invalid?: JsonObject;
+  invalid?: object;
   /** A row that passes `checkRow` and fails in `process` once `rows` are processed; missing if there is none. */
-  failing?: JsonObject;
+  failing?: object;
   /** Number of effects in the database. */
   effects(): Promise<number>;
 }
@@ -62,7 +62,7 @@ export function describeTarget(
       await (thenFail ? expect(done).rejects.toBe(rolledBack) : done);
       return outcomes.sort((a, b) => a.line - b.line);
     };
-    const recordsOf = (...rows: JsonObject[]): ImportRecord[] =>
+    const recordsOf = (...rows: object[]): ImportRecord[] =>
       rows.map((row, index) => ({ line: index + 1, payload: JSON.stringify(row) }));
 
     it('accepts a usable configuration and reports each mistake of another with its place', async () => {
@@ -85,10 +85,13 @@ export function describeTarget(
       const violation = compileJsonSchema(schema);
       const example = Object.fromEntries(columns.map((column) => [column.name, column.example]));
       for (const row of [...given.rows, ...(columns.length > 0 ? [example] : [])]) {
-        expect([violation(row), checkRow(row, JSON.stringify(row)).error]).toEqual([null, null]);
+        expect([
+          violation(row as JsonObject),
+          checkRow(row as JsonObject, JSON.stringify(row)).error,
+        ]).toEqual([null, null]);
       }
       if (given.invalid === undefined) return;
-      const refused = checkRow(given.invalid, JSON.stringify(given.invalid));
+      const refused = checkRow(given.invalid as JsonObject, JSON.stringify(given.invalid));
       expect(refused).toEqual({
         error: expect.objectContaining({
           code: expect.stringMatching(/^[a-z_]+$/) as string,
@@ -102,8 +105,8 @@ export function describeTarget(
       const { checkRow } = await given.target.compile(pinned);
       for (const row of given.rows) {
         const raw = JSON.stringify(row);
-        const first = checkRow(row, raw);
-        expect(checkRow(row, raw)).toEqual(first);
+        const first = checkRow(row as JsonObject, raw);
+        expect(checkRow(row as JsonObject, raw)).toEqual(first);
         expect(JSON.stringify(row)).toBe(raw);
       }
     });

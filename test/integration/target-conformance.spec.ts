@@ -8,7 +8,7 @@ import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';
 import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';
 import { describeTarget } from '../conformance/record-target.js';
 import { EffectsTarget } from '../support/effects-target.js';
-import { MEMBERSHIP } from '../support/workflow-bench.js';
+import { MEMBERSHIP } from '../support/workflow-fixture.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -47,7 +47,7 @@ describeTarget('the target of the tests', async (database) => {
   return {
     target: new EffectsTarget(),
     configuration: { kind: 'effects' },
-    rows: [{ do: 'succeed' }, {}],
+    rows: [{ do: 'succeed' }, { do: 'succeed', number: 2 }],
     failing: { do: 'fail' },
     effects: counter(database, 'effect'),
   };
