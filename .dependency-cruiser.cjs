@@ -3,7 +3,7 @@
  * Type-only imports count too: a type from there is knowledge of there.
  */
 
-/** The folders of src, lowest layer first. A folder imports from layers below its own, and from nothing beside it. */
+/** The folders of src, lowest layer first (ADR 20). A folder imports from layers below its own, and from nothing beside it. */
 const LAYERS = [
   ['platform'],
   ['records'],

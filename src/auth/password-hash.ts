@@ -31,6 +31,7 @@ const KEY_BYTES = 32;
 /**
  * Runs scrypt of Node's own OpenSSL in its thread pool, which needs no package to compile. The hash contains the
  * parameters, so old hashes stay readable when we raise them.
+ * Why: ADR 13.
  * @returns `$scrypt$ln=15,r=8,p=3$<salt>$<key>`, both in base64url
  */
 export async function hashPassword(password: string): Promise<string> {

@@ -46,6 +46,7 @@ interface FoundSession {
  * Keeps sessions in PostgreSQL, so that losing Redis signs no one out. One indexed query reads session and user
  * together, without a cache: a user who is disabled or signed out elsewhere is refused at the next request, in every
  * process.
+ * Why: ADR 12.
  */
 @Injectable()
 export class SessionsService implements BeforeApplicationShutdown {

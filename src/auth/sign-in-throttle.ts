@@ -13,6 +13,7 @@ interface Failures {
 /**
  * Counts failed sign-ins per source in this process. With N API processes the limit is N times higher, which still makes
  * guessing hopeless and needs no server.
+ * Why: ADR 13.
  */
 export class SignInThrottle {
   private readonly failures = new BoundedMap<string, Failures>(MAX_REMEMBERED);

@@ -77,6 +77,7 @@ export class ImportQueueChunkEntity {
   @Column('timestamptz', { name: 'done_at', nullable: true }) doneAt!: Date | null;
 }
 
+/** One text row per record, without a foreign key or a second index (ADR 3). */
 @Entity('import_queue_record')
 export class ImportQueueRecordEntity {
   @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;

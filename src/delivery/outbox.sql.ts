@@ -15,7 +15,7 @@ import type {
 import { receiverOf } from './webhook-message.js';
 
 /*
- * The table `outbox`: mails and webhooks, from the transaction that causes them to their delivery.
+ * The table `outbox`: mails and webhooks, from the transaction that causes them to their delivery (ADR 26).
  *
  *     pending ──claim──▶ sending ──accepted──────────▶ sent
  *        ▲                │ │ │ ▲

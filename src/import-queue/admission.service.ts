@@ -13,7 +13,7 @@ import { tooManyRequests, tooManyUploads, tooManyWaitingBatches } from './import
 /** How long one count of the waiting batches is reused for all calls. */
 const COUNT_REUSE_MS = 500;
 
-/** Decides whether a call that creates a batch is admitted now, before it has cost anything. */
+/** Decides whether a call that creates a batch is admitted now, before it has cost anything (ADR 16). */
 @Injectable()
 export class AdmissionService {
   readonly gate: Gate;

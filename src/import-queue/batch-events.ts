@@ -67,6 +67,7 @@ interface Watched {
 /**
  * Sends browsers and clients the progress of batches. It polls PostgreSQL, once per batch regardless of the number of
  * listeners: an event in Redis could be lost, and a listener that relied on it would wait forever.
+ * Why: ADR 11.
  */
 @Injectable()
 export class BatchEvents implements OnModuleDestroy {

@@ -1,7 +1,10 @@
 import type { OpenChunk } from '../batches/chunks.sql.js';
 import { OrderingKeys } from '../records/ordering-keys.js';
 
-/** An earlier chunk of the batch goes first: it is about what this one is about, as came out while it was processed. */
+/**
+ * An earlier chunk of the batch goes first: it is about what this one is about, as came out while it was processed.
+ * Why: ADR 4.
+ */
 export class ChunkNotDueError extends Error {
   override readonly name = 'ChunkNotDueError';
 

@@ -12,6 +12,7 @@ import { ChunkScheduler } from './chunk-scheduler.js';
  * Makes the queue agree with PostgreSQL, at start and ever after: what Redis lost is queued again, what nobody queued
  * is queued, what nobody ended is ended. All of it is safe to do at any time; the lock only saves the workers from
  * doing it all at once.
+ * Why: ADR 1.
  */
 @Injectable()
 export class Reconciler extends Loop {

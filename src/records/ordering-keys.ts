@@ -2,6 +2,7 @@
  * The ordering keys of one chunk as sorted 64-bit hashes: eight bytes a key instead of the key, so that a chunk can
  * be compared with its few unfinished predecessors without reading records. Two keys with one hash make a chunk wait
  * without need (once in 2^64 pairs), never out of turn.
+ * Why: ADR 4.
  */
 export class OrderingKeys {
   private hashes = new Uint32Array(256);

@@ -27,6 +27,7 @@ export interface PageModel {
  * global state, and every view is compiled at startup, so that a broken one stops it.
  * Views take their texts from the catalogue: `{{t "recent.title"}}`.
  * `{{value}}` is escaped; no view uses the unescaped form (a test ensures it).
+ * Why: ADR 14.
  */
 @Injectable()
 export class PageRenderer implements OnModuleInit {

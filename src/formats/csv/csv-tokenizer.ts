@@ -29,6 +29,7 @@ const NEXT_LINE_END = /[\r\n]/g;
  *
  * A record is always read from its beginning, again if it was incomplete, so it cannot matter where the pieces were cut.
  * An incomplete record is read again only after the text has doubled, which keeps the total work linear.
+ * Why: ADR 9.
  */
 export class CsvTokenizer {
   private text = '';

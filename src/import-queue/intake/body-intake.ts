@@ -39,6 +39,7 @@ class TooManyRecordsError extends Error {}
  * One body on its way in: it is decoded, split into records, parsed, checked (pass 1) and collected as rows. Reading has
  * two steps, `collectFirst` and, inside the transaction, `writeAll`, so that the transaction begins only after the first
  * megabyte, or all of a smaller body, has proved to be valid. A refusal is a DomainError, and nothing was stored.
+ * Why: ADR 5.
  */
 export class BodyIntake {
   readonly rows: RecordCollector;

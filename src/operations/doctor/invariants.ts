@@ -1,4 +1,4 @@
-/** Something that always holds of a database of ours, whatever runs on it at that moment. */
+/** Something that always holds of a database of ours, whatever runs on it at that moment (ADR 17). */
 export interface Invariant {
   /** For metrics and scripts. */
   code: string;

@@ -5,7 +5,7 @@ import { RequirePermission } from '../../auth/access.js';
 import { TEXT } from '../../platform/http/answer-schemas.js';
 import { MetricsService } from './metrics.service.js';
 
-/** Not open: how much is imported, and when, is nobody's business who may not see imports. */
+/** Requires ViewImports, because the figures show how much is imported and when (ADR 17). */
 @ApiTags('Health')
 @Controller('metrics')
 @RequirePermission('ViewImports')

@@ -34,6 +34,7 @@ export interface Sweep {
  * Deletes what is past its retention, in small steps: first a batch is marked, and answers 410 from then on; an
  * interval later its records go, chunk by chunk, and with them what they have sent. The batch row stays, with its
  * counts. A step that was interrupted has either happened or not: the next sweep goes on.
+ * Why: ADR 15.
  */
 @Injectable()
 export class RetentionSweeper extends Loop {

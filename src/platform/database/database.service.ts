@@ -16,7 +16,7 @@ export class GuardedClient extends Client {
   }
 }
 
-/** SQL on the pool of the TypeORM data source. */
+/** SQL on the pool of the TypeORM data source (ADR 22). */
 @Injectable()
 export class DatabaseService implements Sql {
   constructor(@InjectDataSource() readonly dataSource: DataSource) {}

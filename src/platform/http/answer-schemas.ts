@@ -1,6 +1,6 @@
 import type { ApiResponse, ApiResponseSchemaHost } from '@nestjs/swagger';
 
-/** JSON Schema 2020-12, as OpenAPI 3.1 has it. */
+/** JSON Schema 2020-12, as OpenAPI 3.1 has it (ADR 18). */
 export type Schema = Parameters<typeof ApiResponse>[0] extends infer Options
   ? Extract<Options, ApiResponseSchemaHost>['schema']
   : never;

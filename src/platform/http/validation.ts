@@ -121,6 +121,7 @@ export function validateForm<Dto extends object>(
 /**
  * A query as a DTO, strictly: a mistyped name must not be swallowed, and of a repeated one nobody knows which is
  * meant. Works on what `parseQuery` answers, where `a[b]=c` is a parameter named `a[b]`.
+ * Why: ADR 23.
  * @throws DomainError 400 that names every wrong parameter: `unknown_parameter` if there is one, else
  *   `repeated_parameter` if there is one, else `missing_parameter`, `invalid_parameter`, or `invalid_parameters` for
  *   both

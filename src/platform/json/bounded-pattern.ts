@@ -97,6 +97,7 @@ function surrogatePair(high: string, low: string): number {
 /**
  * An ECMA-262 regular expression (the dialect of JSON Schema, with the `u` flag) on RE2's engine, which never tries
  * a text twice. A time limit on the built-in engine was the alternative; it would need a thread for each check.
+ * Why: ADR 24.
  * @throws PatternError when it is no regular expression, or needs what a linear-time engine cannot do
  */
 export function boundedPattern(pattern: string): BoundedPattern {

@@ -7,7 +7,7 @@ import { ignoreWorkerNameErrors } from './worker-name.js';
 
 ignoreWorkerNameErrors();
 
-/** Registers the queues; import it where a queue is injected. */
+/** Registers the Bull queues (ADR 21). Import it where a queue is injected. */
 @Module({
   imports: [
     BullModule.forRootAsync({

@@ -5,7 +5,7 @@ import { withTimeout } from '../concurrency.js';
 import type { AppConfig } from '../config/config.js';
 import { errorMessage } from '../errors.js';
 
-/** The Bull queues. A job carries ids only: PostgreSQL is the truth, Redis a wake-up. */
+/** The Bull queues. A job carries ids only: PostgreSQL is the truth, Redis a wake-up (ADR 1). */
 export const CHUNK_QUEUE = 'import-chunks';
 export const NOTIFICATION_QUEUE = 'notifications';
 export const BEHAVIOR_QUEUE = 'behaviors';

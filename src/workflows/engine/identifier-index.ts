@@ -10,6 +10,7 @@ export function hasSharedOnly({ identifiers }: ParsedRow): boolean {
 /**
  * The identifiers that find the row's instance: the unique ones, or, where it has none, the shared ones together. Beside
  * a unique one a shared one finds nothing: that others have it too says nothing about which one is meant.
+ * Why: ADR 8.
  */
 export function decidingIdentifiers(row: ParsedRow): readonly IdentifierValue[] {
   return hasSharedOnly(row) ? row.identifiers : row.identifiers.filter(({ unique }) => unique);

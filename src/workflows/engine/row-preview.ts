@@ -11,6 +11,7 @@ import { readRows, rulesOf, toOutcome } from './row-application.js';
 /**
  * What rows would come to: the same look-up and the same resolution as `RowApplication`, but nothing is written. What
  * that would have put into the database for later rows to find is kept here instead, as long as one may ask for it.
+ * Why: ADR 10.
  */
 export class RowPreview implements EarlierInstances {
   private readonly changed = new Map<number, InstanceState>();

@@ -17,6 +17,7 @@ import { ValueError } from './values/value-type.js';
  * A row as its action understands it, which is what conditional rules are about: the same whether it came as CSV, where
  * every cell is a text, or as JSON. Inputs have their canonical values, a Numeric is always a number, and what is to be
  * cleared is not there; identifiers are as written, the columns that name the action as sent.
+ * Why: ADR 7.
  * @param written one place for each identifier of the plan
  */
 function understoodRow(

@@ -58,6 +58,7 @@ export function decimalText({ negative, digits, point }: Decimal): string {
 /**
  * How an attribute keeps a number: as a JSON number if a double holds all its digits, so that it can be computed
  * with, else as its text. Depends on the number only, not on how it was written.
+ * Why: ADR 6.
  */
 export function storedDecimal(decimal: Decimal): number | string {
   const fits =
