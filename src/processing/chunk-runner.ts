@@ -39,7 +39,10 @@ interface RecordsToIsolate {
 /** How many times a whole chunk may fail for a lasting fault before its records are tried one by one. */
 const FAULTS_BEFORE_ISOLATION = 5;
 
-/** Processes one chunk in one transaction: the effects, the outcomes, the counts and `done` commit together. */
+/**
+ * Processes one chunk in one transaction: the effects, the outcomes, the counts and `done` commit together.
+ * Why: ADR 2.
+ */
 @Injectable()
 export class ChunkRunner {
   private readonly isolation: FaultIsolation;
