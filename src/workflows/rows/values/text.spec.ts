@@ -10,7 +10,7 @@ const parse = (value: unknown, maxLength?: number) => parseIn(JSON.stringify({ N
 
 describe('a text', () => {
   it('comes back byte for byte, however naughty', () => {
-    const file = `${__dirname}/../../../../test/fixtures/strings/blns.json`;
+    const file = `${__dirname}/../../../../test/fixtures/corpora/strings/blns.json`;
     const naughty = JSON.parse(readFileSync(file, 'utf8')) as string[];
     expect(naughty.length).toBeGreaterThan(200);
     for (const text of naughty) expect(parse(text)).toBe(text);
