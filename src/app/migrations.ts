@@ -12,6 +12,7 @@ import { RetainBehaviorsWithBatches1764900100000 } from './migrations/1764900100
 import { FindDueBehaviorsByReceiver1764900200000 } from './migrations/1764900200000-find-due-behaviors-by-receiver.js';
 import { KeepAnswersAsGiven1765000000000 } from './migrations/1765000000000-keep-answers-as-given.js';
 import { OneOutbox1765100000000 } from './migrations/1765100000000-one-outbox.js';
+import { AddPermissions1765200000000 } from './migrations/1765200000000-add-permissions.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -29,4 +30,5 @@ export const MIGRATIONS = [
   FindDueBehaviorsByReceiver1764900200000,
   KeepAnswersAsGiven1765000000000,
   OneOutbox1765100000000,
+  AddPermissions1765200000000,
 ];

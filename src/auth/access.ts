@@ -9,6 +9,7 @@ import { Reflector } from '@nestjs/core';
 import type { Request } from 'express';
 import {
   administratorRequired,
+  everyImportProcessNeeded,
   importProcessNotAllowed,
   permissionDenied,
   personRequired,
@@ -19,7 +20,14 @@ import type { Permission, Principal } from './principal.js';
 const REQUIRED_PERMISSIONS = 'requiredPermissions';
 
 /** The principal needs at least one of these permissions. A route without any declaration is refused. */
-export const RequirePermission = (...anyOf: Permission[]) => SetMetadata(REQUIRED_PERMISSIONS, anyOf);
+export const RequirePermission = (...anyOf: Permission[]) =>
+  SetMetadata(REQUIRED_PERMISSIONS, { anyOf } satisfies Requirement);
+
+/** The principal needs all of these permissions. */
+export const RequireEveryPermission = (...allOf: Permission[]) =>
+  SetMetadata(REQUIRED_PERMISSIONS, { allOf } satisfies Requirement);
+
+type Requirement = { anyOf: readonly Permission[] } | { allOf: readonly Permission[] };
 
 const REQUIRED_PERSON = 'requiredPerson';
 
@@ -57,6 +65,62 @@ export function assertMayUse(principal: Pick<Principal, 'importProcessIds'>, imp
   }
 }
 
+/** What permissions depend on, of something that a principal created for an import process. */
+export interface Owned {
+  importProcessId: number;
+  /** Id of the principal. */
+  createdBy: string;
+}
+
+type Reader = Pick<Principal, 'id' | 'permissions' | 'importProcessIds'>;
+
+/** Whether the principal created it. */
+export const owns = ({ id }: Pick<Principal, 'id'>, { createdBy }: Pick<Owned, 'createdBy'>): boolean =>
+  id === createdBy;
+
+/** Whether the principal may read it: with ViewImports, or with ReadOwnImports if it is its own. */
+export function mayRead(principal: Reader, owned: Owned): boolean {
+  const { permissions, importProcessIds } = principal;
+  if (importProcessIds !== null && !importProcessIds.includes(owned.importProcessId)) return false;
+  if (permissions.includes('ViewImports')) return true;
+  return permissions.includes('ReadOwnImports') && owns(principal, owned);
+}
+
+/** @throws DomainError 403 `import_process_not_allowed`, or `permission_denied` unless the principal may read it */
+export function assertMayRead(principal: Reader, owned: Owned): void {
+  assertMayUse(principal, owned.importProcessId);
+  if (!mayRead(principal, owned)) throw permissionDenied(['ViewImports']);
+}
+
+/**
+ * For the steps of an upload before it is processed: with ManageImports, or with BeginWorkflowImportProcess if it is the
+ * principal's own.
+ * @throws DomainError 403 `import_process_not_allowed`, `permission_denied`
+ */
+export function assertMayPrepare(principal: Reader, owned: Owned): void {
+  const { permissions } = principal;
+  assertMayUse(principal, owned.importProcessId);
+  if (permissions.includes('ManageImports')) return;
+  if (!permissions.includes('BeginWorkflowImportProcess') || !owns(principal, owned)) {
+    throw permissionDenied(['ManageImports']);
+  }
+}
+
+/**
+ * Whether a mapping of columns that the principal proposes becomes the default once the upload is confirmed. It then
+ * applies to the files of everyone, so permission to send rows is not enough.
+ */
+export const maySetDefaults = ({ permissions }: Pick<Principal, 'permissions'>): boolean =>
+  permissions.includes('ManageImports') || permissions.includes('Configure');
+
+/**
+ * For answers that cover all import processes and cannot be divided among them.
+ * @throws DomainError 403 `import_process_not_allowed` when the principal is limited to some import processes
+ */
+export function assertUnlimited({ importProcessIds }: Pick<Principal, 'importProcessIds'>): void {
+  if (importProcessIds !== null) throw everyImportProcessNeeded();
+}
+
 /**
  * Runs before every route. A route that declares neither its users nor that it is public is refused: a forgotten
  * decorator shows in the first call, not in an incident.
@@ -75,8 +139,8 @@ export class PrincipalGuard implements CanActivate {
     if (declared<boolean>(PUBLIC_ROUTE) === true) return true;
 
     const person = declared<'administrator' | 'anyone'>(REQUIRED_PERSON);
-    const anyOf = declared<Permission[]>(REQUIRED_PERMISSIONS) ?? [];
-    if (person === undefined && anyOf.length === 0) {
+    const required = declared<Requirement>(REQUIRED_PERMISSIONS);
+    if (person === undefined && (required === undefined || isEmpty(required))) {
       const route = `${context.getClass().name}.${context.getHandler().name}`;
       throw new Error(`${route} declares neither its users nor @PublicRoute, so it is closed`);
     }
@@ -90,10 +154,20 @@ export class PrincipalGuard implements CanActivate {
     request.principal = principal;
     if (person === 'administrator' && !principal.administrator) throw administratorRequired();
     if (person === 'anyone' && principal.user === undefined) throw personRequired();
-    if (anyOf.length > 0 && !holdsAny(principal, anyOf)) throw permissionDenied(anyOf);
+    if (required !== undefined) assertFulfils(principal, required);
     return true;
   }
 }
 
-const holdsAny = ({ permissions }: Principal, anyOf: readonly Permission[]) =>
-  anyOf.some((permission) => permissions.includes(permission));
+const isEmpty = (required: Requirement) =>
+  ('anyOf' in required ? required.anyOf : required.allOf).length === 0;
+
+function assertFulfils({ permissions }: Principal, required: Requirement): void {
+  const holds = (permission: Permission) => permissions.includes(permission);
+  if ('anyOf' in required) {
+    if (!required.anyOf.some(holds)) throw permissionDenied(required.anyOf);
+    return;
+  }
+  const missing = required.allOf.find((permission) => !holds(permission));
+  if (missing !== undefined) throw permissionDenied([missing]);
+}

@@ -1,19 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import {
-  ArrayMaxSize,
-  ArrayNotEmpty,
-  ArrayUnique,
-  IsArray,
-  IsIn,
-  IsInt,
-  IsISO8601,
-  IsOptional,
-  Length,
-  Matches,
-  Max,
-  Min,
-} from 'class-validator';
+import { IsBoolean, IsISO8601, IsOptional, Length, Matches } from 'class-validator';
 import {
   arrayOf,
   choice,
@@ -29,6 +16,7 @@ import {
 } from '../platform/http/answer-schemas.js';
 import { PathIdPipe } from '../platform/http/validation.js';
 import { apiKeyNotFound } from './auth.errors.js';
+import { IsImportProcessLimit, IsSetOf } from './import-process-limit.js';
 import type { ApiKeyEntity } from './entities.js';
 import { type Permission, PERMISSIONS } from './principal.js';
 
@@ -45,27 +33,32 @@ export class CreateApiKeyDto {
   name!: string;
 
   @ApiProperty({ enum: PERMISSIONS, isArray: true, example: ['BeginWorkflowImportProcess', 'ViewImports'] })
-  @IsArray({ message: 'permissions must be an array' })
-  @ArrayNotEmpty({ message: 'permissions must name at least one' })
-  @ArrayUnique({ message: 'permissions must not name one twice' })
-  @IsIn(PERMISSIONS, { each: true, message: `permissions must be some of ${PERMISSIONS.join(', ')}` })
+  @IsSetOf({
+    most: PERMISSIONS.length,
+    items: `some of ${PERMISSIONS.join(', ')}`,
+    allows: (item) => PERMISSIONS.some((permission) => permission === item),
+  })
   permissions!: Permission[];
 
   @ApiPropertyOptional({
-    description: 'The only import processes the key may use; absent or null: all.',
+    description:
+      'The only import processes the key may use; absent or null: all. Not possible with Configure or Administer.',
     type: 'array',
     items: { type: 'integer', minimum: 1 },
     nullable: true,
   })
   @IsOptional()
-  @IsArray({ message: 'importProcessIds must be an array' })
-  @ArrayNotEmpty({ message: 'importProcessIds must name at least one; leave it out to allow all' })
-  @ArrayMaxSize(1000, { message: 'importProcessIds must name at most 1000' })
-  @ArrayUnique({ message: 'importProcessIds must not name one twice' })
-  @IsInt({ each: true, message: 'importProcessIds must be positive integers' })
-  @Min(1, { each: true, message: 'importProcessIds must be positive integers' })
-  @Max(Number.MAX_SAFE_INTEGER, { each: true, message: 'importProcessIds must be positive integers' })
+  @IsImportProcessLimit()
   importProcessIds?: number[] | null;
+
+  @ApiPropertyOptional({
+    description:
+      'Whether a key with BeginWorkflowImportProcess also gets ReadOwnImports. false: it reads nothing.',
+    default: true,
+  })
+  @IsOptional()
+  @IsBoolean({ message: 'readOwnImports must be true or false' })
+  readOwnImports?: boolean;
 
   @ApiPropertyOptional({
     description: 'When the key stops working (RFC 3339); absent or null: never.',

@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { DatabaseService } from '../platform/database/database.service.js';
-import type { ProblemDetail } from '../platform/domain-error.js';
 import { invalidBody } from '../platform/http/http.errors.js';
-import { jsonPointer } from '../platform/json/json-value.js';
 import { hashKey, keyHint, newKey } from './api-key-authentication.js';
 import {
   apiKeyResource,
@@ -14,17 +12,8 @@ import {
 import { writeAudit } from './audit.js';
 import { apiKeyNotFound, grantsMoreThanHeld } from './auth.errors.js';
 import { ApiKeyEntity } from './entities.js';
-import type { Principal } from './principal.js';
-
-/** What keys need to know of import processes, which belong to a layer above; that layer provides it. */
-export abstract class KnownImportProcesses {
-  /**
-   * The ids that no import process has, in the order given. The id of a deleted import process is among them: a key for
-   * it could never be used. Existing keys keep such an id, and with it their limit; ids are never reused, so the id
-   * admits no one.
-   */
-  abstract unknownOf(ids: readonly number[]): Promise<number[]>;
-}
+import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js';
+import type { Permission, Principal } from './principal.js';
 
 /** Creates, lists and revokes API keys. */
 @Injectable()
@@ -45,10 +34,11 @@ export class ApiKeysService {
    *   unknown import processes
    */
   async create(dto: CreateApiKeyDto, creator: Principal): Promise<CreatedApiKey> {
-    const { name, permissions, importProcessIds = null } = dto;
-    assertHolds(creator, dto);
+    const { name, importProcessIds = null } = dto;
+    const permissions = permissionsOf(dto);
+    assertHolds(creator, permissions);
     const expiresAt = dto.expiresAt == null ? null : new Date(dto.expiresAt);
-    const errors = await this.unknownProcesses(importProcessIds ?? []);
+    const errors = await problemsOfLimit(this.importProcesses, permissions, importProcessIds);
     if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
       const message = 'expiresAt must be in the future';
       errors.push({ pointer: '/expiresAt', code: 'invalid_value', message });
@@ -80,15 +70,6 @@ export class ApiKeysService {
     return { ...apiKeyResource(created), key };
   }
 
-  private async unknownProcesses(ids: readonly number[]): Promise<ProblemDetail[]> {
-    const unknown = await this.importProcesses.unknownOf(ids);
-    return unknown.map((id) => ({
-      pointer: jsonPointer('importProcessIds', ids.indexOf(id)),
-      code: 'import_process_not_found',
-      message: `there is no import process ${id}`,
-    }));
-  }
-
   /** Every process refuses the key from now on. Revoking it again changes nothing. */
   async revoke(id: number, by: Principal): Promise<void> {
     await this.database.transaction(async (transaction) => {
@@ -105,12 +86,24 @@ export class ApiKeysService {
   }
 }
 
-function assertHolds(creator: Principal, { permissions, importProcessIds }: CreateApiKeyDto): void {
-  const missing = permissions.filter((permission) => !creator.permissions.includes(permission));
+/** A key that sends rows reads what became of them, unless its creator declines. */
+function permissionsOf({ permissions, readOwnImports }: CreateApiKeyDto): Permission[] {
+  const adds =
+    permissions.includes('BeginWorkflowImportProcess') &&
+    !permissions.includes('ReadOwnImports') &&
+    readOwnImports !== false;
+  return adds ? [...permissions, 'ReadOwnImports'] : permissions;
+}
+
+/** Those who may send rows or read everything may also give the right to read one's own batches. */
+const IMPLIED_BY: Partial<Record<Permission, readonly Permission[]>> = {
+  ReadOwnImports: ['ReadOwnImports', 'BeginWorkflowImportProcess', 'ViewImports'],
+};
+
+/** @throws DomainError 403. A creator needs Configure and so is never limited to import processes itself. */
+function assertHolds(creator: Principal, permissions: readonly Permission[]): void {
+  const holds = (permission: Permission) =>
+    (IMPLIED_BY[permission] ?? [permission]).some((held) => creator.permissions.includes(held));
+  const missing = permissions.filter((permission) => !holds(permission));
   if (missing.length > 0) throw grantsMoreThanHeld(missing.join(', '));
-  const allowed = creator.importProcessIds;
-  if (allowed === null) return;
-  if (importProcessIds == null) throw grantsMoreThanHeld('all import processes');
-  const beyond = importProcessIds.filter((id) => !allowed.includes(id));
-  if (beyond.length > 0) throw grantsMoreThanHeld(`import process ${beyond.join(', ')}`);
 }

@@ -22,11 +22,11 @@ const errors = defineErrors({
 });
 
 /** How programs authenticate; a browser is sent to the sign-in page instead. */
-const CHALLENGE = { 'WWW-Authenticate': 'apikey' };
+const CHALLENGE = { 'WWW-Authenticate': 'apikey, Bearer' };
 
 export function authenticationRequired(headers: Readonly<Record<string, string>> = {}): DomainError {
   return errors.authentication_required(
-    'Send an API key as "Authorization: apikey <key>", or sign in at /login.',
+    'Send an API key as "Authorization: apikey <key>" or "Authorization: Bearer <key>", or sign in at /login.',
     { headers: { ...CHALLENGE, ...headers } },
   );
 }
@@ -93,6 +93,12 @@ export function personRequired(): DomainError {
 export function importProcessNotAllowed(importProcessId: number): DomainError {
   return errors.import_process_not_allowed(
     `These credentials may not use import process ${importProcessId}. Ask an administrator to allow it.`,
+  );
+}
+
+export function everyImportProcessNeeded(): DomainError {
+  return errors.import_process_not_allowed(
+    'This covers all import processes, and these credentials may use only some of them.',
   );
 }
 

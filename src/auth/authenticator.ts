@@ -10,19 +10,21 @@ import { SessionsService } from './sessions.service.js';
 
 /** The content of an `Authorization` header. */
 export type Credentials =
-  | { scheme: 'apikey'; key: string }
+  | { scheme: 'key'; key: string }
   /** No header, or one with a scheme that we do not use: a proxy in front of us may have its own. */
   | { scheme: 'none' }
   /** Our scheme, followed by something that cannot be a key. */
   | { scheme: 'unusable' };
 
-/** Reads `apikey <key>`; scheme names are case-insensitive (RFC 9110). */
+/** Reads `apikey <key>` or `Bearer <key>`; scheme names are case-insensitive (RFC 9110). */
 export function parseAuthorization(header: string | undefined): Credentials {
   const [, scheme = '', rest = ''] = /^\s*(\S+)\s*(.*?)\s*$/s.exec(header ?? '') ?? [];
-  if (scheme.toLowerCase() !== 'apikey') return { scheme: 'none' };
-  return /^[\x21-\x7e]{1,512}$/.test(rest) ? { scheme: 'apikey', key: rest } : { scheme: 'unusable' };
+  if (!KEY_SCHEMES.has(scheme.toLowerCase())) return { scheme: 'none' };
+  return /^[\x21-\x7e]{1,512}$/.test(rest) ? { scheme: 'key', key: rest } : { scheme: 'unusable' };
 }
 
+/** The second is for clients that know no schemes but Basic and Bearer. */
+const KEY_SCHEMES: ReadonlySet<string> = new Set(['apikey', 'bearer']);
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
@@ -68,7 +70,7 @@ export class Authenticator {
    */
   async authenticate(request: Request, page: boolean): Promise<Principal> {
     const credentials = parseAuthorization(request.headers.authorization);
-    if (credentials.scheme === 'apikey') {
+    if (credentials.scheme === 'key') {
       const principal = await this.keys.principalOf(credentials.key);
       if (principal === null) throw invalidApiKey();
       return principal;

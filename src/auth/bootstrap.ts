@@ -107,6 +107,7 @@ async function createAdministrator(sql: Sql, email: string, passwordHash: string
     email,
     passwordHash,
     role: 'administrator',
+    importProcessIds: null,
     createdBy: ADMINISTRATOR_CREATED_BY,
   });
   await writeAudit(sql, {

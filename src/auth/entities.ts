@@ -28,6 +28,9 @@ export class AppUserEntity {
   @Column('text', { unique: true }) email!: string;
   @Column('text', { name: 'password_hash' }) passwordHash!: string;
   @Column('text') role!: UserRole;
+  /** `null`: every import process. */
+  @Column('bigint', { name: 'import_process_ids', array: true, nullable: true }) importProcessIds!:
+    number[] | null;
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'last_signed_in_at', nullable: true }) lastSignedInAt!: Date | null;

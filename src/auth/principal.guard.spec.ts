@@ -1,6 +1,13 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { BrowserPage, PrincipalGuard, PublicRoute, RequirePermission, RequirePerson } from './access.js';
+import {
+  BrowserPage,
+  PrincipalGuard,
+  PublicRoute,
+  RequireEveryPermission,
+  RequirePermission,
+  RequirePerson,
+} from './access.js';
 import type { Authenticator } from './authenticator.js';
 import type { Permission } from './principal.js';
 
@@ -8,6 +15,7 @@ class Undecorated {
   forgotten() {}
   @PublicRoute() open() {}
   @RequirePermission() empty() {}
+  @RequireEveryPermission() nothing() {}
 }
 
 @RequirePermission('Configure')
@@ -15,6 +23,7 @@ class Decorated {
   inherited() {}
   @RequirePermission('ViewImports', 'ManageImports') own() {}
   @BrowserPage() page() {}
+  @RequireEveryPermission('ViewImports', 'ManageImports') every() {}
 }
 
 class ForPeople {
@@ -44,9 +53,12 @@ describe('PrincipalGuard', () => {
     );
   };
 
-  it.each(['forgotten', 'empty'])('closes a route that does not declare its users: %s', async (name) => {
-    await expect(attempt(Undecorated, name, ['Configure'])).rejects.toThrow(`Undecorated.${name}`);
-  });
+  it.each(['forgotten', 'empty', 'nothing'])(
+    'closes a route that does not declare its users: %s',
+    async (name) => {
+      await expect(attempt(Undecorated, name, ['Configure'])).rejects.toThrow(`Undecorated.${name}`);
+    },
+  );
 
   it('does not authenticate on a public route', async () => {
     await expect(attempt(Undecorated, 'open')).resolves.toBe(true);
@@ -66,6 +78,12 @@ describe('PrincipalGuard', () => {
   it('accepts any one of several permissions', async () => {
     await expect(attempt(Decorated, 'own', ['ViewImports'])).resolves.toBe(true);
     await expect(attempt(Decorated, 'own', ['ManageImports'])).resolves.toBe(true);
+  });
+
+  it('asks for every permission where all are needed, and names the missing one', async () => {
+    await expect(attempt(Decorated, 'every', ['ViewImports', 'ManageImports'])).resolves.toBe(true);
+    await expect(attempt(Decorated, 'every', ['ViewImports', 'Configure'])).rejects.toThrow(/ManageImports/);
+    await expect(attempt(Decorated, 'every', ['ManageImports'])).rejects.toThrow(/ViewImports/);
   });
 
   it('attaches the principal to the request', async () => {

@@ -3,24 +3,35 @@ export const PERMISSIONS = [
   'ViewImports',
   'ManageImports',
   'Configure',
+  'Administer',
+  'ReadOwnImports',
 ] as const;
 
-/**
- * BeginWorkflowImportProcess: start batches and list active import processes; ViewImports: read batches;
- * ManageImports: cancel, pause, resume, retry, confirm; Configure: import processes, workflows, keys.
- */
 export type Permission = (typeof PERMISSIONS)[number];
+
+/** For documentation and pages: what each permission allows. */
+export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
+  BeginWorkflowImportProcess: 'send rows, perform actions, confirm its own uploads',
+  ViewImports: 'read batches, records, instances, metrics and mails',
+  ManageImports: 'change, retry, undo and delete batches, resend messages',
+  Configure: 'manage import processes, workflows, API keys, mappings and webhook endpoints',
+  Administer: 'manage users and settings, read the audit log, find and erase people',
+  ReadOwnImports: 'read the batches that the same key created',
+};
+
+/** These reach beyond any import process, so they cannot be combined with a limit to some of them. */
+export const UNLIMITED_PERMISSIONS: readonly Permission[] = ['Configure', 'Administer'];
 
 export const USER_ROLES = ['administrator', 'operator', 'viewer'] as const;
 export type UserRole = (typeof USER_ROLES)[number];
 
 const PERMISSIONS_OF: Readonly<Record<UserRole, readonly Permission[]>> = {
-  administrator: PERMISSIONS,
+  administrator: ['BeginWorkflowImportProcess', 'ViewImports', 'ManageImports', 'Configure', 'Administer'],
   operator: ['BeginWorkflowImportProcess', 'ViewImports', 'ManageImports'],
   viewer: ['ViewImports'],
 };
 
-/** The permissions of the role. Administrators also see the job dashboard and the configuration pages. */
+/** The permissions of the role. Signed-in administrators also manage users and settings, which have pages only. */
 export const permissionsOf = (role: UserRole): readonly Permission[] => PERMISSIONS_OF[role];
 
 /** The author of a request, after authentication. */
@@ -32,7 +43,7 @@ export interface Principal {
   permissions: readonly Permission[];
   /** Import processes the principal may use; `null` means all. */
   importProcessIds: readonly number[] | null;
-  /** May see the job dashboard and the configuration pages. */
+  /** A signed-in administrator, never an API key. */
   administrator: boolean;
   /** Only of a signed-in user: an API key has no account. */
   user?: SignedInUser;
@@ -50,14 +61,15 @@ export function userPrincipal(user: {
   userId: number;
   email: string;
   role: UserRole;
+  importProcessIds: readonly number[] | null;
   sessionHash: Buffer;
 }): Principal {
-  const { userId, email, role, sessionHash } = user;
+  const { userId, email, role, importProcessIds, sessionHash } = user;
   return {
     id: `user:${userId}`,
     name: email,
     permissions: permissionsOf(role),
-    importProcessIds: null,
+    importProcessIds,
     administrator: role === 'administrator',
     user: { id: userId, role, sessionHash },
   };

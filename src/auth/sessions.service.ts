@@ -39,6 +39,7 @@ interface FoundSession {
   userId: number;
   email: string;
   role: UserRole;
+  importProcessIds: number[] | null;
   useIsStale: boolean;
 }
 
@@ -107,7 +108,7 @@ export class SessionsService implements BeforeApplicationShutdown {
 
 const FIND = `
   SELECT s.session_hash AS "sessionHash", u.user_id AS "userId", u.email, u.role,
-    s.last_seen_at < now() - interval '1 minute' AS "useIsStale"
+    u.import_process_ids AS "importProcessIds",    s.last_seen_at < now() - interval '1 minute' AS "useIsStale"
   FROM user_session s JOIN app_user u USING (user_id)
   WHERE s.session_hash = $1 AND ${SESSION_IS_ALIVE} AND u.disabled_at IS NULL`;
 

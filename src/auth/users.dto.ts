@@ -2,6 +2,7 @@ import { applyDecorators, Injectable } from '@nestjs/common';
 import { IsEmail, IsIn, IsOptional, IsString, Length, Matches, MaxLength } from 'class-validator';
 import { PathIdPipe } from '../platform/http/validation.js';
 import { userNotFound } from './auth.errors.js';
+import { IsImportProcessLimit } from './import-process-limit.js';
 import { USER_ROLES, type UserRole } from './principal.js';
 
 export const SHORTEST_PASSWORD = 10;
@@ -54,11 +55,20 @@ export class CreateUserDto {
 
   @IsNewPassword()
   password!: string;
+
+  /** The only import processes the user may use; absent or null: all. */
+  @IsOptional()
+  @IsImportProcessLimit()
+  importProcessIds?: number[] | null;
 }
 
-export class ChangeRoleDto {
+export class ChangeAccessDto {
   @IsIn(USER_ROLES, { message: `role must be one of ${USER_ROLES.join(', ')}` })
   role!: UserRole;
+
+  @IsOptional()
+  @IsImportProcessLimit()
+  importProcessIds?: number[] | null;
 }
 
 /** An administrator sets the password of a user. */

@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { isUniqueViolation } from '../platform/database/postgres-errors.js';
 import type { Sql } from '../platform/database/transaction.js';
+import { invalidBody } from '../platform/http/http.errors.js';
 import { writeAudit } from './audit.js';
 import {
   emailTaken,
@@ -11,26 +12,31 @@ import {
   unusablePassword,
   userNotFound,
 } from './auth.errors.js';
+import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js';
 import { hashPassword } from './password-hash.js';
-import type { Principal, UserRole } from './principal.js';
+import { permissionsOf, type Principal } from './principal.js';
 import { endSessions } from './sessions.service.js';
 import { SignIn } from './sign-in.js';
-import type { ChangePasswordDto, CreateUserDto } from './users.dto.js';
+import type { ChangeAccessDto, ChangePasswordDto, CreateUserDto } from './users.dto.js';
 import {
   insertUser,
   lockUserAndAdministrators,
   selectUser,
   selectUsers,
+  updateAccess,
   updateEnabled,
   updatePassword,
-  updateRole,
+  type UserAccess,
   type UserResource,
 } from './users.sql.js';
 
 /** Manages the users who may sign in. Each change writes its audit entry in the same transaction. */
 @Injectable()
 export class UsersService {
-  constructor(private readonly database: DatabaseService) {}
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly importProcesses: KnownImportProcesses,
+  ) {}
 
   /** By address. Includes disabled users, because batches name them. */
   list(): Promise<UserResource[]> {
@@ -42,27 +48,42 @@ export class UsersService {
     return find(this.database, id);
   }
 
-  /** @throws DomainError 409 `email_taken`, 400 `unusable_password` */
-  async create({ email, role, password }: CreateUserDto, creator: Principal): Promise<number> {
+  /** @throws DomainError 409 `email_taken`, 400 `unusable_password`, `invalid_body` for an unusable limit */
+  async create(dto: CreateUserDto, creator: Principal): Promise<number> {
+    const { email, role, password, importProcessIds = null } = dto;
     const address = email.toLowerCase();
+    await this.assertLimitFits({ role, importProcessIds });
     const passwordHash = await usableHash(password, address);
     return this.database.transaction(async (transaction) => {
-      const user = { email: address, passwordHash, role, createdBy: creator.id };
+      const user = { email: address, passwordHash, role, importProcessIds, createdBy: creator.id };
       const id = await insertUser(transaction, user).catch((error: unknown) => {
         throw isUniqueViolation(error) ? emailTaken(address, error) : error;
       });
-      await audit(transaction, creator, 'user_created', id, { email: address, role });
+      await audit(transaction, creator, 'user_created', id, { email: address, role, importProcessIds });
       return id;
     });
   }
 
-  /** Takes effect with the next request of the user. @throws DomainError 404, 409 `last_administrator` */
-  async changeRole(id: number, role: UserRole, by: Principal): Promise<void> {
+  /**
+   * Changes the role and the limit to import processes. Takes effect with the next request of the user.
+   * @throws DomainError 404, 409 `last_administrator`, 400 `invalid_body` for an unusable limit
+   */
+  async changeAccess(id: number, dto: ChangeAccessDto, by: Principal): Promise<void> {
+    const access = { role: dto.role, importProcessIds: dto.importProcessIds ?? null };
+    const { role, importProcessIds } = access;
+    await this.assertLimitFits(access);
     await this.database.transaction(async (transaction) => {
       const before = await lock(transaction, id, { leavesAdministrators: role !== 'administrator' });
-      if (before.role === role) return;
-      await updateRole(transaction, id, role);
-      await audit(transaction, by, 'user_role_changed', id, { from: before.role, to: role });
+      const sameLimit = JSON.stringify(before.importProcessIds) === JSON.stringify(importProcessIds);
+      if (before.role === role && sameLimit) return;
+      await updateAccess(transaction, id, access);
+      if (before.role !== role) {
+        await audit(transaction, by, 'user_role_changed', id, { from: before.role, to: role });
+      }
+      if (!sameLimit) {
+        const change = { from: before.importProcessIds, to: importProcessIds };
+        await audit(transaction, by, 'user_import_processes_changed', id, change);
+      }
     });
   }
 
@@ -102,6 +123,11 @@ export class UsersService {
       const sessionsEnded = await endSessions(transaction, id, ownSession);
       await audit(transaction, by, action, id, { sessionsEnded });
     });
+  }
+
+  private async assertLimitFits({ role, importProcessIds }: UserAccess): Promise<void> {
+    const problems = await problemsOfLimit(this.importProcesses, permissionsOf(role), importProcessIds);
+    if (problems.length > 0) throw invalidBody(problems);
   }
 
   /** Ends every session of the user, including that of the request. */

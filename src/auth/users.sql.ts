@@ -14,6 +14,8 @@ export interface UserResource {
   id: number;
   email: string;
   role: UserRole;
+  /** The only import processes the user may use; `null`: all. */
+  importProcessIds: number[] | null;
   enabled: boolean;
   createdBy: string;
   createdAt: Date;
@@ -21,7 +23,7 @@ export interface UserResource {
 }
 
 const SELECT = `
-  SELECT user_id AS id, email, role, disabled_at IS NULL AS enabled, created_by AS "createdBy",
+  SELECT user_id AS id, email, role, import_process_ids AS "importProcessIds", disabled_at IS NULL AS enabled, created_by AS "createdBy",
     created_at AS "createdAt", last_signed_in_at AS "lastSignedInAt"
   FROM app_user`;
 
@@ -37,21 +39,31 @@ export interface NewUser {
   email: string;
   passwordHash: string;
   role: UserRole;
+  importProcessIds: readonly number[] | null;
   createdBy: string;
 }
 
 /** Answers the id. The address must be in lower case. */
 export async function insertUser(sql: Sql, user: NewUser): Promise<number> {
   const { rows } = await sql.query<{ id: number }>(
-    `INSERT INTO app_user (email, password_hash, role, created_by) VALUES ($1, $2, $3, $4)
-     RETURNING user_id AS id`,
-    [user.email, user.passwordHash, user.role, user.createdBy],
+    `INSERT INTO app_user (email, password_hash, role, import_process_ids, created_by)
+     VALUES ($1, $2, $3, $4, $5) RETURNING user_id AS id`,
+    [user.email, user.passwordHash, user.role, user.importProcessIds, user.createdBy],
   );
   return rows[0]?.id ?? 0;
 }
 
-export async function updateRole(sql: Sql, id: number, role: UserRole): Promise<void> {
-  await sql.query('UPDATE app_user SET role = $2 WHERE user_id = $1', [id, role]);
+export interface UserAccess {
+  role: UserRole;
+  importProcessIds: readonly number[] | null;
+}
+
+export async function updateAccess(sql: Sql, id: number, access: UserAccess): Promise<void> {
+  await sql.query('UPDATE app_user SET role = $2, import_process_ids = $3 WHERE user_id = $1', [
+    id,
+    access.role,
+    access.importProcessIds,
+  ]);
 }
 
 export async function updateEnabled(sql: Sql, id: number, enabled: boolean): Promise<void> {
@@ -131,7 +143,7 @@ export async function lockUserByEmail(sql: Sql, email: string): Promise<Bootstra
 
 export async function restoreAdministrator(sql: Sql, { id, passwordHash }: StoredPassword): Promise<void> {
   await sql.query(
-    `UPDATE app_user SET role = 'administrator', disabled_at = NULL, password_hash = $2 WHERE user_id = $1`,
+    `UPDATE app_user SET role = 'administrator', import_process_ids = NULL, disabled_at = NULL, password_hash = $2 WHERE user_id = $1`,
     [id, passwordHash],
   );
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { assertMayUse } from '../auth/access.js';
+import { assertMayRead, assertMayUse, mayRead, owns } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
@@ -48,22 +48,37 @@ export class BatchReader {
   ) {}
 
   /**
-   * @param principal whoever asks; leave it out where nobody does (notifications, workers).
-   * @throws DomainError 404 `batch_not_found`; 403 when the principal may not use the batch's import process.
+   * The batch for a principal who reads it.
+   * @throws DomainError 404 `batch_not_found`; 403 unless the principal may read it
+   */
+  async read(id: number, principal: Principal): Promise<BatchResource> {
+    await this.row(id, principal);
+    return this.get(id, principal);
+  }
+
+  /**
+   * The batch as the answer to a change of it. The findings of an upload quote its rows, so only a principal who may read
+   * or has sent them gets those.
+   * @param principal absent when no request asks (notifications, workers)
+   * @throws DomainError 404 `batch_not_found`; 403 when the principal may not use the import process
    */
   async get(id: number, principal?: Principal): Promise<BatchResource> {
-    const row = await this.row(id, principal);
+    const row = await this.row(id);
+    if (principal !== undefined) assertMayUse(principal, row.importProcessId);
+    const showsRows = principal === undefined || owns(principal, row) || mayRead(principal, row);
     const upload =
-      row.creationPath === UI_CREATION_PATH ? await selectUploadFindings(this.database, id) : null;
+      showsRows && row.creationPath === UI_CREATION_PATH
+        ? await selectUploadFindings(this.database, id)
+        : null;
     const operations = upload === null ? null : await selectPreviewCounts(this.database, id);
     return batchResource(row, this.config.publicUrl, upload && { ...upload, operations });
   }
 
-  /** The same, as it is stored. */
+  /** The batch as it is stored. @throws DomainError 404 `batch_not_found`; 403 unless the principal may read it */
   async row(id: number, principal?: Principal): Promise<BatchRow> {
     const [row] = await selectBatches(this.database, { id, limit: 1 });
     if (row === undefined) throw batchNotFound(id);
-    if (principal !== undefined) assertMayUse(principal, row.importProcessId);
+    if (principal !== undefined) assertMayRead(principal, row);
     return row;
   }
 

@@ -55,6 +55,8 @@ export interface BatchSelection {
   fileNamePart?: string;
   /** Any of these: the import processes that the principal may use. */
   importProcessIds?: readonly number[] | null;
+  /** Id of a principal. */
+  createdBy?: string;
   limit: number;
 }
 
@@ -76,6 +78,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
           AND ($6::text[] IS NULL OR b.creation_path = ANY ($6))
           AND ($7::text IS NULL OR b.file_name ILIKE $7)
           AND ($8::bigint[] IS NULL OR b.import_process_id = ANY ($8))
+          AND ($9::text IS NULL OR b.created_by = $9)
        ORDER BY b.workflow_import_queue_batch_id DESC LIMIT $1
      )
      SELECT b.workflow_import_queue_batch_id AS "id", b.file_name AS "fileName",
@@ -124,6 +127,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
       creationPaths,
       fileNamePart === undefined ? null : containing(fileNamePart),
       importProcessIds,
+      selection.createdBy,
     ],
   );
   return rows;

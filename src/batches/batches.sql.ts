@@ -122,12 +122,13 @@ export interface LockedBatch {
   status: BatchStatus;
   startedAt: Date | null;
   importProcessId: number;
+  createdBy: string;
 }
 
 /** Locks a batch whose status is about to change. Rows that refer to it can still be written. */
 export async function lockBatch(transaction: Transaction, batchId: number): Promise<LockedBatch | undefined> {
   const { rows } = await transaction.query<LockedBatch>(
-    `SELECT status, started_at AS "startedAt", import_process_id AS "importProcessId"
+    `SELECT status, started_at AS "startedAt", import_process_id AS "importProcessId", created_by AS "createdBy"
        FROM import_queue_batch
       WHERE workflow_import_queue_batch_id = $1
         FOR NO KEY UPDATE`,

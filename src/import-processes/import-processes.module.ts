@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { KnownImportProcesses } from '../auth/api-keys.service.js';
+import { KnownImportProcesses } from '../auth/import-process-limit.js';
 import { TargetsModule } from '../targets/targets.module.js';
 import { CurrentTargets } from '../workflows/definition/workflow-access.js';
 import { CompiledImportProcesses } from './compiled-import-processes.js';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { KnownImportProcesses } from '../auth/api-keys.service.js';
+import type { KnownImportProcesses } from '../auth/import-process-limit.js';
 import { writeAudit } from '../auth/audit.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../platform/database/postgres-errors.js';

@@ -75,6 +75,7 @@ export class BatchActionsController {
   }
 
   @Post('Confirm')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
   @HttpCode(202)
   @AnswersTheBatch()
   @ApiOperation({
@@ -89,6 +90,7 @@ export class BatchActionsController {
   }
 
   @Post('Abandon')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
   @HttpCode(202)
   @AnswersTheBatch()
   @ApiOperation({

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { assertMayUse } from '../auth/access.js';
+import { assertMayPrepare, assertMayUse } from '../auth/access.js';
 import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
 import { batchNotFound, BatchReader } from '../batches/batch-reader.js';
@@ -46,12 +46,13 @@ async function changeStatus(
 ): Promise<void> {
   const batch = await lockBatch(transaction, batchId);
   if (batch === undefined) throw batchNotFound(batchId);
-  assertMayUse(principal, batch.importProcessId);
+  if (action === 'confirm' || action === 'abandon') assertMayPrepare(principal, batch);
+  else assertMayUse(principal, batch.importProcessId);
   const status = statusAfter(action, batch);
   if (status === null) throw stateConflict(action, batchId, batch.status);
   if (action === 'abandon') await abandonBatch(transaction, batchId);
   else await transition(transaction, batchId, batch.status, status);
-  // Only now somebody has seen what came of it.
+  // Only now has someone seen its effect.
   if (action === 'confirm') await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
   await writeAudit(transaction, {
     actor: principal.id,

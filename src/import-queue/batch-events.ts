@@ -80,7 +80,7 @@ export class BatchEvents implements OnModuleDestroy {
 
   /** Sends the present state and then each change, until the batch ends, the client leaves or the process stops. */
   async follow(batchId: number, principal: Principal, response: Response): Promise<void> {
-    const batch = await this.batches.get(batchId, principal);
+    const batch = await this.batches.read(batchId, principal);
     if (isTerminal(batch.status) && response.req.get('Last-Event-ID') === END_ID) {
       // This status makes an EventSource stop reconnecting.
       response.status(204).end();

@@ -28,6 +28,7 @@ export class BatchList {
       creationPaths: creationPath === undefined ? undefined : [creationPath, apiCreationPath(creationPath)],
       fileNamePart: q,
       importProcessIds: principal.importProcessIds,
+      createdBy: principal.permissions.includes('ViewImports') ? undefined : principal.id,
       limit: query.limit + 1,
     });
     return pageOf(

@@ -36,7 +36,7 @@ const EXPIRED = { description: 'batch_expired: its retention period is over' };
   description: 'unknown_parameter, repeated_parameter, invalid_parameter, invalid_cursor',
 })
 @Controller('API/WorkflowImportQueue/Batches')
-@RequirePermission('ViewImports')
+@RequirePermission('ViewImports', 'ReadOwnImports')
 export class BatchesController {
   constructor(
     private readonly batches: BatchReader,
@@ -70,7 +70,7 @@ export class BatchesController {
     @Param('id', BatchIdPipe) id: number,
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
-    return this.batches.get(id, principal);
+    return this.batches.read(id, principal);
   }
 
   @Get(':id/Records')

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { assertMayPrepare, maySetDefaults } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-creation.js';
 import { BatchMaker } from '../batches/batch-maker.js';
@@ -36,8 +37,9 @@ export class ColumnMappingService {
    *   400 `duplicate_columns`
    */
   async apply(batchId: number, mapping: ColumnMapping, principal: Principal): Promise<BatchResource> {
-    const { importProcessId } = await this.reader.get(batchId, principal);
-    const { pinned, compiled } = await this.processes.forNewBatch(importProcessId, principal);
+    const upload = await this.reader.get(batchId, principal);
+    assertMayPrepare(principal, upload);
+    const { pinned, compiled } = await this.processes.forNewBatch(upload.importProcessId, principal);
     const id = await this.database.transaction(async (transaction) => {
       const earlier = await lockUpload(transaction, batchId);
       if (earlier?.status !== 'awaiting_confirmation' || !earlier.upload) throw cannotBeMapped(batchId);
@@ -69,7 +71,7 @@ export class ColumnMappingService {
           understood,
           columns: findColumns(understood, compiled.columns),
           errorGroups: errorGroups.all(),
-          mapping: [...new Map([...earlierMapping, ...mapping])],
+          mapping: [...new Map([...earlierMapping, ...(maySetDefaults(principal) ? mapping : [])])],
         }),
       );
       await abandonBatch(transaction, batchId);

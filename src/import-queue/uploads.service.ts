@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
+import { maySetDefaults } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-creation.js';
 import { BatchMaker } from '../batches/batch-maker.js';
@@ -80,7 +81,7 @@ export class UploadsService {
             understood: reader.understood(),
             columns: findColumns(reader.understood(), compiled.columns),
             errorGroups: errorGroups.all(),
-            mapping: [...given],
+            mapping: maySetDefaults(principal) ? [...given] : [],
           }));
           return batch.id;
         }),

@@ -15,6 +15,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { administratorRequired } from '../auth/auth.errors.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { Authenticator } from '../auth/authenticator.js';
+import type { Principal } from '../auth/principal.js';
 import { withTimeout } from '../platform/concurrency.js';
 import { DomainError } from '../platform/domain-error.js';
 import { QueueModule } from '../platform/queue/queue.module.js';
@@ -22,7 +23,10 @@ import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, WEBHOOK_QUEUE } from '
 
 const REDIS_BOUND_MS = 2000;
 
-/** The global guard does not see middleware, so the dashboard brings its own: administrators only, writes same-origin. */
+/**
+ * The global guard does not run for middleware, so the dashboard has its own: administrators may change jobs, operators
+ * only see them, and writes must come from the same site.
+ */
 @Injectable()
 class DashboardAccess implements NestMiddleware {
   constructor(
@@ -34,13 +38,20 @@ class DashboardAccess implements NestMiddleware {
     // Its scripts ask for JSON, and could not tell the sign-in page from it.
     const page = !/^\/queues\/api(\/|$)/i.test(request.originalUrl);
     const principal = await this.authenticator.authenticate(request, page);
-    if (!principal.administrator) throw administratorRequired();
+    assertMaySeeJobs(principal, request.method);
     // Bull waits for Redis to come back, however long that takes; a person would look at a page that never answers.
     await withTimeout(REDIS_BOUND_MS, this.queue.client.ping()).catch((cause: unknown) => {
       throw redisUnavailable(cause);
     });
     next();
   }
+}
+
+/** Jobs belong to all import processes, so users who are limited to some of them do not see any. */
+function assertMaySeeJobs({ administrator, user, importProcessIds }: Principal, method: string): void {
+  if (administrator) return;
+  const reads = method === 'GET' || method === 'HEAD';
+  if (user?.role !== 'operator' || importProcessIds !== null || !reads) throw administratorRequired();
 }
 
 function redisUnavailable(cause: unknown): DomainError {

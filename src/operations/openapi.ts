@@ -74,7 +74,7 @@ function openApiDocument(app: INestApplication): OpenAPIObject {
         in: 'header',
         name: 'Authorization',
         description:
-          'An API key. On the wire: `Authorization: apikey <key>`; typing just the key here will do.',
+          'An API key, sent as `Authorization: apikey <key>` or `Authorization: Bearer <key>`. Here the key alone is enough.',
       },
       SECURITY_SCHEME,
     )
@@ -150,7 +150,7 @@ interface OutgoingRequest {
  */
 function completeAuthorization(request: OutgoingRequest): OutgoingRequest {
   const given = request.headers.Authorization;
-  if (given !== undefined && !/^\s*(apikey|basic)\s/i.test(given)) {
+  if (given !== undefined && !/^\s*(apikey|bearer|basic)\s/i.test(given)) {
     request.headers.Authorization = `apikey ${given.trim()}`;
   }
   return request;

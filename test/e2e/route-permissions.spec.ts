@@ -20,7 +20,7 @@ const WORKFLOWS = '/API/Workflows';
  */
 type Access = Permission[] | 'administrators' | 'people' | 'everybody';
 
-/** Every route. A new one needs its row here. */
+/** Every route. A new one needs a row here. */
 const ROUTES: [route: string, access: Access][] = [
   ['GET /', ['ViewImports']],
   ['GET /API/ApiKeys', ['Configure']],
@@ -28,16 +28,16 @@ const ROUTES: [route: string, access: Access][] = [
   ['DELETE /API/ApiKeys/:id', ['Configure']],
   ['POST /API/WorkflowImportQueue/CreateBatch', ['BeginWorkflowImportProcess']],
   ['POST /API/WorkflowImportQueue/Uploads', ['BeginWorkflowImportProcess']],
-  [`GET ${BATCHES}`, ['ViewImports']],
-  [`GET ${BATCHES}/:id`, ['ViewImports']],
-  [`GET ${BATCHES}/:id/Events`, ['ViewImports']],
+  [`GET ${BATCHES}`, ['ViewImports', 'ReadOwnImports']],
+  [`GET ${BATCHES}/:id`, ['ViewImports', 'ReadOwnImports']],
+  [`GET ${BATCHES}/:id/Events`, ['ViewImports', 'ReadOwnImports']],
   [`GET ${BATCHES}/:id/Notifications`, ['ViewImports']],
-  [`GET ${BATCHES}/:id/Preview`, ['ViewImports']],
-  [`GET ${BATCHES}/:id/Records`, ['ViewImports']],
-  [`GET ${BATCHES}/:id/Results`, ['ViewImports']],
-  [`POST ${BATCHES}/:id/Abandon`, ['ManageImports']],
+  [`GET ${BATCHES}/:id/Preview`, ['ViewImports', 'ReadOwnImports']],
+  [`GET ${BATCHES}/:id/Records`, ['ViewImports', 'ReadOwnImports']],
+  [`GET ${BATCHES}/:id/Results`, ['ViewImports', 'ReadOwnImports']],
+  [`POST ${BATCHES}/:id/Abandon`, ['ManageImports', 'BeginWorkflowImportProcess']],
   [`POST ${BATCHES}/:id/Cancel`, ['ManageImports']],
-  [`POST ${BATCHES}/:id/Confirm`, ['ManageImports']],
+  [`POST ${BATCHES}/:id/Confirm`, ['ManageImports', 'BeginWorkflowImportProcess']],
   [`POST ${BATCHES}/:id/Pause`, ['ManageImports']],
   [`POST ${BATCHES}/:id/Resume`, ['ManageImports']],
   [`POST ${BATCHES}/:id/RetryFailed`, ['ManageImports']],
@@ -70,9 +70,9 @@ const ROUTES: [route: string, access: Access][] = [
   ['GET /imports/new/:type/one', ['BeginWorkflowImportProcess']],
   ['POST /imports/new/:type/one', ['BeginWorkflowImportProcess']],
   ['GET /imports/:id', ['ViewImports']],
-  ['GET /imports/:id/fix', ['BeginWorkflowImportProcess']],
-  ['POST /imports/:id/fix', ['BeginWorkflowImportProcess']],
-  ['POST /imports/:id/columns', ['BeginWorkflowImportProcess']],
+  ['GET /imports/:id/fix', ['ManageImports', 'BeginWorkflowImportProcess']],
+  ['POST /imports/:id/fix', ['ManageImports', 'BeginWorkflowImportProcess']],
+  ['POST /imports/:id/columns', ['ManageImports', 'BeginWorkflowImportProcess']],
   ['GET /imports/:id/live', ['ViewImports']],
   ['GET /imports/:id/records/:line', ['ViewImports']],
   ['GET /imports/:id/results', ['ViewImports']],

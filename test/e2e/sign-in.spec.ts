@@ -152,7 +152,7 @@ describe('signing in', () => {
       const authorization = `Basic ${Buffer.from(`${TEST_ADMIN.email}:${TEST_ADMIN.password}`).toString('base64')}`;
       const response = await fetch(app.url + KEYS, { headers: { authorization } });
       expect(response.status).toBe(401);
-      expect(response.headers.get('www-authenticate')).toBe('apikey');
+      expect(response.headers.get('www-authenticate')).toBe('apikey, Bearer');
     });
   });
 

@@ -111,7 +111,7 @@ describe('the pages of users', () => {
   });
 
   describe('one user', () => {
-    /** Break it: in `UsersService.changeRole`, leave out the UPDATE. */
+    /** Break it: in `UsersService.changeAccess`, leave out the UPDATE. */
     it('gets another role, which applies from the next request', async () => {
       const email = 'role@example.org';
       const theirs = await signIn(app, 'viewer', email);

@@ -1,7 +1,8 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { RequirePermission } from '../../auth/access.js';
+import { assertUnlimited, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import type { Principal } from '../../auth/principal.js';
 import { TEXT } from '../../platform/http/answer-schemas.js';
 import { MetricsService } from './metrics.service.js';
 
@@ -20,7 +21,11 @@ export class MetricsController {
   })
   @ApiProduces('text/plain; version=0.0.4')
   @ApiOkResponse({ description: 'The text format of Prometheus', schema: TEXT })
-  async figures(@Res({ passthrough: true }) response: Response): Promise<string> {
+  async figures(
+    @CurrentPrincipal() principal: Principal,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<string> {
+    assertUnlimited(principal);
     const text = await this.metrics.text();
     response.setHeader('Content-Type', this.metrics.contentType);
     return text;

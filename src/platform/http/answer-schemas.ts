@@ -86,7 +86,7 @@ export const REPLAYED: AnswerHeaders = {
 
 /** Those that may come with a refusal nobody described. */
 export const ANY_REFUSAL_HEADERS: AnswerHeaders = {
-  'WWW-Authenticate': text('With 401: `apikey`'),
+  'WWW-Authenticate': text('With 401: `apikey, Bearer`'),
   'Retry-After': text('With 429 and 503: seconds until it may be better'),
 };
 

@@ -41,6 +41,8 @@ function readApiKeyForm(entered: EnteredApiKey): CreateApiKeyDto {
   return validateForm(CreateApiKeyDto, {
     name,
     permissions,
+    // The form shows it as a permission of its own, so what is not ticked is not wanted.
+    readOwnImports: permissions.includes('ReadOwnImports'),
     ...(importProcessIds.length > 0 && { importProcessIds: importProcessIds.map(Number) }),
     ...(expiresOn !== '' && { expiresAt: `${expiresOn}T23:59:59Z` }),
   });

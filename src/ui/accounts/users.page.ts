@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Principal, USER_ROLES } from '../../auth/principal.js';
-import { ChangeRoleDto, CreateUserDto, SetPasswordDto } from '../../auth/users.dto.js';
+import { ChangeAccessDto, CreateUserDto, SetPasswordDto } from '../../auth/users.dto.js';
 import { UsersService } from '../../auth/users.service.js';
 import { validateForm } from '../../platform/http/validation.js';
 import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../forms.js';
@@ -85,7 +85,7 @@ export class UserPage {
   }
 
   changeRole(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
-    return this.act(id, () => this.users.changeRole(id, validateForm(ChangeRoleDto, form).role, principal));
+    return this.act(id, () => this.users.changeAccess(id, validateForm(ChangeAccessDto, form), principal));
   }
 
   setPassword(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {

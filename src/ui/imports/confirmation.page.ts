@@ -121,7 +121,7 @@ export class ConfirmationPage {
   }
 
   async render(id: number, principal: Principal, problem?: object): Promise<string> {
-    const resource = await this.batches.get(id, principal);
+    const resource = await this.batches.read(id, principal);
     const nameOf = await this.creators.of([resource.createdBy]);
     const batch = batchView(resource, nameOf(resource.createdBy), new Date());
     const { rows } = await this.records.page(id, { limit: FIRST_ROWS });

@@ -80,7 +80,7 @@ export class ImportsPagesController {
   }
 
   @Get('imports/:id/fix')
-  @RequirePermission('BeginWorkflowImportProcess')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
   @HtmlPage()
   fix(
     @Param('id', BatchIdPipe) id: number,
@@ -91,7 +91,7 @@ export class ImportsPagesController {
   }
 
   @Post('imports/:id/fix')
-  @RequirePermission('BeginWorkflowImportProcess')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
   async resend(
     @Param('id', BatchIdPipe) id: number,
     @Query('after') after: string | undefined,
@@ -104,7 +104,7 @@ export class ImportsPagesController {
 
   /** Matches the columns of an upload to fields. */
   @Post('imports/:id/columns')
-  @RequirePermission('BeginWorkflowImportProcess')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
   async columns(
     @Param('id', BatchIdPipe) id: number,
     @Body() form: unknown,

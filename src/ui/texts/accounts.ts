@@ -77,6 +77,8 @@ export const ACCOUNT_TEXTS = {
       ViewImports: 'see imports and their records',
       ManageImports: 'cancel, pause, resume, retry and confirm imports',
       Configure: 'change file types, workflows and API keys',
+      Administer: 'read the audit log, find and erase people',
+      ReadOwnImports: 'see the imports that this key started',
     },
     createdTitle: 'New API key',
     shownOnce: 'The key “{name}” is shown only this once. Copy it now; only its hash is stored.',
