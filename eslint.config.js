@@ -65,7 +65,7 @@ export default tseslint.config(
     files: ['src/**/*.sql.ts'],
     rules: { 'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }] },
   },
-  { files: ['dev/quickstart/**'], rules: { 'no-console': 'off' } },
+  { files: ['dev/check-sql/**', 'dev/quickstart/**'], rules: { 'no-console': 'off' } },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },
   {
     files: ['**/*.js', '**/*.mjs', '**/*.cjs'],

@@ -61,7 +61,7 @@ export async function selectLatestIdentifiers(
   sql: Sql,
   workflowId: number,
 ): Promise<Pick<IdentifierDefinition, 'name' | 'unique' | 'caseInsensitive'>[]> {
-  const { rows } = await sql.query<IdentifierDefinition>(
+  const { rows } = await sql.query<Pick<IdentifierDefinition, 'name' | 'unique' | 'caseInsensitive'>>(
     `SELECT DISTINCT ON (identifier ->> 'name') identifier ->> 'name' AS name,
             (identifier ->> 'unique')::boolean AS unique,
             coalesce((identifier ->> 'caseInsensitive')::boolean, false) AS "caseInsensitive"
