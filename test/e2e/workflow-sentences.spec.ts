@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.js';
 import { jsonl } from '../support/import-client.js';
 import { SmtpSink } from '../support/smtp-sink.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
-import { grantRole, WorkflowWorld } from '../support/workflow-world.js';
+import { documentedWorkflow, WorkflowWorld } from '../support/workflow-world.js';
 
 const ada = { ':UniqueId': 'M-1', ':Email': 'ada@example.org', 'First Name': 'Ada' };
 const bob = { ':UniqueId': 'M-2', ':Email': 'bob@example.org', 'First Name': 'Bob' };
@@ -33,10 +33,11 @@ describe('workflow.md', () => {
   const named = () => `workflow-${++count}`;
   const given = (definition: WorkflowDefinition, target: Partial<WorkflowTargetConfiguration> = {}) =>
     WorkflowWorld.make(app, definition, target);
-  const members = (target: Partial<WorkflowTargetConfiguration> = {}) => given(grantRole(named()), target);
+  const members = (target: Partial<WorkflowTargetConfiguration> = {}) =>
+    given(documentedWorkflow(named()), target);
   /** A workflow with one attribute of this type, set by every row. */
   const having = (attribute: AttributeDefinition) => {
-    const definition = grantRole(named(), { inputs: [attribute.name] });
+    const definition = documentedWorkflow(named(), { inputs: [attribute.name] });
     definition.steps[0]!.actions = [];
     return given({ ...definition, attributes: [attribute] });
   };
@@ -51,7 +52,7 @@ describe('workflow.md', () => {
 
     it('JSON, versioned, validated against our own JSON Schema when saved', async () => {
       const { client, name } = await members();
-      const changed = { ...grantRole(name), title: 'Another' };
+      const changed = { ...documentedWorkflow(name), title: 'Another' };
       const path = `/API/Workflows/${name}`;
       expect((await client.call('PUT', path, { body: changed })).body.version).toBe(2);
       const wrong = await client.call('PUT', path, { body: { ...changed, title: 7 } });
@@ -104,7 +105,7 @@ describe('workflow.md', () => {
     });
 
     it('Primary kinds: save, moveToStep (with step), completeSuccessfully, completeUnsuccessfully, makeIncomplete. Instance status: incomplete, completed_successfully, completed_unsuccessfully', async () => {
-      const definition = grantRole(named(), {}, [
+      const definition = documentedWorkflow(named(), {}, [
         action(12, 'Move', 'moveToStep', { step: 'Review' }),
         action(13, 'Succeed', 'completeSuccessfully'),
         action(14, 'Fail', 'completeUnsuccessfully'),
@@ -133,7 +134,7 @@ describe('workflow.md', () => {
     ])(
       'A data import step lies outside the step sequence: its actions can be performed at any time; on a completed instance only if actsOnTerminal (%s)',
       async (actsOnTerminal, expected) => {
-        const definition = grantRole(named(), {}, [action(12, 'Succeed', 'completeSuccessfully')]);
+        const definition = documentedWorkflow(named(), {}, [action(12, 'Succeed', 'completeSuccessfully')]);
         definition.steps[2]!.actsOnTerminal = actsOnTerminal;
         const world = await given(definition);
         const complete = { ':UniqueId': 'M-1', ':WorkflowActionName': 'Succeed' };
@@ -143,7 +144,7 @@ describe('workflow.md', () => {
   });
 
   describe('Action', () => {
-    const two = () => grantRole(named(), {}, [action(12, 'Revoke', 'makeIncomplete')]);
+    const two = () => documentedWorkflow(named(), {}, [action(12, 'Revoke', 'makeIncomplete')]);
     const performed = async (world: WorkflowWorld) => {
       const [instance] = await world.instances();
       return (await world.instance(instance!.id)).log.items.map((entry) => entry.action);
@@ -167,7 +168,7 @@ describe('workflow.md', () => {
     });
 
     it("else the step's only action", async () => {
-      const world = await given(grantRole(named()), { action: undefined });
+      const world = await given(documentedWorkflow(named()), { action: undefined });
       expect(await world.import([ada])).toEqual(['created']);
     });
 
@@ -234,7 +235,7 @@ describe('workflow.md', () => {
   });
 
   it('Values: absent = leave as is; null or an empty cell = clear (rejected when required)', async () => {
-    const world = await given(grantRole(named(), { required: ['First Name'] }));
+    const world = await given(documentedWorkflow(named(), { required: ['First Name'] }));
     const key = { ':UniqueId': 'M-1', 'First Name': 'Ada' };
     await world.import([{ ...key, Level: 'Fellow', Hours: 3 }]);
     expect(await world.import([{ ...key, Level: null }])).toEqual(['updated']);
@@ -247,7 +248,7 @@ describe('workflow.md', () => {
 
   describe('Effect', () => {
     it('attributes, status and step change, one log entry (batch, line, action, before/after, who)', async () => {
-      const world = await given(grantRole(named(), { primary: { kind: 'completeSuccessfully' } }));
+      const world = await given(documentedWorkflow(named(), { primary: { kind: 'completeSuccessfully' } }));
       await world.import([bob, ada]);
       const instance = (await world.instances()).find(({ attributes }) => attributes[':UniqueId'] === 'M-1');
       const { log, status } = await world.instance(instance!.id);
@@ -281,7 +282,7 @@ describe('workflow.md', () => {
 
   it('Behaviors run after commit, from an outbox, retried, each at most once per record; a mail server that is down fails no row', async () => {
     const world = await given(
-      grantRole(named(), {
+      documentedWorkflow(named(), {
         behaviors: [
           { kind: 'setAttribute', name: 'Granted On', value: '{{now}}' },
           { kind: 'sendEmail', to: ':Email', subject: 'Granted', template: 'Dear {{First Name}}' },

@@ -19,15 +19,15 @@ const SECRET = `whsec_${KEY.toString('base64')}`;
 describe('behaviors', () => {
   let sink: SmtpSink;
   let receiver: WebhookReceiver;
-  let bench: BehaviorFixture;
+  let fixture: BehaviorFixture;
 
   beforeAll(async () => {
     sink = await SmtpSink.start();
     receiver = await WebhookReceiver.start();
-    bench = await BehaviorFixture.start({ SMTP_URL: sink.url });
+    fixture = await BehaviorFixture.start({ SMTP_URL: sink.url });
   });
   afterAll(async () => {
-    await bench.stop();
+    await fixture.stop();
     await receiver.stop();
     await sink.down();
   });
@@ -44,7 +44,7 @@ describe('behaviors', () => {
   const settled = () =>
     eventually(
       async () => {
-        const rows = await bench.behaviors();
+        const rows = await fixture.behaviors();
         return rows.every(({ status }) => status === 'sent' || status === 'failed') ? rows : null;
       },
       'all behaviors to end',
@@ -53,9 +53,9 @@ describe('behaviors', () => {
 
   it('are delivered once each, when the mail server was down for the whole batch and came back', async () => {
     await sink.down();
-    await bench.process([MAIL], people(50));
+    await fixture.process([MAIL], people(50));
     await eventually(
-      async () => (await bench.behaviors()).every(({ attempts }) => attempts > 0),
+      async () => (await fixture.behaviors()).every(({ attempts }) => attempts > 0),
       'every mail to have been tried',
     );
     await sink.up();
@@ -71,10 +71,10 @@ describe('behaviors', () => {
 
   it('hold no element that a value brought, and the time of the transaction', async () => {
     const [person] = people(1, { Name: '<b>"Ada"</b>\r\nBcc: eve@example.org' });
-    await bench.process([MAIL, { kind: 'setAttribute', name: 'Granted At', value: '{{now}}' }], [person!]);
+    await fixture.process([MAIL, { kind: 'setAttribute', name: 'Granted At', value: '{{now}}' }], [person!]);
     await settled();
     const [mail] = sink.mails;
-    const { rows } = await bench.database.query<{ at: string; created: Date; logged: Date }>(
+    const { rows } = await fixture.database.query<{ at: string; created: Date; logged: Date }>(
       `SELECT attributes ->> 'Granted At' AS at, created_at AS created, logged_at AS logged
          FROM workflow_instance JOIN workflow_log USING (workflow_instance_id)
         ORDER BY workflow_instance_id DESC LIMIT 1`,
@@ -88,22 +88,22 @@ describe('behaviors', () => {
   });
 
   it('are none for what is rolled back: a whole chunk, or one row of it', async () => {
-    const refused = bench.process([MAIL], people(3), { fail: true });
+    const refused = fixture.process([MAIL], people(3), { fail: true });
     await expect(refused).rejects.toThrow('rolled back by the test');
-    expect(await bench.behaviors()).toEqual([]);
+    expect(await fixture.behaviors()).toEqual([]);
 
-    await bench.database.query(
+    await fixture.database.query(
       `ALTER TABLE workflow_instance ADD CONSTRAINT no_poison CHECK (attributes ->> 'Name' <> 'poison')`,
     );
     const [first, second, third] = people(3) as [object, object, object];
-    await bench.process([MAIL], [{ ...first }, { ...second, Name: 'poison' }, { ...third }]);
+    await fixture.process([MAIL], [{ ...first }, { ...second, Name: 'poison' }, { ...third }]);
     const rows = await settled();
     expect(rows.map(({ line, status }) => `${line} ${status}`)).toEqual(['1 sent', '3 sent']);
     expect(sink.mails).toHaveLength(2);
   });
 
   it('are signed so that a receiver can check them by the Standard Webhooks rules', async () => {
-    await bench.process([hook('/signed')], people(1));
+    await fixture.process([hook('/signed')], people(1));
     await settled();
     const [webhook] = receiver.at('/signed');
     const { headers, body } = webhook!;
@@ -126,7 +126,7 @@ describe('behaviors', () => {
     [400, 'failed', 'the receiver answered 400'],
   ])('that are answered %d are %s, and from then on grow old', async (answer, status, error) => {
     receiver.answers.set('/final', [answer]);
-    await bench.process([hook('/final')], people(1));
+    await fixture.process([hook('/final')], people(1));
     const ended = { status, attempts: 1, last_error: error, ended_at: expect.any(Date) as Date };
     expect(await settled()).toMatchObject([ended]);
     expect(receiver.at('/final')).toHaveLength(1);
@@ -134,7 +134,7 @@ describe('behaviors', () => {
 
   it('that are answered 500, 429 or a redirect are tried again under the same id, and redirects not followed', async () => {
     receiver.answers.set('/later', [500, 429, 302]);
-    await bench.process([hook('/later')], people(1));
+    await fixture.process([hook('/later')], people(1));
     expect(await settled()).toMatchObject([{ status: 'sent', attempts: 4, last_error: null }]);
     const ids = receiver.at('/later').map(({ headers }) => headers['webhook-id']);
     expect([ids.length, new Set(ids).size]).toEqual([4, 1]);
@@ -145,20 +145,20 @@ describe('behaviors', () => {
     const gone = await WebhookReceiver.start();
     const { url } = gone;
     await gone.stop();
-    await bench.process([{ kind: 'webhook', url }], people(1));
+    await fixture.process([{ kind: 'webhook', url }], people(1));
     const [row] = await eventually(async () => {
-      const rows = await bench.behaviors();
+      const rows = await fixture.behaviors();
       return rows[0]!.attempts >= 2 ? rows : null;
     }, 'a second attempt');
     expect(row!.last_error).toMatch(/ECONNREFUSED/);
-    await bench.database.query(
+    await fixture.database.query(
       `UPDATE outbox SET status = 'failed' WHERE kind = 'behavior_webhook' AND outbox_id = $1`,
       [row!.id],
     );
   });
 
   it('are kept as failed for an instance without an address, and harm nobody else', async () => {
-    await bench.process([MAIL], [{ ':Id': 'M-1', Name: 'No address' }, ...people(2).slice(1)]);
+    await fixture.process([MAIL], [{ ':Id': 'M-1', Name: 'No address' }, ...people(2).slice(1)]);
     expect(await settled()).toMatchObject([
       { status: 'failed', attempts: 0, last_error: 'the instance has no address to send it to' },
       { status: 'sent' },
@@ -170,21 +170,21 @@ describe('a behavior that is sent again on request', () => {
   /** Break it: in `resendMessage`, leave `attempts_before_resend` as it is. */
   it('is tried again as soon as one that was never tried', async () => {
     const receiver = await WebhookReceiver.start();
-    const bench = await BehaviorFixture.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
+    const fixture = await BehaviorFixture.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
     try {
       receiver.answers.set('/down', [500, 500, 500, 500]);
-      await bench.process([{ kind: 'webhook', url: `${receiver.url}/down` }], people(1));
+      await fixture.process([{ kind: 'webhook', url: `${receiver.url}/down` }], people(1));
       const tried = (attempts: number) =>
         eventually(async () => {
-          const [row] = await bench.behaviors();
+          const [row] = await fixture.behaviors();
           return row!.attempts === attempts && row!.status === 'pending' ? row! : null;
         }, `${attempts} attempts`);
       const { id, instance } = await tried(2);
-      await resendBehavior(bench.database, instance, id);
+      await resendBehavior(fixture.database, instance, id);
       await tried(4);
       expect(receiver.at('/down')).toHaveLength(4);
     } finally {
-      await bench.stop();
+      await fixture.stop();
       await receiver.stop();
     }
   });
@@ -194,31 +194,31 @@ describe('eight workers', () => {
   it('send every mail and webhook once', async () => {
     const sink = await SmtpSink.start();
     const receiver = await WebhookReceiver.start();
-    const bench = await BehaviorFixture.start({ SMTP_URL: sink.url });
+    const fixture = await BehaviorFixture.start({ SMTP_URL: sink.url });
     try {
-      for (let worker = 2; worker <= 8; worker += 1) await bench.addWorker();
-      await bench.process([MAIL, { kind: 'webhook', url: `${receiver.url}/all` }], people(150));
+      for (let worker = 2; worker <= 8; worker += 1) await fixture.addWorker();
+      await fixture.process([MAIL, { kind: 'webhook', url: `${receiver.url}/all` }], people(150));
       // Jobs are made once each: that all are after the same behaviors has to be brought about.
-      const ids = (await bench.behaviors()).map(({ id }) => id);
+      const ids = (await fixture.behaviors()).map(({ id }) => id);
       const { host } = new URL(receiver.url);
       await Promise.all(
-        bench.senders.map(async (sender) => {
+        fixture.senders.map(async (sender) => {
           for (const id of ids) await sender.send({ kind: 'behavior_mail', id });
           for (let asked = 0; asked < ids.length; asked += 1) await sender.sendNext('behavior_webhook', host);
         }),
       );
       await eventually(
-        async () => (await bench.behaviors()).every(({ status }) => status === 'sent'),
+        async () => (await fixture.behaviors()).every(({ status }) => status === 'sent'),
         'everything to be sent',
         60_000,
       );
-      expect((await bench.behaviors()).map(({ attempts }) => attempts)).toEqual(new Array(300).fill(1));
+      expect((await fixture.behaviors()).map(({ attempts }) => attempts)).toEqual(new Array(300).fill(1));
       expect(new Set(sink.mails.map(({ subject }) => subject)).size).toBe(150);
       expect(sink.mails).toHaveLength(150);
       expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(150);
       expect(receiver.received).toHaveLength(150);
     } finally {
-      await bench.stop();
+      await fixture.stop();
       await receiver.stop();
       await sink.down();
     }
@@ -230,7 +230,7 @@ describe('a webhook receiver that never answers', () => {
   let sink: SmtpSink;
   let silent: WebhookReceiver;
   let other: WebhookReceiver;
-  let bench: BehaviorFixture;
+  let fixture: BehaviorFixture;
 
   beforeAll(async () => {
     redis = await PrivateRedis.start();
@@ -243,12 +243,12 @@ describe('a webhook receiver that never answers', () => {
   beforeEach(async () => {
     sink.mails.length = 0;
     [silent, other] = [await WebhookReceiver.start(), await WebhookReceiver.start()];
-    bench = await BehaviorFixture.start({ SMTP_URL: sink.url, REDIS_URL: redis.url });
+    fixture = await BehaviorFixture.start({ SMTP_URL: sink.url, REDIS_URL: redis.url });
     silent.hold();
   });
   afterEach(async () => {
     await Promise.all([silent.stop(), other.stop()]);
-    await bench.stop();
+    await fixture.stop();
   });
 
   const hooks = (receiver: WebhookReceiver, path: string): BehaviorDefinition[] => [
@@ -257,7 +257,7 @@ describe('a webhook receiver that never answers', () => {
   const allSent = () =>
     eventually(
       async () =>
-        (await bench.behaviors()).every(({ status, attempts }) => status === 'sent' && attempts === 1),
+        (await fixture.behaviors()).every(({ status, attempts }) => status === 'sent' && attempts === 1),
       'everything of the last batch to be sent',
     );
 
@@ -266,9 +266,9 @@ describe('a webhook receiver that never answers', () => {
    * `AT_ONCE_PER_HOST` be 100.
    */
   it('holds up neither mails nor the webhooks of others, however many of its own wait', async () => {
-    await bench.process(hooks(silent, 'first'), people(1_200));
+    await fixture.process(hooks(silent, 'first'), people(1_200));
     await eventually(() => silent.waiting > 0, 'the receiver to be asked');
-    await bench.process([MAIL, ...hooks(other, 'second')], people(100));
+    await fixture.process([MAIL, ...hooks(other, 'second')], people(100));
     await allSent();
     expect([sink.mails.length, other.received.length]).toEqual([100, 100]);
     expect(silent.waiting).toBeLessThanOrEqual(4);
@@ -276,7 +276,7 @@ describe('a webhook receiver that never answers', () => {
 
   /** Break it: in `WebhookDispatcher`, let `AT_ONCE_PER_HOST` be 100. */
   it('gets all of its own one after another when it answers, a few at a time', async () => {
-    await bench.process(hooks(silent, 'all'), people(300));
+    await fixture.process(hooks(silent, 'all'), people(300));
     await eventually(() => silent.waiting === 4, 'the receiver to have all it may have');
     silent.release();
     await allSent();
@@ -286,9 +286,9 @@ describe('a webhook receiver that never answers', () => {
 
   /** Break it: in `IS_DUE`, let a claim that has run out not be due; or in `DueMessages`, do not look again. */
   it('gets them also when Redis lost every job and a worker died over one', async () => {
-    await bench.process(hooks(silent, 'lost'), people(40));
+    await fixture.process(hooks(silent, 'lost'), people(40));
     await eventually(() => silent.waiting === 4, 'the receiver to have all it may have');
-    await bench.database.query(
+    await fixture.database.query(
       `UPDATE outbox SET status = 'sending', locked_until = now() - interval '1 second'
         WHERE outbox_id = (SELECT max(outbox_id) FROM outbox)`,
     );
@@ -302,36 +302,36 @@ describe('a webhook receiver that never answers', () => {
 describe('by default', () => {
   it('no webhook goes to a private address, whether it is written as one or found as one', async () => {
     const receiver = await WebhookReceiver.start();
-    const bench = await BehaviorFixture.start({ ALLOW_PRIVATE_TARGETS: 'false' });
+    const fixture = await BehaviorFixture.start({ ALLOW_PRIVATE_TARGETS: 'false' });
     try {
       const { port } = new URL(receiver.url);
       const hosts = ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '0x7f000001', '2130706433'];
-      await bench.process(
+      await fixture.process(
         hosts.map((host) => ({ kind: 'webhook', url: `http://${host}:${port}/` })),
         people(1),
       );
       const rows = await eventually(async () => {
-        const all = await bench.behaviors();
+        const all = await fixture.behaviors();
         return all.every(({ status }) => status === 'failed') ? all : null;
       }, 'all to be refused');
       for (const { last_error } of rows) expect(last_error).toContain('is not a public address');
       expect(receiver.received).toEqual([]);
     } finally {
-      await bench.stop();
+      await fixture.stop();
       await receiver.stop();
     }
   });
 
   it('mails are kept where there is no mail server', async () => {
-    const bench = await BehaviorFixture.start({});
+    const fixture = await BehaviorFixture.start({});
     try {
-      await bench.process([MAIL], people(1));
+      await fixture.process([MAIL], people(1));
       await eventually(
-        async () => (await bench.behaviors())[0]!.status === 'not_sent_no_smtp',
+        async () => (await fixture.behaviors())[0]!.status === 'not_sent_no_smtp',
         'the mail to be kept',
       );
     } finally {
-      await bench.stop();
+      await fixture.stop();
     }
   });
 });

@@ -11,18 +11,18 @@ const record = (line: number, status: StoredRecord['status'], code?: string): St
 });
 
 describe('the mail of a batch', () => {
-  let bench: NotificationFixture;
+  let fixture: NotificationFixture;
 
   beforeAll(async () => {
-    bench = await NotificationFixture.start({});
+    fixture = await NotificationFixture.start({});
   });
-  afterAll(() => bench.stop());
+  afterAll(() => fixture.stop());
 
   it('is kept, marked and readable where there is no SMTP server', async () => {
-    const batchId = await bench.storeBatch({ fileName: 'kept.jsonl' });
-    const id = await bench.owe(batchId, 'kept@example.org');
-    expect(await bench.sender.send(id)).toBe('not_sent_no_smtp');
-    const row = await bench.row(id);
+    const batchId = await fixture.storeBatch({ fileName: 'kept.jsonl' });
+    const id = await fixture.owe(batchId, 'kept@example.org');
+    expect(await fixture.sender.send(id)).toBe('not_sent_no_smtp');
+    const row = await fixture.row(id);
     expect(row).toMatchObject({
       status: 'not_sent_no_smtp',
       subject: 'Import succeeded: kept.jsonl',
@@ -31,15 +31,15 @@ describe('the mail of a batch', () => {
     });
     expect(row.text_body).toContain(`Results: https://imports.example.org/imports/${batchId}`);
     expect(row.html_body).toContain('<h1');
-    expect(await bench.sender.send(id)).toBe('not_due');
+    expect(await fixture.sender.send(id)).toBe('not_due');
   });
 
   it('states what was imported and how it went', async () => {
-    const keys = await bench.client.query<{ api_key_id: string }>(
+    const keys = await fixture.client.query<{ api_key_id: string }>(
       `INSERT INTO api_key (name, key_hash, key_hint, permissions, created_by)
        VALUES ('Nightly sync', '\\x00', 'abc', '{}', 'test') RETURNING api_key_id`,
     );
-    const batchId = await bench.storeBatch({
+    const batchId = await fixture.storeBatch({
       status: 'completed_with_errors',
       fileName: 'mixed.jsonl',
       createdBy: `api-key:${keys.rows[0]!.api_key_id}`,
@@ -52,9 +52,9 @@ describe('the mail of a batch', () => {
         record(7, 'unknown'),
       ],
     });
-    const id = await bench.owe(batchId, 'mixed@example.org', 'failure');
-    await bench.sender.send(id);
-    const { subject, text_body: text } = await bench.row(id);
+    const id = await fixture.owe(batchId, 'mixed@example.org', 'failure');
+    await fixture.sender.send(id);
+    const { subject, text_body: text } = await fixture.row(id);
     expect(subject).toBe('Import finished with errors: mixed.jsonl');
     expect(text).toContain('3 of 6 records could not be imported');
     expect(text).toContain('File type: Member import\n');
@@ -80,10 +80,10 @@ describe('the mail of a batch', () => {
     const records = Array.from({ length: 100 }, (_, index) =>
       guilty.includes(index + 1) ? record(index + 1, 'failed', 'no_match') : record(index + 1, 'succeeded'),
     );
-    const batchId = await bench.storeBatch({ status: 'completed_with_errors', records, chunkSize: 5 });
-    const id = await bench.owe(batchId, 'ten@example.org', 'failure');
-    await bench.sender.send(id);
-    const { text_body: text } = await bench.row(id);
+    const batchId = await fixture.storeBatch({ status: 'completed_with_errors', records, chunkSize: 5 });
+    const id = await fixture.owe(batchId, 'ten@example.org', 'failure');
+    await fixture.sender.send(id);
+    const { text_body: text } = await fixture.row(id);
     expect([...text!.matchAll(/^ {2}line (\d+):/gm)].map(([, line]) => Number(line))).toEqual(
       guilty.slice(0, 10),
     );
@@ -92,13 +92,13 @@ describe('the mail of a batch', () => {
 
   it('looks into ten chunks at most, however many have errors', async () => {
     const records = Array.from({ length: 400 }, (_, index) => record(index + 1, 'failed', 'no_match'));
-    const batchId = await bench.storeBatch({ status: 'completed_with_errors', records, chunkSize: 1 });
-    await bench.client.query('ANALYZE import_queue_record, import_queue_chunk');
+    const batchId = await fixture.storeBatch({ status: 'completed_with_errors', records, chunkSize: 1 });
+    await fixture.client.query('ANALYZE import_queue_record, import_queue_chunk');
     let plan: unknown;
     await selectFirstErrors(
       {
         query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
-          const { rows } = await bench.client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, [...values]);
+          const { rows } = await fixture.client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, [...values]);
           plan = rows[0]['QUERY PLAN'];
           return { rows: [] as Row[], rowCount: 0 };
         },

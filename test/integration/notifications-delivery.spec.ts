@@ -7,26 +7,26 @@ const ONE_SOON = { backOffMs: [50, 3_600_000], claimMs: 30_000 };
 
 describe('a mail that is owed', () => {
   let sink: SmtpSink;
-  let bench: NotificationFixture;
+  let fixture: NotificationFixture;
 
   beforeAll(async () => {
     sink = await SmtpSink.start();
-    bench = await NotificationFixture.start({ SMTP_URL: sink.url });
+    fixture = await NotificationFixture.start({ SMTP_URL: sink.url });
   });
   afterAll(async () => {
-    await bench.stop();
+    await fixture.stop();
     await sink.down();
   });
   afterEach(() => sink.accept());
 
-  const statusOf = async (id: number) => (await bench.row(id)).status;
+  const statusOf = async (id: number) => (await fixture.row(id)).status;
   const sent = (id: number) =>
     eventually(async () => (await statusOf(id)) === 'sent', `mail ${id} to be sent`);
 
   it('is delivered once it is woken, and kept as it was sent', async () => {
-    const batchId = await bench.storeBatch({ fileName: 'people.jsonl' });
-    const id = await bench.owe(batchId, 'one@example.org');
-    await bench.wake(id);
+    const batchId = await fixture.storeBatch({ fileName: 'people.jsonl' });
+    const id = await fixture.owe(batchId, 'one@example.org');
+    await fixture.wake(id);
     await sent(id);
 
     const [mail] = sink.mailsTo('one@example.org');
@@ -38,7 +38,7 @@ describe('a mail that is owed', () => {
     expect(mail!.text).toContain(`Results: https://imports.example.org/imports/${batchId}`);
     expect(mail!.html).toContain(`href="https://imports.example.org/imports/${batchId}"`);
 
-    const row = await bench.row(id);
+    const row = await fixture.row(id);
     expect(row).toMatchObject({ attempts: 1, last_error: null, locked_until: null, subject: mail!.subject });
     expect(row.text_body!.trim()).toBe(mail!.text!.trim());
     expect(row.html_body!.trim()).toBe((mail!.html as string).trim());
@@ -46,52 +46,52 @@ describe('a mail that is owed', () => {
   });
 
   it('is owed once per batch and kind, whoever asks how often', async () => {
-    const batchId = await bench.storeBatch();
+    const batchId = await fixture.storeBatch();
     const ids = await Promise.all(
-      Array.from({ length: 8 }, () => bench.owe(batchId, 'asked@example.org', 'failure')),
+      Array.from({ length: 8 }, () => fixture.owe(batchId, 'asked@example.org', 'failure')),
     );
     expect(new Set(ids).size).toBe(1);
-    expect(await bench.owe(batchId, 'asked@example.org', 'success')).not.toBe(ids[0]);
+    expect(await fixture.owe(batchId, 'asked@example.org', 'success')).not.toBe(ids[0]);
   });
 
   it('is sent once, though eight ask for it at the same time', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'eight@example.org');
-    const attempts = await Promise.all(Array.from({ length: 8 }, () => bench.sender.send(id)));
+    const id = await fixture.owe(await fixture.storeBatch(), 'eight@example.org');
+    const attempts = await Promise.all(Array.from({ length: 8 }, () => fixture.sender.send(id)));
     expect(attempts.sort()).toEqual([...Array.from({ length: 7 }, () => 'not_due'), 'sent']);
     expect(sink.mailsTo('eight@example.org')).toHaveLength(1);
-    expect(await bench.row(id)).toMatchObject({ attempts: 1 });
+    expect(await fixture.row(id)).toMatchObject({ attempts: 1 });
   });
 
   it('is sent once, though it is woken again and again by everything that wakes', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'woken@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'woken@example.org');
     await Promise.all([
-      bench.wake(id, id, id),
-      bench.outbox.wakeDue(),
-      bench.wake(id),
-      bench.outbox.wakeDue(),
+      fixture.wake(id, id, id),
+      fixture.outbox.wakeDue(),
+      fixture.wake(id),
+      fixture.outbox.wakeDue(),
     ]);
     await sent(id);
-    await bench.wake(id);
-    await bench.outbox.wakeDue();
-    const later = await bench.owe(await bench.storeBatch(), 'later@example.org');
-    await bench.wake(later);
+    await fixture.wake(id);
+    await fixture.outbox.wakeDue();
+    const later = await fixture.owe(await fixture.storeBatch(), 'later@example.org');
+    await fixture.wake(later);
     await sent(later);
     expect(sink.mailsTo('woken@example.org')).toHaveLength(1);
-    expect(await bench.row(id)).toMatchObject({ attempts: 1 });
+    expect(await fixture.row(id)).toMatchObject({ attempts: 1 });
   });
 
   it('is found when nobody was told of it, as when Redis lost the job', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'forgotten@example.org');
-    await bench.outbox.wakeDue();
+    const id = await fixture.owe(await fixture.storeBatch(), 'forgotten@example.org');
+    await fixture.outbox.wakeDue();
     await sent(id);
   });
 
   it('waits for a server that is down, and is delivered once when it is up again', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'down@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'down@example.org');
     await sink.down();
-    await bench.wake(id);
+    await fixture.wake(id);
     const waiting = await eventually(async () => {
-      const row = await bench.row(id);
+      const row = await fixture.row(id);
       return row.attempts >= 3 && row.status === 'pending' ? row : null;
     }, 'three attempts');
     expect(waiting.last_error).toContain('ECONNREFUSED');
@@ -99,15 +99,15 @@ describe('a mail that is owed', () => {
     await sink.up();
     await sent(id);
     expect(sink.mailsTo('down@example.org')).toHaveLength(1);
-    expect((await bench.row(id)).last_error).toBeNull();
+    expect((await fixture.row(id)).last_error).toBeNull();
   });
 
   it('is tried again after 4xx, under the same Message-ID', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'greylisted@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'greylisted@example.org');
     sink.refuseWith(451, 'try again later');
-    await bench.wake(id);
+    await fixture.wake(id);
     const refused = await eventually(async () => {
-      const row = await bench.row(id);
+      const row = await fixture.row(id);
       return row.attempts >= 2 && row.status === 'pending' ? row : null;
     }, 'two refusals');
     expect(refused.last_error).toContain('451 try again later');
@@ -120,13 +120,13 @@ describe('a mail that is owed', () => {
   });
 
   it('is not tried again after 5xx, and says why', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'nobody@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'nobody@example.org');
     sink.refuseWith(550, 'no such mailbox');
-    expect(await bench.sender.send(id)).toBe('failed');
+    expect(await fixture.sender.send(id)).toBe('failed');
     sink.accept();
-    await bench.outbox.wakeDue();
-    expect(await bench.sender.send(id)).toBe('not_due');
-    const row = await bench.row(id);
+    await fixture.outbox.wakeDue();
+    expect(await fixture.sender.send(id)).toBe('not_due');
+    const row = await fixture.row(id);
     expect(row).toMatchObject({ status: 'failed', attempts: 1, subject: 'Import succeeded: people.jsonl' });
     expect(row.last_error).toContain('550 no such mailbox');
     expect(sink.mailsTo('nobody@example.org')).toHaveLength(0);
@@ -134,8 +134,8 @@ describe('a mail that is owed', () => {
 
   it('goes to one recipient, also when the address would be two as text', async () => {
     const before = sink.mails.length;
-    const id = await bench.owe(await bench.storeBatch(), 'a@example.org, b@example.org');
-    await bench.sender.send(id);
+    const id = await fixture.owe(await fixture.storeBatch(), 'a@example.org, b@example.org');
+    await fixture.sender.send(id);
     const addresses = sink.mails
       .slice(before)
       .flatMap(({ to }) => [to ?? []].flat().flatMap(({ value }) => value));
@@ -145,8 +145,8 @@ describe('a mail that is owed', () => {
 
   it('has a subject that no file name can break', async () => {
     const fileName = `👩🏽‍🔬 "O'Brien" & <b>名簿</b>: ${'long '.repeat(40)}.jsonl`;
-    const id = await bench.owe(await bench.storeBatch({ fileName }), 'odd@example.org');
-    await bench.sender.send(id);
+    const id = await fixture.owe(await fixture.storeBatch({ fileName }), 'odd@example.org');
+    await fixture.sender.send(id);
     const [mail] = sink.mailsTo('odd@example.org');
     expect(mail!.subject).toBe(`Import succeeded: ${fileName}`);
     expect(mail!.text).toContain(`File: ${fileName}`);
@@ -158,22 +158,22 @@ describe('a mail that is sent again on request', () => {
   /** Break it: in `resendMessage`, leave `attempts_before_resend` as it is. */
   it('is tried again as soon as one that was never tried', async () => {
     const sink = await SmtpSink.start();
-    const bench = await NotificationFixture.start({ SMTP_URL: sink.url }, ONE_SOON);
+    const fixture = await NotificationFixture.start({ SMTP_URL: sink.url }, ONE_SOON);
     try {
-      const id = await bench.owe(await bench.storeBatch(), 'again@example.org');
+      const id = await fixture.owe(await fixture.storeBatch(), 'again@example.org');
       const tried = (attempts: number) =>
         eventually(async () => {
-          const row = await bench.row(id);
+          const row = await fixture.row(id);
           return row.attempts === attempts && row.status === 'pending';
         }, `${attempts} attempts`);
       sink.refuseWith(451);
-      await bench.wake(id);
+      await fixture.wake(id);
       await tried(2);
-      await bench.resend(id);
+      await fixture.resend(id);
       await tried(4);
       expect(sink.attempts).toBe(4);
     } finally {
-      await bench.stop();
+      await fixture.stop();
       await sink.down();
     }
   });
@@ -181,50 +181,50 @@ describe('a mail that is sent again on request', () => {
 
 describe('a mail that was being sent', () => {
   let sink: SmtpSink;
-  let bench: NotificationFixture;
+  let fixture: NotificationFixture;
   const claimMs = 300;
 
   beforeAll(async () => {
     sink = await SmtpSink.start();
-    bench = await NotificationFixture.start({ SMTP_URL: sink.url }, { ...QUICK, claimMs });
+    fixture = await NotificationFixture.start({ SMTP_URL: sink.url }, { ...QUICK, claimMs });
   });
   afterAll(async () => {
-    await bench.stop();
+    await fixture.stop();
     await sink.down();
   });
 
   /** What a worker that died between its claim and the server's 250 leaves behind. */
   const leaveClaimed = (id: number, since: string) =>
-    bench.client.query(
+    fixture.client.query(
       `UPDATE outbox SET status = 'sending', attempts = attempts + 1, locked_until = now() + $2::interval
         WHERE kind = 'batch_mail' AND outbox_id = $1`,
       [id, since],
     );
 
   it('by a worker that died is sent by another when the claim runs out', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'crashed@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'crashed@example.org');
     await leaveClaimed(id, '-1 second');
-    await bench.outbox.wakeDue();
-    await eventually(async () => (await bench.row(id)).status === 'sent', 'the mail to be sent');
+    await fixture.outbox.wakeDue();
+    await eventually(async () => (await fixture.row(id)).status === 'sent', 'the mail to be sent');
     expect(sink.mailsTo('crashed@example.org')).toHaveLength(1);
-    expect(await bench.row(id)).toMatchObject({ attempts: 2 });
+    expect(await fixture.row(id)).toMatchObject({ attempts: 2 });
   });
 
   it('is left alone as long as the claim holds', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'held@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'held@example.org');
     await leaveClaimed(id, '1 minute');
-    expect(await bench.sender.send(id)).toBe('not_due');
-    await bench.outbox.wakeDue();
-    expect(await bench.row(id)).toMatchObject({ status: 'sending', attempts: 1 });
+    expect(await fixture.sender.send(id)).toBe('not_due');
+    await fixture.outbox.wakeDue();
+    expect(await fixture.row(id)).toMatchObject({ status: 'sending', attempts: 1 });
   });
 
   it('is not sent a second time while a slow server takes longer than a claim lasts', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'slow@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'slow@example.org');
     sink.hold();
-    const slow = bench.sender.send(id);
+    const slow = fixture.sender.send(id);
     await eventually(() => sink.waiting === 1, 'the server to have the mail');
-    const { locked_until: firstClaim } = await bench.row(id);
-    const other = await bench.addWorker({ ...QUICK, claimMs });
+    const { locked_until: firstClaim } = await fixture.row(id);
+    const other = await fixture.addWorker({ ...QUICK, claimMs });
     await eventually(async () => {
       expect(await other.send(id)).toBe('not_due');
       return Date.now() > firstClaim!.getTime() + claimMs;
@@ -232,45 +232,45 @@ describe('a mail that was being sent', () => {
     sink.release();
     expect(await slow).toBe('sent');
     expect(sink.mailsTo('slow@example.org')).toHaveLength(1);
-    expect(await bench.row(id)).toMatchObject({ attempts: 1 });
+    expect(await fixture.row(id)).toMatchObject({ attempts: 1 });
   });
 
   it('is not sent a second time though PostgreSQL is away when it has been sent', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'restart@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'restart@example.org');
     sink.hold();
-    const attempt = bench.sender.send(id);
+    const attempt = fixture.sender.send(id);
     await eventually(() => sink.waiting === 1, 'the server to have the mail');
-    await bench.withoutDatabase(async () => {
+    await fixture.withoutDatabase(async () => {
       sink.release();
       await eventually(() => sink.mailsTo('restart@example.org').length === 1, 'the server to take the mail');
     });
     expect(await attempt).toBe('sent');
-    expect(await bench.row(id)).toMatchObject({ status: 'sent', attempts: 1 });
+    expect(await fixture.row(id)).toMatchObject({ status: 'sent', attempts: 1 });
     expect(sink.mailsTo('restart@example.org')).toHaveLength(1);
   });
 
   it('is given up by a worker that finds another has taken over', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'taken@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'taken@example.org');
     sink.hold();
-    const late = bench.sender.send(id);
+    const late = fixture.sender.send(id);
     await eventually(() => sink.waiting === 1, 'the server to have the mail');
     await leaveClaimed(id, '1 minute');
     expect(await late).toBe('lost');
     sink.release();
-    expect(await bench.row(id)).toMatchObject({ status: 'sending', attempts: 2, sent_at: null });
+    expect(await fixture.row(id)).toMatchObject({ status: 'sending', attempts: 2, sent_at: null });
     expect(sink.mailsTo('taken@example.org')).toHaveLength(0);
   });
 
   it('is tried again when the worker is told to stop', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'stopped@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'stopped@example.org');
     sink.hold();
     const stop = new AbortController();
-    const attempt = bench.sender.send(id, stop.signal);
+    const attempt = fixture.sender.send(id, stop.signal);
     await eventually(() => sink.waiting === 1, 'the server to have the mail');
     stop.abort(new Error('the worker stops'));
     expect(await attempt).toBe('pending');
     sink.release();
-    await eventually(async () => (await bench.row(id)).status === 'sent', 'the mail to be sent');
+    await eventually(async () => (await fixture.row(id)).status === 'sent', 'the mail to be sent');
     expect(sink.mailsTo('stopped@example.org')).toHaveLength(1);
   });
 });

@@ -6,58 +6,58 @@ import { SmtpSink } from '../support/smtp-sink.js';
 describe('when Redis fails', () => {
   let redis: PrivateRedis;
   let sink: SmtpSink;
-  let bench: NotificationFixture;
+  let fixture: NotificationFixture;
 
   beforeAll(async () => {
     redis = await PrivateRedis.start();
     sink = await SmtpSink.start();
-    bench = await NotificationFixture.start({ REDIS_URL: redis.url, SMTP_URL: sink.url });
+    fixture = await NotificationFixture.start({ REDIS_URL: redis.url, SMTP_URL: sink.url });
   });
   afterAll(async () => {
-    await bench.stop();
+    await fixture.stop();
     await sink.down();
     await redis.stop();
   });
 
   const sent = (id: number) =>
-    eventually(async () => (await bench.row(id)).status === 'sent', `mail ${id} to be sent`);
+    eventually(async () => (await fixture.row(id)).status === 'sent', `mail ${id} to be sent`);
 
   it('waking a mail neither throws nor hangs, and the mail goes out once it is back', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'redis@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'redis@example.org');
     await redis.down();
     const begin = performance.now();
-    await bench.wake(id);
-    await bench.outbox.wake('batch_mail', [id], 10);
-    await bench.outbox.wakeDue();
+    await fixture.wake(id);
+    await fixture.outbox.wake('batch_mail', [id], 10);
+    await fixture.outbox.wakeDue();
     expect(performance.now() - begin).toBeLessThan(5_000);
-    expect(await bench.row(id)).toMatchObject({ status: 'pending', attempts: 0 });
+    expect(await fixture.row(id)).toMatchObject({ status: 'pending', attempts: 0 });
 
     await redis.up();
     await eventually(async () => {
-      await bench.outbox.wakeDue();
-      return (await bench.row(id)).status === 'sent';
+      await fixture.outbox.wakeDue();
+      return (await fixture.row(id)).status === 'sent';
     }, 'the mail to be sent');
     expect(sink.mailsTo('redis@example.org')).toHaveLength(1);
   });
 
   it('and loses a mail that waited for its next attempt, the mail is found when it is due', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'flushed@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'flushed@example.org');
     await sink.down();
-    await bench.sender.send(id);
+    await fixture.sender.send(id);
     await redis.flushAll();
     await sink.up();
     await eventually(async () => {
-      await bench.outbox.wakeDue();
-      return (await bench.row(id)).status !== 'pending';
+      await fixture.outbox.wakeDue();
+      return (await fixture.row(id)).status !== 'pending';
     }, 'the mail to be claimed');
     await sent(id);
     expect(sink.mailsTo('flushed@example.org')).toHaveLength(1);
   });
 
   it('mails are sent without it, by whoever asks', async () => {
-    const id = await bench.owe(await bench.storeBatch(), 'without@example.org');
+    const id = await fixture.owe(await fixture.storeBatch(), 'without@example.org');
     await redis.down();
-    expect(await bench.sender.send(id)).toBe('sent');
+    expect(await fixture.sender.send(id)).toBe('sent');
     await redis.up();
   });
 });

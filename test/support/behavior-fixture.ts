@@ -41,9 +41,9 @@ export class BehaviorFixture {
     environment: Record<string, string>,
     times: SendingTimes = QUICK,
   ): Promise<BehaviorFixture> {
-    const bench = new BehaviorFixture(await createTestDatabase(), environment);
-    await bench.addWorker(times);
-    return bench;
+    const fixture = new BehaviorFixture(await createTestDatabase(), environment);
+    await fixture.addWorker(times);
+    return fixture;
   }
 
   get database(): DatabaseService {

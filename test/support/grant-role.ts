@@ -5,14 +5,12 @@ import type {
   WorkflowTargetConfiguration,
 } from '../../src/workflows/definition.js';
 import { compileWorkflowTarget } from '../../src/workflows/engine/compiled-workflow-target.js';
+import { grantRole } from './grant-role-definition.js';
 
 /** A row, as a table of cases has it: what is `undefined` in it is not sent. */
 type SentRow = Readonly<Record<string, JsonValue | undefined>>;
 
-const grantRole: WorkflowDefinition = {
-  name: 'grant-role',
-  title: 'Grant Role',
-  entityType: 'MemberRole',
+const REVOCABLE_ROLE = grantRole({
   identifiers: [
     { name: ':UniqueId', unique: true },
     { name: ':Email', unique: true, format: 'email', caseInsensitive: true },
@@ -26,41 +24,29 @@ const grantRole: WorkflowDefinition = {
     { name: 'a/b~c', type: 'ShortText' },
     { name: 'Reason', type: 'LongText' },
   ],
-  steps: [
+  stepsBefore: [
     { name: 'Idle', kind: 'dataImport', actions: [] },
     {
       name: 'Application',
       kind: 'dataEntry',
       actions: [{ id: 1, name: 'Apply', inputs: [], primary: { kind: 'save' } }],
     },
-    {
-      name: 'Import',
-      kind: 'dataImport',
-      actions: [
-        {
-          id: 11,
-          name: 'Grant',
-          inputs: ['First Name', 'Born', 'Hours', 'Level', 'a/b~c'],
-          required: ['First Name'],
-          primary: { kind: 'completeSuccessfully' },
-        },
-        {
-          id: 12,
-          name: 'Revoke',
-          inputs: ['Reason'],
-          required: ['Reason'],
-          primary: { kind: 'makeIncomplete' },
-        },
-      ],
-    },
   ],
-};
+  grant: {
+    inputs: ['First Name', 'Born', 'Hours', 'Level', 'a/b~c'],
+    required: ['First Name'],
+    primary: { kind: 'completeSuccessfully' },
+  },
+  actions: [
+    { id: 12, name: 'Revoke', inputs: ['Reason'], required: ['Reason'], primary: { kind: 'makeIncomplete' } },
+  ],
+});
 
 /** An import into the step of two actions, `Grant` and `Revoke`. */
 export const compileGrantRole = (
   configuration: Partial<WorkflowTargetConfiguration> = {},
   recordSchema: JsonObject | null = null,
-  definition: WorkflowDefinition = grantRole,
+  definition: WorkflowDefinition = REVOCABLE_ROLE,
 ) =>
   compileWorkflowTarget({
     workflowId: 7,
@@ -82,11 +68,11 @@ export function compileRuledGrant(
   recordSchema: JsonObject | null = null,
   configuration: Partial<WorkflowTargetConfiguration> = { action: 'Grant' },
 ) {
-  const steps = grantRole.steps.map((step) => ({
+  const steps = REVOCABLE_ROLE.steps.map((step) => ({
     ...step,
     actions: step.actions.map((action) => (action.name === 'Grant' ? { ...action, rules } : action)),
   }));
-  return compileGrantRole(configuration, recordSchema, { ...grantRole, steps });
+  return compileGrantRole(configuration, recordSchema, { ...REVOCABLE_ROLE, steps });
 }
 
 export const granting = compileGrantRole({ action: 'Grant' });

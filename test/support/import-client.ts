@@ -1,6 +1,7 @@
 import type { BatchResource } from '../../src/batches/batch-resource.js';
 import type { WorkflowDefinition, WorkflowTargetConfiguration } from '../../src/workflows/definition.js';
 import { eventually } from './eventually.js';
+import { grantRole } from './grant-role-definition.js';
 import { TEST_API_KEY } from './test-app.js';
 
 export interface Answer {
@@ -11,38 +12,7 @@ export interface Answer {
 
 const ENDED = ['completed', 'completed_with_errors', 'failed', 'canceled'];
 
-export const MEMBER_WORKFLOW: WorkflowDefinition = {
-  name: 'grant-role',
-  title: 'Grant Role',
-  entityType: 'MemberRole',
-  identifiers: [
-    { name: ':UniqueId', unique: true },
-    { name: ':Email', unique: true, format: 'email', caseInsensitive: true },
-  ],
-  attributes: [
-    { name: 'First Name', type: 'ShortText', maxLength: 100 },
-    { name: 'Last Name', type: 'ShortText' },
-    { name: 'Date Of Birth', type: 'Date' },
-    { name: 'Hours', type: 'Numeric', minimum: 0 },
-    { name: 'Level', type: 'PickList', options: ['Associate', 'Fellow'] },
-    { name: 'Notes', type: 'LongText' },
-  ],
-  steps: [
-    {
-      name: 'Import',
-      kind: 'dataImport',
-      actions: [
-        {
-          id: 11,
-          name: 'Grant',
-          inputs: ['First Name', 'Last Name', 'Date Of Birth', 'Hours', 'Level', 'Notes'],
-          required: ['First Name'],
-          primary: { kind: 'save' },
-        },
-      ],
-    },
-  ],
-};
+export const MEMBER_WORKFLOW = grantRole({ grant: { required: ['First Name'] } });
 
 /** A client of the HTTP API with every permission, as an adopter would write one. */
 export class ImportClient {

@@ -53,10 +53,10 @@ export class NotificationFixture {
 
   static async start(environment: Record<string, string>, times = QUICK): Promise<NotificationFixture> {
     const database = await createTestDatabase();
-    const bench = new NotificationFixture(database, await connected(database), environment);
-    bench.importProcessId = await storeImportProcess(bench.client, 'Member import');
-    await bench.addWorker(times);
-    return bench;
+    const fixture = new NotificationFixture(database, await connected(database), environment);
+    fixture.importProcessId = await storeImportProcess(fixture.client, 'Member import');
+    await fixture.addWorker(times);
+    return fixture;
   }
 
   get outbox(): Outbox {

@@ -1,24 +1,24 @@
-import type { WorkflowDefinition, WorkflowTargetConfiguration } from '../../src/workflows/definition.js';
+import type {
+  ActionDefinition,
+  WorkflowDefinition,
+  WorkflowTargetConfiguration,
+} from '../../src/workflows/definition.js';
+import { grantRole } from './grant-role-definition.js';
 import { ImportClient, jsonl } from './import-client.js';
 import type { TestApp } from './test-app.js';
 
 type Row = Record<string, unknown>;
-type Action = WorkflowDefinition['steps'][number]['actions'][number];
 
 const INPUTS = ['First Name', 'Date Of Birth', 'Hours', 'Level'];
 
 /** The definition of workflow.md, with the changes a sentence needs. */
-export function grantRole(
+export function documentedWorkflow(
   name: string,
-  grant: Partial<Action> = {},
-  more: Action[] = [],
+  grant: Partial<ActionDefinition> = {},
+  actions: ActionDefinition[] = [],
 ): WorkflowDefinition {
-  return {
-    ...{ name, title: 'Grant Role', entityType: 'MemberRole' },
-    identifiers: [
-      { name: ':UniqueId', unique: true },
-      { name: ':Email', unique: true, format: 'email', caseInsensitive: true },
-    ],
+  return grantRole({
+    name,
     attributes: [
       { name: 'First Name', type: 'ShortText', maxLength: 100 },
       { name: 'Date Of Birth', type: 'Date' },
@@ -26,19 +26,18 @@ export function grantRole(
       { name: 'Level', type: 'PickList', options: ['Associate', 'Fellow'] },
       { name: 'Granted On', type: 'DateTime' },
     ],
-    steps: [
+    stepsBefore: [
       {
         name: 'Application',
         kind: 'dataEntry',
         actions: [{ id: 1, name: 'Apply', inputs: INPUTS, primary: { kind: 'moveToStep', step: 'Review' } }],
       },
       { name: 'Review', kind: 'dataEntry', actions: [] },
-      {
-        ...{ name: 'Import', kind: 'dataImport', actsOnTerminal: false },
-        actions: [{ id: 11, name: 'Grant', inputs: INPUTS, primary: { kind: 'save' }, ...grant }, ...more],
-      },
     ],
-  };
+    importStep: { actsOnTerminal: false },
+    grant: { inputs: INPUTS, ...grant },
+    actions,
+  });
 }
 
 /** One workflow and one import process of a running application. */
