@@ -6,9 +6,11 @@ export interface TcpProxy {
   url: string;
   /** Connections stay open and carry nothing any more, as when a cable is pulled. */
   silence(): void;
-  /** Breaks every connection and refuses new ones until `mend`. */
+  /** Breaks every connection and refuses new ones until `restore`. */
   cut(): void;
   restore(): void;
+  /** Lets the next piece that contains the text reach the server, and breaks its connection before the answer. */
+  cutAfterNext(text: string): void;
   close(): Promise<void>;
 }
 
@@ -17,6 +19,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const url = new URL(target);
   const sockets = new Set<Socket>();
   let state: 'open' | 'silent' | 'cut' = 'open';
+  let lastPiece: string | null = null;
 
   const server = createServer((client) => {
     if (state === 'cut') {
@@ -29,8 +32,14 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       [upstream, client],
     ] as const) {
       sockets.add(from);
-      from.on('data', (bytes) => {
-        if (state === 'open') to.write(bytes);
+      from.on('data', (bytes: Buffer) => {
+        if (state !== 'open') return;
+        to.write(bytes);
+        if (from !== client || lastPiece === null || !bytes.includes(lastPiece)) return;
+        lastPiece = null;
+        upstream.removeAllListeners('data').resume();
+        // The server gets time to work; a shorter one only makes the test weaker.
+        setTimeout(() => client.destroy(), 100);
       });
       from.on('error', () => to.destroy());
       from.on('close', () => {
@@ -53,6 +62,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       state = 'cut';
       destroyAll();
     },
+    cutAfterNext: (text) => void (lastPiece = text),
     restore: () => {
       // What was said into the silence is lost: who waits for it must start over.
       if (state === 'silent') destroyAll();

@@ -2,6 +2,14 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { Client, type ClientConfig, type PoolClient } from 'pg';
 import { DataSource, QueryRunnerAlreadyReleasedError } from 'typeorm';
+import { noteCommit } from '../logging/request-context.js';
+import {
+  type CommitMark,
+  isRefusedCommit,
+  selectTimeline,
+  selectTransactionId,
+  wasCommitted,
+} from './commit-outcome.js';
 import { PgTransaction, type Rows, type Sql, type Transaction } from './transaction.js';
 
 /**
@@ -16,17 +24,42 @@ export class GuardedClient extends Client {
   }
 }
 
+interface Attempt<Result> {
+  result: Result;
+  /** Not `null`: the connection broke during COMMIT. */
+  doubt: { mark: CommitMark; error: unknown } | null;
+}
+
 /** SQL on the pool of the TypeORM data source (ADR 22). */
 @Injectable()
 export class DatabaseService implements Sql {
+  /** `undefined` until a transaction needs it, and again after a COMMIT in doubt. */
+  private timeline: string | null | undefined;
+
   constructor(@InjectDataSource() readonly dataSource: DataSource) {}
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
     return this.connected((client) => PgTransaction.run<Row>(client, text, values));
   }
 
-  /** Commits what the work did when it answers, rolls all of it back when it throws. */
+  /**
+   * Commits the work if it returns, and rolls all of it back if it throws. If the connection breaks during COMMIT, the
+   * outcome is looked up on another one: what this throws left nothing behind, except for CommitInDoubtError.
+   * @throws CommitInDoubtError
+   */
   async transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    const { result, doubt } = await this.attempt(work);
+    if (doubt !== null && !(await wasCommitted(this, doubt.mark, doubt.error))) {
+      throw new LostConnectionError(doubt.error);
+    }
+    return result;
+  }
+
+  private async attempt<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+  ): Promise<Attempt<Result>> {
+    if (this.timeline === undefined) this.timeline = await selectTimeline(this);
+    const { timeline } = this;
     const runner = this.dataSource.createQueryRunner();
     let client: PoolClient | undefined;
     let isLost = false;
@@ -35,9 +68,18 @@ export class DatabaseService implements Sql {
       client = (await runner.connect()) as PoolClient;
       client.on('error', noteLoss).on('end', noteLoss);
       await runner.startTransaction();
-      const result = await work(new PgTransaction(client, runner.manager));
-      await runner.commitTransaction();
-      return result;
+      const transaction = new PgTransaction(client, runner.manager);
+      const result = await work(transaction);
+      const xid = await selectTransactionId(transaction);
+      try {
+        await runner.commitTransaction();
+      } catch (error) {
+        if (xid === null || isRefusedCommit(error)) throw error;
+        this.timeline = undefined;
+        return { result, doubt: { mark: { xid, timeline }, error } };
+      }
+      if (xid !== null) noteCommit();
+      return { result, doubt: null };
     } catch (error) {
       // A broken connection cannot roll back, and need not: the server has done so.
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);

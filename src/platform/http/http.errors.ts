@@ -31,6 +31,8 @@ export const httpErrors = defineErrors({
   headers_too_large: { status: 431, title: 'The request exceeds a limit' },
   internal_error: { status: 500, title: 'Internal error' },
   database_unavailable: { status: 503, title: 'The database is not available' },
+  outcome_unknown: { status: 503, title: 'The outcome is not known' },
+  stored_without_answer: { status: 503, title: 'The change was stored, but cannot be shown' },
 });
 
 /** The most mistakes the `detail` repeats, for people. */

@@ -1,6 +1,8 @@
 import { HttpException } from '@nestjs/common';
+import { CommitInDoubtError } from '../database/commit-outcome.js';
 import { isDatabaseUnavailable } from '../database/postgres-errors.js';
 import { type DefinedError, DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../domain-error.js';
+import { hasCommitted } from '../logging/request-context.js';
 import { httpErrors } from './http.errors.js';
 
 /** An error as the caller sees it: status, headers and the members of an RFC 9457 problem. */
@@ -20,6 +22,22 @@ export interface Problem {
 export function toProblem(error: unknown, errorId: string): Problem {
   if (error instanceof DomainError) return ofDomainError(error);
   if (error instanceof HttpException && error.getStatus() < 500) return ofHttpException(error);
+  if (error instanceof CommitInDoubtError) {
+    return ofDomainError(
+      httpErrors.outcome_unknown(
+        'The connection to PostgreSQL broke while the change was committed: it may have been stored. Look before you send the request again. CreateBatch and Uploads with an Idempotency-Key can be repeated safely.',
+        { headers: { 'Retry-After': '5' } },
+      ),
+    );
+  }
+  if (isDatabaseUnavailable(error) && hasCommitted()) {
+    return ofDomainError(
+      httpErrors.stored_without_answer(
+        'The change was stored, but PostgreSQL cannot be reached to read the answer. Do not send the request again, except with the same Idempotency-Key.',
+        { headers: { 'Retry-After': '5' } },
+      ),
+    );
+  }
   if (isDatabaseUnavailable(error)) {
     return ofDomainError(
       httpErrors.database_unavailable(

@@ -3,11 +3,19 @@ import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 
-const storage = new AsyncLocalStorage<{ requestId: string; request: Request }>();
+const storage = new AsyncLocalStorage<{ requestId: string; request: Request; hasCommitted: boolean }>();
 
 /** The request the running code works for; `undefined` outside of one. */
 export const currentRequestId = (): string | undefined => storage.getStore()?.requestId;
 export const currentRequest = (): Request | undefined => storage.getStore()?.request;
+
+/** Whether the request has changed anything in the database: an answer must no longer say that nothing was done. */
+export const hasCommitted = (): boolean => storage.getStore()?.hasCommitted ?? false;
+
+export function noteCommit(): void {
+  const context = storage.getStore();
+  if (context !== undefined) context.hasCommitted = true;
+}
 
 /**
  * Gives the request its id: the caller's own X-Request-Id where it is safe to log, so that one id follows a call
@@ -17,7 +25,7 @@ export function requestContext(request: Request, response: Response, next: NextF
   const given = request.get('x-request-id');
   const requestId = given !== undefined && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
   response.setHeader('X-Request-Id', requestId);
-  storage.run({ requestId, request }, next);
+  storage.run({ requestId, request, hasCommitted: false }, next);
 }
 
 const logger = new Logger('Http');
