@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import { idempotencyKeyInUse } from './import-queue.errors.js';
 
-/** How long a call that died blocks its key; a live call renews its lock. */
-const LOCK_SECONDS = 60;
+/** How long a call that died blocks its key. A live call renews its lock four times in that time. */
+const LOCK_SECONDS = 10;
 
 /** The key is held by this call until it is completed or released. */
 export interface HeldKey {
@@ -30,6 +30,8 @@ export interface AnsweredKey {
  */
 @Injectable()
 export class IdempotencyService {
+  private readonly logger = new Logger(IdempotencyService.name);
+
   constructor(private readonly database: DatabaseService) {}
 
   /** @throws DomainError 409 `idempotency_key_in_use` while another call with this key runs */
@@ -49,7 +51,7 @@ export class IdempotencyService {
     throw idempotencyKeyInUse();
   }
 
-  /** Stores the answer together with the batch. @throws if another call has taken over the key meanwhile */
+  /** Stores the answer together with the batch. @throws DomainError 409 if another call has taken over the key */
   async complete(
     transaction: Transaction,
     held: HeldKey,
@@ -67,16 +69,20 @@ export class IdempotencyService {
         JSON.stringify(answer.response),
       ],
     );
-    if (rowCount !== 1) throw new Error('the idempotency key was taken over by another call');
+    if (rowCount !== 1) throw idempotencyKeyInUse();
   }
 
-  /** Ends the renewal, and frees the key if no answer was stored. */
+  /** Ends the renewal, and frees the key if no answer was stored. Never throws: a lock left behind expires. */
   async release(held: HeldKey): Promise<void> {
     clearInterval(held.renewal);
-    await this.database.query(
-      'DELETE FROM idempotency_key WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL',
-      [held.principal, held.key, held.owner],
-    );
+    await this.database
+      .query(
+        'DELETE FROM idempotency_key WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL',
+        [held.principal, held.key, held.owner],
+      )
+      .catch((error: unknown) =>
+        this.logger.warn({ message: 'an Idempotency-Key stays locked', error: String(error) }),
+      );
   }
 
   private renewing(principal: string, key: string, owner: string): NodeJS.Timeout {
@@ -84,7 +90,7 @@ export class IdempotencyService {
       // The next renewal makes up for one that fails; if all fail, the key is lost, which `complete` detects.
       this.database.query(RENEW, [principal, key, owner, LOCK_SECONDS]).catch(() => undefined);
     };
-    return setInterval(renew, (LOCK_SECONDS * 1000) / 3).unref();
+    return setInterval(renew, (LOCK_SECONDS * 1000) / 4).unref();
   }
 }
 

@@ -86,7 +86,7 @@ describe('a request that was not answered 202', () => {
     await untilNoTransaction();
     expect(await site.problems()).toEqual([]);
 
-    // A minute passes: for that long a call that died keeps its key.
+    // Ten seconds pass: a call that died blocks its key for that long.
     await site.observer.rows(`UPDATE idempotency_key SET locked_until = now() WHERE response IS NULL`);
     const again = new Upload(await api.url(), site.createPath(), {
       'idempotency-key': 'killed-before-the-commit',

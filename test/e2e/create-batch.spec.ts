@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { IdempotencyService } from '../../src/import-queue/idempotency.service.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
@@ -370,6 +371,25 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
         answers.filter(({ status, headers }) => status === 202 && !headers.has('idempotency-replayed')),
       ).toHaveLength(1);
       expect((await stored()).batches).toBe(before.batches + 1);
+    });
+
+    /** Break it: in `readIdempotencyKey`, take the header as it is. */
+    it('takes a quoted key for the same key', async () => {
+      const first = await send('k-5', jsonl([member(1)]));
+      const second = await send('"k-5"', jsonl([member(1)]));
+      expect([second.status, second.body]).toEqual([202, first.body]);
+      expect(second.headers.get('idempotency-replayed')).toBe('true');
+    });
+
+    /** Break it: in `idempotency.service.ts`, let LOCK_SECONDS be 60. */
+    it('blocks the key of a call that died for at most 10 s', async () => {
+      const held = await test.app.get(IdempotencyService, { strict: false }).acquire('key:1', 'k-6');
+      if (held.kind === 'held') clearInterval(held.renewal);
+      const { rows } = await database.query<{ seconds: number }>(
+        `SELECT extract(epoch FROM locked_until - now())::float8 AS seconds FROM idempotency_key WHERE key = 'k-6'`,
+      );
+      expect(rows[0]?.seconds).toBeGreaterThan(0);
+      expect(rows[0]?.seconds).toBeLessThanOrEqual(10);
     });
 
     it('refuses a key that is not visible ASCII', async () => {

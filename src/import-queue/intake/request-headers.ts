@@ -65,6 +65,9 @@ function encodingOf(headers: IncomingHttpHeaders): string {
 
 function readIdempotencyKey(header: string | string[] | undefined): string | null {
   if (header === undefined) return null;
-  if (typeof header === 'string' && /^[\x21-\x7e]{1,255}$/.test(header)) return header;
-  throw invalidIdempotencyKey();
+  if (typeof header !== 'string') throw invalidIdempotencyKey();
+  // The header is a structured string, so "k" and k are the same key.
+  const key = /^"(?:[^"\\]|\\["\\])*"$/.test(header) ? header.slice(1, -1).replace(/\\(.)/g, '$1') : header;
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw invalidIdempotencyKey();
+  return key;
 }

@@ -37,12 +37,17 @@ function withoutPassword(databaseUrl = 'postgres://localhost'): string {
   return url.toString();
 }
 
-/** SQLSTATEs that say "not now" rather than "not like this". */
+/** SQLSTATEs that mean "not now" rather than "not like this". */
 const TEMPORARY_STATES: ReadonlySet<string> = new Set([
   '25006', // read-only: the connection leads to a standby, a fail-over is going on
+  '40001', // serialization failure: concurrent transactions, under an isolation level we did not choose
+  '40P01', // deadlock
   '53100', // its disk is full
   '53200', // out of memory
   '53300', // too many connections
+  '55000', // the database accepts no connections
+  '55P03', // a lock was not available in time
+  '57014', // canceled: by a statement_timeout, or by an operator
   '57P01', // the server shuts down
   '57P02', // the server crashed
   '57P03', // the server starts up
