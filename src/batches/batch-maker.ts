@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { WRONG_CELL_COUNT } from '../formats/csv/csv-reader.js';
+import { findDuplicateKey } from '../formats/json/json-members.js';
+import { duplicateKeyError } from '../formats/record-reader.js';
 import { AppConfig } from '../platform/config/config.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import type { JsonObject } from '../platform/json/json-value.js';
@@ -128,7 +130,15 @@ function checkAgain(
   if (errorCode === WRONG_CELL_COUNT) {
     return { error: { code: errorCode, message: errorMessage ?? '' }, orderingKeys: [] };
   }
-  return compiled.checkRow(JSON.parse(payload) as JsonObject, payload);
+  return checkText(payload, compiled);
+}
+
+/** Checks a row that is stored or written as JSON text, as the intake checks one that arrives. */
+function checkText(payload: string, compiled: CompiledTarget): RowVerdict {
+  const row = JSON.parse(payload) as JsonObject;
+  const duplicate = findDuplicateKey(payload, row);
+  if (duplicate !== null) return { error: duplicateKeyError(duplicate), orderingKeys: [] };
+  return compiled.checkRow(row, payload);
 }
 
 async function writeGivenRows(
@@ -138,7 +148,7 @@ async function writeGivenRows(
   writer: BatchWriter,
 ): Promise<void> {
   for (const { line, payload } of given) {
-    const { error, orderingKeys } = compiled.checkRow(JSON.parse(payload) as JsonObject, payload);
+    const { error, orderingKeys } = checkText(payload, compiled);
     rows.add(line, payload, error, orderingKeys);
   }
   await writer.end();

@@ -1,5 +1,5 @@
 import type { DomainError, ProblemDetail } from '../platform/domain-error.js';
-import type { JsonObject } from '../platform/json/json-value.js';
+import { type JsonObject, jsonPointer } from '../platform/json/json-value.js';
 import type { RecordError } from '../records/target.js';
 
 /** A run of bytes inside a larger buffer. The buffer must not change until the run has been used. */
@@ -21,6 +21,17 @@ export interface RecordOrigin {
    */
   plainBytes?: ByteRange;
 }
+
+/** JSON.parse would silently keep only the last value of the key, so the row is invalid. */
+export function duplicateKeyError(key: string): RecordError {
+  return {
+    code: 'duplicate_key',
+    message: `the key ${JSON.stringify(key.slice(0, MAX_SHOWN_KEY))} occurs more than once in one object`,
+    pointer: jsonPointer(key),
+  };
+}
+
+const MAX_SHOWN_KEY = 100;
 
 /** Receives every record: its 1-based line, the row, and the row as the JSON text that is stored. */
 export type RecordSink = (line: number, row: JsonObject, raw: string, origin?: RecordOrigin) => void;

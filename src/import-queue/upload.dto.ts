@@ -1,10 +1,12 @@
 import { ApiPropertyOptional, PickType } from '@nestjs/swagger';
-import { IsOptional, IsString, Matches } from 'class-validator';
+import { IsIn, IsOptional, IsString, Matches } from 'class-validator';
 import type { ColumnMapping } from '../formats/csv/csv-columns.js';
 import { statedText } from '../formats/text/encoding-detection.js';
 import type { DomainError } from '../platform/domain-error.js';
 import { invalidParameters } from '../platform/http/http.errors.js';
 import { CreateBatchDto } from './create-batch.dto.js';
+
+const APOSTROPHES = ['remove', 'keep'] as const;
 
 /** The query of `POST /API/WorkflowImportQueue/Uploads`; the file is the multipart field `file`. */
 export class UploadDto extends PickType(CreateBatchDto, [
@@ -34,6 +36,16 @@ export class UploadDto extends PickType(CreateBatchDto, [
     message: 'delimiter must be one character, or comma, semicolon, tab, pipe, colon or space',
   })
   delimiter?: string;
+
+  @ApiPropertyOptional({
+    description:
+      "Whether the apostrophe is removed that downloads put before text that looks like a formula (`'=1`). Downloads that still have their columns `_line` or `_id` are always restored.",
+    enum: APOSTROPHES,
+    default: 'remove',
+  })
+  @IsOptional()
+  @IsIn(APOSTROPHES, { message: `apostrophes must be one of ${APOSTROPHES.join(', ')}` })
+  apostrophes?: (typeof APOSTROPHES)[number];
 
   @ApiPropertyOptional({
     description:

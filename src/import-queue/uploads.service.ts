@@ -59,6 +59,7 @@ export class UploadsService {
       maxLineBytes: this.config.maxLineBytes,
       delimiter: delimiterOf(dto.delimiter),
       encoding: encodingOf(dto.encoding),
+      apostrophes: dto.apostrophes ?? 'remove',
       knownColumns: knownColumns(compiled.columns),
       mapping: new Map([...saved, ...given]),
     });

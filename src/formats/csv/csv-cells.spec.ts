@@ -9,20 +9,10 @@ import {
 } from './csv-cells.js';
 
 describe('neutralizing formulas', () => {
-  it.each([
-    '=1+1',
-    '+1',
-    '-1+1',
-    '@SUM(A1)',
-    '\t=1',
-    '\r=1',
-    '\n=1',
-    '＝1',
-    ' =1',
-    '\u200b=1',
-    '-',
-    '+49 89 1',
-  ])('puts an apostrophe before %j', (text) => expect(neutralizeFormula(text)).toBe(`'${text}`));
+  it.each(['=1+1', '+1', '-1+1', '@SUM(A1)', '＝1', ' =1', '\u200b=1', '-', '+49 89 1'])(
+    'puts an apostrophe before %j',
+    (text) => expect(neutralizeFormula(text)).toBe(`'${text}`),
+  );
 
   it.each(['', 'a=1', '1-1', "'", "'a", "O'Hara", '-5', '-5.25', '-1e-7', '5', ' a', ':Email'])(
     'leaves %j as it is',
@@ -38,7 +28,27 @@ describe('neutralizing formulas', () => {
   });
 
   const hazard = fc.string({
-    unit: fc.constantFrom("'", '=', '+', '-', '@', '\t', '\r', '\n', ' ', '＝', '1', 'a', '.', 'e', '\u200b'),
+    unit: fc.constantFrom(
+      ...["'", '=', '+', '-', '@', '\t', '\r', '\n', ' ', '＝', '1', 'a', '.', 'e', '\u200b', ';', '|', '"'],
+    ),
+  });
+
+  /** Break it: in `neutralizeFormula`, look at the beginning of the text only. */
+  it.each([
+    ['\t=1', "'\t'=1"],
+    ['\r=1', "'\r'=1"],
+    ['\n=1', "'\n'=1"],
+    ['x;=1+1;y', "x;'=1+1;y"],
+    ['x\t@SUM(A1)', "x\t'@SUM(A1)"],
+    ['x|+1', "x|'+1"],
+    ['a\n=1', "a\n'=1"],
+    ['a; "=1"', 'a;\' "=1"'],
+    ["x;'=1", "x;''=1"],
+    ['1;-5;x', '1;-5;x'],
+    ['a;b|c, d', 'a;b|c, d'],
+  ])('guards what another list separator would make a cell of: %j', (text, cell) => {
+    expect(neutralizeFormula(text)).toBe(cell);
+    expect(restoreFormula(cell)).toBe(text);
   });
 
   it('is undone by restore, whatever the text', () => {

@@ -46,22 +46,35 @@ const APOSTROPHES = /^'+/;
  */
 const NEGATIVE_NUMBER = /^-\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
+/**
+ * A spreadsheet whose list separator is another one than ours splits a cell there, and at line ends, even inside of
+ * quotes: each part becomes a cell, or begins a line, of its own. So a part that looks like a formula gets an apostrophe
+ * as well. The characters skipped in front of it include apostrophes, so that adding some changes no decision.
+ */
+const SEPARATOR = /[;\t|\r\n]/;
+const FORMULA_INSIDE =
+  /([;\t|\r\n])(?!-\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?:[;\t|\r\n]|$))(?=['"\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/gu;
+const NEUTRALIZED_INSIDE = /([;\t|\r\n])'(?=['"\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/gu;
+
 /** How most cells begin; spares them the slower patterns. */
 const HARMLESS_START = /^[0-9A-Za-z]/;
 
 /**
  * A cell that no spreadsheet runs as a formula. The rule: if the text looks like a formula, ignoring any apostrophes in
  * front of it, put one apostrophe in front of the whole text. So `=1` becomes `'=1`, and a `'=1` that was sent as such
- * becomes `''=1`: nothing is ambiguous, and `restoreFormula` removes exactly one.
+ * becomes `''=1`: nothing is ambiguous, and `restoreFormula` removes exactly one. Parts after a separator likewise.
  */
 export function neutralizeFormula(text: string): string {
-  if (HARMLESS_START.test(text) || NEGATIVE_NUMBER.test(text)) return text;
-  return FORMULA.test(text.replace(APOSTROPHES, '')) ? `'${text}` : text;
+  const inner = SEPARATOR.test(text) ? text.replace(FORMULA_INSIDE, "$1'") : text;
+  if (HARMLESS_START.test(text) || NEGATIVE_NUMBER.test(text)) return inner;
+  return FORMULA.test(text.replace(APOSTROPHES, '')) ? `'${inner}` : inner;
 }
 
 /** Undoes `neutralizeFormula`. */
 export function restoreFormula(cell: string): string {
-  return cell.startsWith("'") && FORMULA.test(cell.replace(APOSTROPHES, '')) ? cell.slice(1) : cell;
+  if (!cell.includes("'")) return cell;
+  const text = SEPARATOR.test(cell) ? cell.replace(NEUTRALIZED_INSIDE, '$1') : cell;
+  return text.startsWith("'") && FORMULA.test(text.replace(APOSTROPHES, '')) ? text.slice(1) : text;
 }
 
 const NEEDS_QUOTES = /[",\r\n]|^[\s{[]|\s$/;

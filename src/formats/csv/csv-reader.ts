@@ -11,7 +11,7 @@ import {
   type RecordSink,
 } from '../record-reader.js';
 import { type TextDecoding, UndecodableTextError } from '../text/text-decoding.js';
-import { readDownloadedCell } from './csv-cells.js';
+import { readDownloadedCell, restoreFormula } from './csv-cells.js';
 import { type ColumnMapping, type CsvColumn, type CsvHeader, readHeader } from './csv-columns.js';
 import { type CsvCells, CsvTokenizer } from './csv-tokenizer.js';
 import { detectDelimiter } from './delimiter-detection.js';
@@ -27,7 +27,7 @@ export interface CsvRow {
 /**
  * Turns cells into rows. One of our own downloads is read the way it was written: neutralized formulas are restored, and
  * a cell with nothing in it, not even quotes, is a column that the record lacked. In all other files, an empty cell is
- * an empty text.
+ * an empty text; formulas are restored there, too, since our columns may have been deleted from one of our downloads.
  */
 class CsvRows {
   private readonly columns: readonly CsvColumn[];
@@ -35,7 +35,10 @@ class CsvRows {
   private readonly names: readonly (string | null)[];
   private readonly lineColumn: number;
 
-  constructor({ columns, isOurs }: CsvHeader) {
+  constructor(
+    { columns, isOurs }: CsvHeader,
+    private readonly apostrophes: CsvOptions['apostrophes'],
+  ) {
     this.columns = columns;
     this.isOurs = isOurs;
     this.names = columns.map(({ target }) => (target === null ? null : JSON.stringify(target)));
@@ -44,16 +47,17 @@ class CsvRows {
 
   row(cells: CsvCells): CsvRow {
     const { columns, names, isOurs, lineColumn } = this;
+    const textOf = isOurs ? readDownloadedCell : this.apostrophes === 'keep' ? asItIs : restoreFormula;
     let payload = '';
     const width = Math.min(cells.length, columns.length);
     for (let index = 0; index < width; index += 1) {
       const name = names[index];
       const cell = cells[index] ?? null;
       if (name === null || name === undefined || (cell === null && isOurs)) continue;
-      payload += `${payload === '' ? '{' : ','}${name}:${cellJson(cell, isOurs)}`;
+      payload += `${payload === '' ? '{' : ','}${name}:${cellJson(cell, textOf)}`;
     }
     for (let index = width; index < cells.length; index += 1) {
-      payload += `${payload === '' ? '{' : ','}"${unnamedColumn(index + 1)}":${cellJson(cells[index] ?? null, isOurs)}`;
+      payload += `${payload === '' ? '{' : ','}"${unnamedColumn(index + 1)}":${cellJson(cells[index] ?? null, textOf)}`;
     }
     return {
       payload: payload === '' ? '{}' : `${payload}}`,
@@ -63,10 +67,11 @@ class CsvRows {
   }
 }
 
-function cellJson(cell: string | null, isOurs: boolean): string {
-  if (cell === null) return '""';
-  return JSON.stringify(isOurs ? readDownloadedCell(cell) : cell);
+function cellJson(cell: string | null, textOf: (cell: string) => string): string {
+  return cell === null ? '""' : JSON.stringify(textOf(cell));
 }
+
+const asItIs = (cell: string) => cell;
 
 function originLineIn(cell: string | null): number | null {
   return cell !== null && /^[1-9]\d{0,8}$/.test(cell) ? Number(cell) : null;
@@ -100,6 +105,11 @@ export interface CsvOptions {
   /** Columns of a row of the import process. */
   knownColumns: ReadonlySet<string>;
   mapping: ColumnMapping;
+  /**
+   * The apostrophe before what looks like a formula, in a file that lacks the columns by which our downloads are
+   * recognized: someone may have deleted them, so it is removed by default.
+   */
+  apostrophes?: 'remove' | 'keep';
 }
 
 /** Reads a CSV file. Its first record that is not blank is the header. */
@@ -183,7 +193,7 @@ export class CsvReader implements RecordReader {
     if (this.rows === undefined) {
       const header = readHeader(cells, this.options.mapping);
       this.columns = header.columns;
-      this.rows = new CsvRows(header);
+      this.rows = new CsvRows(header, this.options.apostrophes);
       return;
     }
     if (this.errorCount > 0) return;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { cellText, jsonMembers } from './json-members.js';
+import { cellText, findDuplicateKey, jsonMembers } from './json-members.js';
 
 const membersOf = (text: string) => Object.fromEntries(jsonMembers(text));
 
@@ -84,4 +84,26 @@ describe('a member as a cell', () => {
   ])('is, of %j, %j', (json, cell) => {
     expect(cellText(json)).toBe(cell);
   });
+});
+
+describe('a key that occurs twice in one object', () => {
+  const found = (text: string) => findDuplicateKey(text, JSON.parse(text) as object);
+
+  it.each([
+    ['{"a":1,"a":2}', 'a'],
+    ['{"a":1,"b":2,"a":1}', 'a'],
+    ['{"a":1,"\\u0061":2}', 'a'],
+    ['{"x":{"b":1,"c":[{"b":1}],"b":2}}', 'b'],
+    ['{"x":[{"a":1},{"a":2,"a":3}]}', 'a'],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+    ['{"":1,"":2}', ''],
+  ])('is found in %s', (text, key) => expect(found(text)).toBe(key));
+
+  it.each([
+    '{}',
+    '{"a":"b,\\"a\\":1"}',
+    '{"a":{"a":1},"b":["a","a"]}',
+    '{"a:":1,"a":":"}',
+    '{"a":["x",{"b":1}],"b":1}',
+  ])('is not seen in %s', (text) => expect(found(text)).toBeNull());
 });

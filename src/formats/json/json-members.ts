@@ -1,6 +1,7 @@
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSE_BRACKET = 0x5d;
@@ -36,6 +37,51 @@ export function jsonMembers(text: string): Map<string, string> {
   const members = new Map<string, string>();
   visitMembers(text, (key, start, end) => members.set(key, text.slice(start, end)));
   return members;
+}
+
+/**
+ * The first key that occurs twice in one object of a JSON text, at any depth; `null` if none does. JSON.parse would
+ * silently keep only the last of its values.
+ * @param parsed the object that JSON.parse made of the text; most rows are flat, and comparing two numbers is enough
+ */
+export function findDuplicateKey(text: string, parsed: object): string | null {
+  const isFlat = text.indexOf('{', text.indexOf('{') + 1) === -1;
+  if (isFlat && countMembers(text) === Object.keys(parsed).length) return null;
+  const open: (Set<string> | null)[] = [];
+  let expectsKey = false;
+  let at = 0;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      const end = endOfString(text, at);
+      const keys = open.at(-1);
+      if (expectsKey && keys) {
+        const key = stringAt(text, at, end);
+        if (keys.has(key)) return key;
+        keys.add(key);
+        expectsKey = false;
+      }
+      at = end;
+      continue;
+    }
+    if (code === OPEN_BRACE || code === OPEN_BRACKET) open.push(code === OPEN_BRACE ? new Set() : null);
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) open.pop();
+    if (code === OPEN_BRACE || code === COMMA) expectsKey = true;
+    at += 1;
+  }
+  return null;
+}
+
+/** Members of a flat object: the colons outside of its strings. */
+function countMembers(text: string): number {
+  let count = 0;
+  let at = 0;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === COLON) count += 1;
+    at = code === QUOTE ? endOfString(text, at) : at + 1;
+  }
+  return count;
 }
 
 /**

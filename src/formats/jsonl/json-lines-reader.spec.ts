@@ -89,4 +89,20 @@ describe('JsonLinesReader', () => {
       expect((error as LineLimitError).line).toBe(3);
     }
   });
+
+  /** Break it: in `readLine`, accept the row without looking for duplicates. */
+  it.each([
+    ['in the first line', '{"a":"1","a":"2"}\n', 1],
+    ['in a line like the one before', '{"a":"1"}\n{"a":"1","a":"2"}\n', 2],
+    ['with an escape', '{"a":"1"}\n{"a":"1","\\u0061":"2"}\n', 2],
+    ['beyond ASCII', '{"ä":"1","ä":"1"}\n', 1],
+  ])('makes a record invalid whose key occurs twice, %s', (_, body, line) => {
+    const errors: [number, string | undefined][] = [];
+    const reader = new JsonLinesReader(1000, (at, _row, _raw, origin) => {
+      if (origin?.error !== undefined) errors.push([at, origin.error.code]);
+    });
+    reader.push(Buffer.from(body));
+    reader.end();
+    expect(errors).toEqual([[line, 'duplicate_key']]);
+  });
 });

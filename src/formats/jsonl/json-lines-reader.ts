@@ -2,8 +2,10 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import type { DomainError, ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import { emptyBody, malformedJsonLines } from '../format.errors.js';
+import { findDuplicateKey } from '../json/json-members.js';
 import { findJsonSyntaxError, findTooDeepNesting, MAX_NESTING } from '../json/json-syntax.js';
 import {
+  duplicateKeyError,
   LineLimitError,
   MAX_DESCRIBED_ERRORS,
   NO_SINK,
@@ -139,7 +141,9 @@ export class JsonLinesReader implements RecordReader {
       this.refuse({ column: columnAt(raw, tooDeep), code: 'nesting_too_deep', message });
       return;
     }
-    this.accept(row as JsonObject, raw, origin);
+    const duplicate = findDuplicateKey(raw, row);
+    if (duplicate === null) this.accept(row as JsonObject, raw, origin);
+    else this.accept(row as JsonObject, raw, { ...origin, error: duplicateKeyError(duplicate) });
   }
 
   private accept(row: JsonObject, raw: string, origin: RecordOrigin): void {

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import { findDuplicateKey } from '../../formats/json/json-members.js';
 import { findTooDeepNesting, MAX_NESTING } from '../../formats/json/json-syntax.js';
+import { duplicateKeyError } from '../../formats/record-reader.js';
 import { invalidBody, malformedJson, missingBody } from '../../platform/http/http.errors.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { WorkflowDefinition } from '../definition.js';
@@ -42,6 +44,8 @@ export function readActionBody(body: unknown): ActionBody {
     const message = `objects and arrays are nested deeper than ${MAX_NESTING} levels`;
     throw invalidBody([{ pointer: '', code: 'nesting_too_deep', message }]);
   }
+  const duplicate = findDuplicateKey(raw, row);
+  if (duplicate !== null) throw invalidBody([{ pointer: '', ...duplicateKeyError(duplicate) }]);
   return { row: row as JsonObject, raw };
 }
 
