@@ -15,13 +15,13 @@ export interface TargetUnderTest {
   target: RecordTarget;
   /** A configuration that `validate` accepts. */
   configuration: TargetConfiguration;
-  /** A configuration that `validate` refuses; missing if there is none. */
+  /** A configuration that `validate` refuses; absent if none exists. */
   unusable?: TargetConfiguration;
   /** Rows that pass `checkRow` and succeed, each about something of its own. */
   rows: object[];
-  /** A row that `checkRow` refuses; missing if there is none. */
+  /** A row that `checkRow` refuses; absent if none exists. */
   invalid?: object;
-  /** A row that passes `checkRow` and fails in `process` once `rows` are processed; missing if there is none. */
+  /** A row that passes `checkRow` and fails in `process` once `rows` are processed; absent if none exists. */
   failing?: object;
   /** Number of effects in the database. */
   effects(): Promise<number>;

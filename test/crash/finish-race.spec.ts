@@ -12,7 +12,7 @@ describe('eight workers', () => {
   let site: Site;
 
   beforeAll(async () => {
-    // They also look all the time for batches that nobody has ended.
+    // They also look constantly for batches that no one has ended.
     site = await Site.open({ RECONCILE_INTERVAL_MS: '100', DATABASE_POOL_SIZE: '5' });
   });
   afterAll(() => site.close());

@@ -54,7 +54,7 @@ describe('the columns of a file that was uploaded already', () => {
   const records = async (id: number): Promise<any[]> =>
     (await client.get(`/API/WorkflowImportQueue/Batches/${id}/Records?limit=200`)).body.items;
 
-  it('can be said anew without the file: its rows are checked again, and the upload takes the place of the first', async () => {
+  it('can be changed without the file: its rows are checked again, and the upload replaces the first', async () => {
     const first = await upload([HEADER, 'M-1,a@example.org,Ada,Fellow,x', 'M-2,no address,Bob,Fellow,']);
     expect(await client.batch(first)).toMatchObject({ recordCounts: { total: 2, invalid: 2 } });
 
@@ -105,7 +105,7 @@ describe('the columns of a file that was uploaded already', () => {
     expect(await client.batch(later)).toMatchObject({ recordCounts: { invalid: 0, pending: 1 } });
   });
 
-  it('are said for every row of a file of many pages, in chunks like any other', async () => {
+  it('apply to every row of a file of many pages, in ordinary chunks', async () => {
     const rows = Array.from({ length: 4_100 }, (_, n) => `L-${n},l${n}@example.org,Row ${n},Fellow,`);
     const id = await successor(await upload([HEADER, ...rows]), MAPPED);
     expect(await client.batch(id)).toMatchObject({ recordCounts: { total: 4_100, invalid: 0 } });
@@ -170,7 +170,7 @@ describe('the columns of a file that was uploaded already', () => {
     expect((await say(id, MAPPED)).status).toBe(409);
   });
 
-  it('are none in JSON Lines', async () => {
+  it('do not exist in JSON Lines', async () => {
     const id = await upload(['{":UniqueId":"M-10","Vorname":"Jo"}'], 'odd.jsonl');
     expect((await say(id, MAPPED)).status).toBe(409);
     expect(await client.batch(id)).toMatchObject({ status: 'awaiting_confirmation' });

@@ -30,7 +30,7 @@ describe('the job dashboard', () => {
     fetch(`${app.url}/queues${path}`, { redirect: 'manual', ...init, headers });
 
   it.each(['', '/', '/static/js/main.js', '/queue/import-chunks'])(
-    'leads everybody who is not signed in to the sign-in page from /queues%s',
+    'leads anyone who is not signed in from /queues%s to the sign-in page',
     async (path) => {
       const response = await open(path, {});
       expect(response.status).toBe(303);
@@ -38,7 +38,7 @@ describe('the job dashboard', () => {
     },
   );
 
-  it('tells its own scripts, which cannot sign in, that they may not ask', async () => {
+  it('answers its own scripts, which cannot sign in, with a refusal', async () => {
     const response = await open('/api/queues', {});
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toBe('apikey, Bearer');

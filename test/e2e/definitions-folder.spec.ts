@@ -119,7 +119,7 @@ describe('the files of DEFINITIONS_DIR', () => {
     for (const line of [
       `The definitions in ${folder} (DEFINITIONS_DIR) are not usable:`,
       '- a.yaml /title must be one line of text',
-      '- a.yaml /attributs is not a member that is known here; did you mean "attributes"?',
+      '- a.yaml /attributs is not a known member; did you mean "attributes"?',
       '- b.yaml /tagret tagret is not known here: did you mean target?',
       '- b.yaml /icon icon must be the name of an icon',
       '- c.yaml cannot be read: Map keys must be unique',

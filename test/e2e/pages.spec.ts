@@ -111,7 +111,7 @@ describe('the pages', () => {
   });
 
   describe('Recent Imports', () => {
-    it('says how to start when there are no imports yet', async () => {
+    it('explains how to start while no imports exist', async () => {
       const { html } = await open('/imports');
       expect(textOf(html)).toContain('Nothing has been imported yet');
       expect(textOf(html)).toContain(
@@ -354,7 +354,7 @@ describe('the pages', () => {
     });
 
     /** Break it: in `HtmlErrorPage`, leave out `PAGE_ERRORS`. */
-    it('tells people in their words what they may not open', async () => {
+    it('explains in plain words what a user may not open', async () => {
       const viewer = await signIn(app, 'viewer');
       const { status, html } = await open('/file-types', { headers: { cookie: viewer } });
       expect(status).toBe(403);

@@ -41,21 +41,21 @@ describe('problem answers', () => {
       headers: { 'content-type': 'application/json', ...headers },
     });
 
-  it('tell an unknown route', async () => {
+  it('report an unknown route', async () => {
     const { status, body } = await problem('/API/Nothing?mail=ann@example.org');
     expect(status).toBe(404);
     expect(body.code).toBe('route_not_found');
     expect(JSON.stringify(body)).not.toContain('ann@example.org');
   });
 
-  it('tell which methods a route takes', async () => {
+  it('report the methods of a route', async () => {
     const { status, headers, body } = await problem('/API/ApiKeys', { method: 'PUT' });
     expect(status).toBe(405);
     expect(body.code).toBe('method_not_allowed');
     expect(headers.get('allow')).toBe('GET, HEAD, POST');
   });
 
-  it('tell a path that is no UTF-8', async () => {
+  it('report a path that is not UTF-8', async () => {
     const { status } = await problem('/API/WorkflowImportQueue/Batches/%FF');
     expect(status).toBe(400);
   });
@@ -153,7 +153,7 @@ describe('problem answers', () => {
   });
 
   /** Break it: in `refuse`, leave out `headersSent`. */
-  it('do not go into an answer that has begun', async () => {
+  it('do not change an answer that has started', async () => {
     const client = new Client({ connectionString: app.database.url });
     await client.connect();
     const importProcessId = await storeImportProcess(client, 'Members');

@@ -2,7 +2,7 @@ import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { signIn } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
-describe('refused rows that are mended in a page and sent again', () => {
+describe('failed rows that are corrected on a page and sent again', () => {
   let test: TestApp;
   let client: ImportClient;
   let cookie: string;
@@ -33,7 +33,7 @@ describe('refused rows that are mended in a page and sent again', () => {
   };
   const page = async (id: number): Promise<string> => (await client.get(`/imports/${id}`)).body;
 
-  it('are linked to where they come from, both ways, however many pages of them there are', async () => {
+  it('are linked with the import they come from, both ways, over any number of pages', async () => {
     const parent = await batchWithErrors();
     const first = await resend(parent, 2);
     const second = await resend(parent, 3);

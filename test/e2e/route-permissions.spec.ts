@@ -16,9 +16,9 @@ const WORKFLOWS = '/API/Workflows';
 
 /**
  * Who may use a route: a key or user with any of the permissions, only signed-in administrators, anyone who
- * is signed in, or everybody.
+ * is signed in, or everyone.
  */
-type Access = Permission[] | 'administrators' | 'people' | 'everybody';
+type Access = Permission[] | 'administrators' | 'people' | 'everyone';
 
 /** Every route. A new one needs a row here. */
 const ROUTES: [route: string, access: Access][] = [
@@ -61,8 +61,8 @@ const ROUTES: [route: string, access: Access][] = [
   // A record of a batch does the same.
   [`POST ${WORKFLOWS}/:name/Instances/:id/Actions/:action`, ['BeginWorkflowImportProcess']],
   ['GET /metrics', ['ViewImports']],
-  ['GET /health/live', 'everybody'],
-  ['GET /health/ready', 'everybody'],
+  ['GET /health/live', 'everyone'],
+  ['GET /health/ready', 'everyone'],
   ['GET /imports', ['ViewImports']],
   ['GET /imports/new', ['BeginWorkflowImportProcess']],
   ['GET /imports/new/:type', ['BeginWorkflowImportProcess']],
@@ -111,9 +111,9 @@ const ROUTES: [route: string, access: Access][] = [
   ['POST /users/:id/password', 'administrators'],
   ['POST /users/:id/role', 'administrators'],
   ['POST /users/:id/sign-out', 'administrators'],
-  ['GET /login', 'everybody'],
-  ['POST /login', 'everybody'],
-  ['POST /logout', 'everybody'],
+  ['GET /login', 'everyone'],
+  ['POST /login', 'everyone'],
+  ['POST /logout', 'everyone'],
 ];
 
 /** Swagger UI brings a handful of routes of its own, all open. */
@@ -176,7 +176,7 @@ describe('every route', () => {
   });
 
   describe.each(ROUTES)('%s', (route, access) => {
-    if (access === 'everybody') {
+    if (access === 'everyone') {
       /** Break it: in `HealthController`, leave out `@PublicRoute`. */
       it('is open', async () => {
         // The forms of the sign-in page say what they miss.
@@ -207,7 +207,7 @@ describe('every route', () => {
     for (const role of USER_ROLES) {
       const open = permitsRole(access, role);
       /** Break it: in `PrincipalGuard`, leave out `administratorRequired`. */
-      it(`is ${open ? 'open' : 'closed'} to somebody who is ${role}`, async () => {
+      it(`is ${open ? 'open' : 'closed'} to someone who is ${role}`, async () => {
         const { status, location } = await as(route, role);
         if (ENDS_SESSION.has(route)) cookies.set(role, await signIn(app, role));
         if (!open) return expect(status).toBe(403);

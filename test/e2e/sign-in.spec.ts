@@ -69,7 +69,7 @@ describe('signing in', () => {
     });
 
     /** Break it: in `hashSessionId`, answer the id. */
-    it('keeps of the session what nobody can sign in with', async () => {
+    it('stores nothing of the session that could be used to sign in', async () => {
       const id = sessionCookieOf(await enter(TEST_PASSWORD))!.slice(COOKIE.length + 1);
       const { rows } = await client.query<{ session_hash: Buffer }>('SELECT session_hash FROM user_session');
       const hashes = rows.map((row) => row.session_hash.toString('hex'));
@@ -148,7 +148,7 @@ describe('signing in', () => {
     });
 
     /** Break it: in `auth.errors.ts`, ask for `Basic`. */
-    it('says nothing of HTTP Basic, which is no way in any more', async () => {
+    it('does not offer HTTP Basic', async () => {
       const authorization = `Basic ${Buffer.from(`${TEST_ADMIN.email}:${TEST_ADMIN.password}`).toString('base64')}`;
       const response = await fetch(app.url + KEYS, { headers: { authorization } });
       expect(response.status).toBe(401);
@@ -156,7 +156,7 @@ describe('signing in', () => {
     });
   });
 
-  describe('is no way in for others:', () => {
+  describe('refuses others:', () => {
     /** Break it: in `SessionsService.begin`, take the id that was sent. */
     it('a session id planted before is worth nothing after (session fixation)', async () => {
       const planted = `${COOKIE}=${'A'.repeat(43)}`;

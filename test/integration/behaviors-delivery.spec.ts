@@ -51,7 +51,7 @@ describe('behaviors', () => {
       60_000,
     );
 
-  it('are delivered once each, when the mail server was down for the whole batch and came back', async () => {
+  it('are delivered once each after the mail server was down for the whole batch', async () => {
     await sink.down();
     await fixture.process([MAIL], people(50));
     await eventually(
@@ -69,7 +69,7 @@ describe('behaviors', () => {
     expect(new Set(sink.mails.map(({ messageId }) => messageId)).size).toBe(50);
   });
 
-  it('hold no element that a value brought, and the time of the transaction', async () => {
+  it('contain no element from a value, and the time of the transaction', async () => {
     const [person] = people(1, { Name: '<b>"Ada"</b>\r\nBcc: eve@example.org' });
     await fixture.process([MAIL, { kind: 'setAttribute', name: 'Granted At', value: '{{now}}' }], [person!]);
     await settled();
@@ -87,7 +87,7 @@ describe('behaviors', () => {
     expect([mail!.subject, mail!.bcc]).toEqual(['Welcome <b>"Ada"</b> Bcc: eve@example.org', undefined]);
   });
 
-  it('are none for what is rolled back: a whole chunk, or one row of it', async () => {
+  it('are not sent for a rolled-back chunk or row', async () => {
     const refused = fixture.process([MAIL], people(3), { fail: true });
     await expect(refused).rejects.toThrow('rolled back by the test');
     expect(await fixture.behaviors()).toEqual([]);
@@ -102,7 +102,7 @@ describe('behaviors', () => {
     expect(sink.mails).toHaveLength(2);
   });
 
-  it('are signed so that a receiver can check them by the Standard Webhooks rules', async () => {
+  it('are signed by the rules of Standard Webhooks', async () => {
     await fixture.process([hook('/signed')], people(1));
     await settled();
     const [webhook] = receiver.at('/signed');
@@ -132,7 +132,7 @@ describe('behaviors', () => {
     expect(receiver.at('/final')).toHaveLength(1);
   });
 
-  it('that are answered 500, 429 or a redirect are tried again under the same id, and redirects not followed', async () => {
+  it('that are answered 500, 429 or a redirect are tried again with the same id, and redirects are not followed', async () => {
     receiver.answers.set('/later', [500, 429, 302]);
     await fixture.process([hook('/later')], people(1));
     expect(await settled()).toMatchObject([{ status: 'sent', attempts: 4, last_error: null }]);
@@ -141,7 +141,7 @@ describe('behaviors', () => {
     expect(receiver.at('/elsewhere')).toEqual([]);
   });
 
-  it('that find nobody listening are tried again', async () => {
+  it('that find no listener are tried again', async () => {
     const gone = await WebhookReceiver.start();
     const { url } = gone;
     await gone.stop();
@@ -157,7 +157,7 @@ describe('behaviors', () => {
     );
   });
 
-  it('are kept as failed for an instance without an address, and harm nobody else', async () => {
+  it('are kept as failed for an instance without an address, and affect no other', async () => {
     await fixture.process([MAIL], [{ ':Id': 'M-1', Name: 'No address' }, ...people(2).slice(1)]);
     expect(await settled()).toMatchObject([
       { status: 'failed', attempts: 0, last_error: 'the instance has no address to send it to' },
@@ -168,7 +168,7 @@ describe('behaviors', () => {
 
 describe('a behavior that is sent again on request', () => {
   /** Break it: in `resendMessage`, leave `attempts_before_resend` as it is. */
-  it('is tried again as soon as one that was never tried', async () => {
+  it('is tried again as soon as a new one', async () => {
     const receiver = await WebhookReceiver.start();
     const fixture = await BehaviorFixture.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
     try {
@@ -265,7 +265,7 @@ describe('a webhook receiver that never answers', () => {
    * Break it: in `selectDueMessages`, answer no more than the limit in all, by id; or in `WebhookDispatcher`, let
    * `AT_ONCE_PER_HOST` be 100.
    */
-  it('holds up neither mails nor the webhooks of others, however many of its own wait', async () => {
+  it('delays neither mails nor the webhooks of others, however many of its own wait', async () => {
     await fixture.process(hooks(silent, 'first'), people(1_200));
     await eventually(() => silent.waiting > 0, 'the receiver to be asked');
     await fixture.process([MAIL, ...hooks(other, 'second')], people(100));
@@ -275,7 +275,7 @@ describe('a webhook receiver that never answers', () => {
   });
 
   /** Break it: in `WebhookDispatcher`, let `AT_ONCE_PER_HOST` be 100. */
-  it('gets all of its own one after another when it answers, a few at a time', async () => {
+  it('gets all of its own once it answers, a few at a time', async () => {
     await fixture.process(hooks(silent, 'all'), people(300));
     await eventually(() => silent.waiting === 4, 'the receiver to have all it may have');
     silent.release();
@@ -285,7 +285,7 @@ describe('a webhook receiver that never answers', () => {
   });
 
   /** Break it: in `IS_DUE`, let a claim that has run out not be due; or in `DueMessages`, do not look again. */
-  it('gets them also when Redis lost every job and a worker died over one', async () => {
+  it('also gets them after Redis lost every job and a worker died', async () => {
     await fixture.process(hooks(silent, 'lost'), people(40));
     await eventually(() => silent.waiting === 4, 'the receiver to have all it may have');
     await fixture.database.query(
@@ -300,7 +300,7 @@ describe('a webhook receiver that never answers', () => {
 });
 
 describe('by default', () => {
-  it('no webhook goes to a private address, whether it is written as one or found as one', async () => {
+  it('no webhook goes to a private address, written or resolved', async () => {
     const receiver = await WebhookReceiver.start();
     const fixture = await BehaviorFixture.start({ ALLOW_PRIVATE_TARGETS: 'false' });
     try {
@@ -322,7 +322,7 @@ describe('by default', () => {
     }
   });
 
-  it('mails are kept where there is no mail server', async () => {
+  it('mails are kept without a mail server', async () => {
     const fixture = await BehaviorFixture.start({});
     try {
       await fixture.process([MAIL], people(1));

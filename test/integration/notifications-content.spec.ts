@@ -18,7 +18,7 @@ describe('the mail of a batch', () => {
   });
   afterAll(() => fixture.stop());
 
-  it('is kept, marked and readable where there is no SMTP server', async () => {
+  it('is kept, marked and readable without an SMTP server', async () => {
     const batchId = await fixture.storeBatch({ fileName: 'kept.jsonl' });
     const id = await fixture.owe(batchId, 'kept@example.org');
     expect(await fixture.sender.send(id)).toBe('not_sent_no_smtp');
@@ -75,7 +75,7 @@ describe('the mail of a batch', () => {
     );
   });
 
-  it('names the first ten errors by line, whatever chunks they are in', async () => {
+  it('names the first ten errors by line, in any chunks', async () => {
     const guilty = [4, 17, 18, 19, 20, 33, 61, 62, 63, 80, 81, 99];
     const records = Array.from({ length: 100 }, (_, index) =>
       guilty.includes(index + 1) ? record(index + 1, 'failed', 'no_match') : record(index + 1, 'succeeded'),
@@ -90,7 +90,7 @@ describe('the mail of a batch', () => {
     expect(text).toContain('  and 2 more\n');
   });
 
-  it('looks into ten chunks at most, however many have errors', async () => {
+  it('reads at most ten chunks, however many have errors', async () => {
     const records = Array.from({ length: 400 }, (_, index) => record(index + 1, 'failed', 'no_match'));
     const batchId = await fixture.storeBatch({ status: 'completed_with_errors', records, chunkSize: 1 });
     await fixture.client.query('ANALYZE import_queue_record, import_queue_chunk');

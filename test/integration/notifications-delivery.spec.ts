@@ -23,7 +23,7 @@ describe('a mail that is owed', () => {
   const sent = (id: number) =>
     eventually(async () => (await statusOf(id)) === 'sent', `mail ${id} to be sent`);
 
-  it('is delivered once it is woken, and kept as it was sent', async () => {
+  it('is delivered after a wake-up, and kept as it was sent', async () => {
     const batchId = await fixture.storeBatch({ fileName: 'people.jsonl' });
     const id = await fixture.owe(batchId, 'one@example.org');
     await fixture.wake(id);
@@ -45,7 +45,7 @@ describe('a mail that is owed', () => {
     expect(row.sent_at!.getTime()).toBeGreaterThan(Date.now() - 20_000);
   });
 
-  it('is owed once per batch and kind, whoever asks how often', async () => {
+  it('is owed once per batch and kind, even if asked for repeatedly', async () => {
     const batchId = await fixture.storeBatch();
     const ids = await Promise.all(
       Array.from({ length: 8 }, () => fixture.owe(batchId, 'asked@example.org', 'failure')),
@@ -54,7 +54,7 @@ describe('a mail that is owed', () => {
     expect(await fixture.owe(batchId, 'asked@example.org', 'success')).not.toBe(ids[0]);
   });
 
-  it('is sent once, though eight ask for it at the same time', async () => {
+  it('is sent once, even if eight ask for it at the same time', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'eight@example.org');
     const attempts = await Promise.all(Array.from({ length: 8 }, () => fixture.sender.send(id)));
     expect(attempts.sort()).toEqual([...Array.from({ length: 7 }, () => 'not_due'), 'sent']);
@@ -62,7 +62,7 @@ describe('a mail that is owed', () => {
     expect(await fixture.row(id)).toMatchObject({ attempts: 1 });
   });
 
-  it('is sent once, though it is woken again and again by everything that wakes', async () => {
+  it('is sent once, even after many wake-ups', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'woken@example.org');
     await Promise.all([
       fixture.wake(id, id, id),
@@ -80,13 +80,13 @@ describe('a mail that is owed', () => {
     expect(await fixture.row(id)).toMatchObject({ attempts: 1 });
   });
 
-  it('is found when nobody was told of it, as when Redis lost the job', async () => {
+  it('is found without a wake-up, as after Redis lost the job', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'forgotten@example.org');
     await fixture.outbox.wakeDue();
     await sent(id);
   });
 
-  it('waits for a server that is down, and is delivered once when it is up again', async () => {
+  it('waits for a server that is down, and is delivered once after it is back', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'down@example.org');
     await sink.down();
     await fixture.wake(id);
@@ -119,7 +119,7 @@ describe('a mail that is owed', () => {
     ]);
   });
 
-  it('is not tried again after 5xx, and says why', async () => {
+  it('is not tried again after 5xx, and states the reason', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'nobody@example.org');
     sink.refuseWith(550, 'no such mailbox');
     expect(await fixture.sender.send(id)).toBe('failed');
@@ -132,7 +132,7 @@ describe('a mail that is owed', () => {
     expect(sink.mailsTo('nobody@example.org')).toHaveLength(0);
   });
 
-  it('goes to one recipient, also when the address would be two as text', async () => {
+  it('goes to one recipient, even if the address looks like two', async () => {
     const before = sink.mails.length;
     const id = await fixture.owe(await fixture.storeBatch(), 'a@example.org, b@example.org');
     await fixture.sender.send(id);
@@ -143,7 +143,7 @@ describe('a mail that is owed', () => {
     expect(addresses.map(({ address }) => address)).not.toContain('a@example.org');
   });
 
-  it('has a subject that no file name can break', async () => {
+  it('has a subject that no file name can corrupt', async () => {
     const fileName = `👩🏽‍🔬 "O'Brien" & <b>名簿</b>: ${'long '.repeat(40)}.jsonl`;
     const id = await fixture.owe(await fixture.storeBatch({ fileName }), 'odd@example.org');
     await fixture.sender.send(id);
@@ -156,7 +156,7 @@ describe('a mail that is owed', () => {
 
 describe('a mail that is sent again on request', () => {
   /** Break it: in `resendMessage`, leave `attempts_before_resend` as it is. */
-  it('is tried again as soon as one that was never tried', async () => {
+  it('is tried again as soon as a new one', async () => {
     const sink = await SmtpSink.start();
     const fixture = await NotificationFixture.start({ SMTP_URL: sink.url }, ONE_SOON);
     try {
@@ -201,7 +201,7 @@ describe('a mail that was being sent', () => {
       [id, since],
     );
 
-  it('by a worker that died is sent by another when the claim runs out', async () => {
+  it('by a worker that died is sent by another after the claim expires', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'crashed@example.org');
     await leaveClaimed(id, '-1 second');
     await fixture.outbox.wakeDue();
@@ -210,7 +210,7 @@ describe('a mail that was being sent', () => {
     expect(await fixture.row(id)).toMatchObject({ attempts: 2 });
   });
 
-  it('is left alone as long as the claim holds', async () => {
+  it('is left alone while the claim holds', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'held@example.org');
     await leaveClaimed(id, '1 minute');
     expect(await fixture.sender.send(id)).toBe('not_due');
@@ -235,7 +235,7 @@ describe('a mail that was being sent', () => {
     expect(await fixture.row(id)).toMatchObject({ attempts: 1 });
   });
 
-  it('is not sent a second time though PostgreSQL is away when it has been sent', async () => {
+  it('is not sent a second time if PostgreSQL is away after it was sent', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'restart@example.org');
     sink.hold();
     const attempt = fixture.sender.send(id);
@@ -249,7 +249,7 @@ describe('a mail that was being sent', () => {
     expect(sink.mailsTo('restart@example.org')).toHaveLength(1);
   });
 
-  it('is given up by a worker that finds another has taken over', async () => {
+  it('is abandoned by a worker that finds another has taken over', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'taken@example.org');
     sink.hold();
     const late = fixture.sender.send(id);
@@ -261,7 +261,7 @@ describe('a mail that was being sent', () => {
     expect(sink.mailsTo('taken@example.org')).toHaveLength(0);
   });
 
-  it('is tried again when the worker is told to stop', async () => {
+  it('is tried again if the worker stops', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'stopped@example.org');
     sink.hold();
     const stop = new AbortController();

@@ -54,7 +54,7 @@ describe('when Redis fails', () => {
     expect(sink.mailsTo('flushed@example.org')).toHaveLength(1);
   });
 
-  it('mails are sent without it, by whoever asks', async () => {
+  it('mails are sent without it, by direct calls', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'without@example.org');
     await redis.down();
     expect(await fixture.sender.send(id)).toBe('sent');

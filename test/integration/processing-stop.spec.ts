@@ -32,7 +32,7 @@ describe('a worker that is stopped', () => {
     await next.module.init();
     await eventually(
       async () => (await fixture.status(batchId)) === 'completed',
-      'another worker to go on',
+      'another worker to continue',
       30_000,
     );
     expect((await fixture.effects(batchId)).sort()).toEqual(range(1, 5));

@@ -51,7 +51,7 @@ describe('a record that PostgreSQL refuses', () => {
     expect(await fixture.identifiers()).toHaveLength(99);
   });
 
-  it('fails alone when there are several, at both ends and side by side', async () => {
+  it('fails alone if there are several, at both ends and side by side', async () => {
     await refusePoison();
     const poisonous = [1, 2, 50, 51, 99, 100];
     const outcomes = await fixture.process(

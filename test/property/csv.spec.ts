@@ -28,7 +28,7 @@ const cell = fc.oneof(
   }),
   fc.string({ unit: 'grapheme', maxLength: 12 }),
 );
-/** Columns that cannot be taken for anything but names. */
+/** Columns that can only be names. */
 const header = fc.uniqueArray(fc.stringMatching(/^[A-Za-z][A-Za-z ]{0,8}[A-Za-z]$/), {
   minLength: 2,
   maxLength: 6,
@@ -112,7 +112,7 @@ function read(
   return { records: errors.length === 0 ? records : [], errors, understood: reader.understood() };
 }
 
-/** A file that is so long that format, encoding and delimiter are decided: what follows is read as it comes. */
+/** A file long enough for format, encoding and delimiter to be decided before its end. */
 function padding(text: string, encoding: BufferEncoding): Buffer {
   const row = `${text.repeat(9000 / text.length)},x\n`;
   return Buffer.from(`Column,Other\n${row.repeat(30)}`, encoding);

@@ -47,7 +47,7 @@ const compiled = compileWorkflowTarget({
   recordSchema: null,
 });
 
-/** What a text can have that a cell, a formula or an escape could be taken for. */
+/** Parts of text that look like a cell, a formula or an escape. */
 const text = fc.oneof(
   fc.string({
     unit: fc.constantFrom(
@@ -110,7 +110,7 @@ const scalar = fc.oneof(
 );
 const chosen = fc.oneof(fc.array(fc.constantFrom(...OPTIONS), { maxLength: 3 }), fc.constantFrom(...OPTIONS));
 
-/** A CSV download of records, as somebody gets it who asks for all of them. */
+/** A CSV download of all records. */
 async function downloaded(payloads: readonly string[], sent: readonly string[]): Promise<string> {
   const rows = payloads.map((payload, index): RecordRow => ({
     ...{ line: index + 1, status: 'failed', operation: null, reference: null, attempts: 1, payload },
@@ -175,7 +175,7 @@ describe('a JSON record that is downloaded as CSV and uploaded again', () => {
         Yes: scalar,
         Day: scalar,
         Option: fc.oneof(scalar, fc.constantFrom(...OPTIONS)),
-        // Nothing of a wrong kind: the text of `true` may be an option, `true` is none.
+        // No value of a wrong kind: the text of `true` may be an option, `true` itself is not one.
         Options: fc.oneof(chosen, chosen, text, fc.constant(null)),
       },
       { requiredKeys: [] },

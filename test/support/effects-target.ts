@@ -26,7 +26,7 @@ const COMPILED: CompiledTarget = {
 export class EffectsTarget implements RecordTarget {
   readonly kind = 'effects';
   during: (context: ChunkContext, records: readonly ImportRecord[]) => Promise<void> = async () => undefined;
-  /** Chunks in the order in which they were begun, as `batch/chunk`. */
+  /** Chunks in the order in which they started, as `batch/chunk`. */
   readonly begun: string[] = [];
   failureMessage = 'it was asked to fail';
 

@@ -29,7 +29,7 @@ export function loopConformance(
       expect([most, running]).toEqual([1, 0]);
     });
 
-    it('logs a pass that throws, and goes on', async () => {
+    it('logs a pass that throws, and continues', async () => {
       const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
       const passes = countdown(2);
       const loop = make(() => {

@@ -98,7 +98,7 @@ export class NotificationFixture {
     await this.database.drop();
   }
 
-  /** The database refuses everybody and has thrown out those who were in, as while it restarts. */
+  /** The database has ended all connections and refuses new ones, as while it restarts. */
   async withoutDatabase(work: () => Promise<void>): Promise<void> {
     const name = this.database.name;
     await this.client.end();

@@ -63,7 +63,7 @@ export class ProcessingFixture {
     return new ProcessingFixture(database, environment, sql, first);
   }
 
-  /** A worker that only does what it is told: it takes nothing from the queue before `module.init()`. */
+  /** A worker that takes nothing from the queue before `module.init()`. */
   get worker(): Worker {
     return this.first;
   }

@@ -8,7 +8,7 @@ export interface RawAnswer {
 
 /**
  * Sends just this, which need not be HTTP, and answers what comes back: the whole of an answer with a Content-Length,
- * or what there is when the connection ends.
+ * or what has arrived when the connection ends.
  */
 export function rawRequest(url: string, request: string): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);

@@ -6,7 +6,7 @@ import type { TestApp } from './test-app.js';
 export const TEST_PASSWORD = 'correct horse battery staple';
 const passwordHash = hashPassword(TEST_PASSWORD);
 
-/** A user of the role, made in the database: `<role>@example.org` unless said otherwise. Answers its id. */
+/** Creates a user of the role in the database: `<role>@example.org` by default. Answers its id. */
 export async function storeUser(
   { database }: Pick<TestApp, 'database'>,
   role: UserRole,
@@ -26,7 +26,7 @@ export async function storeUser(
   }
 }
 
-/** What a form of a page of ours sends: the browser adds the origin. */
+/** The headers of a form on our pages: the browser adds the origin. */
 export function submit(
   { url }: Pick<TestApp, 'url'>,
   path: string,

@@ -101,7 +101,7 @@ export class SmtpSink {
         );
       },
     });
-    // A client that goes away in the middle of its talk is no fault of the server's.
+    // A client that leaves in the middle is not a fault of the server.
     server.on('error', () => undefined);
     await new Promise<void>((resolve, reject) => {
       server.server.once('error', reject);

@@ -64,7 +64,7 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     },
     cutAfterNext: (text) => void (lastPiece = text),
     restore: () => {
-      // What was said into the silence is lost: who waits for it must start over.
+      // What was sent into the silence is lost: anyone who waits for it must start again.
       if (state === 'silent') destroyAll();
       state = 'open';
     },

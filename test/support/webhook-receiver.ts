@@ -10,7 +10,7 @@ export interface ReceivedWebhook {
 /** A real HTTP server that keeps every request, and answers what the test says, by path. */
 export class WebhookReceiver {
   readonly received: ReceivedWebhook[] = [];
-  /** Statuses to answer next, by path; 204 when there is none left. */
+  /** Statuses to answer next, by path; 204 after the last. */
   readonly answers = new Map<string, number[]>();
 
   /** The most requests that waited for their answer at the same time. */
@@ -49,7 +49,7 @@ export class WebhookReceiver {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Lets everybody wait for an answer, as a host that hangs does. */
+  /** Lets every request wait for an answer, like a host that hangs. */
   hold(): void {
     this.held = true;
   }

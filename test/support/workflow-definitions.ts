@@ -2,7 +2,7 @@ import type { DomainError } from '../../src/platform/domain-error.js';
 import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import { readDefinition } from '../../src/workflows/definition/definition-reader.js';
 
-/** A definition that uses every member there is. */
+/** A definition that uses every member. */
 export const usableDefinition = (): JsonObject => ({
   name: 'grant-role',
   title: 'Grant Role',

@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A file on disk, as somebody has it who is going to send it. */
+/** A file on disk, ready to be uploaded. */
 export async function fileOf(name: string, content: string): Promise<string> {
   const path = join(await mkdtemp(join(tmpdir(), 'wiq-browser-')), name);
   await writeFile(path, content);

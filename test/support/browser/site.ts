@@ -30,7 +30,7 @@ export class Site {
     return this.visitor(await signIn(this.app), options);
   }
 
-  /** Whoever the session cookie belongs to; nobody yet without one. */
+  /** The owner of the session cookie; an anonymous visitor without one. */
   async visitor(cookie: string | null, options: BrowserContextOptions = {}): Promise<Visitor> {
     const visitor = await Visitor.enter(this.browser, this.url, cookie, options);
     this.visitors.push(visitor);

@@ -68,7 +68,7 @@ export class Visitor {
     await this.context.close();
   }
 
-  /** What hinders people with disabilities, by axe; in light and in dark. */
+  /** Accessibility violations found by axe, in light and in dark. */
   async hindrances(): Promise<string[]> {
     const found: string[] = [];
     for (const colorScheme of ['light', 'dark'] as const) {
