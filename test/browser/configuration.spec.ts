@@ -29,6 +29,7 @@ describe('the pages of configuration', () => {
     await editor.fill(good);
     await page.getByRole('button', { name: 'Create workflow' }).click();
     await page.getByRole('heading', { name: 'My Workflow' }).waitFor();
+    await page.getByRole('status').getByText('Saved as version 1.').waitFor();
   });
 
   it('create a file type, test a row, move it to the top and disable it', async () => {
@@ -82,6 +83,7 @@ describe('the pages of configuration', () => {
     await mail.locator('summary').click();
     await mail.locator('pre').waitFor();
     await mail.getByRole('button', { name: 'Send again' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Send again' }).click();
     await page.getByText('to ann@example.org').first().waitFor();
   });
 

@@ -26,7 +26,7 @@ describe('Recent Imports and the page of one import', () => {
     expect(await page.locator('h2').textContent()).toBe('Nothing has been imported yet');
     await send('people.jsonl', [member(1), member(2), { ...member(3), Level: 'Boss' }]);
     await page.getByRole('link', { name: 'people.jsonl' }).waitFor();
-    await page.getByText('Completed with errors').waitFor();
+    await page.getByText('Completed with errors', { exact: true }).waitFor();
     expect(await page.locator('tbody tr').first().textContent()).toContain('1 failed');
     void visitor;
   });
@@ -63,6 +63,27 @@ describe('Recent Imports and the page of one import', () => {
     await page.getByRole('button', { name: 'Retry failed records' }).first().click();
     await page.getByRole('dialog').getByRole('button', { name: 'Retry failed records' }).click();
     await page.getByRole('link', { name: `import ${id}` }).waitFor();
+  });
+
+  /** Break it: in pages.js, leave out `showModal`. */
+  it('keep the focus in a question, and give it back', async () => {
+    const id = await send('focus.jsonl', [{ ...member(25), Level: 'Boss' }]);
+    await site.client.ended(id);
+    const { page } = await site.administrator();
+    await page.goto(`/imports/${id}`);
+    const button = page.getByRole('button', { name: 'Retry failed records' }).first();
+    await button.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    for (let count = 0; count < 5; count += 1) {
+      await page.keyboard.press('Tab');
+      const isOutside = await page.evaluate('document.activeElement.closest("dialog, body") === null');
+      const isBehind = await page.evaluate('document.activeElement.closest("main a, header") !== null');
+      expect([isOutside, isBehind]).toEqual([false, false]);
+    }
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    expect(await button.evaluate((element) => element.ownerDocument.activeElement === element)).toBe(true);
   });
 
   /** Break it: in wiq.css, leave `overflow-wrap` out of `.crumbs`. */

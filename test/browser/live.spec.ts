@@ -54,13 +54,14 @@ describe('the page of an import that runs', () => {
       connections: 1,
     });
     const stream = page.locator('#stream');
+    const began = Date.now();
     for (let sent = 0; sent < 20; sent += 1) {
       await stream.evaluate((element) => element.dispatchEvent(new Event('progress')));
       await page.waitForTimeout(50);
     }
     await page.waitForTimeout(600);
     expect(count('live') - before).toBeGreaterThan(1);
-    expect(count('live') - before).toBeLessThanOrEqual(5);
+    expect(count('live') - before).toBeLessThanOrEqual((Date.now() - began) / 500 + 2);
     expect(await site.farewell()).toEqual([]);
   });
 
@@ -77,6 +78,21 @@ describe('the page of an import that runs', () => {
     await page.getByText('Queued', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Pause' }).first().waitFor();
     expect(await isTheSame()).toBe(true);
+    expect(await site.farewell()).toEqual([]);
+  });
+
+  /** Break it: in pages.js, close no dialog before a swap. */
+  it('closes a question that no longer applies, and stays usable', async () => {
+    const id = await send();
+    const { page } = await site.administrator();
+    await watch(page, id);
+    await page.getByRole('button', { name: 'Pause' }).first().click();
+    await page.getByRole('dialog').waitFor();
+    await act(id, 'Pause');
+    await page.getByText('Paused', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Resume' }).first().click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    expect(await page.title()).toBe('Paused · live.jsonl · Workflow Import Queue');
     expect(await site.farewell()).toEqual([]);
   });
 
@@ -104,9 +120,12 @@ describe('the page of an import that runs', () => {
       DATABASE_URL: site.app.config.databaseUrl ?? '',
       QUEUE_PREFIX: site.app.config.queuePrefix,
     });
-    await page.getByText('Completed with errors').waitFor();
+    await page.getByText('Completed with errors', { exact: true }).waitFor();
     await page.getByText('2 succeeded + 1 invalid').or(page.getByText('1 invalid + 2 succeeded')).waitFor();
     await page.getByRole('heading', { name: 'Why records failed' }).waitFor();
+    expect(await page.title()).toBe('Completed with errors · live.jsonl · Workflow Import Queue');
+    const announced = page.getByRole('status').getByText('Completed with errors: 2 succeeded, 1 failed');
+    expect(await announced.count()).toBe(1);
     await page.getByRole('button', { name: 'Retry failed records' }).first().waitFor();
     expect(await isTheSame()).toBe(true);
     expect(await page.locator('#stream').count()).toBe(0);

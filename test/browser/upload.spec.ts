@@ -41,7 +41,7 @@ describe('a file sent in the browser', () => {
       /2\s+Rows\s+1\s+Valid\s+1\s+Invalid/,
     );
     await page.getByRole('button', { name: 'Confirm' }).click();
-    await page.getByText('Completed with errors').waitFor();
+    await page.getByText('Completed with errors', { exact: true }).waitFor();
 
     const [download] = await Promise.all([
       page.waitForEvent('download'),
@@ -123,6 +123,24 @@ describe('a file sent in the browser', () => {
     await page.getByRole('heading', { name: 'good.csv' }).waitFor();
   });
 
+  /** Break it: in pages.js, leave out `beforeunload`, or the listener for `abort`. */
+  it('can be canceled, and the browser asks before it is lost', async () => {
+    const { page } = await site.administrator();
+    await page.goto(`/imports/new/${importProcessId}`);
+    await page.setInputFiles('input[type=file]', await fileOf('slow.csv', csv([memberRow(80)])));
+    await page.route(`**/imports/new/${importProcessId}`, () => undefined);
+    await page.getByRole('button', { name: 'Upload and check' }).click();
+    const question = page.waitForEvent('dialog');
+    const leaving = page.goto('/imports').catch(() => undefined);
+    await (await question).dismiss();
+    await leaving;
+    await page.getByRole('button', { name: 'Cancel upload' }).click();
+    await page.getByText('The upload was canceled. Nothing was stored.').waitFor();
+    expect(await page.getByRole('button', { name: 'Upload and check' }).isEnabled()).toBe(true);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+    await page.goto('/imports');
+  });
+
   it('needs neither JavaScript nor a mouse', async () => {
     await storeUser(site.app, 'operator', 'keys@example.org');
     const { page } = await site.visitor(null, { javaScriptEnabled: false });
@@ -148,7 +166,7 @@ describe('a file sent in the browser', () => {
     const id = Number(page.url().split('/').at(-1));
     await site.client.ended(id);
     await page.reload();
-    await page.getByText('Completed with errors').waitFor();
+    await page.getByText('Completed with errors', { exact: true }).waitFor();
     await reach('Fix and resend');
     await page.getByLabel('Level').fill('Associate');
     await reach('Send selected rows');

@@ -52,6 +52,21 @@ describe('the form of', () => {
       expect([status, /id="error-name">([^<]*)/.exec(html)?.[1]]).toEqual([400, 'name is required']);
     });
 
+    /** Break it: in `FileTypesPage.show`, show the version of the address. */
+    it('is saved as a version that the page names', async () => {
+      const path = `/file-types/${importProcessId}`;
+      const [, performs = ''] = /<option value="([^"]+)" selected>Grant Role/.exec(await open(path))!;
+      const fields = {
+        name: `Saved ${importProcessId}`,
+        performs: performs.replaceAll('&quot;', '"'),
+        ...{ onNoMatch: 'create', onMatch: 'update', displayOrder: '0' },
+      };
+      const { status, location } = await send(path, fields);
+      expect([status, location]).toEqual([303, `${path}?saved=2`]);
+      expect(textOf(await open(`${path}?saved=2`))).toContain('Saved as version 2.');
+      expect(textOf(await open(`${path}?saved=9`))).not.toContain('Saved as');
+    });
+
     /** Break it: in `formOf`, leave out `OTHER`. */
     it('shows a target that is not one of the offered actions', async () => {
       const target = { kind: 'workflow', workflow: 'member-import', step: 'Nothing' };
@@ -76,6 +91,18 @@ describe('the form of', () => {
       const html = await open(path);
       expect(html).not.toContain('Remove the match of E-mail');
       expect(html).toContain('Remove the match of Remark');
+    });
+  });
+
+  describe('a workflow', () => {
+    /** Break it: in `WorkflowsPage.attempt`, leave out the version. */
+    it('is saved as a version that the page names', async () => {
+      const html = await open('/workflows/new');
+      const [, source = ''] = /<textarea[^>]*>(.*?)<\/textarea>/s.exec(html)!;
+      const json = source.replaceAll('&quot;', '"').replaceAll('&#x3D;', '=');
+      const { status, location } = await send('/workflows', { source: json });
+      expect([status, location]).toEqual([303, '/workflows/my-workflow?saved=1']);
+      expect(textOf(await open(location ?? ''))).toContain('Saved as version 1.');
     });
   });
 

@@ -183,6 +183,20 @@ describe('the pages', () => {
       expect(textOf(html)).toContain('here.csv');
     });
 
+    /** Break it: in recent.hbs, leave out `recent.received`. */
+    it('shows when an upload that awaits confirmation was received', async () => {
+      await store({ status: 'awaiting_confirmation', creationPath: 'IMPORT_QUEUE_UI' });
+      expect(textOf((await open('/imports')).html)).toMatch(/received \d+ \w+ \d{4}, \d\d:\d\d:\d\d UTC/);
+    });
+
+    /** Break it: in `isAbandoned`, leave out `startedAt`. */
+    it('calls an upload that was given up abandoned, and an import that was stopped canceled', async () => {
+      await store({ status: 'canceled', creationPath: 'IMPORT_QUEUE_UI' });
+      expect(textOf((await open('/imports?q=people')).html)).toMatch(/Members Abandoned/);
+      await client.query('UPDATE import_queue_batch SET started_at = now()');
+      expect(textOf((await open('/imports?q=people')).html)).toMatch(/Members Canceled/);
+    });
+
     it('refreshes itself while an import runs, and only then', async () => {
       await store({ status: 'completed' });
       expect((await open('/imports')).html).not.toContain('http-equiv="refresh"');
@@ -221,6 +235,28 @@ describe('the pages', () => {
       const { headers, html: file } = await open(path);
       expect(headers.get('content-disposition')).toContain('people-failed.csv');
       expect(file.split('\r\n')).toHaveLength(4);
+    });
+
+    /** Break it: in `announcementText`, take steps of one percent; in `progressTitle`, leave out the state. */
+    it('states its progress in the title, and announces every ten percent and the end', async () => {
+      const records = Array.from({ length: 8 }, (_, index) => ({
+        line: index + 1,
+        status: index < 3 ? ('succeeded' as const) : ('pending' as const),
+        payload: '{}',
+      }));
+      const running = await store({ status: 'in_progress', records, startedAt: new Date() });
+      const announced = (html: string) => / role="status" id="announcement"[^>]*>([^<]*)</.exec(html)?.[1];
+      const { html } = await open(`/imports/${running}`);
+      expect(html).toContain('<title>37 % · people.jsonl · Workflow Import Queue</title>');
+      expect(announced(html)).toBe('In progress: 30 % processed');
+      const live = await open(`/imports/${running}/live?was=in_progress`);
+      expect(live.html).toContain('data-page-title="37 % · people.jsonl · Workflow Import Queue"');
+      expect(textOf(live.html)).toMatch(/Succeeded 3 CSV JSONL/);
+      const ended = await open(
+        `/imports/${await store({ status: 'completed', records: records.slice(0, 3) })}`,
+      );
+      expect(ended.html).toContain('<title>Completed · people.jsonl · Workflow Import Queue</title>');
+      expect(announced(ended.html)).toBe('Completed: 3 succeeded, 0 failed');
     });
 
     it('groups failed records by cause and names a line for each', async () => {
@@ -366,9 +402,16 @@ describe('the pages', () => {
     it('names no route', async () => {
       const { status, html } = await open('/workflows/nothing');
       expect(status).toBe(404);
-      expect(textOf(html)).toContain('There is no workflow named "nothing".');
+      expect(textOf(html)).toContain('No workflow is named "nothing".');
       expect(textOf(html)).not.toContain('GET /');
     });
+  });
+
+  /** Break it: in file-type.hbs, leave out `workflowFirst`. */
+  it('of a new file type lead to a workflow while there is none', async () => {
+    expect((await open('/file-types/new')).html).toContain(
+      '<a href="/workflows/new">Create a workflow first</a>',
+    );
   });
 
   describe('the buttons', () => {

@@ -102,6 +102,7 @@ const ROUTES: [route: string, access: Access][] = [
   ['POST /account/sign-out-everywhere', 'people'],
   ['GET /api-keys', 'administrators'],
   ['POST /api-keys', 'administrators'],
+  ['GET /api-keys/created', 'administrators'],
   ['POST /api-keys/:id/revoke', 'administrators'],
   ['GET /users', 'administrators'],
   ['POST /users', 'administrators'],

@@ -1,5 +1,5 @@
-import { Body, Get, Param, Post, Res } from '@nestjs/common';
-import type { Response } from 'express';
+import { Body, Get, Param, Post, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
 import { CurrentPrincipal, RequirePerson } from '../../auth/access.js';
 import { ApiKeyIdPipe } from '../../auth/api-keys.dto.js';
 import type { Principal } from '../../auth/principal.js';
@@ -25,7 +25,12 @@ export class ApiKeysPagesController {
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    sendFormAnswer(response, await this.keys.create(form, principal));
+    sendFormAnswer(response, await this.keys.create(form, principal, response));
+  }
+
+  @Get('created')
+  async created(@Req() request: Request, @Res() response: Response): Promise<void> {
+    sendFormAnswer(response, await this.keys.created(request, response));
   }
 
   @Post(':id/revoke')

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { type ApiKeyResource, CreateApiKeyDto, type CreatedApiKey } from '../../auth/api-keys.dto.js';
+import type { CookieOptions, Request, Response } from 'express';
+import { type ApiKeyResource, CreateApiKeyDto } from '../../auth/api-keys.dto.js';
 import { ApiKeysService } from '../../auth/api-keys.service.js';
 import { CreatorNames } from '../../auth/creator-names.js';
 import { PERMISSIONS, type Principal } from '../../auth/principal.js';
@@ -11,6 +12,14 @@ import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../f
 import { curlLine } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
+
+const LIST = '/api-keys';
+const CREATED_PATH = `${LIST}/created`;
+
+const NEW_KEY_COOKIE = 'wiq_new_key';
+/** A browser follows a redirect at once; the key must not stay longer than that takes. */
+const NEW_KEY_MS = 60_000;
+const NEW_KEY = /(?:^|;\s*)wiq_new_key=(\d+)\.(wiq_[\w-]{43})(?:;|$)/;
 
 /** What was entered in the form, as far as the form shows it again. */
 interface EnteredApiKey {
@@ -93,12 +102,14 @@ export class ApiKeysPage {
     });
   }
 
-  create(form: unknown, principal: Principal): Promise<FormAnswer> {
+  /** Leads to the page of the new key. A cookie takes the key there, so that a reload creates no second one. */
+  create(form: unknown, principal: Principal, response: Response): Promise<FormAnswer> {
     const entered = enteredApiKey(form);
     return answerForm(
       async () => {
-        const created = await this.keys.create(readApiKeyForm(entered), principal);
-        return { status: 201, html: this.renderNew(created) };
+        const { id, key } = await this.keys.create(readApiKeyForm(entered), principal);
+        response.cookie(NEW_KEY_COOKIE, `${id}.${key}`, { ...this.cookieOptions(), maxAge: NEW_KEY_MS });
+        return CREATED_PATH;
       },
       (error) => this.render(entered, fieldErrors(error)),
     );
@@ -108,21 +119,34 @@ export class ApiKeysPage {
     return answerForm(
       async () => {
         await this.keys.revoke(id, principal);
-        return '/api-keys';
+        return LIST;
       },
       (error) => this.render(undefined, fieldErrors(error)),
     );
   }
 
-  /** The only page that shows the key, with a command that uses it. */
-  private renderNew({ key, name, permissions, importProcessIds }: CreatedApiKey): string {
-    return this.pages.render('accounts/api-key-created', {
+  /** The only page that shows a key, once, with a command that uses it; afterwards it leads to the list. */
+  async created(request: Request, response: Response): Promise<FormAnswer> {
+    const [, id, key = ''] = NEW_KEY.exec(request.headers.cookie ?? '') ?? [];
+    const created = (await this.keys.list()).find((each) => each.id === Number(id));
+    if (created === undefined || !key.startsWith(created.hint)) return { path: LIST };
+    response.clearCookie(NEW_KEY_COOKIE, this.cookieOptions());
+    const [fileType] = await this.importProcesses.list();
+    const { name, permissions, importProcessIds } = created;
+    const importProcessId = importProcessIds?.[0] ?? fileType?.id ?? 1;
+    const html = this.pages.render('accounts/api-key-created', {
       title: text('apiKeys.createdTitle'),
       section: 'api-keys',
       name,
       key,
-      curl: curlLine(this.config.publicUrl, key, importProcessIds?.[0] ?? 1, permissions),
+      curl: curlLine(this.config.publicUrl, key, importProcessId, permissions),
     });
+    return { status: 200, html };
+  }
+
+  private cookieOptions(): CookieOptions {
+    const secure = this.config.publicUrl.startsWith('https:');
+    return { httpOnly: true, sameSite: 'strict', secure, path: CREATED_PATH };
   }
 }
 
@@ -130,7 +154,8 @@ function keyView(key: ApiKeyResource, createdBy: string, fileTypeNames: Readonly
   return {
     ...key,
     createdBy,
-    revokePath: `/api-keys/${key.id}/revoke`,
+    revokeId: `revoke-${key.id}`,
+    revokePath: `${LIST}/${key.id}/revoke`,
     ended: endOf(key),
     fileTypes:
       key.importProcessIds?.map((id) => fileTypeNames.get(id) ?? text('apiKeys.fileTypeGone', { id })) ??

@@ -79,6 +79,7 @@ export class UserPage {
         lastSignedInAt: user.lastSignedInAt?.toISOString() ?? null,
       },
       label: userLabel(user.enabled),
+      disablePath: `/users/${id}/disable`,
       roles: roleOptions(user.role),
       errors,
     });

@@ -1,4 +1,4 @@
-import { Body, Get, Param, Post, Redirect, Res } from '@nestjs/common';
+import { Body, Get, Param, Post, Query, Redirect, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
@@ -40,9 +40,10 @@ export class FileTypesPagesController {
   @HtmlPage()
   show(
     @Param('id', ImportProcessIdPipe) id: number,
+    @Query('saved') saved: unknown,
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
-    return this.fileTypes.show(id, principal);
+    return this.fileTypes.show(id, principal, { savedVersion: Number(saved) });
   }
 
   @Post(':id')

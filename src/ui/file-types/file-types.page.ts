@@ -10,7 +10,7 @@ import type { TargetConfiguration } from '../../records/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
 import { answerForm, fieldErrors, type FieldErrors, type FormAnswer, problemView } from '../forms.js';
 import { FILE_TYPE_ICONS, fileTypeIcon } from '../layout/icons.js';
-import { templatePath } from '../layout/links.js';
+import { templatePath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
@@ -19,6 +19,11 @@ import { type FileTypeFormDto, formOf, OTHER, performsOf, readFileType } from '.
 const LIST = '/file-types';
 const VERSIONS = 20;
 const KEPT_COLUMNS = 500;
+
+interface ShownResult {
+  savedVersion?: number | undefined;
+  tried?: object;
+}
 
 /** File types, as pages call import processes: the list, the form of one, its versions, and the test of a row. */
 @Injectable()
@@ -54,10 +59,12 @@ export class FileTypesPage {
     return this.form({ status: 'active', icon: 'file-import', onNoMatch: 'create', onMatch: 'update' }, null);
   }
 
-  async show(id: number, principal: Principal, tried?: object): Promise<string> {
+  /** @param more what just happened: a version that was saved, or a row that was tested */
+  async show(id: number, principal: Principal, more: ShownResult = {}): Promise<string> {
     assertMayUse(principal, id);
     const process = await this.importProcesses.get(id);
-    return this.form(formOf(process, await this.offered()), id, tried);
+    const savedVersion = more.savedVersion === process.version ? process.version : undefined;
+    return this.form(formOf(process, await this.offered()), id, { ...more, savedVersion });
   }
 
   async add(form: FileTypeFormDto, principal: Principal): Promise<FormAnswer> {
@@ -71,8 +78,8 @@ export class FileTypesPage {
     assertMayUse(principal, id);
     return this.attempt(form, id, async () => {
       const { version, ...input } = readFileType(form);
-      await this.importProcesses.replace(id, input, principal.id, version);
-      return `${LIST}/${id}`;
+      const saved = await this.importProcesses.replace(id, input, principal.id, version);
+      return withQuery(`${LIST}/${id}`, { saved: saved.version });
     });
   }
 
@@ -98,7 +105,7 @@ export class FileTypesPage {
   /** Checks one row by the rules of pass 1. Nothing is stored. */
   async try(id: number, row: string, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
-    return this.show(id, principal, { row, ...(await this.verdict(id, row)) });
+    return this.show(id, principal, { tried: { row, ...(await this.verdict(id, row)) } });
   }
 
   private async verdict(id: number, row: string) {
@@ -123,16 +130,14 @@ export class FileTypesPage {
     return answerForm(store, (error) => {
       const { errors, ...view } = problemView(error);
       const problem = { ...view, errors: errors?.map(withoutField) };
-      return this.form(form, id, undefined, problem, fieldErrors(error));
+      return this.form(form, id, { problem, errors: fieldErrors(error) });
     });
   }
 
   private async form(
     form: FileTypeFormDto,
     id: number | null,
-    tried?: object,
-    problem?: object,
-    errors: FieldErrors = {},
+    { errors = {}, ...more }: ShownResult & { problem?: object; errors?: FieldErrors } = {},
   ): Promise<string> {
     const choices = await this.choices();
     const stored = id === null ? null : await this.importProcesses.get(id);
@@ -151,10 +156,11 @@ export class FileTypesPage {
       title: stored?.name ?? text('fileType.newTitle'),
       section: 'file-types',
       path: id === null ? LIST : `${LIST}/${id}`,
+      deletePath: `${LIST}/${id}/delete`,
       id,
       form,
-      problem,
       errors,
+      ...more,
       icons: FILE_TYPE_ICONS.map((icon) => option(icon, icon, fileTypeIcon(form.icon ?? ''))),
       statuses: [
         option('active', text('fileType.active'), form.status),
@@ -164,6 +170,7 @@ export class FileTypesPage {
         ...choices.map(({ value, text: label }) => option(value, label, form.performs)),
         option(OTHER, text('fileType.otherAction'), form.performs),
       ],
+      offersActions: choices.length > 0,
       performsError: errors.performs ?? (form.performs === OTHER ? undefined : errors.target),
       targetError: form.performs === OTHER ? errors.target : undefined,
       onNoMatch: [
@@ -188,7 +195,6 @@ export class FileTypesPage {
         at: mappedAt.toISOString(),
       })),
       templatePath: id === null ? null : templatePath(id),
-      tried,
     });
   }
 

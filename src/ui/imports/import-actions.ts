@@ -27,6 +27,8 @@ interface ButtonStyle {
 
 /** A button, and the question that it asks before it acts. */
 interface ActionButton extends ButtonStyle {
+  /** The id of the element with the question. */
+  id: string;
   name: PageAction;
   path: string;
   text: string;
@@ -53,6 +55,7 @@ export function actionButtons(
   if (!principal.permissions.includes('ManageImports')) return [];
   return PAGE_ACTIONS.filter((action) => links[action] !== undefined).map((name) => ({
     ...STYLES[name],
+    id: `confirm-${name}`,
     name,
     path: `${importPath(id)}/${name}`,
     text: text(`actions.${name}.text`),

@@ -95,6 +95,28 @@ export function paceText({ progress }: BatchResource): string | null {
     : text('import.paceLeft', { rate, left: timeLeft(progress.etaSeconds) });
 }
 
+/** The title of the page: "43 % · members.csv" while the import runs, "Completed · members.csv" afterwards. */
+export function progressTitle({ fileName, status, running, total, processed }: BatchView): string {
+  const isMoving = running && processed > 0;
+  const state = isMoving
+    ? text('import.percent', { percent: percentDone(processed, total, 1) })
+    : status.text;
+  return text('import.title', { state, fileName });
+}
+
+/** What a screen reader announces: the progress in steps of ten percent, and the outcome at the end. */
+export function announcementText({ status, ended, good, failed, total, processed }: BatchView): string {
+  if (ended) return text('import.announceEnd', { status: status.text, good, failed });
+  return text('import.announceProgress', {
+    status: status.text,
+    percent: percentDone(processed, total, 10),
+  });
+}
+
+function percentDone(processed: number, total: number, step: number): number {
+  return total === 0 ? 0 : Math.floor((processed / total) * (100 / step)) * step;
+}
+
 /** Below a minute in whole seconds: an estimate has no tenths. */
 function timeLeft(seconds: number): string {
   return seconds < 60 ? text('import.seconds', { seconds: Math.ceil(seconds) }) : formatDuration(seconds);

@@ -12,10 +12,12 @@ import { PageRenderer } from '../page-renderer.js';
 import { ConfirmationPage } from './confirmation.page.js';
 import { actionButtons } from './import-actions.js';
 import {
+  announcementText,
   batchView,
   countCards,
   downloads,
   paceText,
+  progressTitle,
   recordView,
   relatives,
   sumText,
@@ -47,8 +49,7 @@ export class ImportPage {
     const progress = await this.progress(row);
     const { batch, resource } = progress;
     const shown = query.show ?? (batch.failed > 0 ? 'refused' : 'all');
-    const retention = retentionOf(row);
-    const isKept = retention === null;
+    const isKept = row.expiredAt === null;
     const records = isKept ? await this.shownRecords(id, query, shown) : NO_RECORDS;
     const errors =
       isKept && batch.failed > 0 ? await this.records.errorGroups(id) : { groups: [], examined: 0 };
@@ -57,17 +58,13 @@ export class ImportPage {
       return recordsPath(batch.path, { show: shown, code, like, after });
     };
     return this.pages.render('imports/import', {
-      title: batch.fileName,
       section: 'imports',
       // A reload must not interrupt a person who pages through the records of a running import.
       refreshSeconds: batch.running && query.after === undefined ? REFRESH_SECONDS : null,
       ...progress,
       ...(isTerminal(row.status) ? {} : livePaths(row, query)),
       failureReason: row.failureReason,
-      retention,
       actions: actionButtons(resource, principal),
-      ...relatives(row.retryOf, await this.batches.retriesOf(id, CHILDREN)),
-      downloads: downloads(batch),
       errors: {
         ...errors,
         groups: errors.groups.map(({ code, pattern, ...group }) => ({
@@ -116,6 +113,11 @@ export class ImportPage {
     return {
       resource,
       batch,
+      title: progressTitle(batch),
+      announcement: announcementText(batch),
+      retention: retentionOf(row),
+      ...relatives(row.retryOf, await this.batches.retriesOf(row.id, CHILDREN)),
+      downloads: downloads(batch),
       statusName: row.status,
       pace: isTerminal(row.status) || batch.running ? paceText(resource) : null,
       counts: countCards(resource.recordCounts),

@@ -80,6 +80,7 @@ export class MailPage {
         label: mailLabel(mail.status),
         batchPath: mail.batchId === null ? null : importPath(mail.batchId),
         instancePath: pathOfInstance(mail),
+        resendId: `resend-${mail.id}`,
         resendPath: mayResend && mail.status !== 'sending' ? resendPath(mail, query) : null,
       })),
       nextPath: nextCursor === null ? null : withQuery(PATH, { ...query, after: nextCursor }),

@@ -9,6 +9,7 @@ import { UploadDto } from '../../import-queue/upload.dto.js';
 import { UploadsService } from '../../import-queue/uploads.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { validateQuery } from '../../platform/http/validation.js';
+import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
 import { fieldErrors, type FormAnswer, nonBlankFields, problemView } from '../forms.js';
 import { ImportActions } from '../imports/import-actions.js';
 import { fileTypeIcon } from '../layout/icons.js';
@@ -61,6 +62,7 @@ export class NewImportPage {
     private readonly rows: RowDescriptions,
     private readonly uploads: UploadsService,
     private readonly actions: ImportActions,
+    private readonly workflows: WorkflowDefinitionsService,
     private readonly pages: PageRenderer,
   ) {}
 
@@ -70,6 +72,7 @@ export class NewImportPage {
       title: text('newImport.title'),
       section: 'new-import',
       mayConfigure: principal.permissions.includes('Configure'),
+      needsWorkflow: (await this.workflows.list()).length === 0,
       fileTypes: visible
         .filter(({ status }) => status === 'active')
         .map(({ id, name, description, icon }) => ({

@@ -10,8 +10,17 @@ function localTimes(root) {
   }
 }
 
+/** Gives the document the title that a live part of the page names, such as "43 % · members.csv". */
+function liveTitle() {
+  const title = document.querySelector('[data-page-title]')?.dataset.pageTitle;
+  if (title !== undefined && document.title !== title) document.title = title;
+}
+
 localTimes(document);
-new MutationObserver(() => localTimes(document)).observe(document.body, {
+new MutationObserver(() => {
+  localTimes(document);
+  liveTitle();
+}).observe(document.body, {
   childList: true,
   subtree: true,
   characterData: true,
@@ -56,7 +65,22 @@ document.addEventListener('submit', (event) => {
   const status = form.querySelector('[data-upload-text]');
   const words = form.dataset;
   const button = form.querySelector('button[type=submit]');
+  const cancel = form.querySelector('[data-upload-cancel]');
   const request = new XMLHttpRequest();
+  const abort = () => request.abort();
+  const setUploading = (uploading) => {
+    progress.hidden = !uploading;
+    button.disabled = uploading;
+    cancel.hidden = !uploading;
+    const change = uploading ? 'addEventListener' : 'removeEventListener';
+    cancel[change]('click', abort);
+    // The browser asks before the page is left: a file that has not arrived is lost.
+    window[change]('beforeunload', preventDefault);
+  };
+  const stopped = (text) => () => {
+    setUploading(false);
+    status.textContent = text;
+  };
   request.open('POST', form.action);
   request.setRequestHeader('Accept', 'text/html');
   request.responseType = 'document';
@@ -67,6 +91,7 @@ document.addEventListener('submit', (event) => {
     status.textContent = percent < 100 ? words.percent.replace('#', percent) : words.checking;
   });
   request.addEventListener('load', () => {
+    window.removeEventListener('beforeunload', preventDefault);
     if (request.responseURL !== form.action && request.status < 400) {
       location.assign(request.responseURL);
     } else {
@@ -76,14 +101,15 @@ document.addEventListener('submit', (event) => {
       document.querySelector('main').focus();
     }
   });
-  request.addEventListener('error', () => {
-    button.disabled = false;
-    status.textContent = words.broken;
-  });
-  progress.hidden = false;
-  button.disabled = true;
+  request.addEventListener('error', stopped(words.broken));
+  request.addEventListener('abort', stopped(words.canceled));
+  setUploading(true);
   request.send(new FormData(form));
 });
+
+function preventDefault(event) {
+  event.preventDefault();
+}
 
 /** Scrolls the current entry of the header into view if the entries do not fit. */
 for (const current of document.querySelectorAll('.site-nav [aria-current]')) {
@@ -115,3 +141,35 @@ setInterval(() => {
   const stream = document.getElementById('stream');
   if (!receivesEvents && !document.hidden) stream?.dispatchEvent(new Event('status'));
 }, POLL_MS);
+
+/*
+ * Questions open as modal dialogs, which keep the focus inside and give it back. Without JavaScript they are popovers.
+ */
+document.addEventListener('click', (event) => {
+  const button = event.target.closest?.('button[popovertarget]');
+  const dialog = button && document.getElementById(button.getAttribute('popovertarget'));
+  if (!(dialog instanceof HTMLDialogElement)) return;
+  event.preventDefault();
+  if (dialog.open) dialog.close();
+  else dialog.showModal();
+});
+
+/** Closes a question that the new content no longer asks: it must not turn into a different one under the pointer. */
+document.addEventListener('htmx:before:swap', ({ detail }) => {
+  for (const dialog of document.querySelectorAll('dialog[open]')) {
+    for (const { target, fragment } of detail.tasks) {
+      const replaced = typeof target === 'string' ? document.querySelector(target) : target;
+      if (replaced?.contains(dialog) && !fragment?.querySelector(`#${dialog.id}`)) dialog.close();
+    }
+  }
+});
+
+/** Buttons that copy a text. They are hidden without JavaScript. */
+for (const button of document.querySelectorAll('[data-copy]')) {
+  if (navigator.clipboard === undefined) break;
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.parentElement.querySelector('[role=status]').textContent = button.dataset.copied;
+  });
+}

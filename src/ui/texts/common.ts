@@ -43,6 +43,7 @@ export const COMMON_TEXTS = {
     required: 'Required',
     requiredMark: '(required)',
     result: 'Result',
+    savedVersion: 'Saved as version {version}.',
     saveVersion: 'Save as a new version',
     sendAgain: 'Send again',
     showAll: 'Show all',

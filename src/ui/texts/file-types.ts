@@ -32,6 +32,7 @@ export const FILE_TYPE_TEXTS = {
     rowHeading: 'What to do with each row',
     action: 'Action',
     chooseAction: 'Choose an action',
+    workflowFirst: 'Actions belong to workflows, and there are none yet. <a>Create a workflow first</a>.',
     otherAction: 'Other: the target below, as JSON',
     actionOfRow: 'the action named in the row',
     noMatch: 'If no match is found',

@@ -11,7 +11,10 @@ export const NEW_IMPORT_TEXTS = {
     templateOf: 'Template of {name} as CSV',
     empty: 'You cannot import anything yet',
     emptyHint: 'Imports need a file type, which describes the rows and what to do with each of them.',
+    workflowHint:
+      'Two steps are missing: a workflow, which defines the fields and actions, and then a file type, which describes the rows of a file and the action for each.',
     createFileType: 'Create file type',
+    createWorkflow: 'Create a workflow first',
     askAdministrator: 'Ask an administrator to create one.',
     disabled: 'This file type is disabled. It accepts no new imports.',
   },
@@ -33,6 +36,8 @@ export const NEW_IMPORT_TEXTS = {
     bytes: '{bytes} bytes',
     percent: '{percent} % uploaded',
     checking: 'Uploaded. Checking the rows…',
+    cancel: 'Cancel upload',
+    canceled: 'The upload was canceled. Nothing was stored.',
     broken: 'The connection was lost. Nothing was stored. Upload the file again.',
     detect: 'Detect automatically',
     encodings: {

@@ -135,6 +135,7 @@ export class InstancesPage {
       behaviors: instance.behaviors.items.map((behavior) => ({
         ...behavior,
         label: mailLabel(behavior.status),
+        resendId: `resend-${behavior.id}`,
         resendPath: principal.permissions.includes('ManageImports')
           ? `${path}/behaviors/${behavior.id}/resend`
           : null,

@@ -44,8 +44,12 @@ export class WorkflowsPagesController {
 
   @Get(':name')
   @HtmlPage()
-  show(@Param('name') name: string, @CurrentPrincipal() principal: Principal): Promise<string> {
-    return this.workflows.show(name, principal);
+  show(
+    @Param('name') name: string,
+    @Query('saved') saved: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.workflows.show(name, principal, Number(saved));
   }
 
   @Post(':name')

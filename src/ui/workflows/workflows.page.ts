@@ -4,12 +4,13 @@ import type { Principal } from '../../auth/principal.js';
 import { DomainError } from '../../platform/domain-error.js';
 import type { WorkflowDefinition } from '../../workflows/definition.js';
 import {
+  type StoredWorkflowDefinition,
   WorkflowDefinitionsService,
   workflowResource,
   workflowSummary,
 } from '../../workflows/definition/workflow-definitions.service.js';
 import type { FormAnswer } from '../forms.js';
-import { workflowPath } from '../layout/links.js';
+import { withQuery, workflowPath } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
 import { type PlacedProblem, placedProblems, syntaxProblem } from './json-places.js';
@@ -55,6 +56,8 @@ interface Draft {
   problems: PlacedProblem[];
   /** An error without a place in the text. */
   refusal?: string;
+  /** The version that was just saved. */
+  savedVersion?: number | undefined;
 }
 
 /** Workflow definitions: the list, one definition to read, and the editor of its JSON. */
@@ -80,10 +83,15 @@ export class WorkflowsPage {
     });
   }
 
-  async show(name: string, principal: Principal): Promise<string> {
+  /** @param saved the version that was just saved, if any */
+  async show(name: string, principal: Principal, saved?: number): Promise<string> {
     const stored = await this.workflows.current(name);
     const source = `${JSON.stringify(workflowResource(stored), null, 2)}\n`;
-    return this.definition(name, stored.definition, principal, { source, problems: [] });
+    return this.definition(name, stored.definition, principal, {
+      source,
+      problems: [],
+      savedVersion: saved === stored.version ? saved : undefined,
+    });
   }
 
   draft(source = WORKFLOW_SKELETON): string {
@@ -93,7 +101,7 @@ export class WorkflowsPage {
   async add(source: string, principal: Principal): Promise<FormAnswer> {
     return this.attempt(
       source,
-      async (parsed) => (await this.workflows.create(parsed, principal.id)).definition.name,
+      (parsed) => this.workflows.create(parsed, principal.id),
       (draft) => Promise.resolve(this.create(draft)),
     );
   }
@@ -102,18 +110,19 @@ export class WorkflowsPage {
     const { definition } = await this.workflows.current(name);
     return this.attempt(
       source,
-      async (parsed) => (await this.workflows.replace(name, parsed, principal.id)).definition.name,
+      (parsed) => this.workflows.replace(name, parsed, principal.id),
       (draft) => Promise.resolve(this.definition(name, definition, principal, draft)),
     );
   }
 
   private async attempt(
     source: string,
-    store: (parsed: unknown) => Promise<string>,
+    store: (parsed: unknown) => Promise<StoredWorkflowDefinition>,
     refuse: (draft: Draft) => Promise<string>,
   ): Promise<FormAnswer> {
     try {
-      return { path: workflowPath(await store(JSON.parse(source))) };
+      const { definition, version } = await store(JSON.parse(source));
+      return { path: withQuery(workflowPath(definition.name), { saved: version }) };
     } catch (error) {
       if (error instanceof SyntaxError) {
         return { status: 400, html: await refuse({ source, problems: [syntaxProblem(source)] }) };
