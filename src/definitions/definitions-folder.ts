@@ -18,7 +18,7 @@ import {
   type SortedFile,
 } from './definition-files.js';
 
-/** Every part, which the type sees to: the stored one has more than these. */
+/** All parts that can be sent, as the type ensures; a stored import process has further ones. */
 const IMPORT_PROCESS_PARTS: Record<keyof ImportProcessInput, true> = {
   name: true,
   description: true,
@@ -32,7 +32,7 @@ const IMPORT_PROCESS_PARTS: Record<keyof ImportProcessInput, true> = {
   recordSchema: true,
 };
 
-/** Whether a version more would differ from the stored one in nothing but the order of members. */
+/** Whether a new version would differ from the stored one only in the order of members. */
 function isSameImportProcess(wanted: ImportProcessInput, stored: ImportProcessInput): boolean {
   return (Object.keys(IMPORT_PROCESS_PARTS) as (keyof ImportProcessInput)[]).every((part) =>
     isDeepStrictEqual(wanted[part], stored[part]),
@@ -40,17 +40,17 @@ function isSameImportProcess(wanted: ImportProcessInput, stored: ImportProcessIn
 }
 
 const ACTOR = 'DEFINITIONS_DIR';
-/** How often a definition may change under our hands before we say so. */
+/** How often a definition can change while we work on it before we report it. */
 const MOST_LOOKS = 10;
 
 /**
- * Makes the database say what the files of DEFINITIONS_DIR say, before the first request: what is new is created, what
- * differs becomes a new version, by the services of the routes. A file that is gone removes nothing. What a file by
- * itself has wrong stops the start before anything is stored; an import process that does not fit its workflow stops it
- * when the workflows are stored already.
+ * Applies the files of DEFINITIONS_DIR to the database before the first request, by the services of the routes: new
+ * definitions are created, changed ones become a new version. A missing file removes nothing. A mistake within a file
+ * stops the start before anything is stored; an import process that does not fit its workflow stops it after the
+ * workflows are stored.
  *
- * Processes that start at once need no lock: each change names the version it was made from, so that one of them makes
- * it and the others, looking again, find nothing left to do.
+ * Processes that start at the same time need no lock: each change names the version it is based on, so one process makes
+ * it, and the others look again and find nothing left to do.
  */
 @Injectable()
 export class DefinitionsFolder implements OnModuleInit {
@@ -66,14 +66,14 @@ export class DefinitionsFolder implements OnModuleInit {
     const folder = this.config.definitionsDir;
     if (folder === undefined) return;
     const sorted = read(folder);
-    // Everything that a file alone can have wrong is found before anything is written.
+    // All mistakes within single files are found before anything is written.
     const problems = [
       ...sorted.problems,
       ...(await problemsOf(sorted.workflows, (content) => this.definition(content))),
       ...(await problemsOf(sorted.importProcesses, (content) => importProcess(content))),
     ];
     if (problems.length > 0) throw new DefinitionsError(folder, problems);
-    // Import processes refer to workflows, so these come first.
+    // Import processes refer to workflows, so workflows come first.
     for (const work of [
       () => problemsOf(sorted.workflows, (content, file) => this.storeWorkflow(content, file)),
       () => problemsOf(sorted.importProcesses, (content, file) => this.storeImportProcess(content, file)),
@@ -83,7 +83,7 @@ export class DefinitionsFolder implements OnModuleInit {
     }
   }
 
-  /** As it would be stored, with the secrets that are hidden in the file, and what there is now. */
+  /** The definition as it would be stored, with the secrets that the file hides, and the current one. */
   private async definition(content: SortedFile['content']) {
     const current = typeof content.name === 'string' ? await this.workflows.find(content.name) : undefined;
     const source = current === undefined ? content : restoreSecrets(content, current.definition);
@@ -136,7 +136,7 @@ function importProcess(content: SortedFile['content']): ReplaceImportProcessDto 
   return validateBody(ReplaceImportProcessDto, content);
 }
 
-/** What the work refuses of each file. */
+/** The refusals of each file. */
 async function problemsOf(
   files: readonly SortedFile[],
   work: (content: SortedFile['content'], file: string) => unknown,
@@ -157,7 +157,7 @@ async function problemsOf(
 
 const MEANWHILE = ['workflow_name_taken', 'import_process_name_taken', 'version_conflict'];
 
-/** Looks again when somebody else was quicker: most often another process that starts with the same files. */
+/** Looks again when another process was faster, usually one that starts with the same files. */
 async function untilSettled(work: () => Promise<void>): Promise<void> {
   for (let look = 1; ; look += 1) {
     try {

@@ -3,7 +3,7 @@ import { ImportProcessesModule } from '../import-processes/import-processes.modu
 import { WorkflowsModule } from '../workflows/workflows.module.js';
 import { DefinitionsFolder } from './definitions-folder.js';
 
-/** Configuration that people keep in files. */
+/** Configuration that is kept in files. */
 @Module({
   imports: [ImportProcessesModule, WorkflowsModule],
   providers: [DefinitionsFolder],

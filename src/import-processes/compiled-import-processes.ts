@@ -9,10 +9,10 @@ import { importProcessNotFound, importProcessUnusable } from './import-process.e
 import type { CompiledImportProcess, PinnedImportProcess } from './import-process.js';
 import { ImportProcessesService } from './import-processes.service.js';
 
-/** More versions in use at one time than a process ever sees; compiling one again costs milliseconds. */
+/** More versions than a process ever uses at one time; compiling one again costs milliseconds. */
 const CAPACITY = 200;
 
-/** Import process versions made ready for rows. A version never changes, so what is cached stays right. */
+/** Compiled import process versions. A version never changes, so the cache stays valid. */
 @Injectable()
 export class CompiledImportProcesses {
   private readonly cache = new PromiseCache<CompiledImportProcess>(CAPACITY);
@@ -35,8 +35,8 @@ export class CompiledImportProcesses {
   }
 
   /**
-   * @throws DomainError 404 `import_process_not_found` when there is no such version; 409 `import_process_unusable`
-   * when what it refers to has changed so that it no longer fits
+   * @throws DomainError 404 `import_process_not_found` when the version does not exist; 409 `import_process_unusable`
+   * when something it refers to has changed so that it no longer fits
    */
   get(id: number, version: number, workflowVersion: number | null): Promise<CompiledImportProcess> {
     return this.cache.get(`${id}/${version}/${workflowVersion}`, () =>
@@ -60,7 +60,7 @@ export class CompiledImportProcesses {
     if (pinned === undefined) throw importProcessNotFound(id);
     const target = builtInTarget(this.targets, pinned.target.kind);
     const compiled = await target.compile(pinned).catch(async (error: unknown) => {
-      // It was right when it was saved; what it refers to may have changed since, such as the workflow's steps.
+      // It was valid when it was saved; something it refers to may have changed since, such as the workflow's steps.
       const problems = await importProcessProblems(pinned, this.targets);
       throw problems.length > 0 ? importProcessUnusable(pinned, problems, error) : error;
     });

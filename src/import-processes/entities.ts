@@ -4,7 +4,7 @@ import type { TargetConfiguration } from '../records/target.js';
 
 export type ImportProcessStatus = 'active' | 'disabled';
 
-/** A file type as people see it. What its batches do is in its versions. */
+/** A file type, as pages call it. Its versions define what its batches do. */
 @Entity('import_process')
 export class ImportProcessEntity {
   @PrimaryGeneratedColumn('identity', {
@@ -19,14 +19,14 @@ export class ImportProcessEntity {
   @Column('text', { default: '' }) icon!: string;
   @Column('integer', { name: 'display_order', default: 0 }) displayOrder!: number;
   @Column('text') status!: ImportProcessStatus;
-  /** Null: as the installation says; 0: for ever. */
+  /** Null: the setting of the installation; 0: no limit. */
   @Column('integer', { name: 'retention_days', nullable: true }) retentionDays!: number | null;
   @Column('integer', { name: 'current_version' }) currentVersion!: number;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at', default: () => 'now()' }) updatedAt!: Date;
 }
 
-/** What an import process did from one PUT to the next; batches pin the version they started with. */
+/** The configuration of an import process from one PUT to the next; batches pin the version they started with. */
 @Entity('import_process_version')
 export class ImportProcessVersionEntity {
   @PrimaryColumn('bigint', { name: 'import_process_id' }) importProcessId!: number;
@@ -40,12 +40,12 @@ export class ImportProcessVersionEntity {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }
 
-/** Which column of a row the header of an uploaded file stands for, as somebody said once. */
+/** Which column of a row the header of an uploaded file stands for, as a user mapped it. */
 @Entity('import_process_column')
 export class ImportProcessColumnEntity {
   @PrimaryColumn('bigint', { name: 'import_process_id' }) importProcessId!: number;
   @PrimaryColumn('text') header!: string;
-  /** `null`: the column is left out. */
+  /** `null`: the column is not imported. */
   @Column('text', { nullable: true }) target!: string | null;
   @Column('text', { name: 'mapped_by' }) mappedBy!: string;
   @Column('timestamptz', { name: 'mapped_at', default: () => 'now()' }) mappedAt!: Date;

@@ -2,7 +2,12 @@ import type { UploadFindings } from '../batches/upload-findings.js';
 import type { ColumnMapping } from '../formats/csv/csv-columns.js';
 import type { Sql } from '../platform/database/transaction.js';
 
-/** What headers of files for this import process stood for so far. */
+/*
+ * Table `import_process_column`: the mapping of headers that is kept for later files of an import process. Confirming an
+ * upload stores the mapping of its file; a header that is mapped to itself needs no row and removes an existing one.
+ */
+
+/** What headers of files for this import process have stood for so far. */
 export async function savedMapping(sql: Sql, importProcessId: number): Promise<ColumnMapping> {
   const { rows } = await sql.query<{ header: string; target: string | null }>(
     'SELECT header, target FROM import_process_column WHERE import_process_id = $1',
@@ -11,10 +16,7 @@ export async function savedMapping(sql: Sql, importProcessId: number): Promise<C
   return new Map(rows.map(({ header, target }) => [header, target]));
 }
 
-/**
- * Keeps what was said that headers of the file of this batch stand for. One that stands for itself needs no keeping, and
- * undoes what was kept.
- */
+/** Keeps the mapping of the file of this batch. */
 export async function saveMappingOf(
   sql: Sql,
   batchId: number,
@@ -27,7 +29,7 @@ export async function saveMappingOf(
   );
   const mapping = rows[0]?.mapping ?? [];
   if (mapping.length === 0) return;
-  // In one order everywhere, so that two that save at once wait for each other and not in a ring.
+  // In one order everywhere, so that two concurrent calls wait in turn and cannot deadlock.
   const entries = mapping.sort(([a], [b]) => (a < b ? -1 : 1));
   const plain = entries.filter(([header, target]) => header === target).map(([header]) => header);
   await sql.query(
@@ -44,7 +46,7 @@ export async function saveMappingOf(
   );
 }
 
-/** What a header of files for an import process stands for, since somebody said so. */
+/** What a header of files for an import process stands for, as a user mapped it. */
 export interface KeptColumn {
   header: string;
   /** `null`: the column is left out. */
@@ -67,7 +69,7 @@ export async function selectKeptColumns(
   return rows;
 }
 
-/** Later files are read as if nobody had said anything of the header. */
+/** From now on, files are read as if the header had never been mapped. */
 export async function deleteKeptColumn(sql: Sql, importProcessId: number, header: string): Promise<void> {
   await sql.query('DELETE FROM import_process_column WHERE import_process_id = $1 AND header = $2', [
     importProcessId,

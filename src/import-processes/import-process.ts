@@ -2,16 +2,16 @@ import type { Principal } from '../auth/principal.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, PinnedConfiguration, TargetConfiguration } from '../records/target.js';
 
-/** What a person or program says of an import process when it is saved. */
+/** An import process as it is sent to be saved. */
 export interface ImportProcessInput {
   name: string;
   description: string;
-  /** For administrators; not shown to those who only import. */
+  /** For administrators; hidden from users who only import. */
   note: string;
   icon: string;
   displayOrder: number;
   status: 'active' | 'disabled';
-  /** Days for which the records of an ended batch are kept; null: as the installation says, 0: for ever. */
+  /** Days for which the records of an ended batch are kept; null: the setting of the installation, 0: no limit. */
   retentionDays: number | null;
   /** One chunk at a time, in line order. */
   ordered: boolean;
@@ -27,7 +27,7 @@ export interface ImportProcess extends ImportProcessInput {
   updatedAt: Date;
 }
 
-/** An import process as one batch uses it: fixed at the batch's start, whatever is changed later. */
+/** An import process as one batch uses it: fixed when the batch starts, whatever changes later. */
 export interface PinnedImportProcess extends PinnedConfiguration {
   id: number;
   version: number;
@@ -36,16 +36,16 @@ export interface PinnedImportProcess extends PinnedConfiguration {
   ordered: boolean;
 }
 
-/** A pinned import process, its target's rules made ready for many rows. Cached and shared: immutable. */
+/** A pinned import process with the compiled rules of its target. Cached and shared, so it is immutable. */
 export interface CompiledImportProcess {
   pinned: PinnedImportProcess;
   compiled: CompiledTarget;
 }
 
-/** What those see who may only import: nothing of where records go or what administrators noted. */
+/** What users see who only import: neither the target of records nor the note of administrators. */
 export type ImportProcessSummary = Omit<ImportProcess, 'note' | 'retentionDays' | 'target' | 'recordSchema'>;
 
-/** The import processes the principal may see, each as far as it may see it. */
+/** The import processes that the principal can see, each with the members it can see. */
 export function visibleTo(
   principal: Pick<Principal, 'permissions' | 'importProcessIds'>,
   processes: readonly ImportProcess[],

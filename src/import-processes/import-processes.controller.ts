@@ -46,11 +46,14 @@ export class ImportProcessesController {
   @ApiOperation({
     summary: 'List import processes by display order',
     description:
-      'Those who may configure see all of them, in full. Others see the active ones, without note, target and ' +
-      'recordSchema. Credentials for certain import processes see only those.',
+      'Callers with Configure see all of them in full. Others see the active ones, without note, target and ' +
+      'recordSchema. Credentials that are limited to certain import processes see only those.',
   })
   @ApiQuery({ type: ListImportProcessesDto })
-  @ApiOkResponse({ description: 'As far as they may be seen', schema: refTo('ImportProcessList') })
+  @ApiOkResponse({
+    description: 'The import processes that the caller can see',
+    schema: refTo('ImportProcessList'),
+  })
   async list(
     @Req() request: Request,
     @CurrentPrincipal() principal: Principal,
@@ -69,7 +72,7 @@ export class ImportProcessesController {
     headers: LOCATION,
   })
   @ApiBadRequestResponse({
-    description: 'invalid_body, invalid_import_process: errors names everything wrong',
+    description: 'invalid_body, invalid_import_process: `errors` lists every mistake',
   })
   @ApiConflictResponse({ description: 'import_process_name_taken' })
   async create(
@@ -96,12 +99,12 @@ export class ImportProcessesController {
   }
 
   @Put(':id')
-  @ApiOperation({ summary: 'Make a new version; batches that run keep theirs' })
+  @ApiOperation({ summary: 'Make a new version; running batches keep theirs' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiBody({ type: ReplaceImportProcessDto })
   @ApiOkResponse({ description: 'The import process in its new version', schema: refTo('ImportProcess') })
   @ApiBadRequestResponse({
-    description: 'invalid_body, invalid_import_process: errors names everything wrong',
+    description: 'invalid_body, invalid_import_process: `errors` lists every mistake',
   })
   @ApiNotFoundResponse({ description: 'import_process_not_found' })
   @ApiConflictResponse({ description: 'import_process_name_taken, version_conflict' })
@@ -117,9 +120,9 @@ export class ImportProcessesController {
 
   @Delete(':id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Delete an import process that no batch ever used' })
+  @ApiOperation({ summary: 'Delete an import process that no batch has ever used' })
   @ApiParam({ name: 'id', type: 'integer' })
-  @ApiNoContentResponse({ description: 'It is gone' })
+  @ApiNoContentResponse({ description: 'It is deleted' })
   @ApiNotFoundResponse({ description: 'import_process_not_found' })
   @ApiConflictResponse({ description: 'import_process_in_use: set its status to disabled instead' })
   delete(
@@ -148,7 +151,7 @@ export class ImportProcessesController {
 
   @Get(':id/Template')
   @RequirePermission('BeginWorkflowImportProcess', 'Configure')
-  @ApiOperation({ summary: 'A file to begin from: the columns and one example row' })
+  @ApiOperation({ summary: 'A template file: the columns and one example row' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiQuery({ type: TemplateDto })
   @ApiProduces('text/csv', 'application/jsonl')

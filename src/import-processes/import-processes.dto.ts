@@ -39,27 +39,27 @@ import type { ImportProcess, ImportProcessInput, ImportProcessSummary } from './
 const STORABLE = /^[^\0\p{Cs}]*$/u;
 const ONE_LINE = /^[^\s\p{Cc}\p{Cs}](?:[^\p{Cc}\p{Cs}]*[^\s\p{Cc}\p{Cs}])?$/u;
 
-/** What is sent to create an import process. What has a default may be left out, but not be null. */
+/** The body to create an import process. Members with a default can be omitted, but cannot be null. */
 export class SaveImportProcessDto implements ImportProcessInput {
   @ApiProperty({
-    description: 'What people choose it by; each name once.',
+    description: 'Unique; people choose the import process by it.',
     example: 'Member import',
     maxLength: 200,
   })
   @Length(1, 200, { message: 'name must have 1 to 200 characters' })
-  @Matches(ONE_LINE, { message: 'name must be one line of text with no white space at its ends' })
+  @Matches(ONE_LINE, { message: 'name must be one line of text without white space at its ends' })
   name!: string;
 
-  @ApiPropertyOptional({ description: 'For those who import.', default: '', maxLength: 10_000 })
-  @IsString({ message: 'description must be a text' })
+  @ApiPropertyOptional({ description: 'For users who import.', default: '', maxLength: 10_000 })
+  @IsString({ message: 'description must be text' })
   @MaxLength(10_000, { message: 'description must have at most 10,000 characters' })
-  @Matches(STORABLE, { message: 'description must not hold U+0000 or half of a surrogate pair' })
+  @Matches(STORABLE, { message: 'description must not contain U+0000 or half of a surrogate pair' })
   description: string = '';
 
   @ApiPropertyOptional({ description: 'For administrators only.', default: '', maxLength: 10_000 })
-  @IsString({ message: 'note must be a text' })
+  @IsString({ message: 'note must be text' })
   @MaxLength(10_000, { message: 'note must have at most 10,000 characters' })
-  @Matches(STORABLE, { message: 'note must not hold U+0000 or half of a surrogate pair' })
+  @Matches(STORABLE, { message: 'note must not contain U+0000 or half of a surrogate pair' })
   note: string = '';
 
   @ApiPropertyOptional({
@@ -72,7 +72,7 @@ export class SaveImportProcessDto implements ImportProcessInput {
   })
   icon: string = '';
 
-  @ApiPropertyOptional({ description: 'Smaller ones are shown first.', type: 'integer', default: 0 })
+  @ApiPropertyOptional({ description: 'Lower numbers are shown first.', type: 'integer', default: 0 })
   @IsInt({ message: 'displayOrder must be an integer' })
   @Min(-1_000_000, { message: 'displayOrder must be at least -1000000' })
   @Max(1_000_000, { message: 'displayOrder must be at most 1000000' })
@@ -88,7 +88,7 @@ export class SaveImportProcessDto implements ImportProcessInput {
 
   @ApiPropertyOptional({
     description:
-      'Days for which the records of an ended batch are kept: null as RETENTION_DAYS says, 0 for ever.',
+      'Days for which the records of an ended batch are kept. null: as RETENTION_DAYS; 0: no limit.',
     type: 'integer',
     nullable: true,
     minimum: 0,
@@ -106,7 +106,7 @@ export class SaveImportProcessDto implements ImportProcessInput {
 
   @ApiProperty({
     description:
-      'What becomes of a record. `kind` chooses one of the targets built in; each has members of its own.',
+      'What happens to a record. `kind` selects one of the built-in targets; each has its own members.',
     type: 'object',
     additionalProperties: true,
     example: {
@@ -123,7 +123,7 @@ export class SaveImportProcessDto implements ImportProcessInput {
   target!: TargetConfiguration;
 
   @ApiPropertyOptional({
-    description: 'JSON Schema 2020-12 of a row; for a workflow it narrows what the workflow says.',
+    description: 'JSON Schema 2020-12 of a row; for a workflow it narrows the rules of the workflow.',
     type: 'object',
     additionalProperties: true,
     nullable: true,
@@ -134,10 +134,10 @@ export class SaveImportProcessDto implements ImportProcessInput {
   recordSchema: JsonObject | null = null;
 }
 
-/** What is sent to replace an import process. An answer of ours can be edited and sent back as it is. */
+/** The body to replace an import process. Our own answer can be edited and sent back. */
 export class ReplaceImportProcessDto extends SaveImportProcessDto {
   @ApiPropertyOptional({
-    description: 'The version that was edited: 409 version_conflict when it is not the current one.',
+    description: 'The version that was edited: 409 version_conflict if it is not the current one.',
     type: 'integer',
   })
   @ValidateIf((_, value) => value !== undefined)
@@ -145,15 +145,15 @@ export class ReplaceImportProcessDto extends SaveImportProcessDto {
   @Min(1, { message: 'version must be a positive integer' })
   version?: number;
 
-  @ApiPropertyOptional({ description: 'Not read: the address says which one.', type: 'integer' })
+  @ApiPropertyOptional({ description: 'Ignored: the address names the import process.', type: 'integer' })
   @Allow()
   id?: number;
 
-  @ApiPropertyOptional({ description: 'Not read.', format: 'date-time' })
+  @ApiPropertyOptional({ description: 'Ignored.', format: 'date-time' })
   @Allow()
   createdAt?: string;
 
-  @ApiPropertyOptional({ description: 'Not read.', format: 'date-time' })
+  @ApiPropertyOptional({ description: 'Ignored.', format: 'date-time' })
   @Allow()
   updatedAt?: string;
 }
@@ -161,7 +161,7 @@ export class ReplaceImportProcessDto extends SaveImportProcessDto {
 /** The query of `GET /API/WorkflowImportQueue/ImportProcesses`. */
 export class ListImportProcessesDto {
   @ApiPropertyOptional({
-    description: 'Left out: all, for those who may configure; else the active ones.',
+    description: 'Omitted: all of them with the permission Configure, else the active ones.',
     enum: ['active', 'disabled'],
   })
   @IsOptional()

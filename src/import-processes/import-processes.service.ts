@@ -73,8 +73,8 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * Makes a new version; batches that run keep theirs. The row lock makes two calls at once take turns: both
-   * become a version. `expected` is the version the caller started from, if it says.
+   * Makes a new version; running batches keep theirs. The row lock makes two concurrent calls take turns: each becomes a
+   * version. `expected` is the version that the caller edited, if stated.
    * @throws DomainError 400 `invalid_import_process`, 404 `import_process_not_found`,
    *   409 `import_process_name_taken` or `version_conflict`
    */
@@ -128,12 +128,12 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * Has it change places with the one that is shown before or after it; nothing happens at the ends of the list.
+   * Swaps it with the import process shown before or after it; does nothing at the ends of the list.
    * @throws DomainError 404 `import_process_not_found`
    */
   async move(id: number, direction: 'up' | 'down'): Promise<void> {
     await this.database.transaction(async (transaction) => {
-      // Two who arrange at once take turns.
+      // Two concurrent calls take turns.
       await transaction.query('LOCK TABLE import_process IN SHARE ROW EXCLUSIVE MODE');
       const ids = (await selectImportProcesses(transaction)).map((process) => process.id);
       const from = ids.indexOf(id);
@@ -148,7 +148,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * The foreign key from batches decides, so that a batch which starts at the same time is not overlooked.
+   * The foreign key from batches decides, so that a batch that starts at the same time is not overlooked.
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_in_use`
    */
   async delete(id: number, actor: string): Promise<void> {
@@ -164,7 +164,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * The import process as a batch that starts now uses it to its end.
+   * The import process as a batch that starts now uses it until it ends.
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_disabled`
    */
   async pin(id: number): Promise<PinnedImportProcess> {
@@ -174,7 +174,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * As `pin`, but disabled or not: to look at, not to start a batch.
+   * Like `pin`, but also if it is disabled: for reading, not for starting a batch.
    * @throws DomainError 404 `import_process_not_found`
    */
   async pinCurrent(id: number): Promise<PinnedImportProcess> {

@@ -2,6 +2,15 @@ import type { Sql } from '../platform/database/transaction.js';
 import type { TargetConfiguration } from '../records/target.js';
 import type { ImportProcess } from './import-process.js';
 
+/*
+ * Tables `import_process` (one row each, with the number of the current version) and `import_process_version` (one row per
+ * version, which never changes):
+ *
+ *     create ──▶ active ◀──▶ disabled ──delete, only without batches──▶ (none)
+ *
+ * `ImportProcessesService` inserts and updates the entities.
+ */
+
 /** The current versions, by display order; all of them, or one. */
 export async function selectImportProcesses(sql: Sql, id: number | null = null): Promise<ImportProcess[]> {
   const { rows } = await sql.query<ImportProcess>(
@@ -29,7 +38,7 @@ export async function selectCurrentTargets(sql: Sql, ids: readonly number[]): Pr
   return rows.map(({ target }) => target);
 }
 
-/** What an import process did from one change to the next. */
+/** The configuration of an import process from one change to the next. */
 export interface ImportProcessVersion {
   version: number;
   name: string;
@@ -38,7 +47,7 @@ export interface ImportProcessVersion {
   createdAt: Date;
 }
 
-/** Newest first, at most so many. */
+/** Newest first, at most `limit`. */
 export async function selectVersions(sql: Sql, id: number, limit: number): Promise<ImportProcessVersion[]> {
   const { rows } = await sql.query<ImportProcessVersion>(
     `SELECT version, name, target, created_by AS "createdBy", created_at AS "createdAt"
@@ -50,10 +59,10 @@ export async function selectVersions(sql: Sql, id: number, limit: number): Promi
   return rows;
 }
 
-/** Leaves room for those that are put between by their number. */
+/** Leaves room for import processes that are placed in between by number. */
 const DISPLAY_ORDER_STEP = 10;
 
-/** Gives the import processes display orders in the order of the ids. An order is no part of what a batch pins. */
+/** Sets display orders in the order of the ids. Batches do not pin the display order, so no version is made. */
 export async function updateDisplayOrder(sql: Sql, ids: readonly number[]): Promise<void> {
   await sql.query(
     `UPDATE import_process SET display_order = place.number * ${DISPLAY_ORDER_STEP}

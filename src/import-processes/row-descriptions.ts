@@ -11,7 +11,7 @@ type TemplateFormat = 'csv' | 'jsonl';
 
 type DescribedRow = Pick<CompiledTarget, 'columns' | 'schema'>;
 
-/** A file to begin from: the columns, and one example row that passes the rules as far as one can be made up. */
+/** A template file: the columns, and one example row that passes the rules as far as an example can. */
 export function rowTemplate({ columns, schema }: DescribedRow, format: TemplateFormat): string {
   if (format === 'csv') {
     return csvLine(columns.map(({ name }) => name)) + csvLine(columns.map(({ example }) => example));
@@ -20,7 +20,7 @@ export function rowTemplate({ columns, schema }: DescribedRow, format: TemplateF
   return `${JSON.stringify(Object.fromEntries(members))}\n`;
 }
 
-/** The example is CSV text; where the schema wants no string, it is meant as the JSON it spells. */
+/** The example is CSV text; if the schema does not accept a string, it stands for the JSON that it spells. */
 function jsonExample({ name, example }: RowColumn, schema: JsonObject): JsonValue {
   const { properties } = schema;
   if (!isObject(properties) || !Object.hasOwn(properties, name)) return example;
@@ -48,7 +48,7 @@ const TYPES: Readonly<Record<TemplateFormat, string>> = {
   jsonl: 'application/jsonl; charset=utf-8',
 };
 
-/** What a row of an import process looks like, for people and programs that are going to send some. */
+/** The form of a row of an import process, for people and programs that will send some. */
 @Injectable()
 export class RowDescriptions {
   constructor(
@@ -74,7 +74,7 @@ export class RowDescriptions {
   }
 
   /**
-   * The file type's rules, ready to check rows as pass 1 does.
+   * The compiled rules of the import process, to check rows as pass 1 does.
    * @throws DomainError 404 `import_process_not_found`
    */
   async rules(id: number): Promise<CompiledTarget> {

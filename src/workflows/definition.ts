@@ -1,4 +1,10 @@
+import Type, { type Static } from 'typebox';
 import type { JsonObject } from '../platform/json/json-value.js';
+
+/*
+ * The workflow definition, stated once: its types, the validation of what is sent, and the description in OpenAPI all come
+ * from these schemas. `definition/definition-rules.ts` checks what must agree between the parts.
+ */
 
 export const ATTRIBUTE_TYPES = [
   'ShortText',
@@ -23,24 +29,49 @@ export const INSTANCE_STATUSES = [
 ] as const;
 export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
-export interface IdentifierDefinition {
-  /** Begins with a colon, for example `:Email`. */
-  name: string;
-  /** At most one instance of the workflow can carry a value. */
-  unique: boolean;
-  format?: 'email';
-  caseInsensitive?: boolean;
-}
+const CLOSED = { additionalProperties: false } as const;
 
-export interface AttributeDefinition {
-  name: string;
-  type: AttributeType;
-  description?: string;
-  maxLength?: number;
-  minimum?: number;
-  maximum?: number;
-  options?: string[];
-}
+/** Names appear in columns, logs and links: one line, without white space at the ends. */
+const NAME = { maxLength: 200, pattern: '^[^\\s\\p{Cc}\\p{Cs}](?:[^\\p{Cc}\\p{Cs}]*[^\\s\\p{Cc}\\p{Cs}])?$' };
+const name = (description?: string) =>
+  Type.String(description === undefined ? NAME : { ...NAME, description });
+
+/** Within these bounds a JSON number is exact. */
+const bound = (description: string) => Type.Number({ minimum: -1e15, maximum: 1e15, description });
+
+const IDENTIFIER = Type.Object(
+  {
+    name: name('Begins with a colon, for example ":Email".'),
+    unique: Type.Boolean({ description: 'At most one instance of the workflow can carry a value.' }),
+    format: Type.Optional(Type.Enum(['email'])),
+    caseInsensitive: Type.Optional(Type.Boolean()),
+  },
+  CLOSED,
+);
+export type IdentifierDefinition = Static<typeof IDENTIFIER>;
+
+const ATTRIBUTE = Type.Object(
+  {
+    name: name(),
+    type: Type.Enum([...ATTRIBUTE_TYPES]),
+    description: Type.Optional(Type.String({ maxLength: 2000 })),
+    maxLength: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Text types only; in characters.' }),
+    ),
+    minimum: Type.Optional(bound('Numeric only.')),
+    maximum: Type.Optional(bound('Numeric only.')),
+    options: Type.Optional(
+      Type.Array(name(), {
+        minItems: 1,
+        maxItems: 10_000,
+        uniqueItems: true,
+        description: 'PickList and MultiSelectList only; they require it.',
+      }),
+    ),
+  },
+  CLOSED,
+);
+export type AttributeDefinition = Static<typeof ATTRIBUTE>;
 
 export type PrimaryEffect =
   | { kind: 'save' }
@@ -49,14 +80,25 @@ export type PrimaryEffect =
   | { kind: 'completeUnsuccessfully' }
   | { kind: 'makeIncomplete' };
 
-/** A row (as `understoodRow` makes it) that meets `when` must also meet `require`, or it is rejected with the message. */
-export interface ActionRule {
-  /** JSON Schema 2020-12 of the row. */
-  when: JsonObject;
-  /** JSON Schema 2020-12 of the row. */
-  require: JsonObject;
-  message: string;
-}
+/*
+ * Primaries and behaviors are unions for programs, and one flat object for people who write a definition: a mistake in a
+ * flat object is reported at its member, a mistake in a union as "must match one of the schemas".
+ */
+const PRIMARY = Type.Unsafe<PrimaryEffect>(
+  Type.Object(
+    {
+      kind: Type.Enum([
+        'save',
+        'moveToStep',
+        'completeSuccessfully',
+        'completeUnsuccessfully',
+        'makeIncomplete',
+      ]),
+      step: Type.Optional(name('moveToStep only: the data entry step to move to.')),
+    },
+    CLOSED,
+  ),
+);
 
 /** Performed after an action that changed something. Texts are templates: `{{First Name}}`, `{{:Email}}`, `{{now}}`. */
 export type BehaviorDefinition =
@@ -68,35 +110,126 @@ export type BehaviorDefinition =
   /** The primary and the behaviors of another action, on the same instance. */
   | { kind: 'performAction'; action: string };
 
-export interface ActionDefinition {
-  id: number;
-  name: string;
-  /** Attributes that the action can set. */
-  inputs: string[];
-  /** Inputs that must have a value. */
-  required?: string[];
-  rules?: ActionRule[];
-  primary: PrimaryEffect;
-  behaviors?: BehaviorDefinition[];
-}
+const text = (maxLength: number, description: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength, description }));
+const possiblyEmpty = (maxLength: number, description: string) =>
+  Type.Optional(Type.String({ maxLength, description }));
 
-export interface StepDefinition {
-  name: string;
-  /** Data import steps lie outside the step sequence: their actions can be performed at any time. */
-  kind: 'dataEntry' | 'dataImport';
-  /** Whether a data import step's actions can be performed on a completed instance. */
-  actsOnTerminal?: boolean;
-  actions: ActionDefinition[];
-}
+const BEHAVIOR = Type.Unsafe<BehaviorDefinition>(
+  Type.Object(
+    {
+      kind: Type.Enum(['sendEmail', 'setAttribute', 'webhook', 'performAction']),
+      to: text(254, 'sendEmail: the identifier or attribute with the address, or a fixed address.'),
+      subject: text(500, 'sendEmail: a template.'),
+      template: text(
+        100_000,
+        'sendEmail: the mail, with placeholders such as {{First Name}}. A template with HTML elements is sent as HTML and as text.',
+      ),
+      name: Type.Optional(name('setAttribute: the attribute.')),
+      value: possiblyEmpty(
+        10_000,
+        'setAttribute: a template, for example "{{now}}". An empty one clears the attribute.',
+      ),
+      url: possiblyEmpty(2000, 'webhook: the address that receives the POST.'),
+      secret: possiblyEmpty(
+        200,
+        'webhook: "whsec_" and 24 to 64 bytes in base64; signatures follow Standard Webhooks 1.0.',
+      ),
+      action: Type.Optional(
+        name('performAction: the action whose primary and behaviors are performed, too.'),
+      ),
+    },
+    CLOSED,
+  ),
+);
+
+const rowSchema = (description: string) => Type.Unsafe<JsonObject>({ type: 'object', description });
+
+/** A row (as `understoodRow` makes it) that meets `when` must also meet `require`, or it is rejected with the message. */
+const RULE = Type.Object(
+  {
+    when: rowSchema(
+      'JSON Schema 2020-12 of the row with its values converted (numbers as numbers, even from CSV; cleared values absent): the rows that the rule applies to.',
+    ),
+    require: rowSchema('JSON Schema 2020-12 that these rows must meet.'),
+    message: Type.String({
+      minLength: 1,
+      maxLength: 1000,
+      description: 'Why the row is rejected, for the people who sent it.',
+    }),
+  },
+  CLOSED,
+);
+export type ActionRule = Static<typeof RULE>;
+
+const ACTION = Type.Object(
+  {
+    id: Type.Integer({ minimum: 1, maximum: 2_147_483_647 }),
+    name: name(),
+    inputs: Type.Array(Type.String(), {
+      uniqueItems: true,
+      description: 'Names of the attributes that the action can set.',
+    }),
+    required: Type.Optional(
+      Type.Array(Type.String(), { uniqueItems: true, description: 'The inputs that must have a value.' }),
+    ),
+    rules: Type.Optional(Type.Array(RULE, { maxItems: 100 })),
+    primary: PRIMARY,
+    behaviors: Type.Optional(Type.Array(BEHAVIOR, { maxItems: 20 })),
+  },
+  CLOSED,
+);
+export type ActionDefinition = Static<typeof ACTION>;
+
+const STEP = Type.Object(
+  {
+    name: name(),
+    kind: Type.Enum(['dataEntry', 'dataImport'], {
+      description:
+        'Data import steps lie outside the step sequence: their actions can be performed at any time.',
+    }),
+    actsOnTerminal: Type.Optional(
+      Type.Boolean({
+        description: 'dataImport only: whether its actions can be performed on completed instances.',
+      }),
+    ),
+    actions: Type.Array(ACTION, { maxItems: 500 }),
+  },
+  CLOSED,
+);
+export type StepDefinition = Static<typeof STEP>;
+
+const DEFINITION = Type.Object(
+  {
+    name: Type.String({
+      maxLength: 100,
+      pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
+      description: 'Part of addresses: letters, digits, "-", "_" and "." only. It never changes.',
+    }),
+    title: name(),
+    entityType: name(),
+    version: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: 'Optional. In a PUT: the version that was edited; 409 if it is not the current one.',
+      }),
+    ),
+    identifiers: Type.Array(IDENTIFIER, { maxItems: 50 }),
+    attributes: Type.Array(ATTRIBUTE, { maxItems: 2000 }),
+    steps: Type.Array(STEP, { minItems: 1, maxItems: 500 }),
+  },
+  CLOSED,
+);
 
 /** A kind of thing: its attributes, the identifiers that find it, and the actions that change it. */
-export interface WorkflowDefinition {
-  name: string;
-  title: string;
-  entityType: string;
-  identifiers: IdentifierDefinition[];
-  attributes: AttributeDefinition[];
-  steps: StepDefinition[];
+export type WorkflowDefinition = Omit<Static<typeof DEFINITION>, 'version'>;
+
+/** JSON Schema 2020-12 of a definition as it is sent. */
+export const DEFINITION_SCHEMA = DEFINITION as object as JsonObject;
+
+/** A definition in answers of routes. */
+export interface VersionedWorkflowDefinition extends WorkflowDefinition {
+  version: number;
 }
 
 /** The `target` of an import process of kind `workflow`. */
@@ -110,9 +243,4 @@ export interface WorkflowTargetConfiguration {
   onMatch: 'update' | 'reject' | 'skip';
   /** Sends no mail and no webhook, for example for a bulk load. Behaviors that change the instance still run. */
   muteBehaviors?: boolean;
-}
-
-/** A definition in answers of routes. */
-export interface VersionedWorkflowDefinition extends WorkflowDefinition {
-  version: number;
 }

@@ -14,8 +14,7 @@ import {
   TEXT,
   TIME,
 } from '../platform/http/answer-schemas.js';
-import { INSTANCE_STATUSES } from './definition.js';
-import { DEFINITION_SCHEMA } from './definition/definition-schema.js';
+import { DEFINITION_SCHEMA, INSTANCE_STATUSES } from './definition.js';
 import type { WorkflowSummary } from './definition/workflow-definitions.service.js';
 import type { LogRow } from './engine/log.sql.js';
 import type { InstanceRow } from './instances/instance-search.sql.js';

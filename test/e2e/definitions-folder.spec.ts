@@ -117,7 +117,7 @@ describe('the files of DEFINITIONS_DIR', () => {
     await write('sub/f.yaml', MEMBER_WORKFLOW);
     const message = await refusal();
     for (const line of [
-      `The definitions in ${folder} (DEFINITIONS_DIR) are not usable:`,
+      `The definitions in ${folder} (DEFINITIONS_DIR) are not valid:`,
       '- a.yaml /title must be one line of text',
       '- a.yaml /attributs is not a known member; did you mean "attributes"?',
       '- b.yaml /tagret tagret is not known here: did you mean target?',
@@ -125,7 +125,7 @@ describe('the files of DEFINITIONS_DIR', () => {
       '- c.yaml cannot be read: Map keys must be unique',
       '- d.json cannot be read: Unexpected token',
       '- e.yaml is neither a workflow, which has "steps", nor an import process, which has "target"',
-      '- sub/f.yaml /name must be another name: a.yaml is about "grant-role" already',
+      '- sub/f.yaml /name must be another name: a.yaml already defines "grant-role"',
     ]) {
       expect(message).toContain(line);
     }

@@ -10,15 +10,15 @@ import { valueTypeOf } from '../rows/values/attribute-values.js';
 import type { ValueType } from '../rows/values/value-type.js';
 import { mailTemplate, type MailTemplate, Template } from './template.js';
 
-/** An action as others name it: by its name, in a step. */
+/** An action as other actions refer to it: by name, within a step. */
 interface NamedAction {
   step: string;
   name: unknown;
 }
 
 /**
- * The action that a `performAction` means: that of its own step, else the only one of the workflow. Names are unique
- * within a step only.
+ * The action that a `performAction` refers to: the one in its own step, else the only one in the workflow. Names are
+ * unique only within a step.
  */
 export function findAction<Action extends NamedAction>(
   actions: readonly Action[],
@@ -40,10 +40,10 @@ export interface AttributeEffect {
   attributeType: AttributeType;
 }
 
-/** What goes out after the commit. `number`: its place among all that follows from the action. */
+/** Sent after the commit. `number`: its place among all effects of the action. */
 interface OutgoingEffect {
   number: number;
-  /** The action whose behavior it is, which may be another than that of the row. */
+  /** The action that the behavior belongs to, which can differ from the action of the row. */
   action: string;
 }
 
@@ -62,13 +62,13 @@ export interface WebhookEffect extends OutgoingEffect {
 export type ActionEffect =
   AttributeEffect | { kind: 'primary'; primary: PrimaryEffect } | MailEffect | WebhookEffect;
 
-/** What follows from each action once its inputs and its primary have changed something, by id; only where it is any. */
+/** The effects of each action that has any, by id; performed once its inputs and its primary have changed something. */
 export type ActionEffects = ReadonlyMap<number, readonly ActionEffect[]>;
 
 /**
- * Makes the behaviors of a step's actions ready for many records: actions that they perform are written out in their
- * place, in order. A definition is checked when saved, so the chains end.
- * @param isMuted leaves out what goes out
+ * Compiles the behaviors of a step's actions for many records: actions that they perform are inlined in order. A
+ * definition is checked when it is saved, so the chains end.
+ * @param isMuted omits mails and webhooks
  */
 export function compileEffects(
   definition: WorkflowDefinition,
@@ -140,7 +140,7 @@ class EffectCompiler {
 
   private attributeEffect(name: string, value: string): AttributeEffect {
     const attribute = this.definition.attributes.find((each) => each.name === name);
-    if (attribute === undefined) throw new Error(`a behavior sets "${name}", which is no attribute`);
+    if (attribute === undefined) throw new Error(`a behavior sets "${name}", which is not an attribute`);
     const type = this.types.get(name) ?? valueTypeOf(attribute);
     this.types.set(name, type);
     return {

@@ -8,14 +8,14 @@ export const NOW = 'now';
 const PLACEHOLDER = /\{\{([^{}]*)\}\}/g;
 
 /**
- * A text with placeholders: `Dear {{First Name}}`. No logic, on purpose: what a template can do is to be seen by
- * reading it, and no value can ever be taken for a part of the template.
+ * A text with placeholders: `Dear {{First Name}}`. It has no logic on purpose: reading a template shows everything it can
+ * do, and no value can ever be mistaken for a part of the template.
  */
 export class Template {
   private constructor(
-    /** One more than the names: what stands before, between and after the placeholders. */
+    /** The texts before, between and after the placeholders: one more than the names. */
     private readonly literals: readonly string[],
-    /** The names in the placeholders, in turn. */
+    /** The names in the placeholders, in order. */
     readonly names: readonly string[],
   ) {}
 
@@ -31,12 +31,12 @@ export class Template {
     return new Template([...literals, text.slice(end)], names);
   }
 
-  /** Whether braces are left over that make no placeholder, as in `{{First Name}`. */
+  /** Whether the text has braces that do not form a placeholder, as in `{{First Name}`. */
   get isMalformed(): boolean {
     return this.literals.some((literal) => literal.includes('{{') || literal.includes('}}'));
   }
 
-  /** The name of the only placeholder where nothing else is in the text; else `null`. */
+  /** The name of the placeholder if the text is a single placeholder; else `null`. */
   get soleName(): string | null {
     const isSole = this.names.length === 1 && this.literals.every((literal) => literal === '');
     return isSole ? (this.names[0] ?? null) : null;
@@ -49,7 +49,7 @@ export class Template {
   }
 }
 
-/** A value as people read it; nothing where there is none. */
+/** A value as people read it; an empty text for none. */
 export function valueText(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'string') return value;
@@ -57,7 +57,7 @@ export function valueText(value: JsonValue | undefined): string {
   return typeof value === 'number' ? numberText(value) : JSON.stringify(value);
 }
 
-/** Written out, as people write numbers: `0.0000001`, not `1e-7`. */
+/** Without an exponent, as people write numbers: `0.0000001`, not `1e-7`. */
 function numberText(value: number): string {
   const text = String(value);
   const decimal = text.includes('e') ? parseDecimal(text) : null;
@@ -72,7 +72,7 @@ const ESCAPED_CHARACTERS: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Text as it may stand in HTML, between elements and in quoted attributes alike. */
+/** Escapes text for HTML, between elements and in quoted attributes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ESCAPED_CHARACTERS[character] ?? character);
 }
@@ -92,7 +92,7 @@ export interface RenderedTemplate {
 }
 
 const ELEMENT = /<\/?[a-z][^<>]*>/i;
-/** After these a line ends; that is all of the layout that a text needs. */
+/** A line ends after these elements; the text of a mail needs no other layout. */
 const LINE_END = /<br\s*\/?>|<\/(?:p|div|h[1-6]|li|tr|table|ul|ol)\s*>/gi;
 const DECODED_ENTITIES: Readonly<Record<string, string>> = {
   amp: '&',
@@ -104,8 +104,8 @@ const DECODED_ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * A template with HTML elements makes a mail of HTML, and of text without them for those who read that; any other
- * makes a mail of text. So nobody has to say which it is, and a text is sent exactly as it was written.
+ * A template with HTML elements becomes a mail in HTML, with a text part for people who read that; any other template
+ * becomes a mail in text. So no setting is needed, and a text is sent exactly as it was written.
  */
 export function mailTemplate(subject: string, template: string): MailTemplate {
   const isHtml = ELEMENT.test(template);
@@ -116,7 +116,7 @@ export function mailTemplate(subject: string, template: string): MailTemplate {
   };
 }
 
-/** Fills the placeholders in. In HTML, values are text: whatever they hold, they add no element and no link. */
+/** Fills in the placeholders. In HTML, values are text: they can add neither elements nor links. */
 export function renderMail(mail: MailTemplate, textOf: (name: string) => string): RenderedTemplate {
   return {
     subject: oneLine(mail.subject.render(textOf)),
@@ -125,7 +125,7 @@ export function renderMail(mail: MailTemplate, textOf: (name: string) => string)
   };
 }
 
-/** Of the template, not of the mail: values may look like elements and must stay. */
+/** Applied to the template, not to the mail: values can look like elements and must stay. */
 function textOf(html: string): string {
   return html
     .replace(LINE_END, '\n')

@@ -2,10 +2,9 @@ import type { ErrorObject } from 'ajv';
 import { type DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../../platform/domain-error.js';
 import { createAjv, describeError } from '../../platform/json/json-schema.js';
 import { type JsonObject, jsonPointer } from '../../platform/json/json-value.js';
-import type { WorkflowDefinition } from '../definition.js';
+import { DEFINITION_SCHEMA, type WorkflowDefinition } from '../definition.js';
 import { hint } from './definition-parts.js';
 import { definitionRuleProblems } from './definition-rules.js';
-import { DEFINITION_SCHEMA } from './definition-schema.js';
 import { workflowErrors } from './workflow.errors.js';
 
 // Not `strict`, because the schema is our own. `verbose` adds the known members to errors, for hints.

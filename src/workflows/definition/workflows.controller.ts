@@ -14,8 +14,7 @@ import type { Response } from 'express';
 import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { LOCATION, refTo } from '../../platform/http/answer-schemas.js';
-import type { VersionedWorkflowDefinition } from '../definition.js';
-import { DEFINITION_SCHEMA } from './definition-schema.js';
+import { DEFINITION_SCHEMA, type VersionedWorkflowDefinition } from '../definition.js';
 import {
   WorkflowDefinitionsService,
   workflowResource,

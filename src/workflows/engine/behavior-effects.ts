@@ -15,7 +15,7 @@ import { ValueError } from '../rows/values/value-type.js';
 import type { Changes, InstanceState } from './instance-state.js';
 import { attributesText, changesText } from './json-text.js';
 
-/** What is to go out after the commit, as the record left the instance: nothing later changes it. */
+/** A mail or webhook to send after the commit. It shows the instance as the record left it; later changes do not alter it. */
 export type OwedBehavior = { line: number; instance: InstanceState; number: number; action: string } & (
   | { kind: 'sendEmail'; recipient: string; mail: RenderedTemplate }
   | {
@@ -30,7 +30,7 @@ export type OwedBehavior = { line: number; instance: InstanceState; number: numb
     }
 );
 
-/** Sets the attributes and performs the primaries; the changes join those of the row. */
+/** Sets the attributes and performs the primaries; adds to the changes of the row. */
 export function changeByEffects(
   instance: InstanceState,
   effects: readonly ActionEffect[],
@@ -49,7 +49,7 @@ export function changeByEffects(
   return null;
 }
 
-/** What goes out for a record, of the instance as all of the record left it. */
+/** The mails and webhooks of a record, from the instance as the whole record left it. */
 export function owedBy(
   instance: InstanceState,
   effects: readonly ActionEffect[],
@@ -78,13 +78,13 @@ function valueOf(
   return type.parse(written, new RowSource(JSON.stringify({ [name]: written })));
 }
 
-/** Nothing but another attribute of the kind: so that no list and no number has to go through a text. */
+/** A single placeholder for an attribute of the same type: lists and numbers then need no detour through text. */
 function isTakenAsItIs(value: JsonValue, type: AttributeType): boolean {
   if (Array.isArray(value)) return type === 'MultiSelectList';
   return typeof value !== 'number' || type === 'Numeric';
 }
 
-/** A Date takes the day of `{{now}}`, in UTC; a MultiSelectList another one as it is written in a row. */
+/** A Date takes the day of `{{now}}` in UTC; a MultiSelectList takes another one in the form of a row. */
 function partOf(instance: InstanceState, name: string, type: AttributeType, now: string): string {
   if (name === NOW) return type === 'Date' ? now.slice(0, 10) : now;
   const value = instance.attributes.get(name);
@@ -93,7 +93,7 @@ function partOf(instance: InstanceState, name: string, type: AttributeType, now:
 }
 
 function refused({ name }: AttributeEffect, { rule }: ValueError): RecordError {
-  const message = `the behavior that sets ${quoted(name)} came to a value that it refuses: it ${rule}`;
+  const message = `the behavior that sets ${quoted(name)} produced a value that the attribute refuses: it ${rule}`;
   return { code: 'behavior_value_refused', message };
 }
 

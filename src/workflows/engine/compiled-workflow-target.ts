@@ -15,9 +15,9 @@ export interface CompiledWorkflowTarget extends CompiledTarget {
   readonly workflowId: number;
   readonly definition: WorkflowDefinition;
   readonly configuration: WorkflowTargetConfiguration;
-  /** What follows from the actions of the step. */
+  /** The effects of the step's actions. */
   readonly effects: ActionEffects;
-  /** Pass 2 of a record that passed `checkRow`: the same rules, and what the row means. */
+  /** Pass 2 of a record that passed `checkRow`: the same rules, and the parsed row. */
   parseRow(record: ImportRecord): RowResult;
 }
 
@@ -25,15 +25,15 @@ export interface WorkflowTargetSource {
   workflowId: number;
   definition: WorkflowDefinition;
   configuration: WorkflowTargetConfiguration;
-  /** What the import process demands besides; of the row as it was sent. */
+  /** Further rules of the import process, for the row as it was sent. */
   recordSchema: JsonObject | null;
 }
 
 const NO_KEYS: readonly string[] = [];
 
 /**
- * Makes the rules of one import process ready for many rows.
- * @throws Error if definition, configuration and schema do not fit each other: that is checked when they are saved
+ * Compiles the rules of one import process for many rows.
+ * @throws Error if definition, configuration and schema do not fit each other, which is checked when they are saved
  */
 export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkflowTarget {
   const { workflowId, definition, configuration, recordSchema } = from;

@@ -24,7 +24,7 @@ export interface BehaviorOrigin {
 
 const NOTHING = { subject: null, textBody: null, htmlBody: null, jsonBody: null, secret: null } as const;
 
-/** What is written of a behavior, once its instance has an id. */
+/** The outbox row of a behavior, once its instance has an id. */
 export function behaviorRow(behavior: OwedBehavior, instanceId: number, origin: BehaviorOrigin): BehaviorRow {
   const { line, number, action, kind } = behavior;
   const row = { ...NOTHING, instanceId, line, number, action, kind };
@@ -42,13 +42,15 @@ export function behaviorRow(behavior: OwedBehavior, instanceId: number, origin: 
   };
 }
 
-/** Kept as failed, not left out: a mail that nobody could get is something people want to see. */
+/** A mail without a usable address is stored as failed instead of omitted, so that people see it. */
 function addressError(recipient: string): string | null {
   if (recipient === '') return 'the instance has no address to send it to';
-  return isEmail(recipient) ? null : 'the instance has something else where its e-mail address should be';
+  return isEmail(recipient)
+    ? null
+    : 'the value where the instance should have its e-mail address is not an address';
 }
 
-/** Put together as text, so that values go out exactly as they are stored. */
+/** Built as text, so that values are sent exactly as they are stored. */
 function webhookBody(
   { action, line, status, step, attributes, changes }: Extract<OwedBehavior, { kind: 'webhook' }>,
   instanceId: number,
@@ -60,9 +62,9 @@ function webhookBody(
   return `{"type":"workflow.action.performed","timestamp":${timestamp},"data":{${head},"attributes":${attributes},"changes":${changes}}}`;
 }
 
-/** Where effects come from, as the log tells it. */
+/** The origin of effects, as the log records it. */
 export interface EffectOrigin {
-  /** `null` for what was not imported; it then comes from no line either. */
+  /** `null` for effects without an import; they have no line either. */
   batchId: number | null;
   actor: string;
 }
@@ -72,7 +74,7 @@ interface WritingContext extends EffectOrigin {
   compiled: CompiledWorkflowTarget;
 }
 
-/** What is to be written of rows, in the form in which it goes to PostgreSQL. */
+/** The effects of rows, in the form in which they are sent to PostgreSQL. */
 export interface PreparedEffects {
   formerIdentifiers: readonly FormerIdentifier[];
   rows: readonly CopyInput[];
@@ -80,8 +82,8 @@ export interface PreparedEffects {
 }
 
 /**
- * Makes ready what rows came to. New instances have their ids afterwards.
- * @param ids one for each
+ * Prepares the effects of rows and gives new instances their ids.
+ * @param ids one for each new instance
  */
 export function prepareEffects(
   { created, updated, effects, owed }: Resolution,
@@ -93,7 +95,7 @@ export function prepareEffects(
   const origin = { workflow: definition.name, batchId, now };
   return {
     formerIdentifiers: updated.flatMap(formerIdentifiers),
-    // What can collide comes first, so that a lost race costs little.
+    // Rows that can collide come first, so that a lost race costs little.
     rows: [
       identifiersToInsert(workflowId, [...created, ...updated]),
       instancesToInsert(workflowId, created),
@@ -112,13 +114,13 @@ export async function writeEffects(
   effects: PreparedEffects,
   { transaction, compiled: { workflowId } }: WritingContext,
 ): Promise<void> {
-  // Values may change hands: all are taken away first.
+  // Values can move between instances: all are taken away first.
   await deleteIdentifiers(transaction, workflowId, effects.formerIdentifiers);
   await transaction.copyTogether(effects.rows);
   await updateInstances(transaction, effects.updates);
 }
 
-/** What the instance was found by under the names it has new identifiers for. */
+/** The former values of identifiers that get a new value. */
 function formerIdentifiers(instance: InstanceState): FormerIdentifier[] {
   return [...instance.newIdentifiers.keys()].flatMap((name) =>
     storedValuesOf(instance.stored, name).map((value) => ({ name, value, instanceId: idOf(instance) })),

@@ -2,14 +2,14 @@ import { identifierKey } from '../rows/identifiers.js';
 import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
 import type { InstanceState } from './instance-state.js';
 
-/** Whether all that may find the row's instance are values that several instances may share. */
+/** Whether the row has only identifiers whose values several instances can share. */
 export function hasSharedOnly({ identifiers }: ParsedRow): boolean {
   return identifiers.length > 0 && !identifiers.some(({ unique }) => unique);
 }
 
 /**
- * The identifiers that find the row's instance: the unique ones, or, where it has none, the shared ones together. Beside
- * a unique one a shared one finds nothing: that others have it too says nothing about which one is meant.
+ * The identifiers that find the row's instance: the unique ones, or all shared ones together if it has no unique one.
+ * Beside a unique identifier a shared one is not used: other instances can have it, too.
  * Why: ADR 8.
  */
 export function decidingIdentifiers(row: ParsedRow): readonly IdentifierValue[] {
@@ -17,8 +17,8 @@ export function decidingIdentifiers(row: ParsedRow): readonly IdentifierValue[] 
 }
 
 /**
- * More instances with one value than this are not told apart: such a value finds several, whatever the rows do.
- * Only values that are not unique can get there.
+ * If more instances than this have a value, they are not distinguished: the value finds several, whatever the rows do.
+ * Only shared values can reach this number.
  */
 export const MOST_CARRIERS = 10;
 
@@ -26,12 +26,12 @@ export function isCrowd(carriers: readonly unknown[]): boolean {
   return carriers.length > MOST_CARRIERS;
 }
 
-/** Which instances carry an identifier, as the rows so far have left them. */
+/** Which instances carry an identifier after the rows so far. */
 export class IdentifierIndex {
   private readonly carriers = new Map<string, InstanceState[]>();
   private readonly crowds = new Set<string>();
 
-  /** More carry it than were looked up, and more than a chunk takes it from. */
+  /** More instances carry it than were looked up, and more than one chunk can take it from. */
   addCrowd({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): void {
     this.crowds.add(identifierKey(name, value));
   }

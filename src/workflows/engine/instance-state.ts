@@ -3,14 +3,14 @@ import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { InstanceStatus, PrimaryEffect } from '../definition.js';
 import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
 
-/** Whether two values are the same JSON. `===` comes first and takes 0 and -0 for one, as JSON text does. */
+/** Whether two values are the same JSON. `===` comes first and treats 0 and -0 as equal, as JSON text does. */
 function isSameValue(left: JsonValue, right: JsonValue): boolean {
   if (left === right) return true;
   const mayBeEqual = typeof left === 'object' && typeof right === 'object' && left !== null && right !== null;
   return mayBeEqual && isDeepStrictEqual(left, right);
 }
 
-/** An instance as it is in the database. */
+/** An instance as the database has it. */
 export interface StoredInstance {
   id: number;
   status: InstanceStatus;
@@ -20,23 +20,23 @@ export interface StoredInstance {
   attributes: JsonObject;
 }
 
-/** What an effect changed: each name once, its value before and after, `null` for absent. */
+/** The changes of an effect: each name once, with its value before and after; `null` stands for absent. */
 export type Changes = { name: string; before: JsonValue; after: JsonValue }[];
 
-/** Names under which the log tells of status and step. Reserved: no identifier may begin with `:Workflow`. */
+/** Names of status and step in the log. They are reserved: no identifier can begin with `:Workflow`. */
 const STATUS_CHANGE = ':WorkflowStatus';
 const STEP_CHANGE = ':WorkflowStep';
 
-/** An instance as the rows so far have left it. */
+/** An instance after the rows so far. */
 export class InstanceState {
-  /** `undefined` until one that is to be created is given its id. */
+  /** `undefined` until a new instance is given its id. */
   id: number | undefined;
   status: InstanceStatus;
   readonly attributes: Map<string, JsonValue>;
-  /** What rows gave it that it did not carry, by name. */
+  /** Identifiers that rows gave it and that it did not carry before, by name. */
   readonly newIdentifiers = new Map<string, IdentifierValue>();
 
-  /** @param stored as the database has it; `null` for one that is to be created */
+  /** @param stored `null` for a new instance */
   private constructor(
     readonly stored: StoredInstance | null,
     public step: string | null,
@@ -50,7 +50,7 @@ export class InstanceState {
     return new InstanceState(stored, stored.step);
   }
 
-  /** A new instance that stands at the step, with what the row gives it; all of it is a change. */
+  /** A new instance at the step, with the values of the row; all of them are changes. */
   static create(row: ParsedRow, step: string | null): { instance: InstanceState; changes: Changes } {
     const instance = new InstanceState(null, step);
     const changes = instance.setValues(row, row.identifiers);
@@ -73,19 +73,19 @@ export class InstanceState {
     return given === undefined ? storedValuesOf(this.stored, name) : [given.value];
   }
 
-  /** Does what the row says and answers what that changed. `newIdentifiers`: those of the row it does not carry. */
+  /** Performs the row and returns the changes. `newIdentifiers`: those of the row that it does not carry. */
   perform(row: ParsedRow, newIdentifiers: readonly IdentifierValue[]): Changes {
     const changes = this.setValues(row, newIdentifiers);
     this.performPrimary(row.action.primary, changes);
     return changes;
   }
 
-  /** From now on it is found by these. */
+  /** From now on these identifiers find it. */
   carry(newIdentifiers: readonly IdentifierValue[]): void {
     for (const identifier of newIdentifiers) this.newIdentifiers.set(identifier.name, identifier);
   }
 
-  /** Undoes what a row that is refused after all has changed. */
+  /** Reverts the changes of a row that is refused after all. */
   revert(changes: Changes): void {
     for (const { name, before } of changes) {
       if (name === STATUS_CHANGE) this.status = before as InstanceStatus;
@@ -94,14 +94,14 @@ export class InstanceState {
     }
   }
 
-  /** Sets one attribute, or clears it; joins the changes of the row. */
+  /** Sets or clears one attribute; adds to the changes of the row. */
   setAttribute(name: string, value: JsonValue, changes: Changes): void {
     const before = this.attributes.get(name) ?? null;
     this.put(name, value);
     note(changes, name, before, value);
   }
 
-  /** A row has each name once, so that nothing needs to be joined. */
+  /** A row has each name once, so no changes need to be merged. */
   private setValues({ values }: ParsedRow, newIdentifiers: readonly IdentifierValue[]): Changes {
     const changes: Changes = [];
     for (const { name, written } of newIdentifiers) this.setValue(name, written, changes);
@@ -121,7 +121,7 @@ export class InstanceState {
     else this.attributes.set(name, value);
   }
 
-  /** Each kind changes one thing: a completed instance that is moved to a step is still completed. */
+  /** Each kind changes one thing: a completed instance that moves to a step stays completed. */
   performPrimary(primary: PrimaryEffect, changes: Changes): void {
     switch (primary.kind) {
       case 'save':
@@ -148,13 +148,13 @@ export class InstanceState {
   }
 }
 
-/** @throws Error for an instance that is to be created and was given no id yet */
+/** @throws Error for a new instance without an id */
 export function idOf({ id }: InstanceState): number {
-  if (id === undefined) throw new Error('an instance was given no id');
+  if (id === undefined) throw new Error('an instance has no id yet');
   return id;
 }
 
-/** Several changes of one name within a record are one, from what was first to what is last; or none. */
+/** Merges several changes of one name within a record: from the first value to the last, or no change at all. */
 function note(changes: Changes, name: string, before: JsonValue, after: JsonValue): void {
   if (isSameValue(before, after)) return;
   const place = changes.findIndex((change) => change.name === name);

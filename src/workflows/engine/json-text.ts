@@ -1,15 +1,15 @@
 import type { JsonValue } from '../../platform/json/json-value.js';
 import type { Changes } from './instance-state.js';
 
-/** The names of attributes are few, and each is written thousands of times. */
+/** There are few names of attributes, and each is written thousands of times. */
 const quotedNames = new Map<string, string>();
 const MOST_NAMES = 10_000;
-/** What JSON only puts into quotes, which is done here in less than half the time. */
+/** Texts that JSON only encloses in quotes; doing that here takes less than half the time. */
 const PLAIN = /^[^"\\\u0000-\u001f\ud800-\udfff]*$/;
 
 /**
- * Attributes as a JSON object, whatever their names: by hand, since an object made of each map first, for
- * `JSON.stringify`, takes several times as long.
+ * Attributes as a JSON object, whatever their names. Built by hand, because making an object of each map for
+ * `JSON.stringify` takes several times as long.
  */
 export function attributesText(attributes: ReadonlyMap<string, JsonValue>): string {
   let members = '';
@@ -31,7 +31,7 @@ function separator(before: string): string {
   return before === '' ? '' : ',';
 }
 
-/** A JSON text as a field of COPY text: its line ends and tabs are escaped already, in JSON's own way. */
+/** A JSON text as a field of COPY text. JSON has already escaped line ends and tabs. */
 export function copyJson(json: string): string {
   return json.includes('\\') ? json.replaceAll('\\', '\\\\') : json;
 }

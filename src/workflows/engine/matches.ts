@@ -8,23 +8,23 @@ import { type StoredInstance, storedValuesOf } from './instance-state.js';
 import { lockInstances, selectStoredInstances } from './instances.sql.js';
 import type { Match, ResolutionRules } from './resolve-rows.js';
 
-/** How often identifiers may move to other instances while we wait for the locks of those that had them. */
+/** How often identifiers can move to other instances while we wait for the locks of their former carriers. */
 const MOST_LOOKS = 5;
 
-/** What rows find. `chosen`: the instance that was chosen by its id, if one was. */
+/** The instances that rows find. `chosen`: the instance that was chosen by its id, if any. */
 export interface Matches {
   matches: Match[];
   chosen: StoredInstance | null;
 }
 
 export interface MatchOptions {
-  /** Another instance to lock with those the rows find. */
+  /** Another instance to lock together with those that the rows find. */
   chosenId?: number | undefined;
-  /** Whether a row that finds nothing creates something. */
+  /** Whether a row that finds nothing creates an instance. */
   mayCreate: boolean;
 }
 
-/** The instances the rows find, locked: nobody changes them before this transaction ends. */
+/** The instances that the rows find, locked until this transaction ends. */
 export async function findMatches(
   transaction: Transaction,
   workflowId: number,
@@ -49,7 +49,7 @@ export async function findMatches(
   }
 }
 
-/** The instances the rows find, as they are at the moment; nothing is locked. */
+/** The instances that the rows find at the moment, without locks. */
 export async function lookUpMatches(
   sql: Sql,
   workflowId: number,
@@ -62,7 +62,7 @@ export async function lookUpMatches(
   return matches;
 }
 
-/** Ids of those that carry the identifier. */
+/** The ids of the carriers of each identifier. */
 type Found = ReadonlyMap<IdentifierValue, readonly number[]>;
 
 async function findIdentifiers(
@@ -93,9 +93,9 @@ async function readCarriers(
   read: (ids: readonly number[]) => Promise<StoredInstance[]>,
 ): Promise<Matches & { moved: boolean }> {
   if (found.size === 0 && chosenId === undefined) return { matches: [], chosen: null, moved: false };
-  const told = [...found.values()].filter((carriers) => !isCrowd(carriers)).flat();
-  if (chosenId !== undefined) told.push(chosenId);
-  const ids = [...new Set(told)].sort((a, b) => a - b);
+  const known = [...found.values()].filter((carriers) => !isCrowd(carriers)).flat();
+  if (chosenId !== undefined) known.push(chosenId);
+  const ids = [...new Set(known)].sort((a, b) => a - b);
   const instances = new Map((await read(ids)).map((instance) => [instance.id, instance]));
   const matches: Match[] = [];
   let moved = false;
@@ -118,8 +118,8 @@ async function readCarriers(
 }
 
 /**
- * By what else the instances are known that rows have found. An earlier row of the batch may be about one of them by
- * an identifier that these rows do not have.
+ * The other ordering keys of the instances that rows have found. An earlier row of the batch can name one of them by an
+ * identifier that these rows do not have.
  */
 export function otherOrderingKeys(
   matches: readonly Match[],

@@ -5,7 +5,7 @@ import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
 import { quoted } from '../rows/values/row-errors.js';
 import { decidingIdentifiers, hasSharedOnly } from './identifier-index.js';
 
-/** Nothing is found, and nothing may be created. */
+/** The row finds nothing, and the import process creates nothing. */
 export function noMatch(row: ParsedRow): RecordError {
   const { identifiers } = row;
   const conjunction = hasSharedOnly(row) ? ' and ' : ' or ';
@@ -16,30 +16,27 @@ export function noMatch(row: ParsedRow): RecordError {
   return { code: 'no_match', message };
 }
 
-/** The row is about something that is there, and must not be. */
+/** The row finds an instance, and the import process changes none. */
 export function alreadyExists({ identifiers }: ParsedRow): RecordError {
-  const message = `there is one already that has ${named(identifiers, ' or ')}, and this import process changes nothing`;
+  const message = `one with ${named(identifiers, ' or ')} already exists, and this import process changes nothing`;
   return { code: 'already_exists', message };
 }
 
 export function instanceCompleted({ action }: ParsedRow): RecordError {
-  const message = `it is completed, and the actions of the step ${quoted(action.step)} are not performed on what is completed`;
+  const message = `it is completed, and the actions of the step ${quoted(action.step)} do not change completed ones`;
   return { code: 'instance_completed', message };
 }
 
-/** The action stands in a data entry step, and the instance at another. */
+/** The action belongs to a data entry step, and the instance stands at another one. */
 export function instanceElsewhere({ action }: ParsedRow, step: string | null): RecordError {
   const place = step === null ? 'at no step' : `at the step ${quoted(step)}`;
-  const message = `it stands ${place}, and the actions of the step ${quoted(action.step)} are performed on what stands there`;
+  const message = `it stands ${place}, and the actions of the step ${quoted(action.step)} need one that stands at this step`;
   return { code: 'instance_elsewhere', message };
 }
 
-/** The instance was chosen by its id, and the identifier is that of another. */
+/** The instance was chosen by its id, and the identifier belongs to another one. */
 export function notTheChosen(identifier: IdentifierValue): RecordError {
-  return ambiguousMatch(
-    identifier,
-    `another one has ${named([identifier], '')}; correct it, or leave it out`,
-  );
+  return ambiguousMatch(identifier, `another one has ${named([identifier], '')}; correct it or omit it`);
 }
 
 export function severalInstances(identifiers: readonly IdentifierValue[]): RecordError {
@@ -66,7 +63,7 @@ function named(identifiers: readonly IdentifierValue[], conjunction: string): st
   return identifiers.map(({ name, written }) => `${name} ${quoted(written)}`).join(conjunction);
 }
 
-/** What becomes of a record that PostgreSQL refuses also when it comes alone. */
+/** The outcome of a record that PostgreSQL refuses even when it is written alone. */
 export function refusedByDatabase(line: number, cause: unknown): RecordOutcome {
   return { line, status: 'failed', operation: 'rejected', reference: null, error: describe(cause) };
 }
@@ -75,7 +72,7 @@ function describe(cause: unknown): RecordError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   if (isUniqueViolation(cause)) {
     const message =
-      'its identifiers kept being given to others while it was processed; look them up and send it again';
+      'other imports kept assigning its identifiers while it was processed; look them up and send it again';
     return { code: 'identifier_taken', message };
   }
   return { code: 'not_storable', message: `the database refused the record: ${reason}` };

@@ -17,21 +17,21 @@ import {
 
 export interface ResolutionRules {
   configuration: Pick<WorkflowTargetConfiguration, 'onNoMatch' | 'onMatch'>;
-  /** Whether the step's actions may be performed on completed instances. */
+  /** Whether the step's actions can be performed on completed instances. */
   actsOnTerminal: boolean;
-  /** Of a data entry step: instances must stand at it for its actions to be performed. */
+  /** The data entry step whose actions these are: instances must stand at it. */
   atStep?: string | undefined;
-  /** Step a new instance stands at; `null` where the workflow has no data entry step. */
+  /** The step of a new instance; `null` if the workflow has no data entry step. */
   firstStep: string | null;
-  /** The form an identifier is found by (case-folded where the definition says so). */
+  /** The normalized form of an identifier. */
   fold: (name: string, written: string) => string;
-  /** What follows from an action, by its id. */
+  /** The effects of each action, by its id. */
   effects: ActionEffects;
   /** ISO 8601; `{{now}}` of every template. */
   now: string;
 }
 
-/** An instance that carries an identifier of one of the rows; `null`: so many do that they were not looked up. */
+/** An instance that carries an identifier of one of the rows; `null`: too many do, so they were not looked up. */
 export interface Match {
   name: string;
   value: string;
@@ -41,7 +41,7 @@ export interface Match {
 type Found =
   { instance: InstanceState | null; error?: undefined } | { instance?: undefined; error: RecordError };
 
-/** What became of one row. */
+/** The result of one row. */
 export type ResolvedRow =
   | { line: number; result: 'created' | 'updated' | 'unchanged' | 'skipped'; instance: InstanceState }
   | { line: number; result: 'rejected'; instance: InstanceState | null; error: RecordError };
@@ -54,21 +54,21 @@ export interface Effect {
   changes: Changes;
 }
 
-/** What became of the rows, and what has to be written for it; all in line order. */
+/** The results of the rows and what has to be written for them; all in line order. */
 export interface Resolution {
   rows: ResolvedRow[];
   created: InstanceState[];
-  /** Stored instances that are otherwise now. */
+  /** Stored instances whose state has changed. */
   updated: InstanceState[];
   effects: Effect[];
-  /** What goes out after the commit. */
+  /** Mails and webhooks to send after the commit. */
   owed: OwedBehavior[];
 }
 
 /**
- * Performs rows on the instances they find, in line order: a row sees what those before it did, as if each were
- * processed by itself.
- * @param chosen the only instance that the rows may be about, whether or not they have an identifier of it
+ * Performs rows on the instances they find, in line order: each row sees the effects of those before it, as if each were
+ * processed alone.
+ * @param chosen the only instance that the rows can be about, whether or not they have one of its identifiers
  */
 export function resolveRows(
   rows: readonly ParsedRow[],
@@ -80,11 +80,11 @@ export function resolveRows(
   return new RowResolver(matches, rules, chosen, earlier).resolve(rows);
 }
 
-/** Instances that rows before these have changed, where nothing of that is in the database. */
+/** Instances that earlier rows have changed without writing to the database. */
 export interface EarlierInstances {
-  /** A stored one, as it was left. */
+  /** A stored instance, as the earlier rows left it. */
   byId(id: number): InstanceState | undefined;
-  /** Those that were given this identifier. */
+  /** The instances that were given this identifier. */
   carrying(identifier: IdentifierValue): readonly InstanceState[];
 }
 
@@ -115,7 +115,7 @@ class RowResolver {
       const { id } = match.instance;
       const state = states.get(id) ?? earlier.byId(id) ?? InstanceState.of(match.instance);
       states.set(id, state);
-      // Given another value since: it is found by that one.
+      // It was given another value since, which finds it now.
       if (!state.newIdentifiers.has(match.name)) this.index.add(match, state);
     }
   }
@@ -168,13 +168,13 @@ class RowResolver {
     return { instance: chosen };
   }
 
-  /** The instance that every identifier points at which points at any. */
+  /** The one instance that all identifiers with a match point at. */
   private findByUnique(identifiers: readonly IdentifierValue[]): Found {
     let found: InstanceState | null = null;
     let foundBy: IdentifierValue | null = null;
     for (const identifier of identifiers) {
       const carriers = this.index.find(identifier);
-      // They were not unique once, when several got the value.
+      // The identifier was not unique when several instances got the value.
       if (carriers === 'crowd' || carriers.length > 1) return { error: severalInstances([identifier]) };
       const [carrier] = carriers;
       if (carrier === undefined) continue;
@@ -185,7 +185,7 @@ class RowResolver {
     return { instance: found };
   }
 
-  /** The instance that has all of the values. It is looked for among those that share one that few share. */
+  /** The instance that has all of the values, sought among the carriers of a value that few share. */
   private findByShared(identifiers: readonly IdentifierValue[]): Found {
     const carriers = identifiers.map((identifier) => this.index.find(identifier));
     if (carriers.some(({ length }) => length === 0)) return { instance: null };
@@ -219,7 +219,7 @@ class RowResolver {
       instance.revert(changes);
       return { line, result: 'rejected', instance, error };
     }
-    // The behaviors may have undone what the row did.
+    // The behaviors can revert what the row did.
     if (changes.length === 0) return { line, result: 'unchanged', instance };
     for (const identifier of given) {
       for (const value of instance.valuesOf(identifier.name)) {
@@ -248,7 +248,7 @@ class RowResolver {
     for (const behavior of owedBy(instance, effects, this.rules.now, changes, line)) this.owed.push(behavior);
   }
 
-  /** Written otherwise but found by the same: that is no change. */
+  /** A different spelling with the same normalized form is not a change. */
   private carries(instance: InstanceState, { name, value }: IdentifierValue): boolean {
     const written = instance.attributes.get(name);
     return typeof written === 'string' && this.rules.fold(name, written) === value;

@@ -10,16 +10,16 @@ import { findMatches, otherOrderingKeys } from './matches.js';
 import { refusedByDatabase } from './resolution-errors.js';
 import { type ResolutionRules, type ResolvedRow, resolveRows } from './resolve-rows.js';
 
-/** How often records look again because somebody else has created meanwhile what they were about to create. */
+/** How often records look again because another transaction has created what they were about to create. */
 const LONGEST_RACE = 5;
 
-/** What records are performed in. A `ChunkContext` is one. */
+/** The context in which records are performed. A `ChunkContext` is one. */
 export interface ApplicationContext extends EffectOrigin {
   transaction: Transaction;
   compiled: CompiledWorkflowTarget;
-  /** The only instance that the records may be about. */
+  /** The only instance that the records can be about. */
   chosenId?: number;
-  /** As in `ChunkContext`; records of no batch have no order to keep. */
+  /** As in `ChunkContext`; records without a batch have no order to keep. */
   keepOrder?: ChunkContext['keepOrder'];
 }
 
@@ -30,8 +30,8 @@ export class RowApplication {
   constructor(private readonly context: ApplicationContext) {}
 
   /**
-   * One outcome per record. All are written together; when PostgreSQL refuses a value, the guilty record is found by
-   * halving and fails alone. Faults of the environment (deadlock, lost connection) are thrown on.
+   * Returns one outcome per record. All are written together; if PostgreSQL refuses a value, halving finds the guilty
+   * record, which fails alone. Faults of the environment (deadlock, lost connection) are rethrown.
    */
   async apply(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
     if (records.length === 0) return [];
@@ -53,7 +53,7 @@ export class RowApplication {
       try {
         return await this.context.transaction.savepoint(() => this.attempt(records));
       } catch (error) {
-        // Another transaction has created the instance since we looked: now it is there to be found.
+        // Another transaction has created the instance since we looked: the next attempt finds it.
         if (!isUniqueViolation(error) || attempt === LONGEST_RACE) throw error;
       }
     }
@@ -66,7 +66,7 @@ export class RowApplication {
   }
 
   /**
-   * Rows, instances and changes live no longer than this: what is left for the long wait for PostgreSQL is bytes. That
+   * Rows, instances and changes live only in this method: during the long wait for PostgreSQL only bytes are held. This
    * is why records, not rows, are kept for another attempt.
    */
   private async prepare(
@@ -88,7 +88,7 @@ export class RowApplication {
   }
 }
 
-/** The rows of the records; those that cannot be performed on any instance are refused. */
+/** Parses the records; refuses those that no instance could accept. */
 export function readRows(
   records: readonly ImportRecord[],
   compiled: CompiledWorkflowTarget,

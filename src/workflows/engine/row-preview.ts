@@ -9,8 +9,8 @@ import { type EarlierInstances, type ResolutionRules, resolveRows } from './reso
 import { readRows, rulesOf, toOutcome } from './row-application.js';
 
 /**
- * What rows would come to: the same look-up and the same resolution as `RowApplication`, but nothing is written. What
- * that would have put into the database for later rows to find is kept here instead, as long as one may ask for it.
+ * Previews rows: the same look-up and resolution as `RowApplication`, without writing. Changes that later rows would find
+ * in the database are kept here instead, as long as a later row can ask for them.
  * Why: ADR 10.
  */
 export class RowPreview implements EarlierInstances {
@@ -41,7 +41,7 @@ export class RowPreview implements EarlierInstances {
   }
 
   carrying({ name, value }: IdentifierValue): readonly InstanceState[] {
-    // One that was given yet another value is still listed under the former.
+    // An instance that was given yet another value is still listed under the former one.
     return (this.carriers.get(identifierKey(name, value)) ?? []).filter(
       (instance) => instance.newIdentifiers.get(name)?.value === value,
     );

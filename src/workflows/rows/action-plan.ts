@@ -8,12 +8,12 @@ import { valueTypeOf } from './values/attribute-values.js';
 import { columnError, keptPointer, NearestName, quoted, rowError, shown } from './values/row-errors.js';
 import type { ValueType } from './values/value-type.js';
 
-/** Why the rules refuse a row, given as `understoodRow` makes it; `null` if they do not. */
+/** Why the rules refuse a row (as `understoodRow` makes it); `null` if they accept it. */
 type RuleCheck = (row: JsonObject) => RecordError | null;
 
 /**
- * Makes the conditional rules of an action ready for many rows; `null` if there are none, so that rows of such actions
- * cost nothing. A row is told of the first rule it breaks.
+ * Compiles the conditional rules of an action for many rows; `null` if there are none, so that rows of such actions
+ * cost nothing. A row gets the message of the first rule it breaks.
  */
 export function compileRules(rules: readonly ActionRule[] = []): RuleCheck | null {
   if (rules.length === 0) return null;
@@ -32,7 +32,7 @@ export function compileRules(rules: readonly ActionRule[] = []): RuleCheck | nul
   };
 }
 
-/** The whole row is what an empty pointer means. */
+/** An empty pointer stands for the whole row. */
 function ruleViolated(message: string, pointer: string): RecordError {
   return rowError('rule_violated', message, pointer === '' ? undefined : keptPointer(pointer));
 }
@@ -54,10 +54,10 @@ export interface InputColumn {
   type: ValueType;
 }
 
-/** One column of a row, as one action reads it. */
+/** How one action reads one column of a row. */
 export type PlannedColumn = IdentifierColumn | InputColumn | { kind: 'action' };
 
-/** Everything a row of one action needs, looked up by column name. */
+/** Everything that a row of one action needs, by column name. */
 export class ActionPlan {
   readonly columns = new Map<string, PlannedColumn>();
   readonly requiredCount: number;
@@ -87,8 +87,8 @@ export class ActionPlan {
 }
 
 /**
- * Plans the actions of one step. They share the value types, since an attribute may have thousands of options.
- * @throws Error if an action names an attribute that the workflow has not (a definition is checked when saved)
+ * Plans the actions of one step. They share the value types, because an attribute can have thousands of options.
+ * @throws Error if an action names an unknown attribute, which is checked when a definition is saved
  */
 export function planActions(
   actions: readonly StepAction[],
@@ -103,7 +103,7 @@ export function planActions(
     const inputs = action.inputs.map((name): InputColumn => {
       const column = known.get(name);
       if (column === undefined) {
-        throw new Error(`action "${action.name}" has an input "${name}" that is no attribute`);
+        throw new Error(`action "${action.name}" has an input "${name}" that is not an attribute`);
       }
       return { kind: 'input', ...column, required: required.has(name) };
     });
@@ -112,8 +112,8 @@ export function planActions(
 }
 
 /**
- * Which action a row performs: the one the row names, else that of the import process, else the step's only one.
- * A blank cell names none, so that a file may have the column for a few of its rows.
+ * Which action a row performs: the one it names, else that of the import process, else the step's only one. A blank cell
+ * names none, so that a file can have the column for only some of its rows.
  */
 export class ActionChoice {
   private readonly byName = new Map<string, ActionPlan>();
@@ -123,7 +123,7 @@ export class ActionChoice {
   constructor(
     readonly plans: readonly ActionPlan[],
     private readonly step: string,
-    /** Of a row that names none; `null` where it has to. */
+    /** For rows that name no action; `null` if they must name one. */
     readonly preset: ActionPlan | null,
   ) {
     for (const plan of plans) {

@@ -5,23 +5,23 @@ import { EMAIL_PATTERN, isEmail, lengthError, readText } from './values/text.js'
 import { ValueError } from './values/value-type.js';
 
 /**
- * One value of one identifier as one text; the ordering key of the rows that have it.
- * NUL cannot be in a value, so no two run into each other.
- * @param value as it is found by
+ * An identifier and its value as one text: the ordering key of the rows that have it. Values cannot contain NUL, so no
+ * two keys collide.
+ * @param value in normalized form
  */
 export function identifierKey(name: string, value: string): string {
   return `${name}\u0000${value}`;
 }
 
 /**
- * In characters. With a name of 200 characters this stays under what an entry of a PostgreSQL index may have
- * (2,704 bytes), whatever the script.
+ * In characters. With a name of 200 characters this stays below the limit of an entry in a PostgreSQL index (2,704
+ * bytes), whatever the script.
  */
 const LONGEST_IDENTIFIER = 400;
 
 const BLANK = new ValueError(
   'blank_identifier',
-  'is an identifier and must have a value; leave the column out if the row has none',
+  'is an identifier and must have a value; omit the column if the row has none',
 );
 const NOT_AN_EMAIL = new ValueError(
   'not_an_email',
@@ -61,7 +61,7 @@ export class IdentifierReader {
     return lengthError(text, LONGEST_IDENTIFIER) ?? text;
   }
 
-  /** What the identifier is found by. */
+  /** The normalized form that finds the instance. */
   fold(written: string): string {
     return this.definition.caseInsensitive === true ? written.toLowerCase() : written;
   }

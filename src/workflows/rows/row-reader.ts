@@ -14,9 +14,9 @@ import { RowSource } from './values/row-source.js';
 import { ValueError } from './values/value-type.js';
 
 /**
- * A row as its action understands it, which is what conditional rules are about: the same whether it came as CSV, where
- * every cell is a text, or as JSON. Inputs have their canonical values, a Numeric is always a number, and what is to be
- * cleared is not there; identifiers are as written, the columns that name the action as sent.
+ * A row as its action understands it, for conditional rules: the same whether it came as CSV, where every cell is text, or
+ * as JSON. Inputs have their canonical values, a Numeric is always a number, and cleared values are absent; identifiers
+ * are as written, and the columns that name the action as sent.
  * Why: ADR 7.
  * @param written one place for each identifier of the plan
  */
@@ -46,7 +46,7 @@ function isNumeric(plan: ActionPlan, name: string): boolean {
   return column?.kind === 'input' && column.attribute.type === 'Numeric';
 }
 
-/** A row whose every column was read. `written` has a place for each identifier of the definition. */
+/** A row whose columns were all read. `written` has a place for each identifier of the definition. */
 export interface ReadRow {
   error: null;
   plan: ActionPlan;
@@ -54,9 +54,9 @@ export interface ReadRow {
 }
 
 /**
- * Reads a row by the rules of its action. Pass 1 and pass 2 both come through here, so they cannot disagree.
- * It runs for every line while a body streams in: nothing is made for an error before there is one.
- * @param values where to put the canonical values of the inputs; `null` if only the verdict is wanted
+ * Reads a row by the rules of its action. Pass 1 and pass 2 both use it, so they cannot disagree. It runs for every line
+ * while a body streams in, so it allocates nothing for errors before there is one.
+ * @param values receives the canonical values of the inputs; `null` if only the verdict is needed
  */
 export function readRow(
   row: JsonObject,

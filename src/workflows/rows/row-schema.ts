@@ -9,7 +9,7 @@ import {
   type InputColumn,
 } from './action-plan.js';
 
-/** The columns of a template: identifiers, the action where a row has to name one, inputs. */
+/** The columns of a template: identifiers, the action if a row must name one, inputs. */
 export function rowColumns(choice: ActionChoice): RowColumn[] {
   const plans = choice.preset === null ? choice.plans : [choice.preset];
   const columns: RowColumn[] = (plans[0]?.identifiers ?? []).map(({ name, form, example }) => ({
@@ -44,14 +44,13 @@ function isRequired(plan: ActionPlan, name: string): boolean {
   return plan.inputs.some((input) => input.required && input.attribute.name === name);
 }
 
-/** Means the same for every attribute: clear it. */
+/** For every attribute these values mean: clear it. */
 const BLANK: JsonObject = { enum: [null, ''] };
 
 /**
- * The rules of a row as JSON Schema 2020-12: one alternative per action. It says all that JSON Schema can; what it
- * cannot (a 29 February, the options in a text with semicolons, bounds of a number in a text, the rules of an action, which
- * are about values and not about how they are written) only `checkRow` knows; the messages of the rules stand in the
- * description.
+ * The rules of a row as JSON Schema 2020-12: one alternative per action. Only `checkRow` knows what JSON Schema cannot
+ * express: a 29 February, the options in a text with semicolons, bounds of a number in a text, and the rules of an action,
+ * which are about values and not about how they are written. The description has the messages of the rules.
  */
 export function rowSchema(
   definition: WorkflowDefinition,
@@ -107,7 +106,7 @@ function inputSchema({ attribute, required, type }: InputColumn): JsonObject {
   return { description, ...alternatives, not: BLANK };
 }
 
-/** A schema as a part of another: it has a base of its own, so that its `#/…` references stay its own. */
+/** A schema inside another one. Its own base keeps its `#/…` references inside it. */
 function embedded(schema: JsonObject, name: string): JsonObject {
   const rest = { ...schema };
   delete rest.$schema;

@@ -27,7 +27,7 @@ class Options {
     return this.known.has(name);
   }
 
-  /** Refuses `name`. @param rule what precedes the options: `must be` or `may hold only` */
+  /** Refuses `name`. @param rule precedes the options: `must be` or `may hold only` */
   error(rule: string, name: string): ValueError {
     return new ValueError(
       'not_an_option',
@@ -38,7 +38,7 @@ class Options {
   }
 }
 
-/** PickList: one option, written exactly as the definition has it. */
+/** PickList: one option, written exactly as in the definition. */
 export function pickListType(name: string, names: readonly string[]): ValueType {
   const numbers = new NumberText(name);
   const options = new Options(names);
@@ -53,7 +53,7 @@ export function pickListType(name: string, names: readonly string[]): ValueType 
   };
 }
 
-/** An option such as "1" may also be sent as the JSON number. */
+/** An option such as "1" can also be sent as the JSON number. */
 function nativeForms(name: string): JsonValue[] {
   return /^(true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?)$/.test(name)
     ? [JSON.parse(name) as number | boolean]
@@ -66,9 +66,9 @@ const WRONG_TYPE = new ValueError(
 );
 
 /**
- * MultiSelectList: an array of options, or a text in which `;` separates them; an option that holds a semicolon or
- * a backslash is written with a backslash before it. An array that was sent as JSON comes back from a CSV download as
- * the text of it, and is read as the array. Kept in the order given, each once.
+ * MultiSelectList: an array of options, or a text in which `;` separates them; a backslash precedes a semicolon or a
+ * backslash inside an option. An array that was sent as JSON comes back from a CSV download as its text, and is read as
+ * the array. Options keep their order, each once.
  */
 export function multiSelectListType(names: readonly string[]): ValueType {
   const options = new Options(names);
@@ -96,14 +96,14 @@ export function multiSelectListType(names: readonly string[]): ValueType {
   };
 }
 
-/** A text of options is never read as JSON, whatever they are called. */
+/** A text that consists of options is never read as JSON. */
 function itemsOf(text: string, options: Options): readonly string[] {
   const split = splitOptions(text);
   if (!text.startsWith('[') || split.every((item) => options.has(item))) return split;
   return textsOf(text) ?? split;
 }
 
-/** The texts of a JSON array; `null` where it is none, or holds something else. */
+/** The texts of a JSON array; `null` if it is not one or holds other values. */
 function textsOf(json: string): string[] | null {
   try {
     const value = JSON.parse(json) as unknown;
@@ -113,7 +113,7 @@ function textsOf(json: string): string[] | null {
   }
 }
 
-/** The options a text holds; the reverse of joining escaped options with `;`. */
+/** The options in a text; the reverse of joining escaped options with `;`. */
 export function splitOptions(text: string): string[] {
   if (!text.includes('\\')) return text.split(';');
   const options: string[] = [];

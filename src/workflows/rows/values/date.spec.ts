@@ -16,10 +16,10 @@ describe('a Date value', () => {
     ['2026-00-10'],
     ['2026-01-00'],
     ['0000-01-01'],
-  ])('%s is a day the calendar has not', (text) => {
+  ])('%s is not a calendar day', (text) => {
     expect(parse(text as never)).toMatchObject({
       code: 'not_a_date',
-      rule: expect.stringContaining('the calendar has') as string,
+      rule: expect.stringContaining('existing calendar day') as string,
     });
   });
 

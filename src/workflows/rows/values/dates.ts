@@ -1,6 +1,6 @@
 import { ValueError, type ValueType } from './value-type.js';
 
-/** The years 0001 to 9999 in a regular expression without lookahead, as every engine reads it. */
+/** The years 0001 to 9999, without lookahead, so that every regular expression engine supports it. */
 const YEAR_PATTERN = '([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])';
 
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -10,12 +10,12 @@ export function daysInMonth(year: number, month: number): number {
   return month === 2 && isLeap ? 29 : (DAYS[month - 1] ?? 0);
 }
 
-/** `count` digits of `text` from `start` as a number; -1 if one of them is none. */
+/** `count` digits of `text` from `start` as a number; -1 if one of them is not a digit. */
 function digitsAt(text: string, start: number, count: number): number {
   let number = 0;
   for (let index = start; index < start + count; index += 1) {
     const digit = text.charCodeAt(index) - 0x30;
-    // NaN, past the end, is not in the range either.
+    // NaN, beyond the end, is outside the range, too.
     if (!(digit >= 0 && digit <= 9)) return -1;
     number = number * 10 + digit;
   }
@@ -35,11 +35,11 @@ const NOT_A_DATE = new ValueError(
   'not_a_date',
   'must be a calendar date written YYYY-MM-DD, for example 2026-01-31',
 );
-const NO_SUCH_DAY = new ValueError('not_a_date', 'must be a day that the calendar has, written YYYY-MM-DD');
+const NO_SUCH_DAY = new ValueError('not_a_date', 'must be an existing calendar day, written YYYY-MM-DD');
 const DATE_PATTERN = `^${YEAR_PATTERN}-`;
 const SHAPE = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/;
 
-/** Date: ISO 8601 only. 01/02/2026 is January to some and February to others, so it is never guessed. */
+/** Date: ISO 8601 only. 01/02/2026 is in January for some people and in February for others, so we never guess. */
 export const dateType: ValueType = {
   parse(value) {
     if (typeof value !== 'string') return NOT_A_DATE;
@@ -57,7 +57,7 @@ const NOT_A_DATE_TIME = new ValueError('not_a_date_time', `must be ${FORM}`);
 const MOST_FRACTION_DIGITS = 9;
 export const DATE_TIME_PATTERN = `^${YEAR_PATTERN}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$`;
 
-/** DateTime: RFC 3339. The offset is required, since nobody knows which clock the sender's was. Kept as UTC. */
+/** DateTime: RFC 3339. The offset is required, because we do not know the sender's time zone. Stored as UTC. */
 export const dateTimeType: ValueType = {
   parse: (value) => (typeof value === 'string' ? (toUtc(value) ?? NOT_A_DATE_TIME) : NOT_A_DATE_TIME),
   schemas: [{ type: 'string', format: 'date-time', pattern: DATE_TIME_PATTERN }],
@@ -65,14 +65,14 @@ export const dateTimeType: ValueType = {
   example: '2026-01-31T09:30:00Z',
 };
 
-/** The same moment, written `YYYY-MM-DDTHH:MM:SS[.fraction]Z`; `null` if the text is no RFC 3339 time. */
+/** The same moment, written `YYYY-MM-DDTHH:MM:SS[.fraction]Z`; `null` if the text is not an RFC 3339 time. */
 function toUtc(text: string): string | null {
   if (!beginsWithDate(text) || (text.charCodeAt(10) | 0x20) !== 0x74) return null;
   const hour = digitsAt(text, 11, 2);
   const minute = digitsAt(text, 14, 2);
   const second = digitsAt(text, 17, 2);
   if (text[13] !== ':' || text[16] !== ':') return null;
-  // A leap second (:60) exists in RFC 3339, but neither in PostgreSQL nor in JavaScript: refused, not moved.
+  // RFC 3339 has leap seconds (:60), PostgreSQL and JavaScript do not: refused, not moved.
   if (!isUpTo(hour, 23) || !isUpTo(minute, 59) || !isUpTo(second, 59)) return null;
   const fractionEnd = endOfFraction(text);
   const offset = fractionEnd === null ? null : offsetMinutes(text.slice(fractionEnd));
@@ -99,7 +99,7 @@ function offsetMinutes(text: string): number | null {
   return text[0] === '-' ? -(hours * 60 + minutes) : null;
 }
 
-/** `null` where UTC falls into a year of another number of digits. */
+/** `null` if the year in UTC does not have four digits. */
 function shifted(text: string, offset: number): string | null {
   const local = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`);
   const utc = new Date(local - offset * 60_000);

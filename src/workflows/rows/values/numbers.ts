@@ -9,17 +9,17 @@ interface Decimal {
   point: number;
 }
 
-/** Longer numbers are no data, and a text like 1e999999999 must not become a gigabyte. */
+/** Longer numbers are not data, and a text like 1e999999999 must not become a gigabyte. */
 const MOST_DIGITS = 1_000;
-/** As many significant digits as a double always gives back as they were. */
+/** A double always keeps this many significant digits. */
 const DIGITS_OF_A_DOUBLE = 15;
-/** Far inside the range of a double, so that none of its digits is lost to underflow. */
+/** Well within the range of a double, so that underflow loses no digit. */
 const LARGEST_POINT_OF_A_DOUBLE = 290;
 
 const DECIMAL_PATTERN = '[+-]?([0-9]+(\\.[0-9]+)?|\\.[0-9]+)([eE][+-]?[0-9]+)?';
 const DECIMAL = /^([+-]?)(?:([0-9]+)(?:\.([0-9]+))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?$/;
 
-/** The number a text says; `null` if it says none. */
+/** The number that a text states; `null` if it is not a number. */
 export function parseDecimal(text: string): Decimal | null {
   const match = DECIMAL.exec(text);
   if (match === null) return null;
@@ -30,7 +30,7 @@ export function parseDecimal(text: string): Decimal | null {
   if (start === written.length) return { negative: false, digits: '', point: 0 };
   let end = written.length;
   while (written.charCodeAt(end - 1) === 0x30) end -= 1;
-  // Number() is exact enough: an exponent past 2^53 is out of every bound all the same.
+  // Number() is exact enough: an exponent beyond 2^53 exceeds every bound anyway.
   const point = whole.length - start + Number(exponent);
   return { negative: sign === '-', digits: written.slice(start, end), point };
 }
@@ -40,13 +40,13 @@ export function isTooLong(decimal: Decimal): boolean {
   return decimal.point > MOST_DIGITS || decimal.digits.length - decimal.point > MOST_DIGITS;
 }
 
-/** Negative, zero or positive, as `sort` wants it. */
+/** Negative, zero or positive, as `sort` expects. */
 export function compareDecimals(left: Decimal, right: Decimal): number {
   if (left.negative !== right.negative) return left.negative ? -1 : 1;
   return left.negative ? compareMagnitudes(right, left) : compareMagnitudes(left, right);
 }
 
-/** Written out, without exponent and needless zeros: one text per number. */
+/** Written without exponent and redundant zeros: one text per number. */
 export function decimalText({ negative, digits, point }: Decimal): string {
   if (digits === '') return '0';
   const sign = negative ? '-' : '';
@@ -56,8 +56,8 @@ export function decimalText({ negative, digits, point }: Decimal): string {
 }
 
 /**
- * How an attribute keeps a number: as a JSON number if a double holds all its digits, so that it can be computed
- * with, else as its text. Depends on the number only, not on how it was written.
+ * How an attribute stores a number: as a JSON number if a double holds all its digits, so that it can be used in
+ * calculations, else as its text. It depends only on the number, not on how it was written.
  * Why: ADR 6.
  */
 export function storedDecimal(decimal: Decimal): number | string {
@@ -70,7 +70,7 @@ export function storedDecimal(decimal: Decimal): number | string {
 function compareMagnitudes(left: Decimal, right: Decimal): number {
   if (left.digits === '' || right.digits === '') return left.digits.length - right.digits.length;
   if (left.point !== right.point) return left.point - right.point;
-  // Digits after the same point compare as text: a text that goes on is the larger one.
+  // Digits after the same point compare as text: the longer of two texts that begin alike is larger.
   return left.digits < right.digits ? -1 : left.digits > right.digits ? 1 : 0;
 }
 
@@ -86,7 +86,7 @@ interface Bounds {
   maximum?: number | undefined;
 }
 
-/** Numeric: exact. A number whose digits a double cannot hold is taken from the line's text and kept as text. */
+/** Numeric: exact. If a double cannot hold the digits of a number, they are taken from the line and kept as text. */
 export function numericType({ name, minimum, maximum }: Bounds & { name: string }): ValueType {
   const numbers = new NumberText(name);
   const tooSmall = new ValueError('too_small', `must be at least ${minimum}`);
@@ -110,7 +110,7 @@ export function numericType({ name, minimum, maximum }: Bounds & { name: string 
     parse(value, source) {
       const written = typeof value === 'number' ? numbers.of(value, source) : value;
       if (typeof written !== 'string') return NOT_A_NUMBER;
-      // Adding 0 makes 0 of -0.
+      // Adding 0 turns -0 into 0.
       if (isShortDecimal(written)) return boundedNumber(Number(written) + 0);
       const decimal = parseDecimal(written);
       return decimal === null ? NOT_A_NUMBER : boundedDecimal(decimal);
@@ -124,7 +124,7 @@ export function numericType({ name, minimum, maximum }: Bounds & { name: string 
   };
 }
 
-/** Most numbers are short: of 15 digits and no exponent, which a double holds exactly. */
+/** Most numbers are short: at most 15 digits and no exponent, which a double holds exactly. */
 function isShortDecimal(text: string): boolean {
   if (text.length > 15) return false;
   let index = text.charCodeAt(0) === 0x2d ? 1 : 0;
@@ -140,7 +140,7 @@ function endOfDigits(text: string, start: number): number {
   let end = start;
   for (;;) {
     const code = text.charCodeAt(end);
-    // NaN, past the end, is not in the range either.
+    // NaN, beyond the end, is outside the range, too.
     if (!(code >= 0x30 && code <= 0x39)) return end;
     end += 1;
   }

@@ -13,12 +13,12 @@ export function quoted(text: string): string {
   return `${JSON.stringify(text.slice(0, LONGEST_SHOWN))}… (${text.length} characters)`;
 }
 
-/** As much of a text as a message has room for. */
+/** A text, shortened for a message. */
 export function shortened(text: string): string {
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}… (${text.length} characters)`;
 }
 
-/** What a row has, as a message shows it. */
+/** A value of a row in a message. */
 export function shown(value: JsonValue): string {
   if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
@@ -26,7 +26,7 @@ export function shown(value: JsonValue): string {
   return String(value);
 }
 
-/** Refuses one column of a row. `rule` goes on after the column's name: `must be …`. */
+/** Refuses one column of a row. `rule` continues after the column's name: `must be …`. */
 export function columnError(column: string, code: RowErrorCode, rule: string): RecordError {
   return rowError(code, `${quoted(column)} ${rule}`, columnPointer(column));
 }
@@ -36,25 +36,25 @@ export function rowError(code: RowErrorCode, message: string, pointer?: string):
   return pointer === undefined ? { code, message } : { code, message, pointer };
 }
 
-/** RFC 6901 pointer to the column, if it can be kept. */
+/** RFC 6901 pointer to the column, if it can be stored. */
 export function columnPointer(column: string): string | undefined {
   return keptPointer(jsonPointer(column));
 }
 
-/** A pointer; none where the database could not hold it or nobody would read it. */
+/** The pointer; `undefined` if the database cannot hold it or it is too long to be read. */
 export function keptPointer(pointer: string): string | undefined {
   const isKept = pointer.length <= LONGEST_POINTER && !pointer.includes('\u0000') && pointer.isWellFormed();
   return isKept ? pointer : undefined;
 }
 
-/** Comparing with more would hold up the intake, which reads every line on one thread. */
+/** Comparing with more names would delay the intake, which reads all lines on one thread. */
 const MOST_COMPARED = 300;
 const LONGEST_REMEMBERED = 100;
 const MOST_REMEMBERED = 500;
 
 /**
- * Says which known name a mistyped one was meant to be. Mistakes repeat (a wrong column stands in every row of a
- * file), so answers are remembered, up to a bound.
+ * Suggests the known name closest to a mistyped one. Mistakes repeat (a wrong column is in every row of a file), so a
+ * bounded number of answers is remembered.
  */
 export class NearestName {
   private readonly hints = new BoundedMap<string, string>(MOST_REMEMBERED);

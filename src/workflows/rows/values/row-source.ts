@@ -2,9 +2,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * The numbers of a JSON object as they are written, by name: `JSON.parse` makes 0.1 of 0.10000000000000001 and
- * Infinity of 1e400. Only the object's own members, not those of objects within it; as with `JSON.parse`, the last
- * of several members of one name counts. The text must be a JSON object that `JSON.parse` has accepted.
+ * The numbers of a JSON object as they are written, by name: `JSON.parse` turns 0.10000000000000001 into 0.1 and 1e400
+ * into Infinity. Only the object's own members, not those of nested objects; as with `JSON.parse`, the last of several
+ * members with one name counts. `JSON.parse` must have accepted the text as an object.
  */
 export function numberLiterals(json: string): ReadonlyMap<string, string> {
   const literals = new Map<string, string>();
@@ -15,7 +15,7 @@ export function numberLiterals(json: string): ReadonlyMap<string, string> {
     const code = json.charCodeAt(index);
     if (code === QUOTE) {
       const end = endOfString(json, index);
-      // A string where no name is known yet is a name; a string that follows one is its value.
+      // The first string is a name; a string after a name is its value.
       if (depth === 1 && name === null) name = nameAt(json, index, end);
       index = end;
     } else if (depth === 1 && name !== null && isNumberStart(code)) {
@@ -67,14 +67,14 @@ function endOfNumber(json: string, start: number): number {
   }
 }
 
-/** Holds every character that may stand between two strings of a JSON text. */
+/** Matches texts that consist only of characters that can stand between two strings of a JSON text. */
 const ONLY_BETWEEN_STRINGS = /^[\s:,[\]{}0-9.eE+\-truefalsn]*$/;
 
-/** Finds how the numbers of one column are written, since a double may not hold them. */
+/** Finds how the numbers of one column are written, because a double may not hold them. */
 export class NumberText {
   /**
-   * The name in quotes. Where a line has no backslash, every quote begins or ends a string, so this stands in it as a
-   * whole string only (but for a name of mere punctuation, which may also stand between two strings).
+   * The name in quotes. In a line without backslashes every quote begins or ends a string, so a match is always a whole
+   * string (except for names of mere punctuation, which can also stand between two strings).
    */
   private readonly quotedName: string | null;
 
@@ -84,11 +84,11 @@ export class NumberText {
     this.quotedName = isPlain ? name : null;
   }
 
-  /** `value` as the line has it. Takes for granted that no object within the row has a member of the same name. */
+  /** `value` as the line has it. Assumes that no object within the row has a member of the same name. */
   of(value: number, source: RowSource): string {
     if (this.quotedName !== null && !source.hasBackslash) {
       const { raw } = source;
-      // The last: of several members of one name JSON.parse takes that one.
+      // The last one: JSON.parse takes the last of several members with one name.
       const found = raw.lastIndexOf(this.quotedName);
       const start = found === -1 ? -1 : startOfValue(raw, found + this.quotedName.length);
       if (start !== -1 && isNumberStart(raw.charCodeAt(start)))
@@ -98,7 +98,7 @@ export class NumberText {
   }
 }
 
-/** The index after the colon and white space that follow a name; -1 if what ends at `end` is no name. */
+/** The index after the colon and white space that follow a name; -1 if the text that ends at `end` is not a name. */
 function startOfValue(raw: string, end: number): number {
   let index = end;
   while (isWhiteSpace(raw.charCodeAt(index))) index += 1;
@@ -112,11 +112,11 @@ function isWhiteSpace(code: number): boolean {
   return code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a;
 }
 
-/** What only the line itself tells about a row's values. */
+/** Details of a row's values that only the line itself has. */
 export class RowSource {
-  /** Without one, no name and no text is written in another way than it reads. */
+  /** Without a backslash, every name and text is written literally. */
   readonly hasBackslash: boolean;
-  /** A string of the row may hold what PostgreSQL cannot: that comes through JSON only as an escape. */
+  /** Whether a string of the row may hold what PostgreSQL cannot store: JSON can only write that as an escape. */
   readonly mayBeUnstorable: boolean;
   private literals: ReadonlyMap<string, string> | undefined;
 
@@ -126,7 +126,7 @@ export class RowSource {
     this.mayBeUnstorable = this.hasBackslash && raw.includes('\\u');
   }
 
-  /** A number as it is written in the line. Reads the whole line; `NumberText` is quicker for one column of many rows. */
+  /** A number as it is written in the line. Reads the whole line; `NumberText` is faster for one column of many rows. */
   numberText(column: string, value: number): string {
     this.literals ??= numberLiterals(this.raw);
     return this.literals.get(column) ?? String(value);

@@ -6,7 +6,7 @@ import { ValueError, type ValueType } from './value-type.js';
 
 type TextAttribute = Pick<AttributeDefinition, 'name' | 'maxLength'>;
 
-/** ShortText and LongText: kept byte for byte. Nothing is trimmed or normalised. */
+/** ShortText and LongText: kept byte for byte. Nothing is trimmed or normalized. */
 export function textType({ name, maxLength }: TextAttribute): ValueType {
   const numbers = new NumberText(name);
   const limit = maxLength ?? Infinity;
@@ -49,7 +49,7 @@ function textSchema(maxLength: number | undefined): JsonObject {
 
 const UNSTORABLE = new ValueError(
   'unstorable_text',
-  'must not hold U+0000 or half of a surrogate pair, which the database cannot keep: take it out (in a CSV download such a half reads like \\ud83d)',
+  'must not contain U+0000 or half of a surrogate pair, which the database cannot store: remove it (in a CSV download such a half looks like \\ud83d)',
 );
 
 function isStorable(text: string): boolean {
@@ -76,7 +76,7 @@ const LONGEST_LOCAL_PART = 64;
 
 /**
  * One address without display name, quotes or comments: what mail systems accept in practice.
- * @param letters a character class of letters besides the ASCII ones
+ * @param letters characters besides ASCII letters, for a character class
  */
 function addressPattern(letters: string): string {
   const atom = `[A-Za-z0-9!#$%&'*+/=?^_\`{|}~${letters}-]+`;
@@ -88,10 +88,10 @@ function addressPattern(letters: string): string {
 /** Letters of every script are accepted (RFC 6531). */
 export const EMAIL_PATTERN = addressPattern('\\p{L}\\p{M}\\p{N}');
 const EMAIL = new RegExp(EMAIL_PATTERN, 'u');
-/** Nearly every address is one of these, and this is several times as fast. */
+/** Matches nearly every address, several times as fast. */
 const ASCII_EMAIL = new RegExp(addressPattern(''));
 
-/** Email: kept as written; the case of its letters is not touched. */
+/** Email: kept as written, including upper and lower case. */
 export function emailType({ name, maxLength }: TextAttribute): ValueType {
   const numbers = new NumberText(name);
   const limit = maxLength ?? Infinity;
@@ -115,10 +115,10 @@ export function isEmail(text: string): boolean {
 
 const NOT_A_URL = new ValueError(
   'not_a_url',
-  'must be a whole http or https URL, for example https://example.org/page',
+  'must be a complete http or https URL, for example https://example.org/page',
 );
 export const URL_PATTERN = '^[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\\\/?#]';
-/** `URL` itself repairs white space, missing slashes and backslashes: that would be guessing. */
+/** `URL` itself repairs white space, missing slashes and backslashes, which would be guessing. */
 const SHAPE = /^https?:\/\/[^\s\\/?#][^\s\\]*$/i;
 
 /** Url: http or https, kept as written. */
@@ -139,12 +139,12 @@ export function urlType({ name, maxLength }: TextAttribute): ValueType {
   };
 }
 
-/** The parser's cost grows with the square of the depth: a line of 1 MB of `<b>` would take a minute. */
+/** The cost of the parser grows with the square of the depth: a line of 1 MB of `<b>` would take a minute. */
 const DEEPEST = 100;
 
 const TOO_DEEP = new ValueError(
   'rich_text_too_deep',
-  `must not have HTML elements inside each other deeper than ${DEEPEST} levels`,
+  `must not nest HTML elements deeper than ${DEEPEST} levels`,
   false,
 );
 
@@ -154,8 +154,8 @@ class TooDeepError extends Error {
 }
 
 /**
- * RichText: HTML of which the harmless part is kept. A text without `<`, `>` and `&` is not touched. What is
- * stored can be shown as it is; the length is that of what is stored.
+ * RichText: HTML, of which the harmless part is kept. A text without `<`, `>` and `&` is not changed. The stored HTML can
+ * be shown as it is; its length is what counts.
  */
 export function richTextType({ name, maxLength }: TextAttribute): ValueType {
   const numbers = new NumberText(name);
@@ -164,11 +164,11 @@ export function richTextType({ name, maxLength }: TextAttribute): ValueType {
     parse(value, source) {
       const html = readText(value, numbers, source);
       if (html instanceof ValueError) return html;
-      const safe = sanitised(html);
+      const safe = sanitized(html);
       if (typeof safe !== 'string') return safe;
       return safe === '' ? null : (lengthError(safe, limit) ?? safe);
     },
-    // No maxLength: what is removed does not count.
+    // No maxLength: removed parts do not count.
     schemas: [textSchema(undefined), { type: ['number', 'boolean'] }],
     form:
       maxLength === undefined
@@ -178,7 +178,7 @@ export function richTextType({ name, maxLength }: TextAttribute): ValueType {
   };
 }
 
-function sanitised(html: string): string | ValueError {
+function sanitized(html: string): string | ValueError {
   if (!/[<>&]/.test(html)) return html;
   let depth = 0;
   try {

@@ -2,15 +2,14 @@ import type { JsonObject, JsonValue } from '../../../platform/json/json-value.js
 import type { RowSource } from './row-source.js';
 
 /**
- * Every reason for which a row is refused before any instance is looked at. The codes are part of the API:
- * `error.code` of a record.
+ * Every reason to refuse a row before any instance is looked up. The codes are part of the API: `error.code` of a record.
  */
 export const ROW_ERROR_CODES = {
   /** The row has both `:WorkflowActionId` and `:WorkflowActionName`. */
   action_chosen_twice: 'The row names its action by id and by name',
   /** Neither the row nor the import process chooses an action, and the step has several. */
   ambiguous_action: 'No action is chosen',
-  /** An identifier column is there, but holds null, nothing or only white space. */
+  /** An identifier column is present, but holds null, nothing or only white space. */
   blank_identifier: 'An identifier has no value',
   not_a_boolean: 'Not yes or no',
   not_a_date: 'Not a calendar date',
@@ -24,9 +23,9 @@ export const ROW_ERROR_CODES = {
   /** The import process's own JSON Schema (`recordSchema`) refuses the row. */
   record_schema: 'The schema of the import process refuses the row',
   required: 'A required value is missing',
-  /** HTML elements inside each other, deeper than any author writes. */
+  /** HTML elements nested deeper than any author writes. */
   rich_text_too_deep: 'Rich text is nested too deeply',
-  /** The row is as the `when` of one of the action's rules says, but not as its `require` says. */
+  /** The row meets the `when` of one of the action's rules, but not its `require`. */
   rule_violated: 'A rule of the action is broken',
   too_large: 'A number is larger than allowed',
   too_long: 'A text is longer than allowed',
@@ -36,21 +35,21 @@ export const ROW_ERROR_CODES = {
   /** Neither an identifier, nor a `:Workflow…` column, nor an input of the action. */
   unknown_column: 'The action has no such input',
   /** PostgreSQL text holds neither U+0000 nor half of a surrogate pair. */
-  unstorable_text: 'A text holds what the database cannot',
+  unstorable_text: 'A text contains characters that the database cannot store',
   /** For example an object where a text is expected. */
-  wrong_type: 'A value of another kind is expected',
+  wrong_type: 'The value has the wrong type',
 } as const;
 
 export type RowErrorCode = keyof typeof ROW_ERROR_CODES;
 
-/** Why a value is refused. `rule` goes on after the column's name and says what is accepted: `must be …`. */
+/** Why a value is refused. `rule` continues after the column's name and states what is accepted: `must be …`. */
 export class ValueError {
   constructor(
     readonly code: RowErrorCode,
     readonly rule: string,
-    /** Whether the message is to end with what was found. */
+    /** Whether the message ends with the value that was found. */
     readonly showsFound = true,
-    /** Further help, after what was found. */
+    /** Further help, after the value that was found. */
     readonly hint = '',
   ) {}
 }
@@ -58,14 +57,14 @@ export class ValueError {
 /** How the values of one column are read. Made once per attribute, used for every row. */
 export interface ValueType {
   /**
-   * The canonical value, `null` where nothing is left to store, or why the value is refused. Never given `null` or
-   * `''`, which mean the same for every type: clear.
+   * The canonical value, `null` if nothing is left to store, or why the value is refused. Never called with `null` or
+   * `''`, which clear the value for every type.
    */
   parse(value: JsonValue, source: RowSource): JsonValue | ValueError;
   /** JSON Schema of what `parse` accepts, as far as JSON Schema can say it: alternatives. */
   readonly schemas: readonly JsonObject[];
   /** The accepted form, for people who fill in a template. */
   readonly form: string;
-  /** A value to start from, as CSV text. */
+  /** A sample value, as CSV text. */
   readonly example: string;
 }
