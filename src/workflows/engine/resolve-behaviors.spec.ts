@@ -135,7 +135,7 @@ describe('setAttribute', () => {
       error: {
         code: 'behavior_value_refused',
         message:
-          'the behavior that sets "Short" came to a value that it refuses: it must have at most 3 characters; it has 7',
+          'the behavior that sets "Short" produced a value that the attribute refuses: it must have at most 3 characters; it has 7',
       },
     });
     expect(changes(resolution)[0]).toEqual({ Name: ['Ada', 'Eve'], Short: [null, 'Eve'] });
@@ -250,7 +250,7 @@ describe('what goes out', () => {
   });
 
   it.each([
-    ['Name', 'the instance has something else where its e-mail address should be'],
+    ['Name', 'the value where the instance should have its e-mail address is not an address'],
     [':Email', 'the instance has no address to send it to'],
   ])('is kept as failed where %s holds no address', (to, error) => {
     expect(rowsOf(resolve([{ ...mail, to }], [{ ':Id': 'M-5', Name: 'Eve' }]))).toMatchObject([
