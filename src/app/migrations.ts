@@ -11,6 +11,7 @@ import { AddAttemptsBeforeResend1764900000000 } from './migrations/1764900000000
 import { RetainBehaviorsWithBatches1764900100000 } from './migrations/1764900100000-retain-behaviors-with-batches.js';
 import { FindDueBehaviorsByReceiver1764900200000 } from './migrations/1764900200000-find-due-behaviors-by-receiver.js';
 import { KeepAnswersAsGiven1765000000000 } from './migrations/1765000000000-keep-answers-as-given.js';
+import { NormalizeIdentifiers1765310000000 } from './migrations/1765310000000-normalize-identifiers.js';
 import { OneOutbox1765100000000 } from './migrations/1765100000000-one-outbox.js';
 import { AddPermissions1765200000000 } from './migrations/1765200000000-add-permissions.js';
 
@@ -31,4 +32,5 @@ export const MIGRATIONS = [
   KeepAnswersAsGiven1765000000000,
   OneOutbox1765100000000,
   AddPermissions1765200000000,
+  NormalizeIdentifiers1765310000000,
 ];

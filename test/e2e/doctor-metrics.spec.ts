@@ -123,6 +123,13 @@ describe('a database', () => {
       `UPDATE workflow_identifier SET value = 'somebody else' WHERE value = 'M-1'`,
       `UPDATE workflow_identifier SET value = 'M-1' WHERE value = 'somebody else'`,
     ],
+    [
+      'identifier_collisions',
+      `INSERT INTO workflow_identifier (workflow_id, name, value, distinguisher, workflow_instance_id)
+       SELECT workflow_id, name, 'M-1', workflow_instance_id, workflow_instance_id
+         FROM workflow_identifier WHERE value = 'M-2'`,
+      `DELETE FROM workflow_identifier WHERE value = 'M-1' AND distinguisher <> 0`,
+    ],
   ];
 
   /** Break it: in `INVARIANTS`, let one find nothing. */

@@ -1,3 +1,5 @@
+import { normalFormSql } from '../../workflows/engine/identifiers.sql.js';
+
 /** Something that always holds of a database of ours, whatever runs on it at that moment (ADR 17). */
 export interface Invariant {
   /** For metrics and scripts. */
@@ -225,8 +227,23 @@ export const INVARIANTS: readonly Invariant[] = [
                     FROM workflow_instance, jsonb_each_text(attributes)
                    WHERE key LIKE ':%') i
             FULL JOIN workflow_identifier x USING (workflow_instance_id, name)
-           WHERE lower(i.value) IS DISTINCT FROM lower(x.value)`,
+           WHERE i.value IS NULL OR x.value IS NULL
+              OR lower(x.value) NOT IN (lower(i.value), lower(${normalFormSql('i.value')}))`,
     repair: `The attributes are right: write the rows of workflow_identifier anew from them, folded as the workflow's definition says.`,
+    cheap: false,
+  },
+  {
+    code: 'identifier_collisions',
+    sentence: 'no two instances have the same value of a unique identifier',
+    sql: `SELECT x.workflow_id AS workflow, x.name, x.value, array_agg(x.workflow_instance_id ORDER BY x.workflow_instance_id) AS instances
+            FROM workflow_identifier x
+            JOIN workflow w USING (workflow_id)
+            JOIN workflow_definition v ON v.workflow_id = w.workflow_id AND v.version = w.current_version
+           WHERE EXISTS (SELECT FROM json_array_elements(v.definition -> 'identifiers') d
+                          WHERE d ->> 'name' = x.name AND (d ->> 'unique')::boolean)
+           GROUP BY x.workflow_id, x.name, x.value
+          HAVING count(DISTINCT x.workflow_instance_id) > 1`,
+    repair: `They differ only in white space, invisible characters or Unicode form, from the time before these were ignored. Rows that match them are rejected as ambiguous: give all but one of the instances another value.`,
     cheap: false,
   },
 ];

@@ -15,6 +15,20 @@ import { idOf, type InstanceState } from './instance-state.js';
  * refuses a second carrier (23505), and the instance id for shared ones.
  */
 
+/** `normalForm` in SQL. */
+export function normalFormSql(expression: string): string {
+  return `normalize(btrim(${expression}, U&'${INVISIBLE}'), NFC)`;
+}
+
+/** White space and invisible characters, as `trimEnds` removes them. */
+const INVISIBLE = [
+  ...[0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x20, 0x85, 0xa0, 0xad, 0x1680],
+  ...[0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200a],
+  ...[0x200b, 0x200c, 0x200d, 0x2028, 0x2029, 0x202f, 0x205f, 0x2060, 0x3000, 0xfeff],
+]
+  .map((code) => `\\${code.toString(16).padStart(4, '0')}`)
+  .join('');
+
 export interface Carrier {
   /** 1-based place of the value in the list. */
   place: number;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { InstanceStatus, PrimaryEffect } from '../definition.js';
+import { foldedForm, normalForm } from '../rows/identifiers.js';
 import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
 
 /** Whether two values are the same JSON. `===` comes first and treats 0 and -0 as equal, as JSON text does. */
@@ -168,6 +169,7 @@ function note(changes: Changes, name: string, before: JsonValue, after: JsonValu
 export function storedValuesOf(stored: StoredInstance | null, name: string): readonly string[] {
   const written = stored?.attributes[name];
   if (typeof written !== 'string') return [];
-  const folded = written.toLowerCase();
-  return folded === written ? [written] : [written, folded];
+  // Also as it was written, in case an earlier version stored it and another instance has its normal form (migration).
+  const forms = [written, written.toLowerCase(), normalForm(written), foldedForm(written)];
+  return [...new Set(forms)];
 }

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
+import { trimEnds } from '../../records/invisible-ends.js';
 import type { IdentifierDefinition } from '../definition.js';
 import { NumberText, type RowSource } from './values/row-source.js';
 import { EMAIL_PATTERN, isEmail, lengthError, readText } from './values/text.js';
@@ -28,6 +29,27 @@ const NOT_AN_EMAIL = new ValueError(
   'must be one e-mail address, for example ada@example.org',
 );
 
+/** Where a formula failed: as an identifier it would turn different people into one. */
+const SPREADSHEET_ERROR = /^#(N\/A|REF!|VALUE!|NAME\?|DIV\/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!|GETTING_DATA)$/i;
+const NOT_AN_IDENTIFIER = new ValueError(
+  'spreadsheet_error',
+  'is the error value of a spreadsheet, which identifies nothing; correct the cell',
+);
+
+/** Texts of characters below U+0300 are in Unicode NFC. */
+const SURELY_NFC = /^[\u0000-\u02ff]*$/;
+
+/** The form in which identifiers are compared: trimmed, in Unicode NFC, with upper and lower case. */
+export function normalForm(written: string): string {
+  const trimmed = trimEnds(written);
+  return SURELY_NFC.test(trimmed) ? trimmed : trimmed.normalize('NFC');
+}
+
+/** The same for identifiers that are case-insensitive. */
+export function foldedForm(written: string): string {
+  return normalForm(normalForm(written).toLowerCase());
+}
+
 /** Reads the values of one identifier column. */
 export class IdentifierReader {
   readonly name: string;
@@ -52,17 +74,19 @@ export class IdentifierReader {
     this.example = isAddress ? 'ada@example.org' : 'A-1001';
   }
 
-  /** The identifier as it is written. */
+  /** The identifier as it is written, without white space and invisible characters at its ends. */
   read(value: JsonValue, source: RowSource): string | ValueError {
     const text = value === null ? BLANK : readText(value, this.numbers, source);
     if (typeof text !== 'string') return text;
-    if (text.trim() === '') return BLANK;
-    if (this.definition.format === 'email' && !isEmail(text)) return NOT_AN_EMAIL;
-    return lengthError(text, LONGEST_IDENTIFIER) ?? text;
+    const written = trimEnds(text);
+    if (written === '') return BLANK;
+    if (SPREADSHEET_ERROR.test(written)) return NOT_AN_IDENTIFIER;
+    if (this.definition.format === 'email' && !isEmail(written)) return NOT_AN_EMAIL;
+    return lengthError(written, LONGEST_IDENTIFIER) ?? written;
   }
 
   /** The normalized form that finds the instance. */
   fold(written: string): string {
-    return this.definition.caseInsensitive === true ? written.toLowerCase() : written;
+    return this.definition.caseInsensitive === true ? foldedForm(written) : normalForm(written);
   }
 }

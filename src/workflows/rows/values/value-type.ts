@@ -23,6 +23,8 @@ export const ROW_ERROR_CODES = {
   /** The import process's own JSON Schema (`recordSchema`) refuses the row. */
   record_schema: 'The schema of the import process refuses the row',
   required: 'A required value is missing',
+  /** An identifier is `#N/A` or another error value of a spreadsheet. */
+  spreadsheet_error: 'An identifier is the error value of a spreadsheet',
   /** HTML elements nested deeper than any author writes. */
   rich_text_too_deep: 'Rich text is nested too deeply',
   /** The row meets the `when` of one of the action's rules, but not its `require`. */
