@@ -12,7 +12,7 @@ describe('readIdentifier', () => {
     [':Id:Old:7', ':Id:Old', '7'],
     [':Id:Old:', ':Id', 'Old:'],
     [':Email:Ada@Example.org', ':Email', 'ada@example.org'],
-    [':Id: x', ':Id', ' x'],
+    [':Id: x', ':Id', 'x'],
   ])('reads %s as %s = %s', (text, name, value) => {
     expect(readIdentifier(text, identifiers)).toEqual({ name, value });
   });
