@@ -167,7 +167,7 @@ describe('API keys', () => {
   });
 
   /** Break it: in `ApiKeysService.create`, leave out `unknownProcesses`. */
-  it('limits no key to an import process that is not there, and names each', async () => {
+  it('limits no key to an unknown import process, and names each', async () => {
     const known = await process('Known');
     const { status, body } = await make({
       name: 'x',
@@ -194,7 +194,7 @@ describe('API keys', () => {
   });
 
   /** Break it: in `CreateApiKeyDto`, leave out one decorator. */
-  it('names everything wrong with a key that is asked for', async () => {
+  it('names every mistake in a requested key', async () => {
     const { status, body } = await make({
       name: '',
       permissions: ['Everything'],
@@ -252,7 +252,7 @@ describe('API keys', () => {
     });
 
     /** Break it: in `ENSURE` of `BootstrapKey`, leave `revoked_at` alone. */
-    it('is retired when the variable changes, and back when it changes back', async () => {
+    it('is revoked when the variable changes, and restored when it changes back', async () => {
       await restartWith('another-bootstrap-key');
       expect((await list(TEST_API_KEY)).status).toBe(401);
       expect((await list('another-bootstrap-key')).status).toBe(200);
@@ -262,13 +262,13 @@ describe('API keys', () => {
     });
 
     /** Break it: in `RETIRE` of `BootstrapKey`, compare hashes with `<>`. */
-    it('is retired when the variable goes', async () => {
+    it('is revoked when the variable is removed', async () => {
       await restartWith(undefined);
       expect((await list(TEST_API_KEY)).status).toBe(401);
     });
 
     /** Break it: in `BootstrapKey`, take no lock. */
-    it('is one of them, of however many processes start at once with different ones', async () => {
+    it('is exactly one, even if many processes start at once with different ones', async () => {
       const keys = ['of-the-old-deployment', 'of-the-new-deployment'];
       for (let round = 0; round < 3; round += 1) {
         await Promise.all([...keys, ...keys].map(restartWith));

@@ -73,7 +73,7 @@ describe('POST …/Batches/{id}/Cancel, Pause and Resume', () => {
     expect(await client.batch(id)).toMatchObject({ status: 'queued' });
   });
 
-  it('leaves batches of import processes alone that the key is not for', async () => {
+  it('does not touch batches of import processes that the key may not use', async () => {
     const stranger = await clientWith({
       permissions: ['ManageImports', 'ViewImports'],
       importProcessIds: [await client.setUp()],
@@ -86,13 +86,13 @@ describe('POST …/Batches/{id}/Cancel, Pause and Resume', () => {
     expect(await client.batch(id)).toMatchObject({ status: 'queued' });
   });
 
-  it('changes a batch once when asked many times at once', async () => {
+  it('changes a batch once if asked many times simultaneously', async () => {
     const id = await create(1);
     const answers = await Promise.all(Array.from({ length: 8 }, () => act(id, 'Pause')));
     expect(answers.map(({ status }) => status).sort()).toEqual([202, ...new Array<number>(7).fill(409)]);
   });
 
-  it('of a batch that waits, with workers about, ends it soon, every record accounted for', async () => {
+  it('of a waiting batch ends it soon with running workers, with every record accounted for', async () => {
     const canceled = await create(100);
     const paused = await create(20);
     await act(canceled, 'Cancel');

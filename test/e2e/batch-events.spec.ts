@@ -106,7 +106,7 @@ describe('GET …/Batches/{id}/Events', () => {
     }
   }, 60_000);
 
-  it('answers one that comes back after the end with nothing, so that it stays away', async () => {
+  it('answers 204 to a client that returns after the end, so that it stops', async () => {
     const id = await upload([member(1)]);
     await client.post(`/API/WorkflowImportQueue/Batches/${id}/Abandon`);
     const anew = await Listening.to(eventsUrl(id));
@@ -116,7 +116,7 @@ describe('GET …/Batches/{id}/Events', () => {
     expect(again.response.statusCode).toBe(204);
   });
 
-  it('refuses a batch that does not exist like every other route', async () => {
+  it('refuses an unknown batch like every other route', async () => {
     expect(await client.get('/API/WorkflowImportQueue/Batches/999999/Events')).toMatchObject({
       status: 404,
       body: { code: 'batch_not_found' },

@@ -232,7 +232,7 @@ describe('reading batches', () => {
       for (const payload of payloads) expect(text).toContain(`"record":${payload}}`);
     });
 
-    it('can be filtered by status, whatever the chunks they are in, and paged through', async () => {
+    it('can be filtered by status, in any chunks, and paged', async () => {
       const few = new Set([7, 250, 251, 252, 999]);
       const records = lines(1, 1000).map((line) => (few.has(line) ? failed(line) : succeeded(line)));
       const id = await storeBatch(client, members, {
@@ -277,7 +277,7 @@ describe('reading batches', () => {
       expect(body.items.map((item) => item.status)).toEqual(new Array(count).fill(status));
     });
 
-    it('that are very long come in smaller pages, with a cursor for the rest', async () => {
+    it('that are very long are listed in smaller pages, with a cursor for the rest', async () => {
       const long = (line: number) => ({
         line,
         status: 'pending' as const,
@@ -314,7 +314,7 @@ describe('reading batches', () => {
     });
 
     /** Break it: in `lineBefore`, take `LAST_LINE - 2`. */
-    it('end behind the last line there can be', async () => {
+    it('end after the last possible line', async () => {
       const id = await storeBatch(client, members, { status: 'completed', records: [failed(1)] });
       const { status, body } = await get(`/${id}/Records?after=${sealed('Records', '[2147483646]')}`);
       expect([status, body.items]).toEqual([200, []]);

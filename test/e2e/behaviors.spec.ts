@@ -58,7 +58,7 @@ describe('behaviors over HTTP', () => {
       return all ? behaviors : null;
     }, 'all behaviors to be sent');
 
-  it('follow each record that changes something, and are listed with its instance', async () => {
+  it('follow each record that changes something, and are listed with the instance', async () => {
     const { id, attributes, status } = await importMember(1, processId);
     expect([attributes.Notes, attributes.Level, status]).toEqual(['First 1 <person1@example.org>', 'Fellow', 'completed_successfully']); // prettier-ignore
     const behaviors = await sent(id, 2);
@@ -79,7 +79,7 @@ describe('behaviors over HTTP', () => {
     expect(await behaviorsOf(id)).toHaveLength(2);
   });
 
-  it('are muted by an import process that says so, but for what changes the instance', async () => {
+  it('are muted by an import process that says so, except for changes of the instance', async () => {
     const { id, attributes, status } = await importMember(2, mutedProcessId);
     expect([attributes.Notes, status]).toEqual(['First 2 <person2@example.org>', 'completed_successfully']);
     expect(await behaviorsOf(id)).toEqual([]);

@@ -120,7 +120,7 @@ describe('the columns of a file that was uploaded already', () => {
     expect(stored).toEqual([{ records: 4_100, lines: 4_100, right: 4_100, chunks: 41 }]);
   });
 
-  it('do not make a row whole that is too short or too long', async () => {
+  it('do not complete a row that is too short or too long', async () => {
     const first = await upload([HEADER, 'M-5,e@example.org,Eve', 'M-6,f@example.org,Flo,Fellow,,more']);
     const id = await successor(first, MAPPED);
     expect(await records(id)).toMatchObject([
@@ -129,7 +129,7 @@ describe('the columns of a file that was uploaded already', () => {
     ]);
   });
 
-  it('keep the lines that rows had where they were downloaded', async () => {
+  it('keep the original lines of downloaded rows', async () => {
     const first = await upload([`_line,_error,${HEADER}`, '17,wrong,M-7,g@example.org,Gus,Fellow,']);
     const { rows } = await sql.query(
       'SELECT line_number, origin_line FROM import_queue_record WHERE workflow_import_queue_batch_id = $1',

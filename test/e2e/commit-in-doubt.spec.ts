@@ -63,7 +63,7 @@ describe('a connection that breaks between COMMIT and its answer', () => {
     expect([answer.status, await count(table)]).toEqual([status, before + 1]);
   });
 
-  it('is answered as what it is: stored (actions on a batch)', async () => {
+  it('is answered as stored (actions on a batch)', async () => {
     const uploaded = await upload();
     for (const [action, status] of [
       ['Confirm', 'queued'],

@@ -44,7 +44,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
     return answer;
   };
 
-  it('answers 202 with the id, the counts and where to look, and works the batch off', async () => {
+  it('answers 202 with the id, the counts and links, and processes the batch', async () => {
     const { status, headers, body } = await client.createBatch(
       jsonl([member(1), member(2), { ...member(3), 'First Name': '' }]),
       {
@@ -113,7 +113,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
   });
 
   /** Break it: in `codeOf`, leave out `promised`. */
-  it('answers unknown_parameter for names in the wrong case, though the right ones are missing', async () => {
+  it('answers unknown_parameter for names in the wrong case, even if the right ones are missing', async () => {
     const { status, body } = await refused(() =>
       client.post('/API/WorkflowImportQueue/CreateBatch?importprocessid=1&filename=x', 'not read'),
     );
@@ -176,7 +176,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
     ).resolves.toMatchObject({ status: 202 });
   });
 
-  it('refuses another content type, saying which are accepted', async () => {
+  it('refuses another content type, and names the accepted ones', async () => {
     const { status, headers, body } = await refused(() =>
       client.createBatch('{}', { importProcessId }, { 'content-type': 'text/csv' }),
     );
@@ -267,7 +267,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
   });
 
   /** Break it: in `ImportQueueService.createBatch`, leave out `declaredBytes` (the body is then waited for). */
-  it('refuses a body that says it is too large before it arrives', async () => {
+  it('refuses a body that declares itself too large before it arrives', async () => {
     const { status, text } = await rawRequest(
       test.url,
       `POST /API/WorkflowImportQueue/CreateBatch?fileName=big&importProcessId=${importProcessId} HTTP/1.1\r\n` +
@@ -335,7 +335,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
     });
 
     /** Break it: in `ImportQueueService.createBatch`, pin the import process first. */
-    it('replays the first answer although the import process was disabled meanwhile', async () => {
+    it('replays the first answer even if the import process was disabled meanwhile', async () => {
       const toDisable = await client.setUp();
       const first = await send('k-0', jsonl([member(1)]), { importProcessId: toDisable });
       await client.disable(toDisable);
@@ -361,7 +361,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
       await expect(send('k-3', jsonl([member(1)]))).resolves.toMatchObject({ status: 202 });
     });
 
-    it('makes one batch of ten calls at once', async () => {
+    it('makes one batch of ten simultaneous calls', async () => {
       const before = await stored();
       const answers = await Promise.all(Array.from({ length: 10 }, () => send('k-4', jsonl([member(1)]))));
       for (const { status, body } of answers) {

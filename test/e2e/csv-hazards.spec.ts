@@ -158,7 +158,7 @@ describe('third-party CSV hazards', () => {
     expect(await upload(corpus(file))).toMatchObject({ status, body: { code } });
   });
 
-  it('gives a column without a name one by its place, and loses no cell of it', async () => {
+  it('names a column without a name by its position, and loses no cell of it', async () => {
     const rows = await rowsOf(await upload(corpus('csv/header/frictionless__blank-headers.csv')));
     expect(rows).toEqual([
       ['id', '(column 2)', 'age'],

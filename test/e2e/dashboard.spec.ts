@@ -103,7 +103,7 @@ describe('the job dashboard', () => {
     expect(await queue.getJob(job.id)).toBeNull();
   });
 
-  it('says so when Redis is away, instead of waiting for it', async () => {
+  it('reports that Redis is away instead of waiting for it', async () => {
     redis.silence();
     const response = await open('/api/queues');
     expect(response.status).toBe(503);

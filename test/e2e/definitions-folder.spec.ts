@@ -69,7 +69,7 @@ describe('the files of DEFINITIONS_DIR', () => {
       )
     ).map(({ told }) => told);
 
-  it('are there when the process answers: a YAML or JSON file per workflow and import process', async () => {
+  it('exist when the process answers: a YAML or JSON file per workflow and import process', async () => {
     await write('imports/members.yaml', PROCESS);
     await write('workflows/grant-role.json', JSON.stringify(MEMBER_WORKFLOW, null, '\t'));
     await write('workflows/members.jsonl', '{"no":"definition"}\n{}\n');

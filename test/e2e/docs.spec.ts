@@ -22,7 +22,7 @@ describe('the API docs', () => {
     expect(JSON.stringify(description)).not.toContain('"nullable"');
   });
 
-  it('say that keys go into the header Authorization', () => {
+  it('state that keys go into the header Authorization', () => {
     expect(description.components.securitySchemes.apikey).toMatchObject({
       type: 'apiKey',
       in: 'header',
@@ -35,7 +35,7 @@ describe('the API docs', () => {
     expect(description.paths['/health/ready'].get.security).toEqual([]);
   });
 
-  it('take several lines as the body of CreateBatch, in a type the route accepts', () => {
+  it('accept several lines as the body of CreateBatch, in an accepted type', () => {
     const { post } = description.paths['/API/WorkflowImportQueue/CreateBatch'];
     const [type, { schema }] = Object.entries<any>(post.requestBody.content)[0]!;
     // Swagger UI shows text unchanged, and media types with "json" in their name as one quoted string.
@@ -61,7 +61,7 @@ describe('the API docs', () => {
    * That they are right is for docs-answers.spec.ts. Break it: leave out `schema` of a route; in a controller, leave out
    * `ApiProduces`.
    */
-  it('say of each answer with a body in which media type it comes, and what it looks like', () => {
+  it('describe the media type and the schema of each answer with a body', () => {
     const types = new Map<string, string[]>();
     for (const [name, { responses }] of operations()) {
       for (const [status, { content }] of Object.entries<any>(responses)) {
@@ -113,12 +113,12 @@ describe('the API docs', () => {
     ).toEqual([]);
   });
 
-  it('refer to nothing that is missing', () => {
+  it('refer only to existing schemas', () => {
     const references = [...JSON.stringify(description).matchAll(/"#\/components\/schemas\/([^"]+)"/g)];
     for (const [, name] of references) expect(Object.keys(description.components.schemas)).toContain(name);
   });
 
-  it('come as a page whose scripts and styles are our own and not inline', async () => {
+  it('are a page whose scripts and styles are our own and not inline', async () => {
     const page = await fetch(`${app.url}/docs`);
     expect(page.status).toBe(200);
     const policy = page.headers.get('content-security-policy')!;

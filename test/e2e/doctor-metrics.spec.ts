@@ -39,7 +39,7 @@ describe('a database', () => {
   const metrics = async () => (await client.get('/metrics')).body as string;
 
   /** Break it: in `transition`, exchange two counts. */
-  it('that is well is found well', async () => {
+  it('without damage passes every check', async () => {
     expect(await doctor()).toEqual({
       code: 0,
       output: expect.stringMatching(/^All is well: \d+ invariants hold/),
@@ -153,7 +153,7 @@ describe('a database', () => {
   });
 
   /** Break it: in `doctor/main.ts`, leave out the exit code. */
-  it('that is damaged makes the command end with 1, naming the rows', async () => {
+  it('that is damaged makes the command exit with 1 and name the rows', async () => {
     await sql.query('UPDATE import_queue_batch SET succeeded_count = 3, failed_count = 1');
     const found = await doctor('--quick');
     await sql.query('UPDATE import_queue_batch SET succeeded_count = 4, failed_count = 0');
@@ -164,7 +164,7 @@ describe('a database', () => {
   });
 
   /** Break it: in `doctor/main.ts`, end with 1. */
-  it('that cannot be reached ends it with 2', async () => {
+  it('that cannot be reached makes it exit with 2', async () => {
     const program = new ChildProgram('src/operations/doctor/main.ts', [], {
       DATABASE_URL: 'postgres://nobody:secret@127.0.0.1:1/none',
     });

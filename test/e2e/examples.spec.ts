@@ -43,7 +43,7 @@ describe('the examples', () => {
     expect(folders.sort()).toEqual(EXAMPLES.map(({ folder }) => folder).sort());
   });
 
-  it.each(EXAMPLES)('$folder comes to what its README says', async (example) => {
+  it.each(EXAMPLES)('$folder has the results that its README states', async (example) => {
     const counts = await promised(example);
     expect(Object.keys(counts)).toEqual(example.imports.map(({ data }) => data));
     await ensureWorkflow(client, example);
@@ -66,7 +66,7 @@ describe('the examples', () => {
     expect((await at('identifier=:Email:MEMBER0002@example.org')).body.items).toHaveLength(2);
   });
 
-  it('are shown by quickstart: the members again at each start, the others once', async () => {
+  it('are imported by quickstart: the members at each start, the others once', async () => {
     const again = await showExamples(client);
     expect(again.others).toEqual([]);
     expect(again.batch.operations).toMatchObject({ created: 0 });

@@ -105,7 +105,7 @@ describe('health', () => {
 });
 
 describe('a process that stops', () => {
-  it('turns not ready before anything else, and still answers', async () => {
+  it('reports not ready before anything else, and still answers', async () => {
     const app = await startTestApp({ ROLE: 'worker' });
     let answer: { status: number; body: any } | undefined;
     const state = app.app.get(ShutdownState);

@@ -64,7 +64,7 @@ describe('import processes', () => {
     });
   });
 
-  it('get a new version by PUT of an answer that was edited, and refuse one that was overtaken', async () => {
+  it('get a new version by PUT of an edited answer, and refuse an outdated one', async () => {
     const { body: created } = await client.post(PATH, process());
     const edited = await client.call('PUT', `${PATH}/${created.id}`, { body: { ...created, note: 'mine' } });
     expect([edited.status, edited.body.version, edited.body.note]).toEqual([200, 2, 'mine']);
@@ -76,7 +76,7 @@ describe('import processes', () => {
     expect([whatever.status, whatever.body.version, whatever.body.name]).toEqual([200, 3, 'Renamed']);
   });
 
-  it('keep a batch at the version it began with', async () => {
+  it('keep a batch at the version it started with', async () => {
     const { body: created } = await client.post(PATH, process());
     const batch = await client.createBatch(jsonl([member(1)]), { importProcessId: created.id });
     await client.call('PUT', `${PATH}/${created.id}`, { body: process({ name: 'Other' }) });
@@ -234,7 +234,7 @@ describe('import processes', () => {
       expect((await client.get(`${PATH}?status=disabled`)).body.items).toHaveLength(1);
     });
 
-    it('show a key for certain import processes only those', async () => {
+    it('show a limited key only its import processes', async () => {
       const { body: mine } = await client.post(PATH, process());
       const { body: other } = await client.post(PATH, process({ name: 'Other' }));
       const restricted = await keyWith(['BeginWorkflowImportProcess', 'Configure'], [mine.id]);

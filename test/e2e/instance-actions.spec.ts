@@ -92,7 +92,7 @@ describe('an action without an import', () => {
   const perform = (id: number, action: string | number, body: unknown = {}) =>
     client.post(`${INSTANCES}/${id}/Actions/${action}`, body);
 
-  it('changes the instance as a record would, and answers it with its log and what goes out', async () => {
+  it('changes the instance as a record would, and answers it with its log and behaviors', async () => {
     const { id, n } = await imported();
     expect((await perform(id, 'Edit', { Name: 'Ada', Fee: '12.50' })).body).toMatchObject({
       ...{ id, workflow: 'application', status: 'incomplete', step: 'Entry', operation: 'updated' },
@@ -236,7 +236,7 @@ describe('an action without an import', () => {
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  it('is refused to a key that is for certain import processes only', async () => {
+  it('is refused to a key that is limited to import processes', async () => {
     const { id } = await imported();
     const { body } = await client.post('/API/ApiKeys', {
       name: 'restricted',
@@ -247,7 +247,7 @@ describe('an action without an import', () => {
     expect([answer.status, answer.body.code]).toEqual([403, 'workflow_not_allowed']);
   });
 
-  it('loses no update to others at the same time, and to no batch', async () => {
+  it('loses no update to simultaneous actions or batches', async () => {
     const { id, n } = await imported();
     const batch = client.createBatch(
       jsonl(Array.from({ length: 20 }, (_, i) => ({ ':ApplicationId': `A-${n}`, Name: `Batch ${i}` }))),

@@ -68,7 +68,7 @@ describe('GET /API/WorkflowImportQueue/Batches/{id}/Notifications', () => {
     });
   });
 
-  it('says when a mail that failed is tried again, and why it failed', async () => {
+  it('states when a failed mail is tried again, and why it failed', async () => {
     await client.query(
       `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status, attempts, last_error,
          next_attempt_at)
@@ -89,7 +89,7 @@ describe('GET /API/WorkflowImportQueue/Batches/{id}/Notifications', () => {
     expect((await get(batchId, 'no-such-key-at-all')).status).toBe(401);
   });
 
-  it('knows no batch that is not there', async () => {
+  it('answers 404 for a batch that does not exist', async () => {
     expect(await get(999_999)).toMatchObject({ status: 404, body: { code: 'batch_not_found' } });
     expect(await get('abc')).toMatchObject({ status: 404, body: { code: 'batch_not_found' } });
   });

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
-describe('under more than it can take', () => {
+describe('under overload', () => {
   let test: TestApp | undefined;
   let client: ImportClient;
   let importProcessId: number;
@@ -80,7 +80,7 @@ describe('under more than it can take', () => {
   });
 
   /** Break it: in `countUnfinished`, count `paused` alone. */
-  it('takes no new batch while too many have not ended', async () => {
+  it('accepts no new batch while too many are unfinished', async () => {
     await start({ MAX_WAITING_BATCHES: '3' });
     const answers = await eventually(async () => {
       const answer = await send();
@@ -93,7 +93,7 @@ describe('under more than it can take', () => {
   });
 
   /** Break it: in `AdmissionService.rate`, take from one bucket for all. */
-  it('holds each key to its rate, and says so in every answer', async () => {
+  it('limits each key to its rate, and states it in every answer', async () => {
     await start({ CREATE_RATE_PER_MINUTE: '2' });
     const first = await send();
     expect(first.status).toBe(202);
@@ -164,7 +164,7 @@ describe('under more than it can take', () => {
   });
 
   /** Break it: in `decodeBody`, do not compare with `maxRatio`. */
-  it('gives up a body that grows by decoding as only a bomb does', async () => {
+  it('refuses a body that grows like a decompression bomb', async () => {
     await start({ MAX_DECOMPRESSION_RATIO: '100' });
     const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2, '{"a":"b"}\n'));
     const answer = await client.createBatch(

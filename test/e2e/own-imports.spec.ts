@@ -55,7 +55,7 @@ describe('keys that read only what they sent', () => {
     });
 
     /** Break it: in the migration, leave out the constraint. */
-    it('nor can a key in the database', async () => {
+    it('and a key in the database cannot either', async () => {
       const client = new Client({ connectionString: test.database.url });
       await client.connect();
       const limit = client.query(

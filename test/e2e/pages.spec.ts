@@ -265,7 +265,7 @@ describe('the pages', () => {
       expect(text).toContain('2 line 2 : no member "M-2" ( no_match )');
     });
 
-    it('lists the failed records first, and those of any status on demand', async () => {
+    it('lists the failed records first, and those of any status on request', async () => {
       const id = await store({ status: 'in_progress', records: RECORDS });
       const refused = textOf((await open(`/imports/${id}`)).html);
       expect(refused).toContain('{"b":"two"}');
@@ -301,7 +301,7 @@ describe('the pages', () => {
     });
 
     /** Break it: in `selectNeighbours`, count lines instead of looking for records. */
-    it('links from record to record, across blank lines, and not beyond the last', async () => {
+    it('links from record to record, across blank lines, up to the last', async () => {
       const lines = [2, 4, 9].map((line) => ({ line, status: 'succeeded' as const, payload: '{}' }));
       const id = await store({ status: 'completed', records: lines });
       const links = async (line: number) => {

@@ -60,7 +60,7 @@ describe('the preview of an upload', () => {
   const inShort = (preview: any[]) =>
     preview.map(({ line, operation, error }) => ({ line, operation, error: error?.code ?? null }));
 
-  it('says of each valid record what it would turn into, and why it would be rejected', async () => {
+  it('states the outcome of each valid record, and why it would be rejected', async () => {
     const importProcessId = await client.setUp();
     const known = await upload([member(1), member(2)], importProcessId);
     expect(known.body.summary.operations).toEqual({ create: 2, update: 0, unchanged: 0, skip: 0, reject: 0 });
@@ -114,7 +114,7 @@ describe('the preview of an upload', () => {
     expect(inShort(await previewOf(first))).toEqual(await outcomesOf(first));
   });
 
-  it('lets a record see what earlier ones would have done, chunks before it', async () => {
+  it('lets a record see the effects of earlier ones, across chunks', async () => {
     const importProcessId = await client.setUp();
     const fill = Array.from({ length: 11 }, (_, n) => member(2000 + n));
     const answer = await upload(
@@ -182,7 +182,7 @@ describe('the preview of an upload', () => {
     60_000,
   );
 
-  it('is not to be had of a batch that was never looked at and runs already', async () => {
+  it('does not exist for a running batch that was never previewed', async () => {
     const importProcessId = await client.setUp();
     const { body } = await client.createBatch(jsonl([member(5001)]), { importProcessId });
     expect(await client.get(`${body.links.self}/Preview`)).toMatchObject({

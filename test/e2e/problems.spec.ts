@@ -71,7 +71,7 @@ describe('problem answers', () => {
     if (status === 413) expect(answer.body.limit).toBe(1024 ** 2);
   });
 
-  it('count the limit of a body on what it holds when unpacked', async () => {
+  it('count the limit of a body on the decoded bytes', async () => {
     const bomb = gzipSync(Buffer.alloc(20 * 1024 ** 2, ' '));
     const { status, body } = await postKey(bomb, { 'content-encoding': 'gzip' });
     expect(status).toBe(413);
@@ -88,7 +88,7 @@ describe('problem answers', () => {
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  it('reach a client that still sends, even when the body was never wanted', async () => {
+  it('reach a client that is still sending, even if the body was never needed', async () => {
     const { hostname, port } = new URL(app.url);
     const socket = connect(Number(port), hostname);
     const answered = once(socket, 'data');
@@ -174,14 +174,14 @@ describe('problem answers', () => {
   });
 
   /** Break it: in `refuseUnusable`, refuse 100-continue too; ask HTTP/1.0 for a Host. */
-  it('leave alone what old and careful clients send', async () => {
+  it('do not affect requests of old and careful clients', async () => {
     const careful =
       'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n';
     expect((await rawRequest(app.url, careful)).text).toContain('HTTP/1.1 200 ');
     expect((await rawRequest(app.url, 'GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);
   });
 
-  it('carry the id of the request, the given one where it is safe to log', async () => {
+  it('carry the id of the request: the given one if it is safe to log', async () => {
     const idOf = async (given?: string) =>
       (await problem('/x', given === undefined ? {} : { headers: { 'x-request-id': given } })).headers.get(
         'x-request-id',
@@ -201,7 +201,7 @@ describe('problem answers', () => {
     expect(headers.get('x-powered-by')).toBeNull();
   });
 
-  it('answer a fault with nothing but an id that is in the log', async () => {
+  it('answer a fault with only an id that is also in the log', async () => {
     const client = new Client({ connectionString: app.database.url });
     await client.connect();
     const lines: string[] = [];
@@ -231,7 +231,7 @@ describe('problem answers', () => {
 });
 
 describe('without PostgreSQL', () => {
-  it('answers 503 and when to come again, and works when it is back', async () => {
+  it('answers 503 with Retry-After, and works once it is back', async () => {
     const database = await createTestDatabase();
     const proxy = await startTcpProxy(database.url);
     const app = await startTestApp({ ROLE: 'api', DATABASE_URL: proxy.url, LOG_LEVEL: 'error' });

@@ -49,7 +49,7 @@ describe('failed rows that are corrected on a page and sent again', () => {
     }
   });
 
-  it('leave the one retry of all refused records to be made', async () => {
+  it('leave the one retry of all failed records possible', async () => {
     const parent = await batchWithErrors();
     const child = await resend(parent, 2);
     expect((await client.batch(parent)).links.retryFailed).toBeDefined();

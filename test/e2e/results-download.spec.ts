@@ -169,7 +169,7 @@ describe('downloading results', () => {
       );
     });
 
-    it('is read back by a CSV parser with every naughty string as it was, none of them a formula', async () => {
+    it('is read back by a CSV parser with every naughty string unchanged, none of them a formula', async () => {
       const id = await store(
         NAUGHTY.map((text, index) =>
           record(index + 1, 'failed', JSON.stringify({ ':UniqueId': index, text })),
@@ -184,7 +184,7 @@ describe('downloading results', () => {
       }
     });
 
-    it('keeps strings of naughty strings apart in the header too', async () => {
+    it('keeps naughty strings in the header too', async () => {
       const keys = [...new Set(NAUGHTY)].filter((key) => key !== '');
       const id = await store([
         record(1, 'failed', JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])))),
@@ -193,7 +193,7 @@ describe('downloading results', () => {
       expect(new Set(header!.slice(0, -3).map(restoreFormula))).toEqual(new Set(keys));
     });
 
-    it('has a column for every value of records that fail while it is made', async () => {
+    it('has a column for every value, even of records that fail during the download', async () => {
       const id = await store(
         [record(1, 'failed', '{"a":1}'), record(2, 'pending', '{"b":1}'), record(3, 'pending', '{"c":1}')],
         2,
@@ -219,7 +219,7 @@ describe('downloading results', () => {
       }
     });
 
-    it('refuses more columns than memory should hold, naming the format that has none', async () => {
+    it('refuses more columns than fit into memory, and names the format without columns', async () => {
       const wide = (line: number) =>
         JSON.stringify(
           Object.fromEntries(Array.from({ length: 6000 }, (_, index) => [`${line}-${index}`, 1])),
@@ -231,7 +231,7 @@ describe('downloading results', () => {
     });
   });
 
-  it('names the file after the import, in ASCII and exactly', async () => {
+  it('names the file after the import, in ASCII and in full', async () => {
     const id = await store([record(1, 'succeeded')]);
     expect((await download(id, '?set=failed&format=csv')).headers.get('content-disposition')).toBe(
       `attachment; filename="Mitglieder _-failed.csv"; filename*=UTF-8''Mitglieder%20%C3%BC-failed.csv`,
@@ -283,7 +283,7 @@ describe('downloading results', () => {
       }
     });
 
-    it('break off when the database fails: half a file never looks like a whole one', async () => {
+    it('break off if the database fails: half a file never looks complete', async () => {
       const response = await open(id);
       await client.query('ALTER TABLE import_queue_record RENAME TO import_queue_record_away');
       try {

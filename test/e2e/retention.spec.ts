@@ -83,7 +83,7 @@ describe('a batch past its retention', () => {
   });
 
   /** Break it: in `nextBatchToEmpty`, give no time. */
-  it('is emptied after those who were reading have had their time, and keeps its row', async () => {
+  it('is emptied after running downloads have had their time, and keeps its row', async () => {
     const id = await endedBatch(31);
     await sweeper.sweep();
     expect(await left(id)).toEqual({ records: 6, chunks: 3, notifications: 1 });
@@ -135,7 +135,7 @@ describe('a batch past its retention', () => {
   });
 
   /** Break it: in `expireBatches`, leave out `p.retention_days`. */
-  it('is as old as its import process says, where that says something', async () => {
+  it('follows the retention of its import process, if it has one', async () => {
     const short = await client.setUp(undefined, {}, { retentionDays: 2 });
     const forever = await client.setUp(undefined, {}, { retentionDays: 0 });
     const [gone, kept, young] = [
@@ -152,7 +152,7 @@ describe('a batch past its retention', () => {
   });
 
   /** Break it: in `expireBatches`, ask for `created_at`. */
-  it('is nothing that has not ended, however old', async () => {
+  it('does not apply to an unfinished batch, however old', async () => {
     const { body } = await client.createBatch(jsonl([member((people += 1))]), { importProcessId });
     const id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
     await client.ended(id);
@@ -188,7 +188,7 @@ describe('a batch past its retention', () => {
   };
 
   /** Break it: in `RetentionSweeper.deleteBehaviors`, leave out `deleteBehaviorsOfBatch`. */
-  it('takes along what its records have sent, however that ended, and nothing that is still owed', async () => {
+  it('also deletes the messages of its records, however they ended, and none that is still owed', async () => {
     const short = await client.setUp(undefined, {}, { retentionDays: 2 });
     const [gone, young] = [await endedBatch(3, short), await endedBatch(29)];
     await storeMails(gone, 3);
@@ -210,7 +210,7 @@ describe('a batch past its retention', () => {
   });
 
   /** Break it: in `HAS_ENDED`, know of `sent` only. */
-  it('takes along what actions without a batch sent as long ago, however that ended', async () => {
+  it('also deletes messages of actions without a batch that are as old, however they ended', async () => {
     await storeMails(null, 31);
     await storeMails(null, 29);
     expect(await sweeper.sweep()).toMatchObject({ behaviors: 3 });
@@ -219,7 +219,7 @@ describe('a batch past its retention', () => {
   });
 
   /** Break it: in `RetentionSweeper.sweep`, leave out `deleteIdempotencyKeys`. */
-  it('takes old idempotency keys along, and leaves those of today', async () => {
+  it('also deletes old idempotency keys, and keeps those of today', async () => {
     const headers = (key: string) => ({ 'content-type': 'application/jsonl', 'idempotency-key': key });
     const send = (key: string) =>
       client.createBatch(jsonl([member((people += 1))]), { importProcessId }, headers(key));
@@ -235,7 +235,7 @@ describe('a batch past its retention', () => {
   });
 
   /** Break it: in `deleteEndedSessions`, find none. */
-  it('takes sessions along that have ended, and leaves the others', async () => {
+  it('also deletes sessions that have ended, and keeps the others', async () => {
     const { rows: users } = await sql.query<{ user_id: number }>(
       `INSERT INTO app_user (email, password_hash, role, created_by)
        VALUES ('gone@example.org', 'x', 'viewer', 'test') RETURNING user_id`,

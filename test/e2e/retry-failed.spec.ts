@@ -68,7 +68,7 @@ describe('POST …/Batches/{id}/RetryFailed', () => {
     }
   });
 
-  it('makes one child of two calls at once', async () => {
+  it('makes one child of two simultaneous calls', async () => {
     const { parent } = await batchWithErrors();
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => retry(parent.WORKFLOW_IMPORT_QUEUE_BATCH_ID)),

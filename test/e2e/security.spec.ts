@@ -193,7 +193,7 @@ describe('what an attacker sends', () => {
   });
 
   /** Break it: in `row-reader.ts`, collect values in a plain object by assignment. */
-  it('as a key that is special to JavaScript changes no prototype, and is a column like any other', async () => {
+  it('as a key that is special to JavaScript changes no prototype, and is an ordinary column', async () => {
     const keys = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf'];
     const lines = keys.map((key, n) =>
       JSON.stringify({ ':UniqueId': `P-${n}`, 'First Name': 'x' }).replace(
@@ -312,7 +312,7 @@ describe('what an attacker sends', () => {
   });
 
   /** Break it: log a request with its query or headers, or an error of PostgreSQL with its detail. */
-  it('and what others keep secret is in no line of the log', async () => {
+  it('and no secret of others appears in the log', async () => {
     const payload = 'PAYLOAD-THAT-IS-NOBODYS-BUSINESS';
     const { body: made } = await client.post('/API/ApiKeys', {
       name: 'logged',

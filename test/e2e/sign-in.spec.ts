@@ -43,7 +43,7 @@ describe('signing in', () => {
 
   describe('with the right password', () => {
     /** Break it: give operators every permission, in `user-role.ts`. */
-    it('opens the page asked for and the API, as far as the role goes', async () => {
+    it('opens the requested page and the API, as far as the role allows', async () => {
       const response = await enter(TEST_PASSWORD, {}, { next: '/imports/17?show=all' });
       expect([response.status, response.headers.get('location')]).toEqual([303, '/imports/17?show=all']);
       const cookie = sessionCookieOf(response)!;
@@ -53,12 +53,12 @@ describe('signing in', () => {
     });
 
     /** Break it: take the address as it is given, in `SignIn.signIn`. */
-    it('does not mind how the address is spelled', async () => {
+    it('accepts any spelling of the address', async () => {
       expect((await enter(TEST_PASSWORD, {}, { email: ` ${EMAIL.toUpperCase()} ` })).status).toBe(303);
     });
 
     /** Break it: leave one of the `attributes` out, in `session-cookie.ts`. */
-    it('sets a cookie that scripts cannot read, other sites cannot send with writes, and plain http never sees', async () => {
+    it('sets a cookie that scripts cannot read, that other sites cannot send with writes, and that plain http never carries', async () => {
       const [cookie] = (await enter(TEST_PASSWORD)).headers.getSetCookie();
       expect(cookie).toMatch(new RegExp(`^${COOKIE}=[\\w-]{43}; `));
       const attributes = cookie!.split('; ').slice(1);
@@ -190,7 +190,7 @@ describe('signing in', () => {
 
   describe('after too many failures', () => {
     /** Break it: in `SignIn.throttled`, leave out `addresses.begin`. */
-    it('makes one address wait, whatever account it tries, and with the right password too', async () => {
+    it('throttles one address, for any account, even with the right password', async () => {
       for (let i = 0; i < 20; i++) {
         await enter('wrong', from('198.51.100.7'), { email: `guess${i}@example.org` });
       }
@@ -202,7 +202,7 @@ describe('signing in', () => {
     });
 
     /** Break it: in `SignIn.throttled`, leave out `accounts.begin`. */
-    it('makes one account wait, from whatever address it is tried, and no other', async () => {
+    it('throttles one account, from any address, and no other', async () => {
       const email = 'bob@example.org';
       await storeUser(app, 'viewer', email);
       // All at once: an attempt counts before its password is looked at.
@@ -222,7 +222,7 @@ describe('signing in', () => {
 
   describe('a session', () => {
     /** Break it: in `SignIn.signOut`, end no session. */
-    it('ends with signing out, in the database too', async () => {
+    it('ends when its user signs out, in the database too', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       const response = await submit(app, '/logout', {}, { cookie });
       expect([response.status, response.headers.get('location')]).toEqual([303, '/login']);
@@ -262,7 +262,7 @@ describe('signing in', () => {
     });
 
     /** Break it: in `session-life.ts`, leave out `created_at`. */
-    it('ends after a week, however much it is used', async () => {
+    it('ends after a week, even if it is used', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       await age('created_at', 7 * 24 - 1);
       expect(await statusAs(cookie)).toBe(200);
@@ -279,7 +279,7 @@ describe('signing in', () => {
     });
 
     /** Break it: in `Authenticator.authenticate`, ask for the session first. */
-    it('is not looked at when a call brings an API key', async () => {
+    it('is not read if a call has an API key', async () => {
       const cookie = await signIn(app, 'operator', EMAIL);
       const headers = { authorization: `apikey ${TEST_API_KEY}` };
       expect(await statusAs(cookie, KEYS, { headers })).toBe(200);
@@ -315,7 +315,7 @@ describe('signing in', () => {
     });
 
     /** Break it: in `Authenticator.authenticate`, call `assertSameSite` first. */
-    it('needs no proof with an API key, which no browser sends by itself', async () => {
+    it('needs no origin with an API key, which no browser sends on its own', async () => {
       const response = await fetch(`${app.url}${KEYS}/999999`, {
         method: 'DELETE',
         headers: { authorization: `apikey ${TEST_API_KEY}`, origin: 'https://evil.example' },
@@ -345,7 +345,7 @@ describe('signing in', () => {
   });
 
   /** Break it: in `signInOf`, redirect htmx like any other. */
-  it('leads a page that htmx asked for to the sign-in page as a whole', async () => {
+  it('leads a request of htmx to the complete sign-in page', async () => {
     const response = await fetch(`${app.url}/imports`, {
       redirect: 'manual',
       headers: { 'hx-request': 'true', 'hx-current-url': `${app.url}/imports/17?show=all` },

@@ -195,7 +195,7 @@ describe('POST Uploads', () => {
     ]);
   });
 
-  it('names the nearest column for one that is unknown, and those that are missing', async () => {
+  it('names the nearest column for an unknown one, and the missing ones', async () => {
     const answer = await client.upload(':UniqueId;first_name\nM-1;Ann\n', { importProcessId });
     expect(answer.body).toMatchObject({
       recordCounts: { total: 1, invalid: 1 },

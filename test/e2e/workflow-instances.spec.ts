@@ -195,7 +195,7 @@ describe('workflow instances', () => {
     expect(line).toContain(`M-2,person2@example.org,Changed,"Last, ""2""",,,Fellow,'=1+1,A\\;B;C,`);
   });
 
-  it('are exported with columns that the definition dropped since', async () => {
+  it('are exported with columns that the definition no longer has', async () => {
     const attributes = WORKFLOW.attributes.filter(({ name }) => name !== 'Notes');
     const steps = [{ ...IMPORT!, actions: [{ ...IMPORT!.actions[0]!, inputs: ['First Name'] }] }];
     await client.call('PUT', '/API/Workflows/grant-role', { body: { ...WORKFLOW, attributes, steps } });
@@ -204,7 +204,7 @@ describe('workflow instances', () => {
     await client.call('PUT', '/API/Workflows/grant-role', { body: WORKFLOW });
   });
 
-  it('are exported whole when they fill many pages', async () => {
+  it('are exported completely over many pages', async () => {
     await client.post('/API/Workflows', { ...WORKFLOW, name: 'many' });
     await app.app.get(DatabaseService).query(
       `INSERT INTO workflow_instance (workflow_id, status, attributes)
@@ -219,7 +219,7 @@ describe('workflow instances', () => {
     expect(numbers).toEqual(Array.from({ length: 3000 }, (_, index) => index + 1));
   });
 
-  it('are shown to those who may view, and to keys for import processes on that workflow only', async () => {
+  it('are visible to users who may view, and to keys limited to import processes of that workflow', async () => {
     const keyWith = async (permissions: string[], importProcessIds?: number[]) => {
       const { body } = await client.post('/API/ApiKeys', { name: 'k', permissions, importProcessIds });
       return new ImportClient(app.url, body.key);

@@ -382,7 +382,7 @@ describe('workflow.md', () => {
       expect(strings.filter((text, n) => kept.get(n) !== text)).toEqual([]);
     });
 
-    it('are kept as RichText without anything that runs, the same when they come again', async () => {
+    it('are kept as RichText without anything that runs, and unchanged if sent again', async () => {
       const { world, outcomes, kept } = await through('RichText');
       expect(new Set(outcomes)).toEqual(new Set(['created']));
       const texts = [...kept.values()].filter((text) => text !== undefined) as string[];

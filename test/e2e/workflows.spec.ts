@@ -42,7 +42,7 @@ describe('workflow definitions', () => {
     expect(names).toEqual([...names].sort());
   });
 
-  it('become two versions when two are put at once', async () => {
+  it('become two versions if two are put simultaneously', async () => {
     const name = fresh();
     await client.post(PATH, named(name));
     const answers = await Promise.all([put(name, named(name)), put(name, named(name))]);
@@ -78,7 +78,7 @@ describe('workflow definitions', () => {
     expect((await put(name, named(name, { identifiers: [other, email] }))).status).toBe(200);
   });
 
-  it('can be edited and sent back, and refuse an edit that was overtaken', async () => {
+  it('can be edited and sent back, and refuse an outdated edit', async () => {
     const name = fresh();
     const { body: created } = await client.post(PATH, named(name));
     expect((await put(name, { ...created, title: 'Mine' })).body).toMatchObject({

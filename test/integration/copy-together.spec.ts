@@ -20,7 +20,7 @@ describe('rows of several tables written together', () => {
     return counts.map(({ count }) => count);
   };
 
-  it('are there, in the order of the tables, byte for byte', async () => {
+  it('exist in the order of the tables, byte for byte', async () => {
     await service.database.transaction(async (transaction) => {
       await transaction.copyTogether([
         rows('parent (id, name)', '1\tÄda\\tLovelace 🦀\n2\t\\N\n'),
@@ -36,7 +36,7 @@ describe('rows of several tables written together', () => {
     await expect(stored()).resolves.toEqual([2, 1]);
   });
 
-  it('are nothing at all where no table has any', async () => {
+  it('are empty if no table has rows', async () => {
     await service.database.transaction((transaction) => transaction.copyTogether([rows('parent', '')]));
     await expect(stored()).resolves.toEqual([0, 0]);
   });
@@ -59,7 +59,7 @@ describe('rows of several tables written together', () => {
     },
   );
 
-  it('drop even many rows that were sent behind a refused one', async () => {
+  it('drop even many rows after a refused one', async () => {
     const many = Array.from({ length: 200_000 }, (_, n) => `${n}\tsome words to fill the line\n`).join('');
     await service.database.transaction(async (transaction) => {
       const refused = transaction.savepoint(() =>
@@ -71,7 +71,7 @@ describe('rows of several tables written together', () => {
     await expect(stored()).resolves.toEqual([1, 0]);
   });
 
-  it('fail when the connection is lost meanwhile', async () => {
+  it('fail if the connection is lost meanwhile', async () => {
     const lost = service.database.transaction(async (transaction) => {
       await transaction.query('SELECT pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
       await transaction.copyTogether([rows('parent', '1\tA\n')]);

@@ -54,7 +54,7 @@ describe('embedded servers', () => {
     return { program, urls: JSON.parse(await program.prints(/^(\{.*\})$/m)) as Urls };
   }
 
-  it('starts both, keeps what they hold over a stop and a start, and leaves no process behind', async () => {
+  it('starts both, keeps their data over a restart, and leaves no process behind', async () => {
     const first = await start();
     await sql(first.databaseUrl, 'CREATE TABLE kept AS SELECT 17 AS id');
     await redis(first.redisUrl, (client) => client.set('kept', 'yes'));
@@ -91,7 +91,7 @@ describe('embedded servers', () => {
     }
   });
 
-  it('starts only what has no URL, and touches nothing when both have one', async () => {
+  it('starts only servers without a URL, and none if both have one', async () => {
     const urls = { databaseUrl: 'postgres://127.0.0.1:1/none', redisUrl: 'redis://127.0.0.1:1' };
     const none = await start(urls);
     expect(none).toMatchObject(urls);
@@ -117,7 +117,7 @@ describe('embedded servers', () => {
     }
   });
 
-  it('refuses a directory that another process uses, and says which', async () => {
+  it('refuses a directory that another process uses, and names the process', async () => {
     const { program } = await host();
     await expect(start()).rejects.toThrow(/in use by another Workflow Import Queue \(process \d+\)/);
     await program.end('SIGTERM');
@@ -190,7 +190,7 @@ describe('embedded servers', () => {
     await (await start()).stop();
   });
 
-  it('starts over when the making of the database was interrupted', async () => {
+  it('starts again if the creation of the database was interrupted', async () => {
     await mkdir(join(dataDir, 'postgres.unfinished', 'cluster'), { recursive: true });
     await writeFile(join(dataDir, 'postgres.unfinished', 'cluster', 'half'), 'made');
     await (await start()).stop();

@@ -40,7 +40,7 @@ describe('when Redis fails', () => {
     expect(sink.mailsTo('redis@example.org')).toHaveLength(1);
   });
 
-  it('and loses a mail that waited for its next attempt, the mail is found when it is due', async () => {
+  it('and loses a mail that waited for its next attempt, the mail is sent when it is due', async () => {
     const id = await fixture.owe(await fixture.storeBatch(), 'flushed@example.org');
     await sink.down();
     await fixture.sender.send(id);

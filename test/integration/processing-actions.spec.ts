@@ -52,7 +52,7 @@ describe('a batch that is canceled or paused', () => {
     expect(await fixture.status(batchId)).toBe('completed');
   });
 
-  it('during the last chunk ends with it when it was only paused', async () => {
+  it('during the last chunk ends with it if it was only paused', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(1, 1) });
     const { runner, scheduler, target } = fixture.worker;
     await scheduler.advance(batchId);

@@ -26,7 +26,7 @@ describe('a fault while a chunk is processed', () => {
     }
   };
 
-  it('rolls all of it back, and is noted in the chunk', async () => {
+  it('rolls back all of it, and is recorded in the chunk', async () => {
     const batchId = await store(['{}', '{"do":"throw"}']);
     await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow(
       'line 2 breaks the target',

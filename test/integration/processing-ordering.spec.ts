@@ -9,7 +9,7 @@ describe('records of one batch that concern the same thing', () => {
   });
   afterAll(() => fixture.stop());
 
-  it('are processed in line order, though their chunks are taken in another', async () => {
+  it('are processed in line order, even if their chunks are taken in another order', async () => {
     const batchId = await fixture.storeBatch({
       chunks: [
         { payloads: ['{}', '{}'], orderingKeys: [7n, 2n ** 63n + 1n] },
@@ -64,7 +64,7 @@ describe('records of one batch that concern the same thing', () => {
     };
     afterEach(() => (fixture.worker.target.during = async () => undefined));
 
-    it('wait for the nearest chunk that is about it, and leave nothing behind meanwhile', async () => {
+    it('wait for the nearest chunk about the same thing, and leave nothing behind', async () => {
       const { runner } = fixture.worker;
       const batchId = await toldLate(['late'], ['late'], ['other']);
       await expect(runner.run({ batchId, chunkNumber: 4 })).resolves.toBe('handed-back');
@@ -88,7 +88,7 @@ describe('records of one batch that concern the same thing', () => {
       await expect(fixture.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('done');
     });
 
-    it('wait also where records are tried apart', async () => {
+    it('also wait while records are tried one by one', async () => {
       const { runner } = fixture.worker;
       const batchId = await toldLate(['late']);
       await fixture.sql.query(

@@ -52,7 +52,7 @@ describe('when Redis fails', () => {
     }
   });
 
-  it('and loses everything in the middle, a batch completes with nothing lost and nothing doubled', async () => {
+  it('and loses everything in the middle, a batch completes without loss or duplicates', async () => {
     const batchId = await fixture.storeBatch({ chunks: chunksOf(60, 5) });
     await fixture.worker.scheduler.advance(batchId);
     for (const done of [10, 120]) {

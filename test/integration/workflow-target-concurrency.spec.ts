@@ -114,7 +114,7 @@ describe('two chunks about the same things at the same time', () => {
     ]);
   });
 
-  it('create one thing also by an identifier that no index keeps unique', async () => {
+  it('also create one thing by an identifier that no index keeps unique', async () => {
     const { second } = await collide([{ ':Team': 'T', Name: 'A' }], [{ ':Team': 'T', Name: 'B' }]);
     expect(outcomesOf(second)).toEqual(['1 updated 1']);
     expect(await fixture.instances()).toHaveLength(1);
@@ -122,7 +122,7 @@ describe('two chunks about the same things at the same time', () => {
 });
 
 describe('many chunks about a few things at the same time', () => {
-  it('come to what they would one after the other', async () => {
+  it('have the same outcome as one after the other', async () => {
     const fixture = await WorkflowFixture.start();
     const things = 40;
     const outcomes: RecordOutcome[] = [];

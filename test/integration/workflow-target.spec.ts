@@ -229,7 +229,7 @@ describe('records of a workflow import', () => {
     expect(outcomesOf).toEqual([[':Email\u0000ada@example.org', ':Team\u0000T']]);
   });
 
-  it('write nothing when an earlier chunk goes first', async () => {
+  it('write nothing if an earlier chunk goes first', async () => {
     await fixture.process([{ ':UniqueId': 'M-1', Name: 'A' }]);
     const late = fixture.process([{ ':UniqueId': 'M-1', Name: 'B' }, { ':UniqueId': 'M-2' }], {
       keepOrder: () => {
