@@ -14,6 +14,7 @@ import { KeepAnswersAsGiven1765000000000 } from './migrations/1765000000000-keep
 import { NormalizeIdentifiers1765310000000 } from './migrations/1765310000000-normalize-identifiers.js';
 import { OneOutbox1765100000000 } from './migrations/1765100000000-one-outbox.js';
 import { AddPermissions1765200000000 } from './migrations/1765200000000-add-permissions.js';
+import { AddPauseReasons1765300000000 } from './migrations/1765300000000-add-pause-reasons.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -32,5 +33,6 @@ export const MIGRATIONS = [
   KeepAnswersAsGiven1765000000000,
   OneOutbox1765100000000,
   AddPermissions1765200000000,
+  AddPauseReasons1765300000000,
   NormalizeIdentifiers1765310000000,
 ];

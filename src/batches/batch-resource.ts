@@ -2,7 +2,13 @@ import type { UnderstoodFile } from '../formats/upload-reader.js';
 import type { ErrorTallyGroup } from '../records/error-tally.js';
 import type { RecordCounts } from '../records/record-status.js';
 import { type BatchRow, RATE_WINDOW_SECONDS } from './batch-rows.sql.js';
-import { allowedActions, type BatchAction, type BatchStatus } from './batch-state.js';
+import {
+  allowedActions,
+  type BatchAction,
+  type BatchStatus,
+  type PauseReason,
+  type WaitingReason,
+} from './batch-state.js';
 import type { PreviewCounts } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 
@@ -51,6 +57,12 @@ function rateOf(batch: MeasuredBatch, processedInPass2: number): number {
   return batch.recentlyDone / Math.min(seconds, RATE_WINDOW_SECONDS);
 }
 
+export interface WaitingFor {
+  reason: WaitingReason;
+  /** Older batches that run or wait; `null` in lists and where the turn does not matter. */
+  batchesAhead: number | null;
+}
+
 export type BatchLinks = Record<'self' | 'records' | 'results', string> &
   Partial<Record<BatchAction, string>>;
 
@@ -75,7 +87,12 @@ export interface BatchResource {
   createdBy: string;
   /** The page for people. */
   resultsUrl: string;
+  /** The fault of the whole batch; of a batch that a fault paused, that fault. */
   failureReason: string | null;
+  /** `null` unless the batch is paused. */
+  pauseReason: PauseReason | null;
+  /** Why the batch is not being processed; `null` while it runs and after its end. */
+  waitingFor: WaitingFor | null;
   /** Of an uploaded file, in the answer about that one batch; `null` in lists and for batches of the API. */
   understood: UnderstoodFile | null;
   summary: UploadSummary | null;
@@ -131,7 +148,9 @@ export function batchResource(
     retryOf: row.retryOf,
     createdBy: row.createdBy,
     resultsUrl: resultsUrl(publicUrl, row.id),
-    failureReason: row.failureReason,
+    failureReason: row.failureReason ?? row.pauseDetail,
+    pauseReason: row.pauseReason,
+    waitingFor: waitingFor(row),
     understood: upload?.understood ?? null,
     summary: upload === null ? null : summaryOf(row, upload),
     links: batchLinks(
@@ -140,6 +159,12 @@ export function batchResource(
       isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
     ),
   };
+}
+
+/** The turn is counted for one batch only: in a list, each count would read all batches ahead. */
+function waitingFor({ status, batchesAhead }: BatchRow): WaitingFor | null {
+  if (status === 'paused') return { reason: 'paused', batchesAhead: null };
+  return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
 }
 
 function summaryOf(

@@ -1,6 +1,6 @@
 import type { Sql } from '../platform/database/transaction.js';
 import { RETRY_CREATION_PATH } from './batch-creation.js';
-import type { BatchStatus } from './batch-state.js';
+import type { BatchStatus, PauseReason } from './batch-state.js';
 
 /** A batch as it is stored, with the sums over its chunks at the moment of the statement. */
 export interface BatchRow {
@@ -13,6 +13,12 @@ export interface BatchRow {
   creationPath: string;
   status: BatchStatus;
   failureReason: string | null;
+  /** Why it is paused; `null` unless it is. */
+  pauseReason: PauseReason | null;
+  /** The fault behind the pause. */
+  pauseDetail: string | null;
+  /** Older batches that run or wait; only for one batch that was selected by its id and has not begun. */
+  batchesAhead: number | null;
   retryOf: number | null;
   /** The child that sends the failed records again; `null` while there is none that was not canceled. */
   retriedBy: number | null;
@@ -85,7 +91,12 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
        b.import_process_id AS "importProcessId", v.name AS "importProcessName",
        b.import_process_version AS "importProcessVersion", b.workflow_version AS "workflowVersion",
        b.creation_path AS "creationPath", b.status,
-       b.failure_reason AS "failureReason", b.retry_of AS "retryOf",
+       b.failure_reason AS "failureReason", b.pause_reason AS "pauseReason", b.pause_detail AS "pauseDetail",
+       CASE WHEN b.status = 'queued' AND $2::bigint IS NOT NULL THEN
+         (SELECT count(*) FROM import_queue_batch ahead
+           WHERE ahead.status IN ('queued', 'in_progress', 'canceling')
+             AND ahead.workflow_import_queue_batch_id < b.workflow_import_queue_batch_id) END AS "batchesAhead",
+       b.retry_of AS "retryOf",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'
            AND r.creation_path = '${RETRY_CREATION_PATH}') AS "retriedBy",

@@ -68,6 +68,27 @@ export function isUnfinished(status: BatchStatus): status is UnfinishedStatus {
   return (UNFINISHED as readonly BatchStatus[]).includes(status);
 }
 
+/** Why a batch is paused. */
+export const PAUSE_REASONS = [
+  'manual',
+  'canary',
+  'error_budget',
+  'environment_fault',
+  'target_unavailable',
+] as const;
+export type PauseReason = (typeof PAUSE_REASONS)[number];
+
+/** Why a batch is not being processed. */
+export const WAITING_REASONS = [
+  'not_before',
+  'turn',
+  'concurrency',
+  'queue_paused',
+  'paused',
+  'schema',
+] as const;
+export type WaitingReason = (typeof WAITING_REASONS)[number];
+
 export const BATCH_ACTIONS = ['cancel', 'pause', 'resume', 'retryFailed', 'confirm', 'abandon'] as const;
 export type BatchAction = (typeof BATCH_ACTIONS)[number];
 

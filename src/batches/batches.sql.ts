@@ -5,12 +5,13 @@ import {
   assertCanBecome,
   type BatchStatus,
   isTerminal,
+  type PauseReason,
   PROCESSABLE,
   RUNNING,
   UNFINISHED,
   type UnfinishedStatus,
 } from './batch-state.js';
-import { abandonChunks, lookAhead } from './chunks.sql.js';
+import { abandonChunks, lookAhead, PROBE_INTERVAL } from './chunks.sql.js';
 import { abandonRecords } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
@@ -50,9 +51,16 @@ export interface EndCounts {
   unchanged: number;
 }
 
+/** What a transition writes besides the status. */
+export interface TransitionDetails {
+  /** Given if, and only if, the new status is terminal. */
+  counts?: EndCounts;
+  /** Given if, and only if, the batch becomes `paused`. */
+  pause?: { reason: PauseReason; detail: string | null };
+}
+
 /**
  * Changes the status of a batch, unless it is no longer in the status `from`. Answers whether it did.
- * @param counts given if, and only if, `to` is terminal
  * @throws Error if the state machine has no such transition
  */
 export async function transition(
@@ -60,7 +68,7 @@ export async function transition(
   batchId: number,
   from: BatchStatus,
   to: BatchStatus,
-  counts: EndCounts | null = null,
+  { counts, pause }: TransitionDetails = {},
 ): Promise<boolean> {
   assertCanBecome(from, to);
   const { rowCount } = await sql.query(
@@ -69,7 +77,9 @@ export async function transition(
             started_at = CASE WHEN $3 = 'in_progress' THEN coalesce(started_at, now()) ELSE started_at END,
             finished_at = CASE WHEN $4::boolean THEN now() END,
             succeeded_count = $5, failed_count = $6, skipped_count = $7, canceled_count = $8, unknown_count = $9,
-            created_count = $10, updated_count = $11, unchanged_count = $12
+            created_count = $10, updated_count = $11, unchanged_count = $12,
+            pause_reason = $13, pause_detail = $14,
+            probe_at = CASE WHEN $13 = 'environment_fault' THEN now() + ${PROBE_INTERVAL} END
       WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
     [
       batchId,
@@ -84,6 +94,8 @@ export async function transition(
       counts?.created,
       counts?.updated,
       counts?.unchanged,
+      pause?.reason,
+      pause?.detail,
     ],
   );
   return rowCount === 1;
@@ -115,6 +127,16 @@ export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatc
   );
   if (rows[0]?.status === 'queued') await transition(sql, batchId, 'queued', 'in_progress');
   return rows[0];
+}
+
+/** Batches that a fault paused and of which one chunk is to be tried now; the next try is due later. */
+export async function claimDueProbes(sql: Sql): Promise<number[]> {
+  const { rows } = await sql.query<{ id: number }>(
+    `UPDATE import_queue_batch SET probe_at = now() + ${PROBE_INTERVAL}
+      WHERE status = 'paused' AND pause_reason = 'environment_fault' AND probe_at <= now()
+     RETURNING workflow_import_queue_batch_id AS id`,
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** The batch as an action finds it. */
@@ -271,7 +293,7 @@ export async function writeBatchFault(sql: Sql, batchId: number, reason: string)
 export async function abandonBatch(transaction: Transaction, batchId: number): Promise<void> {
   const canceled = await abandonRecords(transaction, batchId);
   await abandonChunks(transaction, batchId);
-  await transition(transaction, batchId, 'awaiting_confirmation', 'canceled', {
+  const counts = {
     succeeded: 0,
     failed: 0,
     skipped: 0,
@@ -280,7 +302,8 @@ export async function abandonBatch(transaction: Transaction, batchId: number): P
     created: 0,
     updated: 0,
     unchanged: 0,
-  });
+  };
+  await transition(transaction, batchId, 'awaiting_confirmation', 'canceled', { counts });
 }
 
 /** How many batches have not ended, counted no further than the limit; reads a small index. */

@@ -59,6 +59,9 @@ export async function insertChunks(
   );
 }
 
+/** How long after a fault paused a batch, and after each try, one of its chunks is tried. */
+export const PROBE_INTERVAL = `interval '30 seconds'`;
+
 /** A chunk that has a place in the queue. */
 export interface QueuedChunk {
   batchId: number;
@@ -178,6 +181,10 @@ export interface LockedChunk {
   attempts: number;
   batchStatus: BatchStatus;
   failureReason: string | null;
+  /** Records that have an outcome from the processing. */
+  processed: number;
+  /** A fault paused the batch, and this chunk was queued since to find out whether the fault is gone. */
+  isProbe: boolean;
   backendPid: number;
 }
 
@@ -188,7 +195,10 @@ export interface LockedChunk {
 export async function lockChunk(transaction: Transaction, job: ChunkKey): Promise<LockedChunk | undefined> {
   const { rows } = await transaction.query<LockedChunk>(
     `SELECT c.first_line AS "firstLine", c.last_line AS "lastLine", c.attempts,
-            b.status AS "batchStatus", b.failure_reason AS "failureReason", pg_backend_pid() AS "backendPid"
+            b.status AS "batchStatus", b.failure_reason AS "failureReason",
+            c.succeeded_count + c.failed_count + c.skipped_count AS processed,
+            b.status = 'paused' AND b.pause_reason = 'environment_fault'
+              AND c.queued_at >= b.probe_at - ${PROBE_INTERVAL} AS "isProbe", pg_backend_pid() AS "backendPid"
        FROM import_queue_chunk c
        JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
       WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = $2 AND c.state = 'queued'
@@ -196,6 +206,28 @@ export async function lockChunk(transaction: Transaction, job: ChunkKey): Promis
     [job.batchId, job.chunkNumber],
   );
   return rows[0];
+}
+
+/**
+ * Queues the first open chunk of a batch that a fault paused, to find out whether the fault is gone. Answers nothing if
+ * that chunk is queued already.
+ */
+export async function queueProbe(sql: Sql, batchId: number): Promise<QueuedChunk[]> {
+  const { rows } = await sql.query<QueuedChunk>(
+    `WITH first AS MATERIALIZED (
+       SELECT chunk_number FROM import_queue_chunk
+        WHERE workflow_import_queue_batch_id = $1 AND state <> 'done'
+        ORDER BY chunk_number LIMIT 1
+     )
+     UPDATE import_queue_chunk c
+        SET state = 'queued', queued_at = clock_timestamp(), blocked_by = NULL
+       FROM first
+      WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = first.chunk_number AND c.state = 'pending'
+     RETURNING c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber",
+               (extract(epoch FROM c.queued_at) * 1000000)::bigint AS "queuedAt"`,
+    [batchId],
+  );
+  return rows;
 }
 
 export interface OpenChunk {

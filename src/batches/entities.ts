@@ -2,7 +2,7 @@ import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { RecordStatus } from '../records/record-status.js';
 import type { Operation } from '../records/target.js';
-import type { BatchStatus } from './batch-state.js';
+import type { BatchStatus, PauseReason } from './batch-state.js';
 import type { StoredPreview } from './previews.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
@@ -35,6 +35,12 @@ export class ImportQueueBatchEntity {
   @Column('integer', { name: 'created_count', nullable: true }) createdCount!: number | null;
   @Column('integer', { name: 'updated_count', nullable: true }) updatedCount!: number | null;
   @Column('integer', { name: 'unchanged_count', nullable: true }) unchangedCount!: number | null;
+  /** Why it is paused; null unless it is. */
+  @Column('text', { name: 'pause_reason', nullable: true }) pauseReason!: PauseReason | null;
+  /** The fault behind the pause, as text. */
+  @Column('text', { name: 'pause_detail', nullable: true }) pauseDetail!: string | null;
+  /** When one chunk of a batch that a fault paused is tried next. */
+  @Column('timestamptz', { name: 'probe_at', nullable: true }) probeAt!: Date | null;
   /** What was understood of an uploaded file; null for batches of the API. */
   @Column('json', { nullable: true }) upload!: UploadFindings | null;
   @Column('bigint', { name: 'retry_of', nullable: true }) retryOf!: number | null;

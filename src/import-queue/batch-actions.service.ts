@@ -10,7 +10,7 @@ import {
   type ChangingAction,
   statusAfter,
 } from '../batches/batch-state.js';
-import { abandonBatch, lockBatch, transition } from '../batches/batches.sql.js';
+import { abandonBatch, lockBatch, transition, type TransitionDetails } from '../batches/batches.sql.js';
 import { saveMappingOf } from '../import-processes/import-process-columns.sql.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
@@ -51,7 +51,7 @@ async function changeStatus(
   const status = statusAfter(action, batch);
   if (status === null) throw stateConflict(action, batchId, batch.status);
   if (action === 'abandon') await abandonBatch(transaction, batchId);
-  else await transition(transaction, batchId, batch.status, status);
+  else await transition(transaction, batchId, batch.status, status, detailsOf(status));
   // Only now has someone seen its effect.
   if (action === 'confirm') await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
   await writeAudit(transaction, {
@@ -60,6 +60,10 @@ async function changeStatus(
     subject: `batch:${batchId}`,
     details: { action, from: batch.status, to: status },
   });
+}
+
+function detailsOf(status: BatchStatus): TransitionDetails {
+  return status === 'paused' ? { pause: { reason: 'manual', detail: null } } : {};
 }
 
 function stateConflict(action: ChangingAction, batchId: number, currentStatus: BatchStatus): DomainError {

@@ -4,8 +4,9 @@ import type {
   BatchResource,
   CreationAnswer,
   UploadSummary,
+  WaitingFor,
 } from '../batches/batch-resource.js';
-import { BATCH_ACTIONS, BATCH_STATUSES } from '../batches/batch-state.js';
+import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '../batches/batch-state.js';
 import { PREVIEW_OPERATIONS, type PreviewCounts, type PreviewedRecord } from '../batches/previews.sql.js';
 import type { ColumnFindings } from '../batches/upload-findings.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
@@ -125,7 +126,17 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     progress,
     retryOf: says('The batch whose failed records this batch contains.', orNull(INTEGER)),
     createdBy: TEXT,
-    failureReason: orNull(TEXT),
+    failureReason: says('The fault of the whole batch, or the one that paused it.', orNull(TEXT)),
+    pauseReason: says('Null unless it is paused.', orNull(choice(...PAUSE_REASONS))),
+    waitingFor: says(
+      'Why it is not being processed; null while it runs and after its end.',
+      orNull(
+        objectOf<WaitingFor>({
+          reason: choice(...WAITING_REASONS),
+          batchesAhead: says('Older batches that run or wait; null in lists.', orNull(INTEGER)),
+        }),
+      ),
+    ),
     understood: says('Only for an uploaded file, in the answer about one batch.', orNull(understood)),
     summary: says('Only for an uploaded file, in the answer about one batch.', orNull(summary)),
   }),

@@ -68,7 +68,7 @@ export class BatchFinisher {
     const batch = await lockEndedBatch(transaction, batchId);
     if (batch === undefined) return null;
     const status = finalStatus(batch.status, batch);
-    if (!(await transition(transaction, batchId, batch.status, status, batch))) return null;
+    if (!(await transition(transaction, batchId, batch.status, status, { counts: batch }))) return null;
     const owed = owedNotification(status, batch);
     const notificationId = owed && (await this.outbox.addBatchMail(transaction, { batchId, ...owed }));
     faultPoint('batch.before-end-commit');

@@ -9,10 +9,10 @@ import { CHUNK_QUEUE, type ChunkJob, isConnected, REDIS_LIMIT_MS } from '../plat
 const REPEAT_SAME_ERROR_AFTER_MS = 60_000;
 
 /**
- * Quick first retries for a deadlock or a lost connection, then ever rarer: 1/4, 3/4, 7/4 … 32 s. After the last the
- * job is gone and the reconciler adds a new one, so that a chunk is tried for ever, at a capped pace.
+ * Quick first retries for a deadlock or a lost connection, then ever rarer: 1/4, 3/4, 7/4 … 16 s. After the last the job
+ * is gone and the reconciler adds a new one, so that a chunk is tried forever, at a bounded pace.
  */
-const RETRIES = { attempts: 8, backoff: { type: 'exponential', delay: 250 } } as const;
+const RETRIES = { attempts: 7, backoff: { type: 'exponential', delay: 250 } } as const;
 
 /** The chunk queue in Redis, as something that may be away: no method throws, none takes long. */
 @Injectable()

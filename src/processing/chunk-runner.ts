@@ -1,6 +1,12 @@
-import { Injectable } from '@nestjs/common';
-import { isUnfinished } from '../batches/batch-state.js';
-import { type RunningBatch, startBatch, writeBatchFault } from '../batches/batches.sql.js';
+import { Injectable, Logger } from '@nestjs/common';
+import { isUnfinished, PROCESSABLE } from '../batches/batch-state.js';
+import {
+  lockBatch,
+  type RunningBatch,
+  startBatch,
+  transition,
+  writeBatchFault,
+} from '../batches/batches.sql.js';
 import {
   handBackChunk,
   lockChunk,
@@ -15,14 +21,16 @@ import { CompiledImportProcesses } from '../import-processes/compiled-import-pro
 import { DatabaseService } from '../platform/database/database.service.js';
 import { visiblyEscaped } from '../platform/database/pg-text.js';
 import type { Transaction } from '../platform/database/transaction.js';
+import { DomainError } from '../platform/domain-error.js';
 import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
 import type { ImportRecord } from '../records/target.js';
 import { TargetRegistry } from '../targets/target-registry.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
+import { type FaultKind, faultKind, LASTING_FAULTS, UnprocessableBatchError } from './faults.js';
 import { blockerOf, ChunkNotDueError } from './ordering.js';
-import { type ChunkWork, FaultIsolation, isTransientFault, processRecords } from './record-processing.js';
+import { type ChunkWork, FaultIsolation, processRecords } from './record-processing.js';
 
 /**
  * `done`: every record has its outcome; `handed-back`: it waits for its turn again (the batch is paused, or an earlier
@@ -34,10 +42,9 @@ export type ChunkRun = 'done' | 'handed-back' | 'not-mine';
 interface RecordsToIsolate {
   work: ChunkWork;
   records: ImportRecord[];
+  /** Whether other records of the chunk have outcomes already. */
+  othersHaveOutcomes: boolean;
 }
-
-/** How many times a whole chunk may fail for a lasting fault before its records are tried one by one. */
-const FAULTS_BEFORE_ISOLATION = 5;
 
 /**
  * Processes one chunk in one transaction: the effects, the outcomes, the counts and `done` commit together.
@@ -45,6 +52,7 @@ const FAULTS_BEFORE_ISOLATION = 5;
  */
 @Injectable()
 export class ChunkRunner {
+  private readonly logger = new Logger(ChunkRunner.name);
   private readonly isolation: FaultIsolation;
   private readonly backends = new Set<number>();
 
@@ -79,20 +87,54 @@ export class ChunkRunner {
   private async attempt(job: ChunkJob): Promise<ChunkRun> {
     const batch = await startBatch(this.database, job.batchId);
     if (batch === undefined || !isUnfinished(batch.status)) return 'not-mine';
-    const work = await this.prepare(job, batch);
-    faultPoint('chunk.before-lock');
     try {
+      const work = await this.prepare(job, batch);
+      faultPoint('chunk.before-lock');
       let result = await this.runOnce(job, work);
       while (typeof result !== 'string') {
-        await this.isolation.process(result.work, result.records);
+        await this.isolation.process(result.work, result.records, result.othersHaveOutcomes);
         result = await this.runOnce(job, work);
       }
       return result;
     } catch (error) {
       if (error instanceof ChunkNotDueError) return this.giveWay(job, error.earlierChunk);
-      await this.noteFault(job, error);
-      throw error;
+      return this.handleFault(job, error);
     }
+  }
+
+  /**
+   * Notes the fault. One of the environment that lasts pauses the batch: neither its records nor its other chunks can
+   * help it.
+   * @throws the fault, so that the chunk is run again later, unless the batch is paused
+   */
+  private async handleFault(job: ChunkJob, error: unknown): Promise<ChunkRun> {
+    const kind = faultKind(error);
+    const faults = await this.noteFault(job, error, kind);
+    if (faults >= LASTING_FAULTS) {
+      const reason = visiblyEscaped(errorMessage(error));
+      if (error instanceof UnprocessableBatchError) await writeBatchFault(this.database, job.batchId, reason);
+      else if (kind === 'environment' && (await this.pauseForFault(job, reason))) return 'handed-back';
+    }
+    throw error;
+  }
+
+  /** Answers whether the batch is paused now, and the chunk waits for the end of the pause. */
+  private pauseForFault(job: ChunkJob, detail: string): Promise<boolean> {
+    return this.database.transaction(async (transaction) => {
+      const batch = await lockBatch(transaction, job.batchId);
+      if (batch === undefined || !PROCESSABLE.some((status) => status === batch.status)) return false;
+      if (batch.status !== 'paused') {
+        const pause = { reason: 'environment_fault', detail } as const;
+        await transition(transaction, job.batchId, batch.status, 'paused', { pause });
+        this.logger.error({
+          message: 'batch paused: a fault of the environment lasts',
+          ...job,
+          reason: detail,
+        });
+      }
+      await handBackChunk(transaction, job, null);
+      return true;
+    });
   }
 
   /** One transaction; answers the records to isolate if the chunk has failed too many times. */
@@ -112,23 +154,18 @@ export class ChunkRunner {
   /** `null` for a batch whose records are not to be processed any more. */
   private async prepare(job: ChunkJob, batch: RunningBatch): Promise<ChunkWork | null> {
     if (batch.status === 'canceling' || batch.failureReason !== null) return null;
-    try {
-      const process = await this.processes.get(
-        batch.importProcessId,
-        batch.importProcessVersion,
-        batch.workflowVersion,
-      );
-      const { kind } = process.pinned.target;
-      const target = this.targets.find(kind);
-      if (target === undefined) throw new Error(`this version was built without the target "${kind}"`);
-      return { job, target, process, actor: batch.createdBy };
-    } catch (error) {
-      const faults = await this.noteFault(job, error);
-      if (faults >= FAULTS_BEFORE_ISOLATION) {
-        await writeBatchFault(this.database, job.batchId, visiblyEscaped(errorMessage(error)));
-      }
-      throw error;
+    const process = await this.processes
+      .get(batch.importProcessId, batch.importProcessVersion, batch.workflowVersion)
+      .catch((error: unknown) => {
+        if (error instanceof DomainError) throw new UnprocessableBatchError(error.message, { cause: error });
+        throw error;
+      });
+    const { kind } = process.pinned.target;
+    const target = this.targets.find(kind);
+    if (target === undefined) {
+      throw new UnprocessableBatchError(`this version was built without the target "${kind}"`);
     }
+    return { job, target, process, actor: batch.createdBy };
   }
 
   private async process(
@@ -153,7 +190,7 @@ export class ChunkRunner {
     chunk: LockedChunk,
   ): Promise<ChunkRun | RecordsToIsolate> {
     const { firstLine, lastLine } = chunk;
-    if (chunk.batchStatus === 'paused') {
+    if (chunk.batchStatus === 'paused' && !chunk.isProbe) {
       await handBackChunk(transaction, job, null);
       return 'handed-back';
     }
@@ -170,23 +207,26 @@ export class ChunkRunner {
     }
     const records = await selectPendingRecords(transaction, job.batchId, firstLine, lastLine);
     faultPoint('chunk.after-load');
-    if (chunk.attempts >= FAULTS_BEFORE_ISOLATION && records.length > 0) return { work, records };
+    if (chunk.attempts >= LASTING_FAULTS && records.length > 0) {
+      return { work, records, othersHaveOutcomes: chunk.processed > 0 };
+    }
     const earlier = open.slice(1);
     const counts =
       records.length === 0 ? NO_OUTCOMES : await processRecords(transaction, work, records, earlier);
     await writeChunkProgress(transaction, job, counts, true);
+    if (chunk.isProbe) await transition(transaction, job.batchId, 'paused', 'in_progress');
     faultPoint('chunk.before-commit');
     return 'done';
   }
 
   /** A note that cannot be written (the database is away) must not hide the fault itself. */
-  private async noteFault(job: ChunkJob, error: unknown): Promise<number> {
+  private async noteFault(job: ChunkJob, error: unknown, kind: FaultKind): Promise<number> {
     try {
       return await writeChunkFault(
         this.database,
         job,
         visiblyEscaped(errorMessage(error)),
-        isTransientFault(error),
+        kind === 'transient',
       );
     } catch {
       return 0;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { selectBatchesWithRoom, selectEndedBatchIds } from '../batches/batches.sql.js';
-import { jobIdOf, requeueChunks, selectStaleChunks } from '../batches/chunks.sql.js';
+import { claimDueProbes, selectBatchesWithRoom, selectEndedBatchIds } from '../batches/batches.sql.js';
+import { jobIdOf, queueProbe, requeueChunks, selectStaleChunks } from '../batches/chunks.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
@@ -38,11 +38,19 @@ export class Reconciler extends Loop {
     return this.database.transaction(async (transaction) => {
       if (!(await tryLock(transaction, 'reconciler'))) return false;
       await this.requeueLost();
+      await this.probePaused();
       const withRoom = await selectBatchesWithRoom(this.database, this.config.chunkWindow);
       const ended = await selectEndedBatchIds(this.database);
       for (const batchId of [...withRoom, ...ended]) await this.scheduler.advance(batchId);
       return true;
     });
+  }
+
+  /** Tries one chunk of each batch that a fault paused a while ago. */
+  private async probePaused(): Promise<void> {
+    for (const batchId of await claimDueProbes(this.database)) {
+      await this.queue.add(await queueProbe(this.database, batchId));
+    }
   }
 
   private async requeueLost(): Promise<void> {

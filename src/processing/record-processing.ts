@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import {
   lockChunk,
   type OpenChunk,
@@ -5,35 +7,17 @@ import {
   writeChunkProgress,
 } from '../batches/chunks.sql.js';
 import { assertOneOutcomeEach, countOutcomes, type OutcomeCounts } from '../batches/outcome-counts.js';
+import { errorPattern } from '../batches/record-pages.sql.js';
 import { writeOutcomes } from '../batches/records.sql.js';
 import type { CompiledImportProcess } from '../import-processes/import-process.js';
 import type { DatabaseService } from '../platform/database/database.service.js';
 import type { Transaction } from '../platform/database/transaction.js';
+import { errorMessage, errorStack } from '../platform/errors.js';
 import { publishRecordMeasurement } from '../platform/measurements.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
-import type { ImportRecord, RecordOutcome, RecordTarget } from '../records/target.js';
+import type { ImportRecord, RecordError, RecordOutcome, RecordTarget } from '../records/target.js';
+import { CommonFaultError, faultKind } from './faults.js';
 import { blockerByKeys, ChunkNotDueError } from './ordering.js';
-
-/**
- * SQLSTATEs that say nothing about the records: connection exceptions (08), serialization failure and deadlock (40),
- * insufficient resources (53), lock not available, an operator's intervention (57P), system errors (58), and the end
- * of a session that was idle in its transaction for too long (25P03), as that of a worker that was frozen.
- */
-const TRANSIENT_SQLSTATE = /^(?:08|40|53|58|25P03|55P03|57P)/;
-const TRANSIENT_SOCKET =
-  /^(?:EAI_AGAIN|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EPIPE|ETIMEDOUT)$/;
-/** What pg and its pool say without a code. */
-const LOST_CONNECTION =
-  /connection terminated|connection error|not queryable|trying to connect|connection timeout/i;
-
-/** Whether the same work may well succeed if it is only tried again later. */
-export function isTransientFault(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const sqlState = /^[0-9A-Z]{5}$/.test(code) && !TRANSIENT_SOCKET.test(code);
-  if (sqlState) return TRANSIENT_SQLSTATE.test(code);
-  return TRANSIENT_SOCKET.test(code) || LOST_CONNECTION.test(error.message) || isTransientFault(error.cause);
-}
 
 /** A chunk and everything its records are processed with. */
 export interface ChunkWork {
@@ -71,36 +55,44 @@ export async function processRecords(
   return counts;
 }
 
+/** A record that makes our code, or a target's, throw. */
+interface PoisonedRecord {
+  line: number;
+  error: unknown;
+}
+
 /**
- * For a chunk that fails whatever is tried: halves its records until the guilty ones stand alone, which takes some
- * twenty transactions for one in a thousand where record by record would take a thousand. Each part commits by
- * itself, in line order, with its share of the chunk's counts; a crash in between loses nothing, since the next run
- * sees only records that have no outcome yet.
+ * For a chunk that fails whenever it is tried: halves its records until the guilty ones stand alone, which takes about
+ * twenty transactions for one in a thousand where record by record would take a thousand. Each part commits by itself,
+ * in line order, with its share of the chunk's counts. A crash in between loses nothing, because the next run sees only
+ * records without an outcome.
  */
 export class FaultIsolation {
+  private readonly logger = new Logger(FaultIsolation.name);
   private stopped = false;
 
   constructor(private readonly database: Pick<DatabaseService, 'transaction'>) {}
 
   /**
-   * Answers whether every record has its outcome now; `false` when the chunk was taken, paused or canceled meanwhile.
-   * @throws what is transient, and ChunkNotDueError when an earlier chunk goes first
+   * Gives every record its outcome, unless the chunk is taken, paused or canceled meanwhile.
+   * @param othersHaveOutcomes whether records of the chunk had outcomes before
+   * @throws ChunkNotDueError if an earlier chunk goes first, CommonFaultError if all records throw alike, and every fault
+   *   that does not belong to records
    */
-  async process(work: ChunkWork, records: readonly ImportRecord[]): Promise<boolean> {
-    if (this.stopped) throw new Error('the worker stops; the rest is done by the next run of the chunk');
-    try {
-      return await this.commit(work, async (transaction) => {
-        const [, ...earlier] = await selectOpenChunksUpTo(transaction, work.job);
-        return processRecords(transaction, work, records, earlier);
-      });
-    } catch (error) {
-      if (isTransientFault(error) || error instanceof ChunkNotDueError) throw error;
-      const [record] = records;
-      if (records.length === 1 && record !== undefined) return this.fail(work, record, error);
-      const half = records.length >> 1;
-      return (
-        (await this.process(work, records.slice(0, half))) && (await this.process(work, records.slice(half)))
-      );
+  async process(
+    work: ChunkWork,
+    records: readonly ImportRecord[],
+    othersHaveOutcomes: boolean,
+  ): Promise<void> {
+    const poisoned: PoisonedRecord[] = [];
+    if (!(await this.split(work, records, poisoned))) return;
+    const [first] = poisoned;
+    if (first === undefined) return;
+    if (poisoned.length === records.length && !othersHaveOutcomes && areAlike(poisoned)) {
+      throw new CommonFaultError(errorMessage(first.error), { cause: first.error });
+    }
+    for (const record of poisoned) {
+      if (!(await this.failPoisoned(work, record))) return;
     }
   }
 
@@ -109,15 +101,49 @@ export class FaultIsolation {
     this.stopped = true;
   }
 
-  private fail(work: ChunkWork, { line }: ImportRecord, cause: unknown): Promise<boolean> {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const outcome = {
-      line,
-      status: 'failed',
-      operation: 'rejected',
-      reference: null,
-      error: { code: 'processing_error', message: `The record could not be processed: ${reason}` },
-    } as const;
+  /** Answers `false` if the chunk was taken, paused or canceled meanwhile. */
+  private async split(
+    work: ChunkWork,
+    records: readonly ImportRecord[],
+    poisoned: PoisonedRecord[],
+  ): Promise<boolean> {
+    if (this.stopped) throw new WorkerStopError();
+    try {
+      return await this.commit(work, async (transaction) => {
+        const [, ...earlier] = await selectOpenChunksUpTo(transaction, work.job);
+        return processRecords(transaction, work, records, earlier);
+      });
+    } catch (error) {
+      const kind = faultKind(error);
+      if (error instanceof ChunkNotDueError || (kind !== 'data' && kind !== 'code')) throw error;
+      const [record] = records;
+      if (records.length === 1 && record !== undefined) {
+        if (kind === 'data') return this.fail(work, record.line, dataError(error));
+        poisoned.push({ line: record.line, error });
+        return true;
+      }
+      const half = records.length >> 1;
+      return (
+        (await this.split(work, records.slice(0, half), poisoned)) &&
+        (await this.split(work, records.slice(half), poisoned))
+      );
+    }
+  }
+
+  private failPoisoned(work: ChunkWork, { line, error }: PoisonedRecord): Promise<boolean> {
+    const errorId = randomUUID();
+    this.logger.error(
+      { message: 'a record makes the code throw', errorId, line, ...work.job },
+      errorStack(error),
+    );
+    return this.fail(work, line, {
+      code: 'internal_error',
+      message: `The record could not be processed because of a fault in this service, which is in its log. Give the operator this id: ${errorId}`,
+    });
+  }
+
+  private fail(work: ChunkWork, line: number, error: RecordError): Promise<boolean> {
+    const outcome = { line, status: 'failed', operation: 'rejected', reference: null, error } as const;
     return this.commit(work, async (transaction) => {
       await writeOutcomes(transaction, work.job.batchId, [outcome]);
       return countOutcomes([outcome]);
@@ -131,9 +157,29 @@ export class FaultIsolation {
     return this.database.transaction(async (transaction) => {
       const chunk = await lockChunk(transaction, job);
       if (chunk === undefined || chunk.failureReason !== null) return false;
-      if (chunk.batchStatus !== 'in_progress' && chunk.batchStatus !== 'queued') return false;
+      if (!chunk.isProbe && chunk.batchStatus !== 'in_progress' && chunk.batchStatus !== 'queued')
+        return false;
       await writeChunkProgress(transaction, job, await write(transaction), false);
       return true;
     });
   }
+}
+
+/** The worker stops; the next run of the chunk does the rest. */
+class WorkerStopError extends Error {
+  /** SQLSTATE `admin_shutdown`: as if the database had ended the session. */
+  readonly code = '57P01';
+
+  constructor() {
+    super('the worker stops; the next run of the chunk does the rest');
+  }
+}
+
+function dataError(cause: unknown): RecordError {
+  return { code: 'processing_error', message: `The record could not be processed: ${errorMessage(cause)}` };
+}
+
+/** Whether the records throw the same error, apart from what differs from record to record. */
+function areAlike(poisoned: readonly PoisonedRecord[]): boolean {
+  return new Set(poisoned.map(({ error }) => errorPattern(errorMessage(error)))).size === 1;
 }

@@ -116,7 +116,7 @@ describe('eight workers', () => {
     process.stdout.write(`collisions: ${ROWS} rows, chunks that met a deadlock: ${ran!.deadlocks}\n`);
   });
 
-  /** Break it: in `isTransientFault`, take 40 out (the deadlock then counts against the records of the chunk). */
+  /** Break it: in `TRANSIENT_SQLSTATE`, take 40 out (the deadlock then counts against the records of the chunk). */
   it('repeat a chunk that PostgreSQL ended because of a deadlock, and no record fails', async () => {
     const pair = [member(90_001), member(90_002)];
     await site.observer.allEnded([{ id: await post(pair) }]);

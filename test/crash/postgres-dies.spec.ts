@@ -60,7 +60,7 @@ describe('while PostgreSQL ends the connections of the service', () => {
     },
   );
 
-  /** Break it: in `isTransientFault`, answer false (what PostgreSQL does then counts against the records). */
+  /** Break it: in `faultKind`, never answer `transient` (what PostgreSQL does then counts against the records). */
   it('repeatedly in the middle of chunks, a batch completes', async () => {
     const worker = site.start('worker');
     await worker.ready();

@@ -73,7 +73,9 @@ describe('while PostgreSQL has no connection left', () => {
     await site.send(client, 1_000);
     expect(await site.problems()).toEqual([]);
     // Nothing of it counts against the records.
-    expect(await site.observer.number('SELECT sum(attempts) FROM import_queue_chunk')).toBe(0);
+    expect(
+      await site.observer.number(`SELECT count(*) FROM import_queue_record WHERE status = 'failed'`),
+    ).toBe(0);
     expect([api.alive, worker.alive]).toEqual([true, true]);
   });
 });
@@ -128,7 +130,7 @@ describe('while the disk of PostgreSQL is full', () => {
     await site.observer.client.query(`ALTER TABLE ${table} SET TABLESPACE ${place}`);
   };
 
-  /** Break it: take 53100 out of `TEMPORARY_STATES`; in `isTransientFault`, take 53 out. */
+  /** Break it: take 53100 out of `TEMPORARY_STATES`; in `faultKind`, take 53100 for a `data` fault. */
   it('a body is refused whole (503), chunks wait, and everything completes once the disk has room', async () => {
     if (typeof disk === 'string') {
       console.warn(`skipped: ${disk}`);

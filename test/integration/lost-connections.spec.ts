@@ -1,6 +1,6 @@
 import type { Client, Pool } from 'pg';
 import type { DataSource } from 'typeorm';
-import { isTransientFault } from '../../src/processing/record-processing.js';
+import { faultKind } from '../../src/processing/faults.js';
 import { eventually } from '../support/eventually.js';
 import { startDatabaseService, type TestDatabaseService } from '../support/test-database-service.js';
 
@@ -67,6 +67,6 @@ describe('a connection that PostgreSQL ends', () => {
     });
     const error: unknown = await lost.catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: '08006' });
-    expect(isTransientFault(error)).toBe(true);
+    expect(faultKind(error)).toBe('transient');
   });
 });

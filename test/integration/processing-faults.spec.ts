@@ -46,8 +46,8 @@ describe('a fault while a chunk is processed', () => {
     const failed = records.filter(({ status }) => status === 'failed');
     expect(failed.map(({ line_number }) => line_number)).toEqual([1, 42, 43, 100]);
     expect(failed[1]).toMatchObject({
-      error_code: 'processing_error',
-      error_message: 'The record could not be processed: line 42 breaks the target',
+      error_code: 'internal_error',
+      error_message: expect.stringMatching(/Give the operator this id: [0-9a-f-]{36}$/),
       operation: 'rejected',
       attempts: 1,
     });
@@ -99,6 +99,96 @@ describe('a fault while a chunk is processed', () => {
     target.during = async () => undefined;
     await runner.run({ batchId, chunkNumber: 1 });
     expect(await fixture.status(batchId)).toBe('completed');
+  });
+
+  const failsWith = (code: string) => async () => {
+    throw Object.assign(new Error(`refused with ${code}`), { code });
+  };
+  const pauseByFault = async (batchId: number) => {
+    for (let fault = 1; fault < 5; fault += 1) {
+      await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow();
+    }
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('handed-back');
+  };
+  const probe = async (batchId: number) => {
+    await fixture.sql.query(
+      `UPDATE import_queue_batch SET probe_at = now() - interval '1 second' WHERE workflow_import_queue_batch_id = $1`,
+      [batchId],
+    );
+    await fixture.worker.reconciler.reconcile();
+    return fixture.worker.runner.run({ batchId, chunkNumber: 1 });
+  };
+
+  /** Break it: in `kindOfSqlState`, answer `data` for everything that is not transient. */
+  it.each(['42703', '42501', '57014', '25006', '55P03'])(
+    'of the environment (%s) that lasts pauses the batch and fails no record',
+    async (code) => {
+      const batchId = await store(['{}', '{}']);
+      fixture.worker.target.during = failsWith(code);
+      await pauseByFault(batchId);
+      expect(await fixture.batch(batchId)).toMatchObject({
+        status: 'paused',
+        pause_reason: 'environment_fault',
+        pause_detail: expect.stringContaining('refused with'),
+      });
+      expect(await fixture.chunks(batchId)).toMatchObject([{ state: 'pending', failed_count: 0 }]);
+      await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('not-mine');
+    },
+  );
+
+  /** Break it: in `ChunkRunner.processLocked`, hand back probes too. */
+  it('of the environment is probed with one chunk, and its end resumes the batch', async () => {
+    const batchId = await fixture.storeBatch({
+      chunks: [{ payloads: ['{}'] }, { payloads: ['{}'] }, { payloads: ['{}'] }],
+    });
+    await fixture.worker.scheduler.advance(batchId);
+    fixture.worker.target.during = failsWith('42501');
+    await pauseByFault(batchId);
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 2 })).resolves.toBe('handed-back');
+
+    await expect(probe(batchId)).resolves.toBe('handed-back');
+    expect(await fixture.batch(batchId)).toMatchObject({
+      status: 'paused',
+      pause_reason: 'environment_fault',
+    });
+    fixture.worker.target.during = async () => undefined;
+    await expect(probe(batchId)).resolves.toBe('done');
+    expect(await fixture.batch(batchId)).toMatchObject({
+      status: 'in_progress',
+      pause_reason: null,
+      pause_detail: null,
+      probe_at: null,
+    });
+    await fixture.worker.runner.run({ batchId, chunkNumber: 2 });
+    await fixture.worker.runner.run({ batchId, chunkNumber: 3 });
+    expect(await fixture.batch(batchId)).toMatchObject({ status: 'completed', succeeded_count: 3 });
+  });
+
+  /** Break it: in `FaultIsolation.process`, do not compare the errors. */
+  it('that makes the code throw for all records alike pauses the batch and fails no record', async () => {
+    const batchId = await store(range(1, 8).map(() => '{"do":"throw"}'));
+    for (let fault = 0; fault < 5; fault += 1) {
+      await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).rejects.toThrow();
+    }
+    await expect(fixture.worker.runner.run({ batchId, chunkNumber: 1 })).resolves.toBe('handed-back');
+    expect(await fixture.batch(batchId)).toMatchObject({
+      status: 'paused',
+      pause_reason: 'environment_fault',
+      pause_detail: expect.stringContaining('breaks the target'),
+    });
+    expect(await fixture.records(batchId)).toEqual(
+      range(1, 8).map(() => expect.objectContaining({ status: 'pending' })),
+    );
+  });
+
+  it('such as a value that PostgreSQL refuses fails the record that has it', async () => {
+    const batchId = await store(range(1, 10).map((line) => (line === 7 ? '{"do":"throw"}' : '{}')));
+    fixture.worker.target.during = async ({ transaction }, records) => {
+      if (records.some(({ line }) => line === 7)) await transaction.query(`SELECT 'no number'::integer`);
+    };
+    expect(await runUntilDone(batchId)).toBe(5);
+    const failed = (await fixture.records(batchId)).filter(({ status }) => status === 'failed');
+    expect(failed).toMatchObject([{ line_number: 7, error_code: 'processing_error' }]);
   });
 
   it('such as a target that forgets a record is not treated as an outcome', async () => {
