@@ -1,3 +1,4 @@
+import { tryLock } from '../../src/platform/database/advisory-locks.js';
 import { jobIdOf, selectStaleChunks } from '../../src/batches/chunks.sql.js';
 import { chunksOf, ProcessingFixture, range } from '../support/processing-fixture.js';
 
@@ -117,7 +118,7 @@ describe('the reconciler', () => {
 
   it('works in one worker at a time', async () => {
     const passes = await fixture.sql.transaction(async (transaction) => {
-      await transaction.query('SELECT pg_advisory_xact_lock(7163001)');
+      expect(await tryLock(transaction, 'reconciler')).toBe(true);
       return Promise.all(range(1, 3).map(() => fixture.worker.reconciler.reconcile()));
     });
     expect(passes).toEqual([false, false, false]);
