@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { freshDatabase, median, post, psql, setUpProcess, startService, writeRecords } from './support.js';
+import { freshDatabase, median, post, psql, setUpProcess, startProcess, writeRecords } from './support.js';
 
 /**
  * Ingest: from the first byte of the POST to the 202, against `psql \copy` of the same rows into the same table, in the
@@ -16,7 +16,7 @@ const COLUMNS =
 await freshDatabase(DATABASE);
 const path = await writeRecords(records);
 const copied = `${path}.copy`;
-const service = await startService(DATABASE, 3999, { ROLE: 'api' });
+const service = await startProcess(DATABASE, 3999, { ROLE: 'api' });
 const importProcessId = await setUpProcess(service);
 
 const ours: number[] = [];

@@ -5,7 +5,7 @@ import {
   freshDatabase,
   type Service,
   setUpProcess,
-  startService,
+  startProcess,
   writeRecords,
 } from './support.js';
 
@@ -21,7 +21,7 @@ const QUEUE = '/API/WorkflowImportQueue';
 
 await freshDatabase(DATABASE);
 const path = await writeRecords(records);
-const service = await startService(DATABASE, 3996);
+const service = await startProcess(DATABASE, 3996);
 const importProcessId = await setUpProcess(service);
 const first = await preview('all new');
 await api(service, 'POST', `${QUEUE}/Batches/${first}/Confirm`);

@@ -113,7 +113,7 @@ export interface Service {
 }
 
 /** The built program as a process of its own, on the given database. */
-export async function startService(
+export async function startProcess(
   database: string,
   port: number,
   environment: Record<string, string> = {},

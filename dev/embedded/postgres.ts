@@ -14,7 +14,7 @@ import {
 import { postgresAccount, PostgresCluster, SUPERUSER } from './postgres-cluster.js';
 import { endProcess, recordedProcess } from './running-process.js';
 
-export interface PostgresBinaries {
+interface PostgresBinaries {
   initdb: string;
   postgres: string;
 }

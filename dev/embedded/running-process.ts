@@ -17,7 +17,7 @@ export function runningProcess(pid: number): RunningProcess | undefined {
   return start === undefined ? undefined : { pid, start };
 }
 
-export function isRunning(known: RunningProcess): boolean {
+export function isAlive(known: RunningProcess): boolean {
   return runningProcess(known.pid)?.start === known.start;
 }
 
@@ -39,7 +39,7 @@ export function recordProcess(file: string, pid: number): void {
 export function recordedProcess(file: string): RunningProcess | undefined {
   try {
     const known = JSON.parse(readFileSync(file, 'utf8')) as RunningProcess;
-    return isRunning(known) ? known : undefined;
+    return isAlive(known) ? known : undefined;
   } catch {
     // Missing, or cut off in the middle of the write: there is nobody it could name.
     return undefined;
@@ -61,10 +61,10 @@ export async function endProcess(known: RunningProcess): Promise<void> {
     ['SIGKILL', 3000],
   ];
   for (const [signal, patienceMs] of steps) {
-    if (!isRunning(known)) return;
+    if (!isAlive(known)) return;
     signalProcess(known.pid, signal);
     const end = performance.now() + patienceMs;
-    while (isRunning(known) && performance.now() < end) await sleep(POLL_MS);
+    while (isAlive(known) && performance.now() < end) await sleep(POLL_MS);
   }
 }
 

@@ -1,4 +1,4 @@
-export interface Answer {
+export interface ApiAnswer {
   status: number;
   body: unknown;
 }
@@ -25,7 +25,7 @@ export class ApiClient {
     return body as Body;
   }
 
-  async call(method: string, path: string, content?: object | Buffer): Promise<Answer> {
+  async call(method: string, path: string, content?: object | Buffer): Promise<ApiAnswer> {
     const raw = Buffer.isBuffer(content);
     const response = await fetch(this.url + path, {
       method,

@@ -41,7 +41,7 @@ export function clearSessionCookie(response: Response, config: CookieConfig): vo
 const isHttps = ({ publicUrl }: CookieConfig) => publicUrl.startsWith('https:');
 
 /** Browsers accept `__Host-` only over TLS and from this host itself: no neighboring host can plant the cookie. */
-export const cookieName = (config: CookieConfig): string =>
+const cookieName = (config: CookieConfig): string =>
   isHttps(config) ? '__Host-wiq_session' : 'wiq_session';
 
 /** Lax, not Strict: a link in a mail must find its reader signed in. Writes prove their origin in another way. */
@@ -51,7 +51,7 @@ function cookieAttributes(config: CookieConfig): CookieOptions {
 
 export const LOGIN_PATH = '/login';
 /** Recent Imports. */
-export const HOME_PATH = '/imports';
+const HOME_PATH = '/imports';
 
 const LONGEST_PATH = 2000;
 const NOWHERE = 'http://here.invalid';

@@ -49,7 +49,7 @@ export interface Principal {
   user?: SignedInUser;
 }
 
-export interface SignedInUser {
+interface SignedInUser {
   id: number;
   role: UserRole;
   /** Of the session of the request. */

@@ -5,7 +5,7 @@ import { userNotFound } from './auth.errors.js';
 import { IsImportProcessLimit } from './import-process-limit.js';
 import { USER_ROLES, type UserRole } from './principal.js';
 
-export const SHORTEST_PASSWORD = 10;
+const SHORTEST_PASSWORD = 10;
 const LONGEST_PASSWORD = 256;
 
 /** Long rather than complex: rules about digits and symbols lead to passwords that users write down. */

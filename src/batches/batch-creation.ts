@@ -9,7 +9,7 @@ export function apiCreationPath(given: string | undefined): string {
 }
 
 /** The import process of a batch, in the version by which all of its records are processed. */
-export interface BatchProcess {
+interface BatchProcess {
   id: number;
   version: number;
   workflowVersion: number | null;

@@ -14,7 +14,7 @@ import type { StoredRecord } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
 /** A body that is read, checked and collected while the transaction runs. */
-export interface ReceivedBody {
+interface ReceivedBody {
   readonly rows: RecordCollector;
   /** Writes what was collected and everything that still arrives. */
   writeAll(writer: BatchWriter): Promise<void>;

@@ -116,7 +116,7 @@ export type CreationAnswer = Pick<
   'WORKFLOW_IMPORT_QUEUE_BATCH_ID' | 'resultsUrl' | 'status' | 'recordCounts' | 'links'
 >;
 
-export function batchPath(id: number): string {
+function batchPath(id: number): string {
   return `/API/WorkflowImportQueue/Batches/${id}`;
 }
 

@@ -43,10 +43,6 @@ export type UnfinishedStatus = (typeof UNFINISHED)[number];
 /** Batches whose chunks are queued and processed; those of a canceled batch pass through so that they are canceled. */
 export const RUNNING = ['queued', 'in_progress', 'canceling'] as const satisfies readonly BatchStatus[];
 
-export function isRunning(status: BatchStatus): boolean {
-  return (RUNNING as readonly BatchStatus[]).includes(status);
-}
-
 /** Batches whose records will still be processed, now or after a pause. */
 export const PROCESSABLE = ['queued', 'in_progress', 'paused'] as const satisfies readonly BatchStatus[];
 

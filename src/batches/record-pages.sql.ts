@@ -131,7 +131,7 @@ export async function selectRecords(sql: Sql, selection: RecordSelection): Promi
 }
 
 /** Refused records with the same cause. */
-export interface ErrorGroup {
+interface ErrorGroup {
   code: string;
   /** The message, with what differs from record to record (quoted values, numbers) left out. */
   pattern: string;

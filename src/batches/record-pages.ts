@@ -14,7 +14,7 @@ import {
 } from './record-pages.sql.js';
 import { type Neighbours, selectNeighbours } from './records.sql.js';
 
-export type { ErrorGroup, ErrorGroups, RecordRow } from './record-pages.sql.js';
+export type { ErrorGroups, RecordRow } from './record-pages.sql.js';
 export type { Neighbours } from './records.sql.js';
 
 export interface RecordQuery {

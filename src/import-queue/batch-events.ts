@@ -14,7 +14,7 @@ function serverSentEvent(event: string, data: unknown, id?: string): string {
 const HEARTBEAT = ': still here\n\n';
 
 /** The data of a `progress` event: everything that changes while a batch runs. */
-export type BatchProgressEvent = Pick<
+type BatchProgressEvent = Pick<
   BatchResource,
   'WORKFLOW_IMPORT_QUEUE_BATCH_ID' | 'status' | 'recordCounts' | 'operations' | 'progress'
 >;

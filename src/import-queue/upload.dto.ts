@@ -99,7 +99,7 @@ export function readMapping(text: string | undefined): ColumnMapping {
 }
 
 /** @throws DomainError 400 */
-export function mappingOf(value: unknown): ColumnMapping {
+function mappingOf(value: unknown): ColumnMapping {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalid(
       'mapping',

@@ -38,7 +38,7 @@ export async function selectFirstErrors(sql: Sql, batchId: number, limit: number
   return rows;
 }
 
-export const ERRORS_SHOWN = 10;
+const ERRORS_SHOWN = 10;
 
 /** What a mail reports about a batch. */
 export interface BatchSummary {

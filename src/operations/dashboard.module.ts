@@ -81,7 +81,7 @@ class DashboardPage extends ExpressAdapter {
   }
 }
 
-export function withoutForeignLinks(html: string): string {
+function withoutForeignLinks(html: string): string {
   return html.replace(/<link\s[^>]*href="(?:https?:)?\/\/[^>]*>/g, '');
 }
 

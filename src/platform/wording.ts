@@ -11,7 +11,7 @@ export function formatNumber(value: number): string {
 }
 
 /** "1 record", "2,000 records". */
-export function counted(count: number, noun: string): string {
+function counted(count: number, noun: string): string {
   return `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 

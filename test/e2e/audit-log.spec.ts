@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { createApp } from '../../src/app/bootstrap.js';
 import { ImportClient, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { signIn, submit } from '../support/sign-in.js';
-import { storeBatch } from '../support/stored-batch.js';
+import { insertBatch } from '../support/stored-batch.js';
 import { startTestApp, TEST_ADMIN, type TestApp } from '../support/test-app.js';
 
 describe('the audit log', () => {
@@ -69,7 +69,7 @@ describe('the audit log', () => {
   /** Break it: in `BatchActionsService`, call the action something else. */
   it('records who paused a batch, and no refused request', async () => {
     const process = await api.setUp();
-    const id = await storeBatch(client, process, { status: 'in_progress', records: [] });
+    const id = await insertBatch(client, process, { status: 'in_progress', records: [] });
     const cookie = await signIn(app, 'operator');
     await submit(app, `/imports/${id}/resume`, {}, { cookie });
     await submit(app, `/imports/${id}/pause`, {}, { cookie });

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
-import { storeApiKey, storeBatch, type StoredRecord, storeImportProcess } from '../support/stored-batch.js';
+import { storeApiKey, insertBatch, type RecordToInsert, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const VIEWER_KEY = 'a-key-that-may-view-imports';
@@ -41,14 +41,14 @@ describe('reading batches', () => {
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, body: JSON.parse(text) as Body };
   };
-  const failed = (line: number): StoredRecord => ({
+  const failed = (line: number): RecordToInsert => ({
     line,
     status: 'failed',
     operation: 'rejected',
     payload: `{"line":${line}}`,
     error: { code: 'no_match', message: `no member "${line}"`, pointer: '/:UniqueId' },
   });
-  const succeeded = (line: number): StoredRecord => ({
+  const succeeded = (line: number): RecordToInsert => ({
     line,
     status: 'succeeded',
     operation: 'created',
@@ -62,7 +62,7 @@ describe('reading batches', () => {
     it('has the newest batch first and pages through all of them with nextCursor and Link', async () => {
       const ids: number[] = [];
       for (let count = 0; count < 5; count++) {
-        ids.unshift(await storeBatch(client, members, { status: 'queued', records: [] }));
+        ids.unshift(await insertBatch(client, members, { status: 'queued', records: [] }));
       }
       const first = await get('?limit=2');
       expect(first.body.items.map((item) => item.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toEqual(ids.slice(0, 2));
@@ -80,13 +80,13 @@ describe('reading batches', () => {
     });
 
     it('filters by status, import process, creation path (whole or its end) and a part of the file name', async () => {
-      const a = await storeBatch(client, members, {
+      const a = await insertBatch(client, members, {
         status: 'queued',
         records: [],
         fileName: 'Members 100%_a.csv',
         creationPath: 'IMPORT_QUEUE_API:LH',
       });
-      const b = await storeBatch(client, courses, {
+      const b = await insertBatch(client, courses, {
         status: 'completed',
         records: [],
         fileName: 'courses 1000.csv',
@@ -107,8 +107,8 @@ describe('reading batches', () => {
     });
 
     it('shows a key that is limited to an import process only the batches of that one', async () => {
-      const id = await storeBatch(client, members, { status: 'queued', records: [] });
-      await storeBatch(client, courses, { status: 'queued', records: [] });
+      const id = await insertBatch(client, members, { status: 'queued', records: [] });
+      await insertBatch(client, courses, { status: 'queued', records: [] });
       const key = 'a-key-for-members-only-000';
       await storeApiKey(client, key, ['ViewImports'], [members]);
       const { body } = await get('', key);
@@ -146,7 +146,7 @@ describe('reading batches', () => {
 
   describe('one batch', () => {
     it('is answered with counts that add up and the actions that are allowed now', async () => {
-      const id = await storeBatch(client, members, {
+      const id = await insertBatch(client, members, {
         status: 'in_progress',
         startedAt: new Date(),
         chunkSize: 2,
@@ -173,7 +173,7 @@ describe('reading batches', () => {
 
   describe('the records of a batch', () => {
     it('are listed by line with their outcome and what was sent', async () => {
-      const id = await storeBatch(client, members, {
+      const id = await insertBatch(client, members, {
         status: 'in_progress',
         chunkSize: 2,
         records: [succeeded(1), failed(3), { line: 4, status: 'pending', payload: '{}' }],
@@ -227,7 +227,7 @@ describe('reading batches', () => {
         status: 'pending' as const,
         payload,
       }));
-      const id = await storeBatch(client, members, { status: 'queued', records });
+      const id = await insertBatch(client, members, { status: 'queued', records });
       const { text } = await get(`/${id}/Records`);
       for (const payload of payloads) expect(text).toContain(`"record":${payload}}`);
     });
@@ -235,7 +235,7 @@ describe('reading batches', () => {
     it('can be filtered by status, in any chunks, and paged', async () => {
       const few = new Set([7, 250, 251, 252, 999]);
       const records = lines(1, 1000).map((line) => (few.has(line) ? failed(line) : succeeded(line)));
-      const id = await storeBatch(client, members, {
+      const id = await insertBatch(client, members, {
         status: 'completed_with_errors',
         chunkSize: 10,
         records,
@@ -268,7 +268,7 @@ describe('reading batches', () => {
           payload: '{}',
         }),
       );
-      const id = await storeBatch(client, members, {
+      const id = await insertBatch(client, members, {
         status: 'in_progress',
         chunkSize: 3,
         records: [...lines(1, 3).map(succeeded), ...lines(4, 5).map(failed), ...others],
@@ -283,7 +283,7 @@ describe('reading batches', () => {
         status: 'pending' as const,
         payload: `{"a":"${'x'.repeat(1024 * 1024 - 8)}"}`,
       });
-      const id = await storeBatch(client, members, { status: 'queued', records: lines(1, 10).map(long) });
+      const id = await insertBatch(client, members, { status: 'queued', records: lines(1, 10).map(long) });
       const seen: number[] = [];
       let after = '';
       for (let pages = 0; pages < 10; pages++) {
@@ -297,8 +297,8 @@ describe('reading batches', () => {
     });
 
     it('refuse a cursor of the list of batches', async () => {
-      const first = await storeBatch(client, members, { status: 'queued', records: [] });
-      await storeBatch(client, members, { status: 'queued', records: [] });
+      const first = await insertBatch(client, members, { status: 'queued', records: [] });
+      await insertBatch(client, members, { status: 'queued', records: [] });
       const { nextCursor } = (await get('?limit=1')).body;
       const { status, body } = await get(`/${first}/Records?after=${nextCursor}`);
       expect([status, body.code]).toEqual([400, 'invalid_cursor']);
@@ -306,7 +306,7 @@ describe('reading batches', () => {
 
     /** Break it: in `decodeCursor`, leave out `isPosition`; for the last one, in `lineBefore`, take `LAST_LINE`. */
     it.each([...FORGED_POSITIONS, '[2147483647]'])('refuse a cursor sealed over %s', async (text) => {
-      const id = await storeBatch(client, members, { status: 'completed', records: [failed(1)] });
+      const id = await insertBatch(client, members, { status: 'completed', records: [failed(1)] });
       for (const filter of ['', '&status=failed']) {
         const { status, body } = await get(`/${id}/Records?after=${sealed('Records', text)}${filter}`);
         expect([status, body.code]).toEqual([400, 'invalid_cursor']);
@@ -315,7 +315,7 @@ describe('reading batches', () => {
 
     /** Break it: in `lineBefore`, take `LAST_LINE - 2`. */
     it('end after the last possible line', async () => {
-      const id = await storeBatch(client, members, { status: 'completed', records: [failed(1)] });
+      const id = await insertBatch(client, members, { status: 'completed', records: [failed(1)] });
       const { status, body } = await get(`/${id}/Records?after=${sealed('Records', '[2147483646]')}`);
       expect([status, body.items]).toEqual([200, []]);
     });

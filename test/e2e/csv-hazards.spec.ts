@@ -13,7 +13,7 @@ interface CsvCase {
   expected?: string;
 }
 
-interface StoredRecord {
+interface RecordToInsert {
   line: number;
   status: string;
   error: { code: string } | null;
@@ -47,14 +47,14 @@ describe('third-party CSV hazards', () => {
   const expectedRows = (path: string) =>
     (JSON.parse(corpus(path).toString()) as string[][]).filter((row) => row.length > 0);
 
-  async function stored(answer: Answer): Promise<StoredRecord[]> {
+  async function stored(answer: Answer): Promise<RecordToInsert[]> {
     expect(answer).toMatchObject({ status: 202, body: { status: 'awaiting_confirmation' } });
     const response = await fetch(`${test.url}${answer.body.links.results}?set=all&format=jsonl`, {
       headers: { authorization: `apikey ${test.config.bootstrapApiKey}` },
     });
     const lines = (await response.text()).trimEnd().split('\n');
     expect(lines).toHaveLength(answer.body.recordCounts.total);
-    return lines.map((line) => JSON.parse(line) as StoredRecord);
+    return lines.map((line) => JSON.parse(line) as RecordToInsert);
   }
 
   const rowsOf = async (answer: Answer): Promise<string[][]> => {

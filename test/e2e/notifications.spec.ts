@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { storeApiKey, storeBatch, storeImportProcess } from '../support/stored-batch.js';
+import { storeApiKey, insertBatch, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const VIEWER_KEY = 'a-key-that-may-view-imports';
@@ -16,7 +16,7 @@ describe('GET /API/WorkflowImportQueue/Batches/{id}/Notifications', () => {
     await client.connect();
     await storeApiKey(client, VIEWER_KEY, ['ViewImports']);
     await storeApiKey(client, SENDER_KEY, ['BeginWorkflowImportProcess']);
-    batchId = await storeBatch(client, await storeImportProcess(client, 'Members'), {
+    batchId = await insertBatch(client, await storeImportProcess(client, 'Members'), {
       status: 'completed',
       records: [{ line: 1, status: 'succeeded', operation: 'created', payload: '{}' }],
     });

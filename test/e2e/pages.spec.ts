@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Client } from 'pg';
 import { signIn } from '../support/sign-in.js';
-import { storeBatch, type StoredBatch, storeImportProcess } from '../support/stored-batch.js';
+import { insertBatch, type StoredBatch, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, TEST_ADMIN, type TestApp } from '../support/test-app.js';
 
 const MARKUP = `"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}`;
@@ -36,7 +36,7 @@ describe('the pages', () => {
     return { status: response.status, headers: response.headers, html: await response.text() };
   };
   const store = (batch: Partial<StoredBatch> = {}) =>
-    storeBatch(client, importProcessId, { status: 'queued', records: [], ...batch });
+    insertBatch(client, importProcessId, { status: 'queued', records: [], ...batch });
   const userId = async (email: string) => {
     const { rows } = await client.query<{ id: string }>(
       'SELECT user_id AS id FROM app_user WHERE email = $1',

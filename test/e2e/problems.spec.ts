@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import { rawRequest } from '../support/raw-request.js';
-import { storeBatch, storeImportProcess } from '../support/stored-batch.js';
+import { insertBatch, storeImportProcess } from '../support/stored-batch.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 import { createTestDatabase } from '../support/test-database.js';
@@ -157,7 +157,7 @@ describe('problem answers', () => {
     const client = new Client({ connectionString: app.database.url });
     await client.connect();
     const importProcessId = await storeImportProcess(client, 'Members');
-    const id = await storeBatch(client, importProcessId, { status: 'queued', records: [] });
+    const id = await insertBatch(client, importProcessId, { status: 'queued', records: [] });
     await client.end();
     const { hostname, port } = new URL(app.url);
     const socket = connect(Number(port), hostname);

@@ -6,7 +6,7 @@ import { Client } from 'pg';
 import { restoreFormula } from '../../src/formats/csv/csv-cells.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { corpus } from '../support/corpora.js';
-import { storeApiKey, storeBatch, type StoredRecord, storeImportProcess } from '../support/stored-batch.js';
+import { storeApiKey, insertBatch, type RecordToInsert, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const NAUGHTY = JSON.parse(corpus('strings/blns.json').toString()) as string[];
@@ -31,8 +31,8 @@ describe('downloading results', () => {
     await app?.close();
   });
 
-  const store = (records: StoredRecord[], chunkSize = 1000) =>
-    storeBatch(client, importProcessId, {
+  const store = (records: RecordToInsert[], chunkSize = 1000) =>
+    insertBatch(client, importProcessId, {
       status: 'in_progress',
       records,
       chunkSize,
@@ -59,12 +59,12 @@ describe('downloading results', () => {
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line) as { line: number });
-  const record = (line: number, status: StoredRecord['status'], payload = '{}'): StoredRecord => ({
+  const record = (line: number, status: RecordToInsert['status'], payload = '{}'): RecordToInsert => ({
     line,
     status,
     payload,
   });
-  const OF_EVERY_STATUS: StoredRecord[] = [
+  const OF_EVERY_STATUS: RecordToInsert[] = [
     record(1, 'succeeded'),
     record(2, 'failed'),
     record(4, 'invalid'),
@@ -121,7 +121,7 @@ describe('downloading results', () => {
       ['unprocessed', [6, 9]],
     ])('%s has the lines %j, whatever the chunks they are in', async (set, lines) => {
       for (const chunkSize of [1, 1000]) {
-        const id = await storeBatch(client, importProcessId, {
+        const id = await insertBatch(client, importProcessId, {
           status: 'canceled',
           records: OF_EVERY_STATUS,
           chunkSize,

@@ -5,7 +5,7 @@ import type { Principal } from '../../src/auth/principal.js';
 import { BatchReader } from '../../src/batches/batch-reader.js';
 import type { AppConfig } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
-import { storeBatch, storeImportProcess } from '../support/stored-batch.js';
+import { insertBatch, storeImportProcess } from '../support/stored-batch.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 describe('reading one batch', () => {
@@ -35,7 +35,7 @@ describe('reading one batch', () => {
   });
 
   it('adds up the chunks of a running batch', async () => {
-    const id = await storeBatch(client, importProcessId, {
+    const id = await insertBatch(client, importProcessId, {
       status: 'in_progress',
       startedAt: new Date(Date.now() - 5000),
       chunkSize: 2,
@@ -85,7 +85,7 @@ describe('reading one batch', () => {
   });
 
   it('takes the final counts of a batch that ended from its own row', async () => {
-    const id = await storeBatch(client, importProcessId, {
+    const id = await insertBatch(client, importProcessId, {
       status: 'completed_with_errors',
       startedAt: new Date('2026-01-01T00:00:00Z'),
       finishedAt: new Date('2026-01-01T00:00:02Z'),
@@ -109,8 +109,8 @@ describe('reading one batch', () => {
 
   it('offers no second retry while the first exists, and offers one again after it was canceled', async () => {
     const records = [{ line: 1, status: 'failed', payload: '{}' } as const];
-    const parent = await storeBatch(client, importProcessId, { status: 'completed_with_errors', records });
-    const child = await storeBatch(client, importProcessId, {
+    const parent = await insertBatch(client, importProcessId, { status: 'completed_with_errors', records });
+    const child = await insertBatch(client, importProcessId, {
       status: 'queued',
       retryOf: parent,
       creationPath: 'IMPORT_QUEUE_RETRY',
@@ -131,7 +131,7 @@ describe('reading one batch', () => {
       status: 'pending' as const,
       payload: '{}',
     }));
-    const id = await storeBatch(client, importProcessId, { status: 'in_progress', chunkSize: 4, records });
+    const id = await insertBatch(client, importProcessId, { status: 'in_progress', chunkSize: 4, records });
     const finishChunks = (async () => {
       for (let chunk = 1; chunk <= 100; chunk++) {
         await client.query(
@@ -161,7 +161,7 @@ describe('reading one batch', () => {
   });
 
   it('answers 403 to a key that is limited to other import processes', async () => {
-    const id = await storeBatch(client, importProcessId, { status: 'queued', records: [] });
+    const id = await insertBatch(client, importProcessId, { status: 'queued', records: [] });
     const limitedTo = (importProcessIds: number[]): Principal => ({
       id: 'api-key:9',
       name: 'nightly',

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isRunning, type RunningProcess } from '../../dev/embedded/running-process.js';
+import { isAlive, type RunningProcess } from '../../dev/embedded/running-process.js';
 import { ChildProgram } from '../support/child-program.js';
 
 const MAIN = 'src/main.ts';
@@ -40,9 +40,9 @@ describe('the process', () => {
               JSON.parse(await readFile(join(dataDir, `${name}.process.json`), 'utf8')) as RunningProcess,
           ),
         );
-        expect(servers.map(isRunning)).toEqual([true, true]);
+        expect(servers.map(isAlive)).toEqual([true, true]);
         expect(await program.end(signal)).toBe(0);
-        expect(servers.map(isRunning)).toEqual([false, false]);
+        expect(servers.map(isAlive)).toEqual([false, false]);
       },
     );
   });

@@ -5,7 +5,7 @@ import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { type EmbeddedServers, startEmbeddedServers } from '../../dev/embedded/embedded-servers.js';
-import { isRunning, type RunningProcess } from '../../dev/embedded/running-process.js';
+import { isAlive, type RunningProcess } from '../../dev/embedded/running-process.js';
 import { ChildProgram } from '../support/child-program.js';
 import { eventually } from '../support/eventually.js';
 
@@ -59,9 +59,9 @@ describe('embedded servers', () => {
     await sql(first.databaseUrl, 'CREATE TABLE kept AS SELECT 17 AS id');
     await redis(first.redisUrl, (client) => client.set('kept', 'yes'));
     const processes = [await recorded('postgres'), await recorded('redis')];
-    expect(processes.map(isRunning)).toEqual([true, true]);
+    expect(processes.map(isAlive)).toEqual([true, true]);
     await first.stop();
-    expect(processes.map(isRunning)).toEqual([false, false]);
+    expect(processes.map(isAlive)).toEqual([false, false]);
 
     const second = await start();
     try {
@@ -132,7 +132,7 @@ describe('embedded servers', () => {
     // At once, while the orphans may still be there.
     const servers = await start();
     try {
-      expect(orphans.map(isRunning)).toEqual([false, false]);
+      expect(orphans.map(isAlive)).toEqual([false, false]);
       expect(await sql(servers.databaseUrl, 'SELECT id FROM kept')).toEqual([{ id: 18 }]);
     } finally {
       await servers.stop();
@@ -143,7 +143,7 @@ describe('embedded servers', () => {
     const { program } = await host();
     const orphans = [await recorded('postgres'), await recorded('redis')];
     await program.end('SIGKILL');
-    await eventually(() => !orphans.some(isRunning), 'the orphans to end');
+    await eventually(() => !orphans.some(isAlive), 'the orphans to end');
   });
 
   it('recovers when everything is killed with kill -9 at once, as in a power cut', async () => {

@@ -1,8 +1,8 @@
 import { selectFirstErrors } from '../../src/notifications/batch-summary.js';
 import { NotificationFixture } from '../support/notification-fixture.js';
-import type { StoredRecord } from '../support/stored-batch.js';
+import type { RecordToInsert } from '../support/stored-batch.js';
 
-const record = (line: number, status: StoredRecord['status'], code?: string): StoredRecord => ({
+const record = (line: number, status: RecordToInsert['status'], code?: string): RecordToInsert => ({
   line,
   status,
   payload: '{}',

@@ -15,7 +15,7 @@ import { BehaviorMessagesModule } from '../../src/workflows/workflows.module.js'
 import { QUICK } from './notification-fixture.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
-export interface BehaviorRow {
+export interface BehaviorState {
   id: number;
   instance: number;
   line: number;
@@ -109,8 +109,8 @@ export class BehaviorFixture {
   }
 
   /** Of the last batch, by line. */
-  async behaviors(): Promise<BehaviorRow[]> {
-    const { rows } = await this.database.query<BehaviorRow>(
+  async behaviors(): Promise<BehaviorState[]> {
+    const { rows } = await this.database.query<BehaviorState>(
       `SELECT outbox_id AS id, workflow_instance_id AS instance, line_number AS line, kind, recipient, status, attempts,
               last_error, ended_at
          FROM outbox WHERE workflow_import_queue_batch_id = $1 ORDER BY line_number, behavior_number`,

@@ -12,7 +12,7 @@ import { BatchMailsModule } from '../../src/notifications/notifications.module.j
 import { loadConfig } from '../../src/platform/config/config-loader.js';
 import { ConfigModule } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
-import { storeBatch, type StoredBatch, storeImportProcess } from './stored-batch.js';
+import { insertBatch, type StoredBatch, storeImportProcess } from './stored-batch.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 /** Retries soon, gives a silent worker up late: each can be turned round where a test is about the other. */
@@ -119,7 +119,7 @@ export class NotificationFixture {
 
   /** Stores a batch that ended, of one record that succeeded unless the test says more. */
   storeBatch(batch: Partial<StoredBatch> = {}): Promise<number> {
-    return storeBatch(this.client, this.importProcessId, {
+    return insertBatch(this.client, this.importProcessId, {
       status: 'completed',
       records: [{ line: 1, status: 'succeeded', operation: 'created', payload: '{}' }],
       startedAt: new Date('2026-11-24T08:00:00Z'),

@@ -3,7 +3,7 @@ import type { Permission } from '../../src/auth/principal.js';
 import type { BatchStatus } from '../../src/batches/batch-state.js';
 import type { RecordStatus } from '../../src/records/record-status.js';
 
-export interface StoredRecord {
+export interface RecordToInsert {
   line: number;
   status: RecordStatus;
   payload: string;
@@ -14,7 +14,7 @@ export interface StoredRecord {
 
 export interface StoredBatch {
   status: BatchStatus;
-  records: StoredRecord[];
+  records: RecordToInsert[];
   fileName?: string;
   importProcessId?: number;
   creationPath?: string;
@@ -61,7 +61,7 @@ const PASS_2 = ['succeeded', 'failed', 'skipped', 'canceled', 'unknown'] as cons
 const EFFECTS = ['created', 'updated', 'unchanged'] as const;
 
 /** Stores a batch as intake and processing would have left it: records, chunks and counts agree. */
-export async function storeBatch(
+export async function insertBatch(
   client: Client,
   importProcessId: number,
   batch: StoredBatch,
@@ -72,11 +72,11 @@ export async function storeBatch(
   const chunks = Array.from({ length: Math.ceil(records.length / size) }, (_, index) =>
     records.slice(index * size, (index + 1) * size),
   );
-  const count = (of: StoredRecord[], status: string) =>
+  const count = (of: RecordToInsert[], status: string) =>
     of.filter((record) => record.status === status).length;
-  const effects = (of: StoredRecord[], operation: string) =>
+  const effects = (of: RecordToInsert[], operation: string) =>
     of.filter((record) => record.operation === operation).length;
-  const outcomeCounts = (of: StoredRecord[]) => [
+  const outcomeCounts = (of: RecordToInsert[]) => [
     ...PASS_2.map((status) => count(of, status)),
     ...EFFECTS.map((operation) => effects(of, operation)),
   ];
@@ -128,8 +128,8 @@ export async function storeBatch(
   return id;
 }
 
-async function storeRecords(client: Client, batchId: number, records: StoredRecord[]): Promise<void> {
-  const column = (of: (record: StoredRecord) => unknown) => records.map(of);
+async function storeRecords(client: Client, batchId: number, records: RecordToInsert[]): Promise<void> {
+  const column = (of: (record: RecordToInsert) => unknown) => records.map(of);
   await client.query(
     `INSERT INTO import_queue_record (workflow_import_queue_batch_id, line_number, attempts, status, operation,
        reference, error_code, error_message, error_pointer, payload)

@@ -17,7 +17,7 @@ import { type CsvCells, CsvTokenizer } from './csv-tokenizer.js';
 import { detectDelimiter } from './delimiter-detection.js';
 
 /** One record of a file. */
-export interface CsvRow {
+interface CsvRow {
   /** JSON object of strings, the columns in the order of the file. */
   payload: string;
   error: RecordError | undefined;

@@ -4,7 +4,7 @@ import { LineLimitError } from '../record-reader.js';
 export type CsvCells = (string | null)[];
 
 /** A mistake in the quotes of a file. Line and column are 1-based; columns count characters. */
-export interface CsvFault {
+interface CsvFault {
   line: number;
   column: number;
   code: 'text_after_quote' | 'unclosed_quote';

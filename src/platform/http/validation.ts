@@ -24,7 +24,7 @@ function asSentNames(prototype: object): readonly string[] {
 }
 
 /** One property of a DTO that cannot stay as it was sent. */
-export interface DtoViolation {
+interface DtoViolation {
   /** From the outside in: `['columns', 2, 'name']`. */
   path: (string | number)[];
   value: unknown;

@@ -40,7 +40,7 @@ function ruleViolated(message: string, pointer: string): RecordError {
 export const ACTION_ID_COLUMN = ':WorkflowActionId';
 export const ACTION_NAME_COLUMN = ':WorkflowActionName';
 
-export interface IdentifierColumn {
+interface IdentifierColumn {
   kind: 'identifier';
   reader: IdentifierReader;
   /** Place in the definition's order. */

@@ -9,7 +9,7 @@ export async function fileOf(name: string, content: string): Promise<string> {
   return path;
 }
 
-export const MEMBER_COLUMNS = [':UniqueId', ':Email', 'First Name', 'Level'];
+const MEMBER_COLUMNS = [':UniqueId', ':Email', 'First Name', 'Level'];
 
 export const csv = (rows: readonly (readonly string[])[], columns: readonly string[] = MEMBER_COLUMNS) =>
   [columns, ...rows].map((cells) => `${cells.join(',')}\r\n`).join('');

@@ -11,7 +11,7 @@ import { findChromium } from './find-chromium.js';
 
 /** The widths that pages are made for. */
 export const PHONE = { width: 375, height: 812 };
-export const DESK = { width: 1440, height: 900 };
+const DESK = { width: 1440, height: 900 };
 
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({

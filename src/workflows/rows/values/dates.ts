@@ -5,7 +5,7 @@ const YEAR_PATTERN = '([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])';
 
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-export function daysInMonth(year: number, month: number): number {
+function daysInMonth(year: number, month: number): number {
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   return month === 2 && isLeap ? 29 : (DAYS[month - 1] ?? 0);
 }
@@ -55,7 +55,7 @@ const FORM =
   'a date and time with its offset from UTC, for example 2026-01-31T09:30:00Z or 2026-01-31T09:30:00+01:00';
 const NOT_A_DATE_TIME = new ValueError('not_a_date_time', `must be ${FORM}`);
 const MOST_FRACTION_DIGITS = 9;
-export const DATE_TIME_PATTERN = `^${YEAR_PATTERN}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$`;
+const DATE_TIME_PATTERN = `^${YEAR_PATTERN}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-5][0-9](\\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$`;
 
 /** DateTime: RFC 3339. The offset is required, because we do not know the sender's time zone. Stored as UTC. */
 export const dateTimeType: ValueType = {
