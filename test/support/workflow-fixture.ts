@@ -8,7 +8,7 @@ import { WorkflowDefinitionsService } from '../../src/workflows/definition/workf
 import { startDatabaseService } from './test-database-service.js';
 
 /** Several may share a team; two steps of data entry; one import step that acts on completed instances, one not. */
-const MEMBERSHIP: WorkflowDefinition = {
+export const MEMBERSHIP: WorkflowDefinition = {
   name: 'membership',
   title: 'Membership',
   entityType: 'MemberRole',
