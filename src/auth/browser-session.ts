@@ -41,8 +41,7 @@ export function clearSessionCookie(response: Response, config: CookieConfig): vo
 const isHttps = ({ publicUrl }: CookieConfig) => publicUrl.startsWith('https:');
 
 /** Browsers accept `__Host-` only over TLS and from this host itself: no neighboring host can plant the cookie. */
-const cookieName = (config: CookieConfig): string =>
-  isHttps(config) ? '__Host-wiq_session' : 'wiq_session';
+const cookieName = (config: CookieConfig): string => (isHttps(config) ? '__Host-wiq_session' : 'wiq_session');
 
 /** Lax, not Strict: a link in a mail must find its reader signed in. Writes prove their origin in another way. */
 function cookieAttributes(config: CookieConfig): CookieOptions {

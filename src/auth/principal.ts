@@ -10,7 +10,7 @@ export const PERMISSIONS = [
 export type Permission = (typeof PERMISSIONS)[number];
 
 /** For documentation and pages: what each permission allows. */
-export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
+const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   BeginWorkflowImportProcess: 'send rows, perform actions, confirm its own uploads',
   ViewImports: 'read batches, records, instances, metrics and mails',
   ManageImports: 'change, retry, undo and delete batches, resend messages',

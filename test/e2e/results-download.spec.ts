@@ -6,7 +6,12 @@ import { Client } from 'pg';
 import { restoreFormula } from '../../src/formats/csv/csv-cells.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { corpus } from '../support/corpora.js';
-import { storeApiKey, insertBatch, type RecordToInsert, storeImportProcess } from '../support/stored-batch.js';
+import {
+  storeApiKey,
+  insertBatch,
+  type RecordToInsert,
+  storeImportProcess,
+} from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const NAUGHTY = JSON.parse(corpus('strings/blns.json').toString()) as string[];
