@@ -9,8 +9,11 @@ export const PERMISSIONS = [
 
 export type Permission = (typeof PERMISSIONS)[number];
 
-/** For documentation and pages: what each permission allows. */
-const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
+/**
+ * For documentation and pages: what each permission allows.
+ * @public Pages and documents show it.
+ */
+export const PERMISSION_MEANINGS: Readonly<Record<Permission, string>> = {
   BeginWorkflowImportProcess: 'send rows, perform actions, confirm its own uploads',
   ViewImports: 'read batches, records, instances, metrics and mails',
   ManageImports: 'change, retry, undo and delete batches, resend messages',

@@ -10,11 +10,6 @@ export function formatNumber(value: number): string {
   return NUMBERS.format(value);
 }
 
-/** "1 record", "2,000 records". */
-function counted(count: number, noun: string): string {
-  return `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** An RFC 3339 time as people read it. In UTC, and saying so: the server does not know where the reader is. */
 export function formatTime(time: string): string {
   return `${TIMES.format(new Date(time))} UTC`;

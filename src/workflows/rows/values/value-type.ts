@@ -3,8 +3,9 @@ import type { RowSource } from './row-source.js';
 
 /**
  * Every reason to refuse a row before any instance is looked up. The codes are part of the API: `error.code` of a record.
+ * @public docs/errors.md is generated from it.
  */
-const ROW_ERROR_CODES = {
+export const ROW_ERROR_CODES = {
   /** The row has both `:WorkflowActionId` and `:WorkflowActionName`. */
   action_chosen_twice: 'The row names its action by id and by name',
   /** Neither the row nor the import process chooses an action, and the step has several. */
