@@ -37,7 +37,7 @@ export function rowError(code: RowErrorCode, message: string, pointer?: string):
 }
 
 /** RFC 6901 pointer to the column, if it can be stored. */
-export function columnPointer(column: string): string | undefined {
+function columnPointer(column: string): string | undefined {
   return keptPointer(jsonPointer(column));
 }
 
