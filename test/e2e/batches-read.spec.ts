@@ -1,6 +1,11 @@
 import { Client } from 'pg';
 import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
-import { storeApiKey, insertBatch, type RecordToInsert, storeImportProcess } from '../support/stored-batch.js';
+import {
+  storeApiKey,
+  insertBatch,
+  type RecordToInsert,
+  storeImportProcess,
+} from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const VIEWER_KEY = 'a-key-that-may-view-imports';
