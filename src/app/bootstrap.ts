@@ -3,8 +3,12 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { serveDocs } from '../operations/openapi.js';
 import type { AppConfig } from '../platform/config/config.js';
 import { ERROR_PAGE, type ErrorPage, ProblemFilter } from '../platform/http/problem.filter.js';
-import { answerProtocolErrors, refuseUnusable } from '../platform/http/protocol-errors.js';
-import { formBody, jsonBody, parseQuery } from '../platform/http/request-parsers.js';
+import {
+  answerProtocolErrors,
+  discardUnreadBodies,
+  refuseUnusable,
+} from '../platform/http/protocol-errors.js';
+import { BodyParsingInterceptor, parseQuery } from '../platform/http/request-parsers.js';
 import { securityHeaders } from '../platform/http/security-headers.js';
 import { DtoValidationPipe } from '../platform/http/validation.js';
 import { AppLogger } from '../platform/logging/app-logger.js';
@@ -33,16 +37,10 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   // X-Forwarded-For counts only from a proxy on this machine. Anybody else could write any address into it, and so
   // get round the throttle of failed sign-ins.
   app.set('trust proxy', 'loopback');
-  app.use(
-    requestContext,
-    accessLog,
-    securityHeaders(config.publicUrl),
-    refuseUnusable,
-    jsonBody(),
-    formBody(),
-  );
+  app.use(requestContext, accessLog, securityHeaders(config.publicUrl), discardUnreadBodies, refuseUnusable);
   const page = config.role === 'worker' ? null : app.get<ErrorPage>(ERROR_PAGE, { strict: false });
   app.useGlobalFilters(new ProblemFilter(page));
+  app.useGlobalInterceptors(new BodyParsingInterceptor(config.receiveIdleMs * 2));
   app.useGlobalPipes(new DtoValidationPipe());
   const server = app.getHttpServer();
   server.requestTimeout = LONGEST_REQUEST_MS;

@@ -11,7 +11,6 @@ export const importQueueErrors = defineErrors({
   idempotency_key_in_use: { status: 409, title: 'The Idempotency-Key is in use' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for a different request' },
   undecodable_body: { status: 400, title: 'The body cannot be decoded' },
-  body_too_slow: { status: 408, title: 'The body arrives too slowly' },
   decompression_ratio_exceeded: { status: 413, title: 'The request exceeds a limit' },
   line_too_long: { status: 413, title: 'The request exceeds a limit' },
   too_many_records: { status: 413, title: 'The request exceeds a limit' },
@@ -87,7 +86,7 @@ export function undecodableBody(cause: Error): DomainError {
 }
 
 export function bodyTooSlow(pace: { receiveIdleMs: number; minBodyBytesPerSecond: number }): DomainError {
-  return importQueueErrors.body_too_slow(
+  return httpErrors.body_too_slow(
     `Nothing arrived for ${pace.receiveIdleMs / 1000} s, or less than ${pace.minBodyBytesPerSecond} bytes a second. Nothing was stored; send it again over a better connection, or in smaller batches.`,
     { limit: pace.minBodyBytesPerSecond, headers: { Connection: 'close' } },
   );

@@ -19,6 +19,7 @@ export const httpErrors = defineErrors({
   method_not_allowed: { status: 405, title: 'The route does not support this method' },
   not_acceptable: { status: 406, title: 'The answer is not available in the requested form' },
   request_timeout: { status: 408, title: 'The request took too long' },
+  body_too_slow: { status: 408, title: 'The body arrives too slowly' },
   state_conflict: { status: 409, title: 'The current state does not allow this' },
   version_conflict: { status: 409, title: 'The stored version has changed' },
   body_too_large: { status: 413, title: 'The request exceeds a limit' },

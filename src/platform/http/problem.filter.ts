@@ -92,7 +92,6 @@ export class ProblemFilter implements ExceptionFilter {
     // If the connection closed now, as a client may have asked, it would be reset and the answer lost with it.
     if (!request.complete) response.shouldKeepAlive = problem.headers['Connection'] !== 'close';
     response.end(page ?? JSON.stringify(problemJson(problem, path)));
-    if (!request.complete) discardRest(request);
   }
 
   private unknownRoute(request: Request, path: string): Error {
@@ -114,13 +113,4 @@ const DESCRIBES_BODY = /^(content-(type|length|encoding|disposition)|etag|last-m
 /** Nest's own error for a URL without a route; handlers throw domain errors. */
 function isUnknownRoute(error: unknown): boolean {
   return error instanceof NotFoundException && /^Cannot [A-Z-]+ \//.test(error.message);
-}
-
-/**
- * Reads the rest and drops it. Closing the connection while the client still sends would reset it and lose the answer
- * that explains why; a client that reads while it writes stops sending when it sees the answer.
- */
-function discardRest(request: Request): void {
-  request.unpipe();
-  request.resume();
 }

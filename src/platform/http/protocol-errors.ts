@@ -93,3 +93,30 @@ function missingHost(): DomainError {
 function unknownExpectation(): DomainError {
   return httpErrors.unknown_expectation('The only value allowed in the header Expect is "100-continue".');
 }
+
+/** What is read of a body after its answer: enough for a client to see the answer, and no more. */
+const MAX_DISCARDED_BYTES = 1024 ** 2;
+const MAX_DISCARDING_MS = 5_000;
+
+/**
+ * Reads the rest of a body after the answer and drops it. Closing the connection while the client still sends would
+ * reset it and lose the answer that explains why; a client that reads while it writes stops sending when it sees the
+ * answer. One that goes on sending, or stalls, is cut off.
+ */
+export function discardUnreadBodies(request: Request, response: Response, next: NextFunction): void {
+  response.once('finish', () => {
+    if (request.complete) return;
+    let bytes = 0;
+    const cutOff = () => request.socket.destroy();
+    const timer = setTimeout(cutOff, MAX_DISCARDING_MS).unref();
+    request.once('close', () => clearTimeout(timer));
+    request.once('end', () => clearTimeout(timer));
+    request.unpipe();
+    request.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      if (bytes > MAX_DISCARDED_BYTES) cutOff();
+    });
+    request.resume();
+  });
+  next();
+}

@@ -1,6 +1,9 @@
 import { parse, type ParsedUrlQuery, unescape } from 'node:querystring';
+import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import express from 'express';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
+import type { Observable } from 'rxjs';
+import { TimeoutError, withTimeout } from '../concurrency.js';
 import type { DomainError } from '../domain-error.js';
 import { httpErrors, malformedJson } from './http.errors.js';
 
@@ -26,25 +29,82 @@ function decoded(text: string): string {
 }
 
 const JSON_LIMIT_BYTES = 1024 ** 2;
+/** The largest forms are the workflow editor and a page of rows to fix. */
+const FORM_LIMIT_BYTES = 1024 ** 2;
+/** The only form without a session is that of the sign-in page. */
+const ANONYMOUS_FORM_LIMIT_BYTES = 16 * 1024;
 
-/** Routes that read their body as a stream themselves. Express matches paths in any case, with a final slash or not. */
+/** Routes that read their body as a stream themselves. Express matches paths in any case, with or without a final slash. */
 const STREAMED = /^\/API\/WorkflowImportQueue\/(CreateBatch|Uploads)\/?$/i;
 
 /** Routes that receive the bytes of their JSON, because parsing may lose digits of its numbers. */
 const AS_SENT = /^\/API\/Workflows\/[^/]+\/Instances\/[^/]+\/Actions\/[^/]+\/?$/i;
 
-/** Parses JSON bodies of configuration size. */
-export function jsonBody(): RequestHandler {
-  const options = { limit: JSON_LIMIT_BYTES, type: ['application/json', 'application/*+json'] };
-  const parse = express.json(options);
-  const read = express.raw(options);
-  return (request: Request, response: Response, next: NextFunction) => {
-    if (STREAMED.test(request.path)) return next();
-    const receive = AS_SENT.test(request.path) ? read : parse;
-    receive(request, response, (error: unknown) =>
-      next(error === undefined ? undefined : jsonRefusal(error)),
-    );
-  };
+/** Routes for programs accept no forms: what curl labels as a form by default is a body of records, or a mistake. */
+const FOR_PROGRAMS = /^\/(API|queues)(\/|$)/i;
+
+const FORM_TYPES = ['application/x-www-form-urlencoded'];
+const JSON_OPTIONS = { limit: JSON_LIMIT_BYTES, type: ['application/json', 'application/*+json'] };
+const PARSE_JSON = express.json(JSON_OPTIONS);
+const READ_JSON = express.raw(JSON_OPTIONS);
+const formParser = (limit: number) => express.urlencoded({ extended: false, limit, parameterLimit: 2000 });
+const PARSE_FORM = formParser(FORM_LIMIT_BYTES);
+const PARSE_ANONYMOUS_FORM = formParser(ANONYMOUS_FORM_LIMIT_BYTES);
+
+/**
+ * Parses JSON bodies of configuration size, and the forms of our pages: names and texts, a repeated name as a list. It
+ * is an interceptor, so that it runs after the guards: a body that no one is authorized to send is never collected, and
+ * neither is one for a route that does not exist.
+ */
+export class BodyParsingInterceptor implements NestInterceptor {
+  /** @param limitMs how long a body may take to arrive; 0: no limit */
+  constructor(private readonly limitMs: number) {}
+
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<Request & { principal?: unknown }>();
+    const { path } = request;
+    if (STREAMED.test(path)) return next.handle();
+    const response = http.getResponse<Response>();
+    for (const parse of parsersFor(path, request.principal !== undefined)) {
+      await this.parse(parse, request, response);
+    }
+    return next.handle();
+  }
+
+  private async parse(parse: RequestHandler, request: Request, response: Response): Promise<void> {
+    const isForm = parse === PARSE_FORM || parse === PARSE_ANONYMOUS_FORM;
+    // Checked here, too, because body-parser refuses such a body only after all of it has arrived.
+    const limit = parse === PARSE_ANONYMOUS_FORM ? ANONYMOUS_FORM_LIMIT_BYTES : FORM_LIMIT_BYTES;
+    const isMeant = request.is(isForm ? FORM_TYPES : JSON_OPTIONS.type) !== false;
+    if (isMeant && Number(request.headers['content-length']) > limit) {
+      throw httpErrors.body_too_large(`The body is larger than ${limit} bytes.`, { limit });
+    }
+    const parsed = new Promise<void>((resolve, reject) => {
+      parse(request, response, (error?: unknown) => {
+        if (error === undefined) resolve();
+        else reject(asError(isForm ? formRefusal(error) : jsonRefusal(error)));
+      });
+    });
+    try {
+      await (this.limitMs === 0 ? parsed : withTimeout(this.limitMs, parsed));
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error;
+      throw httpErrors.body_too_slow(
+        `The body did not arrive within ${this.limitMs / 1000} s. Nothing was done; send it again over a better connection.`,
+        { headers: { Connection: 'close' } },
+      );
+    }
+  }
+}
+
+function parsersFor(path: string, isAuthenticated: boolean): readonly RequestHandler[] {
+  if (FOR_PROGRAMS.test(path)) return [AS_SENT.test(path) ? READ_JSON : PARSE_JSON];
+  return isAuthenticated ? [PARSE_JSON, PARSE_FORM] : [PARSE_ANONYMOUS_FORM];
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** Translates the errors of body-parser. @see https://github.com/expressjs/body-parser#errors */
@@ -72,32 +132,11 @@ function unsupportedEncoding(error: unknown, form: string): DomainError {
   return refusal(detail, { cause: error });
 }
 
-/** The largest forms are the workflow editor and a page of rows to fix. */
-const FORM_LIMIT_BYTES = 1024 ** 2;
-
-/** Routes for programs accept no forms: what curl labels as a form by default is a body of records, or a mistake. */
-const FOR_PROGRAMS = /^\/(API|queues)(\/|$)/i;
-
-/** Parses the forms of our pages: names and texts, a repeated name as a list. */
-export function formBody(): RequestHandler {
-  const parse = express.urlencoded({ extended: false, limit: FORM_LIMIT_BYTES, parameterLimit: 2000 });
-  return (request: Request, response: Response, next: NextFunction) => {
-    if (FOR_PROGRAMS.test(request.path)) next();
-    else
-      parse(request, response, (error: unknown) =>
-        next(error === undefined ? undefined : formRefusal(error)),
-      );
-  };
-}
-
 function formRefusal(error: unknown): unknown {
-  const { status } = error as { status?: number };
+  const { status, limit = FORM_LIMIT_BYTES } = error as { status?: number; limit?: number };
   if (status === undefined || status >= 500) return error;
   if (status === 415) return unsupportedEncoding(error, 'the form');
   return status === 413
-    ? httpErrors.body_too_large(`The form is larger than ${FORM_LIMIT_BYTES} bytes.`, {
-        cause: error,
-        limit: FORM_LIMIT_BYTES,
-      })
+    ? httpErrors.body_too_large(`The form is larger than ${limit} bytes.`, { cause: error, limit })
     : httpErrors.bad_request('The form does not match its headers.', { cause: error });
 }

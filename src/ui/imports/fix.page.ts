@@ -103,13 +103,17 @@ export class FixPage {
           line: row.line,
           send,
           error,
-          cells: [...new Set([...known, ...members.keys()])].map((name) => ({
-            name,
-            field: `cell:${row.line}:${name}`,
-            value: cellText(members.get(name)) ?? '',
-            long: (members.get(name)?.length ?? 0) > 80,
-            wrong: name === wrong,
-          })),
+          cells: [...new Set([...known, ...members.keys()])].map((name) => {
+            const value = cellText(members.get(name)) ?? '';
+            return {
+              name,
+              field: `cell:${row.line}:${name}`,
+              value,
+              // A one-line field would drop the line breaks.
+              long: (members.get(name)?.length ?? 0) > 80 || /[\r\n]/.test(value),
+              wrong: name === wrong,
+            };
+          }),
         };
       }),
       ...more,

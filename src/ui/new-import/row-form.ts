@@ -128,13 +128,23 @@ export function changedRow(
   known: ReadonlySet<string>,
 ): string {
   const members = jsonMembers(payload);
-  for (const [name, text] of changed) {
-    if (text === (shown(members.get(name)) ?? '').replaceAll('\r\n', '\n')) continue;
+  let isChanged = false;
+  for (const [name, sent] of changed) {
+    const before = shown(members.get(name)) ?? '';
+    // A browser sends every line break as CRLF, whatever the value had.
+    const text = before.includes('\r\n') ? sent : withLineFeeds(sent);
+    if (withLineFeeds(text) === withLineFeeds(before)) continue;
+    isChanged = true;
     if (text !== '') members.set(name, JSON.stringify(text));
     else if (members.has(name)) {
       if (known.has(name)) members.set(name, 'null');
       else members.delete(name);
     }
   }
+  if (!isChanged) return payload;
   return `{${[...members].map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`;
+}
+
+function withLineFeeds(text: string): string {
+  return text.replace(/\r\n|\r/g, '\n');
 }
