@@ -4,6 +4,9 @@ import { Integer } from '../platform/http/validation.js';
 
 const CREATION_PATH = /^[A-Z0-9_]{1,15}$/;
 
+/** Mail servers read quoted local parts in different ways, so one of them could name another recipient. */
+const RECIPIENT = { require_tld: false, blacklisted_chars: '"' } as const;
+
 /** The query of `POST /API/WorkflowImportQueue/CreateBatch`; the body is the records. */
 export class CreateBatchDto {
   @ApiProperty({
@@ -45,7 +48,7 @@ export class CreateBatchDto {
     format: 'email',
   })
   @IsOptional()
-  @IsEmail({ require_tld: false }, { message: 'sendSuccessEmailTo must be one e-mail address' })
+  @IsEmail(RECIPIENT, { message: 'sendSuccessEmailTo must be one e-mail address' })
   sendSuccessEmailTo?: string;
 
   @ApiPropertyOptional({
@@ -53,6 +56,6 @@ export class CreateBatchDto {
     format: 'email',
   })
   @IsOptional()
-  @IsEmail({ require_tld: false }, { message: 'sendFailureEmailTo must be one e-mail address' })
+  @IsEmail(RECIPIENT, { message: 'sendFailureEmailTo must be one e-mail address' })
   sendFailureEmailTo?: string;
 }

@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { apiCreationPath, mailAddresses, pinnedTo } from '../batches/batch-creation.js';
+import { assertMayReceiveMail } from '../delivery/mail-recipients.js';
 import { BatchMaker } from '../batches/batch-maker.js';
 import { creationAnswer, type CreationAnswer } from '../batches/batch-resource.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
@@ -50,6 +51,7 @@ export class ImportQueueService {
     principal: Principal,
   ): Promise<CreatedBatch> {
     assertMayUse(principal, dto.importProcessId);
+    assertMayReceiveMail(this.config, mailAddresses(dto));
     if (headers.declaredBytes > this.config.maxBodyBytes) throw bodyTooLarge(this.config.maxBodyBytes);
     const { idempotencyKey } = headers;
     if (idempotencyKey === null) {

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { maySetDefaults } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-creation.js';
+import { assertMayReceiveMail } from '../delivery/mail-recipients.js';
 import { BatchMaker } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
@@ -51,6 +52,7 @@ export class UploadsService {
     open: () => Promise<MultipartFile>,
     principal: Principal,
   ): Promise<BatchResource> {
+    assertMayReceiveMail(this.config, mailAddresses(dto));
     const { pinned, compiled } = await this.processes.forNewBatch(dto.importProcessId, principal);
     const { fields, file } = await open();
     const given = readMapping(fields.get('mapping') ?? dto.mapping);

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { resultsUrl } from '../batches/batch-resource.js';
-import type { ClaimedMessage } from '../delivery/message.js';
+import { type ClaimedMessage, DeliveryFault } from '../delivery/message.js';
 import {
   type MessageRenderer,
   MessageRenderers,
@@ -8,9 +8,13 @@ import {
 } from '../delivery/message-renderers.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { countMailsOfLastHour } from './mailbox.sql.js';
 import { readBatchSummary } from './batch-summary.js';
 import { mailModel } from './mail-model.js';
 import { MailRenderer } from './mail-renderer.js';
+
+/** When a mail above the limit is looked at again. */
+const RETRY_AFTER_MS = 10 * 60_000;
 
 /** Writes the mails about batches. */
 @Injectable()
@@ -34,6 +38,7 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
     if (batchId === null) throw new Error(`mail ${id} is about no batch`);
     const { publicUrl } = this.config;
     const summary = await readBatchSummary(this.database, batchId);
+    await this.assertWithinLimit(summary.batch.createdBy);
     const model = mailModel(summary, resultsUrl(publicUrl, batchId));
     const mail = {
       ...this.renderer.render(model),
@@ -46,5 +51,20 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
       },
     };
     return { channel: 'mail', mail };
+  }
+
+  /**
+   * Anyone who may send an import can name an address and a text, the file name, that we mail to it. Mails above the
+   * limit wait. Concurrent senders may exceed it by as many as they are.
+   */
+  private async assertWithinLimit(createdBy: string): Promise<void> {
+    const limit = this.config.mailsPerKeyPerHour;
+    if (limit === 0 || !this.config.smtpUrl) return;
+    if ((await countMailsOfLastHour(this.database, createdBy, limit)) < limit) return;
+    throw new DeliveryFault(
+      `the imports of ${createdBy} have caused ${limit} mails within an hour (MAILS_PER_KEY_PER_HOUR)`,
+      false,
+      { retryAfterMs: RETRY_AFTER_MS },
+    );
   }
 }

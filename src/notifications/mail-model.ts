@@ -31,9 +31,13 @@ export function outcomeOf(status: BatchStatus): MailedOutcome {
   }
 }
 
-/** Its beginning does not depend on the file: clients filter their mail by it. */
-export function subjectOf(outcome: MailedOutcome, fileName: string): string {
-  return `${HEADINGS[outcome]}: ${oneLine(fileName)}`;
+/**
+ * Its beginning does not depend on the file: clients filter their mail by it. A file name that holds a link is left out,
+ * so that no one can have a subject of their own sent to a person who would follow it.
+ */
+export function subjectOf(outcome: MailedOutcome, fileName: string, batchId: number): string {
+  const name = oneLine(fileName);
+  return `${HEADINGS[outcome]}: ${name.includes('://') ? fill(SENTENCES.batch, { id: String(batchId) }) : name}`;
 }
 
 interface Labeled {
@@ -83,7 +87,7 @@ export function mailModel({ batch, createdBy, firstErrors }: BatchSummary, resul
   );
   return {
     labels: LABELS,
-    subject: subjectOf(outcome, batch.fileName),
+    subject: subjectOf(outcome, batch.fileName, batch.id),
     heading: HEADINGS[outcome],
     color: COLORS[outcome],
     lead: fill(formOf(LEADS[outcome], batch.total), {

@@ -7,7 +7,7 @@ describe('the subject', () => {
     ['failed', 'Import failed: people.jsonl'],
     ['canceled', 'Import canceled: people.jsonl'],
   ] as const)('of a batch that is %s is "%s"', (status, subject) => {
-    expect(subjectOf(outcomeOf(status), 'people.jsonl')).toBe(subject);
+    expect(subjectOf(outcomeOf(status), 'people.jsonl', 17)).toBe(subject);
   });
 
   it.each(['receiving', 'awaiting_confirmation', 'queued', 'in_progress', 'paused', 'canceling'] as const)(
@@ -18,17 +18,22 @@ describe('the subject', () => {
   );
 
   it('stays on one line if the file name contains line breaks', () => {
-    expect(subjectOf('failed', 'a\r\nBcc: x@example.org\u2028b\u0000c\u0085d')).toBe(
+    expect(subjectOf('failed', 'a\r\nBcc: x@example.org\u2028b\u0000c\u0085d', 17)).toBe(
       'Import failed: a Bcc: x@example.org b c d',
     );
   });
 
   it('keeps every other character of the file name', () => {
     const name = '👩🏽‍🔬 "Ünïcode" & <b>名簿</b> %0A.csv';
-    expect(subjectOf('succeeded', name)).toBe(`Import succeeded: ${name}`);
+    expect(subjectOf('succeeded', name, 17)).toBe(`Import succeeded: ${name}`);
   });
 
   it('holds the longest possible file name', () => {
-    expect(subjectOf('succeeded', 'x'.repeat(255))).toHaveLength('Import succeeded: '.length + 255);
+    expect(subjectOf('succeeded', 'x'.repeat(255), 17)).toHaveLength('Import succeeded: '.length + 255);
+  });
+
+  it('leaves out a file name that holds a link', () => {
+    const name = 'Your account ends today: sign in at https://evil.example/login';
+    expect(subjectOf('failed', name, 17)).toBe('Import failed: batch 17');
   });
 });

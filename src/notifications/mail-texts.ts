@@ -70,6 +70,8 @@ export const STATES = {
 export const OPERATIONS = { created: 'created', updated: 'updated', unchanged: 'unchanged' } as const;
 
 export const SENTENCES = {
+  /** In place of a file name that holds a link. */
+  batch: 'batch {id}',
   sum: '{states} = {total} received',
   moreErrors: 'and {count} more',
   noMessage: 'The outcome of this record is not known.',

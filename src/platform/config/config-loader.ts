@@ -129,6 +129,8 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     queuePrefix: env.QUEUE_PREFIX,
     smtpUrl: env.SMTP_URL,
     mailFrom: env.MAIL_FROM,
+    mailRecipientDomains: env.MAIL_RECIPIENT_DOMAINS?.toLowerCase().split(/\s*,\s*/),
+    mailsPerKeyPerHour: env.MAILS_PER_KEY_PER_HOUR,
     allowPrivateTargets: env.ALLOW_PRIVATE_TARGETS,
     workerConcurrency: env.WORKER_CONCURRENCY,
     chunkSize: env.CHUNK_SIZE,

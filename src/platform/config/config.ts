@@ -36,6 +36,10 @@ export class AppConfig {
   /** `undefined`: mails are kept as `not_sent_no_smtp` and readable in the UI. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
+  /** The domains that mail may go to, as `example.org` or `*.example.org`; `undefined`: any. */
+  readonly mailRecipientDomains: readonly string[] | undefined;
+  /** Mails about batches of one key or user that are sent within an hour; 0: no limit. */
+  readonly mailsPerKeyPerHour: number;
 
   /** Whether webhooks may go to private, loopback and link-local addresses. */
   readonly allowPrivateTargets: boolean;

@@ -145,6 +145,14 @@ export class EnvironmentVariables {
   SMTP_URL?: string;
   @IsOptional() @IsMailbox() MAIL_FROM: string = 'Workflow Import Queue <imports@localhost>';
 
+  @IsOptional()
+  @Matches(/^(\*\.)?[\w-]+(\.[\w-]+)*(\s*,\s*(\*\.)?[\w-]+(\.[\w-]+)*)*$/, {
+    message:
+      'MAIL_RECIPIENT_DOMAINS must be domains with commas in between, as in example.org, *.example.com',
+  })
+  MAIL_RECIPIENT_DOMAINS?: string;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(1_000_000) MAILS_PER_KEY_PER_HOUR: number = 1000;
+
   @IsOptional() @Flag() @IsBoolean() ALLOW_PRIVATE_TARGETS: boolean = false;
 
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(64) WORKER_CONCURRENCY: number = 4;
