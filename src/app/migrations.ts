@@ -15,6 +15,7 @@ import { NormalizeIdentifiers1765310000000 } from './migrations/1765310000000-no
 import { OneOutbox1765100000000 } from './migrations/1765100000000-one-outbox.js';
 import { AddPermissions1765200000000 } from './migrations/1765200000000-add-permissions.js';
 import { AddPauseReasons1765300000000 } from './migrations/1765300000000-add-pause-reasons.js';
+import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -35,4 +36,5 @@ export const MIGRATIONS = [
   AddPermissions1765200000000,
   AddPauseReasons1765300000000,
   NormalizeIdentifiers1765310000000,
+  CountMails1765400000000,
 ];

@@ -23,31 +23,47 @@ export interface SendingTimes {
    * RFC 5321 grants it, while another worker takes over the message of one that died after a minute.
    */
   claimMs: number;
+  /** How long a webhook is tried again after failures: long enough for a receiver that is down over a weekend. */
+  webhookRetriesMs: number;
+  /** For the whole call: finding the host, connecting, sending, and the status of the answer. */
+  webhookCallMs: number;
+  /** For a whole mail. RFC 5321 grants its commands about this long together. */
+  mailCallMs: number;
 }
 
 /** Injection token, so that tests do not wait for minutes. */
 export const SENDING_TIMES = Symbol('SENDING_TIMES');
 
-export const DEFAULT_SENDING_TIMES: SendingTimes = { backOffMs: BACK_OFF_MS, claimMs: 60_000 };
+export const DEFAULT_SENDING_TIMES: SendingTimes = {
+  backOffMs: BACK_OFF_MS,
+  claimMs: 60_000,
+  webhookRetriesMs: 3 * 24 * 60 * 60 * 1000,
+  webhookCallMs: 15_000,
+  mailCallMs: 30 * 60 * 1000,
+};
 
 /** Renews a claim while a slow server takes its time, and notices when it is lost. */
 export class ClaimHolder {
-  private readonly loss = new AbortController();
+  private readonly ending = new AbortController();
+  private readonly onStop = () => this.ending.abort(this.stop.reason);
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
     /** Answers whether the claim still held and is renewed. */
     private readonly renewClaim: () => Promise<boolean>,
     private readonly claimMs: number,
+    private readonly stop: AbortSignal,
   ) {}
 
   hold(): void {
+    if (this.stop.aborted) this.onStop();
+    this.stop.addEventListener('abort', this.onStop, { once: true });
     this.timer = setInterval(() => void this.renew(), this.claimMs / 3);
   }
 
-  /** Aborts when another worker has taken over, after this process was silent for too long. */
-  get lost(): AbortSignal {
-    return this.loss.signal;
+  /** Aborts on `stop`, and when another worker has taken over after this process was silent for too long. */
+  get signal(): AbortSignal {
+    return this.ending.signal;
   }
 
   /**
@@ -68,11 +84,12 @@ export class ClaimHolder {
 
   release(): void {
     clearInterval(this.timer);
+    this.stop.removeEventListener('abort', this.onStop);
   }
 
   private async renew(): Promise<void> {
     // While PostgreSQL is away the claim may run out, but no one can take over either.
     const held = await this.renewClaim().catch(() => true);
-    if (!held) this.loss.abort(new Error('the claim was lost'));
+    if (!held) this.ending.abort(new Error('the claim was lost'));
   }
 }

@@ -1,11 +1,11 @@
 import { isPermanentFault } from './mailer.js';
 
-const fault = (code: string, responseCode?: number) =>
-  Object.assign(new Error('refused'), { code, ...(responseCode !== undefined && { responseCode }) });
+const fault = (code: string, responseCode?: number, more: { command?: string; response?: string } = {}) =>
+  Object.assign(new Error('refused'), { code, ...(responseCode !== undefined && { responseCode }), ...more });
 
 describe('a delivery fault', () => {
   it.each([
-    ['an unknown mailbox', fault('EENVELOPE', 550)],
+    ['an unknown mailbox', fault('EENVELOPE', 550, { command: 'RCPT TO', response: '550 5.1.1 Unknown' })],
     ['a mailbox that is not allowed', fault('EENVELOPE', 553)],
     ['a message that is refused as spam', fault('EMESSAGE', 554)],
     ['a recipient that is no address', fault('EENVELOPE')],
@@ -16,6 +16,12 @@ describe('a delivery fault', () => {
   it.each([
     ['a greylisting server', fault('EENVELOPE', 450)],
     ['a server that is full', fault('EMESSAGE', 452)],
+    ['a refused sender', fault('EENVELOPE', 553, { command: 'MAIL FROM' })],
+    [
+      'a relay that is not open to us',
+      fault('EENVELOPE', 554, { response: '554 5.7.1 Relay access denied' }),
+    ],
+    ['a policy after DATA', fault('EMESSAGE', 550, { response: '550-5.7.26 Unauthenticated' })],
     ['a server that is down', fault('ESOCKET')],
     ['a server that never answers', fault('ETIMEDOUT')],
     ['a name that does not resolve', fault('EDNS')],

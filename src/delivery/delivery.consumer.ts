@@ -8,6 +8,7 @@ import {
   WEBHOOK_QUEUE,
 } from '../platform/queue/queues.js';
 import { type Attempt, MessageSender } from './message-sender.js';
+import { WEBHOOK_SLOTS } from './receiver-slots.js';
 import { WebhookDispatcher } from './webhook-dispatcher.js';
 
 /** The sender records a delivery that fails; this failure means that it could not look the message up. */
@@ -43,14 +44,14 @@ export class BehaviorMailConsumer extends QueueConsumer<DeliveryJob> {
   }
 }
 
-/** Takes the wake-ups of webhooks. They wait for receivers rather than compute, so it runs many at a time. */
+/** Takes the wake-ups of webhooks. */
 @Processor(WEBHOOK_QUEUE)
 export class WebhookConsumer extends QueueConsumer<DeliveryJob> {
   constructor(
     @InjectQueue(WEBHOOK_QUEUE) queue: Queue<DeliveryJob>,
     private readonly dispatcher: WebhookDispatcher,
   ) {
-    super(queue, { concurrency: 32, failure: FAILURE });
+    super(queue, { concurrency: WEBHOOK_SLOTS, failure: FAILURE });
   }
 
   protected override handle({ messageId }: DeliveryJob, stop: AbortSignal): Promise<string> {

@@ -2,12 +2,17 @@ import { MailerModule, MailerService } from '@nestjs-modules/mailer';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
 import { errorMessage } from '../platform/errors.js';
+import { mayReceiveMail } from './mail-recipients.js';
 import { DeliveryFault, type MailContent } from './message.js';
 
 /** What nodemailer reports about a failed delivery. */
 interface DeliveryError {
   code?: unknown;
   responseCode?: unknown;
+  /** The last line of the server. */
+  response?: unknown;
+  /** What the server answered. */
+  command?: unknown;
 }
 
 /** The server, or nodemailer before asking it, refused the mail itself or its recipient. */
@@ -18,15 +23,19 @@ const ABOUT_THE_MAIL: readonly unknown[] = ['EENVELOPE', 'EMESSAGE'];
  * mails must still be there.
  */
 const ABOUT_THE_CONFIGURATION: readonly unknown[] = [530, 534, 535, 538];
+/** The enhanced status codes of RFC 3463 for security and policy: relaying, authentication, a sender that is refused. */
+const ABOUT_POLICY = /^\d{3}[ -]5\.7\.\d/;
 
 /**
  * Whether another attempt cannot succeed: the server refused this mail for good (5xx), or it could not even be offered.
- * Everything else may be over by the next attempt: 4xx, a server that is away, a wrong password, a greeting of 554.
+ * Everything else may be over by the next attempt: 4xx, a server that is away, a wrong password, a greeting of 554. So
+ * may a refused sender and a policy, which someone corrects in MAIL_FROM or at the relay.
  */
 export function isPermanentFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { code, responseCode } = error as DeliveryError;
+  const { code, responseCode, response, command } = error as DeliveryError;
   if (!ABOUT_THE_MAIL.includes(code) || ABOUT_THE_CONFIGURATION.includes(responseCode)) return false;
+  if (command === 'MAIL FROM' || ABOUT_POLICY.test(String(response))) return false;
   return typeof responseCode === 'number' ? responseCode >= 500 : true;
 }
 
@@ -68,9 +77,12 @@ export class Mailer {
   /**
    * Answers when the server has accepted the mail and with it the duty to deliver it.
    * @param signal aborts the connection
-   * @throws DeliveryFault
+   * @throws DeliveryFault, also for a recipient whose domain is not allowed (any more)
    */
   async send({ to, headers, html, ...mail }: OutgoingMail, signal: AbortSignal): Promise<void> {
+    if (!mayReceiveMail(this.config, to)) {
+      throw new DeliveryFault('the domain of the recipient is not in MAIL_RECIPIENT_DOMAINS', true);
+    }
     // nodemailer would write `-ID` for `-Id`. Case does not matter in names, but people search mails for text.
     const spelling = new Map(Object.keys(headers).map((name) => [name.toLowerCase(), name]));
     const options = {

@@ -4,6 +4,7 @@ import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/fault-points.js';
 import { oneLine } from '../platform/wording.js';
 import { backOff, ClaimHolder, SENDING_TIMES, type SendingTimes } from './claims.js';
+import { endsWithin } from './deadline.js';
 import { Mailer } from './mailer.js';
 import {
   type ClaimedMessage,
@@ -59,10 +60,10 @@ export class MessageSender {
   private async sendClaimed(claim: ClaimedMessage | undefined, stop: AbortSignal): Promise<Attempt> {
     if (claim === undefined) return 'not_due';
     const { claimMs } = this.times;
-    const holder = new ClaimHolder(() => renewClaim(this.database, claim, claimMs), claimMs);
+    const holder = new ClaimHolder(() => renewClaim(this.database, claim, claimMs), claimMs, stop);
     holder.hold();
     try {
-      const end = await this.attempt(claim, AbortSignal.any([stop, holder.lost]));
+      const end = await this.attempt(claim, holder.signal);
       const written = await holder.whileHeld(() => endAttempt(this.database, claim, end));
       this.report(claim, end, written);
       if (!written) return 'lost';
@@ -74,28 +75,38 @@ export class MessageSender {
   }
 
   private async attempt(claim: ClaimedMessage, signal: AbortSignal): Promise<AttemptEnd> {
-    const retryInMs = backOff(claim.attempts - claim.attemptsBeforeResend, this.times.backOffMs);
     let content: MailContent | null = null;
     try {
       const outgoing = await this.renderers.render(claim);
       content = newContent(claim, outgoing);
       if (outgoing.channel === 'mail' && !this.mailer.configured) {
-        return { status: 'not_sent_no_smtp', error: null, retryInMs, content };
+        return { status: 'not_sent_no_smtp', error: null, retryInMs: 0, content };
       }
       faultPoint('message.before-send');
       await this.deliver(outgoing, signal);
       faultPoint('message.after-accept');
-      return { status: 'sent', error: null, retryInMs, content };
+      return { status: 'sent', error: null, retryInMs: 0, content };
     } catch (error) {
-      const status = error instanceof DeliveryFault && error.isPermanent ? 'failed' : 'pending';
-      const message = oneLine(errorMessage(error));
-      return { status, error: message, retryInMs, content };
+      return { ...this.failure(claim, error), error: oneLine(errorMessage(error)), content };
     }
   }
 
+  /** Whether and when the message is tried again: at the earliest when its receiver asked for it. */
+  private failure(claim: ClaimedMessage, error: unknown): Pick<AttemptEnd, 'status' | 'retryInMs'> {
+    const { isPermanent = false, retryAfterMs = 0 } = error instanceof DeliveryFault ? error : {};
+    const leftMs =
+      claim.kind === 'behavior_webhook' ? this.times.webhookRetriesMs - claim.owedForMs : Infinity;
+    if (isPermanent || leftMs <= 0) return { status: 'failed', retryInMs: 0 };
+    const backOffMs = backOff(claim.attempts - claim.attemptsBeforeResend, this.times.backOffMs);
+    return { status: 'pending', retryInMs: Math.min(Math.max(backOffMs, retryAfterMs), leftMs) };
+  }
+
   private deliver(outgoing: OutgoingMessage, signal: AbortSignal): Promise<void> {
-    if (outgoing.channel === 'webhook') return this.webhooks.post(outgoing.webhook, signal);
-    return this.mailer.send(outgoing.mail, signal);
+    const { webhookCallMs, mailCallMs } = this.times;
+    if (outgoing.channel === 'webhook') {
+      return endsWithin(webhookCallMs, signal, (ends) => this.webhooks.post(outgoing.webhook, ends));
+    }
+    return endsWithin(mailCallMs, signal, (ends) => this.mailer.send(outgoing.mail, ends));
   }
 
   private report(claim: ClaimedMessage, { status, error }: AttemptEnd, written: boolean): void {

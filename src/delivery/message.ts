@@ -37,8 +37,8 @@ export interface ClaimedMessage extends MessageKey {
   attemptsBeforeResend: number;
   resends: number;
   createdAt: Date;
-  /** When it was stored, or last asked for again. */
-  owedAt: Date;
+  /** How long ago it was stored, or last asked for again. */
+  owedForMs: number;
 }
 
 /** Which of the two addresses of a batch a mail goes to. */
@@ -78,16 +78,23 @@ export interface StoredBehavior extends Progress {
   subject: string | null;
 }
 
+interface FaultOptions extends ErrorOptions {
+  /** How long the receiver asked us to wait. */
+  retryAfterMs?: number | undefined;
+}
+
 /** A delivery that failed. */
 export class DeliveryFault extends Error {
   override readonly name = 'DeliveryFault';
+  readonly retryAfterMs: number | undefined;
 
   constructor(
     message: string,
     /** Whether another attempt cannot succeed. */
     readonly isPermanent: boolean,
-    options?: ErrorOptions,
+    { retryAfterMs, ...options }: FaultOptions = {},
   ) {
     super(message, options);
+    this.retryAfterMs = retryAfterMs;
   }
 }

@@ -193,7 +193,8 @@ async function claim(
       WHERE ${condition}
      RETURNING kind, outbox_id AS id, workflow_import_queue_batch_id AS "batchId", recipient, subject,
                text_body AS text, html_body AS html, json_body AS json, secret, attempts,
-               attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt", owed_at AS "owedAt"`,
+               attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt",
+               (extract(epoch FROM now() - owed_at) * 1000)::float AS "owedForMs"`,
     [...values, claimMs],
   );
   return rows[0];

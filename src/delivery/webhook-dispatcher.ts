@@ -3,9 +3,7 @@ import { DatabaseService } from '../platform/database/database.service.js';
 import { type Attempt, MessageSender } from './message-sender.js';
 import { Outbox } from './outbox.js';
 import { selectReceiver } from './outbox.sql.js';
-
-/** Of the slots that `WebhookConsumer` has: a host that never answers takes at most these from the others. */
-const AT_ONCE_PER_HOST = 4;
+import { ReceiverSlots, type Slot } from './receiver-slots.js';
 
 const KIND = 'behavior_webhook';
 
@@ -15,12 +13,12 @@ const KIND = 'behavior_webhook';
  * ends wakes the next one to the same host, behind those of other hosts. If each wake-up stood for its own webhook, the
  * ones that find their host busy would have to come back again and again.
  *
- * The count is kept in this process, whose slots are shared out. So a host may have that many requests from each
- * worker, no worker has to hear of another, and one that is killed leaves no count behind.
+ * The slots are counted in this process, which has them to give. So a host may have its share from each worker, no
+ * worker has to hear of another, and one that is killed leaves no count behind.
  */
 @Injectable()
 export class WebhookDispatcher {
-  private readonly inProgress = new Map<string, number>();
+  private readonly slots = new ReceiverSlots();
 
   constructor(
     private readonly database: DatabaseService,
@@ -32,20 +30,21 @@ export class WebhookDispatcher {
   async wake(id: number, stop: AbortSignal): Promise<Attempt | 'host_busy'> {
     const host = await selectReceiver(this.database, { kind: KIND, id });
     if (host === undefined) return 'not_due';
-    if (this.countOf(host) >= AT_ONCE_PER_HOST) return 'host_busy';
-    this.inProgress.set(host, this.countOf(host) + 1);
-    const attempt = await this.sender.sendNext(KIND, host, stop).finally(() => this.leave(host));
+    const slot = this.slots.take(host);
+    if (slot === undefined) return 'host_busy';
+    const attempt = await this.attempt(host, slot, stop);
     if (attempt !== 'not_due') await this.outbox.wake(KIND, [id]);
     return attempt;
   }
 
-  private leave(host: string): void {
-    const others = this.countOf(host) - 1;
-    if (others > 0) this.inProgress.set(host, others);
-    else this.inProgress.delete(host);
-  }
-
-  private countOf(host: string): number {
-    return this.inProgress.get(host) ?? 0;
+  private async attempt(host: string, slot: Slot, stop: AbortSignal): Promise<Attempt> {
+    try {
+      const attempt = await this.sender.sendNext(KIND, host, stop);
+      if (attempt === 'sent') slot.accepted();
+      else if (attempt === 'pending' || attempt === 'failed') slot.failed();
+      return attempt;
+    } finally {
+      slot.giveBack();
+    }
   }
 }

@@ -32,6 +32,13 @@ export function receiverOf(url: string): string {
   return authority.toLowerCase().slice(0, 255);
 }
 
+/** `Retry-After`, in seconds or as a date; `undefined` if it is missing or makes no sense. @param now in milliseconds */
+export function retryAfterMs(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  const waitMs = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
+  return waitMs > 0 ? waitMs : undefined;
+}
+
 type SignedParts = Pick<OutgoingWebhook, 'id' | 'body' | 'secret'>;
 
 /** The headers of Standard Webhooks 1.0. @param now in milliseconds; receivers refuse messages that are minutes old */

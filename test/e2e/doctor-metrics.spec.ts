@@ -182,6 +182,8 @@ describe('a database', () => {
       'workflow_import_queue_records_processed_total{outcome="succeeded"} 4',
       'workflow_import_queue_chunk_duration_seconds_count{result="done"} 2',
       'workflow_import_queue_outbox_pending{outbox="notification"} 0',
+      'workflow_import_queue_outbox_failed{outbox="notification"} 0',
+      'workflow_import_queue_outbox_failed{outbox="behavior"} 0',
       'workflow_import_queue_oldest_waiting_seconds{kind="batch"} 0',
       'workflow_import_queue_redis_up 1',
       'workflow_import_queue_invariant_violations{invariant="batch_totals"} 0',

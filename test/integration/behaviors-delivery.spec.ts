@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { resendBehavior } from '../../src/delivery/outbox.sql.js';
 import type { BehaviorDefinition } from '../../src/workflows/definition.js';
 import { BehaviorFixture, people } from '../support/behavior-fixture.js';
+import { QUICK } from '../support/notification-fixture.js';
 import { eventually } from '../support/eventually.js';
 import { PrivateRedis } from '../support/private-redis.js';
 import { SmtpSink } from '../support/smtp-sink.js';
@@ -123,7 +124,6 @@ describe('behaviors', () => {
   it.each([
     [204, 'sent', null],
     [410, 'failed', 'the receiver answered 410'],
-    [400, 'failed', 'the receiver answered 400'],
   ])('that are answered %d are %s, and from then on grow old', async (answer, status, error) => {
     receiver.answers.set('/final', [answer]);
     await fixture.process([hook('/final')], people(1));
@@ -132,13 +132,31 @@ describe('behaviors', () => {
     expect(receiver.at('/final')).toHaveLength(1);
   });
 
-  it('that are answered 500, 429 or a redirect are tried again with the same id, and redirects are not followed', async () => {
-    receiver.answers.set('/later', [500, 429, 302]);
+  it('that get any other answer are tried again with the same id, and redirects are not followed', async () => {
+    const answers = [400, 401, 403, 404, 409, 421, 429, 500, 503, 302];
+    receiver.answers.set('/later', [...answers]);
     await fixture.process([hook('/later')], people(1));
-    expect(await settled()).toMatchObject([{ status: 'sent', attempts: 4, last_error: null }]);
+    expect(await settled()).toMatchObject([
+      { status: 'sent', attempts: answers.length + 1, last_error: null },
+    ]);
     const ids = receiver.at('/later').map(({ headers }) => headers['webhook-id']);
-    expect([ids.length, new Set(ids).size]).toEqual([4, 1]);
+    expect([ids.length, new Set(ids).size]).toEqual([answers.length + 1, 1]);
     expect(receiver.at('/elsewhere')).toEqual([]);
+  });
+
+  /** Break it: in `MessageSender.failure`, leave out `retryAfterMs`. */
+  it.each([
+    ['in seconds', () => '7200'],
+    ['as a date', () => new Date(Date.now() + 7_200_000).toUTCString()],
+  ])('wait as long as their receiver asks %s', async (_, retryAfter) => {
+    const path = `/wait-${retryAfter().length}`;
+    receiver.retryAfter.set(path, retryAfter());
+    receiver.answers.set(path, [503]);
+    await fixture.process([hook(path)], people(1));
+    await eventually(async () => (await fixture.behaviors())[0]!.last_error !== null, 'the first answer');
+    const [row] = await fixture.behaviors();
+    expect(row).toMatchObject({ status: 'pending', attempts: 1 });
+    expect(row!.next_attempt_at.getTime() - Date.now()).toBeGreaterThan(7_000_000);
   });
 
   it('that find no listener are tried again', async () => {
@@ -170,7 +188,7 @@ describe('a behavior that is sent again on request', () => {
   /** Break it: in `resendMessage`, leave `attempts_before_resend` as it is. */
   it('is tried again as soon as a new one', async () => {
     const receiver = await WebhookReceiver.start();
-    const fixture = await BehaviorFixture.start({}, { backOffMs: [50, 3_600_000], claimMs: 30_000 });
+    const fixture = await BehaviorFixture.start({}, { ...QUICK, backOffMs: [50, 3_600_000] });
     try {
       receiver.answers.set('/down', [500, 500, 500, 500]);
       await fixture.process([{ kind: 'webhook', url: `${receiver.url}/down` }], people(1));
@@ -183,6 +201,25 @@ describe('a behavior that is sent again on request', () => {
       await resendBehavior(fixture.database, instance, id);
       await tried(4);
       expect(receiver.at('/down')).toHaveLength(4);
+    } finally {
+      await fixture.stop();
+      await receiver.stop();
+    }
+  });
+});
+
+describe('a webhook that fails for three days', () => {
+  /** Break it: in `MessageSender.failure`, leave out `leftMs`. */
+  it('is given up', async () => {
+    const receiver = await WebhookReceiver.start();
+    const fixture = await BehaviorFixture.start({});
+    try {
+      receiver.answers.set('/down', new Array<number>(1_000).fill(500));
+      await fixture.process([{ kind: 'webhook', url: `${receiver.url}/down` }], people(1));
+      await eventually(async () => (await fixture.behaviors())[0]!.attempts >= 2, 'a second attempt');
+      expect((await fixture.behaviors())[0]!.status).not.toBe('failed');
+      await fixture.database.query(`UPDATE outbox SET owed_at = now() - interval '73 hours'`);
+      await eventually(async () => (await fixture.behaviors())[0]!.status === 'failed', 'it to be given up');
     } finally {
       await fixture.stop();
       await receiver.stop();

@@ -3,7 +3,7 @@ import { NotificationFixture, QUICK } from '../support/notification-fixture.js';
 import { SmtpSink } from '../support/smtp-sink.js';
 
 /** The first retry comes soon, all others when the test is over. */
-const ONE_SOON = { backOffMs: [50, 3_600_000], claimMs: 30_000 };
+const ONE_SOON = { ...QUICK, backOffMs: [50, 3_600_000] };
 
 describe('a mail that is owed', () => {
   let sink: SmtpSink;
@@ -132,6 +132,23 @@ describe('a mail that is owed', () => {
     expect(sink.mailsTo('nobody@example.org')).toHaveLength(0);
   });
 
+  /** Break it: in `isPermanentFault`, leave out the command; or ABOUT_POLICY. */
+  it.each([
+    [553, 'sender refused', 'MAIL FROM'],
+    [550, 'no such sender', 'MAIL FROM'],
+    [554, '5.7.1 Relay access denied', 'RCPT TO'],
+  ] as const)(
+    'is tried again after %d %s at %s, which is about our configuration',
+    async (code, text, at) => {
+      const id = await fixture.owe(await fixture.storeBatch(), 'configuration@example.org');
+      sink.refuseWith(code, text, at);
+      expect(await fixture.sender.send(id)).toBe('pending');
+      expect((await fixture.row(id)).last_error).toContain(text);
+      sink.accept();
+      await sent(id);
+    },
+  );
+
   it('goes to one recipient, even if the address looks like two', async () => {
     const before = sink.mails.length;
     const id = await fixture.owe(await fixture.storeBatch(), 'a@example.org, b@example.org');
@@ -151,6 +168,31 @@ describe('a mail that is owed', () => {
     expect(mail!.subject).toBe(`Import succeeded: ${fileName}`);
     expect(mail!.text).toContain(`File: ${fileName}`);
     expect(mail!.html).not.toContain('<b>名簿');
+  });
+});
+
+describe('mails of one key', () => {
+  /** Break it: in `BatchMails.render`, leave out `assertWithinLimit`. */
+  it('wait once there were MAILS_PER_KEY_PER_HOUR of them within an hour, and hold up no other key', async () => {
+    const sink = await SmtpSink.start();
+    const fixture = await NotificationFixture.start({ SMTP_URL: sink.url, MAILS_PER_KEY_PER_HOUR: '2' });
+    try {
+      const send = async (createdBy: string) =>
+        fixture.sender.send(await fixture.owe(await fixture.storeBatch({ createdBy }), 'limit@example.org'));
+      expect([await send('api-key:1'), await send('api-key:1')]).toEqual(['sent', 'sent']);
+      const id = await fixture.owe(await fixture.storeBatch({ createdBy: 'api-key:1' }), 'limit@example.org');
+      expect(await fixture.sender.send(id)).toBe('pending');
+      expect((await fixture.row(id)).last_error).toContain('MAILS_PER_KEY_PER_HOUR');
+      expect(await send('api-key:2')).toBe('sent');
+      await fixture.client.query(
+        `UPDATE outbox SET sent_at = sent_at - interval '1 hour', next_attempt_at = now()`,
+      );
+      expect(await fixture.sender.send(id)).toBe('sent');
+      expect(sink.mails).toHaveLength(4);
+    } finally {
+      await fixture.stop();
+      await sink.down();
+    }
   });
 });
 

@@ -25,6 +25,7 @@ export interface BehaviorState {
   attempts: number;
   last_error: string | null;
   ended_at: Date | null;
+  next_attempt_at: Date;
 }
 
 /** The workflow target and real behavior workers, on real servers. */
@@ -112,7 +113,7 @@ export class BehaviorFixture {
   async behaviors(): Promise<BehaviorState[]> {
     const { rows } = await this.database.query<BehaviorState>(
       `SELECT outbox_id AS id, workflow_instance_id AS instance, line_number AS line, kind, recipient, status, attempts,
-              last_error, ended_at
+              last_error, ended_at, next_attempt_at
          FROM outbox WHERE workflow_import_queue_batch_id = $1 ORDER BY line_number, behavior_number`,
       [this.batchId],
     );

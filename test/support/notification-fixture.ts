@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { Client } from 'pg';
 import { DatabaseModule } from '../../src/app/database.js';
-import { SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
+import { DEFAULT_SENDING_TIMES, SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
 import type { NotificationKind } from '../../src/delivery/message.js';
 import { DueMessages } from '../../src/delivery/due-messages.js';
 import { type Attempt, MessageSender } from '../../src/delivery/message-sender.js';
@@ -16,7 +16,7 @@ import { insertBatch, type StoredBatch, storeImportProcess } from './stored-batc
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 /** Retries soon, gives a silent worker up late: each can be turned round where a test is about the other. */
-export const QUICK: SendingTimes = { backOffMs: [50, 100, 200], claimMs: 30_000 };
+export const QUICK: SendingTimes = { ...DEFAULT_SENDING_TIMES, backOffMs: [50, 100, 200], claimMs: 30_000 };
 
 export interface NotificationRow {
   status: string;

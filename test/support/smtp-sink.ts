@@ -6,6 +6,7 @@ import { SMTPServer } from 'smtp-server';
 export interface Refusal {
   code: number;
   message: string;
+  at: 'MAIL FROM' | 'RCPT TO';
 }
 
 /**
@@ -40,9 +41,9 @@ export class SmtpSink {
     );
   }
 
-  /** Refuses every mail from now on, for example with 451 (try again) or 550 (no such mailbox). */
-  refuseWith(code: number, message = 'refused by the test'): void {
-    this.refusal = { code, message };
+  /** Refuses every recipient (or sender) from now on, for example with 451 (try again) or 550 (no such mailbox). */
+  refuseWith(code: number, message = 'refused by the test', at: Refusal['at'] = 'RCPT TO'): void {
+    this.refusal = { code, message, at };
   }
 
   accept(): void {
@@ -66,6 +67,11 @@ export class SmtpSink {
     for (const answer of held) answer();
   }
 
+  private refusalAt(command: Refusal['at']): Error | undefined {
+    if (this.refusal?.at !== command) return undefined;
+    return Object.assign(new Error(this.refusal.message), { responseCode: this.refusal.code });
+  }
+
   /** Nothing listens any more; open connections are closed. */
   async down(): Promise<void> {
     const server = this.server;
@@ -83,14 +89,11 @@ export class SmtpSink {
       closeTimeout: 50,
       onMailFrom: (_address, _session, callback) => {
         this.attempts++;
-        const answer = () =>
-          callback(
-            this.refusal &&
-              Object.assign(new Error(this.refusal.message), { responseCode: this.refusal.code }),
-          );
+        const answer = () => callback(this.refusalAt('MAIL FROM'));
         if (this.held) this.held.push(answer);
         else answer();
       },
+      onRcptTo: (_address, _session, callback) => callback(this.refusalAt('RCPT TO')),
       onData: (stream, _session, callback) => {
         simpleParser(stream).then(
           (mail) => {

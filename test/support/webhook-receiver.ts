@@ -12,6 +12,8 @@ export class WebhookReceiver {
   readonly received: ReceivedWebhook[] = [];
   /** Statuses to answer next, by path; 204 after the last. */
   readonly answers = new Map<string, number[]>();
+  /** `Retry-After` of the answers, by path. */
+  readonly retryAfter = new Map<string, string>();
 
   /** The most requests that waited for their answer at the same time. */
   mostAtOnce = 0;
@@ -32,7 +34,12 @@ export class WebhookReceiver {
         const answer = () => {
           receiver.open.delete(answer);
           const status = receiver.answers.get(path)?.shift() ?? 204;
-          response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
+          const wait = receiver.retryAfter.get(path);
+          const headers = {
+            ...(status === 302 && { location: '/elsewhere' }),
+            ...(wait !== undefined && { 'retry-after': wait }),
+          };
+          response.writeHead(status, headers).end();
         };
         receiver.open.add(answer);
         response.on('close', () => receiver.open.delete(answer));

@@ -13,7 +13,7 @@ import {
 export interface Figures {
   batches: { status: string; count: number }[];
   openChunks: { state: string; count: number }[];
-  outboxes: { outbox: string; pending: number; oldestSeconds: number }[];
+  outboxes: { outbox: string; pending: number; failed: number; oldestSeconds: number }[];
   oldestBatchSeconds: number;
 }
 
@@ -27,11 +27,14 @@ export async function selectFigures(sql: Sql): Promise<Figures> {
       `SELECT state, count(*)::integer AS count FROM import_queue_chunk WHERE state <> 'done' GROUP BY state`,
     ),
     sql.query<Figures['outboxes'][number]>(
-      `SELECT named.outbox, count(o.outbox_id)::integer AS pending,
-              coalesce(extract(epoch FROM now() - min(o.created_at)), 0)::float AS "oldestSeconds"
+      `SELECT named.outbox, sum(owed.pending)::integer AS pending, sum(ended.failed)::integer AS failed,
+              coalesce(extract(epoch FROM now() - min(owed.oldest)), 0)::float AS "oldestSeconds"
          FROM (VALUES ('notification', 'batch_mail'), ('behavior', 'behavior_mail'),
                       ('behavior', 'behavior_webhook')) named (outbox, kind)
-         LEFT JOIN outbox o ON o.kind = named.kind AND o.status IN ('pending', 'sending')
+        CROSS JOIN LATERAL (SELECT count(*) AS pending, min(created_at) AS oldest FROM outbox
+                             WHERE kind = named.kind AND status IN ('pending', 'sending')) owed
+        CROSS JOIN LATERAL (SELECT count(*) AS failed FROM outbox
+                             WHERE kind = named.kind AND status = 'failed') ended
         GROUP BY 1`,
     ),
     sql.query<{ seconds: number }>(

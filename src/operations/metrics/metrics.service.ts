@@ -23,6 +23,11 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
   private readonly batches = this.gauge('batches', 'Batches by status', ['status']);
   private readonly openChunks = this.gauge('open_chunks', 'Chunks that are not done', ['state']);
   private readonly outbox = this.gauge('outbox_pending', 'Mails and webhooks still to be sent', ['outbox']);
+  private readonly outboxFailed = this.gauge(
+    'outbox_failed',
+    'Mails and webhooks that were given up and can be resent',
+    ['outbox'],
+  );
   private readonly oldestWaiting = this.gauge(
     'oldest_waiting_seconds',
     'Age of the oldest batch that has not ended (paused ones apart), and of what waits in an outbox',
@@ -95,8 +100,9 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
     for (const { status, count } of figures.batches) this.batches.set({ status }, count);
     for (const state of ['pending', 'queued']) this.openChunks.set({ state }, 0);
     for (const { state, count } of figures.openChunks) this.openChunks.set({ state }, count);
-    for (const { outbox, pending, oldestSeconds } of figures.outboxes) {
+    for (const { outbox, pending, failed, oldestSeconds } of figures.outboxes) {
       this.outbox.set({ outbox }, pending);
+      this.outboxFailed.set({ outbox }, failed);
       this.oldestWaiting.set({ kind: outbox }, oldestSeconds);
     }
     this.oldestWaiting.set({ kind: 'batch' }, figures.oldestBatchSeconds);

@@ -1,0 +1,64 @@
+import { BoundedMap } from '../platform/bounded-map.js';
+
+/** Webhooks that one process sends at a time. They wait for receivers rather than compute. */
+export const WEBHOOK_SLOTS = 64;
+/** A host that has not failed last time. */
+const PER_HOST = 4;
+/** A host that failed last time gets one probe at a time, and all such hosts together this many. */
+const PROBES = 16;
+/** Hosts that have not accepted a webhook yet, or failed last time, leave the other slots to hosts that accept theirs. */
+const UNPROVEN = 48;
+/** How many hosts the process remembers. */
+const REMEMBERED = 10_000;
+
+type Standing = 'accepts' | 'new' | 'fails';
+
+export interface Slot {
+  /** Notes what the host did. */
+  accepted(): void;
+  failed(): void;
+  /** To be called exactly once. */
+  giveBack(): void;
+}
+
+/**
+ * Shares the slots of a process among receivers, so that hosts that never answer cannot hold all of them (ADR 19). Each
+ * host has at most `PER_HOST`. A host that fails has one probe at a time until it accepts a webhook again.
+ */
+export class ReceiverSlots {
+  private readonly standings = new BoundedMap<string, Standing>(REMEMBERED);
+  private readonly taken = new Map<string, number>();
+  /** By the standing that each attempt began with. */
+  private readonly inProgress: Record<Standing, number> = { accepts: 0, new: 0, fails: 0 };
+
+  /** `undefined` if the host may not have a slot now. */
+  take(host: string): Slot | undefined {
+    const standing = this.standings.get(host) ?? 'new';
+    if (!this.mayTake(host, standing)) return undefined;
+    this.taken.set(host, this.takenBy(host) + 1);
+    this.inProgress[standing] += 1;
+    return {
+      accepted: () => this.standings.set(host, 'accepts'),
+      failed: () => this.standings.set(host, 'fails'),
+      giveBack: () => {
+        this.inProgress[standing] -= 1;
+        const left = this.takenBy(host) - 1;
+        if (left > 0) this.taken.set(host, left);
+        else this.taken.delete(host);
+      },
+    };
+  }
+
+  private mayTake(host: string, standing: Standing): boolean {
+    const { accepts, new: unknown, fails } = this.inProgress;
+    if (accepts + unknown + fails >= WEBHOOK_SLOTS) return false;
+    if (standing === 'accepts') return this.takenBy(host) < PER_HOST;
+    if (unknown + fails >= UNPROVEN) return false;
+    if (standing === 'new') return this.takenBy(host) < PER_HOST;
+    return this.takenBy(host) === 0 && fails < PROBES;
+  }
+
+  private takenBy(host: string): number {
+    return this.taken.get(host) ?? 0;
+  }
+}
