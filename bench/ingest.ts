@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { freshDatabase, median, post, psql, setUpProcess, startProcess, writeRecords } from './support.js';
 
 /**
- * Ingest: from the first byte of the POST to the 202, against `psql \copy` of the same rows into the same table, in the
+ * Ingest: from the first byte of the POST to the 202, compared with `psql \copy` of the same rows into the same table, in the
  * same run. By hand, after `npm run build`:
  *   node --import @swc-node/register/esm-register bench/ingest.ts [records] [rounds]
  */

@@ -5,8 +5,8 @@ import { databaseUrl, REDIS } from './support.js';
 const CONCURRENCY = 16;
 
 /**
- * The usual way: one Bull job per record, a transaction of single-row statements for each. Answers the seconds from the
- * first job to the last; that they were all queued before is not counted.
+ * The usual design: one Bull job per record, with a transaction of single-row statements. Answers the seconds from the
+ * first job to the last, without the time to queue them.
  */
 export async function processJobPerRecord(database: string, count: number): Promise<number> {
   const pool = new Pool({ connectionString: databaseUrl(database), max: CONCURRENCY });

@@ -10,8 +10,8 @@ import {
 } from './support.js';
 
 /**
- * Preview: an upload, received and previewed, from the call to the preview's answer, where nothing of it exists yet and
- * where all of it does. By hand, after `npm run build`:
+ * Preview: an upload, received and previewed, from the call to the answer of the preview, if none of it exists yet and if
+ * all of it does. By hand, after `npm run build`:
  *   node --import @swc-node/register/esm-register bench/preview.ts [records]
  */
 

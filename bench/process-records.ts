@@ -23,10 +23,10 @@ import {
 } from './support.js';
 
 /**
- * Processing: records that lie in PostgreSQL, through Bull, runner and workflow target to their outcomes, against the
- * same effects as set-based SQL in one psql session and against one Bull job per record, in the same run. By hand:
- *   node --import @swc-node/register/esm-register bench/process-records.ts [records] [rounds] [records of the usual way] [setAttribute]
- * With `setAttribute` the action also sets an attribute, here and in psql. 0 records leave the usual way out.
+ * Processing: stored records through Bull, runner and workflow target to their outcomes, compared with the
+ * same effects as set-based SQL in one psql session and with one Bull job per record, in the same run. By hand:
+ *   node --import @swc-node/register/esm-register bench/process-records.ts [records] [rounds] [records one by one] [setAttribute]
+ * With `setAttribute` the action also sets an attribute, here and in psql. With 0 records one by one, that part is left out.
  */
 
 const records = Number(process.argv[2] ?? 200_000);

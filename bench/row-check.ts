@@ -3,7 +3,7 @@ import type { WorkflowDefinition } from '../src/workflows/definition.js';
 import { compileWorkflowTarget } from '../src/workflows/engine/compiled-workflow-target.js';
 
 /**
- * What pass 1 costs per row, beside JSON.parse of the same line:
+ * What pass 1 costs per row, compared with JSON.parse of the same line:
  *   node --import @swc-node/register/esm-register bench/row-check.ts [rows] [rounds]
  */
 

@@ -1,6 +1,6 @@
 /**
- * The effects of the bench import (create, two identifiers, log entry, outcome) as somebody who knows SQL would write
- * them for one psql session. It looks nothing up, checks nothing and is one transaction: more than fair to it.
+ * The effects of the bench import (create, two identifiers, log entry, outcome) as an expert in SQL would write
+ * them for one psql session. It looks up nothing, checks nothing and is one transaction, which favors it.
  */
 const SET_BASED_SQL = [
   'BEGIN',

@@ -112,7 +112,7 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** The built program as a process of its own, on the given database. */
+/** The built program as a separate process, on the given database. */
 export async function startProcess(
   database: string,
   port: number,
@@ -131,7 +131,7 @@ export async function startProcess(
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  // A bench that is told to stop must not leave it behind.
+  // A bench that is stopped must not leave it running.
   const stopped = () => {
     child.kill('SIGTERM');
     process.exit(1);
@@ -182,7 +182,7 @@ export async function api(service: Service, method: string, path: string, body?:
 }
 
 /** Defines the bench workflow and an import process for it; answers the id of the process. */
-/** What an action does besides, where a bench asks for it. */
+/** An additional effect of the action, if a bench asks for it. */
 const SETTING = { kind: 'setAttribute', name: 'Granted At', value: '{{now}}' };
 
 function settingWorkflow(): object {
@@ -253,7 +253,7 @@ export function post(service: Service, importProcessId: number, path: string): P
   });
 }
 
-/** Of an even number of values, what lies in the middle of the two in the middle. */
+/** For an even number of values, the mean of the two in the middle. */
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
   const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.floor(sorted.length / 2)]];
