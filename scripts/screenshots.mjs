@@ -106,6 +106,6 @@ async function upload(page) {
     mimeType: 'text/csv',
     buffer: Buffer.from(rows.map((cells) => `${cells.join(';')}\r\n`).join('')),
   });
-  await page.getByRole('button', { name: 'Send and check' }).click();
+  await page.getByRole('button', { name: 'Upload and check' }).click();
   await page.getByRole('heading', { name: 'new-members.csv' }).waitFor();
 }

@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import { DomainError, type ProblemDetail } from '../platform/domain-error.js';
+import { text } from './texts/catalogue.js';
 
 /** An error as a page shows it above a form. */
 export interface ProblemView {
@@ -8,8 +9,12 @@ export interface ProblemView {
   errors: readonly ProblemDetail[] | undefined;
 }
 
-export function problemView({ title, message, options }: DomainError): ProblemView {
-  return { title, detail: message, errors: shownErrors(message, options.errors) };
+export function problemView({ code, title, message, options }: DomainError): ProblemView {
+  return {
+    title: code === 'invalid_body' ? text('common.formErrors') : title,
+    detail: message,
+    errors: shownErrors(message, options.errors),
+  };
 }
 
 /** The errors that the detail does not state already, or states without their place. */

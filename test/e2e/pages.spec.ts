@@ -313,7 +313,7 @@ describe('the pages', () => {
       expect(await links(9)).toEqual([4]);
     });
 
-    /** Break it: in `counted`, always write the plural. */
+    /** Break it: in `template`, always choose the plural. */
     it('uses the singular for one record', async () => {
       const records = [{ line: 1, status: 'succeeded' as const, payload: '{}' }];
       const text = textOf((await open(`/imports/${await store({ status: 'completed', records })}`)).html);
@@ -386,7 +386,7 @@ describe('the pages', () => {
       const id = await store({ records: [{ line: 1, status: 'pending', payload: '{}' }] });
       const { status, headers, html } = await open(`/imports/${id}/records/${line}`);
       expect([status, headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
-      expect(textOf(html)).toContain('Record not found');
+      expect(textOf(html)).toContain('The record does not exist');
     });
 
     /** Break it: in `HtmlErrorPage`, leave out `PAGE_ERRORS`. */

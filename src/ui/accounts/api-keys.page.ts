@@ -6,7 +6,8 @@ import { CreatorNames } from '../../auth/creator-names.js';
 import { PERMISSIONS, type Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { AppConfig } from '../../platform/config/config.js';
-import { DomainError } from '../../platform/domain-error.js';
+import type { DomainError } from '../../platform/domain-error.js';
+import { httpErrors } from '../../platform/http/http.errors.js';
 import { validateForm } from '../../platform/http/validation.js';
 import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../forms.js';
 import { curlLine } from '../layout/links.js';
@@ -62,7 +63,7 @@ const isDate = (given: string) =>
 
 function wrongDate(): DomainError {
   const message = text('apiKeys.wrongDate');
-  return new DomainError(400, 'invalid_body', text('common.formErrors'), `${message}.`, {
+  return httpErrors.invalid_body(`${message}.`, {
     errors: [{ pointer: '/expiresAt', code: 'invalid_value', message }],
   });
 }

@@ -2,6 +2,7 @@ import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
 import type { ImportProcess } from '../../import-processes/import-process.js';
 import { ReplaceImportProcessDto } from '../../import-processes/import-processes.dto.js';
 import { DomainError, type ProblemDetail } from '../../platform/domain-error.js';
+import { httpErrors } from '../../platform/http/http.errors.js';
 import { validateBody } from '../../platform/http/validation.js';
 import { text } from '../texts/catalogue.js';
 
@@ -56,7 +57,7 @@ export function readFileType(form: FileTypeFormDto): ReplaceImportProcessDto {
     if (!(error instanceof DomainError) || error.code !== 'invalid_body') throw error;
     const errors = error.options.errors?.map((mistake) => inTheForm(mistake, form));
     const message = text('fileType.error.notSaved');
-    throw new DomainError(400, 'invalid_body', text('common.formErrors'), message, { errors, cause: error });
+    throw httpErrors.invalid_body(message, { errors, cause: error });
   }
 }
 
@@ -105,7 +106,7 @@ function parsed(json: string, member: string, what: string): unknown {
     return JSON.parse(json);
   } catch (error) {
     const message = text('fileType.error.notJson', { what, reason: (error as Error).message });
-    throw new DomainError(400, 'invalid_body', text('common.formErrors'), message, {
+    throw httpErrors.invalid_body(message, {
       errors: [{ pointer: `/${member}`, code: 'malformed_json', message }],
       cause: error,
     });

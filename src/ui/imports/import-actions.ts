@@ -5,6 +5,7 @@ import type { BatchAction } from '../../batches/batch-state.js';
 import { BatchActionsService } from '../../import-queue/batch-actions.service.js';
 import { BatchRetryService } from '../../import-queue/batch-retry.service.js';
 import { DomainError } from '../../platform/domain-error.js';
+import { httpErrors } from '../../platform/http/http.errors.js';
 import { importPath } from '../layout/links.js';
 import { text } from '../texts/catalogue.js';
 
@@ -97,6 +98,5 @@ function isPageAction(action: string): action is PageAction {
 }
 
 function noSuchAction(action: string): DomainError {
-  const detail = text('actions.noSuchAction.detail', { action });
-  return new DomainError(404, 'not_found', text('actions.noSuchAction.title'), detail);
+  return httpErrors.not_found(text('actions.noSuchAction', { action }));
 }

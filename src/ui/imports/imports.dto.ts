@@ -1,7 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { IsIn, IsOptional, MaxLength } from 'class-validator';
 import { BATCH_STATUSES, type BatchStatus } from '../../batches/batch-state.js';
-import { DomainError } from '../../platform/domain-error.js';
+import { defineErrors, type DomainError } from '../../platform/domain-error.js';
 import { RECORD_STATUSES, type RecordStatus } from '../../records/record-status.js';
 import { text } from '../texts/catalogue.js';
 
@@ -44,6 +44,10 @@ export class RecordLinePipe implements PipeTransform<string, number> {
   }
 }
 
+const recordErrors = defineErrors({
+  record_not_found: { status: 404, title: 'The record does not exist' },
+});
+
 export function recordNotFound(detail: string): DomainError {
-  return new DomainError(404, 'record_not_found', text('record.notFound.title'), detail);
+  return recordErrors.record_not_found(detail);
 }

@@ -48,7 +48,7 @@ describe('the form of a row', () => {
     ['Born', 'date'],
     ['Hours', 'number'],
     ['Level', 'select'],
-  ])('has for %s the input %s', (name, type) => {
+  ])('shows %s as the input %s', (name, type) => {
     expect(fields().get(name)?.type).toBe(type);
   });
 
@@ -60,7 +60,7 @@ describe('the form of a row', () => {
     ['Yes', 'select'],
     ['Moment', 'text'],
     ['Reason', 'area'],
-  ])('has for %s of a workflow the input %s, required or not', (name, type) => {
+  ])('shows %s of a workflow as the input %s, required or not', (name, type) => {
     for (const required of [[], EVERY_TYPE.map((attribute) => attribute.name)]) {
       const found = rowFields(compileEveryType(required), new Map(), null).find(
         (field) => field.name === name,
@@ -69,7 +69,7 @@ describe('the form of a row', () => {
     }
   });
 
-  it('offers true and false for what is one of them, and keeps what was chosen', () => {
+  it('offers true and false for a boolean, and keeps the choice', () => {
     const [yes] = rowFields(compileEveryType([]), new Map([['Yes', 'false']]), null).filter(
       ({ name }) => name === 'Yes',
     );
@@ -79,14 +79,14 @@ describe('the form of a row', () => {
     ]);
   });
 
-  it('offers the options of a pick list, and keeps the one that was chosen', () => {
+  it('offers the options of a pick list, and keeps the choice', () => {
     expect(fields({ Level: 'Fellow' }).get('Level')?.options).toEqual([
       { value: 'Associate', selected: false },
       { value: 'Fellow', selected: true },
     ]);
   });
 
-  it('says at the column of a mistake what it is, and nowhere else', () => {
+  it('shows an error at its column only', () => {
     const shown = fields({}, { code: 'not_a_date', message: 'is no date', pointer: '/Born' });
     expect([...shown.values()].filter(({ error }) => error !== null).map(({ name }) => name)).toEqual([
       'Born',

@@ -148,7 +148,7 @@ export const IMPORT_TEXTS = {
       explanation:
         'They are sent again unchanged, as a new import, and checked by the current version of the file type. This import does not change.',
     },
-    noSuchAction: { title: 'Page not found', detail: 'No action is called "{action}".' },
+    noSuchAction: 'No action is called "{action}".',
   },
   fix: {
     pageTitle: 'Fix rows of {fileName}',
@@ -184,7 +184,6 @@ export const IMPORT_TEXTS = {
     instance: 'instance {reference}',
     raw: 'Line as sent',
     notFound: {
-      title: 'Record not found',
       noLine: '"{line}" is not a line number: lines are counted from 1.',
       noRecord:
         'Import {id, raw} has no record at line {line}: the line is blank, or the file ends before it.',

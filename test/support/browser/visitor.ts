@@ -9,7 +9,7 @@ import {
 } from 'playwright-core';
 import { findChromium } from './find-chromium.js';
 
-/** The widths that pages are made for. */
+/** The widths that pages are designed for. */
 export const PHONE = { width: 375, height: 812 };
 const DESK = { width: 1440, height: 900 };
 
@@ -21,7 +21,7 @@ export function startBrowser(): Promise<Browser> {
   });
 }
 
-/** Somebody at a browser. Whatever the browser complains of, scripts and the content security policy, is kept. */
+/** A person at a browser. Keeps every complaint of the browser, about scripts and the content security policy. */
 export class Visitor {
   readonly complaints: string[] = [];
 
@@ -31,7 +31,7 @@ export class Visitor {
     private readonly url: string,
   ) {
     page.on('console', (message) => {
-      // A page that says what is wrong with a form has the status of a refusal, which the browser notes.
+      // A page that reports the errors of a form has the status 400, which the browser logs.
       if (/^Failed to load resource: .* status of 400/.test(message.text())) return;
       if (message.type() === 'error' || message.type() === 'warning')
         this.complaints.push(`${page.url()}: ${message.text()}`);
