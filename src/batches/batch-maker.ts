@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { WRONG_CELL_COUNT } from '../formats/csv/csv-reader.js';
 import { findDuplicateKey } from '../formats/json/json-members.js';
 import { duplicateKeyError } from '../formats/record-reader.js';
+import { EventLoopTurn } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import type { Transaction } from '../platform/database/transaction.js';
 import type { JsonObject } from '../platform/json/json-value.js';
@@ -109,9 +110,11 @@ async function copyStoredRecords(
   rows: RecordCollector,
   writer: BatchWriter,
 ): Promise<void> {
+  const turn = new EventLoopTurn();
   let page = await select(0, PAGE_SIZE);
   while (page.length > 0) {
     for (const record of page) {
+      if (turn.isOver) await turn.next();
       const { line, payload, originLine } = record;
       const { error, orderingKeys } = checkAgain(record, compiled);
       rows.add(line, payload, error, orderingKeys, originLine === undefined ? undefined : { originLine });

@@ -298,15 +298,24 @@ export async function selectBatchOfMail(sql: Sql, id: number): Promise<number | 
 const BEHAVIOR_COLUMNS = `outbox_id AS id, CASE kind WHEN 'behavior_mail' THEN 'sendEmail' ELSE 'webhook' END AS kind,
        action, workflow_import_queue_batch_id AS "batchId", line_number AS line, recipient, subject, ${PROGRESS}`;
 
+/** Whether a batch of one of the import processes caused the message; `null` means of any, or of none. */
+const isOfProcesses = (ids: string): string =>
+  `(${ids}::bigint[] IS NULL OR EXISTS (
+      SELECT FROM import_queue_batch b
+       WHERE b.workflow_import_queue_batch_id = outbox.workflow_import_queue_batch_id
+         AND b.import_process_id = ANY (${ids})))`;
+
 /** What actions on an instance caused, newest first. */
 export async function selectBehaviors(
   sql: Sql,
   instanceId: number,
   limit: number,
+  importProcessIds: readonly number[] | null = null,
 ): Promise<StoredBehavior[]> {
   const { rows } = await sql.query<StoredBehavior>(
-    `SELECT ${BEHAVIOR_COLUMNS} FROM outbox WHERE workflow_instance_id = $1 ORDER BY outbox_id DESC LIMIT $2`,
-    [instanceId, limit],
+    `SELECT ${BEHAVIOR_COLUMNS} FROM outbox
+      WHERE workflow_instance_id = $1 AND ${isOfProcesses('$3')} ORDER BY outbox_id DESC LIMIT $2`,
+    [instanceId, limit, importProcessIds],
   );
   return rows;
 }
@@ -315,11 +324,12 @@ export async function selectBehavior(
   sql: Sql,
   instanceId: number,
   id: number,
+  importProcessIds: readonly number[] | null = null,
 ): Promise<StoredBehavior | undefined> {
   const { rows } = await sql.query<StoredBehavior>(
     `SELECT ${BEHAVIOR_COLUMNS} FROM outbox
-      WHERE ${IS_BEHAVIOR} AND outbox_id = $2 AND workflow_instance_id = $1`,
-    [instanceId, id],
+      WHERE ${IS_BEHAVIOR} AND outbox_id = $2 AND workflow_instance_id = $1 AND ${isOfProcesses('$3')}`,
+    [instanceId, id, importProcessIds],
   );
   return rows[0];
 }

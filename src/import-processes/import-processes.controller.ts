@@ -1,4 +1,17 @@
-import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post, Put, Req, Res } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  Headers,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  Req,
+  Res,
+} from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiBody,
@@ -9,6 +22,7 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiParam,
+  ApiPreconditionFailedResponse,
   ApiProduces,
   ApiQuery,
   ApiTags,
@@ -17,6 +31,7 @@ import type { Request, Response } from 'express';
 import { assertMayUse, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { ANY_OBJECT, LOCATION, refTo, TEXT } from '../platform/http/answer-schemas.js';
+import { versionCondition, versionTag } from '../platform/http/preconditions.js';
 import { validateBody, validateQuery } from '../platform/http/validation.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import { type ImportProcess, type ImportProcessSummary, visibleTo } from './import-process.js';
@@ -82,7 +97,7 @@ export class ImportProcessesController {
   ): Promise<ImportProcess> {
     const created = await this.importProcesses.create(validateBody(SaveImportProcessDto, body), principal.id);
     response.location(`/${ROUTE}/${created.id}`);
-    return created;
+    return tagged(created, response);
   }
 
   @Get(':id')
@@ -90,12 +105,13 @@ export class ImportProcessesController {
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiOkResponse({ description: 'The import process', schema: refTo('ImportProcess') })
   @ApiNotFoundResponse({ description: 'import_process_not_found' })
-  get(
+  async get(
     @Param('id', ImportProcessIdPipe) id: number,
+    @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
   ): Promise<ImportProcess> {
     assertMayUse(principal, id);
-    return this.importProcesses.get(id);
+    return tagged(await this.importProcesses.get(id), response);
   }
 
   @Put(':id')
@@ -108,14 +124,18 @@ export class ImportProcessesController {
   })
   @ApiNotFoundResponse({ description: 'import_process_not_found' })
   @ApiConflictResponse({ description: 'import_process_name_taken, version_conflict' })
-  replace(
+  @ApiPreconditionFailedResponse({ description: 'precondition_failed: If-Match names another version' })
+  async replace(
     @Param('id', ImportProcessIdPipe) id: number,
     @Body() body: unknown,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
   ): Promise<ImportProcess> {
     assertMayUse(principal, id);
     const { version, ...input } = validateBody(ReplaceImportProcessDto, body);
-    return this.importProcesses.replace(id, input, principal.id, version);
+    const condition = versionCondition(ifMatch);
+    return tagged(await this.importProcesses.replace(id, input, principal.id, version, condition), response);
   }
 
   @Delete(':id')
@@ -171,4 +191,9 @@ export class ImportProcessesController {
     response.set(headers);
     return content;
   }
+}
+
+function tagged(process: ImportProcess, response: Response): ImportProcess {
+  response.setHeader('ETag', versionTag(process.version));
+  return process;
 }

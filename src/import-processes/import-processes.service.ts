@@ -5,6 +5,7 @@ import { writeAudit } from '../auth/audit.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../platform/database/postgres-errors.js';
 import type { Sql } from '../platform/database/transaction.js';
+import { assertMeets, type VersionCondition } from '../platform/http/preconditions.js';
 import type { TargetConfiguration } from '../records/target.js';
 import { TargetRegistry } from '../targets/target-registry.js';
 import type { CurrentTargets } from '../workflows/definition/workflow-access.js';
@@ -76,13 +77,14 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
    * Makes a new version; running batches keep theirs. The row lock makes two concurrent calls take turns: each becomes a
    * version. `expected` is the version that the caller edited, if stated.
    * @throws DomainError 400 `invalid_import_process`, 404 `import_process_not_found`,
-   *   409 `import_process_name_taken` or `version_conflict`
+   *   409 `import_process_name_taken` or `version_conflict`, 412 `precondition_failed`
    */
   async replace(
     id: number,
     input: ImportProcessInput,
     actor: string,
     expected?: number,
+    condition?: VersionCondition,
   ): Promise<ImportProcess> {
     await this.refuseUnusable(input);
     return this.database.transaction(async (transaction) => {
@@ -92,6 +94,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
         lock: { mode: 'pessimistic_write' },
       });
       if (found === null) throw importProcessNotFound(id);
+      assertMeets(condition, found.currentVersion);
       if (expected !== undefined && expected !== found.currentVersion) {
         throw importProcessChangedMeanwhile(id, expected, found.currentVersion);
       }

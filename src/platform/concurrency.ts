@@ -108,3 +108,21 @@ export class Gate {
     }
   }
 }
+
+/** How long synchronous work may hold up everything else in the process. */
+const LONGEST_TURN_MS = 25;
+
+/** Divides long synchronous work into turns by time, not by number of steps: the cost of a step varies a thousandfold. */
+export class EventLoopTurn {
+  private begun = performance.now();
+
+  get isOver(): boolean {
+    return performance.now() - this.begun >= LONGEST_TURN_MS;
+  }
+
+  /** Lets timers, sockets and other calls run first. */
+  async next(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    this.begun = performance.now();
+  }
+}

@@ -49,10 +49,10 @@ export const WORKFLOW_SCHEMAS: Readonly<Record<string, Schema>> = {
   Instance: objectOf<Instance>(instance),
   InstancePage: pageSchema(refTo('Instance')),
   InstanceStory: objectOf<Story>(story),
-  PerformedAction: objectOf<Story & { operation: string }>({
-    ...story,
-    operation: choice('updated', 'unchanged'),
-  }),
+  PerformedAction: objectOf<Partial<Omit<Story, 'id'>> & Pick<Story, 'id'> & { operation: string }>(
+    { ...story, operation: choice('updated', 'unchanged') },
+    ...(['workflow', 'status', 'step', 'attributes', 'createdAt', 'updatedAt', 'log', 'behaviors'] as const),
+  ),
   LogEntry: objectOf<LogRow>({
     id: INTEGER,
     loggedAt: TIME,
@@ -71,7 +71,10 @@ export const WORKFLOW_SCHEMAS: Readonly<Record<string, Schema>> = {
     action: TEXT,
     batchId: orNull(INTEGER),
     line: orNull(INTEGER),
-    recipient: says('An e-mail address or a URL.', TEXT),
+    recipient: says(
+      'An e-mail address or a URL; of a webhook only the host without the permission Configure.',
+      TEXT,
+    ),
     subject: orNull(TEXT),
     status: choice('pending', 'sending', 'sent', 'failed', 'not_sent_no_smtp'),
     attempts: INTEGER,

@@ -58,6 +58,47 @@ describe('behaviors over HTTP', () => {
       return all ? behaviors : null;
     }, 'all behaviors to be sent');
 
+  const withKey = async (permissions: string[], importProcessIds?: number[]) => {
+    const { body } = await client.post('/API/ApiKeys', { name: 'key', permissions, importProcessIds });
+    return new ImportClient(app.url, body.key);
+  };
+
+  /** Break it: in `visibleBehavior`, answer the behavior as it is. */
+  it('show the whole URL of a webhook to callers who may configure, and only its host to others', async () => {
+    const { id } = await importMember(90, processId);
+    const [webhook] = await sent(id, 2);
+    const viewer = await withKey(['ViewImports', 'ManageImports']);
+    const host = new URL(receiver.url).host;
+    const shown = (await viewer.get(path(id))).body.behaviors.items;
+    expect(shown.map(({ recipient }: { recipient: string }) => recipient)).toEqual([
+      host,
+      'person90@example.org',
+    ]);
+    const again = await viewer.post(`${path(id)}/Behaviors/${webhook!.id}/Resend`);
+    expect([again.status, again.body.recipient]).toEqual([202, host]);
+    expect((await client.get(path(id))).body.behaviors.items[0].recipient).toBe(receiver.url);
+  });
+
+  /** Break it: in `isOfProcesses`, accept every message. */
+  it('are hidden, with their workflow, from keys limited to other import processes', async () => {
+    const { id } = await importMember(91, processId);
+    const [webhook] = await sent(id, 2);
+    const permissions = ['ViewImports', 'ManageImports'];
+    const sharing = await withKey(permissions, [mutedProcessId]);
+    const instance = await sharing.get(path(id));
+    expect([instance.status, instance.body.behaviors.items]).toEqual([200, []]);
+    expect((await sharing.post(`${path(id)}/Behaviors/${webhook!.id}/Resend`)).status).toBe(404);
+    const other = await withKey(permissions, [await client.setUp({ ...workflow, name: 'elsewhere' })]);
+    expect((await other.get(path(id))).status).toBe(403);
+  });
+
+  it('are resent only by callers who may read them', async () => {
+    const { id } = await importMember(92, processId);
+    const [webhook] = await sent(id, 2);
+    const manager = await withKey(['ManageImports']);
+    expect((await manager.post(`${path(id)}/Behaviors/${webhook!.id}/Resend`)).status).toBe(403);
+  });
+
   it('follow each record that changes something, and are listed with the instance', async () => {
     const { id, attributes, status } = await importMember(1, processId);
     expect([attributes.Notes, attributes.Level, status]).toEqual(['First 1 <person1@example.org>', 'Fellow', 'completed_successfully']); // prettier-ignore

@@ -76,6 +76,26 @@ describe('import processes', () => {
     expect([whatever.status, whatever.body.version, whatever.body.name]).toEqual([200, 3, 'Renamed']);
   });
 
+  /** Break it: in `ImportProcessesService.replace`, leave out `assertMeets`. */
+  it('are not replaced if If-Match names another version than the stored one', async () => {
+    const created = await client.post(PATH, process());
+    const path = `${PATH}/${created.body.id}`;
+    expect([created.headers.get('etag'), (await client.get(path)).headers.get('etag')]).toEqual([
+      '"1"',
+      '"1"',
+    ]);
+    const body = process({ name: created.body.name });
+    const put = () => client.call('PUT', path, { body, headers: { 'if-match': '"1"' } });
+    const first = await put();
+    expect([first.status, first.headers.get('etag')]).toEqual([200, '"2"']);
+    const late = await put();
+    expect([late.status, late.body.code, late.headers.get('etag')]).toEqual([
+      412,
+      'precondition_failed',
+      '"2"',
+    ]);
+  });
+
   it('keep a batch at the version it started with', async () => {
     const { body: created } = await client.post(PATH, process());
     const batch = await client.createBatch(jsonl([member(1)]), { importProcessId: created.id });

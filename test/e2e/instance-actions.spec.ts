@@ -128,6 +128,22 @@ describe('an action without an import', () => {
     }, 'the mail to be dealt with');
   });
 
+  const withKey = async (...permissions: string[]) => {
+    const { body } = await client.post('/API/ApiKeys', { name: permissions.join(), permissions });
+    return new ImportClient(app.url, body.key);
+  };
+
+  /** Break it: in `ActionsService.perform`, answer the instance whatever the permissions are. */
+  it('answers nothing of the instance to a key that may only send rows', async () => {
+    const { id } = await imported();
+    const sender = await withKey('BeginWorkflowImportProcess');
+    const edited = await sender.post(`${INSTANCES}/${id}/Actions/Edit`, { Name: 'Ada' });
+    expect([edited.status, edited.body]).toEqual([200, { id, operation: 'updated' }]);
+    const viewer = await withKey('BeginWorkflowImportProcess', 'ViewImports');
+    const seen = await viewer.post(`${INSTANCES}/${id}/Actions/Edit`, { Name: 'Ada' });
+    expect(seen.body).toMatchObject({ id, operation: 'unchanged', attributes: { Name: 'Ada' } });
+  });
+
   it('is unchanged if nothing is to be done, without a log entry', async () => {
     const { id, n } = await imported();
     const { body } = await perform(id, 11, { ':Email': `PERSON${n}@example.org`, Name: `Name ${n}` });

@@ -56,7 +56,7 @@ const ROUTES: [route: string, access: Access][] = [
   // Wider than http-api.md, which says Configure.
   [`GET ${WORKFLOWS}/:name/Instances`, ['Configure', 'ViewImports']],
   [`GET ${WORKFLOWS}/:name/Instances/:id`, ['Configure', 'ViewImports']],
-  [`GET ${WORKFLOWS}/:name/Instances/Export`, ['Configure', 'ViewImports']],
+  [`GET ${WORKFLOWS}/:name/Instances/Export`, ['ViewImports']],
   [`POST ${WORKFLOWS}/:name/Instances/:id/Behaviors/:behaviorId/Resend`, ['ManageImports']],
   // A record of a batch does the same.
   [`POST ${WORKFLOWS}/:name/Instances/:id/Actions/:action`, ['BeginWorkflowImportProcess']],

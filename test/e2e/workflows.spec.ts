@@ -42,6 +42,21 @@ describe('workflow definitions', () => {
     expect(names).toEqual([...names].sort());
   });
 
+  /** Break it: in `WorkflowDefinitionsService.replace`, leave out `assertMeets`. */
+  it('are not replaced if If-Match names another version than the stored one', async () => {
+    const name = fresh();
+    expect((await client.post(PATH, named(name))).headers.get('etag')).toBe('"1"');
+    const withMatch = (ifMatch: string) =>
+      client.call('PUT', `${PATH}/${name}`, { body: named(name), headers: { 'if-match': ifMatch } });
+    const second = await withMatch('"1"');
+    expect([second.status, second.headers.get('etag')]).toEqual([200, '"2"']);
+    const late = await withMatch('"1"');
+    expect([late.status, late.body.code, late.body.currentVersion]).toEqual([412, 'precondition_failed', 2]);
+    const read = await client.get(`${PATH}/${name}`);
+    expect([read.body.version, read.headers.get('etag')]).toEqual([2, '"2"']);
+    expect((await withMatch('*')).status).toBe(200);
+  });
+
   it('become two versions if two are put simultaneously', async () => {
     const name = fresh();
     await client.post(PATH, named(name));

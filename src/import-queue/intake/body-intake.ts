@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { BatchWriter } from '../../batches/batch-writer.js';
 import { RecordCollector } from '../../batches/record-collector.js';
 import { LineLimitError, type RecordReader } from '../../formats/record-reader.js';
+import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { CompiledTarget } from '../../records/target.js';
 import {
   BodyTooLargeError,
@@ -47,6 +48,7 @@ export class BodyIntake {
   private readonly reader: RecordReader;
   private readonly hash: Hash | null;
   private ended = false;
+  private readonly turn = new EventLoopTurn();
 
   constructor(
     body: Readable,
@@ -129,6 +131,7 @@ export class BodyIntake {
     } else {
       this.hash?.update(next.value);
       this.reader.push(next.value);
+      if (this.turn.isOver) await this.turn.next();
     }
   }
 }

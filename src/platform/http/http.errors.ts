@@ -22,6 +22,7 @@ export const httpErrors = defineErrors({
   body_too_slow: { status: 408, title: 'The body arrives too slowly' },
   state_conflict: { status: 409, title: 'The current state does not allow this' },
   version_conflict: { status: 409, title: 'The stored version has changed' },
+  precondition_failed: { status: 412, title: 'The stored version differs from the one in If-Match' },
   body_too_large: { status: 413, title: 'The request exceeds a limit' },
   chunk_extensions_too_large: { status: 413, title: 'The request exceeds a limit' },
   unsupported_media_type: { status: 415, title: 'The Content-Type is not supported' },

@@ -3,6 +3,7 @@ import { IsString } from 'class-validator';
 import type { Principal } from '../../auth/principal.js';
 import { DomainError } from '../../platform/domain-error.js';
 import type { WorkflowDefinition } from '../../workflows/definition.js';
+import { WorkflowAccess } from '../../workflows/definition/workflow-access.js';
 import {
   type StoredWorkflowDefinition,
   WorkflowDefinitionsService,
@@ -65,11 +66,13 @@ interface Draft {
 export class WorkflowsPage {
   constructor(
     private readonly workflows: WorkflowDefinitionsService,
+    private readonly access: WorkflowAccess,
     private readonly pages: PageRenderer,
   ) {}
 
   async list(principal: Principal): Promise<string> {
-    const workflows = (await this.workflows.list()).map((stored) => ({
+    const reached = await this.access.reachable(principal, await this.workflows.list());
+    const workflows = reached.map((stored) => ({
       ...workflowSummary(stored),
       path: workflowPath(stored.definition.name),
       attributes: stored.definition.attributes.length,
@@ -86,6 +89,7 @@ export class WorkflowsPage {
   /** @param saved the version that was just saved, if any */
   async show(name: string, principal: Principal, saved?: number): Promise<string> {
     const stored = await this.workflows.current(name);
+    await this.access.assertReaches(principal, name);
     const source = `${JSON.stringify(workflowResource(stored), null, 2)}\n`;
     return this.definition(name, stored.definition, principal, {
       source,

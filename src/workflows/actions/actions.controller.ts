@@ -38,7 +38,8 @@ export class ActionsController {
   @ApiBody({ schema: { type: 'object', additionalProperties: true, example: { Level: 'Fellow' } } })
   @ApiOkResponse({
     description:
-      'The instance as GET answers it, with operation "updated", or "unchanged" if there was nothing to change',
+      'The instance as GET answers it, with operation "updated", or "unchanged" if there was nothing to change. ' +
+      'Without the permission ViewImports only id and operation.',
     schema: refTo('PerformedAction'),
   })
   @ApiBadRequestResponse({ description: 'The error that makes a record invalid, with its code and pointer' })

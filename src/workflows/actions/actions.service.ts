@@ -35,7 +35,8 @@ export class ActionsService {
   ) {}
 
   /**
-   * Answers the instance as JSON text, with the result of the action (`operation`).
+   * Answers the instance as JSON text, with the result of the action (`operation`); only the id and the result to a
+   * caller without ViewImports.
    * @param body bytes of a JSON object with the members of a row
    * @throws DomainError 404 `workflow_not_found`, `workflow_instance_not_found` or `action_not_found`; 403
    * `workflow_not_allowed`; 400 for mistakes in the body; 409 if the instance does not allow the action
@@ -55,6 +56,9 @@ export class ActionsService {
     const record = performableRecord(compiled, readActionBody(body));
     const outcome = await this.apply(compiled, id, record, principal.id);
     if (outcome.status === 'failed') throw actionRefused(409, outcome.error);
+    if (!principal.permissions.includes('ViewImports')) {
+      return JSON.stringify({ id, operation: outcome.operation });
+    }
     const query = { limit: SHOWN_LOG };
     const { json } = await this.instances.instance(
       name,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import type { TargetConfiguration } from '../../records/target.js';
+import type { StoredWorkflowDefinition } from './definitions.sql.js';
 import { workflowNotAllowed } from './workflow.errors.js';
 
 /** Port: import processes stand in a layer above and implement it. */
@@ -23,8 +24,17 @@ export class WorkflowAccess {
     if (reached !== null && !reached.has(workflow)) throw workflowNotAllowed(workflow);
   }
 
+  /** Those of the workflows that the caller reaches. */
+  async reachable(
+    principal: Pick<Principal, 'importProcessIds'>,
+    workflows: readonly StoredWorkflowDefinition[],
+  ): Promise<StoredWorkflowDefinition[]> {
+    const reached = await this.reachedBy(principal);
+    return workflows.filter(({ definition }) => reached === null || reached.has(definition.name));
+  }
+
   /** Names of the workflows that the caller reaches; `null` means all of them. */
-  async reachedBy({
+  private async reachedBy({
     importProcessIds,
   }: Pick<Principal, 'importProcessIds'>): Promise<ReadonlySet<string> | null> {
     if (importProcessIds === null) return null;

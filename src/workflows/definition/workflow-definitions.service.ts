@@ -3,6 +3,7 @@ import { writeAudit } from '../../auth/audit.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { isUniqueViolation } from '../../platform/database/postgres-errors.js';
 import type { Sql } from '../../platform/database/transaction.js';
+import { assertMeets, type VersionCondition } from '../../platform/http/preconditions.js';
 import type { IdentifierDefinition, VersionedWorkflowDefinition, WorkflowDefinition } from '../definition.js';
 import { selectUsedIdentifiers } from '../engine/identifiers.sql.js';
 import { WorkflowDefinitionEntity, WorkflowEntity } from '../entities.js';
@@ -75,10 +76,15 @@ export class WorkflowDefinitionsService {
    * Makes a new version, which batches use that start from now on. The row lock makes two concurrent calls take turns:
    * each becomes a version. A definition that names the version it is based on must be based on the current one. Hidden
    * secrets in it stand for those of the current version.
-   * @throws DomainError 400 `invalid_definition`, 404 `workflow_not_found`, 409 `version_conflict`
-   *   or `identifier_in_use`
+   * @throws DomainError 400 `invalid_definition`, 404 `workflow_not_found`, 409 `version_conflict` or
+   *   `identifier_in_use`, 412 `precondition_failed`
    */
-  async replace(name: string, source: unknown, actor: string): Promise<StoredWorkflowDefinition> {
+  async replace(
+    name: string,
+    source: unknown,
+    actor: string,
+    condition?: VersionCondition,
+  ): Promise<StoredWorkflowDefinition> {
     const current = await this.find(name);
     const { definition, version: expected } = readDefinition(
       current === undefined ? source : restoreSecrets(source, current.definition),
@@ -92,6 +98,7 @@ export class WorkflowDefinitionsService {
         lock: { mode: 'pessimistic_write' },
       });
       if (workflow === null) throw workflowNotFound(name);
+      assertMeets(condition, workflow.currentVersion);
       if (expected !== undefined && expected !== workflow.currentVersion) {
         throw workflowChangedMeanwhile(name, expected, workflow.currentVersion);
       }

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Param, Post, Put, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, Param, Post, Put, Res } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiBody,
@@ -8,13 +8,16 @@ import {
   ApiOkResponse,
   ApiOperation,
   ApiParam,
+  ApiPreconditionFailedResponse,
   ApiTags,
 } from '@nestjs/swagger';
 import type { Response } from 'express';
-import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import { assertUnlimited, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { LOCATION, refTo } from '../../platform/http/answer-schemas.js';
+import { versionCondition, versionTag } from '../../platform/http/preconditions.js';
 import { DEFINITION_SCHEMA, type VersionedWorkflowDefinition } from '../definition.js';
+import { WorkflowAccess } from './workflow-access.js';
 import {
   WorkflowDefinitionsService,
   workflowResource,
@@ -26,13 +29,17 @@ import {
 @Controller('API/Workflows')
 @RequirePermission('Configure')
 export class WorkflowsController {
-  constructor(private readonly workflows: WorkflowDefinitionsService) {}
+  constructor(
+    private readonly workflows: WorkflowDefinitionsService,
+    private readonly access: WorkflowAccess,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'List workflows by name' })
   @ApiOkResponse({ description: 'The workflows', schema: refTo('WorkflowList') })
-  async list(): Promise<{ items: WorkflowSummary[] }> {
-    return { items: (await this.workflows.list()).map(workflowSummary) };
+  async list(@CurrentPrincipal() principal: Principal): Promise<{ items: WorkflowSummary[] }> {
+    const reached = await this.access.reachable(principal, await this.workflows.list());
+    return { items: reached.map(workflowSummary) };
   }
 
   @Post()
@@ -50,9 +57,10 @@ export class WorkflowsController {
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
   ): Promise<VersionedWorkflowDefinition> {
+    assertUnlimited(principal);
     const created = workflowResource(await this.workflows.create(body, principal.id));
     response.location(`/API/Workflows/${created.name}`);
-    return created;
+    return tagged(created, response);
   }
 
   @Get(':name')
@@ -60,8 +68,14 @@ export class WorkflowsController {
   @ApiParam({ name: 'name', example: 'grant-role' })
   @ApiOkResponse({ description: 'The definition with its version', schema: refTo('Workflow') })
   @ApiNotFoundResponse({ description: 'workflow_not_found' })
-  async get(@Param('name') name: string): Promise<VersionedWorkflowDefinition> {
-    return workflowResource(await this.workflows.current(name));
+  async get(
+    @Param('name') name: string,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<VersionedWorkflowDefinition> {
+    const current = await this.workflows.current(name);
+    await this.access.assertReaches(principal, name);
+    return tagged(workflowResource(current), response);
   }
 
   @Put(':name')
@@ -76,11 +90,21 @@ export class WorkflowsController {
   @ApiBadRequestResponse({ description: 'invalid_definition: `errors` lists every mistake with its pointer' })
   @ApiNotFoundResponse({ description: 'workflow_not_found' })
   @ApiConflictResponse({ description: 'version_conflict, identifier_in_use' })
+  @ApiPreconditionFailedResponse({ description: 'precondition_failed: If-Match names another version' })
   async replace(
     @Param('name') name: string,
     @Body() body: unknown,
+    @Headers('if-match') ifMatch: string | undefined,
+    @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
   ): Promise<VersionedWorkflowDefinition> {
-    return workflowResource(await this.workflows.replace(name, body, principal.id));
+    assertUnlimited(principal);
+    const stored = await this.workflows.replace(name, body, principal.id, versionCondition(ifMatch));
+    return tagged(workflowResource(stored), response);
   }
+}
+
+function tagged(workflow: VersionedWorkflowDefinition, response: Response): VersionedWorkflowDefinition {
+  response.setHeader('ETag', versionTag(workflow.version));
+  return workflow;
 }

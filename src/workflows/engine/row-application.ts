@@ -1,3 +1,4 @@
+import { EventLoopTurn } from '../../platform/concurrency.js';
 import { isDataError, isUniqueViolation } from '../../platform/database/postgres-errors.js';
 import type { Transaction } from '../../platform/database/transaction.js';
 import type { ChunkContext, ImportRecord, RecordOutcome } from '../../records/target.js';
@@ -73,7 +74,7 @@ export class RowApplication {
     records: readonly ImportRecord[],
   ): Promise<{ outcomes: RecordOutcome[]; effects: PreparedEffects | null }> {
     const { transaction, compiled, chosenId } = this.context;
-    const { rows, refused } = readRows(records, compiled);
+    const { rows, refused } = await readRows(records, compiled);
     if (rows.length === 0) return { outcomes: refused, effects: null };
     this.rules ??= rulesOf(compiled, await selectNow(transaction));
     const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
@@ -88,14 +89,16 @@ export class RowApplication {
   }
 }
 
-/** Parses the records; refuses those that no instance could accept. */
-export function readRows(
+/** Parses the records; refuses those that no instance could accept. Other work of the process runs in between. */
+export async function readRows(
   records: readonly ImportRecord[],
-  compiled: CompiledWorkflowTarget,
-): { rows: ParsedRow[]; refused: RecordOutcome[] } {
+  compiled: Pick<CompiledWorkflowTarget, 'parseRow'>,
+): Promise<{ rows: ParsedRow[]; refused: RecordOutcome[] }> {
   const rows: ParsedRow[] = [];
   const refused: RecordOutcome[] = [];
+  const turn = new EventLoopTurn();
   for (const record of records) {
+    if (turn.isOver) await turn.next();
     const { row, error } = compiled.parseRow(record);
     if (error === undefined) rows.push(row);
     else refused.push({ line: record.line, status: 'failed', operation: 'rejected', reference: null, error });

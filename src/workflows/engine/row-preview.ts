@@ -25,7 +25,7 @@ export class RowPreview implements EarlierInstances {
     occursLater: (key: string) => boolean,
   ): Promise<RecordOutcome[]> {
     const { sql, compiled } = this.context;
-    const { rows, refused } = readRows(records, compiled);
+    const { rows, refused } = await readRows(records, compiled);
     if (rows.length === 0) return refused;
     this.rules ??= rulesOf(compiled, await selectNow(sql));
     const matches = await lookUpMatches(sql, compiled.workflowId, rows);

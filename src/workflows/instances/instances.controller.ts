@@ -12,7 +12,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import { CurrentPrincipal, RequireEveryPermission, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { LINK_NEXT, refTo, TEXT } from '../../platform/http/answer-schemas.js';
@@ -61,6 +61,7 @@ export class InstancesController {
 
   // Before ":id", which would also match "Export".
   @Get('Export')
+  @RequirePermission('ViewImports')
   @ApiOperation({ summary: 'Download instances, oldest first, as JSON Lines or CSV' })
   @ApiQuery({ type: ExportInstancesDto })
   @ApiProduces('application/jsonl', 'text/csv')
@@ -102,7 +103,7 @@ export class InstancesController {
   }
 
   @Post(':id/Behaviors/:behaviorId/Resend')
-  @RequirePermission('ManageImports')
+  @RequireEveryPermission('ManageImports', 'ViewImports')
   @HttpCode(202)
   @ApiOperation({
     summary:

@@ -86,7 +86,9 @@ export class InstancesService {
     const nextCursor =
       entries.length > shown.length && last !== undefined ? encodeCursor(LOG, [last.id]) : null;
     const log = pageJson(shown.map(logEntryJson), nextCursor);
-    const behaviors = behaviorsJson(await selectBehaviors(this.database, id, MOST_BEHAVIORS));
+    const { importProcessIds } = principal;
+    const sent = await selectBehaviors(this.database, id, MOST_BEHAVIORS, importProcessIds);
+    const behaviors = behaviorsJson(sent.map((behavior) => visibleBehavior(behavior, principal)));
     const story = {
       ...(operation !== undefined && { operation: JSON.stringify(operation) }),
       log,
@@ -107,11 +109,14 @@ export class InstancesService {
    */
   async resend(name: string, id: number, behaviorId: number, principal: Principal): Promise<StoredBehavior> {
     await this.row(await this.workflow(name, principal), id);
+    const { importProcessIds } = principal;
+    const find = () => selectBehavior(this.database, id, behaviorId, importProcessIds);
+    if ((await find()) === undefined) throw behaviorNotFound(String(behaviorId));
     const isOwedAgain = await resendBehavior(this.database, id, behaviorId);
-    const behavior = await selectBehavior(this.database, id, behaviorId);
+    const behavior = await find();
     if (behavior === undefined) throw behaviorNotFound(String(behaviorId));
     if (!isOwedAgain) throw behaviorIsBeingSent(behaviorId);
-    return behavior;
+    return visibleBehavior(behavior, principal);
   }
 
   /**
@@ -175,6 +180,16 @@ export class InstancesService {
     await this.access.assertReaches(principal, name);
     return workflow;
   }
+}
+
+/** For many receivers the URL of a webhook is a secret: only callers who may read definitions see more than the host. */
+function visibleBehavior(
+  behavior: StoredBehavior,
+  { permissions }: Pick<Principal, 'permissions'>,
+): StoredBehavior {
+  if (behavior.kind !== 'webhook' || permissions.includes('Configure')) return behavior;
+  const { recipient } = behavior;
+  return { ...behavior, recipient: URL.canParse(recipient) ? new URL(recipient).host : 'a webhook' };
 }
 
 type Conditions = Pick<InstanceSelection, 'workflowId' | 'attribute' | 'identifier' | 'status'>;

@@ -37,14 +37,22 @@ describe('rich text', () => {
   });
 
   it.each(['<b>', '<div><p>', '<i></b>', '<table><tr><td>', '<x>'])(
-    'of a megabyte of %s is refused before it costs anything',
+    'of many %s inside each other is refused before it costs anything',
     (tag) => {
-      expect(parse(tag.repeat(1_000_000 / tag.length))).toMatchObject({ code: 'rich_text_too_deep' });
+      expect(parse(tag.repeat(60_000 / tag.length))).toMatchObject({ code: 'rich_text_too_deep' });
     },
   );
 
   it('may have as many elements beside each other as it likes', () => {
-    const html = '<p>a<br />b</p>'.repeat(5_000);
+    const html = '<p>a<br />b</p>'.repeat(4_000);
     expect(parse(html)).toBe(html);
+  });
+
+  /** Break it: in `sanitized`, look at the number of bytes after the parser. */
+  it('is refused above 64 KB of HTML before it is parsed, whatever would be kept of it', () => {
+    expect(parse(`<!--${'x'.repeat(64 * 1024 - 7)}-->`)).toBeNull();
+    expect(parse(`<!--${'x'.repeat(64 * 1024 - 6)}-->`)).toMatchObject({ code: 'too_long' });
+    expect(parse(`<!--${'\u00e9'.repeat(33_000)}-->`)).toMatchObject({ code: 'too_long' });
+    expect(parse('x'.repeat(100_000))).toHaveLength(100_000);
   });
 });

@@ -142,6 +142,15 @@ export function urlType({ name, maxLength }: TextAttribute): ValueType {
 /** The cost of the parser grows with the square of the depth: a line of 1 MB of `<b>` would take a minute. */
 const DEEPEST = 100;
 
+/** Raw HTML is parsed on the thread that answers all calls, so its cost needs a bound before it is parsed. */
+const MOST_HTML_BYTES = 64 * 1024;
+
+const TOO_MUCH_HTML = new ValueError(
+  'too_long',
+  `must have at most ${MOST_HTML_BYTES / 1024} KB of HTML, counted before anything is removed`,
+  false,
+);
+
 const TOO_DEEP = new ValueError(
   'rich_text_too_deep',
   `must not nest HTML elements deeper than ${DEEPEST} levels`,
@@ -180,6 +189,7 @@ export function richTextType({ name, maxLength }: TextAttribute): ValueType {
 
 function sanitized(html: string): string | ValueError {
   if (!/[<>&]/.test(html)) return html;
+  if (Buffer.byteLength(html) > MOST_HTML_BYTES) return TOO_MUCH_HTML;
   let depth = 0;
   try {
     return sanitizeHtml(html, {

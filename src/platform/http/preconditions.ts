@@ -1,0 +1,40 @@
+import type { DomainError } from '../domain-error.js';
+import { httpErrors } from './http.errors.js';
+
+/*
+ * Versions of resources over HTTP (RFC 9110, 13.1.1): answers carry the version as `ETag`, and a PUT with `If-Match` takes
+ * effect only if the stored version is one of those it names. Without the header a PUT replaces any version.
+ */
+
+/** The entity tag of a version. */
+export function versionTag(version: number): string {
+  return `"${version}"`;
+}
+
+/** The condition of an `If-Match` header. */
+export interface VersionCondition {
+  isMetBy(version: number): boolean;
+}
+
+/**
+ * Reads an `If-Match` header; `undefined` means that the call has no condition. A weak tag never matches, as the RFC
+ * demands, and neither does a tag of another form.
+ */
+export function versionCondition(header: string | undefined): VersionCondition | undefined {
+  if (header === undefined || header.trim() === '*') return undefined;
+  const tags = new Set(header.split(',').map((tag) => tag.trim()));
+  return { isMetBy: (version) => tags.has(versionTag(version)) };
+}
+
+/** @throws DomainError 412 `precondition_failed` unless the stored version meets the condition */
+export function assertMeets(condition: VersionCondition | undefined, version: number): void {
+  if (condition === undefined || condition.isMetBy(version)) return;
+  throw preconditionFailed(version);
+}
+
+function preconditionFailed(version: number): DomainError {
+  return httpErrors.precondition_failed(
+    `If-Match does not name the stored version, which is ${versionTag(version)}. Nothing was saved. Read the resource again and repeat your change.`,
+    { extensions: { currentVersion: version }, headers: { ETag: versionTag(version) } },
+  );
+}
