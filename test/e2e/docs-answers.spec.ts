@@ -142,7 +142,7 @@ describe('the API docs describe', () => {
 
   it('API keys, and what a key that may only import sees', async () => {
     const permissions = ['BeginWorkflowImportProcess'];
-    const asked = { name: 'Importer', permissions, importProcessIds: [processId] };
+    const asked = { name: 'Importer', permissions, importProcessIds: [processId], readOwnImports: false };
     const { key } = await call('POST', '/API/ApiKeys', '/API/ApiKeys', 201, asked);
     await call('GET', '/API/ApiKeys', '/API/ApiKeys');
     await call('POST', '/API/ApiKeys', '/API/ApiKeys', 400, { name: '' });

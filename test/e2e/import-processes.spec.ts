@@ -257,14 +257,12 @@ describe('import processes', () => {
     it('show a limited key only its import processes', async () => {
       const { body: mine } = await client.post(PATH, process());
       const { body: other } = await client.post(PATH, process({ name: 'Other' }));
-      const restricted = await keyWith(['BeginWorkflowImportProcess', 'Configure'], [mine.id]);
+      const restricted = await keyWith(['BeginWorkflowImportProcess'], [mine.id]);
       expect((await restricted.get(PATH)).body.items).toHaveLength(1);
-      expect((await restricted.get(`${PATH}/${mine.id}`)).status).toBe(200);
-      for (const path of ['', '/Schema', '/Template']) {
+      for (const path of ['/Schema', '/Template']) {
+        expect((await restricted.get(`${PATH}/${mine.id}${path}`)).status).toBe(200);
         expect((await restricted.get(`${PATH}/${other.id}${path}`)).status).toBe(403);
       }
-      expect((await restricted.call('DELETE', `${PATH}/${other.id}`)).status).toBe(403);
-      expect((await restricted.call('PUT', `${PATH}/${other.id}`, { body: process() })).status).toBe(403);
     });
 
     it('let those who only import read schema and template, and configure nothing', async () => {

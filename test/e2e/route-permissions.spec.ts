@@ -15,10 +15,10 @@ const PROCESSES = '/API/WorkflowImportQueue/ImportProcesses';
 const WORKFLOWS = '/API/Workflows';
 
 /**
- * Who may use a route: a key or user with any of the permissions, only signed-in administrators, anyone who
+ * Who may use a route: a key or user with any of the permissions, or with every one of them, only signed-in administrators, anyone who
  * is signed in, or everyone.
  */
-type Access = Permission[] | 'administrators' | 'people' | 'everyone';
+type Access = Permission[] | { every: Permission[] } | 'administrators' | 'people' | 'everyone';
 
 /** Every route. A new one needs a row here. */
 const ROUTES: [route: string, access: Access][] = [
@@ -57,7 +57,10 @@ const ROUTES: [route: string, access: Access][] = [
   [`GET ${WORKFLOWS}/:name/Instances`, ['Configure', 'ViewImports']],
   [`GET ${WORKFLOWS}/:name/Instances/:id`, ['Configure', 'ViewImports']],
   [`GET ${WORKFLOWS}/:name/Instances/Export`, ['ViewImports']],
-  [`POST ${WORKFLOWS}/:name/Instances/:id/Behaviors/:behaviorId/Resend`, ['ManageImports']],
+  [
+    `POST ${WORKFLOWS}/:name/Instances/:id/Behaviors/:behaviorId/Resend`,
+    { every: ['ManageImports', 'ViewImports'] },
+  ],
   // A record of a batch does the same.
   [`POST ${WORKFLOWS}/:name/Instances/:id/Actions/:action`, ['BeginWorkflowImportProcess']],
   ['GET /metrics', ['ViewImports']],
@@ -125,7 +128,9 @@ const ENDS_SESSION: ReadonlySet<string> = new Set(['POST /account/sign-out-every
 const keyWith = (permission: Permission) => `a-key-that-may-only-${permission}`;
 
 function permits(access: Access, permissions: readonly Permission[]): boolean {
-  return Array.isArray(access) && access.some((permission) => permissions.includes(permission));
+  if (typeof access === 'string') return false;
+  if (Array.isArray(access)) return access.some((permission) => permissions.includes(permission));
+  return access.every.every((permission) => permissions.includes(permission));
 }
 
 function permitsRole(access: Access, role: UserRole): boolean {
