@@ -62,7 +62,7 @@ export class BatchMaker {
     batch.status = 'receiving';
     await transaction.manager.insert(ImportQueueBatchEntity, batch);
     const rows = source.kind === 'body' ? source.body.rows : new RecordCollector(this.config.chunkSize);
-    const writer = new BatchWriter(transaction, batch.id, rows);
+    const writer = new BatchWriter(transaction, batch.id, rows, (this.config.receiveIdleMs || Infinity) / 2);
     try {
       await writeRecords(source, rows, writer);
     } catch (error) {

@@ -24,21 +24,35 @@ export class BatchWriter {
   /** The write that is under way. It never rejects: `written` throws its failure. */
   private underWay: Promise<unknown> = Promise.resolve();
   private isWriting = false;
+  private wroteAt = performance.now();
   private writeFailure: { error: unknown } | null = null;
 
   constructor(
     private readonly transaction: Transaction,
     private readonly batchId: number,
     private readonly rows: RecordCollector,
+    /** After this long without a write, the next piece of a slow body is written, however small. */
+    private readonly quietLimitMs: number,
   ) {}
 
   /** Begins to write the collected rows if they are worth a write; resolves when more may be collected. */
   async flush(): Promise<void> {
+    if (performance.now() - this.wroteAt > this.quietLimitMs) return this.showLife();
     const endsCopy = this.rows.finishedChunks >= CHUNKS_PER_COPY;
     const isDue = endsCopy || this.rows.pendingLength >= FLUSH_LENGTH;
     if (!isDue || (this.isWriting && this.rows.pendingLength < COLLECTED_MEANWHILE)) return;
     await this.written();
     this.begin(this.takeRows(), endsCopy ? this.rows.takeChunks() : null);
+  }
+
+  /**
+   * The reconciler ends a COPY in which nothing arrives, because its process may be frozen, and PostgreSQL ends a
+   * transaction that is idle. A body may be slow, and one of its lines long, so that there is nothing to write.
+   */
+  private async showLife(): Promise<void> {
+    await this.suspend();
+    await this.transaction.query('SELECT');
+    this.wroteAt = performance.now();
   }
 
   /** Writes the rest. */
@@ -85,6 +99,7 @@ export class BatchWriter {
       this.copy ??= this.openCopy();
       this.throwIfFailed();
       if (!this.copy.write(rows)) await drained(this.copy);
+      this.wroteAt = performance.now();
     }
     if (chunks === null) return;
     if (this.copy !== null) {

@@ -19,6 +19,8 @@ export const FAULT_POINTS = [
   // Sending a mail or webhook: it is claimed; the receiver has accepted it, which is not yet written.
   'message.before-send',
   'message.after-accept',
+  // Deleting what is past its retention: the lock of the sweep is held.
+  'retention.in-sweep',
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 

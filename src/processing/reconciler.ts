@@ -7,6 +7,7 @@ import { DatabaseService } from '../platform/database/database.service.js';
 import { Loop } from '../platform/loop.js';
 import { ChunkQueue } from './chunk-queue.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
+import { FrozenCopies } from './frozen-copies.js';
 
 /**
  * Makes the queue agree with PostgreSQL, at start and ever after: what Redis lost is queued again, what nobody queued
@@ -16,6 +17,8 @@ import { ChunkScheduler } from './chunk-scheduler.js';
  */
 @Injectable()
 export class Reconciler extends Loop {
+  private readonly frozenCopies: FrozenCopies;
+
   constructor(
     private readonly database: DatabaseService,
     private readonly queue: ChunkQueue,
@@ -27,6 +30,7 @@ export class Reconciler extends Loop {
       begins: 'at once',
       failure: 'the queue could not be compared with the database',
     });
+    this.frozenCopies = new FrozenCopies(2 * (config.receiveIdleMs || Infinity));
   }
 
   protected override pass(): Promise<boolean> {
@@ -38,12 +42,19 @@ export class Reconciler extends Loop {
     return this.database.transaction(async (transaction) => {
       if (!(await tryLock(transaction, 'reconciler'))) return false;
       await this.requeueLost();
+      await this.endFrozenCopies();
       await this.probePaused();
       const withRoom = await selectBatchesWithRoom(this.database, this.config.chunkWindow);
       const ended = await selectEndedBatchIds(this.database);
       for (const batchId of [...withRoom, ...ended]) await this.scheduler.advance(batchId);
       return true;
     });
+  }
+
+  private async endFrozenCopies(): Promise<void> {
+    const ended = await this.frozenCopies.end(this.database);
+    if (ended > 0)
+      this.logger.warn({ message: 'ended sessions of frozen processes in COPY', sessions: ended });
   }
 
   /** Tries one chunk of each batch that a fault paused a while ago. */

@@ -5,6 +5,7 @@ import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery
 import { AppConfig } from '../../platform/config/config.js';
 import { tryLock } from '../../platform/database/advisory-locks.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
+import { faultPoint } from '../../platform/fault-points.js';
 import { Loop } from '../../platform/loop.js';
 import {
   deleteIdempotencyKeys,
@@ -38,6 +39,8 @@ export interface Sweep {
  */
 @Injectable()
 export class RetentionSweeper extends Loop {
+  private showLife: () => Promise<unknown> = () => Promise.resolve();
+
   constructor(
     private readonly database: DatabaseService,
     private readonly config: AppConfig,
@@ -55,13 +58,16 @@ export class RetentionSweeper extends Loop {
     this.logger.log({ message: 'deleted what was past its retention', ...sweep });
   }
 
-  /** Returns `null` while another worker sweeps. A transaction holds the lock, and is idle meanwhile. */
+  /**
+   * Returns `null` while another worker sweeps. The transaction that holds the lock shows life after each step: if this
+   * process freezes, PostgreSQL ends the idle transaction, and another worker sweeps.
+   */
   sweep(): Promise<Sweep | null> {
     return this.database.transaction(async (lock) => {
       if (!(await tryLock(lock, 'retention'))) return null;
       const { retentionDays, idempotencyKeyHours } = this.config;
-      // The transaction is idle for as long as the sweep takes, which is intended.
-      await lock.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+      this.showLife = () => lock.query('SELECT');
+      faultPoint('retention.in-sweep');
       const expired = await this.repeat((limit) => expireBatches(this.database, retentionDays, limit));
       const emptied = await this.emptyBatches();
       const keys = await this.repeat((limit) =>
@@ -115,6 +121,7 @@ export class RetentionSweeper extends Loop {
 
   private async rest(begun: number): Promise<void> {
     const pause = Math.max(PAUSE_AT_LEAST_MS, performance.now() - begun);
+    await this.showLife();
     await delay(pause, undefined, { signal: this.stopSignal }).catch(() => undefined);
   }
 }
