@@ -79,7 +79,7 @@ function refuseContradictions() {
 
 function section(file, errors) {
   const rows = errors
-    .toSorted((a, b) => a.code.localeCompare(b.code))
+    .toSorted((a, b) => (a.code < b.code ? -1 : 1))
     .map(({ code, status, title }) => `| \`${code}\` | ${status} | ${title} |`);
   return `## ${file.split('/')[1]}: \`${file}\`\n\n| code | status | title |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
 }
