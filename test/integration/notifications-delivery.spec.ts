@@ -171,6 +171,23 @@ describe('a mail that is owed', () => {
   });
 });
 
+describe('a subject that looks encoded', () => {
+  /** Break it: in `Mailer.send`, leave out `encodedSubject`. */
+  it('reaches the reader as the file is called', async () => {
+    const sink = await SmtpSink.start();
+    const fixture = await NotificationFixture.start({ SMTP_URL: sink.url });
+    try {
+      const fileName = `=?utf-8?q?evil?= ${'名簿 '.repeat(40)}=?x?=`;
+      const id = await fixture.owe(await fixture.storeBatch({ fileName }), 'encoded@example.org');
+      expect(await fixture.sender.send(id)).toBe('sent');
+      expect(sink.mailsTo('encoded@example.org')[0]!.subject).toBe(`Import succeeded: ${fileName}`);
+    } finally {
+      await fixture.stop();
+      await sink.down();
+    }
+  });
+});
+
 describe('mails of one key', () => {
   /** Break it: in `BatchMails.render`, leave out `assertWithinLimit`. */
   it('wait once there were MAILS_PER_KEY_PER_HOUR of them within an hour, and hold up no other key', async () => {
