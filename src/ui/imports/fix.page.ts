@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { permissionDenied } from '../../auth/auth.errors.js';
+import { assertMayPrepare } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
 import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
@@ -122,8 +122,7 @@ export class FixPage {
 
   private async load(id: number, after: string | undefined, principal: Principal) {
     const batch = await this.batches.rowWithRecords(id, principal);
-    // The route requires the permission to send rows; the page shows them as well.
-    if (!principal.permissions.includes('ViewImports')) throw permissionDenied(['ViewImports']);
+    assertMayPrepare(principal, batch);
     const page = await this.records.page(id, { statuses: statusesOf('failed'), limit: ROWS, after });
     const rows = page.rows.filter(isFixable);
     const rules: CompiledTarget = await this.rows.rules(batch.importProcessId);

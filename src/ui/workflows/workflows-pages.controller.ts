@@ -1,6 +1,6 @@
 import { Body, Get, Param, Post, Query, Redirect, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
+import { CurrentPrincipal, RequireEveryPermission, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { validateForm, validateQuery } from '../../platform/http/validation.js';
 import { BehaviorIdPipe, InstanceIdPipe, PageDto } from '../../workflows/instances/instances.dto.js';
@@ -86,7 +86,7 @@ export class WorkflowsPagesController {
   }
 
   @Post(':name/instances/:id/behaviors/:behaviorId/resend')
-  @RequirePermission('ManageImports')
+  @RequireEveryPermission('ManageImports', 'ViewImports')
   @Redirect(undefined, 303)
   async resend(
     @Param('name') name: string,
