@@ -15,6 +15,7 @@ import { ShutdownState } from '../operations/health/readiness.js';
 import { MetricsModule } from '../operations/metrics/metrics.module.js';
 import { RetentionModule } from '../operations/retention/retention.module.js';
 import { type AppConfig, ConfigModule } from '../platform/config/config.js';
+import { SharedLimitsModule } from '../platform/shared-limits.js';
 import { ProcessingModule } from '../processing/processing.module.js';
 import { UiModule } from '../ui/ui.module.js';
 import { BehaviorMessagesModule } from '../workflows/workflows.module.js';
@@ -53,6 +54,7 @@ export class AppModule implements OnModuleDestroy {
       imports: [
         ConfigModule.with(config),
         DatabaseModule,
+        SharedLimitsModule,
         AuthModule,
         HealthModule,
         MetricsModule,

@@ -34,9 +34,9 @@ export async function createApp(config: AppConfig): Promise<NestExpressApplicati
 function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   // A parameter is a name and a text: nested names would let a[b]=c past the check for unknown ones.
   app.set('query parser', parseQuery);
-  // X-Forwarded-For counts only from a proxy on this machine. Anybody else could write any address into it, and so
-  // get round the throttle of failed sign-ins.
-  app.set('trust proxy', 'loopback');
+  // X-Forwarded-For counts only from these proxies. Anyone else could write any address into it and so avoid the
+  // throttle of failed sign-ins.
+  app.set('trust proxy', ['loopback', ...config.trustedProxies]);
   app.use(requestContext, accessLog, securityHeaders(config.publicUrl), discardUnreadBodies, refuseUnusable);
   const page = config.role === 'worker' ? null : app.get<ErrorPage>(ERROR_PAGE, { strict: false });
   app.useGlobalFilters(new ProblemFilter(page));

@@ -11,6 +11,7 @@ import {
   administratorRequired,
   everyImportProcessNeeded,
   importProcessNotAllowed,
+  passwordChangeRequired,
   permissionDenied,
   personRequired,
 } from './auth.errors.js';
@@ -152,11 +153,21 @@ export class PrincipalGuard implements CanActivate {
     );
     // Set before any refusal, because the error page and the log name the principal.
     request.principal = principal;
+    if (person !== 'anyone') assertOwnPassword(principal, declared<boolean>(BROWSER_PAGE) === true);
     if (person === 'administrator' && !principal.administrator) throw administratorRequired();
     if (person === 'anyone' && principal.user === undefined) throw personRequired();
     if (required !== undefined) assertFulfils(principal, required);
     return true;
   }
+}
+
+/**
+ * Someone else knows a temporary password, so it opens nothing but the user's own account.
+ * @param page the route answers HTML, so the browser is sent to the account
+ * @throws DomainError 403 (on pages 303) `password_change_required`
+ */
+export function assertOwnPassword({ user }: Pick<Principal, 'user'>, page: boolean): void {
+  if (user?.passwordIsTemporary === true) throw passwordChangeRequired(page);
 }
 
 const isEmpty = (required: Requirement) =>

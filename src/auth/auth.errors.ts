@@ -17,6 +17,7 @@ const errors = defineErrors({
   api_key_not_found: { status: 404, title: 'There is no such API key' },
   user_not_found: { status: 404, title: 'There is no such user' },
   email_taken: { status: 409, title: 'The address is taken' },
+  password_change_required: { status: 403, title: 'The password must be changed first' },
   last_administrator: { status: 409, title: 'The last administrator stays' },
   unusable_password: { status: 400, title: 'The password is not usable' },
 });
@@ -120,6 +121,15 @@ export function emailTaken(email: string, cause: unknown): DomainError {
   return errors.email_taken(`${message}.`, {
     cause,
     errors: [{ pointer: '/email', code: 'email_taken', message }],
+  });
+}
+
+/** @param page sends the browser to the account instead of an answer it cannot use */
+export function passwordChangeRequired(page: boolean): DomainError {
+  const detail = 'Someone else has set this password. Change it at /account before you go on.';
+  if (!page) return errors.password_change_required(detail);
+  return errors.sign_in_required(detail, {
+    headers: { Location: '/account?temporary', 'Cache-Control': 'no-store' },
   });
 }
 

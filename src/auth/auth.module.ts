@@ -8,6 +8,7 @@ import { Authenticator } from './authenticator.js';
 import { BootstrapKey, FirstAdministrator } from './bootstrap.js';
 import { CreatorNames } from './creator-names.js';
 import { SessionsService } from './sessions.service.js';
+import { SignInThrottle } from './sign-in-throttle.js';
 import { SignIn } from './sign-in.js';
 import { AccountService, UsersService } from './users.service.js';
 
@@ -35,7 +36,7 @@ export class ApiKeysModule {}
 /** Users and their sign-in. Only in processes with an API: no one signs in at a worker. */
 @Module({
   imports: [AuthModule],
-  providers: [AccountService, FirstAdministrator, SignIn, UsersService],
+  providers: [AccountService, FirstAdministrator, SignIn, SignInThrottle, UsersService],
   exports: [AccountService, AuthModule, SignIn, UsersService],
 })
 export class UsersModule {}

@@ -55,7 +55,7 @@ export class FirstAdministrator implements OnModuleInit {
     private readonly database: DatabaseService,
   ) {}
 
-  /** Makes the table match BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD. */
+  /** Applies BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD, unless the same password was applied before. */
   async onModuleInit(): Promise<void> {
     const { bootstrapAdminEmail: email, bootstrapAdminPassword: password } = this.config;
     if (email === undefined || password === undefined) return;
@@ -77,13 +77,18 @@ export class FirstAdministrator implements OnModuleInit {
   private async ensure(sql: Sql, email: string, password: string): Promise<void> {
     const existing = await lockUserByEmail(sql, email);
     if (existing === undefined) {
-      await createAdministrator(sql, email, await hashPassword(password));
+      const passwordHash = await hashPassword(password);
+      const id = await createAdministrator(sql, email, passwordHash);
+      await restoreAdministrator(sql, { id, passwordHash });
       return;
     }
+    // A restart must not undo what users have changed since: the password, the role, or that the user is disabled.
+    const applied = existing.bootstrapPasswordHash;
+    if (applied !== null && (await passwordMatches(password, applied))) return;
     const samePassword = await passwordMatches(password, existing.passwordHash);
-    if (samePassword && existing.isAdministrator) return;
     const passwordHash = samePassword ? existing.passwordHash : await hashPassword(password);
     await restoreAdministrator(sql, { id: existing.id, passwordHash });
+    if (samePassword && existing.isAdministrator) return;
     if (!samePassword) await endSessions(sql, existing.id);
     await writeAudit(sql, {
       actor: ADMINISTRATOR_CREATED_BY,
@@ -102,13 +107,14 @@ export class FirstAdministrator implements OnModuleInit {
   }
 }
 
-async function createAdministrator(sql: Sql, email: string, passwordHash: string): Promise<void> {
+async function createAdministrator(sql: Sql, email: string, passwordHash: string): Promise<number> {
   const id = await insertUser(sql, {
     email,
     passwordHash,
     role: 'administrator',
     importProcessIds: null,
     createdBy: ADMINISTRATOR_CREATED_BY,
+    passwordIsTemporary: false,
   });
   await writeAudit(sql, {
     actor: ADMINISTRATOR_CREATED_BY,
@@ -116,4 +122,5 @@ async function createAdministrator(sql: Sql, email: string, passwordHash: string
     subject: `user:${id}`,
     details: { email, role: 'administrator' },
   });
+  return id;
 }

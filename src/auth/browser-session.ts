@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { CookieOptions, Request, Response } from 'express';
 import type { AppConfig } from '../platform/config/config.js';
 
@@ -22,10 +22,14 @@ export function hashSessionId(id: string, secret = ''): Buffer {
 
 /** The id that the browser sent. Of several cookies with the name, the first, which has the most specific path. */
 export function sentSessionId(request: Request, config: CookieConfig): string | undefined {
-  const { cookie = '' } = request.headers;
+  const value = sentCookie(request, cookieName(config));
+  return value !== undefined && /^[\w-]{43}$/.test(value) ? value : undefined;
+}
+
+function sentCookie({ headers: { cookie = '' } }: Request, wanted: string): string | undefined {
   for (const pair of cookie.split(';')) {
     const [name, value = ''] = pair.trim().split('=', 2);
-    if (name === cookieName(config)) return /^[\w-]{43}$/.test(value) ? value : undefined;
+    if (name === wanted) return value;
   }
   return undefined;
 }
@@ -37,6 +41,46 @@ export function setSessionCookie(response: Response, id: string, config: CookieC
 export function clearSessionCookie(response: Response, config: CookieConfig): void {
   response.clearCookie(cookieName(config), cookieAttributes(config));
 }
+
+const KNOWN_BROWSER_DAYS = 180;
+
+interface Account {
+  email: string;
+  passwordHash: string;
+}
+
+/**
+ * Proves later that this browser has signed in to the account, so that failures elsewhere do not lock its user out. It
+ * signs no one in. The password's hash is part of the key: a new password forgets all browsers.
+ */
+export function newKnownBrowser(account: Account, secret = ''): string {
+  const id = randomBytes(16).toString('base64url');
+  return `${id}.${proofOf(id, account, secret)}`;
+}
+
+/** The id of a browser that the account has signed in with before, or `null`. */
+export function knownBrowserOf(
+  request: Request,
+  account: Account | undefined,
+  config: CookieConfig & Pick<AppConfig, 'sessionSecret'>,
+): string | null {
+  const [id, proof] = sentCookie(request, knownBrowserName(config))?.split('.') ?? [];
+  if (id === undefined || proof === undefined || account === undefined) return null;
+  const expected = Buffer.from(proofOf(id, account, config.sessionSecret));
+  const given = Buffer.from(proof);
+  return given.length === expected.length && timingSafeEqual(given, expected) ? id : null;
+}
+
+const proofOf = (id: string, { email, passwordHash }: Account, secret = '') =>
+  createHmac('sha256', `${secret}\n${passwordHash}`).update(`${email}\n${id}`).digest('base64url');
+
+export function setKnownBrowserCookie(response: Response, value: string, config: CookieConfig): void {
+  const maxAge = KNOWN_BROWSER_DAYS * 24 * 3600_000;
+  response.cookie(knownBrowserName(config), value, { ...cookieAttributes(config), maxAge });
+}
+
+const knownBrowserName = (config: CookieConfig): string =>
+  isHttps(config) ? '__Host-wiq_browser' : 'wiq_browser';
 
 const isHttps = ({ publicUrl }: CookieConfig) => publicUrl.startsWith('https:');
 

@@ -27,6 +27,10 @@ export class AppUserEntity {
   /** In lower case. */
   @Column('text', { unique: true }) email!: string;
   @Column('text', { name: 'password_hash' }) passwordHash!: string;
+  /** Someone else set the password, so the user must change it. */
+  @Column('boolean', { name: 'password_is_temporary', default: false }) passwordIsTemporary!: boolean;
+  /** Of the BOOTSTRAP_ADMIN_PASSWORD applied last. */
+  @Column('text', { name: 'bootstrap_password_hash', nullable: true }) bootstrapPasswordHash!: string | null;
   @Column('text') role!: UserRole;
   /** `null`: every import process. */
   @Column('bigint', { name: 'import_process_ids', array: true, nullable: true }) importProcessIds!:

@@ -57,6 +57,8 @@ interface SignedInUser {
   role: UserRole;
   /** Of the session of the request. */
   sessionHash: Buffer;
+  /** Someone else set the password: the user must change it before anything else. */
+  passwordIsTemporary: boolean;
 }
 
 /** The principal of a session. */
@@ -65,15 +67,16 @@ export function userPrincipal(user: {
   email: string;
   role: UserRole;
   importProcessIds: readonly number[] | null;
+  passwordIsTemporary: boolean;
   sessionHash: Buffer;
 }): Principal {
-  const { userId, email, role, importProcessIds, sessionHash } = user;
+  const { userId, email, role, importProcessIds, passwordIsTemporary, sessionHash } = user;
   return {
     id: `user:${userId}`,
     name: email,
     permissions: permissionsOf(role),
     importProcessIds,
     administrator: role === 'administrator',
-    user: { id: userId, role, sessionHash },
+    user: { id: userId, role, sessionHash, passwordIsTemporary },
   };
 }

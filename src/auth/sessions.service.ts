@@ -40,6 +40,7 @@ interface FoundSession {
   email: string;
   role: UserRole;
   importProcessIds: number[] | null;
+  passwordIsTemporary: boolean;
   useIsStale: boolean;
 }
 
@@ -108,7 +109,7 @@ export class SessionsService implements BeforeApplicationShutdown {
 
 const FIND = `
   SELECT s.session_hash AS "sessionHash", u.user_id AS "userId", u.email, u.role,
-    u.import_process_ids AS "importProcessIds",    s.last_seen_at < now() - interval '1 minute' AS "useIsStale"
+    u.import_process_ids AS "importProcessIds", u.password_is_temporary AS "passwordIsTemporary",    s.last_seen_at < now() - interval '1 minute' AS "useIsStale"
   FROM user_session s JOIN app_user u USING (user_id)
   WHERE s.session_hash = $1 AND ${SESSION_IS_ALIVE} AND u.disabled_at IS NULL`;
 

@@ -1,64 +1,108 @@
+import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import { BoundedMap } from '../platform/bounded-map.js';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { type SharedLimit, SharedLimits } from '../platform/shared-limits.js';
+import { tooManyFailedSignIns } from './auth.errors.js';
 
-const WINDOW_MS = 15 * 60_000;
-/** More sources than this at a time are an attack; those that were quiet for longest are forgotten. */
-const MAX_REMEMBERED = 10_000;
+const WINDOW_SECONDS = 15 * 60;
+/** Many users of an office share one address. */
+const FAILURES_PER_NETWORK = 20;
+/** No one mistypes one password ten times. */
+const FAILURES_PER_ACCOUNT_AND_NETWORK = 10;
+/** Guesses that come from many networks. */
+const FAILURES_PER_ACCOUNT = 30;
+const FAILURES_PER_KNOWN_BROWSER = 10;
 
-interface Failures {
-  count: number;
-  until: number;
+/** Where an attempt to sign in comes from. */
+export interface SignInSource {
+  account: string;
+  address: string;
+  /** An id of the browser, if the account has signed in with it before. */
+  knownBrowser: string | null;
+}
+
+export interface SignInAttempt {
+  /** The password was right. */
+  succeed(): Promise<void>;
+  /** The password was not checked. */
+  takeBack(): Promise<void>;
+}
+
+interface Count {
+  limit: SharedLimit;
+  source: string;
+  /** Whether a success clears the failures before it. Otherwise it only does not count itself. */
+  clears: boolean;
 }
 
 /**
- * Counts failed sign-ins per source in this process. With N API processes the limit is N times higher, which still makes
- * guessing hopeless and needs no server.
- * Why: ADR 13.
+ * Counts failed sign-ins, over all processes. Anyone can fail to sign in to the account of another user, so those
+ * failures must not lock the owner out: a browser that has signed in to the account before has a count of its own.
  */
-export class SignInThrottle {
-  private readonly failures = new BoundedMap<string, Failures>(MAX_REMEMBERED);
+@Injectable()
+export class SignInThrottle implements OnModuleInit {
+  private limits: Record<'networks' | 'pairs' | 'accounts' | 'browsers', SharedLimit> | undefined;
 
-  constructor(
-    private readonly maxFailures: number,
-    private readonly now: () => number = () => performance.now(),
-  ) {}
+  constructor(private readonly shared: SharedLimits) {}
 
-  /** Seconds until the source may try again; 0 when it may try now. */
-  secondsToWait(source: string): number {
-    const found = this.current(source);
-    if (found === undefined || found.count < this.maxFailures) return 0;
-    return Math.max(1, Math.ceil((found.until - this.now()) / 1000));
+  onModuleInit(): void {
+    const limit = (name: string, points: number) =>
+      this.shared.limit({ name: `sign-in:${name}`, points, windowSeconds: WINDOW_SECONDS });
+    this.limits = {
+      networks: limit('network', FAILURES_PER_NETWORK),
+      pairs: limit('account-network', FAILURES_PER_ACCOUNT_AND_NETWORK),
+      accounts: limit('account', FAILURES_PER_ACCOUNT),
+      browsers: limit('browser', FAILURES_PER_KNOWN_BROWSER),
+    };
   }
 
-  /** Call this before the password is checked: during one check, a hundred more could pass. */
-  begin(source: string): void {
-    const found = this.current(source) ?? { count: 0, until: this.now() + WINDOW_MS };
-    found.count += 1;
-    this.failures.set(source, found);
-  }
-
-  /** Removes the current attempt, which did not fail; earlier failures stay. */
-  takeBack(source: string): void {
-    const found = this.current(source);
-    if (found === undefined) return;
-    if (found.count <= 1) this.failures.delete(source);
-    else found.count -= 1;
-  }
-
-  /** A user who knows the password may have mistyped it before. */
-  forget(source: string): void {
-    this.failures.delete(source);
-  }
-
-  private current(source: string): Failures | undefined {
-    const found = this.failures.get(source);
-    if (found !== undefined && found.until <= this.now()) {
-      this.failures.delete(source);
-      return undefined;
+  /**
+   * Call this before the password is checked: during one check, a hundred more attempts could pass.
+   * @throws DomainError 429 `too_many_failed_sign_ins`
+   */
+  async begin(source: SignInSource): Promise<SignInAttempt> {
+    const counts = this.countsOf(source);
+    const states = await Promise.all(counts.map(({ limit, source: counted }) => limit.take(counted)));
+    const takeBack = async () => {
+      await Promise.all(counts.map(({ limit, source: counted }) => limit.giveBack(counted)));
+    };
+    const refused = states.filter(({ allowed }) => !allowed);
+    if (refused.length > 0) {
+      // A refused attempt is not a guess.
+      await takeBack();
+      throw tooManyFailedSignIns(Math.max(...refused.map(({ seconds }) => seconds)));
     }
-    return found;
+    return {
+      takeBack,
+      succeed: async () => {
+        await Promise.all(
+          counts.map(({ limit, source: counted, clears }) =>
+            clears ? limit.forget(counted) : limit.giveBack(counted),
+          ),
+        );
+      },
+    };
+  }
+
+  private countsOf({ account, address, knownBrowser }: SignInSource): Count[] {
+    if (this.limits === undefined) throw new Error('the throttle has not started yet');
+    const { networks, pairs, accounts, browsers } = this.limits;
+    if (knownBrowser !== null) {
+      return [{ limit: browsers, source: keyOf(account, knownBrowser), clears: true }];
+    }
+    const network = networkOf(address);
+    return [
+      // It keeps its failures: otherwise an attacker with one account could go on guessing at others.
+      { limit: networks, source: keyOf(network), clears: false },
+      { limit: pairs, source: keyOf(account, network), clears: true },
+      { limit: accounts, source: keyOf(account), clears: false },
+    ];
   }
 }
+
+/** Redis gets no e-mail addresses. */
+const keyOf = (...parts: string[]): string =>
+  createHash('sha256').update(parts.join('\n')).digest('base64url').slice(0, 22);
 
 /** The owner of one IPv6 address usually has its whole /64, so the /64 counts as one source. */
 export function networkOf(address: string): string {

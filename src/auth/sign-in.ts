@@ -1,40 +1,45 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { isEmail } from 'class-validator';
 import type { Request } from 'express';
+import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { writeAudit } from './audit.js';
-import { invalidSignIn, tooManyFailedSignIns } from './auth.errors.js';
+import { invalidSignIn } from './auth.errors.js';
+import { knownBrowserOf, newKnownBrowser } from './browser-session.js';
 import { hashPassword, isOutdatedHash, passwordMatches } from './password-hash.js';
 import { SessionsService } from './sessions.service.js';
-import { networkOf, SignInThrottle } from './sign-in-throttle.js';
+import { SignInThrottle } from './sign-in-throttle.js';
 import { recordSignIn, selectPassword, type StoredPassword } from './users.sql.js';
 
-/** Many users of an office may share one address; no one mistypes one password ten times. */
-const FAILURES_PER_ADDRESS = 20;
-const FAILURES_PER_ACCOUNT = 10;
+export interface SignedIn {
+  sessionId: string;
+  /** The proof that this browser has signed in to the account. */
+  knownBrowser: string;
+}
 
 /** Turns e-mail address and password into a session. */
 @Injectable()
 export class SignIn {
-  private readonly addresses = new SignInThrottle(FAILURES_PER_ADDRESS);
-  private readonly accounts = new SignInThrottle(FAILURES_PER_ACCOUNT);
-
   constructor(
+    private readonly config: AppConfig,
     private readonly database: DatabaseService,
     private readonly sessions: SessionsService,
+    private readonly throttle: SignInThrottle,
   ) {}
 
   /**
-   * Answers the id of a new session and ends the one of the request.
+   * Begins a session and ends the one of the request.
    * @throws DomainError 401 `invalid_sign_in`, whatever was wrong; 429 `too_many_failed_sign_ins`
    */
-  async signIn(email: string, password: string, request: Request): Promise<string> {
+  async signIn(email: string, password: string, request: Request): Promise<SignedIn> {
     const account = email.trim().toLowerCase();
-    const user = await this.throttled(account, request, () => this.verify(account, password));
+    const user = await this.verify(account, password, request);
     if (user === null) {
       await writeAudit(this.database, {
         actor: null,
         action: 'sign_in_failed',
-        details: { email: account.slice(0, 254) },
+        details: attempted(account),
       });
       throw invalidSignIn();
     }
@@ -42,9 +47,10 @@ export class SignIn {
     return this.database.transaction(async (transaction) => {
       if (!(await recordSignIn(transaction, user, newHash))) throw invalidSignIn();
       await this.sessions.end(transaction, request);
-      const id = await this.sessions.begin(transaction, user.id);
+      const sessionId = await this.sessions.begin(transaction, user.id);
       await writeAudit(transaction, { actor: `user:${user.id}`, action: 'signed_in' });
-      return id;
+      const known = { email: account, passwordHash: newHash };
+      return { sessionId, knownBrowser: newKnownBrowser(known, this.config.sessionSecret) };
     });
   }
 
@@ -63,36 +69,33 @@ export class SignIn {
    * @throws DomainError 429 `too_many_failed_sign_ins`
    */
   async isPasswordOf(email: string, password: string, request: Request): Promise<boolean> {
-    return (await this.throttled(email, request, () => this.verify(email, password))) !== null;
+    return (await this.verify(email, password, request)) !== null;
   }
 
-  /** Refuses even the right password after too many failures; otherwise only wrong guesses would be slowed down. */
-  private async throttled(
-    account: string,
-    request: Request,
-    verify: () => Promise<StoredPassword | null>,
-  ): Promise<StoredPassword | null> {
-    const address = networkOf(request.ip ?? '');
-    const wait = Math.max(this.addresses.secondsToWait(address), this.accounts.secondsToWait(account));
-    if (wait > 0) throw tooManyFailedSignIns(wait);
-    this.addresses.begin(address);
-    this.accounts.begin(account);
-    const user = await verify().catch((error: unknown) => {
-      this.addresses.takeBack(address);
-      this.accounts.takeBack(account);
+  /**
+   * Refuses even the right password after too many failures; otherwise only wrong guesses would be slowed down.
+   * @throws DomainError 429 `too_many_failed_sign_ins`
+   */
+  private async verify(account: string, password: string, request: Request): Promise<StoredPassword | null> {
+    const user = await selectPassword(this.database, account);
+    const known = user && { email: account, passwordHash: user.passwordHash };
+    const attempt = await this.throttle.begin({
+      account,
+      address: request.ip ?? '',
+      knownBrowser: knownBrowserOf(request, known, this.config),
+    });
+    const right = await passwordMatches(password, user?.passwordHash).catch(async (error: unknown) => {
+      await attempt.takeBack();
       throw error;
     });
-    if (user !== null) {
-      // The address keeps its failures: otherwise an attacker with one account could go on guessing at others.
-      this.addresses.takeBack(address);
-      this.accounts.forget(account);
-    }
+    if (!right || user === undefined) return null;
+    await attempt.succeed();
     return user;
   }
+}
 
-  private async verify(email: string, password: string): Promise<StoredPassword | null> {
-    const user = await selectPassword(this.database, email);
-    const right = await passwordMatches(password, user?.passwordHash);
-    return right && user !== undefined ? user : null;
-  }
+/** Users mistype: what is no address may be the password, so only its hash is kept. */
+function attempted(account: string): Record<string, string> {
+  if (isEmail(account, { require_tld: false })) return { email: account.slice(0, 254) };
+  return { emailHash: createHash('sha256').update(account).digest('hex').slice(0, 16) };
 }

@@ -3,10 +3,8 @@ import { IsEmail, IsIn, IsOptional, IsString, Length, Matches, MaxLength } from 
 import { PathIdPipe } from '../platform/http/validation.js';
 import { userNotFound } from './auth.errors.js';
 import { IsImportProcessLimit } from './import-process-limit.js';
+import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from './password-rules.js';
 import { USER_ROLES, type UserRole } from './principal.js';
-
-const SHORTEST_PASSWORD = 10;
-const LONGEST_PASSWORD = 256;
 
 /** Long rather than complex: rules about digits and symbols lead to passwords that users write down. */
 const IsNewPassword = () =>

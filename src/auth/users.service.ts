@@ -14,6 +14,7 @@ import {
 } from './auth.errors.js';
 import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js';
 import { hashPassword } from './password-hash.js';
+import { assertUsablePassword } from './password-rules.js';
 import { permissionsOf, type Principal } from './principal.js';
 import { endSessions } from './sessions.service.js';
 import { SignIn } from './sign-in.js';
@@ -55,7 +56,14 @@ export class UsersService {
     await this.assertLimitFits({ role, importProcessIds });
     const passwordHash = await usableHash(password, address);
     return this.database.transaction(async (transaction) => {
-      const user = { email: address, passwordHash, role, importProcessIds, createdBy: creator.id };
+      const user = {
+        email: address,
+        passwordHash,
+        role,
+        importProcessIds,
+        createdBy: creator.id,
+        passwordIsTemporary: true,
+      };
       const id = await insertUser(transaction, user).catch((error: unknown) => {
         throw isUniqueViolation(error) ? emailTaken(address, error) : error;
       });
@@ -119,7 +127,7 @@ export class UsersService {
     const ownSession = by.user?.id === id ? by.user.sessionHash : null;
     const action = ownSession === null ? 'password_set' : 'password_changed';
     await this.database.transaction(async (transaction) => {
-      await updatePassword(transaction, id, hash);
+      await updatePassword(transaction, id, hash, ownSession === null);
       const sessionsEnded = await endSessions(transaction, id, ownSession);
       await audit(transaction, by, action, id, { sessionsEnded });
     });
@@ -139,11 +147,9 @@ export class UsersService {
   }
 }
 
-/** @throws DomainError 400: an address is known to others and therefore no secret */
+/** @throws DomainError 400 `unusable_password` at the field */
 async function usableHash(password: string, email: string, field = 'password'): Promise<string> {
-  if (password.toLowerCase() === email) {
-    throw unusablePassword(field, 'the password must not be the e-mail address');
-  }
+  assertUsablePassword(password, email, field);
   return hashPassword(password);
 }
 

@@ -41,14 +41,23 @@ export interface NewUser {
   role: UserRole;
   importProcessIds: readonly number[] | null;
   createdBy: string;
+  /** Someone else set the password, so the user must change it. */
+  passwordIsTemporary: boolean;
 }
 
 /** Answers the id. The address must be in lower case. */
 export async function insertUser(sql: Sql, user: NewUser): Promise<number> {
   const { rows } = await sql.query<{ id: number }>(
-    `INSERT INTO app_user (email, password_hash, role, import_process_ids, created_by)
-     VALUES ($1, $2, $3, $4, $5) RETURNING user_id AS id`,
-    [user.email, user.passwordHash, user.role, user.importProcessIds, user.createdBy],
+    `INSERT INTO app_user (email, password_hash, role, import_process_ids, created_by, password_is_temporary)
+     VALUES ($1, $2, $3, $4, $5, $6) RETURNING user_id AS id`,
+    [
+      user.email,
+      user.passwordHash,
+      user.role,
+      user.importProcessIds,
+      user.createdBy,
+      user.passwordIsTemporary,
+    ],
   );
   return rows[0]?.id ?? 0;
 }
@@ -73,8 +82,18 @@ export async function updateEnabled(sql: Sql, id: number, enabled: boolean): Pro
   );
 }
 
-export async function updatePassword(sql: Sql, id: number, passwordHash: string): Promise<void> {
-  await sql.query('UPDATE app_user SET password_hash = $2 WHERE user_id = $1', [id, passwordHash]);
+/** @param isTemporary someone else set it, so the user must change it */
+export async function updatePassword(
+  sql: Sql,
+  id: number,
+  passwordHash: string,
+  isTemporary: boolean,
+): Promise<void> {
+  await sql.query('UPDATE app_user SET password_hash = $2, password_is_temporary = $3 WHERE user_id = $1', [
+    id,
+    passwordHash,
+    isTemporary,
+  ]);
 }
 
 /**
@@ -129,21 +148,27 @@ export async function anyUserExists(sql: Sql): Promise<boolean> {
 export interface BootstrapUser extends StoredPassword {
   /** An enabled administrator. */
   isAdministrator: boolean;
+  /** Of the BOOTSTRAP_ADMIN_PASSWORD applied last; `null` for a user whom it has not created or changed. */
+  bootstrapPasswordHash: string | null;
 }
 
 export async function lockUserByEmail(sql: Sql, email: string): Promise<BootstrapUser | undefined> {
   const { rows } = await sql.query<BootstrapUser>(
     `SELECT user_id AS id, password_hash AS "passwordHash",
-       role = 'administrator' AND disabled_at IS NULL AS "isAdministrator"
+       role = 'administrator' AND disabled_at IS NULL AS "isAdministrator",
+       bootstrap_password_hash AS "bootstrapPasswordHash"
      FROM app_user WHERE email = $1 FOR UPDATE`,
     [email],
   );
   return rows[0];
 }
 
+/** Makes the user an enabled administrator with this password, which came from BOOTSTRAP_ADMIN_PASSWORD. */
 export async function restoreAdministrator(sql: Sql, { id, passwordHash }: StoredPassword): Promise<void> {
   await sql.query(
-    `UPDATE app_user SET role = 'administrator', import_process_ids = NULL, disabled_at = NULL, password_hash = $2 WHERE user_id = $1`,
+    `UPDATE app_user SET role = 'administrator', import_process_ids = NULL, disabled_at = NULL,
+       password_hash = $2, bootstrap_password_hash = $2, password_is_temporary = false
+     WHERE user_id = $1`,
     [id, passwordHash],
   );
 }

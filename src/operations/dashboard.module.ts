@@ -12,6 +12,7 @@ import {
 } from '@nestjs/common';
 import type { Queue } from 'bull';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import { assertOwnPassword } from '../auth/access.js';
 import { administratorRequired } from '../auth/auth.errors.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { Authenticator } from '../auth/authenticator.js';
@@ -38,6 +39,7 @@ class DashboardAccess implements NestMiddleware {
     // Its scripts ask for JSON, and could not tell the sign-in page from it.
     const page = !/^\/queues\/api(\/|$)/i.test(request.originalUrl);
     const principal = await this.authenticator.authenticate(request, page);
+    assertOwnPassword(principal, page);
     assertMaySeeJobs(principal, request.method);
     // Bull waits for Redis to come back, however long that takes; a person would look at a page that never answers.
     await withTimeout(REDIS_BOUND_MS, this.queue.client.ping()).catch((cause: unknown) => {

@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { PERMISSIONS, type UserRole } from '../../src/auth/principal.js';
 import { ImportClient } from '../support/import-client.js';
 import { signIn, storeUser } from '../support/sign-in.js';
-import { storeApiKey, storeBatch, storeImportProcess } from '../support/stored-batch.js';
+import { storeApiKey, insertBatch, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 /** The expected table. After a change: `UPDATE_PERMISSIONS=1`, then read the difference. */
@@ -88,7 +88,7 @@ describe('the permission matrix', () => {
 
   async function makeCallers(elsewhere: number): Promise<Caller[]> {
     const batchOf = (createdBy: string) =>
-      storeBatch(client, importProcessId, {
+      insertBatch(client, importProcessId, {
         status: 'completed',
         createdBy,
         finishedAt: new Date(),

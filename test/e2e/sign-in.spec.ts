@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
+import { createApp } from '../../src/app/bootstrap.js';
 import { sessionCookieOf, signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
 import { startTestApp, TEST_ADMIN, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
@@ -189,8 +191,8 @@ describe('signing in', () => {
   });
 
   describe('after too many failures', () => {
-    /** Break it: in `SignIn.throttled`, leave out `addresses.begin`. */
-    it('throttles one address, for any account, even with the right password', async () => {
+    /** Break it: in `SignInThrottle.countsOf`, leave out `networks`. */
+    it('makes one address wait, whatever account it tries, and with the right password too', async () => {
       for (let i = 0; i < 20; i++) {
         await enter('wrong', from('198.51.100.7'), { email: `guess${i}@example.org` });
       }
@@ -201,22 +203,51 @@ describe('signing in', () => {
       expect((await enter(TEST_PASSWORD, from('198.51.100.8'))).status).toBe(303);
     });
 
-    /** Break it: in `SignIn.throttled`, leave out `accounts.begin`. */
-    it('throttles one account, from any address, and no other', async () => {
+    /** Break it: in `SignInThrottle.countsOf`, leave out the known browser. */
+    it('locks out those who guess, but not the owner of the account', async () => {
       const email = 'bob@example.org';
       await storeUser(app, 'viewer', email);
-      // All at once: an attempt counts before its password is looked at.
+      const known = (await enter(TEST_PASSWORD, {}, { email })).headers
+        .getSetCookie()
+        .find((cookie) => cookie.startsWith('__Host-wiq_browser='))!;
+      expect(known).toMatch(/; HttpOnly; Secure; SameSite=Lax/);
+      // All at once: an attempt counts before its password is checked.
       const attempts = await Promise.all(
-        Array.from({ length: 14 }, (_, i) => enter('wrong', from(`203.0.113.${i}`), { email })),
+        Array.from({ length: 14 }, () => enter('wrong', from('203.0.113.1'), { email })),
       );
       expect(attempts.map(({ status }) => status).sort()).toEqual([
         ...Array<number>(10).fill(401),
         ...Array<number>(4).fill(429),
       ]);
-      const response = await enter(TEST_PASSWORD, from('203.0.113.200'), { email });
-      expect(response.status).toBe(429);
-      expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(60);
-      expect((await enter(TEST_PASSWORD, from('203.0.113.200'))).status).toBe(303);
+      const refused = await enter(TEST_PASSWORD, from('203.0.113.1'), { email });
+      expect(refused.status).toBe(429);
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(60);
+      const cookie = known.split(';')[0]!;
+      expect((await enter(TEST_PASSWORD, { ...from('203.0.113.1'), cookie }, { email })).status).toBe(303);
+      expect((await enter(TEST_PASSWORD, from('203.0.113.200'), { email })).status).toBe(303);
+      // Neither for another account, nor with a forged proof, is the browser known.
+      const forged = { ...from('203.0.113.1'), cookie: `${cookie.slice(0, -3)}abc` };
+      expect((await enter(TEST_PASSWORD, forged, { email })).status).toBe(429);
+    });
+
+    /** Break it: in `SharedLimits`, give each process its own prefix. */
+    it('counts in all processes together', async () => {
+      const second = await createApp({
+        ...app.config,
+        trustedProxies: ['10.0.0.0/8'],
+        migrateOnStart: false,
+      });
+      await second.listen(0, '127.0.0.1');
+      const { port } = second.getHttpServer().address() as AddressInfo;
+      const email = 'carol@example.org';
+      await storeUser(app, 'viewer', email);
+      for (let i = 0; i < 10; i++) await enter('wrong', from('203.0.113.9'), { email });
+      const other = { url: `http://127.0.0.1:${port}` };
+      // The second process is behind a proxy that it trusts.
+      const headers = { 'x-forwarded-for': '203.0.113.9, 10.1.2.3' };
+      const answer = await submit(other, '/login', { email, password: TEST_PASSWORD }, headers);
+      expect(answer.status).toBe(429);
+      await second.close();
     });
   });
 

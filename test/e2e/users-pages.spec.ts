@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { eventually } from '../support/eventually.js';
-import { signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
+import { sessionCookieOf, signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
 const MARKUP = `"><script>alert(1)</script>`;
@@ -82,17 +82,53 @@ describe('the pages of users', () => {
       expect(JSON.stringify(audited)).not.toContain('a password for zoe');
     });
 
+    /** Break it: in `PrincipalGuard`, leave out `assertOwnPassword`. */
+    it('makes new users change the password that the administrator chose', async () => {
+      const email = 'newcomer@example.org';
+      await send('/users', { email, role: 'operator', password: 'a password for now' });
+      const theirs = sessionCookieOf(await submit(app, '/login', { email, password: 'a password for now' }))!;
+      const open = (path: string) =>
+        fetch(app.url + path, { headers: { cookie: theirs }, redirect: 'manual' });
+      const refused = await open('/imports');
+      expect([refused.status, refused.headers.get('location')]).toEqual([303, '/account?temporary']);
+      const api = await open('/API/WorkflowImportQueue/Batches');
+      expect(api.status).toBe(403);
+      expect(await api.json()).toMatchObject({ code: 'password_change_required' });
+      expect((await open('/queues')).status).toBe(303);
+      expect((await page('/account', theirs)).html).toContain('Someone else set your password');
+      const fields = {
+        currentPassword: 'a password for now',
+        newPassword: 'a password of my own',
+        repeatedPassword: 'a password of my own',
+      };
+      expect((await send('/account/password', fields, theirs)).status).toBe(303);
+      expect((await open('/imports')).status).toBe(200);
+    });
+
+    /** Break it: in `usableHash`, leave out `assertUsablePassword`. */
+    it.each(['123456789012', 'Password1234', 'aaaaaaaaaaaa'])(
+      'refuses a common password: %s',
+      async (password) => {
+        const { status, html } = await send('/users', { email: 'x@example.org', role: 'viewer', password });
+        expect([status, errorAt(html, 'password')]).toEqual([400, expect.stringContaining('too common')]);
+      },
+    );
+
     /** Break it: in `UsersPage.create`, render the form empty. */
     it.each([
-      [{ email: 'nobody', role: 'viewer', password: 'long enough' }, 'email', /must be an e-mail address/],
-      [{ email: MARKUP, role: 'viewer', password: 'long enough' }, 'email', /must be an e-mail address/],
       [
-        { email: 'administrator@example.org', role: 'viewer', password: 'long enough' },
+        { email: 'nobody', role: 'viewer', password: 'long enough now' },
+        'email',
+        /must be an e-mail address/,
+      ],
+      [{ email: MARKUP, role: 'viewer', password: 'long enough now' }, 'email', /must be an e-mail address/],
+      [
+        { email: 'administrator@example.org', role: 'viewer', password: 'long enough now' },
         'email',
         /another user/,
       ],
-      [{ email: 'new@example.org', role: 'emperor', password: 'long enough' }, 'role', /must be one of/],
-      [{ email: 'new@example.org', role: 'viewer', password: 'short' }, 'password', /10 to 256 characters/],
+      [{ email: 'new@example.org', role: 'emperor', password: 'long enough now' }, 'role', /must be one of/],
+      [{ email: 'new@example.org', role: 'viewer', password: 'short' }, 'password', /12 to 256 characters/],
       [{ email: 'new@example.org', role: 'viewer', password: '' }, 'password', /is required/],
       [
         { email: 'new@example.org', role: 'viewer', password: 'New@example.org' },
@@ -146,7 +182,7 @@ describe('the pages of users', () => {
       const theirs = await signIn(app, 'operator', email);
       const path = `/users/${await userId(email)}`;
       expect(errorAt((await send(`${path}/password`, { password: 'short' })).html, 'password')).toMatch(
-        /10 to/,
+        /12 to/,
       );
       expect((await page('/imports', theirs)).status).toBe(200);
       expect((await send(`${path}/password`, { password: 'quite another one' })).status).toBe(303);
@@ -193,7 +229,7 @@ describe('the pages of users', () => {
     /** Break it: in `users.service.ts`, let `find` answer nothing. */
     it.each(['999999', '0', 'abc'])('is not found under the number %s', async (id) => {
       expect((await page(`/users/${id}`)).status).toBe(404);
-      expect((await send(`/users/${id}/password`, { password: 'long enough' })).status).toBe(404);
+      expect((await send(`/users/${id}/password`, { password: 'long enough now' })).status).toBe(404);
       expect((await send(`/users/${id}/disable`)).status).toBe(404);
     });
 
@@ -234,12 +270,15 @@ describe('the pages of users', () => {
     /** Break it: in `AccountService.changePassword`, compare nothing with the repeated password. */
     it('reports each error at its field', async () => {
       const mine = await signIn(app, 'viewer', 'typo@example.org');
-      expect(errorAt((await change(mine, 'wrong', 'long enough')).html, 'currentPassword')).toMatch(
+      expect(errorAt((await change(mine, 'wrong', 'long enough now')).html, 'currentPassword')).toMatch(
         /not your/,
       );
-      expect(errorAt((await change(mine, TEST_PASSWORD, 'short')).html, 'newPassword')).toMatch(/10 to 256/);
+      expect(errorAt((await change(mine, TEST_PASSWORD, 'short')).html, 'newPassword')).toMatch(/12 to 256/);
       expect(
-        errorAt((await change(mine, TEST_PASSWORD, 'long enough', 'long enougg')).html, 'repeatedPassword'),
+        errorAt(
+          (await change(mine, TEST_PASSWORD, 'long enough now', 'long enough nox')).html,
+          'repeatedPassword',
+        ),
       ).toMatch(/differs/);
       expect(await canSignIn('typo@example.org', TEST_PASSWORD)).toBe(true);
     });
@@ -247,8 +286,8 @@ describe('the pages of users', () => {
     /** Break it: in `SignIn.isPasswordOf`, do not throttle. */
     it('limits how often a browser left open can guess the password', async () => {
       const mine = await signIn(app, 'viewer', 'guessed@example.org');
-      for (let i = 0; i < 10; i++) expect((await change(mine, 'wrong', 'long enough')).status).toBe(400);
-      const { status, headers } = await change(mine, TEST_PASSWORD, 'long enough');
+      for (let i = 0; i < 10; i++) expect((await change(mine, 'wrong', 'long enough now')).status).toBe(400);
+      const { status, headers } = await change(mine, TEST_PASSWORD, 'long enough now');
       expect(status).toBe(429);
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(60);
     });

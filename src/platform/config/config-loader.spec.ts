@@ -165,6 +165,20 @@ describe('the configuration', () => {
     ]);
   });
 
+  it.each(['10.0.0.1', '10.0.0.0/8, 2001:db8::/32', 'loopback,uniquelocal', '::1'])(
+    'trusts the proxies %s',
+    (TRUSTED_PROXIES) => {
+      expect(loadConfig({ TRUSTED_PROXIES }).trustedProxies).toEqual(
+        TRUSTED_PROXIES.split(',').map((proxy) => proxy.trim()),
+      );
+    },
+  );
+
+  it.each(['everyone', '10.0.0.0/33', '10.0.0.1/8/8', 'proxy.example.org', '10.0.0.1;10.0.0.2'])(
+    'refuses the proxies %s',
+    (TRUSTED_PROXIES) => expect(problemsOf({ TRUSTED_PROXIES }).join()).toContain('TRUSTED_PROXIES must be'),
+  );
+
   it('wants address and password of the first administrator together', () => {
     expect(problemsOf({ BOOTSTRAP_ADMIN_EMAIL: 'admin@example.org' })).toEqual([
       'BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD must be set together',

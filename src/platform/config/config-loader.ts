@@ -150,6 +150,7 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     retentionIntervalMs: env.RETENTION_INTERVAL_MS,
     idempotencyKeyHours: env.IDEMPOTENCY_KEY_HOURS,
     bootstrapApiKey: env.BOOTSTRAP_API_KEY,
+    trustedProxies: env.TRUSTED_PROXIES,
     bootstrapAdminEmail: env.BOOTSTRAP_ADMIN_EMAIL,
     bootstrapAdminPassword: env.BOOTSTRAP_ADMIN_PASSWORD,
     sessionSecret: env.SESSION_SECRET,

@@ -80,6 +80,8 @@ export class AppConfig {
   readonly idempotencyKeyHours: number;
 
   readonly bootstrapApiKey: string | undefined;
+  /** Proxies, besides those on this machine, whose X-Forwarded-For is trusted. */
+  readonly trustedProxies: readonly string[];
   readonly bootstrapAdminEmail: string | undefined;
   readonly bootstrapAdminPassword: string | undefined;
   readonly sessionSecret: string | undefined;

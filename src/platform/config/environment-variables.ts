@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Transform } from 'class-transformer';
 import {
   getMetadataStorage,
@@ -98,6 +99,23 @@ const Flag = () =>
       (value as unknown),
   );
 
+const NAMED_NETWORKS: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
+
+/** An address, a network in CIDR notation, or one of Express's names. */
+function isNetwork(text: string): boolean {
+  const [, address = '', bits = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const family = isIP(address);
+  return NAMED_NETWORKS.has(text) || (family !== 0 && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+const List = () =>
+  Transform(({ value }) =>
+    String(value)
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  );
+
 /** Paths of routes and ids are added at its end, which a query or a fragment would swallow; a password would be sent to all. */
 const BASE_URL = {
   protocols: ['http', 'https'],
@@ -117,6 +135,17 @@ export class EnvironmentVariables {
     message: 'PUBLIC_URL must look like https://imports.example.org/base, without user, query and fragment',
   })
   PUBLIC_URL?: string;
+  @IsOptional()
+  @List()
+  @ValidateBy({
+    name: 'isNetworks',
+    validator: {
+      validate: (value: unknown) => Array.isArray(value) && value.every((item) => isNetwork(String(item))),
+      defaultMessage: () =>
+        'TRUSTED_PROXIES must be addresses, networks like 10.0.0.0/8, or loopback, linklocal, uniquelocal, separated by commas',
+    },
+  })
+  TRUSTED_PROXIES: string[] = [];
   @IsOptional() @IsIn(ROLES) ROLE: Role = 'all';
   @IsOptional() @IsIn(LOG_LEVELS) LOG_LEVEL: LogLevel = 'log';
   @IsOptional() @MinLength(1) DATA_DIR: string = '.data';
@@ -182,7 +211,7 @@ export class EnvironmentVariables {
   })
   BOOTSTRAP_API_KEY?: string;
   @IsOptional() @IsEmail({ require_tld: false }) BOOTSTRAP_ADMIN_EMAIL?: string;
-  @IsOptional() @MinLength(8) BOOTSTRAP_ADMIN_PASSWORD?: string;
+  @IsOptional() @MinLength(12) BOOTSTRAP_ADMIN_PASSWORD?: string;
   @IsOptional() @MinLength(16) SESSION_SECRET?: string;
 
   @IsOptional()

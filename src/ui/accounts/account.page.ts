@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { Authenticator } from '../../auth/authenticator.js';
-import { clearSessionCookie, LOGIN_PATH, returnPath, setSessionCookie } from '../../auth/browser-session.js';
+import {
+  clearSessionCookie,
+  LOGIN_PATH,
+  returnPath,
+  setKnownBrowserCookie,
+  setSessionCookie,
+} from '../../auth/browser-session.js';
 import type { Principal } from '../../auth/principal.js';
 import { SignIn } from '../../auth/sign-in.js';
 import { ChangePasswordDto, SignInDto } from '../../auth/users.dto.js';
@@ -38,7 +44,9 @@ export class LoginPage {
     return answerForm(
       async () => {
         const { email, password } = validateForm(SignInDto, form);
-        setSessionCookie(response, await this.people.signIn(email, password, request), this.config);
+        const { sessionId, knownBrowser } = await this.people.signIn(email, password, request);
+        setSessionCookie(response, sessionId, this.config);
+        setKnownBrowserCookie(response, knownBrowser, this.config);
         return returnPath(next);
       },
       (error) => this.render(next, { email: given, errors: fieldErrors(error) }),
@@ -68,6 +76,7 @@ export class AccountPage {
       section: 'account',
       email: name,
       role: user?.role,
+      temporary: user?.passwordIsTemporary,
       ...more,
     });
   }

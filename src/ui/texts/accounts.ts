@@ -9,11 +9,12 @@ export const ACCOUNT_TEXTS = {
   account: {
     title: 'Your account',
     summary: '{email}, {role}',
+    temporary: 'Someone else set your password. Change it before you go on.',
     changed: 'Your password was changed. Your other sessions have ended.',
     changePassword: 'Change your password',
     currentPassword: 'Current password',
     newPassword: 'New password',
-    passwordHint: 'At least 10 characters.',
+    passwordHint: 'At least 12 characters.',
     repeatedPassword: 'Repeat new password',
     submit: 'Change password',
     signOutHint: 'This ends your sessions in every browser, including this one.',
@@ -26,7 +27,7 @@ export const ACCOUNT_TEXTS = {
     disabled: 'disabled',
     newUser: 'New user',
     passwordHint:
-      'At least 10 characters. Give it to the user, who can change it by selecting the name at the top of the page.',
+      'At least 12 characters. Give it to the user, who can change it by selecting the name at the top of the page.',
     add: 'Add user',
     role: 'Role',
     roleHint: '{role}: {explanation}',
@@ -42,7 +43,7 @@ export const ACCOUNT_TEXTS = {
     neverSignedIn: 'never signed in',
     changeRole: 'Change role',
     newPassword: 'New password',
-    passwordHint: 'At least 10 characters. Setting a password signs the user out everywhere.',
+    passwordHint: 'At least 12 characters. Setting a password signs the user out everywhere.',
     setPassword: 'Set password',
     disableHint:
       'A disabled user is signed out at once and cannot sign in. Imports still show who started them.',
