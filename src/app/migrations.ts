@@ -16,7 +16,7 @@ import { OneOutbox1765100000000 } from './migrations/1765100000000-one-outbox.js
 import { AddPermissions1765200000000 } from './migrations/1765200000000-add-permissions.js';
 import { AddPauseReasons1765300000000 } from './migrations/1765300000000-add-pause-reasons.js';
 import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.js';
-import { AddPasswordStates1765320000000 } from './migrations/1765320000000-add-password-states.js';
+import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-password-states.js';
 
 /** Every migration, oldest first. */
 export const MIGRATIONS = [
@@ -38,5 +38,5 @@ export const MIGRATIONS = [
   AddPauseReasons1765300000000,
   NormalizeIdentifiers1765310000000,
   CountMails1765400000000,
-  AddPasswordStates1765320000000,
+  AddPasswordStates1765410000000,
 ];

@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-export class AddPasswordStates1765320000000 implements MigrationInterface {
-  readonly name = 'AddPasswordStates1765320000000';
+export class AddPasswordStates1765410000000 implements MigrationInterface {
+  readonly name = 'AddPasswordStates1765410000000';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(UP);
