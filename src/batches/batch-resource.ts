@@ -108,6 +108,8 @@ export interface UploadSummary {
   /** Columns of the file beside those of a row; `null` for JSON Lines. */
   columns: ColumnFindings | null;
   errorGroups: ErrorTallyGroup[];
+  /** Empty cells that leave values as they are; `emptyCells=clear` would clear those values. */
+  emptyCells: number;
 }
 
 /** What a call that made a batch is told. */
@@ -169,9 +171,9 @@ function waitingFor({ status, batchesAhead }: BatchRow): WaitingFor | null {
 
 function summaryOf(
   { total, invalid }: BatchRow,
-  { operations, columns, errorGroups }: Omit<UploadSummary, 'valid' | 'invalid'>,
+  { operations, columns, errorGroups, emptyCells = 0 }: UploadFindings & Pick<UploadSummary, 'operations'>,
 ): UploadSummary {
-  return { valid: total - invalid, invalid, operations, columns, errorGroups };
+  return { valid: total - invalid, invalid, operations, columns, errorGroups, emptyCells };
 }
 
 /** The answer to CreateBatch, made from the batch that was just stored, without reading it back. */

@@ -15,6 +15,8 @@ export interface UploadFindings {
   /** `null` for JSON Lines, which have no columns. */
   columns: ColumnFindings | null;
   errorGroups: ErrorTallyGroup[];
+  /** Empty cells that leave values as they are. Absent: read before they were counted. */
+  emptyCells?: number;
   /** What a person stated that headers stand for; kept for later files once this one is confirmed. */
   mapping: [header: string, target: string | null][];
 }

@@ -102,6 +102,11 @@ export class UploadReader implements RecordReader {
     return emptyFile();
   }
 
+  /** Cells that left a value as it is because nothing was in them. */
+  get emptyCells(): number {
+    return this.reader instanceof CsvReader ? this.reader.emptyCells : 0;
+  }
+
   /** How the file was read; complete only after `end`. */
   understood(): UnderstoodFile {
     if (!(this.reader instanceof CsvReader)) {

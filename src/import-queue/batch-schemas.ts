@@ -83,6 +83,10 @@ const summary = objectOf<UploadSummary>({
     orNull(objectOf<PreviewCounts>(counted(...PREVIEW_OPERATIONS))),
   ),
   columns: orNull(columns),
+  emptyCells: says(
+    'Empty cells that leave values as they are; emptyCells=clear would clear those values.',
+    INTEGER,
+  ),
   errorGroups: arrayOf(
     objectOf<ErrorTallyGroup>({
       code: TEXT,

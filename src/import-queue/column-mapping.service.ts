@@ -43,7 +43,7 @@ export class ColumnMappingService {
     const id = await this.database.transaction(async (transaction) => {
       const earlier = await lockUpload(transaction, batchId);
       if (earlier?.status !== 'awaiting_confirmation' || !earlier.upload) throw cannotBeMapped(batchId);
-      const { understood: earlierUnderstood, mapping: earlierMapping = [] } = earlier.upload;
+      const { understood: earlierUnderstood, mapping: earlierMapping = [], emptyCells = 0 } = earlier.upload;
       const { columns: before } = earlierUnderstood;
       if (before === null) throw cannotBeMapped(batchId);
       const columns = before.map((column) => mapped(column, mapping));
@@ -71,6 +71,7 @@ export class ColumnMappingService {
           understood,
           columns: findColumns(understood, compiled.columns),
           errorGroups: errorGroups.all(),
+          emptyCells,
           mapping: [...new Map([...earlierMapping, ...(maySetDefaults(principal) ? mapping : [])])],
         }),
       );

@@ -7,6 +7,7 @@ import { invalidParameters } from '../platform/http/http.errors.js';
 import { CreateBatchDto } from './create-batch.dto.js';
 
 const APOSTROPHES = ['remove', 'keep'] as const;
+const EMPTY_CELLS = ['keep', 'clear'] as const;
 
 /** The query of `POST /API/WorkflowImportQueue/Uploads`; the file is the multipart field `file`. */
 export class UploadDto extends PickType(CreateBatchDto, [
@@ -46,6 +47,16 @@ export class UploadDto extends PickType(CreateBatchDto, [
   @IsOptional()
   @IsIn(APOSTROPHES, { message: `apostrophes must be one of ${APOSTROPHES.join(', ')}` })
   apostrophes?: (typeof APOSTROPHES)[number];
+
+  @ApiPropertyOptional({
+    description:
+      'Whether an empty cell leaves the stored value as it is or clears it; identifiers must not be empty.',
+    enum: EMPTY_CELLS,
+    default: 'keep',
+  })
+  @IsOptional()
+  @IsIn(EMPTY_CELLS, { message: `emptyCells must be one of ${EMPTY_CELLS.join(', ')}` })
+  emptyCells?: (typeof EMPTY_CELLS)[number];
 
   @ApiPropertyOptional({
     description:

@@ -62,6 +62,7 @@ export class UploadsService {
       delimiter: delimiterOf(dto.delimiter),
       encoding: encodingOf(dto.encoding),
       apostrophes: dto.apostrophes ?? 'remove',
+      emptyCells: dto.emptyCells ?? 'keep',
       knownColumns: knownColumns(compiled.columns),
       mapping: new Map([...saved, ...given]),
     });
@@ -84,6 +85,7 @@ export class UploadsService {
             understood: reader.understood(),
             columns: findColumns(reader.understood(), compiled.columns),
             errorGroups: errorGroups.all(),
+            emptyCells: reader.emptyCells,
             mapping: maySetDefaults(principal) ? [...given] : [],
           }));
           return batch.id;

@@ -183,8 +183,9 @@ describe('the API docs describe', () => {
   });
 
   it('uploads', async () => {
+    const query = { importProcessId: processId, emptyCells: 'clear' };
     const upload = async (file: string) =>
-      described('POST', `${QUEUE}/Uploads`, await client.upload(file, { importProcessId: processId }), 202);
+      described('POST', `${QUEUE}/Uploads`, await client.upload(file, query), 202);
     const act = (action: string, path: string) =>
       call('POST', `${BATCHES}/{id}/${action}`, `${path}/${action}`, 202);
     const first = await upload(CSV);

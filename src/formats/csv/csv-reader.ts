@@ -37,7 +37,7 @@ class CsvRows {
 
   constructor(
     { columns, isOurs }: CsvHeader,
-    private readonly apostrophes: CsvOptions['apostrophes'],
+    private readonly options: Pick<CsvOptions, 'apostrophes' | 'emptyCells'>,
   ) {
     this.columns = columns;
     this.isOurs = isOurs;
@@ -45,15 +45,36 @@ class CsvRows {
     this.lineColumn = columns.findIndex(({ header }) => header === '_line');
   }
 
+  /** Cells with nothing in them that leave a value as it is. */
+  emptyCells = 0;
+
+  /**
+   * What was never sent must not be cleared: an empty cell is a column that the row lacks, unless the reading says that
+   * empty cells clear. In our downloads, `""` is a value that was sent empty. Identifiers are checked as they stand.
+   */
+  private isLeftAsItIs(cell: string | null, index: number): boolean {
+    if (this.options.emptyCells === 'clear' || (cell !== null && cell !== '')) return false;
+    if (this.isOurs) return cell === null;
+    return this.columns[index]?.target?.startsWith(':') === false;
+  }
+
   row(cells: CsvCells): CsvRow {
     const { columns, names, isOurs, lineColumn } = this;
-    const textOf = isOurs ? readDownloadedCell : this.apostrophes === 'keep' ? asItIs : restoreFormula;
+    const textOf = isOurs
+      ? readDownloadedCell
+      : this.options.apostrophes === 'keep'
+        ? asItIs
+        : restoreFormula;
     let payload = '';
     const width = Math.min(cells.length, columns.length);
     for (let index = 0; index < width; index += 1) {
       const name = names[index];
       const cell = cells[index] ?? null;
-      if (name === null || name === undefined || (cell === null && isOurs)) continue;
+      if (name === null || name === undefined) continue;
+      if (this.isLeftAsItIs(cell, index)) {
+        this.emptyCells += 1;
+        continue;
+      }
       payload += `${payload === '' ? '{' : ','}${name}:${cellJson(cell, textOf)}`;
     }
     for (let index = width; index < cells.length; index += 1) {
@@ -110,6 +131,8 @@ export interface CsvOptions {
    * recognized: someone may have deleted them, so it is removed by default.
    */
   apostrophes?: 'remove' | 'keep';
+  /** Whether an empty cell leaves the stored value as it is (the default) or clears it. */
+  emptyCells?: 'keep' | 'clear';
 }
 
 /** Reads a CSV file. Its first record that is not blank is the header. */
@@ -138,6 +161,11 @@ export class CsvReader implements RecordReader {
     this.decoded(() => this.decoding.end());
     if (this.sample !== null) this.begin(true);
     this.tokenizer?.end();
+  }
+
+  /** Cells that left a value as it is because nothing was in them. */
+  get emptyCells(): number {
+    return this.rows?.emptyCells ?? 0;
   }
 
   malformed(): DomainError {
@@ -193,7 +221,7 @@ export class CsvReader implements RecordReader {
     if (this.rows === undefined) {
       const header = readHeader(cells, this.options.mapping);
       this.columns = header.columns;
-      this.rows = new CsvRows(header, this.options.apostrophes);
+      this.rows = new CsvRows(header, this.options);
       return;
     }
     if (this.errorCount > 0) return;
