@@ -306,6 +306,24 @@ export async function abandonBatch(transaction: Transaction, batchId: number): P
   await transition(transaction, batchId, 'awaiting_confirmation', 'canceled', { counts });
 }
 
+/** Locks uploads that no one has confirmed within these hours, oldest first. */
+export async function lockUnconfirmed(
+  transaction: Transaction,
+  hours: number,
+  limit: number,
+): Promise<number[]> {
+  const { rows } = await transaction.query<{ id: number }>(
+    `SELECT workflow_import_queue_batch_id AS id
+       FROM import_queue_batch
+      WHERE status = 'awaiting_confirmation' AND created_at < now() - $1 * interval '1 hour'
+      ORDER BY workflow_import_queue_batch_id
+      LIMIT $2
+        FOR NO KEY UPDATE SKIP LOCKED`,
+    [hours, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** How many batches have not ended, counted no further than the limit; reads a small index. */
 export async function countUnfinished(sql: Sql, limit: number): Promise<number> {
   const { rows } = await sql.query<{ count: number }>(

@@ -57,6 +57,23 @@ describe('a batch past its retention', () => {
   const passGrace = () =>
     sql.query(`UPDATE import_queue_batch SET expired_at = expired_at - interval '2 days'`);
 
+  /** Break it: in `sweep`, leave out `abandonUnconfirmed`. */
+  it('covers an upload that no one confirmed: it is abandoned, and its retention begins', async () => {
+    const { body } = await client.upload(jsonl([member((people += 1))]), { importProcessId });
+    const id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
+    expect(await sweeper.sweep()).toMatchObject({ abandoned: 0 });
+    await sql.query(
+      `UPDATE import_queue_batch SET created_at = now() - interval '8 days' WHERE workflow_import_queue_batch_id = $1`,
+      [id],
+    );
+    expect(await sweeper.sweep()).toMatchObject({ abandoned: 1 });
+    expect((await client.get(path(id))).body).toMatchObject({
+      status: 'canceled',
+      finishedAt: expect.any(String),
+      recordCounts: { total: 1, canceled: 1 },
+    });
+  });
+
   /** Break it: in `BatchReader`, leave out `batchExpired`. */
   it('answers 410 from the moment it expires, with its counts still to be read', async () => {
     const id = await endedBatch(31);
@@ -256,7 +273,7 @@ describe('a batch past its retention', () => {
   /** Break it: in `tryRetentionLock`, answer true. */
   it('is worked on by one worker at a time', async () => {
     await sql.query('BEGIN');
-    await sql.query('SELECT pg_advisory_xact_lock(7163002)');
+    await sql.query('SELECT pg_advisory_xact_lock(7163003, 0)');
     expect(await sweeper.sweep()).toBeNull();
     await sql.query('ROLLBACK');
     expect(await sweeper.sweep()).not.toBeNull();

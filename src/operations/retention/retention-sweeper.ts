@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
+import { writeAudit } from '../../auth/audit.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
+import { abandonBatch, lockUnconfirmed } from '../../batches/batches.sql.js';
 import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery/outbox.sql.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { tryLock } from '../../platform/database/advisory-locks.js';
@@ -23,6 +25,8 @@ const PAUSE_AT_LEAST_MS = 5;
 
 /** What one sweep did. */
 export interface Sweep {
+  /** Uploads that no one confirmed in time. */
+  abandoned: number;
   expired: number;
   records: number;
   batches: number;
@@ -68,6 +72,7 @@ export class RetentionSweeper extends Loop {
       const { retentionDays, idempotencyKeyHours } = this.config;
       this.showLife = () => lock.query('SELECT');
       faultPoint('retention.in-sweep');
+      const abandoned = await this.abandonUnconfirmed();
       const expired = await this.repeat((limit) => expireBatches(this.database, retentionDays, limit));
       const emptied = await this.emptyBatches();
       const keys = await this.repeat((limit) =>
@@ -75,8 +80,36 @@ export class RetentionSweeper extends Loop {
       );
       const behaviors = await this.deleteBehaviors();
       const sessions = await this.repeat((limit) => deleteEndedSessions(this.database, limit));
-      return { expired, ...emptied, keys, behaviors, sessions };
+      return { abandoned, expired, ...emptied, keys, behaviors, sessions };
     });
+  }
+
+  /** Abandons uploads that no one confirmed in time, one per transaction: from then on their retention counts. */
+  private async abandonUnconfirmed(): Promise<number> {
+    const { unconfirmedHours } = this.config;
+    if (unconfirmedHours === 0) return 0;
+    let abandoned = 0;
+    let found = true;
+    while (found && !this.stopSignal.aborted) {
+      const begun = performance.now();
+      found = await this.database.transaction(async (transaction) => {
+        const [batchId] = await lockUnconfirmed(transaction, unconfirmedHours, 1);
+        if (batchId === undefined) return false;
+        await abandonBatch(transaction, batchId);
+        await writeAudit(transaction, {
+          actor: 'retention',
+          action: 'batch_status_changed',
+          subject: `batch:${batchId}`,
+          details: { action: 'abandon', from: 'awaiting_confirmation', to: 'canceled' },
+        });
+        return true;
+      });
+      if (found) {
+        abandoned += 1;
+        await this.rest(begun);
+      }
+    }
+    return abandoned;
   }
 
   private async emptyBatches(): Promise<{ records: number; batches: number }> {

@@ -147,6 +147,7 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     maxWaitingBatches: env.MAX_WAITING_BATCHES,
     createRatePerMinute: env.CREATE_RATE_PER_MINUTE,
     retentionDays: env.RETENTION_DAYS,
+    unconfirmedHours: env.UNCONFIRMED_HOURS,
     retentionIntervalMs: env.RETENTION_INTERVAL_MS,
     idempotencyKeyHours: env.IDEMPOTENCY_KEY_HOURS,
     bootstrapApiKey: env.BOOTSTRAP_API_KEY,

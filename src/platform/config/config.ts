@@ -75,6 +75,8 @@ export class AppConfig {
 
   /** Days for which the records of ended batches are kept, unless the import process says otherwise; 0: for ever. */
   readonly retentionDays: number;
+  /** Hours after which an upload that no one confirmed is abandoned; 0: never. */
+  readonly unconfirmedHours: number;
   /** How often what is past its retention is deleted, in milliseconds. */
   readonly retentionIntervalMs: number;
   readonly idempotencyKeyHours: number;
