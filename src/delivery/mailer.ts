@@ -61,34 +61,6 @@ export const MAILER_MODULE = MailerModule.forRootAsync({
   }),
 });
 
-/**
- * Bytes of one encoded word: RFC 2047 allows 75 characters, of which the frame takes 12, and base64 makes 4 of 3 bytes.
- */
-const WORD_BYTES = 45;
-
-/**
- * A subject that looks encoded, as the file name `=?utf-8?q?evil?=` does, would be decoded by the receiver: nodemailer
- * leaves ASCII as it is. So such a subject is encoded here; the receiver then shows what the file is called.
- */
-function encodedSubject(subject: string): { Subject?: { prepared: true; value: string } } {
-  if (!looksEncoded(subject)) return {};
-  const words: string[] = [];
-  let word = '';
-  for (const character of subject) {
-    if (Buffer.byteLength(word + character) > WORD_BYTES) {
-      words.push(word);
-      word = '';
-    }
-    word += character;
-  }
-  const encoded = [...words, word].map((part) => `=?UTF-8?B?${Buffer.from(part).toString('base64')}?=`);
-  return { Subject: { prepared: true, value: encoded.join(' ') } };
-}
-
-function looksEncoded(subject: string): boolean {
-  return subject.includes('=?');
-}
-
 /** Hands mails to the SMTP server. Only this file knows the mailer. */
 @Injectable()
 export class Mailer {
@@ -107,7 +79,7 @@ export class Mailer {
    * @param signal aborts the connection
    * @throws DeliveryFault, also for a recipient whose domain is not allowed (any more)
    */
-  async send({ to, subject, headers, html, ...mail }: OutgoingMail, signal: AbortSignal): Promise<void> {
+  async send({ to, headers, html, ...mail }: OutgoingMail, signal: AbortSignal): Promise<void> {
     if (!mayReceiveMail(this.config, to)) {
       throw new DeliveryFault('the domain of the recipient is not in MAIL_RECIPIENT_DOMAINS', true);
     }
@@ -115,11 +87,10 @@ export class Mailer {
     const spelling = new Map(Object.keys(headers).map((name) => [name.toLowerCase(), name]));
     const options = {
       ...mail,
-      ...(!looksEncoded(subject) && { subject }),
       ...(html !== null && { html }),
       // As text, a comma would make one address two.
       to: { name: '', address: to },
-      headers: { ...headers, ...encodedSubject(subject) },
+      headers: { ...headers },
       normalizeHeaderKey: (name: string) => spelling.get(name.toLowerCase()) ?? name,
       // nodemailer knows this option; its separately published types do not yet.
       signal,

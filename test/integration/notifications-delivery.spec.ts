@@ -172,7 +172,6 @@ describe('a mail that is owed', () => {
 });
 
 describe('a subject that looks encoded', () => {
-  /** Break it: in `Mailer.send`, leave out `encodedSubject`. */
   it('reaches the reader as the file is called', async () => {
     const sink = await SmtpSink.start();
     const fixture = await NotificationFixture.start({ SMTP_URL: sink.url });
