@@ -4,9 +4,14 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client, DatabaseError } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { AppConfig } from '../platform/config/config.js';
-import { ADVISORY_LOCK_CLASSES } from '../platform/database/advisory-locks.js';
+import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, GuardedClient } from '../platform/database/database.service.js';
 import { DatabaseUnreachableError } from '../platform/database/postgres-errors.js';
+import { SchemaFit } from '../platform/database/schema-fit.js';
+import { sessionStatements } from '../platform/database/session-settings.js';
+import type { Sql } from '../platform/database/transaction.js';
+import { errorMessage, StartError } from '../platform/errors.js';
+import { WorkPermit } from '../platform/work-permit.js';
 import { ENTITIES } from './entities.js';
 import { MIGRATIONS } from './migrations.js';
 
@@ -18,6 +23,7 @@ export function dataSourceOptions(
   config: Pick<AppConfig, 'databaseUrl' | 'databasePoolSize' | 'migrateOnStart'> &
     Partial<Pick<AppConfig, 'databaseIdleTransactionMs'>>,
 ): DataSourceOptions {
+  const idleTransactionMs = config.databaseIdleTransactionMs ?? 60_000;
   return {
     type: 'postgres',
     url: config.databaseUrl,
@@ -32,8 +38,8 @@ export function dataSourceOptions(
     applicationName: 'workflow-import-queue',
     extra: {
       Client: GuardedClient,
-      // A worker that was stopped in the middle of a chunk must not hold the chunk's lock for ever.
-      idle_in_transaction_session_timeout: config.databaseIdleTransactionMs ?? 60_000,
+      idleTransactionMs,
+      onConnect: (client: Client) => client.query(sessionStatements({ idleTransactionMs })),
       keepAlive: true,
     },
   };
@@ -41,24 +47,120 @@ export function dataSourceOptions(
 
 const PATIENCE_MS = 30_000;
 const RETRY_MS = 1000;
+/** A migration of a large table takes long; a process that waits longer than this is of no use. */
+const MIGRATION_PATIENCE_MS = 15 * 60_000;
+const REPORT_WAIT_EVERY_MS = 10_000;
 /** The database system is starting up. */
 const CANNOT_CONNECT_NOW = '57P03';
 
 /**
- * Brings the schema up to date. Several processes may start at once: TypeORM takes no lock and the slower
- * would fail on tables that are already there, so they take turns. A database that is still starting, as
- * beside us in a compose file, is waited for.
+ * Brings the schema up to date. Processes that start together take turns, because TypeORM takes no lock and the slower
+ * one would fail on tables that exist already. The lock belongs to a transaction, never to a session: behind a pooler a
+ * session outlives its client. A database that is still starting is waited for.
  */
-export async function migrate(config: Pick<AppConfig, 'databaseUrl' | 'databasePoolSize'>): Promise<void> {
+export function migrate(config: MigrationConfig): Promise<string[]> {
+  return whileMigrating(config, async (source) => {
+    const applied = await source.runMigrations();
+    return applied.map(({ name }) => name);
+  });
+}
+
+/** Reverts the migration that was applied last; returns its name, or nothing where none is applied. */
+export function revertLastMigration(config: MigrationConfig): Promise<string[]> {
+  return whileMigrating(config, async (source) => {
+    const applied = () => source.query<{ name: string }[]>('SELECT name FROM schema_migration');
+    const before = await applied();
+    await source.undoLastMigration();
+    const left = new Set((await applied()).map(({ name }) => name));
+    return before.map(({ name }) => name).filter((name) => !left.has(name));
+  });
+}
+
+type MigrationConfig = Pick<AppConfig, 'databaseUrl' | 'databasePoolSize'>;
+
+/** Returns what the work returns; it runs in this process alone, of all that work with the database. */
+async function whileMigrating(
+  config: MigrationConfig,
+  work: (source: DataSource) => Promise<string[]>,
+): Promise<string[]> {
   const client = await connect(config.databaseUrl);
   try {
-    await client.query('SELECT pg_advisory_lock($1, 0)', [ADVISORY_LOCK_CLASSES.migration]);
-    const source = new DataSource(dataSourceOptions({ ...config, migrateOnStart: true }));
+    await client.query(
+      'BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0',
+    );
+    await takeMigrationLock(client);
+    const source = new DataSource(dataSourceOptions({ ...config, migrateOnStart: false }));
     await source.initialize();
-    await source.destroy();
+    try {
+      return await work(source);
+    } finally {
+      await source.destroy();
+    }
+  } catch (error) {
+    throw error instanceof StartError ? error : new MigrationError(error);
+  } finally {
+    // Ends the transaction, and so frees the lock.
+    await client.end();
+  }
+}
+
+/**
+ * For a process that does not migrate at start. A schema that is merely behind is waited for (`SchemaFit`); without any
+ * the application could not even start.
+ */
+export async function requireSchema(databaseUrl: string): Promise<void> {
+  const client = await connect(databaseUrl);
+  try {
+    const { rows } = await client.query<{ exists: boolean }>(
+      `SELECT to_regclass('schema_migration') IS NOT NULL AND to_regclass('api_key') IS NOT NULL AS exists`,
+    );
+    if (rows[0]?.exists === true) return;
+    throw new StartError(
+      'The database has no tables yet. Run npm run migration:run, or start with MIGRATE_ON_START=true.',
+    );
   } finally {
     await client.end();
   }
+}
+
+/** The schema could not be brought up to date. */
+class MigrationError extends StartError {
+  override readonly name = 'MigrationError';
+
+  constructor(cause: unknown) {
+    super(
+      `The database could not be migrated: ${errorMessage(cause)}. Nothing was changed. The role needs CREATE on the ` +
+        'schema and the database the encoding UTF8; then start again.',
+      { cause },
+    );
+  }
+}
+
+async function takeMigrationLock(client: Client): Promise<void> {
+  const begun = performance.now();
+  let reported = begun;
+  while (!(await tryLock(sqlOf(client), 'migration'))) {
+    const now = performance.now();
+    if (now - begun > MIGRATION_PATIENCE_MS) {
+      throw new StartError(
+        'Another process has been migrating the database for 15 minutes; start again later.',
+      );
+    }
+    if (now - reported > REPORT_WAIT_EVERY_MS || reported === begun) {
+      new Logger('Migrations').log('Another process migrates the database; waiting for it.');
+      reported = now;
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+function sqlOf(client: Client): Sql {
+  return {
+    query: async (text, values = []) => {
+      const { rows, rowCount } = await client.query(text, [...values]);
+      return { rows, rowCount: rowCount ?? 0 };
+    },
+  };
 }
 
 async function connect(databaseUrl: string | undefined): Promise<Client> {
@@ -90,7 +192,7 @@ async function connect(databaseUrl: string | undefined): Promise<Client> {
       useFactory: (config: AppConfig) => dataSourceOptions(config),
     }),
   ],
-  providers: [DatabaseService],
-  exports: [DatabaseService],
+  providers: [DatabaseService, SchemaFit, WorkPermit],
+  exports: [DatabaseService, SchemaFit, WorkPermit],
 })
 export class DatabaseModule {}

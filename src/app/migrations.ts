@@ -15,6 +15,7 @@ import { NormalizeIdentifiers1765310000000 } from './migrations/1765310000000-no
 import { OneOutbox1765100000000 } from './migrations/1765100000000-one-outbox.js';
 import { AddPermissions1765200000000 } from './migrations/1765200000000-add-permissions.js';
 import { AddPauseReasons1765300000000 } from './migrations/1765300000000-add-pause-reasons.js';
+import { AddSchemaCompatibility1765320000000 } from './migrations/1765320000000-add-schema-compatibility.js';
 import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.js';
 import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-password-states.js';
 
@@ -37,6 +38,7 @@ export const MIGRATIONS = [
   AddPermissions1765200000000,
   AddPauseReasons1765300000000,
   NormalizeIdentifiers1765310000000,
+  AddSchemaCompatibility1765320000000,
   CountMails1765400000000,
   AddPasswordStates1765410000000,
 ];

@@ -1,10 +1,12 @@
 import type { AddressInfo } from 'node:net';
 import { Logger } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { DataSource } from 'typeorm';
 import type { ServiceConfig } from '../platform/config/config-loader.js';
+import { checkTransactionBound } from '../platform/database/session-settings.js';
 import { AppLogger } from '../platform/logging/app-logger.js';
 import { createApp } from './bootstrap.js';
-import { migrate } from './database.js';
+import { migrate, requireSchema } from './database.js';
 
 export interface RunningService {
   /** Where it listens, for example http://127.0.0.1:3000. */
@@ -18,7 +20,11 @@ export async function startService(config: ServiceConfig): Promise<RunningServic
   // Nest would use a log format of its own until the application exists.
   Logger.overrideLogger(new AppLogger(config.logLevel));
   if (config.migrateOnStart) await migrate(config);
+  else await requireSchema(config.databaseUrl);
   const app = await createApp({ ...config, migrateOnStart: false });
+  await checkTransactionBound(app.get(DataSource), {
+    idleTransactionMs: config.databaseIdleTransactionMs,
+  });
   try {
     await app.listen(config.port, config.host);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Loop } from '../platform/loop.js';
+import { WorkLoop } from '../platform/loop.js';
 import { Outbox } from './outbox.js';
 
 /**
@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 1_000;
 
 /** Wakes due messages again and again, in every worker. */
 @Injectable()
-export class DueMessages extends Loop {
+export class DueMessages extends WorkLoop {
   constructor(private readonly outbox: Outbox) {
     super({
       intervalMs: LOOK_EVERY_MS,

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Logger, type OnApplicationBootstrap, type OnModuleDestroy, Optional } from '@nestjs/common';
 import { errorStack } from './errors.js';
+import { WorkPermit } from './work-permit.js';
 
 /** The pause varies by this share in both directions: processes that started together do not ask together forever. */
 const JITTER = 0.25;
@@ -55,9 +56,14 @@ export abstract class Loop implements OnApplicationBootstrap, OnModuleDestroy {
   private async runUntilStopped(): Promise<void> {
     if (this.options.begins === 'after a pause') await this.pause();
     while (!this.stopSignal.aborted) {
-      await this.runPass();
+      if (this.isPermitted()) await this.runPass();
       await this.pause();
     }
+  }
+
+  /** Whether a pass may begin now. */
+  protected isPermitted(): boolean {
+    return true;
   }
 
   private async runPass(): Promise<void> {
@@ -71,5 +77,14 @@ export abstract class Loop implements OnApplicationBootstrap, OnModuleDestroy {
   private async pause(): Promise<void> {
     const pauseMs = this.options.intervalMs * (1 - JITTER + 2 * JITTER * Math.random());
     await delay(pauseMs, undefined, { signal: this.stopSignal, ref: false }).catch(() => undefined);
+  }
+}
+
+/** A loop that works on the database, and so only in a process that fits the schema. */
+export abstract class WorkLoop extends Loop {
+  @Optional() @Inject(WorkPermit) private readonly permit: WorkPermit | undefined;
+
+  protected override isPermitted(): boolean {
+    return this.permit?.permitted ?? true;
   }
 }

@@ -4,7 +4,7 @@ import { jobIdOf, queueProbe, requeueChunks, selectStaleChunks } from '../batche
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { Loop } from '../platform/loop.js';
+import { WorkLoop } from '../platform/loop.js';
 import { ChunkQueue } from './chunk-queue.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
 import { FrozenCopies } from './frozen-copies.js';
@@ -16,7 +16,7 @@ import { FrozenCopies } from './frozen-copies.js';
  * Why: ADR 1.
  */
 @Injectable()
-export class Reconciler extends Loop {
+export class Reconciler extends WorkLoop {
   private readonly frozenCopies: FrozenCopies;
 
   constructor(

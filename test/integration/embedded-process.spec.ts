@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive, type RunningProcess } from '../../dev/embedded/running-process.js';
 import { ChildProgram } from '../support/child-program.js';
+import { createEmptyDatabase } from '../support/test-database.js';
 
 const MAIN = 'src/main.ts';
 const QUICKSTART = 'dev/quickstart/quickstart.ts';

@@ -19,11 +19,17 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-/** The real application on its own database and its own queue prefix, listening on a free loopback port. */
-export async function startTestApp(environment: Record<string, string> = {}): Promise<TestApp> {
+/**
+ * The real application on its own database and its own queue prefix, listening on a free loopback port.
+ * @param reach how the application reaches its database, for example through a pooler
+ */
+export async function startTestApp(
+  environment: Record<string, string> = {},
+  reach: (databaseUrl: string) => string = (databaseUrl) => databaseUrl,
+): Promise<TestApp> {
   const database = await createTestDatabase();
   const config = loadConfig({
-    DATABASE_URL: database.url,
+    DATABASE_URL: reach(database.url),
     REDIS_URL: process.env.REDIS_URL,
     DATABASE_POOL_SIZE: '10',
     QUEUE_PREFIX: database.name,

@@ -17,10 +17,19 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A fresh, migrated database of the calling test file's own: a clone of the template, made in milliseconds. */
-export async function createTestDatabase(): Promise<TestDatabase> {
+/** A fresh, migrated database of the calling test file: a clone of the template, made in milliseconds. */
+export function createTestDatabase(): Promise<TestDatabase> {
+  return createDatabase(`TEMPLATE ${TEMPLATE_DATABASE}`);
+}
+
+/** A database without tables. @param options of CREATE DATABASE, for example an encoding */
+export function createEmptyDatabase(options = ''): Promise<TestDatabase> {
+  return createDatabase(`TEMPLATE template0 ${options}`);
+}
+
+async function createDatabase(options: string): Promise<TestDatabase> {
   const name = `wiq_test_${randomBytes(6).toString('hex')}`;
-  await administer(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE_DATABASE}`);
+  await administer(`CREATE DATABASE ${name} ${options}`);
   return {
     url: databaseNamed(name),
     name,

@@ -5,9 +5,9 @@ import { choice, objectOf, refTo, type Schema, TEXT } from '../../platform/http/
 import { DomainError } from '../../platform/domain-error.js';
 import { type CheckResult, Readiness, type ReadinessReport } from './readiness.js';
 
-const check = objectOf<CheckResult>({ status: choice('up', 'down'), reason: TEXT }, 'reason');
+const check = objectOf<CheckResult>({ status: choice('up', 'degraded', 'down'), reason: TEXT }, 'reason');
 
-/** What probes answer. */
+/** The answers of the probes. */
 export const HEALTH_SCHEMAS: Readonly<Record<string, Schema>> = {
   Live: objectOf<{ status: 'live' }>({ status: choice('live') }),
   Ready: objectOf<{ status: 'ready'; checks: ReadinessReport['checks'] }>({
@@ -27,20 +27,20 @@ export const HEALTH_SCHEMAS: Readonly<Record<string, Schema>> = {
 export class HealthController {
   constructor(private readonly readiness: Readiness) {}
 
-  /** Looks at nothing else: restarting this process mends neither PostgreSQL nor Redis. */
+  /** Checks nothing else: a restart of this process fixes neither PostgreSQL nor Redis. */
   @Get('live')
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'Does the process answer?' })
-  @ApiOkResponse({ description: 'It does.', schema: refTo('Live') })
+  @ApiOperation({ summary: 'Is the process alive?' })
+  @ApiOkResponse({ description: 'It is.', schema: refTo('Live') })
   live(): { status: 'live' } {
     return { status: 'live' };
   }
 
   @Get('ready')
   @Header('Cache-Control', 'no-store')
-  @ApiOperation({ summary: 'May calls be sent here? PostgreSQL and Redis writable, migrations applied' })
-  @ApiOkResponse({ description: 'They may.', schema: refTo('Ready') })
-  @ApiServiceUnavailableResponse({ description: 'not_ready: `checks` says what is down, and why' })
+  @ApiOperation({ summary: 'Can this process serve calls? Without Redis the API is degraded and serves on' })
+  @ApiOkResponse({ description: 'It can.', schema: refTo('Ready') })
+  @ApiServiceUnavailableResponse({ description: 'not_ready: `checks` states what is down, and why' })
   async ready(): Promise<{ status: 'ready'; checks: ReadinessReport['checks'] }> {
     const { ready, checks } = await this.readiness.report();
     if (!ready) throw notReady(checks);

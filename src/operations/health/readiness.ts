@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { withTimeout } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
+import { SchemaFit } from '../../platform/database/schema-fit.js';
 import { errorMessage } from '../../platform/errors.js';
 import { redisConnection } from '../../platform/queue/queues.js';
 
@@ -23,7 +24,10 @@ export class ShutdownState {
 /** Throws a sentence for operators when PostgreSQL cannot serve this process. */
 @Injectable()
 export class PostgresCheck {
-  constructor(private readonly database: DatabaseService) {}
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly schema: SchemaFit,
+  ) {}
 
   /**
    * Through the pool, not beside it: a process whose every connection is taken cannot serve a call either. Nothing
@@ -36,14 +40,10 @@ export class PostgresCheck {
     if (rows[0]?.writable !== true) throw new Error('answers, but takes no writes');
   }
 
+  /** Also when the schema is newer than this program can work with. */
   async migrated(): Promise<void> {
-    const { rows } = await this.database.query<{ name: string }>('SELECT name FROM schema_migration');
-    const applied = new Set(rows.map(({ name }) => name));
-    const known = this.database.dataSource.migrations.map(
-      ({ name, constructor }) => name ?? constructor.name,
-    );
-    const missing = known.filter((name) => !applied.has(name));
-    if (missing.length > 0) throw new Error(`not applied: ${missing.join(', ')}; run npm run migration:run`);
+    const misfit = await this.schema.check();
+    if (misfit !== null) throw new Error(misfit);
   }
 }
 
@@ -85,8 +85,9 @@ export class RedisCheck implements OnModuleInit, OnApplicationShutdown {
 const BOUND_MS = 3000;
 
 export interface CheckResult {
-  status: 'up' | 'down';
-  /** Why it is down. */
+  /** `degraded`: not usable, but this process serves its calls without it. */
+  status: 'up' | 'degraded' | 'down';
+  /** Why it is not up. */
   reason?: string;
 }
 
@@ -96,8 +97,9 @@ export interface ReadinessReport {
 }
 
 /**
- * May calls be sent to this process? Redis counts although CreateBatch would work without it: batches taken then
- * wait until it is back, and whoever operates this shall hear of that from the probe, not from the users.
+ * Whether this process can serve calls. Without Redis the API still answers everything and takes batches, which wait
+ * until Redis is back; taking it out of a load balancer would make an outage of that. A process that only works through
+ * the queue has nothing to do.
  */
 @Injectable()
 export class Readiness {
@@ -105,28 +107,29 @@ export class Readiness {
     private readonly shutdown: ShutdownState,
     private readonly postgres: PostgresCheck,
     private readonly redis: RedisCheck,
+    private readonly config: AppConfig,
   ) {}
 
-  /** All checks at once, each within a bound: a server that hangs must not make the probe hang. */
+  /** All checks run at once, each within a time limit, so that a server that hangs does not make the probe hang. */
   async report(): Promise<ReadinessReport> {
     const [postgres, migrations, redis] = await Promise.all([
       resultOf(this.postgres.writable()),
       resultOf(this.postgres.migrated()),
-      resultOf(this.redis.writable()),
+      resultOf(this.redis.writable(), this.config.role === 'worker' ? 'down' : 'degraded'),
     ]);
     const process: CheckResult = this.shutdown.stopping
       ? { status: 'down', reason: 'is stopping' }
       : { status: 'up' };
     const checks = { process, postgres, migrations, redis };
-    return { ready: Object.values(checks).every(({ status }) => status === 'up'), checks };
+    return { ready: Object.values(checks).every(({ status }) => status !== 'down'), checks };
   }
 }
 
-async function resultOf(check: Promise<void>): Promise<CheckResult> {
+async function resultOf(check: Promise<void>, failure: 'degraded' | 'down' = 'down'): Promise<CheckResult> {
   try {
     await withTimeout(BOUND_MS, check);
     return { status: 'up' };
   } catch (error) {
-    return { status: 'down', reason: errorMessage(error) };
+    return { status: failure, reason: errorMessage(error) };
   }
 }

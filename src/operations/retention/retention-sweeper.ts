@@ -8,7 +8,7 @@ import { AppConfig } from '../../platform/config/config.js';
 import { tryLock } from '../../platform/database/advisory-locks.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { faultPoint } from '../../platform/fault-points.js';
-import { Loop } from '../../platform/loop.js';
+import { WorkLoop } from '../../platform/loop.js';
 import {
   deleteIdempotencyKeys,
   deleteStep,
@@ -42,7 +42,7 @@ export interface Sweep {
  * Why: ADR 15.
  */
 @Injectable()
-export class RetentionSweeper extends Loop {
+export class RetentionSweeper extends WorkLoop {
   private showLife: () => Promise<unknown> = () => Promise.resolve();
 
   constructor(

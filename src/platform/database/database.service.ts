@@ -10,6 +10,7 @@ import {
   selectTransactionId,
   wasCommitted,
 } from './commit-outcome.js';
+import { transactionStatements } from './session-settings.js';
 import { PgTransaction, type Rows, type Sql, type Transaction } from './transaction.js';
 
 /**
@@ -36,7 +37,12 @@ export class DatabaseService implements Sql {
   /** `undefined` until a transaction needs it, and again after a COMMIT in doubt. */
   private timeline: string | null | undefined;
 
-  constructor(@InjectDataSource() readonly dataSource: DataSource) {}
+  private readonly beginning: string;
+
+  constructor(@InjectDataSource() readonly dataSource: DataSource) {
+    const { idleTransactionMs } = dataSource.options.extra as { idleTransactionMs: number };
+    this.beginning = transactionStatements({ idleTransactionMs });
+  }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
     return this.connected((client) => PgTransaction.run<Row>(client, text, values));
@@ -68,6 +74,7 @@ export class DatabaseService implements Sql {
       client = (await runner.connect()) as PoolClient;
       client.on('error', noteLoss).on('end', noteLoss);
       await runner.startTransaction();
+      await client.query(this.beginning);
       const transaction = new PgTransaction(client, runner.manager);
       const result = await work(transaction);
       const xid = await selectTransactionId(transaction);

@@ -1,12 +1,15 @@
 import {
   type BeforeApplicationShutdown,
+  Inject,
   Logger,
   type OnApplicationBootstrap,
   type OnModuleDestroy,
+  Optional,
 } from '@nestjs/common';
 import type { Queue } from 'bull';
 import { settlesWithin } from '../concurrency.js';
 import { errorStack } from '../errors.js';
+import { WorkPermit } from '../work-permit.js';
 
 /** Counted from the beginning of the stop, which may take 30 s; the rest is for rolling back. */
 const FINISH_WITHIN_MS = 25_000;
@@ -29,6 +32,9 @@ export abstract class QueueConsumer<Job extends object>
   private readonly stop = new AbortController();
   private stoppingSince: number | undefined;
   private paused: Promise<void> = Promise.resolve();
+  private consuming = false;
+
+  @Optional() @Inject(WorkPermit) private readonly permit: WorkPermit | undefined;
 
   constructor(
     private readonly queue: Queue<Job>,
@@ -40,12 +46,8 @@ export abstract class QueueConsumer<Job extends object>
 
   /** Not `@Process`: it would begin before every module is ready, and its rejection would be unhandled. */
   onApplicationBootstrap(): void {
-    this.queue
-      .process(this.options.concurrency, ({ data }) => this.run(data))
-      .catch((error: unknown) => {
-        if (this.isStopping) return;
-        this.logger.error({ message: `the queue "${this.queue.name}" is not consumed` }, errorStack(error));
-      });
+    this.permit?.onChange((permitted) => (permitted ? this.consume() : this.rest()));
+    if (this.permit?.permitted !== false) this.consume();
   }
 
   /** No new job from here on. Not awaited: Bull waits for Redis, which may be away. */
@@ -73,6 +75,23 @@ export abstract class QueueConsumer<Job extends object>
     return Promise.resolve();
   }
 
+  private consume(): void {
+    if (this.isStopping) return;
+    const begun = this.consuming
+      ? this.queue.resume(true)
+      : this.queue.process(this.options.concurrency, ({ data }) => this.run(data));
+    this.consuming = true;
+    begun.catch((error: unknown) => {
+      if (this.isStopping) return;
+      this.logger.error({ message: `the queue "${this.queue.name}" is not consumed` }, errorStack(error));
+    });
+  }
+
+  /** This process takes no jobs, and others do. */
+  private rest(): void {
+    if (this.consuming && !this.isStopping) this.queue.pause(true, true).catch(() => undefined);
+  }
+
   private get isStopping(): boolean {
     return this.stoppingSince !== undefined;
   }
@@ -84,7 +103,9 @@ export abstract class QueueConsumer<Job extends object>
   }
 
   private async run(job: Job): Promise<unknown> {
-    if (this.isStopping) throw new Error('the worker stops; this job is left to another');
+    if (this.isStopping || this.permit?.permitted === false) {
+      throw new Error('this worker takes no jobs now; this one is left to another');
+    }
     const work = this.handle(job, this.stop.signal);
     this.running.add(work);
     try {

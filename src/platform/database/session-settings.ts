@@ -1,0 +1,67 @@
+import { Logger } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { errorMessage } from '../errors.js';
+
+/**
+ * What the product relies on, whatever the database, the role or a pooler has set: dates are read in ISO form, a
+ * statement takes as long as it needs, and transactions see what others commit.
+ */
+const RELIED_ON = {
+  datestyle: `'ISO, MDY'`,
+  timezone: `'UTC'`,
+  statement_timeout: '0',
+  lock_timeout: '0',
+} as const;
+
+export interface SettingsOfTransactions {
+  /** How long a session may be idle in an open transaction before PostgreSQL ends it; 0: no limit. */
+  idleTransactionMs: number;
+}
+
+/** Run once on each new connection: never as startup parameters, most of which PgBouncer refuses. */
+export function sessionStatements(settings: SettingsOfTransactions): string {
+  const isolation = `SET default_transaction_isolation = 'read committed'`;
+  return [isolation, ...assignments('SET', settings)].join('; ');
+}
+
+/** Run at the beginning of each transaction: a pooler may have given it a connection that never saw the above. */
+export function transactionStatements(settings: SettingsOfTransactions): string {
+  const isolation = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';
+  return [isolation, ...assignments('SET LOCAL', settings)].join('; ');
+}
+
+/**
+ * Warns when PostgreSQL would not end the transaction of a frozen process, whose locks would then stay until that
+ * process is killed.
+ */
+export async function checkTransactionBound(
+  dataSource: DataSource,
+  { idleTransactionMs }: SettingsOfTransactions,
+): Promise<void> {
+  const logger = new Logger('Database');
+  try {
+    const inForce = await dataSource.transaction(async (manager) => {
+      await manager.query(transactionStatements({ idleTransactionMs }));
+      const [row] = await manager.query<{ setting: string }[]>(
+        `SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'`,
+      );
+      return Number(row?.setting);
+    });
+    if (inForce === idleTransactionMs) return;
+    logger.warn({
+      message:
+        'idle transactions are not ended as DATABASE_IDLE_TRANSACTION_MS says: a frozen process keeps locks',
+      inForce,
+    });
+  } catch (error) {
+    logger.warn({
+      message: 'the bound of idle transactions could not be checked',
+      error: errorMessage(error),
+    });
+  }
+}
+
+function assignments(set: 'SET' | 'SET LOCAL', { idleTransactionMs }: SettingsOfTransactions): string[] {
+  const settings = { ...RELIED_ON, idle_in_transaction_session_timeout: String(idleTransactionMs) };
+  return Object.entries(settings).map(([name, value]) => `${set} ${name} = ${value}`);
+}
