@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -132,7 +133,14 @@ export async function startPostgres(directory: string, settings: PostgresSetting
       continue;
     }
     await ensureDatabase(url('postgres'));
-    return { url: url(DATABASE), stop: () => server.stop() };
+    // For `npm run doctor`, which runs beside it.
+    const urlFile = join(directory, 'postgres.url');
+    writeFileSync(urlFile, url(DATABASE), { mode: 0o600 });
+    const stop = async () => {
+      rmSync(urlFile, { force: true });
+      await server.stop();
+    };
+    return { url: url(DATABASE), stop };
   }
 }
 

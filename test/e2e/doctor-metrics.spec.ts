@@ -130,6 +130,57 @@ describe('a database', () => {
          FROM workflow_identifier WHERE value = 'M-2'`,
       `DELETE FROM workflow_identifier WHERE value = 'M-1' AND distinguisher <> 0`,
     ],
+    [
+      'status_fits_counts',
+      `UPDATE import_queue_batch SET status = 'completed'`,
+      `UPDATE import_queue_batch SET status = 'completed_with_errors'`,
+    ],
+    [
+      'receiving_too_long',
+      `UPDATE import_queue_batch SET status = 'receiving', created_at = now() - interval '3 days'`,
+      `UPDATE import_queue_batch SET status = 'completed_with_errors', created_at = now()`,
+    ],
+    [
+      'ends_after_creation',
+      `UPDATE import_queue_batch SET finished_at = created_at - interval '1 hour'`,
+      `UPDATE import_queue_batch SET finished_at = created_at`,
+    ],
+    [
+      'idempotency_answers',
+      `INSERT INTO idempotency_key (principal, key, owner, locked_until, workflow_import_queue_batch_id)
+       VALUES ('test', 'lost', gen_random_uuid(), now(), 999)`,
+      `DELETE FROM idempotency_key WHERE key = 'lost'`,
+    ],
+    [
+      'current_version',
+      'UPDATE import_process SET current_version = current_version + 1',
+      'UPDATE import_process SET current_version = current_version - 1',
+    ],
+    [
+      'sent_has_time',
+      `UPDATE outbox SET status = 'sent', sent_at = NULL`,
+      `UPDATE outbox SET status = 'not_sent_no_smtp'`,
+    ],
+    [
+      'emptied_has_no_records',
+      'UPDATE import_queue_batch SET emptied_at = now()',
+      'UPDATE import_queue_batch SET emptied_at = NULL',
+    ],
+    [
+      'outcomes_are_explained',
+      `UPDATE import_queue_record SET error_code = 'operation ' || operation, operation = NULL WHERE line_number = 1`,
+      `UPDATE import_queue_record SET operation = substr(error_code, 11), error_code = NULL WHERE line_number = 1`,
+    ],
+    [
+      'log_instances',
+      'UPDATE workflow_log SET workflow_instance_id = -workflow_instance_id WHERE line_number = 1',
+      'UPDATE workflow_log SET workflow_instance_id = -workflow_instance_id WHERE line_number = 1',
+    ],
+    [
+      'identifier_workflows',
+      `UPDATE workflow_identifier SET workflow_id = workflow_id + 1 WHERE value = 'M-1'`,
+      `UPDATE workflow_identifier SET workflow_id = workflow_id - 1 WHERE value = 'M-1'`,
+    ],
   ];
 
   /** Break it: in `INVARIANTS`, let one find nothing. */
@@ -152,6 +203,21 @@ describe('a database', () => {
     expect(DAMAGES.map(([code]) => code).toSorted()).toEqual(INVARIANTS.map(({ code }) => code).toSorted());
   });
 
+  /** Break it: in the invariant `identifiers`, leave out the collation. */
+  it('that sorts as Turkish does gets no false alarm', async () => {
+    await sql.query(`CREATE COLLATION turkish (provider = icu, locale = 'tr-TR')`);
+    await sql.query('BEGIN; SET LOCAL session_replication_role = replica');
+    await sql.query(`ALTER TABLE workflow_identifier ALTER COLUMN value TYPE text COLLATE turkish`);
+    await sql.query(
+      `UPDATE workflow_instance SET attributes = attributes || '{":UniqueId": "IRIS"}'
+        WHERE attributes->>':UniqueId' = 'M-1'`,
+    );
+    await sql.query(`UPDATE workflow_identifier SET value = 'iris' WHERE value = 'M-1'`);
+    const { rows } = await sql.query(askedHere('identifiers'));
+    await sql.query('ROLLBACK');
+    expect(rows).toEqual([]);
+  });
+
   /** Break it: in `doctor/main.ts`, leave out the exit code. */
   it('that is damaged makes the command exit with 1 and name the rows', async () => {
     await sql.query('UPDATE import_queue_batch SET succeeded_count = 3, failed_count = 1');
@@ -171,6 +237,14 @@ describe('a database', () => {
     expect(await program.end()).toBe(2);
     expect(program.output).toContain('cannot be used');
     expect(program.output).not.toContain('secret');
+  });
+
+  /** Break it: in `databaseUrlOf`, throw an Error. */
+  it('that is not named ends it with 2 and a sentence, not a stack', async () => {
+    const program = new ChildProgram('src/operations/doctor/main.ts', [], { DATA_DIR: '/nonexistent' });
+    expect(await program.end()).toBe(2);
+    expect(program.output).toMatch(/^Set DATABASE_URL to the database to examine/);
+    expect(program.output).not.toMatch(/\n\s+at /);
   });
 
   /** Break it: in `processRecords`, leave out `recordsMeasured`. */

@@ -42,6 +42,9 @@ describe('the process', () => {
           ),
         );
         expect(servers.map(isAlive)).toEqual([true, true]);
+        const doctor = new ChildProgram('src/operations/doctor/main.ts', ['--quick'], { DATA_DIR: dataDir });
+        expect(await doctor.end()).toBe(0);
+        expect(doctor.output).toContain('All is well');
         expect(await program.end(signal)).toBe(0);
         expect(servers.map(isAlive)).toEqual([false, false]);
       },

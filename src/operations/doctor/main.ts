@@ -1,16 +1,19 @@
 import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Client } from 'pg';
+import type { AppConfig } from '../../platform/config/config.js';
 import { loadConfig } from '../../platform/config/config-loader.js';
 import { DatabaseUnreachableError } from '../../platform/database/postgres-errors.js';
-import { explainStartFailure } from '../../platform/errors.js';
+import { explainStartFailure, StartError } from '../../platform/errors.js';
 import { describeViolations, examine } from './examination.js';
 import { INVARIANTS } from './invariants.js';
 
 const USAGE = `npm run doctor [-- --quick] [-- --json]
-  Checks what must hold of the database of DATABASE_URL while it is in use, and changes nothing.
-  --quick  leaves out what reads every record
-  --json   for programs
-Ends with 0 when all is well, 1 when something is not, 2 when it could not look.
+  Checks the invariants of the database of DATABASE_URL, or of a running quickstart, and changes nothing.
+  --quick  leaves out checks that read every record
+  --json   prints JSON
+Exit codes: 0 all is well, 1 an invariant does not hold, 2 the database could not be examined.
 `;
 
 const flags = process.argv.slice(2);
@@ -19,8 +22,7 @@ try {
     process.stderr.write(USAGE);
     process.exit(2);
   }
-  const { databaseUrl } = loadConfig();
-  if (databaseUrl === undefined) throw new Error('Set DATABASE_URL to the database that is to be examined.');
+  const databaseUrl = databaseUrlOf(loadConfig());
   const invariants = INVARIANTS.filter(({ cheap }) => cheap || !flags.includes('--quick'));
   const client = new Client({
     connectionString: databaseUrl,
@@ -29,7 +31,7 @@ try {
   await client.connect().catch((error: unknown) => {
     throw new DatabaseUnreachableError(databaseUrl, error);
   });
-  // One moment for all of them, and not one lock that anybody waits for.
+  // One snapshot for all invariants, without locks that others would wait for.
   await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const violations = await examine(client, invariants);
   await client.end();
@@ -42,4 +44,17 @@ try {
 } catch (error) {
   process.stderr.write(`${explainStartFailure(error)}\n`);
   process.exitCode = 2;
+}
+
+/** Without DATABASE_URL, the embedded PostgreSQL of DATA_DIR, which writes down its URL while it runs. */
+function databaseUrlOf({ databaseUrl, dataDir }: AppConfig): string {
+  if (databaseUrl !== undefined) return databaseUrl;
+  try {
+    return readFileSync(join(dataDir, 'postgres.url'), 'utf8');
+  } catch (cause) {
+    throw new StartError(
+      `Set DATABASE_URL to the database to examine. No embedded PostgreSQL is running in ${dataDir} (DATA_DIR).`,
+      { cause },
+    );
+  }
 }
