@@ -99,7 +99,8 @@ async function whileMigrating(
   } catch (error) {
     throw error instanceof StartError ? error : new MigrationError(error);
   } finally {
-    // Ends the transaction, and so frees the lock.
+    // A pooler ends the transaction of a client that left some time later; the lock is free at once.
+    await client.query('ROLLBACK').catch(() => undefined);
     await client.end();
   }
 }

@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { migrate } from '../../src/app/database.js';
+import { ADVISORY_LOCK_CLASSES } from '../../src/platform/database/advisory-locks.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { HAS_PGBOUNCER, type Pooler, startPgBouncer } from '../support/pgbouncer.js';
@@ -54,7 +55,9 @@ describePooled('behind PgBouncer in transaction mode, with its URL alone', () =>
     await direct.connect();
     const { rows } = await direct.query(
       `SELECT count(*)::integer AS held FROM pg_locks
-        WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        WHERE locktype = 'advisory' AND classid = $1
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      [ADVISORY_LOCK_CLASSES.migration],
     );
     await direct.end();
     expect(rows).toEqual([{ held: 0 }]);
