@@ -40,7 +40,7 @@ const IS_RUNNING = `status IN (${listed(RUNNING)})`;
 const IS_PROCESSABLE = `status IN (${listed(PROCESSABLE)})`;
 
 /** The counts that the end of a batch writes into its row, so that lists need not add up chunks. */
-export interface EndCounts {
+interface EndCounts {
   succeeded: number;
   failed: number;
   skipped: number;

@@ -86,6 +86,32 @@ describe('the process', () => {
       }
     });
 
+    it('names the command that makes the tables, where it finds none and must not make them', async () => {
+      const database = await createEmptyDatabase();
+      try {
+        const program = start({ DATABASE_URL: database.url, MIGRATE_ON_START: 'false' });
+        expect(await program.end()).toBe(1);
+        expect(program.output).toContain('The database has no tables yet. Run npm run migration:run');
+        expect(program.output).not.toMatch(STACK);
+      } finally {
+        await database.drop();
+      }
+    });
+
+    it('explains why the database cannot be migrated', async () => {
+      const database = await createEmptyDatabase(
+        "LOCALE_PROVIDER libc ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
+      );
+      try {
+        const program = new ChildProgram('src/app/migrate.ts', ['run'], { DATABASE_URL: database.url });
+        expect(await program.end()).toBe(1);
+        expect(program.output).toContain('The database could not be migrated: ');
+        expect(program.output).not.toMatch(STACK);
+      } finally {
+        await database.drop();
+      }
+    });
+
     it('names the database that refuses it, without the password', async () => {
       const url = new URL(process.env.DATABASE_URL!);
       url.username = 'unknown_user';
