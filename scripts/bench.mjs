@@ -30,7 +30,7 @@ ensureInstalled();
 ensureBuilt();
 
 await import('@swc-node/register/esm-register');
-const { startEmbeddedServers } = await import('../dev/embedded/embedded-servers.ts');
+const { startEmbeddedServers } = await import('../dev/embedded/embedded-servers.js');
 const dataDir = mkdtempSync(join(tmpdir(), 'wiq-bench-'));
 const servers = await startEmbeddedServers({
   databaseUrl: process.env.DATABASE_URL || undefined,

@@ -3,8 +3,8 @@ import { Logger } from '@nestjs/common';
 import { disableParallelScavenge, stopOnSignal } from './app/process.js';
 import { startService } from './app/start.js';
 import { loadServiceConfig } from './platform/config/config-loader.js';
-import { armFaultPoints } from './platform/fault-points.js';
 import { explainStartFailure } from './platform/errors.js';
+import { armFaultPoints } from './platform/instrumentation.js';
 
 try {
   disableParallelScavenge();

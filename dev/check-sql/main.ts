@@ -1,8 +1,3 @@
-/**
- * `npm run check:sql`: asks a migrated PostgreSQL to describe every SQL statement of `src`, and compares the names and
- * types of its result columns with the row type of `query<Row>(…)`. The statements are not run. Uses the server of
- * DATABASE_URL (it must be a database of its own), or starts an embedded one.
- */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +5,14 @@ import { Client } from 'pg';
 import ts from 'typescript';
 import { migrate } from '../../src/app/database.js';
 import { startPostgres } from '../embedded/postgres.js';
-import { describeStatement, type DescribedColumn } from './sql-description.js';
+import { type DescribedColumn, describeStatement } from './sql-description.js';
 import { ConstantEvaluator, NotConstantError } from './sql-evaluation.js';
+
+/**
+ * `npm run check:sql`: asks a migrated PostgreSQL to describe every SQL statement of `src`, and compares the names and
+ * types of its result columns with the row type of `query<Row>(…)`. The statements are not run. Uses the server of
+ * DATABASE_URL (it must be a database of its own), or starts an embedded one.
+ */
 
 /** Statements that are put together at run time and so cannot be described here. Each has a test that runs it. */
 const MOST_SKIPPED = 6;

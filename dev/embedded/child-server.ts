@@ -1,9 +1,9 @@
-import { StartError } from '../../src/platform/errors.js';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { StartError } from '../../src/platform/errors.js';
 import { endProcess, forgetProcess, recordProcess, runningProcess } from './running-process.js';
 
 /** An embedded server cannot run here; the message is for whoever typed the command and says what to do. */

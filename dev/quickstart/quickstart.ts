@@ -1,10 +1,10 @@
 import 'reflect-metadata';
 import { stopOnSignal } from '../../src/app/process.js';
-import { startWithServers } from '../service.js';
 import { loadConfig, loadConfigWithDefaults } from '../../src/platform/config/config-loader.js';
 import type { AppConfig } from '../../src/platform/config/config.js';
 import { explainStartFailure } from '../../src/platform/errors.js';
 import { freePort } from '../embedded/child-server.js';
+import { startWithServers } from '../service.js';
 import { ApiClient } from './api-client.js';
 import { ensureAdministrator, ensureApiKey, QuickstartSecrets } from './credentials.js';
 import { showExamples } from './demo.js';

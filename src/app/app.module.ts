@@ -18,8 +18,8 @@ import { type AppConfig, ConfigModule } from '../platform/config/config.js';
 import { SharedLimitsModule } from '../platform/shared-limits.js';
 import { ProcessingModule } from '../processing/processing.module.js';
 import { UiModule } from '../ui/ui.module.js';
-import { BehaviorMessagesModule } from '../workflows/workflows.module.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
+import { BehaviorMessagesModule } from '../workflows/workflows.module.js';
 import { DatabaseModule } from './database.js';
 
 /** Of the 30 s between SIGTERM and SIGKILL. */

@@ -5,14 +5,14 @@ import type { AppConfig } from '../platform/config/config.js';
 import { ERROR_PAGE, type ErrorPage, ProblemFilter } from '../platform/http/problem.filter.js';
 import {
   answerProtocolErrors,
+  BodyParsingInterceptor,
   discardUnreadBodies,
+  parseQuery,
   refuseUnusable,
-} from '../platform/http/protocol-errors.js';
-import { BodyParsingInterceptor, parseQuery } from '../platform/http/request-parsers.js';
-import { securityHeaders } from '../platform/http/security-headers.js';
+  securityHeaders,
+} from '../platform/http/protocol.js';
 import { DtoValidationPipe } from '../platform/http/validation.js';
-import { AppLogger } from '../platform/logging/app-logger.js';
-import { accessLog, requestContext } from '../platform/logging/request-context.js';
+import { accessLog, AppLogger, requestContext } from '../platform/logging/logging.js';
 import { AppModule } from './app.module.js';
 
 /** A body of 2 GiB takes this long at 2.4 Mbit/s; Node's own five minutes would cut it off in the middle. */

@@ -11,10 +11,10 @@ import { AddAttemptsBeforeResend1764900000000 } from './migrations/1764900000000
 import { RetainBehaviorsWithBatches1764900100000 } from './migrations/1764900100000-retain-behaviors-with-batches.js';
 import { FindDueBehaviorsByReceiver1764900200000 } from './migrations/1764900200000-find-due-behaviors-by-receiver.js';
 import { KeepAnswersAsGiven1765000000000 } from './migrations/1765000000000-keep-answers-as-given.js';
-import { NormalizeIdentifiers1765310000000 } from './migrations/1765310000000-normalize-identifiers.js';
 import { OneOutbox1765100000000 } from './migrations/1765100000000-one-outbox.js';
 import { AddPermissions1765200000000 } from './migrations/1765200000000-add-permissions.js';
 import { AddPauseReasons1765300000000 } from './migrations/1765300000000-add-pause-reasons.js';
+import { NormalizeIdentifiers1765310000000 } from './migrations/1765310000000-normalize-identifiers.js';
 import { AddSchemaCompatibility1765320000000 } from './migrations/1765320000000-add-schema-compatibility.js';
 import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.js';
 import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-password-states.js';

@@ -4,7 +4,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DataSource } from 'typeorm';
 import type { ServiceConfig } from '../platform/config/config-loader.js';
 import { checkTransactionBound } from '../platform/database/session-settings.js';
-import { AppLogger } from '../platform/logging/app-logger.js';
+import { AppLogger } from '../platform/logging/logging.js';
 import { createApp } from './bootstrap.js';
 import { migrate, requireSchema } from './database.js';
 

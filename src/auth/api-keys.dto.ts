@@ -16,8 +16,8 @@ import {
 } from '../platform/http/answer-schemas.js';
 import { PathIdPipe } from '../platform/http/validation.js';
 import { apiKeyNotFound } from './auth.errors.js';
-import { IsImportProcessLimit, IsSetOf } from './import-process-limit.js';
 import type { ApiKeyEntity } from './entities.js';
+import { IsImportProcessLimit, IsSetOf } from './import-process-limit.js';
 import { type Permission, PERMISSIONS } from './principal.js';
 
 /** The body of `POST /API/ApiKeys`. */

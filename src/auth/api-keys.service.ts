@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { invalidBody } from '../platform/http/http.errors.js';
-import { hashKey, keyHint, newKey } from './api-key-authentication.js';
 import {
   apiKeyResource,
   type ApiKeyResource,
@@ -11,6 +10,7 @@ import {
 } from './api-keys.dto.js';
 import { writeAudit } from './audit.js';
 import { apiKeyNotFound, grantsMoreThanHeld } from './auth.errors.js';
+import { hashKey, keyHint, newKey } from './authenticator.js';
 import { ApiKeyEntity } from './entities.js';
 import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js';
 import type { Permission, Principal } from './principal.js';

@@ -1,4 +1,4 @@
-import type { Sql } from '../platform/database/transaction.js';
+import type { Sql } from '../platform/database/database.service.js';
 
 /*
  * Table api_key. `ApiKeysService` creates and revokes keys through the entity; a key is never deleted, because batches

@@ -1,5 +1,5 @@
-import type { Sql } from '../platform/database/transaction.js';
-import { currentRequest, currentRequestId } from '../platform/logging/request-context.js';
+import type { Sql } from '../platform/database/database.service.js';
+import { currentRequest, currentRequestId } from '../platform/logging/logging.js';
 
 export interface AuditEntry {
   /** Id of the principal; `null` when no one was signed in. */

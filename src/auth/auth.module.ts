@@ -1,10 +1,9 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { PrincipalGuard } from './access.js';
-import { ApiKeyAuthentication } from './api-key-authentication.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
-import { Authenticator } from './authenticator.js';
+import { ApiKeyAuthentication, Authenticator } from './authenticator.js';
 import { BootstrapKey, FirstAdministrator } from './bootstrap.js';
 import { CreatorNames } from './creator-names.js';
 import { SessionsService } from './sessions.service.js';

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseService } from '../platform/database/database.service.js';
-import type { Sql } from '../platform/database/transaction.js';
+import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 
 /** The display name of each principal who created something: the name of an API key, the e-mail address of a user. */
 export type NameOf = (id: string) => string;

@@ -1,8 +1,7 @@
 import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import type { Request } from 'express';
 import { AppConfig } from '../platform/config/config.js';
-import { DatabaseService } from '../platform/database/database.service.js';
-import type { Sql } from '../platform/database/transaction.js';
+import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { hashSessionId, IDLE_HOURS, LONGEST_HOURS, newSessionId, sentSessionId } from './browser-session.js';
 import { type Principal, userPrincipal, type UserRole } from './principal.js';
 

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { DatabaseService } from '../platform/database/database.service.js';
+import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { isUniqueViolation } from '../platform/database/postgres-errors.js';
-import type { Sql } from '../platform/database/transaction.js';
 import { invalidBody } from '../platform/http/http.errors.js';
 import { writeAudit } from './audit.js';
 import {

@@ -1,4 +1,4 @@
-import type { Sql } from '../platform/database/transaction.js';
+import type { Sql } from '../platform/database/database.service.js';
 import type { UserRole } from './principal.js';
 
 /*

@@ -5,13 +5,18 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { PathIdPipe } from '../platform/http/validation.js';
-import { UI_CREATION_PATH } from './batch-creation.js';
+import { UI_CREATION_PATH } from './batch-maker.js';
 import { type BatchResource, batchResource } from './batch-resource.js';
-import { type BatchRow, selectBatches } from './batch-rows.sql.js';
-import { selectChildren, selectSentColumns, selectUploadFindings } from './batches.sql.js';
+import {
+  type BatchRow,
+  selectBatches,
+  selectChildren,
+  selectSentColumns,
+  selectUploadFindings,
+} from './batches.sql.js';
 import { selectPreviewCounts } from './previews.sql.js';
 
-export type { BatchRow } from './batch-rows.sql.js';
+export type { BatchRow } from './batches.sql.js';
 
 export function batchNotFound(id: number | string): DomainError {
   return new DomainError(

@@ -1,7 +1,6 @@
 import type { UnderstoodFile } from '../formats/upload-reader.js';
-import type { ErrorTallyGroup } from '../records/error-tally.js';
 import type { RecordCounts } from '../records/record-status.js';
-import { type BatchRow, RATE_WINDOW_SECONDS } from './batch-rows.sql.js';
+import type { ErrorTallyGroup } from '../records/rows.js';
 import {
   allowedActions,
   type BatchAction,
@@ -9,6 +8,7 @@ import {
   type PauseReason,
   type WaitingReason,
 } from './batch-state.js';
+import { type BatchRow, RATE_WINDOW_SECONDS } from './batches.sql.js';
 import type { PreviewCounts } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 

@@ -1,7 +1,7 @@
-import type { Sql, Transaction } from '../platform/database/transaction.js';
+import type { Sql, Transaction } from '../platform/database/database.service.js';
 import type { BatchStatus } from './batch-state.js';
-import type { OutcomeCounts } from './outcome-counts.js';
 import type { ChunkRow } from './record-collector.js';
+import type { OutcomeCounts } from './records.sql.js';
 
 /*
  * import_queue_chunk. Its states:

@@ -1,5 +1,5 @@
 import type { RecordOutcome } from '../records/target.js';
-import { assertOneOutcomeEach, countOutcomes } from './outcome-counts.js';
+import { assertOneOutcomeEach, countOutcomes } from './records.sql.js';
 
 const succeeded = (
   line: number,

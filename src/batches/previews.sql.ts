@@ -1,4 +1,4 @@
-import type { Sql, Transaction } from '../platform/database/transaction.js';
+import type { Sql, Transaction } from '../platform/database/database.service.js';
 import type { RecordError, RecordOutcome } from '../records/target.js';
 
 /*

@@ -1,7 +1,6 @@
 import type { ByteRange, RecordOrigin } from '../formats/record-reader.js';
-import { COPY_NULL, copyField, visiblyEscaped } from '../platform/database/pg-text.js';
-import { ErrorTally } from '../records/error-tally.js';
-import { OrderingKeys } from '../records/ordering-keys.js';
+import { COPY_NULL, copyField, visiblyEscaped } from '../platform/database/copy-rows.js';
+import { ErrorTally, OrderingKeys } from '../records/rows.js';
 import type { RecordError } from '../records/target.js';
 import { RECORD_COPY, RECORD_COPY_WITH_ORIGIN } from './records.sql.js';
 

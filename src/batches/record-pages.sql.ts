@@ -1,4 +1,4 @@
-import type { Sql } from '../platform/database/transaction.js';
+import type { Sql } from '../platform/database/database.service.js';
 import { type RecordStatus, statusesOf } from '../records/record-status.js';
 import type { Operation } from '../records/target.js';
 

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseService } from '../platform/database/database.service.js';
-import type { Sql } from '../platform/database/transaction.js';
+import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { decodeCursor, encodeCursor } from '../platform/http/pagination.js';
 import { RECORD_STATUSES, type RecordStatus, type ResultSet, statusesOf } from '../records/record-status.js';
 import {

@@ -1,4 +1,4 @@
-import type { Rows, Sql } from '../platform/database/transaction.js';
+import type { Rows, Sql } from '../platform/database/database.service.js';
 import { RECORD_STATUSES } from '../records/record-status.js';
 import { RecordSet } from './record-pages.js';
 import type { LineRange } from './record-pages.sql.js';

@@ -1,5 +1,5 @@
 import type { UnderstoodFile } from '../formats/upload-reader.js';
-import type { ErrorTallyGroup } from '../records/error-tally.js';
+import type { ErrorTallyGroup } from '../records/rows.js';
 
 /** The columns of a file compared with those that its rows may have. */
 export interface ColumnFindings {

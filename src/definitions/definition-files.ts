@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join, relative } from 'node:path';
 import { parseDocument } from 'yaml';
-import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
 import { StartError } from '../platform/errors.js';
+import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
 
 /** A mistake in a file: its place (RFC 6901; empty for the whole file) and a sentence. */
 export interface FileProblem {

@@ -1,4 +1,4 @@
-import { BACK_OFF_MS, backOff } from './claims.js';
+import { BACK_OFF_MS, backOff } from './message-sender.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

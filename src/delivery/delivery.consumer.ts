@@ -1,10 +1,10 @@
 import { InjectQueue, Processor } from '@nestjs/bull';
 import type { Queue } from 'bull';
-import { QueueConsumer } from '../platform/queue/queue-consumer.js';
 import {
   BEHAVIOR_QUEUE,
   type DeliveryJob,
   NOTIFICATION_QUEUE,
+  QueueConsumer,
   WEBHOOK_QUEUE,
 } from '../platform/queue/queues.js';
 import { type Attempt, MessageSender } from './message-sender.js';

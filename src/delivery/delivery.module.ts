@@ -1,13 +1,10 @@
 import { Module } from '@nestjs/common';
 import { QueueModule } from '../platform/queue/queue.module.js';
-import { DEFAULT_SENDING_TIMES, SENDING_TIMES } from './claims.js';
 import { DeliveryQueues } from './delivery-queues.js';
 import { BatchMailConsumer, BehaviorMailConsumer, WebhookConsumer } from './delivery.consumer.js';
-import { DueMessages } from './due-messages.js';
 import { Mailer, MAILER_MODULE } from './mailer.js';
-import { MessageRenderers } from './message-renderers.js';
-import { MessageSender } from './message-sender.js';
-import { Outbox } from './outbox.js';
+import { DEFAULT_SENDING_TIMES, MessageRenderers, MessageSender, SENDING_TIMES } from './message-sender.js';
+import { DueMessages, Outbox } from './outbox.js';
 import { WebhookClient } from './webhook-client.js';
 import { WebhookDispatcher } from './webhook-dispatcher.js';
 

@@ -1,4 +1,4 @@
-import { assertMayReceiveMail, mayReceiveMail } from './mail-recipients.js';
+import { assertMayReceiveMail, mayReceiveMail } from './mailer.js';
 
 const rules = { mailRecipientDomains: ['example.org', '*.example.com'] };
 

@@ -1,6 +1,5 @@
-import { type CopyInput, rowsToCopy } from '../platform/database/copy-rows.js';
-import { COPY_NULL, copyField } from '../platform/database/pg-text.js';
-import type { Sql, Transaction } from '../platform/database/transaction.js';
+import { COPY_NULL, copyField, type CopyInput, rowsToCopy } from '../platform/database/copy-rows.js';
+import type { Sql, Transaction } from '../platform/database/database.service.js';
 import type {
   BehaviorKind,
   ClaimedMessage,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { DatabaseService } from '../platform/database/database.service.js';
-import type { Transaction } from '../platform/database/transaction.js';
+import { WorkLoop } from '../platform/concurrency.js';
+import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DeliveryQueues } from './delivery-queues.js';
 import { MESSAGE_KINDS, type MessageKind } from './message.js';
 import { insertBatchMail, type NewNotification, selectDueMessages } from './outbox.sql.js';
@@ -66,5 +66,27 @@ export class Outbox {
         jobId: `${id}.${attempts}.${resends}.${period}`,
       })),
     );
+  }
+}
+
+/**
+ * Chunks commit behaviors and wake no one, so this look is what finds them. It is one probe per kind of an index that
+ * is empty most of the time.
+ */
+const LOOK_EVERY_MS = 1_000;
+
+/** Wakes due messages again and again, in every worker. */
+@Injectable()
+export class DueMessages extends WorkLoop {
+  constructor(private readonly outbox: Outbox) {
+    super({
+      intervalMs: LOOK_EVERY_MS,
+      begins: 'at once',
+      failure: 'due messages could not be looked up',
+    });
+  }
+
+  protected override pass(): Promise<void> {
+    return this.outbox.wakeDue();
   }
 }

@@ -1,4 +1,4 @@
-import { BoundedMap } from '../platform/bounded-map.js';
+import { BoundedMap } from '../platform/concurrency.js';
 
 /** Webhooks that one process sends at a time. They wait for receivers rather than compute. */
 export const WEBHOOK_SLOTS = 64;

@@ -1,6 +1,6 @@
 import type { UploadFindings } from '../batches/upload-findings.js';
 import type { ColumnMapping } from '../formats/csv/csv-columns.js';
-import type { Sql } from '../platform/database/transaction.js';
+import type { Sql } from '../platform/database/database.service.js';
 
 /*
  * Table `import_process_column`: the mapping of headers that is kept for later files of an import process. Confirming an

@@ -2,9 +2,8 @@ import { Global, Module } from '@nestjs/common';
 import { KnownImportProcesses } from '../auth/import-process-limit.js';
 import { TargetsModule } from '../targets/targets.module.js';
 import { CurrentTargets } from '../workflows/definition/workflow-access.js';
-import { CompiledImportProcesses } from './compiled-import-processes.js';
 import { ImportProcessesController } from './import-processes.controller.js';
-import { ImportProcessesService } from './import-processes.service.js';
+import { CompiledImportProcesses, ImportProcessesService } from './import-processes.service.js';
 import { RowDescriptions } from './row-descriptions.js';
 
 /** The services that other modules use. */

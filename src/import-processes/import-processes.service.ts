@@ -1,16 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { KnownImportProcesses } from '../auth/import-process-limit.js';
+import { assertMayUse } from '../auth/access.js';
 import { writeAudit } from '../auth/audit.js';
-import { DatabaseService } from '../platform/database/database.service.js';
+import type { KnownImportProcesses } from '../auth/import-process-limit.js';
+import type { Principal } from '../auth/principal.js';
+import { PromiseCache } from '../platform/concurrency.js';
+import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../platform/database/postgres-errors.js';
-import type { Sql } from '../platform/database/transaction.js';
+import type { ProblemDetail } from '../platform/domain-error.js';
 import { assertMeets, type VersionCondition } from '../platform/http/preconditions.js';
-import type { TargetConfiguration } from '../records/target.js';
-import { TargetRegistry } from '../targets/target-registry.js';
+import { jsonSchemaProblems } from '../platform/json/json-schema-problems.js';
+import { nearestName } from '../platform/wording.js';
+import type { RecordTarget, TargetConfiguration } from '../records/target.js';
+import { TargetRegistry } from '../targets/targets.module.js';
 import type { CurrentTargets } from '../workflows/definition/workflow-access.js';
 import { ImportProcessEntity, ImportProcessVersionEntity } from './entities.js';
-import { builtInTarget, importProcessProblems } from './import-process-check.js';
 import { deleteKeptColumn, type KeptColumn, selectKeptColumns } from './import-process-columns.sql.js';
 import {
   importProcessChangedMeanwhile,
@@ -18,9 +22,16 @@ import {
   importProcessInUse,
   importProcessNameTaken,
   importProcessNotFound,
+  importProcessUnusable,
   invalidImportProcess,
+  targetNotBuiltIn,
 } from './import-process.errors.js';
-import type { ImportProcess, ImportProcessInput, PinnedImportProcess } from './import-process.js';
+import type {
+  CompiledImportProcess,
+  ImportProcess,
+  ImportProcessInput,
+  PinnedImportProcess,
+} from './import-process.js';
 import {
   type ImportProcessVersion,
   selectCurrentTargets,
@@ -29,6 +40,45 @@ import {
   selectVersions,
   updateDisplayOrder,
 } from './import-processes.sql.js';
+
+/**
+ * The target of a stored import process.
+ * @throws DomainError 409 `target_not_built_in`
+ */
+export function builtInTarget(targets: TargetRegistry, kind: string): RecordTarget {
+  const target = targets.find(kind);
+  if (target === undefined) throw targetNotBuiltIn(kind, targets.kinds);
+  return target;
+}
+
+/** Everything that makes an import process unusable, each with its place in what was sent. */
+async function importProcessProblems(
+  { target, recordSchema }: Pick<ImportProcessInput, 'target' | 'recordSchema'>,
+  targets: TargetRegistry,
+): Promise<ProblemDetail[]> {
+  const ofSchema = (recordSchema === null ? [] : jsonSchemaProblems(recordSchema)).map(
+    ({ pointer, code, message }) => ({ pointer: `/recordSchema${pointer}`, code, message }),
+  );
+  const known: unknown = target.kind;
+  const chosen = typeof known === 'string' ? targets.find(known) : undefined;
+  if (chosen === undefined) return [unknownKind(known, targets.kinds), ...ofSchema];
+  const ofTarget = await chosen.validate(target, recordSchema);
+  // A target may check the schema too; its message about a place is more specific.
+  return [
+    ...ofTarget,
+    ...ofSchema.filter(({ pointer }) => !ofTarget.some((each) => each.pointer === pointer)),
+  ];
+}
+
+function unknownKind(kind: unknown, kinds: readonly string[]): ProblemDetail {
+  const nearest = typeof kind === 'string' ? nearestName(kind, kinds) : undefined;
+  const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+  return {
+    pointer: '/target/kind',
+    code: kind === undefined ? 'missing_value' : 'unknown_target_kind',
+    message: `must be one of the built-in targets: ${kinds.join(', ')}${hint}`,
+  };
+}
 
 /** Import processes and their versions. */
 @Injectable()
@@ -219,4 +269,63 @@ async function refuseTakenName(name: string, write: Promise<unknown>): Promise<v
   await write.catch((error: unknown) => {
     throw isUniqueViolation(error) ? importProcessNameTaken(name, error) : error;
   });
+}
+
+/** More versions than a process ever uses at one time; compiling one again costs milliseconds. */
+const CAPACITY = 200;
+
+/** Compiled import process versions. A version never changes, so the cache stays valid. */
+@Injectable()
+export class CompiledImportProcesses {
+  private readonly cache = new PromiseCache<CompiledImportProcess>(CAPACITY);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly targets: TargetRegistry,
+    private readonly importProcesses: ImportProcessesService,
+  ) {}
+
+  /**
+   * The current version, for a batch that starts now.
+   * @throws DomainError 403 `import_process_not_allowed`, 404 `import_process_not_found`, 409
+   *   `import_process_disabled`, `import_process_unusable`
+   */
+  async forNewBatch(id: number, principal: Principal): Promise<CompiledImportProcess> {
+    assertMayUse(principal, id);
+    const { version, workflowVersion } = await this.importProcesses.pin(id);
+    return this.get(id, version, workflowVersion);
+  }
+
+  /**
+   * @throws DomainError 404 `import_process_not_found` when the version does not exist; 409 `import_process_unusable`
+   * when something it refers to has changed so that it no longer fits
+   */
+  get(id: number, version: number, workflowVersion: number | null): Promise<CompiledImportProcess> {
+    return this.cache.get(`${id}/${version}/${workflowVersion}`, () =>
+      this.compile(id, version, workflowVersion),
+    );
+  }
+
+  private async compile(
+    id: number,
+    version: number,
+    workflowVersion: number | null,
+  ): Promise<CompiledImportProcess> {
+    const { rows } = await this.database.query<PinnedImportProcess>(
+      `SELECT import_process_id AS id, version, name, ordered, target, record_schema AS "recordSchema",
+              $3::integer AS "workflowVersion"
+         FROM import_process_version
+        WHERE import_process_id = $1 AND version = $2`,
+      [id, version, workflowVersion],
+    );
+    const [pinned] = rows;
+    if (pinned === undefined) throw importProcessNotFound(id);
+    const target = builtInTarget(this.targets, pinned.target.kind);
+    const compiled = await target.compile(pinned).catch(async (error: unknown) => {
+      // It was valid when it was saved; something it refers to may have changed since, such as the workflow's steps.
+      const problems = await importProcessProblems(pinned, this.targets);
+      throw problems.length > 0 ? importProcessUnusable(pinned, problems, error) : error;
+    });
+    return { pinned, compiled };
+  }
 }

@@ -3,9 +3,8 @@ import { csvLine } from '../formats/csv/csv-cells.js';
 import { contentDisposition, downloadName } from '../platform/http/downloads.js';
 import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowColumn } from '../records/target.js';
-import { CompiledImportProcesses } from './compiled-import-processes.js';
 import type { CompiledImportProcess } from './import-process.js';
-import { ImportProcessesService } from './import-processes.service.js';
+import { CompiledImportProcesses, ImportProcessesService } from './import-processes.service.js';
 
 type TemplateFormat = 'csv' | 'jsonl';
 

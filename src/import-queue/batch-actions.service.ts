@@ -12,8 +12,7 @@ import {
 } from '../batches/batch-state.js';
 import { abandonBatch, lockBatch, transition, type TransitionDetails } from '../batches/batches.sql.js';
 import { saveMappingOf } from '../import-processes/import-process-columns.sql.js';
-import { DatabaseService } from '../platform/database/database.service.js';
-import type { Transaction } from '../platform/database/transaction.js';
+import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 

@@ -1,15 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
-import { mailAddresses, pinnedTo, RETRY_CREATION_PATH } from '../batches/batch-creation.js';
-import { BatchMaker } from '../batches/batch-maker.js';
+import { BatchMaker, mailAddresses, pinnedTo, RETRY_CREATION_PATH } from '../batches/batch-maker.js';
 import { batchExpired, batchNotFound, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
 import { lockParent, selectRetry } from '../batches/batches.sql.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { selectFailedLines } from '../batches/records.sql.js';
-import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';

@@ -24,8 +24,8 @@ import {
   TEXT,
   TIME,
 } from '../platform/http/answer-schemas.js';
-import type { ErrorTallyGroup } from '../records/error-tally.js';
 import { RECORD_STATUSES, type RecordCounts } from '../records/record-status.js';
+import type { ErrorTallyGroup } from '../records/rows.js';
 import type { RecordError } from '../records/target.js';
 import type { RecordResource } from './result-lines.js';
 

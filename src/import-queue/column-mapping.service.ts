@@ -1,15 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayPrepare, maySetDefaults } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-creation.js';
-import { BatchMaker } from '../batches/batch-maker.js';
+import { BatchMaker, mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { abandonBatch, lockUpload } from '../batches/batches.sql.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { selectUploadedLines } from '../batches/records.sql.js';
 import { type ColumnMapping, type CsvColumn, refuseDuplicates } from '../formats/csv/csv-columns.js';
-import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { PreviewService } from './preview.service.js';

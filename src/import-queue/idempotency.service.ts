@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { DatabaseService } from '../platform/database/database.service.js';
-import type { Transaction } from '../platform/database/transaction.js';
+import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import { idempotencyKeyInUse } from './import-queue.errors.js';
 

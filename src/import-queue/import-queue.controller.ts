@@ -5,10 +5,9 @@ import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '
 import type { Principal } from '../auth/principal.js';
 import type { BatchResource, CreationAnswer } from '../batches/batch-resource.js';
 import { AdmissionInterceptor } from './admission.service.js';
-import { CreateBatchDto } from './create-batch.dto.js';
+import { CreateBatchDto, readBodyHeaders } from './create-batch.dto.js';
 import { CreateBatchDocs, UploadDocs } from './import-queue.docs.js';
 import { ImportQueueService } from './import-queue.service.js';
-import { readBodyHeaders } from './intake/request-headers.js';
 import { UploadDto } from './upload.dto.js';
 import { UploadsService } from './uploads.service.js';
 

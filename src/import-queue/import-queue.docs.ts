@@ -16,7 +16,7 @@ import {
   ApiUnsupportedMediaTypeResponse,
 } from '@nestjs/swagger';
 import { LOCATION, refTo, REPLAYED } from '../platform/http/answer-schemas.js';
-import { ACCEPTED_MEDIA_TYPES } from './intake/request-headers.js';
+import { ACCEPTED_MEDIA_TYPES } from './create-batch.dto.js';
 
 const EXAMPLE = [
   '{":UniqueId":"M-1001",":Email":"ann@example.org","First Name":"Ann","Level":"Fellow"}',

@@ -3,23 +3,21 @@ import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { apiCreationPath, mailAddresses, pinnedTo } from '../batches/batch-creation.js';
-import { assertMayReceiveMail } from '../delivery/mail-recipients.js';
-import { BatchMaker } from '../batches/batch-maker.js';
+import { apiCreationPath, BatchMaker, mailAddresses, pinnedTo } from '../batches/batch-maker.js';
 import { creationAnswer, type CreationAnswer } from '../batches/batch-resource.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
+import { assertMayReceiveMail } from '../delivery/mailer.js';
 import { JsonLinesReader } from '../formats/jsonl/json-lines-reader.js';
-import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { faultPoint } from '../platform/fault-points.js';
+import { faultPoint } from '../platform/instrumentation.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { AdmissionService } from './admission.service.js';
-import type { CreateBatchDto } from './create-batch.dto.js';
+import type { BodyHeaders, CreateBatchDto } from './create-batch.dto.js';
 import { type AnsweredKey, type HeldKey, IdempotencyService } from './idempotency.service.js';
 import { bodyTooLarge, idempotencyKeyReused } from './import-queue.errors.js';
 import { BodyIntake, hashBody } from './intake/body-intake.js';
-import type { BodyHeaders } from './intake/request-headers.js';
 
 export interface CreatedBatch {
   answer: CreationAnswer;

@@ -12,16 +12,14 @@ import {
   toStoredPreview,
 } from '../batches/previews.sql.js';
 import { selectPendingRecords } from '../batches/records.sql.js';
-import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
-import { builtInTarget } from '../import-processes/import-process-check.js';
+import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
-import { DatabaseService } from '../platform/database/database.service.js';
-import type { Transaction } from '../platform/database/transaction.js';
+import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page } from '../platform/http/pagination.js';
-import { LaterKeys } from '../records/ordering-keys.js';
+import { LaterKeys } from '../records/rows.js';
 import type { PreviewRun } from '../records/target.js';
-import { TargetRegistry } from '../targets/target-registry.js';
+import { TargetRegistry } from '../targets/targets.module.js';
 
 /** Looks at every chunk in line order and stores what its records would turn into; all or nothing. */
 async function makePreview(transaction: Transaction, batchId: number, run: PreviewRun): Promise<void> {

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
-import { pinnedTo, UI_CREATION_PATH } from '../batches/batch-creation.js';
-import { BatchMaker, type GivenRow } from '../batches/batch-maker.js';
+import { BatchMaker, type GivenRow, pinnedTo, UI_CREATION_PATH } from '../batches/batch-maker.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
-import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
+import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 

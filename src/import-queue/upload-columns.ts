@@ -2,8 +2,8 @@ import type { ColumnFindings } from '../batches/upload-findings.js';
 import { jsonMembers } from '../formats/json/json-members.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import { nearestName } from '../platform/wording.js';
+import { isUnnamedColumn } from '../records/rows.js';
 import type { RowColumn } from '../records/target.js';
-import { isUnnamedColumn } from '../records/unnamed-column.js';
 
 /** Columns that every row of a workflow may have. Templates omit them, because few users need them. */
 const ALWAYS_KNOWN = [':WorkflowActionId', ':WorkflowActionName'];

@@ -1,7 +1,5 @@
-import type { BatchRow } from '../batches/batch-rows.sql.js';
-import type { FailedLine } from './batch-summary.js';
-import { mailModel } from './mail-model.js';
-import { MailRenderer, type RenderedMail } from './mail-renderer.js';
+import type { BatchRow } from '../batches/batches.sql.js';
+import { type FailedLine, mailModel, MailRenderer, type RenderedMail } from './batch-mail.js';
 
 const renderer = new MailRenderer();
 beforeAll(() => renderer.onModuleInit());

@@ -1,4 +1,4 @@
-import { outcomeOf, subjectOf } from './mail-model.js';
+import { outcomeOf, subjectOf } from './batch-mail.js';
 
 describe('the subject', () => {
   it.each([

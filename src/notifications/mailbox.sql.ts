@@ -1,5 +1,5 @@
 import type { DeliveryStatus } from '../delivery/message.js';
-import type { Sql } from '../platform/database/transaction.js';
+import type { Sql } from '../platform/database/database.service.js';
 
 /** One of our mails: about a batch, or sent by an action about an instance. */
 export interface MailboxEntry {

@@ -1,8 +1,7 @@
 import { Module } from '@nestjs/common';
 import { BatchesModule } from '../batches/batches.module.js';
 import { DeliveryModule, OutboxModule } from '../delivery/delivery.module.js';
-import { BatchMails } from './batch-mail.js';
-import { MailRenderer } from './mail-renderer.js';
+import { BatchMails, MailRenderer } from './batch-mail.js';
 import { Mailbox, NotificationsReader } from './mailbox.js';
 import { NotificationsController } from './notifications.controller.js';
 

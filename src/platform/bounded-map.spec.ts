@@ -1,4 +1,4 @@
-import { BoundedMap } from './bounded-map.js';
+import { BoundedMap } from './concurrency.js';
 
 describe('a bounded map', () => {
   it('replaces the entry that was unused for longest', () => {

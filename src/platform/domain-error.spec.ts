@@ -1,4 +1,4 @@
-import { DomainError, defineErrors } from './domain-error.js';
+import { defineErrors, DomainError } from './domain-error.js';
 
 describe('defineErrors', () => {
   const errors = defineErrors({ empty_body: { status: 400, title: 'The body contains no record' } });

@@ -1,4 +1,4 @@
-import { armFaultPoints, FAULT_POINTS, faultPoint, FAULTS_PATTERN } from './fault-points.js';
+import { armFaultPoints, FAULT_POINTS, faultPoint, FAULTS_PATTERN } from './instrumentation.js';
 
 describe('a fault point', () => {
   const signals: unknown[][] = [];

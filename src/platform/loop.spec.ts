@@ -1,5 +1,5 @@
 import { loopConformance } from '../../test/support/loop-conformance.js';
-import { Loop, type LoopOptions } from './loop.js';
+import { Loop, type LoopOptions } from './concurrency.js';
 
 class Passes extends Loop {
   constructor(

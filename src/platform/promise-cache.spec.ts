@@ -1,4 +1,4 @@
-import { PromiseCache } from './bounded-map.js';
+import { PromiseCache } from './concurrency.js';
 
 describe('PromiseCache', () => {
   it('lets calls at the same time share one piece of work', async () => {

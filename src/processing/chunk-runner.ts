@@ -15,22 +15,25 @@ import {
   writeChunkFault,
   writeChunkProgress,
 } from '../batches/chunks.sql.js';
-import { NO_OUTCOMES } from '../batches/outcome-counts.js';
-import { cancelRecords, selectPendingRecords } from '../batches/records.sql.js';
-import { CompiledImportProcesses } from '../import-processes/compiled-import-processes.js';
-import { DatabaseService } from '../platform/database/database.service.js';
-import { visiblyEscaped } from '../platform/database/pg-text.js';
-import type { Transaction } from '../platform/database/transaction.js';
+import { cancelRecords, NO_OUTCOMES, selectPendingRecords } from '../batches/records.sql.js';
+import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
+import { visiblyEscaped } from '../platform/database/copy-rows.js';
+import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { errorMessage } from '../platform/errors.js';
-import { faultPoint } from '../platform/fault-points.js';
+import { faultPoint } from '../platform/instrumentation.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
 import type { ImportRecord } from '../records/target.js';
-import { TargetRegistry } from '../targets/target-registry.js';
+import { TargetRegistry } from '../targets/targets.module.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
 import { type FaultKind, faultKind, LASTING_FAULTS, UnprocessableBatchError } from './faults.js';
-import { blockerOf, ChunkNotDueError } from './ordering.js';
-import { type ChunkWork, FaultIsolation, processRecords } from './record-processing.js';
+import {
+  blockerOf,
+  ChunkNotDueError,
+  type ChunkWork,
+  FaultIsolation,
+  processRecords,
+} from './record-processing.js';
 
 /**
  * `done`: every record has its outcome; `handed-back`: it waits for its turn again (the batch is paused, or an earlier

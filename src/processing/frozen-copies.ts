@@ -1,4 +1,4 @@
-import type { Sql } from '../platform/database/transaction.js';
+import type { Sql } from '../platform/database/database.service.js';
 
 interface OpenCopy {
   /** Tells the COPY from every other one, before and after it. */

@@ -1,9 +1,8 @@
 import { InjectQueue, OnQueueStalled, Processor } from '@nestjs/bull';
 import type { Job, Queue } from 'bull';
 import { AppConfig } from '../platform/config/config.js';
-import { publishChunkMeasurement } from '../platform/measurements.js';
-import { QueueConsumer } from '../platform/queue/queue-consumer.js';
-import { CHUNK_QUEUE, type ChunkJob } from '../platform/queue/queues.js';
+import { publishChunkMeasurement } from '../platform/instrumentation.js';
+import { CHUNK_QUEUE, type ChunkJob, QueueConsumer } from '../platform/queue/queues.js';
 import { type ChunkRun, ChunkRunner } from './chunk-runner.js';
 
 /** Takes chunks from the queue. Everything that matters is in `ChunkRunner`, which knows no queue. */

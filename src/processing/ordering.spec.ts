@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { blockerOf, haveCommonKey } from './ordering.js';
+import { blockerOf, haveCommonKey } from './record-processing.js';
 
 const keys = (...values: bigint[]): Buffer => {
   const buffer = Buffer.alloc(8 * values.length);

@@ -1,4 +1,4 @@
-import { owedNotification } from './batch-finisher.js';
+import { owedNotification } from './chunk-scheduler.js';
 
 const end = {
   invalid: 0,

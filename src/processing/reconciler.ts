@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { claimDueProbes, selectBatchesWithRoom, selectEndedBatchIds } from '../batches/batches.sql.js';
 import { jobIdOf, queueProbe, requeueChunks, selectStaleChunks } from '../batches/chunks.sql.js';
+import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { WorkLoop } from '../platform/loop.js';
 import { ChunkQueue } from './chunk-queue.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
 import { FrozenCopies } from './frozen-copies.js';

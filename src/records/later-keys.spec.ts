@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { LaterKeys, OrderingKeys } from './ordering-keys.js';
+import { LaterKeys, OrderingKeys } from './rows.js';
 
 describe('keys that occur later', () => {
   it('are found exactly where a later chunk has them', () => {

@@ -1,4 +1,4 @@
-import { OrderingKeys } from './ordering-keys.js';
+import { OrderingKeys } from './rows.js';
 
 const hashesOf = (keys: string[]) => {
   const collected = new OrderingKeys();

@@ -1,4 +1,4 @@
-import type { Sql, Transaction } from '../platform/database/transaction.js';
+import type { Sql, Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 
 /** Why one record was refused. `pointer` is an RFC 6901 pointer into the record. */

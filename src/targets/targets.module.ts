@@ -1,8 +1,24 @@
-import { Module, type Type } from '@nestjs/common';
+import { Inject, Injectable, Module, type Type } from '@nestjs/common';
 import type { RecordTarget } from '../records/target.js';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
-import { RECORD_TARGETS, TargetRegistry } from './target-registry.js';
 import { WorkflowTarget } from './workflow/workflow.target.js';
+
+/** Injection token of the targets that `targets.module.ts` lists. */
+const RECORD_TARGETS = Symbol('RECORD_TARGETS');
+
+@Injectable()
+export class TargetRegistry {
+  constructor(@Inject(RECORD_TARGETS) private readonly targets: readonly RecordTarget[]) {}
+
+  get kinds(): readonly string[] {
+    return this.targets.map(({ kind }) => kind);
+  }
+
+  /** `undefined` when no target of this kind is built in. */
+  find(kind: string): RecordTarget | undefined {
+    return this.targets.find((target) => target.kind === kind);
+  }
+}
 
 /** The targets of this installation. Add your own here: docs/targets.md shows how to write one. */
 const TARGETS: Type<RecordTarget>[] = [WorkflowTarget];

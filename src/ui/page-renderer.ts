@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { applyDecorators, Header, Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
 import type { AuthenticatedRequest } from '../auth/access.js';
-import { currentRequest } from '../platform/logging/request-context.js';
+import { currentRequest } from '../platform/logging/logging.js';
 import { formatNumber, formatTime } from '../platform/wording.js';
 import { Assets } from './layout/assets.js';
 import { navigation, type Section } from './layout/navigation.js';

@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox';
+import Type from 'typebox';
+import type { Static } from 'typebox';
 import type { JsonObject } from '../platform/json/json-value.js';
 
 /*

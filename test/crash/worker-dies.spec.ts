@@ -1,4 +1,4 @@
-import type { FaultPoint } from '../../src/platform/fault-points.js';
+import type { FaultPoint } from '../../src/platform/instrumentation.js';
 import type { ImportClient } from '../support/import-client.js';
 import { newMembers } from './support/members.js';
 import { Site } from './support/site.js';

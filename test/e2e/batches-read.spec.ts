@@ -1,9 +1,9 @@
 import { Client } from 'pg';
 import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
 import {
-  storeApiKey,
   insertBatch,
   type RecordToInsert,
+  storeApiKey,
   storeImportProcess,
 } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';

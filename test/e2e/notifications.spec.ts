@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { storeApiKey, insertBatch, storeImportProcess } from '../support/stored-batch.js';
+import { insertBatch, storeApiKey, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 const VIEWER_KEY = 'a-key-that-may-view-imports';

@@ -7,9 +7,9 @@ import { restoreFormula } from '../../src/formats/csv/csv-cells.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { corpus } from '../support/corpora.js';
 import {
-  storeApiKey,
   insertBatch,
   type RecordToInsert,
+  storeApiKey,
   storeImportProcess,
 } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';

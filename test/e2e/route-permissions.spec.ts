@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { PERMISSIONS, type UserRole } from '../../src/auth/principal.js';
 import { ImportClient } from '../support/import-client.js';
 import { signIn, storeUser } from '../support/sign-in.js';
-import { storeApiKey, insertBatch, storeImportProcess } from '../support/stored-batch.js';
+import { insertBatch, storeApiKey, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
 /** The expected table. After a change: `UPDATE_PERMISSIONS=1`, then read the difference. */

@@ -1,11 +1,13 @@
 import { DataSource } from 'typeorm';
 import { dataSourceOptions } from '../../src/app/database.js';
-import { CompiledImportProcesses } from '../../src/import-processes/compiled-import-processes.js';
 import type { ImportProcessInput } from '../../src/import-processes/import-process.js';
-import { ImportProcessesService } from '../../src/import-processes/import-processes.service.js';
+import {
+  CompiledImportProcesses,
+  ImportProcessesService,
+} from '../../src/import-processes/import-processes.service.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import type { PinnedConfiguration, RecordTarget } from '../../src/records/target.js';
-import { TargetRegistry } from '../../src/targets/target-registry.js';
+import { TargetRegistry } from '../../src/targets/targets.module.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
 import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';

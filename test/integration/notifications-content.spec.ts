@@ -1,4 +1,4 @@
-import { selectFirstErrors } from '../../src/notifications/batch-summary.js';
+import { selectFirstErrors } from '../../src/notifications/batch-mail.js';
 import { NotificationFixture } from '../support/notification-fixture.js';
 import type { RecordToInsert } from '../support/stored-batch.js';
 

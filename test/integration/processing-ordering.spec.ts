@@ -1,4 +1,4 @@
-import { orderingHash } from '../../src/records/ordering-keys.js';
+import { orderingHash } from '../../src/records/rows.js';
 import { chunksOf, ProcessingFixture } from '../support/processing-fixture.js';
 
 describe('records of one batch that concern the same thing', () => {

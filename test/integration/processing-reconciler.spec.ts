@@ -1,5 +1,5 @@
-import { tryLock } from '../../src/platform/database/advisory-locks.js';
 import { jobIdOf, selectStaleChunks } from '../../src/batches/chunks.sql.js';
+import { tryLock } from '../../src/platform/database/advisory-locks.js';
 import { chunksOf, ProcessingFixture, range } from '../support/processing-fixture.js';
 
 describe('the reconciler', () => {

@@ -1,8 +1,7 @@
 import 'reflect-metadata';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { DatabaseModule } from '../../src/app/database.js';
-import { SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
-import { MessageSender } from '../../src/delivery/message-sender.js';
+import { MessageSender, SENDING_TIMES, type SendingTimes } from '../../src/delivery/message-sender.js';
 import { loadConfig } from '../../src/platform/config/config-loader.js';
 import { ConfigModule } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';

@@ -1,4 +1,4 @@
-import type { Sql } from '../../src/platform/database/transaction.js';
+import type { Sql } from '../../src/platform/database/database.service.js';
 import type {
   ChunkContext,
   CompiledTarget,

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Loop } from '../../src/platform/loop.js';
+import type { Loop } from '../../src/platform/concurrency.js';
 
 /**
  * What every loop keeps to. Call it from a spec with a way to make the loop around a piece of work, with a pause of a

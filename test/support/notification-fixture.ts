@@ -2,11 +2,15 @@ import 'reflect-metadata';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { Client } from 'pg';
 import { DatabaseModule } from '../../src/app/database.js';
-import { DEFAULT_SENDING_TIMES, SENDING_TIMES, type SendingTimes } from '../../src/delivery/claims.js';
+import {
+  type Attempt,
+  DEFAULT_SENDING_TIMES,
+  MessageSender,
+  SENDING_TIMES,
+  type SendingTimes,
+} from '../../src/delivery/message-sender.js';
 import type { NotificationKind } from '../../src/delivery/message.js';
-import { DueMessages } from '../../src/delivery/due-messages.js';
-import { type Attempt, MessageSender } from '../../src/delivery/message-sender.js';
-import { Outbox } from '../../src/delivery/outbox.js';
+import { DueMessages, Outbox } from '../../src/delivery/outbox.js';
 import { resendMessage } from '../../src/delivery/outbox.sql.js';
 import { BatchMailsModule } from '../../src/notifications/notifications.module.js';
 import { loadConfig } from '../../src/platform/config/config-loader.js';

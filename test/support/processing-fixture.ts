@@ -8,12 +8,11 @@ import { loadConfig } from '../../src/platform/config/config-loader.js';
 import { ConfigModule } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { CHUNK_QUEUE, type ChunkJob } from '../../src/platform/queue/queues.js';
-import { BatchFinisher } from '../../src/processing/batch-finisher.js';
 import { ChunkRunner } from '../../src/processing/chunk-runner.js';
-import { ChunkScheduler } from '../../src/processing/chunk-scheduler.js';
+import { BatchFinisher, ChunkScheduler } from '../../src/processing/chunk-scheduler.js';
 import { ProcessingModule } from '../../src/processing/processing.module.js';
 import { Reconciler } from '../../src/processing/reconciler.js';
-import { TargetRegistry } from '../../src/targets/target-registry.js';
+import { TargetRegistry } from '../../src/targets/targets.module.js';
 import { EffectsTarget } from './effects-target.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';
 

@@ -1,5 +1,4 @@
-import type { DatabaseService } from '../../src/platform/database/database.service.js';
-import type { Transaction } from '../../src/platform/database/transaction.js';
+import type { DatabaseService, Transaction } from '../../src/platform/database/database.service.js';
 import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import type { RecordOutcome } from '../../src/records/target.js';
 import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';

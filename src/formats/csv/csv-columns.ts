@@ -1,5 +1,5 @@
 import type { ProblemDetail } from '../../platform/domain-error.js';
-import { unnamedColumn } from '../../records/unnamed-column.js';
+import { unnamedColumn } from '../../records/rows.js';
 import { duplicateColumns, tooManyColumns, tooManyKeys } from '../format.errors.js';
 import { visitMembers } from '../json/json-members.js';
 import { MAX_DESCRIBED_ERRORS } from '../record-reader.js';

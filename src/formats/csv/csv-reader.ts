@@ -1,7 +1,7 @@
 import type { DomainError, ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
+import { unnamedColumn } from '../../records/rows.js';
 import type { RecordError } from '../../records/target.js';
-import { unnamedColumn } from '../../records/unnamed-column.js';
 import { emptyFile, malformedCsv, undecodableText } from '../format.errors.js';
 import {
   LineLimitError,

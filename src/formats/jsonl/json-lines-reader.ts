@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { DomainError, ProblemDetail } from '../../platform/domain-error.js';
-import type { JsonObject } from '../../platform/json/json-value.js';
+import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { emptyBody, malformedJsonLines } from '../format.errors.js';
 import { findDuplicateKey } from '../json/json-members.js';
 import { findJsonSyntaxError, findTooDeepNesting, MAX_NESTING } from '../json/json-syntax.js';
@@ -14,8 +14,170 @@ import {
   type RecordSink,
 } from '../record-reader.js';
 import { validPrefix } from '../text/text-decoding.js';
-import { LineSplitter, LineTooLongError } from './line-splitter.js';
-import { RepeatedRowParser } from './repeated-row-parser.js';
+
+const EMPTY = Buffer.alloc(0);
+
+/** A line exceeds the limit; `linesBefore` lines of the piece pushed last stand before it. */
+class LineTooLongError extends Error {
+  override readonly name = 'LineTooLongError';
+
+  constructor(readonly linesBefore: number) {
+    super('a line is longer than the limit');
+  }
+}
+
+/**
+ * Cuts a byte stream into blocks of complete lines, regardless of the pieces in which it arrives. It works on bytes and
+ * cuts only at LF, which no UTF-8 sequence contains, so it never splits a character or a line. It does not copy single
+ * lines: a block is a view of the piece that arrived, except for a line that spans two pieces.
+ */
+class LineSplitter {
+  private readonly held: Buffer[] = [];
+  private heldBytes = 0;
+
+  /** @param maxLineBytes bytes of one line, excluding its line end */
+  constructor(private readonly maxLineBytes: number) {}
+
+  /** The lines that are complete now, line ends included, or `null`. @throws LineTooLongError */
+  push(piece: Buffer): Buffer | null {
+    const lastEnd = piece.lastIndexOf(LINE_FEED);
+    if (lastEnd === -1) {
+      this.hold(piece, EMPTY);
+      return null;
+    }
+    const complete = piece.subarray(0, lastEnd + 1);
+    const block = this.heldBytes === 0 ? complete : Buffer.concat([...this.held, complete]);
+    this.held.length = 0;
+    this.heldBytes = 0;
+    // If the whole block fits into the limit, so does each line: lines are measured rarely.
+    if (block.length > this.maxLineBytes) this.measure(block);
+    this.hold(piece.subarray(lastEnd + 1), block);
+    return block;
+  }
+
+  /** The last line, if it has no line end. @throws LineTooLongError */
+  end(): Buffer | null {
+    if (this.heldBytes === 0) return null;
+    const block = Buffer.concat(this.held);
+    this.held.length = 0;
+    this.heldBytes = 0;
+    if (lengthWithoutEnd(block, 0, block.length) > this.maxLineBytes) throw new LineTooLongError(0);
+    return block;
+  }
+
+  private hold(piece: Buffer, before: Buffer): void {
+    if (piece.length === 0) return;
+    this.held.push(piece);
+    this.heldBytes += piece.length;
+    // One more byte may be the CR of the line end.
+    if (this.heldBytes > this.maxLineBytes + 1) throw new LineTooLongError(countLines(before));
+  }
+
+  private measure(block: Buffer): void {
+    for (let start = 0, lines = 0; start < block.length; lines += 1) {
+      const end = block.indexOf(LINE_FEED, start);
+      if (lengthWithoutEnd(block, start, end) > this.maxLineBytes) throw new LineTooLongError(lines);
+      start = end + 1;
+    }
+  }
+}
+
+function countLines(block: Buffer): number {
+  let lines = 0;
+  for (let at = block.indexOf(LINE_FEED); at !== -1; at = block.indexOf(LINE_FEED, at + 1)) lines += 1;
+  return lines;
+}
+
+function lengthWithoutEnd(block: Buffer, start: number, end: number): number {
+  return end - start - (end > start && block[end - 1] === CARRIAGE_RETURN ? 1 : 0);
+}
+
+const QUOTE = 0x22;
+const CLOSING_BRACE = 0x7d;
+const ZERO = 0x30;
+/** A number of at most this many digits is always exact. */
+const MAX_EXACT_DIGITS = 9;
+
+interface Member {
+  name: string;
+  /** The bytes before its value. */
+  lead: Buffer;
+}
+
+/**
+ * Parses lines that have the same members in the same order as an earlier line. The lines of a body are usually alike,
+ * and this takes less than half the time of `JSON.parse`. It leaves everything unusual to `JSON.parse`: it either reads
+ * a line exactly as `JSON.parse` does, or not at all.
+ */
+export class RepeatedRowParser {
+  private constructor(private readonly members: readonly Member[]) {}
+
+  /** A parser for lines shaped like this one; `null` if no fast path exists for them. */
+  static of(line: string): RepeatedRowParser | null {
+    const row = parsed(line);
+    if (typeof row !== 'object' || row === null || Array.isArray(row)) return null;
+    const names = Object.keys(row);
+    // Assigning to this name would not create a member.
+    if (names.length === 0 || names.includes('__proto__')) return null;
+    const space = line.startsWith(`{${JSON.stringify(names[0])}: `) ? ' ' : '';
+    const members = names.map((name, index) => {
+      const lead = `${index === 0 ? '{' : `,${space}`}${JSON.stringify(name)}:${space}`;
+      return { name, lead: Buffer.from(lead) };
+    });
+    return new RepeatedRowParser(members);
+  }
+
+  /**
+   * The row of a line, if it has this shape and all its values are plain texts or small whole numbers; else `null`.
+   * @param bytes the block that holds the line from `start` to `end`
+   * @param text the block as ASCII text, so that a character is a byte
+   */
+  read(bytes: Buffer, text: string, start: number, end: number): JsonObject | null {
+    const row: JsonObject = {};
+    let at = start;
+    for (const { name, lead } of this.members) {
+      for (let offset = 0; offset < lead.length; offset += 1) {
+        if (bytes[at + offset] !== lead[offset]) return null;
+      }
+      at += lead.length;
+      const isText = bytes[at] === QUOTE;
+      const valueEnd = isText ? endOfPlainText(bytes, at) : endOfWholeNumber(bytes, at);
+      if (valueEnd === -1) return null;
+      row[name] = isText ? text.slice(at + 1, valueEnd - 1) : Number(text.slice(at, valueEnd));
+      at = valueEnd;
+    }
+    return bytes[at] === CLOSING_BRACE && at + 1 === end ? row : null;
+  }
+}
+
+function parsed(line: string): JsonValue {
+  try {
+    return JSON.parse(line) as JsonValue;
+  } catch {
+    return null;
+  }
+}
+
+/** The index after the closing quote; -1 if the text contains an escape or a control character, line ends included. */
+function endOfPlainText(bytes: Buffer, start: number): number {
+  for (let at = start + 1; ; at += 1) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at + 1;
+    if (byte === undefined || byte < 0x20 || byte === BACKSLASH) return -1;
+  }
+}
+
+function endOfWholeNumber(bytes: Buffer, start: number): number {
+  let at = start;
+  while (isDigit(bytes[at])) at += 1;
+  const digits = at - start;
+  const isJson = digits === 1 || (digits > 1 && bytes[start] !== ZERO);
+  return isJson && digits <= MAX_EXACT_DIGITS ? at : -1;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= 0x39;
+}
 
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { BodyTooLargeError, decodeBody, UndecodableBodyError } from './body-decoder.js';
+import { BodyTooLargeError, decodeBody, UndecodableBodyError } from './body-intake.js';
 
 const TEXT = '{"a":"ü"}\n'.repeat(10_000);
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
+import { declaredBytes } from '../create-batch.dto.js';
 import {
   bodyTooLarge,
   fileMissing,
@@ -9,7 +10,6 @@ import {
   unsupportedContentEncoding,
   unsupportedMediaType,
 } from '../import-queue.errors.js';
-import { declaredBytes } from './request-headers.js';
 
 /** Fields besides the file are small and come before it. */
 const MAX_FIELD_BYTES = 1024 * 1024;

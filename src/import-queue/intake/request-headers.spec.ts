@@ -1,4 +1,4 @@
-import { declaredBytes } from './request-headers.js';
+import { declaredBytes } from '../create-batch.dto.js';
 
 describe('declaredBytes', () => {
   /** Break it: in `declaredBytes`, answer the Content-Length of any encoding. */

@@ -1,8 +1,8 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiServiceUnavailableResponse, ApiTags } from '@nestjs/swagger';
 import { PublicRoute } from '../../auth/access.js';
-import { choice, objectOf, refTo, type Schema, TEXT } from '../../platform/http/answer-schemas.js';
 import { DomainError } from '../../platform/domain-error.js';
+import { choice, objectOf, refTo, type Schema, TEXT } from '../../platform/http/answer-schemas.js';
 import { type CheckResult, Readiness, type ReadinessReport } from './readiness.js';
 
 const check = objectOf<CheckResult>({ status: choice('up', 'degraded', 'down'), reason: TEXT }, 'reason');

@@ -2,7 +2,7 @@ import { InjectQueue } from '@nestjs/bull';
 import { Injectable } from '@nestjs/common';
 import type { Queue } from 'bull';
 import { withTimeout } from '../../platform/concurrency.js';
-import type { Sql } from '../../platform/database/transaction.js';
+import type { Sql } from '../../platform/database/database.service.js';
 import {
   BEHAVIOR_QUEUE,
   CHUNK_QUEUE,

@@ -2,7 +2,7 @@ import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@ne
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { BATCH_STATUSES } from '../../batches/batch-state.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
-import { onMeasurement } from '../../platform/measurements.js';
+import { onMeasurement } from '../../platform/instrumentation.js';
 import { examine } from '../doctor/examination.js';
 import { INVARIANTS } from '../doctor/invariants.js';
 import { QueueFigures, selectFigures } from './figures.js';

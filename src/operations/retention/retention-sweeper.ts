@@ -4,11 +4,11 @@ import { writeAudit } from '../../auth/audit.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
 import { abandonBatch, lockUnconfirmed } from '../../batches/batches.sql.js';
 import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery/outbox.sql.js';
+import { WorkLoop } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { tryLock } from '../../platform/database/advisory-locks.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
-import { faultPoint } from '../../platform/fault-points.js';
-import { WorkLoop } from '../../platform/loop.js';
+import { faultPoint } from '../../platform/instrumentation.js';
 import {
   deleteIdempotencyKeys,
   deleteStep,

@@ -1,5 +1,5 @@
 import { deleteBatchMails, HAS_ENDED } from '../../delivery/outbox.sql.js';
-import type { Sql, Transaction } from '../../platform/database/transaction.js';
+import type { Sql, Transaction } from '../../platform/database/database.service.js';
 
 /**
  * Marks ended batches past their retention as expired: from now on nobody reads their records, so that no reader meets

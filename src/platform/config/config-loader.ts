@@ -1,8 +1,8 @@
-import { StartError } from '../errors.js';
 import 'reflect-metadata';
 import { existsSync, readFileSync } from 'node:fs';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
+import { StartError } from '../errors.js';
 import { AppConfig } from './config.js';
 import { EnvironmentVariables, VARIABLE_NAMES } from './environment-variables.js';
 

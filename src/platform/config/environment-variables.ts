@@ -15,7 +15,7 @@ import {
   MinLength,
   ValidateBy,
 } from 'class-validator';
-import { FAULT_POINTS, FAULTS_PATTERN } from '../fault-points.js';
+import { FAULT_POINTS, FAULTS_PATTERN } from '../instrumentation.js';
 import { LOG_LEVELS, type LogLevel, type Role, ROLES } from './config.js';
 
 /**

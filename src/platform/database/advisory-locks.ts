@@ -1,4 +1,4 @@
-import type { Sql, Transaction } from './transaction.js';
+import type { Sql, Transaction } from './database.service.js';
 
 /**
  * Every advisory lock of the product. Each lock has its own class, the first of the two keys that PostgreSQL takes; the

@@ -1,4 +1,4 @@
-import { integerArray, textArray } from './pg-text.js';
+import { integerArray, textArray } from './copy-rows.js';
 
 describe('array literals', () => {
   it('quote every text, so that none can be taken for NULL or for a separator', () => {

@@ -1,4 +1,4 @@
-import { copyField, parseCopyField, visiblyEscaped } from './pg-text.js';
+import { copyField, parseCopyField, visiblyEscaped } from './copy-rows.js';
 
 describe('copyField', () => {
   it('leaves ordinary text alone', () => {

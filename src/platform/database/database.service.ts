@@ -1,17 +1,160 @@
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { Client, type ClientConfig, type PoolClient } from 'pg';
-import { DataSource, QueryRunnerAlreadyReleasedError } from 'typeorm';
-import { noteCommit } from '../logging/request-context.js';
-import {
-  type CommitMark,
-  isRefusedCommit,
-  selectTimeline,
-  selectTransactionId,
-  wasCommitted,
-} from './commit-outcome.js';
+import { Client, type ClientConfig, DatabaseError, type PoolClient } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 'typeorm';
+import { withTimeout } from '../concurrency.js';
+import { noteCommit } from '../logging/logging.js';
+import { type CopyInput, copyTogether } from './copy-rows.js';
 import { transactionStatements } from './session-settings.js';
-import { PgTransaction, type Rows, type Sql, type Transaction } from './transaction.js';
+
+/** Identifies a transaction whose COMMIT is about to be sent. */
+interface CommitMark {
+  /** Transaction id, as PostgreSQL prints it. */
+  xid: string;
+  /** Timeline of the server's log; it changes when a standby takes over. `null` if the server does not tell. */
+  timeline: string | null;
+}
+
+/**
+ * The connection broke after COMMIT was sent, and the server could not be asked what became of it. The code is SQLSTATE
+ * `transaction_resolution_unknown`, so that callers that repeat transactions treat it as a fault of the connection.
+ */
+export class CommitInDoubtError extends Error {
+  override readonly name = 'CommitInDoubtError';
+  readonly code = '08007';
+
+  constructor(cause: unknown) {
+    super('the connection broke during COMMIT, and its outcome is unknown', { cause });
+  }
+}
+
+/** How long the server is asked for the outcome: a server that restarts needs a few seconds. */
+const ASK_FOR_MS = 10_000;
+const ASK_AGAIN_MS = 200;
+
+/** The transaction id, or `null` if the transaction has written nothing and so leaves nothing in doubt. */
+async function selectTransactionId(sql: Sql): Promise<string | null> {
+  const { rows } = await sql.query<{ xid: string | null }>(
+    'SELECT pg_current_xact_id_if_assigned()::text AS xid',
+  );
+  return rows[0]?.xid ?? null;
+}
+
+/** Outside of any transaction: some hosted servers refuse the function, and the refusal would end a transaction. */
+async function selectTimeline(sql: Sql): Promise<string | null> {
+  try {
+    const { rows } = await sql.query<{ timeline: string }>(
+      'SELECT left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) AS timeline',
+    );
+    return rows[0]?.timeline ?? null;
+  } catch (error) {
+    if (error instanceof DatabaseError) return null;
+    throw error;
+  }
+}
+
+/** PostgreSQL answered COMMIT with an error: the transaction was rolled back, and nothing is in doubt. */
+function isRefusedCommit(error: unknown): boolean {
+  const { driverError = error } = error as { driverError?: unknown };
+  return driverError instanceof DatabaseError && driverError.severity === 'ERROR';
+}
+
+/**
+ * Whether the transaction was committed, asked on another connection.
+ * @throws CommitInDoubtError if the server does not answer in time, or another server has taken over: its transaction
+ *   ids name other transactions
+ */
+async function wasCommitted(sql: Sql, mark: CommitMark, cause: unknown): Promise<boolean> {
+  const deadline = performance.now() + ASK_FOR_MS;
+  while (performance.now() < deadline) {
+    const status = await withTimeout(deadline - performance.now(), statusOf(sql, mark)).catch(() => null);
+    if (status === 'other server') break;
+    if (status === 'committed' || status === 'aborted') return status === 'committed';
+    await sleep(ASK_AGAIN_MS);
+  }
+  throw new CommitInDoubtError(cause);
+}
+
+async function statusOf(sql: Sql, { xid, timeline }: CommitMark): Promise<string | null> {
+  if ((await selectTimeline(sql)) !== timeline) return 'other server';
+  const { rows } = await sql.query<{ status: string | null }>('SELECT pg_xact_status($1::xid8) AS status', [
+    xid,
+  ]);
+  return rows[0]?.status ?? null;
+}
+
+export interface Rows<Row> {
+  rows: Row[];
+  /** Rows selected, inserted, updated or deleted. */
+  rowCount: number;
+}
+
+export interface Sql {
+  /** Runs one statement. bigint columns come back as numbers, timestamptz as Date, jsonb parsed. */
+  query<Row extends object = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<Rows<Row>>;
+}
+
+/** One open PostgreSQL transaction on one connection. */
+export interface Transaction extends Sql {
+  /** TypeORM on the same connection, for configuration-sized writes. */
+  readonly manager: EntityManager;
+  /** Starts `COPY … FROM STDIN`; end the stream and await its `finish` before the next statement. */
+  copyFrom(text: string): Writable;
+  /** Writes the rows of several tables, in their order, in one round trip. */
+  copyTogether(tables: readonly CopyInput[]): Promise<void>;
+  /** Runs the work inside a savepoint; an error undoes just that work and is thrown on. */
+  savepoint<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
+/** A transaction on one pooled connection. `DatabaseService.transaction` opens and ends it. */
+class PgTransaction implements Transaction {
+  private savepoints = 0;
+
+  constructor(
+    private readonly client: PoolClient,
+    readonly manager: EntityManager,
+  ) {}
+
+  static async run<Row extends object>(
+    client: PoolClient,
+    text: string,
+    values: readonly unknown[],
+  ): Promise<Rows<Row>> {
+    const result = await client.query<Row>(text, [...values]);
+    return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+  }
+
+  query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
+    return PgTransaction.run<Row>(this.client, text, values);
+  }
+
+  copyFrom(text: string): Writable {
+    return this.client.query(copyFrom(text));
+  }
+
+  copyTogether(tables: readonly CopyInput[]): Promise<void> {
+    return copyTogether(this.client, tables);
+  }
+
+  async savepoint<Result>(work: () => Promise<Result>): Promise<Result> {
+    const name = `s${++this.savepoints}`;
+    await this.client.query(`SAVEPOINT ${name}`);
+    try {
+      const result = await work();
+      await this.client.query(`RELEASE SAVEPOINT ${name}`);
+      return result;
+    } catch (error) {
+      await this.client.query(`ROLLBACK TO SAVEPOINT ${name}`);
+      throw error;
+    }
+  }
+}
 
 /**
  * A client of the pool that somebody always listens to. Pool and TypeORM take their ears off and put them on when a

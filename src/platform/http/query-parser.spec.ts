@@ -1,5 +1,5 @@
 import { parse } from 'node:querystring';
-import { parseQuery } from './request-parsers.js';
+import { parseQuery } from './protocol.js';
 
 describe('parseQuery', () => {
   it.each([

@@ -1,7 +1,7 @@
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, Length, Matches, Min } from 'class-validator';
 import { DomainError } from '../domain-error.js';
-import { parseQuery } from './request-parsers.js';
+import { parseQuery } from './protocol.js';
 import { validateQuery } from './validation.js';
 
 class StartDto {

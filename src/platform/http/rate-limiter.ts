@@ -1,4 +1,4 @@
-import { BoundedMap } from '../bounded-map.js';
+import { BoundedMap } from '../concurrency.js';
 
 const WINDOW_SECONDS = 60;
 /** Of more callers than this, those that were quiet for longest are forgotten. */

@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
-import { AppLogger } from './app-logger.js';
-import { requestContext } from './request-context.js';
+import { AppLogger, requestContext } from './logging.js';
 
 describe('AppLogger', () => {
   let lines: string[];

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { jsonSchemaProblems } from '../../platform/json/json-schema-problems.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
+import { nearestName } from '../../platform/wording.js';
 import type {
   ChunkContext,
   ConfigurationProblem,
@@ -11,6 +13,7 @@ import type {
   RecordTarget,
   TargetConfiguration,
 } from '../../records/target.js';
+import type { WorkflowDefinition, WorkflowTargetConfiguration } from '../../workflows/definition.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
 import {
   type CompiledWorkflowTarget,
@@ -18,7 +21,77 @@ import {
 } from '../../workflows/engine/compiled-workflow-target.js';
 import { RowApplication } from '../../workflows/engine/row-application.js';
 import { RowPreview } from '../../workflows/engine/row-preview.js';
-import { isWorkflowConfiguration, validateWorkflowConfiguration } from './workflow-configuration.js';
+
+const MEMBERS = ['kind', 'workflow', 'step', 'action', 'onNoMatch', 'onMatch', 'muteBehaviors'];
+const ON_NO_MATCH = ['create', 'reject'];
+const ON_MATCH = ['update', 'reject', 'skip'];
+
+function isWorkflowConfiguration(
+  target: TargetConfiguration,
+): target is TargetConfiguration & WorkflowTargetConfiguration {
+  return target.kind === 'workflow' && typeof target.workflow === 'string' && typeof target.step === 'string';
+}
+
+/** Everything that prevents an import process from performing actions of the workflow, each with its place. */
+function validateWorkflowConfiguration(
+  target: TargetConfiguration,
+  definition: WorkflowDefinition | undefined,
+  recordSchema: JsonObject | null,
+): ConfigurationProblem[] {
+  const problems: ConfigurationProblem[] = [];
+  const refuse = (member: string, code: string, message: string) =>
+    problems.push({ pointer: `/target/${member}`, code, message: `${member} ${message}` });
+
+  for (const member of Object.keys(target).filter((name) => !MEMBERS.includes(name))) {
+    refuse(member, 'unknown_member', `is not a member of a workflow target${hint(member, MEMBERS)}`);
+  }
+  if (!ON_NO_MATCH.includes(target.onNoMatch as string))
+    refuse('onNoMatch', 'invalid_value', 'must be create or reject');
+  if (!ON_MATCH.includes(target.onMatch as string))
+    refuse('onMatch', 'invalid_value', 'must be update, reject or skip');
+  if (target.muteBehaviors !== undefined && typeof target.muteBehaviors !== 'boolean')
+    refuse('muteBehaviors', 'invalid_value', 'must be true or false');
+  if (definition === undefined) {
+    refuse(
+      'workflow',
+      'unknown_workflow',
+      `must name an existing workflow, not ${JSON.stringify(target.workflow)}`,
+    );
+  } else {
+    validateStep(target, definition, refuse);
+  }
+  for (const { pointer, code, message } of recordSchema === null ? [] : jsonSchemaProblems(recordSchema)) {
+    problems.push({ pointer: `/recordSchema${pointer}`, code, message: `recordSchema${pointer} ${message}` });
+  }
+  return problems;
+}
+
+function validateStep(
+  target: TargetConfiguration,
+  { name: workflow, steps }: WorkflowDefinition,
+  refuse: (member: string, code: string, message: string) => void,
+): void {
+  const importSteps = steps.filter(({ kind }) => kind === 'dataImport');
+  const names = importSteps.map(({ name }) => name);
+  const step = importSteps.find(({ name }) => name === target.step);
+  if (step === undefined) {
+    refuse(
+      'step',
+      'unknown_step',
+      `must name a data import step of "${workflow}": ${names.join(', ') || 'it has none'}`,
+    );
+    return;
+  }
+  const actions = step.actions.map(({ name }) => name);
+  if (target.action !== undefined && !actions.includes(target.action as string)) {
+    refuse('action', 'unknown_action', `must name an action of step "${step.name}": ${actions.join(', ')}`);
+  }
+}
+
+function hint(member: string, known: readonly string[]): string {
+  const nearest = nearestName(member, known);
+  return nearest === undefined ? '' : `; did you mean ${nearest}?`;
+}
 
 /** Performs a workflow action for each record. Instances are in our own database, so the effects commit with the chunk. */
 @Injectable()

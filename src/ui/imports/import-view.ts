@@ -1,4 +1,4 @@
-import { API_CREATION_PATH, RETRY_CREATION_PATH, UI_CREATION_PATH } from '../../batches/batch-creation.js';
+import { API_CREATION_PATH, RETRY_CREATION_PATH, UI_CREATION_PATH } from '../../batches/batch-maker.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
 import { isTerminal } from '../../batches/batch-state.js';
 import type { RecordRow } from '../../batches/record-pages.js';

@@ -5,7 +5,7 @@ import { duplicateKeyError } from '../../formats/record-reader.js';
 import { invalidBody, malformedJson, missingBody } from '../../platform/http/http.errors.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { WorkflowDefinition } from '../definition.js';
-import type { StepAction } from '../rows/parsed-row.js';
+import type { StepAction } from '../rows/row-reader.js';
 import { actionAmbiguous, actionNotFound } from './action.errors.js';
 
 /**

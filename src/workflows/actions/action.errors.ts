@@ -2,8 +2,8 @@ import { defineErrors, DomainError } from '../../platform/domain-error.js';
 import { nearestName } from '../../platform/wording.js';
 import type { RecordError } from '../../records/target.js';
 import { workflowErrors } from '../definition/workflow.errors.js';
-import type { StepAction } from '../rows/parsed-row.js';
-import { shortened } from '../rows/values/row-errors.js';
+import type { StepAction } from '../rows/row-reader.js';
+import { shortened } from '../rows/values/value-type.js';
 
 /** Refusals of the route that performs one action. What a record would be rejected for keeps the record's code. */
 export const actionErrors = defineErrors({

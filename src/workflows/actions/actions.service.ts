@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
-import { PromiseCache } from '../../platform/bounded-map.js';
+import { PromiseCache } from '../../platform/concurrency.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { isDeadlock } from '../../platform/database/postgres-errors.js';
 import type { ImportRecord, RecordOutcome } from '../../records/target.js';
@@ -12,8 +12,8 @@ import { type CompiledWorkflowTarget, compileWorkflowTarget } from '../engine/co
 import { RowApplication } from '../engine/row-application.js';
 import { InstancesService } from '../instances/instances.service.js';
 import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN } from '../rows/action-plan.js';
-import type { StepAction } from '../rows/parsed-row.js';
-import { columnError } from '../rows/values/row-errors.js';
+import type { StepAction } from '../rows/row-reader.js';
+import { columnError } from '../rows/values/value-type.js';
 import { type ActionBody, chooseAction, readActionBody } from './action-request.js';
 import { actionRefused, actionsOutsideProcesses } from './action.errors.js';
 

@@ -1,10 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import type { ClaimedMessage } from '../../delivery/message.js';
 import {
   type MessageRenderer,
   MessageRenderers,
   type OutgoingMessage,
-} from '../../delivery/message-renderers.js';
+} from '../../delivery/message-sender.js';
+import type { ClaimedMessage } from '../../delivery/message.js';
 import { AppConfig } from '../../platform/config/config.js';
 
 /**

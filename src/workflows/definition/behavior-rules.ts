@@ -4,9 +4,8 @@ import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { NOW, Template } from '../behaviors/template.js';
 import { ATTRIBUTE_TYPES, type AttributeDefinition, type AttributeType } from '../definition.js';
 import { valueTypeOf } from '../rows/values/attribute-values.js';
-import { RowSource } from '../rows/values/row-source.js';
 import { isEmail } from '../rows/values/text.js';
-import { ValueError } from '../rows/values/value-type.js';
+import { RowSource, ValueError } from '../rows/values/value-type.js';
 import { type ChainedAction, chainProblems } from './action-chains.js';
 import { hint, type Part, partsOf, type Refuse, textOf } from './definition-parts.js';
 

@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { writeAudit } from '../../auth/audit.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
+import { DatabaseService, type Sql } from '../../platform/database/database.service.js';
 import { isUniqueViolation } from '../../platform/database/postgres-errors.js';
-import type { Sql } from '../../platform/database/transaction.js';
 import { assertMeets, type VersionCondition } from '../../platform/http/preconditions.js';
 import type { IdentifierDefinition, VersionedWorkflowDefinition, WorkflowDefinition } from '../definition.js';
 import { selectUsedIdentifiers } from '../engine/identifiers.sql.js';

@@ -8,12 +8,10 @@ import type {
 } from '../behaviors/action-effects.js';
 import { NOW, type RenderedTemplate, renderMail, valueText } from '../behaviors/template.js';
 import type { AttributeType, InstanceStatus } from '../definition.js';
-import { escapeOption } from '../rows/values/choices.js';
-import { quoted } from '../rows/values/row-errors.js';
-import { RowSource } from '../rows/values/row-source.js';
-import { ValueError } from '../rows/values/value-type.js';
+import { escapeOption } from '../rows/values/attribute-values.js';
+import { quoted, RowSource, ValueError } from '../rows/values/value-type.js';
 import type { Changes, InstanceState } from './instance-state.js';
-import { attributesText, changesText } from './json-text.js';
+import { attributesText, changesText } from './log.sql.js';
 
 /** A mail or webhook to send after the commit. It shows the instance as the record left it; later changes do not alter it. */
 export type OwedBehavior = { line: number; instance: InstanceState; number: number; action: string } & (

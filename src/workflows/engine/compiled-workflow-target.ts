@@ -3,12 +3,17 @@ import type { JsonObject } from '../../platform/json/json-value.js';
 import type { CompiledTarget, ImportRecord, RecordError } from '../../records/target.js';
 import { type ActionEffects, compileEffects } from '../behaviors/action-effects.js';
 import type { StepDefinition, WorkflowDefinition, WorkflowTargetConfiguration } from '../definition.js';
-import { ActionChoice, planActions } from '../rows/action-plan.js';
-import { identifierKey, IdentifierReader } from '../rows/identifiers.js';
-import type { IdentifierValue, InputValue, RowResult } from '../rows/parsed-row.js';
-import { readRow, type ReadRow } from '../rows/row-reader.js';
-import { rowColumns, rowSchema } from '../rows/row-schema.js';
-import { keptPointer, quoted, rowError } from '../rows/values/row-errors.js';
+import { ActionChoice, planActions, rowColumns, rowSchema } from '../rows/action-plan.js';
+import {
+  identifierKey,
+  IdentifierReader,
+  type IdentifierValue,
+  type InputValue,
+  readRow,
+  type ReadRow,
+  type RowResult,
+} from '../rows/row-reader.js';
+import { keptPointer, quoted, rowError } from '../rows/values/value-type.js';
 
 /** An import process of kind `workflow`, ready to read rows. */
 export interface CompiledWorkflowTarget extends CompiledTarget {

@@ -1,5 +1,4 @@
-import { identifierKey } from '../rows/identifiers.js';
-import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
+import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import type { InstanceState } from './instance-state.js';
 
 /** Whether the row has only identifiers whose values several instances can share. */

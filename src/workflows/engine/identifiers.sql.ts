@@ -1,8 +1,13 @@
 import { holdLock } from '../../platform/database/advisory-locks.js';
-import { type CopyInput, rowsToCopy } from '../../platform/database/copy-rows.js';
-import { copyField, integerArray, textArray } from '../../platform/database/pg-text.js';
-import type { Sql, Transaction } from '../../platform/database/transaction.js';
-import type { IdentifierValue } from '../rows/parsed-row.js';
+import {
+  copyField,
+  type CopyInput,
+  integerArray,
+  rowsToCopy,
+  textArray,
+} from '../../platform/database/copy-rows.js';
+import type { Sql, Transaction } from '../../platform/database/database.service.js';
+import type { IdentifierValue } from '../rows/row-reader.js';
 import { MOST_CARRIERS } from './identifier-index.js';
 import { idOf, type InstanceState } from './instance-state.js';
 

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { InstanceStatus, PrimaryEffect } from '../definition.js';
-import { foldedForm, normalForm } from '../rows/identifiers.js';
-import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
+import { foldedForm, type IdentifierValue, normalForm, type ParsedRow } from '../rows/row-reader.js';
 
 /** Whether two values are the same JSON. `===` comes first and treats 0 and -0 as equal, as JSON text does. */
 function isSameValue(left: JsonValue, right: JsonValue): boolean {

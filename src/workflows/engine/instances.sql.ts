@@ -1,8 +1,13 @@
-import { type CopyInput, rowsToCopy } from '../../platform/database/copy-rows.js';
-import { copyField, integerArray, textArray } from '../../platform/database/pg-text.js';
-import type { Sql, Transaction } from '../../platform/database/transaction.js';
+import {
+  copyField,
+  type CopyInput,
+  integerArray,
+  rowsToCopy,
+  textArray,
+} from '../../platform/database/copy-rows.js';
+import type { Sql, Transaction } from '../../platform/database/database.service.js';
 import { idOf, type InstanceState, type StoredInstance } from './instance-state.js';
-import { attributesText, copyJson } from './json-text.js';
+import { attributesText, copyJson } from './log.sql.js';
 
 /*
  * Table `workflow_instance`. `InstanceState` changes the status, as the action's primary says:

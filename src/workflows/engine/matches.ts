@@ -1,7 +1,6 @@
-import type { Sql, Transaction } from '../../platform/database/transaction.js';
+import type { Sql, Transaction } from '../../platform/database/database.service.js';
 import type { WorkflowDefinition } from '../definition.js';
-import { identifierKey } from '../rows/identifiers.js';
-import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
+import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import { decidingIdentifiers, hasSharedOnly, isCrowd } from './identifier-index.js';
 import { findCarriers, lockSharedValues } from './identifiers.sql.js';
 import { type StoredInstance, storedValuesOf } from './instance-state.js';

@@ -1,8 +1,8 @@
 import { isUniqueViolation } from '../../platform/database/postgres-errors.js';
 import { jsonPointer } from '../../platform/json/json-value.js';
 import type { RecordError, RecordOutcome } from '../../records/target.js';
-import type { IdentifierValue, ParsedRow } from '../rows/parsed-row.js';
-import { quoted } from '../rows/values/row-errors.js';
+import type { IdentifierValue, ParsedRow } from '../rows/row-reader.js';
+import { quoted } from '../rows/values/value-type.js';
 import { decidingIdentifiers, hasSharedOnly } from './identifier-index.js';
 
 /** The row finds nothing, and the import process creates nothing. */

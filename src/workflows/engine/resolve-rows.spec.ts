@@ -1,7 +1,6 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
-import type { PrimaryEffect } from '../definition.js';
-import type { InstanceStatus } from '../definition.js';
-import type { ParsedRow } from '../rows/parsed-row.js';
+import type { InstanceStatus, PrimaryEffect } from '../definition.js';
+import type { ParsedRow } from '../rows/row-reader.js';
 import { MOST_CARRIERS } from './identifier-index.js';
 import type { StoredInstance } from './instance-state.js';
 import { type Match, type Resolution, type ResolutionRules, resolveRows } from './resolve-rows.js';

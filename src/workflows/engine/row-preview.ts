@@ -1,6 +1,5 @@
 import type { ImportRecord, PreviewContext, RecordOutcome } from '../../records/target.js';
-import { identifierKey } from '../rows/identifiers.js';
-import type { IdentifierValue } from '../rows/parsed-row.js';
+import { identifierKey, type IdentifierValue } from '../rows/row-reader.js';
 import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
 import { type InstanceState, storedValuesOf } from './instance-state.js';
 import { selectNow } from './instances.sql.js';

@@ -4,7 +4,7 @@ import { INSTANCE_COLUMNS } from '../../formats/csv/csv-columns.js';
 import { jsonMembers, memberText } from '../../formats/json/json-members.js';
 import type { WorkflowDefinition } from '../definition.js';
 import type { LogRow } from '../engine/log.sql.js';
-import { escapeOption } from '../rows/values/choices.js';
+import { escapeOption } from '../rows/values/attribute-values.js';
 import type { InstanceRow } from './instance-search.sql.js';
 
 /** Built as text, so that attributes and changes are answered exactly as PostgreSQL stores them. */

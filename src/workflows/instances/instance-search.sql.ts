@@ -1,12 +1,11 @@
-import type { Sql } from '../../platform/database/transaction.js';
+import type { Sql } from '../../platform/database/database.service.js';
 import { invalidParameters } from '../../platform/http/http.errors.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
 import { nearestName } from '../../platform/wording.js';
 import type { AttributeDefinition, IdentifierDefinition, InstanceStatus } from '../definition.js';
-import { IdentifierReader } from '../rows/identifiers.js';
+import { IdentifierReader } from '../rows/row-reader.js';
 import { valueTypeOf } from '../rows/values/attribute-values.js';
-import { RowSource } from '../rows/values/row-source.js';
-import { ValueError } from '../rows/values/value-type.js';
+import { RowSource, ValueError } from '../rows/values/value-type.js';
 
 /** An instance as it is stored. */
 export interface InstanceRow {

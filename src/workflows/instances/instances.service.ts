@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
 import type { Principal } from '../../auth/principal.js';
-import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/outbox.sql.js';
 import type { StoredBehavior } from '../../delivery/message.js';
+import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/outbox.sql.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { contentDisposition, downloadName, sendDownload } from '../../platform/http/downloads.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID } from '../../platform/http/pagination.js';

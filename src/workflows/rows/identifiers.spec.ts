@@ -1,5 +1,5 @@
 import { parsed, refusal } from '../../../test/support/grant-role.js';
-import { trimEnds } from '../../records/invisible-ends.js';
+import { trimEnds } from '../../records/rows.js';
 
 const valueOf = (name: string, written: string) => {
   const [identifier] = parsed({ [name]: written, 'First Name': 'Ada' }).identifiers;

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
+import { isUnnamedColumn, trimEnds } from '../../records/rows.js';
 import type { RecordError } from '../../records/target.js';
-import { isUnnamedColumn } from '../../records/unnamed-column.js';
+import type { ActionDefinition, IdentifierDefinition } from '../definition.js';
 import {
   ACTION_ID_COLUMN,
   ACTION_NAME_COLUMN,
@@ -8,10 +9,141 @@ import {
   type ActionPlan,
   type InputColumn,
 } from './action-plan.js';
-import type { InputValue } from './parsed-row.js';
-import { columnError, quoted, shortened, shown } from './values/row-errors.js';
-import { RowSource } from './values/row-source.js';
-import { ValueError } from './values/value-type.js';
+import { EMAIL_PATTERN, isEmail, lengthError, readText } from './values/text.js';
+import {
+  columnError,
+  NumberText,
+  quoted,
+  RowSource,
+  shortened,
+  shown,
+  ValueError,
+} from './values/value-type.js';
+
+/**
+ * An identifier and its value as one text: the ordering key of the rows that have it. Values cannot contain NUL, so no
+ * two keys collide.
+ * @param value in normalized form
+ */
+export function identifierKey(name: string, value: string): string {
+  return `${name}\u0000${value}`;
+}
+
+/**
+ * In characters. With a name of 200 characters this stays below the limit of an entry in a PostgreSQL index (2,704
+ * bytes), whatever the script.
+ */
+const LONGEST_IDENTIFIER = 400;
+
+const BLANK = new ValueError(
+  'blank_identifier',
+  'is an identifier and must have a value; omit the column if the row has none',
+);
+const NOT_AN_EMAIL = new ValueError(
+  'not_an_email',
+  'must be one e-mail address, for example ada@example.org',
+);
+
+/** Where a formula failed: as an identifier it would turn different people into one. */
+const SPREADSHEET_ERROR = /^#(N\/A|REF!|VALUE!|NAME\?|DIV\/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!|GETTING_DATA)$/i;
+const NOT_AN_IDENTIFIER = new ValueError(
+  'spreadsheet_error',
+  'is the error value of a spreadsheet, which identifies nothing; correct the cell',
+);
+
+/** Texts of characters below U+0300 are in Unicode NFC. */
+const SURELY_NFC = /^[\u0000-\u02ff]*$/;
+
+/** The form in which identifiers are compared: trimmed, in Unicode NFC, with upper and lower case. */
+export function normalForm(written: string): string {
+  const trimmed = trimEnds(written);
+  return SURELY_NFC.test(trimmed) ? trimmed : trimmed.normalize('NFC');
+}
+
+/** The same for identifiers that are case-insensitive. */
+export function foldedForm(written: string): string {
+  return normalForm(normalForm(written).toLowerCase());
+}
+
+/** Reads the values of one identifier column. */
+export class IdentifierReader {
+  readonly name: string;
+  readonly unique: boolean;
+  /** JSON Schema of what `read` accepts. */
+  readonly schema: JsonObject;
+  readonly form: string;
+  readonly example: string;
+  private readonly numbers: NumberText;
+
+  constructor(private readonly definition: IdentifierDefinition) {
+    this.name = definition.name;
+    this.unique = definition.unique;
+    this.numbers = new NumberText(definition.name);
+    const isAddress = definition.format === 'email';
+    this.schema = isAddress
+      ? { type: 'string', maxLength: 254, pattern: EMAIL_PATTERN }
+      : { type: ['string', 'number', 'boolean'], maxLength: LONGEST_IDENTIFIER, pattern: '\\S' };
+    this.form = isAddress
+      ? 'E-mail address that finds the existing one'
+      : 'Value that finds the existing one';
+    this.example = isAddress ? 'ada@example.org' : 'A-1001';
+  }
+
+  /** The identifier as it is written, without white space and invisible characters at its ends. */
+  read(value: JsonValue, source: RowSource): string | ValueError {
+    const text = value === null ? BLANK : readText(value, this.numbers, source);
+    if (typeof text !== 'string') return text;
+    const written = trimEnds(text);
+    if (written === '') return BLANK;
+    if (SPREADSHEET_ERROR.test(written)) return NOT_AN_IDENTIFIER;
+    if (this.definition.format === 'email' && !isEmail(written)) return NOT_AN_EMAIL;
+    return lengthError(written, LONGEST_IDENTIFIER) ?? written;
+  }
+
+  /** The normalized form that finds the instance. */
+  fold(written: string): string {
+    return this.definition.caseInsensitive === true ? foldedForm(written) : normalForm(written);
+  }
+}
+
+/** One identifier of a row. */
+export interface IdentifierValue {
+  /** Begins with a colon, for example `:Email`. */
+  name: string;
+  /** The normalized value that finds the instance. */
+  value: string;
+  /** As the row has it. */
+  written: string;
+  /** At most one instance of the workflow can carry `value`. */
+  unique: boolean;
+}
+
+/** One input of a row. */
+export interface InputValue {
+  name: string;
+  value: JsonValue;
+}
+
+/** An action and its step. */
+export interface StepAction extends ActionDefinition {
+  step: string;
+}
+
+/** A row that passed every check that needs no instance: the action to perform, on what, with which values. */
+export interface ParsedRow {
+  /** 1-based line of the batch. */
+  line: number;
+  action: StepAction;
+  /** Those that the row has, in the definition's order, in which they are tried. */
+  identifiers: readonly IdentifierValue[];
+  /**
+   * The canonical value of each input the row has; null clears it. An absent input stays as it is. Two rows have the same
+   * value exactly if these are deeply equal. A Numeric is a number, or a decimal string if a number cannot hold it.
+   */
+  values: readonly InputValue[];
+}
+
+export type RowResult = { row: ParsedRow; error?: undefined } | { row?: undefined; error: RecordError };
 
 /**
  * A row as its action understands it, for conditional rules: the same whether it came as CSV, where every cell is text, or

@@ -1,9 +1,145 @@
+import type { JsonValue } from '../../../platform/json/json-value.js';
 import type { AttributeDefinition } from '../../definition.js';
-import { multiSelectListType, pickListType } from './choices.js';
 import { dateTimeType, dateType } from './dates.js';
 import { numericType } from './numbers.js';
-import { emailType, richTextType, textType, urlType } from './text.js';
-import { ValueError, type ValueType } from './value-type.js';
+import { emailType, readText, richTextType, textType, urlType } from './text.js';
+import { NearestName, NumberText, quoted, shown, ValueError, type ValueType } from './value-type.js';
+
+const SHOWN = 5;
+
+/** The options of a PickList or MultiSelectList. */
+class Options {
+  private readonly known: ReadonlySet<string>;
+  private readonly nearest: NearestName;
+  /** `one of "Associate", "Fellow"`; only the first of many. */
+  readonly form: string;
+
+  constructor(readonly names: readonly string[]) {
+    this.known = new Set(names);
+    this.nearest = new NearestName(names);
+    const shown = names.slice(0, SHOWN).map((name) => quoted(name));
+    this.form =
+      names.length > SHOWN
+        ? `one of ${shown.join(', ')}, … (${names.length} options)`
+        : `one of ${shown.join(', ')}`;
+  }
+
+  has(name: string): boolean {
+    return this.known.has(name);
+  }
+
+  /** Refuses `name`. @param rule precedes the options: `must be` or `may hold only` */
+  error(rule: string, name: string): ValueError {
+    return new ValueError(
+      'not_an_option',
+      `${rule} ${this.form}; found ${quoted(name)}.`,
+      false,
+      this.nearest.hint(name),
+    );
+  }
+}
+
+/** PickList: one option, written exactly as in the definition. */
+export function pickListType(name: string, names: readonly string[]): ValueType {
+  const numbers = new NumberText(name);
+  const options = new Options(names);
+  return {
+    parse(value, source) {
+      const text = readText(value, numbers, source);
+      return typeof text !== 'string' || options.has(text) ? text : options.error('must be', text);
+    },
+    schemas: [{ enum: [...names, ...names.flatMap(nativeForms)] }],
+    form: `Exactly ${options.form}`,
+    example: names[0] ?? '',
+  };
+}
+
+/** An option such as "1" can also be sent as the JSON number. */
+function nativeForms(name: string): JsonValue[] {
+  return /^(true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?)$/.test(name)
+    ? [JSON.parse(name) as number | boolean]
+    : [];
+}
+
+const WRONG_TYPE = new ValueError(
+  'wrong_type',
+  'must be an array of options, or a text in which semicolons separate them',
+);
+
+/**
+ * MultiSelectList: an array of options, or a text in which `;` separates them; a backslash precedes a semicolon or a
+ * backslash inside an option. An array that was sent as JSON comes back from a CSV download as its text, and is read as
+ * the array. Options keep their order, each once.
+ */
+export function multiSelectListType(names: readonly string[]): ValueType {
+  const options = new Options(names);
+  return {
+    parse(value) {
+      const items = typeof value === 'string' ? itemsOf(value, options) : value;
+      if (!Array.isArray(items)) return WRONG_TYPE;
+      const chosen = new Set<string>();
+      for (const item of items) {
+        if (typeof item !== 'string') {
+          return new ValueError(
+            'wrong_type',
+            `must hold only texts; found ${shown(item)} in the array`,
+            false,
+          );
+        }
+        if (!options.has(item)) return options.error('may hold only', item);
+        chosen.add(item);
+      }
+      return chosen.size === 0 ? null : [...chosen];
+    },
+    schemas: [{ type: 'array', items: { enum: [...names] } }, { type: 'string' }],
+    form: `Options separated by semicolons, each ${options.form}`,
+    example: names.slice(0, 2).map(escapeOption).join(';'),
+  };
+}
+
+/** A text that consists of options is never read as JSON. */
+function itemsOf(text: string, options: Options): readonly string[] {
+  const split = splitOptions(text);
+  if (!text.startsWith('[') || split.every((item) => options.has(item))) return split;
+  return textsOf(text) ?? split;
+}
+
+/** The texts of a JSON array; `null` if it is not one or holds other values. */
+function textsOf(json: string): string[] | null {
+  try {
+    const value = JSON.parse(json) as unknown;
+    return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The options in a text; the reverse of joining escaped options with `;`. */
+export function splitOptions(text: string): string[] {
+  if (!text.includes('\\')) return text.split(';');
+  const options: string[] = [];
+  let option = '';
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charAt(index);
+    const next = text.charAt(index + 1);
+    if (character === ';') {
+      options.push(option);
+      option = '';
+    } else if (character === '\\' && (next === ';' || next === '\\')) {
+      option += next;
+      index += 1;
+    } else {
+      option += character;
+    }
+  }
+  options.push(option);
+  return options;
+}
+
+/** An option as part of a text that `splitOptions` reads. */
+export function escapeOption(option: string): string {
+  return option.replace(/[\\;]/g, '\\$&');
+}
 
 const WORDS: ReadonlyMap<string, boolean> = new Map([
   ['true', true],

@@ -1,5 +1,5 @@
 import { booleanType } from './attribute-values.js';
-import { RowSource } from './row-source.js';
+import { RowSource } from './value-type.js';
 
 const parse = (value: never) => booleanType.parse(value, new RowSource('{}'));
 

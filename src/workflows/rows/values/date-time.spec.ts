@@ -1,5 +1,5 @@
 import { dateTimeType } from './dates.js';
-import { RowSource } from './row-source.js';
+import { RowSource } from './value-type.js';
 
 const parse = (value: never) => dateTimeType.parse(value, new RowSource('{}'));
 

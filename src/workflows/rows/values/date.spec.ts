@@ -1,5 +1,5 @@
 import { dateType } from './dates.js';
-import { RowSource } from './row-source.js';
+import { RowSource } from './value-type.js';
 
 const parse = (value: never) => dateType.parse(value, new RowSource('{}'));
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { RowSource } from './row-source.js';
 import { EMAIL_PATTERN, emailType } from './text.js';
+import { RowSource } from './value-type.js';
 
 const parse = (value: never) =>
   emailType({ name: 'Mail' }).parse(value, new RowSource(JSON.stringify({ Mail: value })));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { escapeOption, multiSelectListType, splitOptions } from './choices.js';
-import { RowSource } from './row-source.js';
+import { escapeOption, multiSelectListType, splitOptions } from './attribute-values.js';
+import { RowSource } from './value-type.js';
 
 const interests = multiSelectListType(['Chess', 'Go', 'A; B', 'C\\D']);
 const parse = (value: never) => interests.parse(value, new RowSource('{}'));

@@ -1,4 +1,4 @@
-import { NearestName } from './row-errors.js';
+import { NearestName } from './value-type.js';
 
 describe('the name that was meant', () => {
   const names = new NearestName(['First Name', ':Email', 'Level']);

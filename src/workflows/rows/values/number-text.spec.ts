@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { numberLiterals, NumberText, RowSource } from './row-source.js';
+import { numberLiterals, NumberText, RowSource } from './value-type.js';
 
 describe('the numbers of a line', () => {
   it.each([

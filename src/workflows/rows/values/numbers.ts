@@ -1,6 +1,5 @@
 import type { JsonObject } from '../../../platform/json/json-value.js';
-import { NumberText } from './row-source.js';
-import { ValueError, type ValueType } from './value-type.js';
+import { NumberText, ValueError, type ValueType } from './value-type.js';
 
 /** A decimal number, exact: `0.digits × 10^point`, no zero at either end of `digits`; zero has none. */
 interface Decimal {

@@ -1,5 +1,5 @@
 import { numericType } from './numbers.js';
-import { RowSource } from './row-source.js';
+import { RowSource } from './value-type.js';
 
 const hours = numericType({ name: 'Hours' });
 const fromJson = (literal: string, type = hours) => {

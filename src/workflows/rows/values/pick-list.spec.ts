@@ -1,5 +1,5 @@
-import { pickListType } from './choices.js';
-import { RowSource } from './row-source.js';
+import { pickListType } from './attribute-values.js';
+import { RowSource } from './value-type.js';
 
 const parseIn = (raw: string, options: string[]) =>
   pickListType('Level', options).parse((JSON.parse(raw) as { Level: string }).Level, new RowSource(raw));

@@ -1,5 +1,5 @@
-import { RowSource } from './row-source.js';
 import { richTextType } from './text.js';
+import { RowSource } from './value-type.js';
 
 const parse = (value: string, maxLength?: number) =>
   richTextType({ name: 'Note', ...(maxLength !== undefined && { maxLength }) }).parse(

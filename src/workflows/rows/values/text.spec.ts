@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { RowSource } from './row-source.js';
 import { textType } from './text.js';
+import { RowSource } from './value-type.js';
 
 const parseIn = (raw: string, maxLength?: number) => {
   const type = textType({ name: 'Name', ...(maxLength !== undefined && { maxLength }) });

@@ -1,8 +1,7 @@
 import sanitizeHtml from 'sanitize-html';
 import type { JsonObject, JsonValue } from '../../../platform/json/json-value.js';
 import type { AttributeDefinition } from '../../definition.js';
-import { NumberText, type RowSource } from './row-source.js';
-import { ValueError, type ValueType } from './value-type.js';
+import { NumberText, type RowSource, ValueError, type ValueType } from './value-type.js';
 
 type TextAttribute = Pick<AttributeDefinition, 'name' | 'maxLength'>;
 

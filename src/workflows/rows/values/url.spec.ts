@@ -1,5 +1,5 @@
-import { RowSource } from './row-source.js';
 import { urlType } from './text.js';
+import { RowSource } from './value-type.js';
 
 const parse = (value: never) =>
   urlType({ name: 'Page' }).parse(value, new RowSource(JSON.stringify({ Page: value })));

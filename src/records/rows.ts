@@ -1,3 +1,82 @@
+import type { RecordError } from './target.js';
+
+/** Refused records with one cause, for the summary of an upload. */
+export interface ErrorTallyGroup {
+  code: string;
+  pointer: string | null;
+  count: number;
+  /** The first record of the group. */
+  sampleLine: number;
+  sampleMessage: string;
+}
+
+/** Causes told apart; a file of random keys must not fill the memory. What comes later is counted together. */
+const MOST_GROUPS = 1000;
+const LONGEST_MESSAGE = 500;
+
+/** Counts refused records by code and place while they stream by. */
+export class ErrorTally {
+  private readonly groups = new Map<string, ErrorTallyGroup>();
+
+  add(line: number, error: RecordError): void {
+    const pointer = error.pointer ?? null;
+    const key = this.groups.size < MOST_GROUPS ? `${error.code} ${pointer ?? ''}` : '';
+    const group = this.groups.get(`${error.code} ${pointer ?? ''}`) ?? this.groups.get(key);
+    if (group !== undefined) group.count += 1;
+    else {
+      const { code, message } = key === '' ? OTHERS : error;
+      const sampleMessage = message.slice(0, LONGEST_MESSAGE);
+      this.groups.set(key, {
+        code,
+        pointer: key === '' ? null : pointer,
+        count: 1,
+        sampleLine: line,
+        sampleMessage,
+      });
+    }
+  }
+
+  /** Most frequent first. */
+  all(): ErrorTallyGroup[] {
+    return [...this.groups.values()].sort((a, b) => b.count - a.count || a.sampleLine - b.sampleLine);
+  }
+}
+
+const OTHERS = { code: 'other', message: 'more causes than are told apart' };
+
+/*
+ * White space and invisible characters at the ends of a value. Nobody sees them, so they never distinguish two identifiers,
+ * and uploads remove them from typed values.
+ */
+
+/** Unicode White_Space, zero width characters and the soft hyphen; also the set of the migration that normalizes identifiers. */
+const INVISIBLE = '\\p{White_Space}\\u200B-\\u200D\\u2060\\uFEFF\\u00AD';
+const ENDS = new RegExp(`^[${INVISIBLE}]+|[${INVISIBLE}]+$`, 'gu');
+
+/** The value without white space and invisible characters at its ends. */
+export function trimEnds(text: string): string {
+  return isVisibleAscii(text.charCodeAt(0)) && isVisibleAscii(text.charCodeAt(text.length - 1))
+    ? text
+    : text.replace(ENDS, '');
+}
+
+/** False for NaN, the code of an empty text. */
+function isVisibleAscii(code: number): boolean {
+  return code > 0x20 && code < 0x7f;
+}
+
+const UNNAMED = /^\(column [1-9]\d{0,5}\)$/;
+
+/** The name under which the cells of a column without a name are kept. `place` is 1-based. */
+export function unnamedColumn(place: number): string {
+  return `(column ${place})`;
+}
+
+/** Spreadsheets leave columns behind that have neither a name nor a value. */
+export function isUnnamedColumn(name: string): boolean {
+  return UNNAMED.test(name);
+}
+
 /**
  * The ordering keys of one chunk as sorted 64-bit hashes: eight bytes a key instead of the key, so that a chunk can
  * be compared with its few unfinished predecessors without reading records. Two keys with one hash make a chunk wait
