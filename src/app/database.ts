@@ -156,8 +156,8 @@ async function takeMigrationLock(client: Client): Promise<void> {
 
 function sqlOf(client: Client): Sql {
   return {
-    query: async (text, values = []) => {
-      const { rows, rowCount } = await client.query(text, [...values]);
+    query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+      const { rows, rowCount } = await client.query<Row>(text, [...values]);
       return { rows, rowCount: rowCount ?? 0 };
     },
   };
