@@ -112,7 +112,8 @@ export function discardUnreadBodies(request: Request, response: Response, next: 
   response.once('finish', () => {
     if (request.complete) return;
     let bytes = 0;
-    const cutOff = () => request.socket.destroy();
+    // Reset, not only closed: a client that does not read would keep its half of the connection open.
+    const cutOff = () => request.socket.resetAndDestroy();
     const timer = setTimeout(cutOff, MAX_DISCARDING_MS).unref();
     request.once('close', () => clearTimeout(timer));
     request.once('end', () => clearTimeout(timer));
