@@ -92,6 +92,9 @@ function read(
       encoding,
       knownColumns: new Set(known),
       mapping: new Map(),
+      // Every cell comes back as it stands in the file.
+      emptyCells: 'clear',
+      apostrophes: 'keep',
     },
     (line, _, raw, origin) => records.push([line, raw, origin?.error?.message]),
   );
