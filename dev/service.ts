@@ -6,7 +6,7 @@ import { startEmbeddedServers } from './embedded/embedded-servers.js';
 
 /**
  * The service, with an embedded PostgreSQL or Redis in place of each server that the configuration does not name.
- * `stop` ends the application first, because it needs the servers until then.
+ * `stop` ends the application first, because the application needs the servers until then.
  * Why: ADR 25.
  */
 export async function startWithServers(config: AppConfig): Promise<RunningService> {

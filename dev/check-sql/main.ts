@@ -10,11 +10,11 @@ import { ConstantEvaluator, NotConstantError } from './sql-evaluation.js';
 
 /**
  * `npm run check:sql`: asks a migrated PostgreSQL to describe every SQL statement of `src`, and compares the names and
- * types of its result columns with the row type of `query<Row>(…)`. The statements are not run. Uses the server of
- * DATABASE_URL (it must be a database of its own), or starts an embedded one.
+ * types of its result columns with the row type of `query<Row>(…)`. The statements are not run. It uses the server of
+ * DATABASE_URL (a database used for nothing else), or starts an embedded one.
  */
 
-/** Statements that are put together at run time and so cannot be described here. Each has a test that runs it. */
+/** The most statements that are built at run time and so cannot be described here. Each has a test that runs it. */
 const MOST_SKIPPED = 6;
 const DATABASE_FOLDER = '/src/platform/database/';
 
@@ -82,14 +82,14 @@ function visit(node: ts.Node, see: (node: ts.Node) => void): void {
   ts.forEachChild(node, (child) => visit(child, see));
 }
 
-/** Whether the call is that of `Sql.query`, in whichever class. */
+/** Whether this is a call of `Sql.query`, in any class. */
 function isQuery(call: ts.CallExpression): boolean {
   if (!ts.isPropertyAccessExpression(call.expression) || call.expression.name.text !== 'query') return false;
   const declaration = checker.getResolvedSignature(call)?.declaration;
   return declaration?.getSourceFile().fileName.includes(DATABASE_FOLDER) === true;
 }
 
-/** What the compiler believes the rows of this call to be. */
+/** The row type that the compiler infers for this call. */
 function rowMembers(call: ts.CallExpression): ReadonlyMap<string, ts.Symbol> | null {
   const answer = checker.getAwaitedType(checker.getTypeAtLocation(call));
   const rows = answer?.getProperty('rows');
@@ -132,7 +132,7 @@ function isOptional(member: ts.Symbol): boolean {
   return (member.flags & ts.SymbolFlags.Optional) !== 0;
 }
 
-/** Whether a column that arrives as this kind of value fits a member of this type. */
+/** Whether a column with values of this kind fits a member of this type. */
 function fits(member: ts.Type, holds: DescribedColumn['holds']): boolean {
   const type = checker.getNonNullableType(member);
   if (type.flags & (ts.TypeFlags.Unknown | ts.TypeFlags.Any) || holds === 'anything') return true;

@@ -4,7 +4,7 @@ export interface DescribedColumn {
   name: string;
   /** Its type in PostgreSQL. */
   type: string;
-  /** What the driver makes of a value. */
+  /** The type of the driver's values. */
   holds: 'number' | 'string' | 'boolean' | 'array' | 'anything' | 'Date' | 'Buffer';
 }
 
@@ -13,7 +13,10 @@ interface Field {
   dataTypeID: number;
 }
 
-/** Asks PostgreSQL what the statement would return, without running it. @throws DatabaseError if it cannot be planned */
+/**
+ * Asks PostgreSQL for the result columns of the statement, without running it.
+ * @throws DatabaseError if it cannot be planned
+ */
 export async function describeStatement(client: Client, text: string): Promise<DescribedColumn[]> {
   const fields = await new Promise<Field[]>((resolve, reject) =>
     client.query(new Description(text, resolve, reject)),
@@ -30,7 +33,7 @@ export async function describeStatement(client: Client, text: string): Promise<D
   });
 }
 
-/** As the application's data source reads them: bigint as a number, numeric as text. */
+/** The types as the application's data source reads them: bigint as a number, numeric as text. */
 const HOLDS: Readonly<Record<string, DescribedColumn['holds']>> = {
   int2: 'number',
   int4: 'number',

@@ -1,14 +1,14 @@
 import { compileFunction } from 'node:vm';
 import ts from 'typescript';
 
-/** The expression depends on a parameter or another value that is only known at run time. */
+/** The expression depends on a parameter or another value that is known only at run time. */
 export class NotConstantError extends Error {
   override readonly name = 'NotConstantError';
 }
 
 /**
- * Evaluates expressions of the source that are made of constants of modules and of pure functions over them, as SQL with
- * lists of statuses is. It follows imports, and refuses everything that depends on a parameter or a local variable.
+ * Evaluates expressions that consist of module constants and pure functions over them, such as SQL with lists of
+ * statuses. It follows imports, and refuses every expression that depends on a parameter or a local variable.
  */
 export class ConstantEvaluator {
   private readonly values = new Map<ts.Symbol, unknown>();
@@ -27,7 +27,7 @@ export class ConstantEvaluator {
     return run(...names.values());
   }
 
-  /** Names that the expression does not declare itself, with their values; those of JavaScript itself are left out. */
+  /** Names that the expression does not declare itself, with their values, except for JavaScript's own globals. */
   private freeNames(expression: ts.Node): Map<string, unknown> {
     const names = new Map<string, unknown>();
     const visit = (node: ts.Node): void => {
@@ -65,7 +65,7 @@ export class ConstantEvaluator {
   }
 }
 
-/** The expression behind a constant of a module or a function of a module; `null` for everything else. */
+/** The expression behind a module's constant or function; `null` for everything else. */
 function constantSource(declaration: ts.Declaration): ts.Node | null {
   if (ts.isFunctionDeclaration(declaration)) return declaration;
   if (!ts.isVariableDeclaration(declaration) || declaration.initializer === undefined) return null;
@@ -74,7 +74,7 @@ function constantSource(declaration: ts.Declaration): ts.Node | null {
   return isOfModule && (list.flags & ts.NodeFlags.Const) !== 0 ? declaration.initializer : null;
 }
 
-/** Whether the identifier stands for a value, and is not the name of a member. */
+/** Whether the identifier refers to a value, and is not the name of a member. */
 function isReference(node: ts.Identifier): boolean {
   const { parent } = node;
   if (ts.isPropertyAccessExpression(parent)) return parent.name !== node;

@@ -6,12 +6,12 @@ import { Logger } from '@nestjs/common';
 import { StartError } from '../../src/platform/errors.js';
 import { endProcess, forgetProcess, recordProcess, runningProcess } from './running-process.js';
 
-/** An embedded server cannot run here; the message is for whoever typed the command and says what to do. */
+/** An embedded server cannot run here; the message tells the user who typed the command how to proceed. */
 export class EmbeddedServerError extends StartError {
   override readonly name = 'EmbeddedServerError';
 }
 
-/** A server that did not start, with everything it said on its way down. */
+/** A server that did not start, with all of its output. */
 export class ServerStartError extends EmbeddedServerError {
   constructor(
     server: string,
@@ -33,7 +33,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** One of the servers we run as a child process. */
+/** A server that we run as a child process. */
 export interface ServerProgram {
   /** For people: "PostgreSQL", "Redis". */
   name: string;
@@ -41,17 +41,17 @@ export interface ServerProgram {
   args: string[];
   uid?: number;
   gid?: number;
-  /** Written to its standard input; for what must not be seen in the list of processes. */
+  /** Written to its standard input, for values that must not appear in the list of processes. */
   input?: string;
-  /** Everything it says is appended here. */
+  /** All of its output is appended here. */
   logFile: string;
-  /** Where its process is written down while it runs. */
+  /** The file that records its process while it runs. */
   recordFile: string;
   /** Whether it answers; throws when it never will. */
   isReady(): Promise<boolean>;
 }
 
-/** A loopback port that nobody listens on at this moment: the preferred one, or any. */
+/** A loopback port that is free at this moment: the preferred one, or any. */
 export async function freePort(preferred = 0): Promise<number> {
   const server = createServer();
   try {
@@ -70,7 +70,7 @@ export async function freePort(preferred = 0): Promise<number> {
 
 const MAX_BYTES = 10 * 1024 ** 2;
 
-/** Opens a log for appending; a big one is put aside first, so that at most two are kept. */
+/** Opens a log for appending. A large log is renamed first, so that at most two are kept. */
 function openLog(file: string): number {
   if (existsSync(file) && statSync(file).size > MAX_BYTES) renameSync(file, `${file}.1`);
   return openSync(file, 'a');
@@ -84,26 +84,26 @@ function closeLog(log: number): void {
   closeSync(log);
 }
 
-/** What was said since the log had that length. */
+/** The output since the log had that length. */
 function logSince(file: string, length: number): string {
   return readFileSync(file).subarray(length).toString('utf8');
 }
 
-/** The lines that say why a server did not start: the telling ones, else the last few. */
+/** The lines that explain why a server did not start: the relevant ones, else the last few. */
 function reasonsIn(said: string): string {
   const lines = said.split('\n').filter((line) => line.trim() !== '');
   const telling = lines.filter((line) => /FATAL|PANIC|DETAIL|HINT|error|Bad|Fatal/.test(line));
   return (telling.length > 0 ? telling : lines).slice(-4).join('\n');
 }
 
-/** Long, since PostgreSQL may first have to replay its log after a crash. */
+/** Long, because PostgreSQL may first have to replay its log after a crash. */
 const START_BOUND_MS = 300_000;
 const POLL_MS = 25;
 const RESTART_DELAY_MS = 500;
 
 /**
- * A database server that lives and dies with this process: started again when it ends by itself, and
- * ended when we end, in whatever way.
+ * A database server that lives and dies with this process: it is restarted when it ends on its own, and ended when this
+ * process ends, in any way.
  */
 export class ChildServer {
   private readonly logger = new Logger('EmbeddedServers');
@@ -114,7 +114,7 @@ export class ChildServer {
 
   constructor(private readonly program: ServerProgram) {}
 
-  /** Answers when the server does. @throws ServerStartError with what it said. */
+  /** Resolves when the server answers. @throws ServerStartError with the server's output */
   async start(): Promise<void> {
     const { name, logFile } = this.program;
     const log = openLog(logFile);
@@ -145,7 +145,8 @@ export class ChildServer {
 
   private spawn(log: number): ChildProcess {
     const { command, args, uid, gid, input, recordFile } = this.program;
-    // A session of its own: Ctrl-C in a terminal reaches us only, and we still need the server while we stop.
+    // A session of its own: Ctrl-C in a terminal reaches only this process, which still needs the server while it
+    // stops.
     const child = spawn(command, args, { detached: true, stdio: ['pipe', log, log], uid, gid });
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
@@ -191,15 +192,15 @@ export class ChildServer {
 }
 
 /**
- * A shell that waits for the end of a pipe from us, which comes when we end, by `kill -9` too, and then
- * ends the server. Without it every killed test run or start would leave servers behind.
+ * A shell that waits for the end of a pipe from this process and then ends the server. The pipe ends with this process,
+ * even on `kill -9`. Without the shell, every killed test run or start would leave servers behind.
  */
 function endWithUs(pid: number): ChildProcess {
   const watchdog = spawn('sh', ['-c', 'read -r _; kill -INT "$1"', 'sh', String(pid)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // Neither the shell nor the pipe to it may keep us from ending.
+  // Neither the shell nor the pipe to it may keep this process alive.
   watchdog.unref();
   (watchdog.stdin as Socket).unref();
   return watchdog;

@@ -5,14 +5,14 @@ import { EmbeddedServerError } from './child-server.js';
 import { recordedProcess, runningProcess } from './running-process.js';
 
 /**
- * The directory of the embedded servers, claimed for one process of ours at a time. The claim names its
- * owner by process id and start time: one that a `kill -9` left behind is recognised and replaced, also
- * where ids repeat, as in a container that starts again.
+ * The directory of the embedded servers, which one of our processes at a time claims. The claim identifies its owner by
+ * process id and start time. A claim that a `kill -9` left behind is therefore recognized and replaced, even where ids
+ * repeat, as in a container that starts again.
  */
 export class DataDirectory {
   private constructor(readonly path: string) {}
 
-  /** @throws EmbeddedServerError when it cannot be written or another process holds it. */
+  /** @throws EmbeddedServerError when the directory is not writable or another process holds it. */
   static claim(path: string): DataDirectory {
     const directory = new DataDirectory(ensureWritableDirectory(path));
     while (!directory.writeClaim()) directory.removeStaleClaim();
@@ -52,7 +52,7 @@ export class DataDirectory {
     const aside = `${this.claimFile}.${process.pid}`;
     try {
       renameSync(this.claimFile, aside);
-      // Two that start at once may both have found it stale: the slower must not take the quicker's claim.
+      // Two processes that start at once may both have found it stale: the slower must not take the faster one's claim.
       const taken = recordedProcess(aside);
       if (taken) writeFileSync(this.claimFile, readFileSync(aside), { flag: 'wx' });
       rmSync(aside);
@@ -64,8 +64,8 @@ export class DataDirectory {
 }
 
 /**
- * Makes the directory if it is missing; answers its absolute path.
- * @throws EmbeddedServerError when nothing can be written there.
+ * Creates the directory if it is missing. Returns its absolute path.
+ * @throws EmbeddedServerError when the directory is not writable.
  */
 export function ensureWritableDirectory(path: string): string {
   const directory = resolve(path);

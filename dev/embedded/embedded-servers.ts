@@ -8,15 +8,15 @@ import { startRedis } from './redis.js';
 export interface EmbeddedServers {
   databaseUrl: string;
   redisUrl: string;
-  /** Stops what was started, and nothing else. */
+  /** Stops only the servers that were started here. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a PostgreSQL and a Redis below `dataDir` for each URL that is not set, on free loopback ports.
- * The rest of the program cannot tell: it is given URLs either way.
- * @param settings PostgreSQL settings over our own; the tests use it to save time.
- * @throws EmbeddedServerError saying what to do.
+ * Starts a PostgreSQL and a Redis below `dataDir` for each URL that is not set, on free loopback ports. The rest of the
+ * program sees no difference: it receives URLs either way.
+ * @param settings PostgreSQL settings that override our own; the tests use them to save time.
+ * @throws EmbeddedServerError that explains how to proceed.
  */
 export async function startEmbeddedServers(
   config: Pick<AppConfig, 'databaseUrl' | 'redisUrl' | 'dataDir'>,
@@ -44,7 +44,7 @@ export async function startEmbeddedServers(
   return { databaseUrl: postgres.value.url, redisUrl: redis.value.url, stop };
 }
 
-/** A server of somebody else's: used, never stopped. */
+/** A server that someone else runs: used, never stopped. */
 function external(url: string): Promise<RunningServer> {
   return Promise.resolve({ url, stop: () => Promise.resolve() });
 }

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { EmbeddedServerError } from './child-server.js';
 import { commandLineOf } from './running-process.js';
 
-/** How to run a PostgreSQL program: PostgreSQL refuses to run as root, so root runs it as somebody else. */
+/** How to run a PostgreSQL program. PostgreSQL refuses to run as root, so root runs it as another user. */
 interface PostgresAccount {
   uid?: number;
   gid?: number;
@@ -20,8 +20,8 @@ interface PostgresAccount {
 const USER = 'postgres';
 
 /**
- * For root, the system user `postgres`, made if it is missing; for everybody else, themselves.
- * @throws EmbeddedServerError when there is no way to run the program on that directory.
+ * For root, the system user `postgres`, which is created if missing; for all other users, themselves.
+ * @throws EmbeddedServerError when no account can run the program on that directory.
  */
 export function postgresAccount(program: string, directory: string): PostgresAccount {
   if (process.getuid?.() !== 0) return { commandLine: (command, args) => ({ command, args }) };
@@ -71,7 +71,7 @@ function output(command: string, args: string[]): string {
   return spawnSync(command, args, { encoding: 'utf8' }).stdout ?? '';
 }
 
-/** Whether the account gets through all directories above both. */
+/** Whether the account can pass through all directories above both. */
 function canWork(account: PostgresAccount, program: string, directory: string): boolean {
   return [account.commandLine(program, ['--version']), account.commandLine('test', ['-x', directory])].every(
     ({ command, args, ...ids }) => spawnSync(command, args, ids).status === 0,
@@ -79,9 +79,9 @@ function canWork(account: PostgresAccount, program: string, directory: string): 
 }
 
 /**
- * As the user, but through directories closed to it, such as a checkout below /root: with the one
- * capability for that and no other. Without `no_setuid_fixup` access(2), which PostgreSQL asks about its
- * own program, would not count the capability.
+ * Runs the program as the user, but lets it pass through directories closed to that user, such as a checkout below
+ * /root. It gets only the one capability for that. PostgreSQL checks its own program with access(2), which would ignore
+ * the capability without `no_setuid_fixup`.
  */
 function passingDirectories({ uid, gid }: Ids, program: string, args: string[]) {
   const only = '-all,+dac_override';
@@ -116,7 +116,9 @@ export class PostgresCluster {
     return readFileSync(join(this.path, PASSWORD_FILE), 'utf8').trim();
   }
 
-  /** Makes the cluster if there is none: beside its place, then moved there, so that a half-made one is never used. */
+  /**
+   * Creates the cluster if there is none: in a temporary place, then moved, so that an incomplete one is never used.
+   */
   async ensure(initdb: string): Promise<void> {
     if (existsSync(join(this.path, 'PG_VERSION'))) return;
     const unfinished = `${this.path}.unfinished`;
@@ -148,8 +150,8 @@ export class PostgresCluster {
   }
 
   /**
-   * PostgreSQL will not start while its pid file names a living process. After a crash that id may by now
-   * belong to anybody, above all in a container, where ids start from 1 again.
+   * PostgreSQL does not start while its pid file names a living process. After a crash, that id may belong to any other
+   * process, above all in a container, where ids start from 1 again.
    */
   removeStalePidFile(): void {
     const pid = this.postmasterPid();
@@ -179,7 +181,7 @@ export class PostgresCluster {
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
-      // The built-in provider sorts by code point, fast and the same on every system, and still knows case.
+      // The built-in provider sorts by code point, which is fast and the same on every system, and still folds case.
       '--locale=C',
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',

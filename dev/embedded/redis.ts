@@ -17,8 +17,8 @@ import { endProcess, recordedProcess } from './running-process.js';
 const PROGRAMS = ['redis-server', 'valkey-server'];
 
 /**
- * A program that speaks Redis. No npm package ships one that runs everywhere, hence the search: on the
- * PATH, from the distribution, then downloaded and compiled.
+ * Finds a program that speaks Redis. No npm package contains one that runs everywhere, so this looks on the PATH, then
+ * in the distribution, then downloads and compiles one.
  * @throws EmbeddedServerError that names the one command to type on each system.
  */
 export async function findRedisServer(): Promise<string> {
@@ -31,7 +31,7 @@ function onThePath(): string | undefined {
   return PROGRAMS.find((program) => spawnSync(program, ['--version']).status === 0);
 }
 
-/** Debian and its children, as root: there it takes one call and no question. */
+/** Debian and its derivatives, as root: there it takes one call and asks no question. */
 function installWithApt(): boolean {
   if (process.getuid?.() !== 0 || !isDebian()) return false;
   const script = 'apt-get update && apt-get install --yes --no-install-recommends redis-server';
@@ -73,7 +73,7 @@ Type one of these, then start again:
                    and set REDIS_URL=redis://127.0.0.1:6379`;
 
 export interface RedisSettings {
-  /** The program, as found. */
+  /** The path of the program, as found. */
   command: string;
   /** Its files go to `<directory>/redis`. */
   directory: string;
@@ -88,7 +88,7 @@ export function redisProgram({ command, directory, port, password }: RedisSettin
   return {
     name: 'Redis',
     command,
-    // The configuration goes in by standard input: a password among the arguments is seen by everybody.
+    // The configuration goes in by standard input: every user could see a password among the arguments.
     args: ['-'],
     input: [
       'bind 127.0.0.1',
@@ -133,14 +133,14 @@ async function answersPing(port: number, password: string): Promise<boolean> {
   } catch {
     return false;
   } finally {
-    // On a connection that is closed already it would wait two seconds for the close.
+    // On a closed connection, it would wait two seconds for the close.
     if (client.status !== 'end') client.disconnect();
   }
 }
 
 const ATTEMPTS = 3;
 
-/** Starts a Redis of our own, behind a password of this run, after ending one that a killed run left behind. */
+/** Starts our own Redis, with a new password for each run, after ending one that a killed run left behind. */
 export async function startRedis(directory: string): Promise<RunningServer> {
   const leftOver = recordedProcess(redisRecordFile(directory));
   if (leftOver) await endProcess(leftOver);
@@ -163,7 +163,7 @@ export async function startRedis(directory: string): Promise<RunningServer> {
   }
 }
 
-/** By somebody who came between our look and the start. */
+/** Another process took the port between the check and the start. */
 function portWasTaken(error: unknown): boolean {
   return error instanceof ServerStartError && /in use/i.test(error.said);
 }

@@ -2,16 +2,16 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A process, told apart from a later one that was given the same id. */
+/** A process, distinguished from a later one with the same id. */
 export interface RunningProcess {
   pid: number;
-  /** When it started, in the words of the operating system. */
+  /** Its start time, in the format of the operating system. */
   start: string;
 }
 
 const POLL_MS = 20;
 
-/** The living process of that id. One that ended and was not yet waited for does not live. */
+/** The living process with that id. A process that ended and was not yet waited for does not count as living. */
 export function runningProcess(pid: number): RunningProcess | undefined {
   const start = process.platform === 'linux' ? startFromProc(pid) : startFromPs(pid);
   return start === undefined ? undefined : { pid, start };
@@ -24,24 +24,24 @@ export function isAlive(known: RunningProcess): boolean {
 /** The program and its arguments; empty when there is no such process. */
 export function commandLineOf(pid: number): string {
   if (runningProcess(pid) === undefined) return '';
-  // Slim container images come without ps.
+  // Slim container images do not contain ps.
   if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
   return spawnSync('ps', ['-ww', '-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }
 
-/** Writes down a process, so that whoever comes after a `kill -9` can find it. */
+/** Records a process, so that a run after a `kill -9` can find it. */
 export function recordProcess(file: string, pid: number): void {
   const running = runningProcess(pid);
   if (running) writeFileSync(file, JSON.stringify(running));
 }
 
-/** The process that was written down, if it still runs. */
+/** The recorded process, if it is still running. */
 export function recordedProcess(file: string): RunningProcess | undefined {
   try {
     const known = JSON.parse(readFileSync(file, 'utf8')) as RunningProcess;
     return isAlive(known) ? known : undefined;
   } catch {
-    // Missing, or cut off in the middle of the write: there is nobody it could name.
+    // Missing, or cut off in the middle of the write: it identifies no process.
     return undefined;
   }
 }
@@ -50,10 +50,7 @@ export function forgetProcess(file: string): void {
   rmSync(file, { force: true });
 }
 
-/**
- * Ends a process: politely (PostgreSQL's fast shutdown, Redis' shutdown), then less so, and answers when
- * it is gone.
- */
+/** Ends a process: politely (PostgreSQL's fast shutdown, Redis's shutdown), then by force. Resolves when it is gone. */
 export async function endProcess(known: RunningProcess): Promise<void> {
   const steps: [NodeJS.Signals, number][] = [
     ['SIGINT', 10_000],
@@ -72,16 +69,16 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    // ESRCH: it ended between the look and the signal, which is what was wanted.
+    // ESRCH: it ended between the check and the signal, which is the intended result.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
-/** Ticks since boot, and which boot: unique also where a container or virtual machine starts over. */
+/** Ticks since boot, and the id of the boot: unique even where a container or virtual machine starts over. */
 function startFromProc(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field, the name in parentheses, may hold anything, spaces and parentheses included.
+    // The second field, the name in parentheses, may contain any characters, including spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19]}`;

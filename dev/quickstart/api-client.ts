@@ -18,7 +18,7 @@ export class ApiClient {
     return this.expect<Body>('POST', path, body);
   }
 
-  /** @throws Error with what the API said, for answers other than 2xx. */
+  /** @throws Error with the API's message, for answers other than 2xx. */
   private async expect<Body>(method: string, path: string, content?: object | Buffer): Promise<Body> {
     const { status, body } = await this.call(method, path, content);
     if (status >= 300) throw new Error(`${method} ${path} was answered ${status}: ${JSON.stringify(body)}`);

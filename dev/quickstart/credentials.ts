@@ -8,7 +8,7 @@ import type { AppConfig } from '../../src/platform/config/config.js';
 import { ensureWritableDirectory } from '../embedded/data-directory.js';
 import { ApiClient } from './api-client.js';
 
-/** What a second quickstart must know of the first; only the user who started it may read the file. */
+/** What a second quickstart needs from the first; only the user who started it may read the file. */
 export class QuickstartSecrets {
   private constructor(
     readonly file: string,
@@ -21,7 +21,7 @@ export class QuickstartSecrets {
     return new QuickstartSecrets(file, kept.apiKey);
   }
 
-  /** Of an earlier run; it may have been revoked since. */
+  /** From an earlier run; it may have been revoked since. */
   get apiKey(): string | undefined {
     return this.knownKey;
   }
@@ -49,7 +49,7 @@ const QUICKSTART: Principal = {
   administrator: true,
 };
 
-/** A key that works: the bootstrap key if one is set, that of an earlier run, or a new one. */
+/** A key that works: the bootstrap key if it is set, the key of an earlier run, or a new one. */
 export async function ensureApiKey(
   url: string,
   app: INestApplication,
@@ -64,15 +64,15 @@ export async function ensureApiKey(
   return key;
 }
 
-/** It may have been revoked, or the database may be another one by now. */
+/** The key may have been revoked, or the database may have been replaced. */
 async function works(url: string, key: string): Promise<boolean> {
   const { status } = await new ApiClient(url, key).call('GET', '/API/ApiKeys');
   return status === 200;
 }
 
 /**
- * Where nobody can sign in yet, an administrator is made. Answers how to sign in: the password is shown this once and
- * kept nowhere, so it stays that of the person who reads it, or who has changed it since.
+ * Creates an administrator if no one can sign in yet. Returns how to sign in: the password is shown only this once and
+ * stored nowhere, so only its reader knows it until someone changes it.
  */
 export async function ensureAdministrator(app: INestApplication, config: AppConfig): Promise<string> {
   if (config.bootstrapAdminEmail !== undefined)

@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import type { BatchResource, CreationAnswer } from '../../src/batches/batch-resource.js';
 import type { ApiClient } from './api-client.js';
 
-/** Beside `dist`; documented there for those who do the same with curl. */
+/** Next to `dist`; documented there for users who do the same with curl. */
 const EXAMPLES = new URL('../../examples/', import.meta.url);
 
-/** One file of an example, and the import process it is for. */
+/** One file of an example, and the import process for it. */
 interface ExampleImport {
   process: string;
   data: string;
@@ -15,7 +15,7 @@ interface ExampleImport {
 
 export interface Example {
   folder: string;
-  /** In the order in which they make sense. */
+  /** In a meaningful order. */
   imports: readonly ExampleImport[];
 }
 
@@ -24,7 +24,7 @@ export const MEMBER_ROLES: Example = {
   imports: [{ process: 'import-process.json', data: 'members.jsonl' }],
 };
 
-/** What quickstart shows besides. */
+/** The further examples that quickstart shows. */
 export const OTHER_EXAMPLES: readonly Example[] = [
   {
     folder: 'applications',
@@ -50,14 +50,14 @@ async function readExample<Content>(example: Example, file: string): Promise<Con
 const RUNNING = ['receiving', 'awaiting_confirmation', 'queued', 'in_progress', 'paused', 'canceling'];
 const BOUND_MS = 120_000;
 
-/** The import that the summary is about, and what else can be looked at. */
+/** The import that the summary describes, and the other places to look at. */
 export interface Demo {
   batch: BatchResource;
   importProcessId: number;
   others: BatchResource[];
 }
 
-/** Makes what is missing of the examples; imports the members each time, the data of the others when they are new. */
+/** Creates the missing parts of the examples. Imports the members each time, and the other data only when it is new. */
 export async function showExamples(client: ApiClient): Promise<Demo> {
   const others: BatchResource[] = [];
   for (const example of OTHER_EXAMPLES) {
@@ -75,7 +75,7 @@ export async function showExamples(client: ApiClient): Promise<Demo> {
   return { batch, importProcessId, others };
 }
 
-/** Whether it was missing. */
+/** Returns whether it was missing. */
 export async function ensureWorkflow(client: ApiClient, example: Example): Promise<boolean> {
   const workflow = await readExample<{ name: string }>(example, 'workflow.json');
   const { status } = await client.call('GET', `/API/Workflows/${workflow.name}`);
@@ -84,7 +84,7 @@ export async function ensureWorkflow(client: ApiClient, example: Example): Promi
   return true;
 }
 
-/** The id of the import process, made if it is missing. */
+/** Returns the id of the import process, which is created if missing. */
 export async function ensureImportProcess(
   client: ApiClient,
   example: Example,
@@ -97,7 +97,7 @@ export async function ensureImportProcess(
   return (existing ?? (await client.post<{ id: number }>(path, wanted))).id;
 }
 
-/** Imports a file of an example and answers the batch once it has ended. */
+/** Imports a file of an example and returns the batch once it has ended. */
 export async function importFile(
   client: ApiClient,
   example: Example,

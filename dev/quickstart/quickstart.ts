@@ -11,8 +11,8 @@ import { showExamples } from './demo.js';
 import { describeImport, describeService } from './summary.js';
 
 /**
- * From nothing to a finished import that can be looked at. With `--once` it ends there: exit code 0 when
- * the import completed.
+ * Runs from an empty system to a finished import that the user can look at. With `--once` it ends there: exit code 0
+ * when the import completed.
  */
 async function quickstart(once: boolean): Promise<void> {
   const secrets = QuickstartSecrets.load(loadConfig().dataDir);
@@ -38,7 +38,7 @@ async function quickstart(once: boolean): Promise<void> {
   }
 }
 
-/** What a newcomer would otherwise have to set first. */
+/** The configuration that a newcomer would otherwise have to set first. */
 async function quickstartConfig(): Promise<AppConfig> {
   return loadConfigWithDefaults({
     PORT: String(await freePort(3000)),

@@ -4,7 +4,7 @@ import type { AppConfig } from '../../src/platform/config/config.js';
 import type { QuickstartSecrets } from './credentials.js';
 import { exampleFile, MEMBER_ROLES } from './demo.js';
 
-/** One sentence: what became of the records. */
+/** One sentence: the outcome of the records. */
 export function describeImport({
   status,
   fileName,
@@ -24,13 +24,13 @@ export interface ServiceFacts {
   config: AppConfig;
   secrets: QuickstartSecrets;
   key: string;
-  /** Who can sign in, and with what. */
+  /** Who can sign in, and the credentials. */
   signIn: string;
   batch: BatchResource;
   importProcessId: number;
 }
 
-/** Where to look, how to sign in, and what to type to do it again. */
+/** Where to look, how to sign in, and the command to repeat it. */
 export function describeService({
   config,
   secrets,
@@ -57,7 +57,7 @@ Import it again with curl:
 Ctrl-C stops it; the data stays in ${config.dataDir}.`;
 }
 
-/** As short as it can be typed here. */
+/** The shortest form of the path that works from this directory. */
 function shownPath(path: string): string {
   const fromHere = relative('.', path);
   return fromHere.startsWith('..') ? path : fromHere;

@@ -22,10 +22,10 @@ import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { BehaviorMessagesModule } from '../workflows/workflows.module.js';
 import { DatabaseModule } from './database.js';
 
-/** Of the 30 s between SIGTERM and SIGKILL. */
+/** Part of the 30 s between SIGTERM and SIGKILL. */
 const SHUTDOWN_LIMIT_MS = 25_000;
 
-/** What answers HTTP. */
+/** The modules that serve HTTP. */
 const API = [
   DefinitionsModule,
   KnownImportProcessesModule,
@@ -38,7 +38,7 @@ const API = [
   UiModule,
   DashboardModule,
 ];
-/** What consumes queues. */
+/** The modules that consume queues. */
 const WORKER = [ProcessingModule, BatchMailsModule, BehaviorMessagesModule, RetentionModule];
 
 @Module({})
@@ -64,8 +64,8 @@ export class AppModule implements OnModuleDestroy {
     };
   }
   /**
-   * Nest tells the root module first: readiness turns false before the consumers begin to wait for their chunks.
-   * Requests may end too, but a slow upload must not hold up the stop: cut off, it leaves nothing behind.
+   * Nest calls the root module first: readiness turns false before the consumers begin to wait for their chunks.
+   * Requests may finish, too, but a slow upload must not delay the stop: cut off, it leaves nothing behind.
    */
   onModuleDestroy(): void {
     this.shutdown.begin();

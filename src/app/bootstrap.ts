@@ -15,12 +15,12 @@ import { DtoValidationPipe } from '../platform/http/validation.js';
 import { accessLog, AppLogger, requestContext } from '../platform/logging/logging.js';
 import { AppModule } from './app.module.js';
 
-/** A body of 2 GiB takes this long at 2.4 Mbit/s; Node's own five minutes would cut it off in the middle. */
+/** A body of 2 GiB takes this long at 2.4 Mbit/s; Node's own limit of five minutes would cut it off in the middle. */
 const LONGEST_REQUEST_MS = 2 * 3600_000;
 
-/** The application, configured but not yet listening; e2e tests make theirs with it too. */
+/** Creates the application, configured but not yet listening. The e2e tests use it, too. */
 export async function createApp(config: AppConfig): Promise<NestExpressApplication> {
-  // Signals are handled in main.ts, since embedded servers must outlive the application.
+  // main.ts handles signals, because embedded servers must outlive the application.
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), {
     bodyParser: false,
     abortOnError: false,
@@ -32,7 +32,7 @@ export async function createApp(config: AppConfig): Promise<NestExpressApplicati
 }
 
 function configureHttp(app: NestExpressApplication, config: AppConfig): void {
-  // A parameter is a name and a text: nested names would let a[b]=c past the check for unknown ones.
+  // A parameter consists of a name and a text: nested names would let a[b]=c bypass the check for unknown names.
   app.set('query parser', parseQuery);
   // X-Forwarded-For counts only from these proxies. Anyone else could write any address into it and so avoid the
   // throttle of failed sign-ins.

@@ -15,8 +15,8 @@ import { ENTITIES } from './entities.js';
 import { MIGRATIONS } from './migrations.js';
 
 /**
- * The one description of the database connection: the application, `ormconfig.ts` and the tests use it.
- * The schema is made by hand-written migrations only.
+ * The only description of the database connection: the application, `ormconfig.ts` and the tests use it. Only
+ * hand-written migrations change the schema.
  */
 export function dataSourceOptions(
   config: Pick<AppConfig, 'databaseUrl' | 'databasePoolSize' | 'migrateOnStart'> &
@@ -46,16 +46,16 @@ export function dataSourceOptions(
 
 const PATIENCE_MS = 30_000;
 const RETRY_MS = 1000;
-/** A migration of a large table takes long; a process that waits longer than this is of no use. */
+/** The migration of a large table takes long, but a process that waits longer than this is useless. */
 const MIGRATION_PATIENCE_MS = 15 * 60_000;
 const REPORT_WAIT_EVERY_MS = 10_000;
 /** The database system is starting up. */
 const CANNOT_CONNECT_NOW = '57P03';
 
 /**
- * Brings the schema up to date. Processes that start together take turns, because TypeORM takes no lock and the slower
- * one would fail on tables that exist already. The lock belongs to a transaction, never to a session: behind a pooler a
- * session outlives its client. A database that is still starting is waited for.
+ * Brings the schema up to date. Processes that start together take turns, because TypeORM takes no lock, and the slower
+ * one would fail on existing tables. The lock belongs to a transaction, never to a session: behind a pooler a session
+ * outlives its client. If the database is still starting, this waits for it.
  */
 export function migrate(config: MigrationConfig): Promise<string[]> {
   return whileMigrating(config, async (source) => {
@@ -64,7 +64,7 @@ export function migrate(config: MigrationConfig): Promise<string[]> {
   });
 }
 
-/** Reverts the migration that was applied last; returns its name, or nothing where none is applied. */
+/** Reverts the most recent migration; returns its name, or nothing if no migration is applied. */
 export function revertLastMigration(config: MigrationConfig): Promise<string[]> {
   return whileMigrating(config, async (source) => {
     const applied = () => source.query<{ name: string }[]>('SELECT name FROM schema_migration');
@@ -77,7 +77,9 @@ export function revertLastMigration(config: MigrationConfig): Promise<string[]> 
 
 type MigrationConfig = Pick<AppConfig, 'databaseUrl' | 'databasePoolSize'>;
 
-/** Returns what the work returns; it runs in this process alone, of all that work with the database. */
+/**
+ * Runs the work and returns its result. Of all processes that use the database, only this one runs such work meanwhile.
+ */
 async function whileMigrating(
   config: MigrationConfig,
   work: (source: DataSource) => Promise<string[]>,
@@ -98,15 +100,15 @@ async function whileMigrating(
   } catch (error) {
     throw error instanceof StartError ? error : new MigrationError(error);
   } finally {
-    // A pooler ends the transaction of a client that left some time later; the lock is free at once.
+    // A pooler ends the transaction of a client that left some time later; this frees the lock at once.
     await client.query('ROLLBACK').catch(() => undefined);
     await client.end();
   }
 }
 
 /**
- * For a process that does not migrate at start. A schema that is merely behind is waited for (`SchemaFit`); without any
- * the application could not even start.
+ * For a process that does not migrate at start. It can wait for a schema that is merely out of date (`SchemaFit`), but
+ * without any schema the application could not even start.
  */
 export async function requireSchema(databaseUrl: string): Promise<void> {
   const client = await connect(databaseUrl);
@@ -167,7 +169,7 @@ async function connect(databaseUrl: string | undefined): Promise<Client> {
   const end = performance.now() + PATIENCE_MS;
   for (;;) {
     const client = new Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
-    // What breaks later is reported by the statement that was running.
+    // The statement that was running reports later errors.
     client.on('error', () => undefined);
     try {
       await client.connect();

@@ -20,7 +20,7 @@ import {
   WorkflowLogEntity,
 } from '../workflows/entities.js';
 
-/** Every table the application knows. */
+/** All tables that the application knows. */
 export const ENTITIES = [
   ApiKeyEntity,
   AppUserEntity,

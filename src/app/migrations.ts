@@ -19,7 +19,7 @@ import { AddSchemaCompatibility1765320000000 } from './migrations/1765320000000-
 import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.js';
 import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-password-states.js';
 
-/** Every migration, oldest first. */
+/** All migrations, oldest first. */
 export const MIGRATIONS = [
   CreateTables1764000000000,
   AddBehaviorOutbox1764100000000,

@@ -1,12 +1,12 @@
 import { setFlagsFromString } from 'node:v8';
 import { Logger } from '@nestjs/common';
 
-/** What container platforms allow between SIGTERM and SIGKILL. */
+/** The time that container platforms allow between SIGTERM and SIGKILL. */
 const BOUND_MS = 30_000;
 
 /**
- * Stops in an orderly way on SIGTERM and SIGINT, and ends the process in any case. More signals change
- * nothing: npm passes on the Ctrl-C that the terminal has already sent us.
+ * Stops in an orderly way on SIGTERM and SIGINT, and ends the process in any case. Further signals change nothing: npm
+ * passes on the Ctrl-C that the terminal has already sent to this process.
  */
 export function stopOnSignal(stop: () => Promise<void>): void {
   const logger = new Logger('Stop');
@@ -32,8 +32,8 @@ export function stopOnSignal(stop: () => Promise<void>): void {
 }
 
 /**
- * Collects young garbage on the thread that made it. V8 would share the work with helper threads, which here take the
- * processor from PostgreSQL: without them the intake of a large body is measurably faster and smaller
+ * Collects young garbage on the thread that created it. V8 would share the work with helper threads, which here take
+ * processor time from PostgreSQL: without them, the intake of a large body is measurably faster and uses less memory
  * (docs/performance.md). V8 reads the flag at each collection, so it may be set in a running process.
  */
 export function disableParallelScavenge(): void {

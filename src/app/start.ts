@@ -9,7 +9,7 @@ import { createApp } from './bootstrap.js';
 import { migrate, requireSchema } from './database.js';
 
 export interface RunningService {
-  /** Where it listens, for example http://127.0.0.1:3000. */
+  /** The URL at which it listens, for example http://127.0.0.1:3000. */
   url: string;
   app: NestExpressApplication;
   stop(): Promise<void>;
@@ -17,7 +17,7 @@ export interface RunningService {
 
 /** Brings the schema up to date, then starts the application and listens. */
 export async function startService(config: ServiceConfig): Promise<RunningService> {
-  // Nest would use a log format of its own until the application exists.
+  // Until the application exists, Nest would log in its own format.
   Logger.overrideLogger(new AppLogger(config.logLevel));
   if (config.migrateOnStart) await migrate(config);
   else await requireSchema(config.databaseUrl);

@@ -55,7 +55,7 @@ export async function ensureBootstrapKey(sql: Sql, key: BootstrapKeyRow): Promis
   );
 }
 
-/** Revokes the keys of this creator except the one with the hash. Answers how many it revoked. */
+/** Revokes the keys of this creator except the one with the hash. Returns how many it revoked. */
 export async function revokeOtherKeys(sql: Sql, createdBy: string, kept: Buffer | null): Promise<number> {
   const { rowCount } = await sql.query(
     `UPDATE api_key SET revoked_at = now()

@@ -86,7 +86,7 @@ export function parseAuthorization(header: string | undefined): Credentials {
   return /^[\x21-\x7e]{1,512}$/.test(rest) ? { scheme: 'key', key: rest } : { scheme: 'unusable' };
 }
 
-/** The second is for clients that know no schemes but Basic and Bearer. */
+/** The second is for clients that support only the schemes Basic and Bearer. */
 const KEY_SCHEMES: ReadonlySet<string> = new Set(['apikey', 'bearer']);
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 

@@ -61,7 +61,7 @@ export class FirstAdministrator implements OnModuleInit {
     await this.exclusively((sql) => this.ensure(sql, email.toLowerCase(), password));
   }
 
-  /** Creates an administrator with a random password if no user exists; answers `null` if one does. */
+  /** Creates an administrator with a random password if no user exists; returns `null` if one does. */
   async createIfAlone(email: string): Promise<{ email: string; password: string } | null> {
     const password = randomBytes(12).toString('base64url');
     const hash = await hashPassword(password);

@@ -101,7 +101,7 @@ const NOWHERE = 'http://here.invalid';
 
 /**
  * The path of the sign-in page, which leads to the given path afterwards.
- * @param unsent a form was sent without a session, so its content is lost; the page says so
+ * @param unsent a form was sent without a session, so its content is lost; the page reports it
  */
 export function loginPath(returnTo?: string, unsent = false): string {
   const path = returnPath(returnTo);

@@ -13,7 +13,7 @@ export abstract class KnownImportProcesses {
   abstract unknownOf(ids: readonly number[]): Promise<number[]>;
 }
 
-/** Everything wrong with a limit to import processes for someone with these permissions; `null` is no limit. */
+/** Everything wrong with a limit to import processes for someone with these permissions; `null` means no limit. */
 export async function problemsOfLimit(
   known: KnownImportProcesses,
   permissions: readonly Permission[],

@@ -7,9 +7,9 @@ export const LONGEST_PASSWORD = 256;
 /** The 49,000 most common passwords, most of them shorter than ours; about 3 MB, which only processes with users load. */
 const common: ReadonlySet<string> = new Set(dictionary['passwords-common']);
 
-/** Digits and symbols around a word make no new word. */
+/** Digits and symbols around a word do not make a new word. */
 const DECORATION = /^[\d\W_]+|[\d\W_]+$/g;
-/** One to four characters again and again. */
+/** One to four characters repeated. */
 const REPETITION = /^(.{1,4}?)\1+.{0,3}$/u;
 
 /** Whether an attacker who tries common passwords first would find it soon. */

@@ -14,7 +14,7 @@ import { type Principal, userPrincipal, type UserRole } from './principal.js';
 const SESSION_IS_ALIVE = `s.created_at > now() - interval '${LONGEST_HOURS} hours'
   AND s.last_seen_at > now() - interval '${IDLE_HOURS} hours'`;
 
-/** Deletes sessions that age or idle time has ended, in one step; call it again while it answers the limit. */
+/** Deletes sessions that age or idle time has ended, in one step; call it again while it returns the limit. */
 export async function deleteEndedSessions(sql: Sql, limit: number): Promise<number> {
   const { rowCount } = await sql.query(
     `DELETE FROM user_session WHERE session_hash IN (
@@ -24,7 +24,7 @@ export async function deleteEndedSessions(sql: Sql, limit: number): Promise<numb
   return rowCount;
 }
 
-/** Ends all sessions of a user except the kept one. Answers how many sessions ended. */
+/** Ends all sessions of a user except the kept one. Returns how many sessions ended. */
 export async function endSessions(sql: Sql, userId: number, kept: Buffer | null = null): Promise<number> {
   const { rowCount } = await sql.query(
     'DELETE FROM user_session WHERE user_id = $1 AND session_hash IS DISTINCT FROM $2',

@@ -65,7 +65,7 @@ export class SignIn {
   }
 
   /**
-   * Tells whether the password is that of the account, for a signed-in user who must authenticate again.
+   * Returns whether the password belongs to the account, for a signed-in user who must authenticate again.
    * @throws DomainError 429 `too_many_failed_sign_ins`
    */
   async isPasswordOf(email: string, password: string, request: Request): Promise<boolean> {
@@ -94,7 +94,7 @@ export class SignIn {
   }
 }
 
-/** Users mistype: what is no address may be the password, so only its hash is kept. */
+/** Users mistype: a text that is not an address may be the password, so only its hash is kept. */
 function attempted(account: string): Record<string, string> {
   if (isEmail(account, { require_tld: false })) return { email: account.slice(0, 254) };
   return { emailHash: createHash('sha256').update(account).digest('hex').slice(0, 16) };

@@ -45,7 +45,7 @@ export interface NewUser {
   passwordIsTemporary: boolean;
 }
 
-/** Answers the id. The address must be in lower case. */
+/** Returns the id. The address must be in lower case. */
 export async function insertUser(sql: Sql, user: NewUser): Promise<number> {
   const { rows } = await sql.query<{ id: number }>(
     `INSERT INTO app_user (email, password_hash, role, import_process_ids, created_by, password_is_temporary)
@@ -97,7 +97,7 @@ export async function updatePassword(
 }
 
 /**
- * Locks the user and every administrator; answers the ids of the enabled administrators. Two administrators who remove
+ * Locks the user and every administrator; returns the ids of the enabled administrators. Two administrators who remove
  * each other at the same time therefore take turns, and the second one is refused.
  */
 export async function lockUserAndAdministrators(sql: Sql, id: number): Promise<number[]> {
@@ -125,7 +125,7 @@ export async function selectPassword(sql: Sql, email: string): Promise<StoredPas
 }
 
 /**
- * Records a sign-in with the password that was verified, and replaces its hash. Answers false when the password has
+ * Records a sign-in with the password that was verified, and replaces its hash. Returns false when the password has
  * changed or the user was disabled since: such a session would outlive the event that ended all others.
  */
 export async function recordSignIn(

@@ -36,12 +36,12 @@ class DashboardAccess implements NestMiddleware {
   ) {}
 
   async use(request: Request, _response: Response, next: NextFunction): Promise<void> {
-    // Its scripts ask for JSON, and could not tell the sign-in page from it.
+    // The page's scripts ask for JSON, and could not distinguish the sign-in page from it.
     const page = !/^\/queues\/api(\/|$)/i.test(request.originalUrl);
     const principal = await this.authenticator.authenticate(request, page);
     assertOwnPassword(principal, page);
     assertMaySeeJobs(principal, request.method);
-    // Bull waits for Redis to come back, however long that takes; a person would look at a page that never answers.
+    // Bull waits for Redis to come back, with no time limit; the user would face a page that never answers.
     await withTimeout(REDIS_BOUND_MS, this.queue.client.ping()).catch((cause: unknown) => {
       throw redisUnavailable(cause);
     });
@@ -66,7 +66,9 @@ function redisUnavailable(cause: unknown): DomainError {
   );
 }
 
-/** bull-board's page, without what it asks of others: it wants its fonts from Google, and no option says otherwise. */
+/**
+ * bull-board's page without its requests to other servers: it loads fonts from Google, and no option turns that off.
+ */
 class DashboardPage extends ExpressAdapter {
   override setEntryRoute(page: AppViewRoute): this {
     this.app[page.method](
@@ -90,9 +92,9 @@ function withoutForeignLinks(html: string): string {
 const PATH = '/queues';
 
 /**
- * bull-board. Not read-only: PostgreSQL is the truth and jobs are wake-ups with ids in them, so retrying, promoting
- * or removing one can neither do work twice nor lose it (the reconciler makes again what is missing), and an
- * operator who looks at a failed job wants to retry it.
+ * bull-board. Not read-only: PostgreSQL is the source of truth, and jobs are wake-ups that carry ids. Retrying,
+ * promoting or removing a job can therefore neither repeat work nor lose it (the reconciler recreates missing jobs),
+ * and an operator who looks at a failed job wants to retry it.
  */
 @Module({ imports: [AuthModule, QueueModule], providers: [DashboardAccess] })
 export class DashboardModule implements NestModule {

@@ -58,7 +58,7 @@ const ANSWERS = {
 };
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
-/** OpenAPI 3.1 of the routes for programs; pages for people are none of its business. */
+/** OpenAPI 3.1 of the routes for programs; it leaves out pages for people. */
 function openApiDocument(app: INestApplication): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
@@ -79,7 +79,7 @@ function openApiDocument(app: INestApplication): OpenAPIObject {
       SECURITY_SCHEME,
     )
     .addSecurityRequirements(SECURITY_SCHEME);
-  // Else an operation with a tag of its own is listed twice, also under the name of its controller.
+  // Without this, an operation with a tag of its own is also listed under the name of its controller.
   const document = SwaggerModule.createDocument(app, builder.build(), { autoTagControllers: false });
   document.components = {
     ...document.components,
@@ -108,7 +108,10 @@ const REFUSAL = {
   headers: ANY_REFUSAL_HEADERS,
 };
 
-/** Answers say their schema and media type themselves; all refusals are alike, and so are what a status comes with. */
+/**
+ * Routes declare the schema and media type of their own answers. All refusals are alike, and so are the headers of a
+ * status.
+ */
 function withProblems(responses: Responses): Responses {
   const described: Responses = {};
   for (const [status, response] of Object.entries(responses)) {
@@ -121,8 +124,9 @@ function withProblems(responses: Responses): Responses {
 }
 
 /**
- * Swagger UI at /docs, its description at /docs/openapi.json. Open to everybody: it says nothing that the source does
- * not, and every call made from it needs a key. All assets are our own, so it works without the internet.
+ * Swagger UI at /docs, its description at /docs/openapi.json. Both are public: they reveal no more than the source
+ * does, and every call made from the page needs a key. We serve all assets ourselves, so the page works without the
+ * internet.
  */
 export function serveDocs(app: NestExpressApplication): void {
   SwaggerModule.setup('docs', app, () => openApiDocument(app), {
@@ -145,7 +149,7 @@ interface OutgoingRequest {
 }
 
 /**
- * Runs in the browser, as text (it may use nothing of this file): whoever authorizes with the bare key means
+ * Runs in the browser as text, so it must not use anything of this file. A user who authorizes with the bare key means
  * `apikey <key>`. OpenAPI's own schemes know a prefix only for Basic and Bearer.
  */
 function completeAuthorization(request: OutgoingRequest): OutgoingRequest {

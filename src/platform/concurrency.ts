@@ -4,8 +4,8 @@ import { errorStack } from './errors.js';
 import { WorkPermit } from './work-permit.js';
 
 /**
- * A map of at most `capacity` entries, so that memory stays bounded whatever the keys are. A new entry replaces the one
- * that was unused for longest.
+ * A map of at most `capacity` entries, so that memory stays bounded for any keys. A new entry replaces the entry that
+ * has been unused for longest.
  */
 export class BoundedMap<Key, Value> {
   private readonly entries = new Map<Key, Value>();
@@ -24,7 +24,7 @@ export class BoundedMap<Key, Value> {
   }
 
   set(key: Key, value: Value): void {
-    // A Map keeps insertion order: the entry that was used last stands last, and the first is dropped first.
+    // A Map keeps insertion order: the most recently used entry is last, and the first entry is dropped first.
     this.entries.delete(key);
     this.entries.set(key, value);
     if (this.entries.size <= this.capacity) return;
@@ -45,8 +45,8 @@ export class BoundedMap<Key, Value> {
 }
 
 /**
- * Answers of asynchronous work, by key. Concurrent calls share one piece of work; work that fails is forgotten, so that
- * the next call tries again.
+ * Caches results of asynchronous work by key. Concurrent calls share one run of the work. Failed work is forgotten, so
+ * that the next call tries again.
  */
 export class PromiseCache<Answer> {
   private readonly answers: BoundedMap<string, Promise<Answer>>;
@@ -66,7 +66,7 @@ export class PromiseCache<Answer> {
   }
 }
 
-/** Returns the promise's result, or rejects once the time is over. What was waited for runs on, unobserved. */
+/** Returns the promise's result, or rejects once the time is over. The work itself continues, unobserved. */
 export async function withTimeout<Result>(limitMs: number, promise: Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
@@ -87,7 +87,7 @@ export class TimeoutError extends Error {
   }
 }
 
-/** Waits until the promise is settled, in whichever way. Returns `false` when that takes longer than the limit. */
+/** Waits until the promise is settled, either way. Returns `false` when that takes longer than the limit. */
 export async function settlesWithin(limitMs: number, promise: Promise<unknown>): Promise<boolean> {
   try {
     await withTimeout(limitMs, promise);
@@ -109,8 +109,8 @@ interface Waiting {
 }
 
 /**
- * A semaphore: admits at most `limit` callers at a time and lets the others wait in line. A burst is worked off instead
- * of refused; only callers that would wait too long are turned away.
+ * A semaphore: admits at most `limit` callers at a time and queues the others. It works off a burst instead of refusing
+ * it, and turns away only callers that would wait too long.
  */
 export class Gate {
   private inside = 0;
@@ -166,7 +166,9 @@ export class Gate {
     else next.admit();
   }
 
-  /** Runs the work inside the gate, at once if there is room. @throws what `refusal` makes, when turned away */
+  /**
+   * Runs the work inside the gate, at once if there is room. @throws the error that `refusal` creates, when turned away
+   */
   async run<Result>(work: () => Promise<Result>, refusal: () => Error): Promise<Result> {
     if (!this.tryEnter() && !(await this.enter())) throw refusal();
     try {
@@ -180,7 +182,9 @@ export class Gate {
 /** How long synchronous work may hold up everything else in the process. */
 const LONGEST_TURN_MS = 25;
 
-/** Divides long synchronous work into turns by time, not by number of steps: the cost of a step varies a thousandfold. */
+/**
+ * Divides long synchronous work into turns by time, not by number of steps: the cost of a step varies a thousandfold.
+ */
 export class EventLoopTurn {
   private begun = performance.now();
 
@@ -195,7 +199,7 @@ export class EventLoopTurn {
   }
 }
 
-/** The pause varies by this share in both directions: processes that started together do not ask together forever. */
+/** The pause varies by this share in both directions, so that processes that started together drift apart. */
 const JITTER = 0.25;
 
 export interface LoopOptions {
@@ -203,13 +207,13 @@ export interface LoopOptions {
   intervalMs: number;
   /** Whether the first pass begins at the start of the process or one pause later. */
   begins: 'at once' | 'after a pause';
-  /** What the log says of a pass that threw. */
+  /** The log message for a pass that threw. */
   failure: string;
 }
 
 /**
- * Work that a process repeats from its start to its stop. Passes never overlap; a pass that throws is logged, and the
- * next one comes after the usual pause. `stop` aborts the signal of the pass under way and waits for its end.
+ * Work that a process repeats from its start to its stop. Passes never overlap. A pass that throws is logged, and the
+ * next one follows after the usual pause. `stop` aborts the signal of the current pass and waits for its end.
  */
 export abstract class Loop implements OnApplicationBootstrap, OnModuleDestroy {
   protected readonly logger = new Logger(this.constructor.name);
@@ -218,7 +222,7 @@ export abstract class Loop implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(private readonly options: LoopOptions) {}
 
-  /** @param stop is aborted when the process stops; a long pass then ends early */
+  /** @param stop aborted when the process stops; a long pass then ends early */
   protected abstract pass(stop: AbortSignal): Promise<unknown>;
 
   onApplicationBootstrap(): void {
@@ -229,7 +233,7 @@ export abstract class Loop implements OnApplicationBootstrap, OnModuleDestroy {
     return this.stop();
   }
 
-  /** Does nothing if the loop is running or was stopped. */
+  /** Does nothing if the loop is running or has been stopped. */
   start(): void {
     this.running ??= this.runUntilStopped();
   }
@@ -272,7 +276,7 @@ export abstract class Loop implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** A loop that works on the database, and so only in a process that fits the schema. */
+/** A loop that works on the database and therefore runs only in a process that fits the schema. */
 export abstract class WorkLoop extends Loop {
   @Optional() @Inject(WorkPermit) private readonly permit: WorkPermit | undefined;
 

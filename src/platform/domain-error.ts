@@ -4,7 +4,7 @@ export interface ProblemDetail {
   line?: number;
   /** 1-based column (character) in that line. */
   column?: number;
-  /** RFC 6901 pointer into the JSON that was sent. */
+  /** RFC 6901 pointer into the JSON of the request. */
   pointer?: string;
   /** Name of a query parameter or header. */
   parameter?: string;
@@ -14,10 +14,10 @@ export interface ProblemDetail {
 
 export interface DomainErrorOptions {
   cause?: unknown;
-  /** At most 100 are shown; give `errorCount` if there were more. */
+  /** At most 100 are shown; set `errorCount` if there were more. */
   errors?: readonly ProblemDetail[];
   errorCount?: number;
-  /** The limit that was exceeded, in the unit the detail names. */
+  /** The exceeded limit, in the unit that the detail names. */
   limit?: number;
   /** Further members of the problem answer (for example `currentStatus`). */
   extensions?: Readonly<Record<string, unknown>>;
@@ -25,7 +25,7 @@ export interface DomainErrorOptions {
   headers?: Readonly<Record<string, string>>;
 }
 
-/** What all errors of one code have in common. */
+/** The properties that all errors of one code share. */
 export interface ErrorKind {
   status: number;
   /** A sentence that is the same in every answer with this code. */
@@ -38,9 +38,10 @@ interface DomainErrorInit extends ErrorKind, DomainErrorOptions {
 }
 
 /**
- * A refusal that the caller sees. Services throw it; `ProblemFilter` turns it into RFC 9457 problem details. `code` is
- * the name for programs, `message` (the `detail` of the answer) says what was wrong in this case and what to do next.
- * Create it with the functions of a catalogue (`defineErrors`), so that status and title are stated once per code.
+ * A refusal that the caller sees. Services throw it, and `ProblemFilter` turns it into RFC 9457 problem details. `code`
+ * identifies the error for programs. `message` (the `detail` of the answer) states the cause in this case and the next
+ * step. Create it with the functions of a catalogue (`defineErrors`), so that status and title are stated once per
+ * code.
  */
 export class DomainError extends Error {
   override readonly name: string = 'DomainError';
@@ -67,7 +68,7 @@ export class DomainError extends Error {
   }
 }
 
-/** Creates the error of one code; its kind can be read for the documentation. */
+/** Creates the error of one code; the documentation reads its kind. */
 export interface DefinedError extends Readonly<ErrorKind> {
   (detail: string, options?: DomainErrorOptions): DomainError;
   readonly code: string;

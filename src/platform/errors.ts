@@ -1,9 +1,9 @@
-/** The base of errors that stop a start for a reason its operator can fix; the message says how. */
+/** The base of errors that stop a start for a reason that the operator can fix; the message explains how. */
 export class StartError extends Error {
   override name = 'StartError';
 }
 
-/** What an error says, for a sentence. Anything can be thrown, so not only errors are read. */
+/** The message of an error, for use in a sentence. Code can throw any value, so this accepts any value. */
 export function errorMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Node joins the errors of both address families into one without a message.
@@ -13,12 +13,14 @@ export function errorMessage(error: unknown): string {
   return error.message || code || error.name;
 }
 
-/** Where an error comes from, for the log. */
+/** The stack of an error, for the log. */
 export function errorStack(error: unknown): string {
   return error instanceof Error ? (error.stack ?? errorMessage(error)) : String(error);
 }
 
-/** Why a start failed, in sentences for the person who typed the command; a stack only for unforeseen errors. */
+/**
+ * Why a start failed, in sentences for the person who typed the command; the stack is added only for unforeseen errors.
+ */
 export function explainStartFailure(error: unknown): string {
   if (error instanceof StartError) return error.message;
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };

@@ -1,32 +1,36 @@
 import { channel } from 'node:diagnostics_channel';
 
 /**
- * Places in the code where the crash tests (`test/crash`) let this process die or freeze: each lies between two steps
+ * Places in the code where the crash tests (`test/crash`) make this process die or freeze. Each lies between two steps
  * of which only the first may have happened. For tests only.
  */
 export const FAULT_POINTS = [
-  // Processing a chunk: the transaction is not begun; its records are read; all is written; all is committed.
+  // Processing a chunk: the transaction has not begun; its records are read; everything is written; everything is
+  // committed.
   'chunk.before-lock',
   'chunk.after-load',
   'chunk.before-commit',
   'chunk.after-commit',
-  // PostgreSQL says that the next chunks are queued, Redis has no job for them.
+  // PostgreSQL records the next chunks as queued, but Redis has no job for them.
   'chunk.before-enqueue',
-  // Ending a batch: status and owed mail are written; they are committed and nobody was woken to send it.
+  // Ending a batch: status and owed mail are written; they are committed, but no sender has been woken.
   'batch.before-end-commit',
   'batch.after-end-commit',
-  // Creating a batch: all of it is written; it is committed, and neither answered nor queued.
+  // Creating a batch: all of it is written; it is committed, but neither answered nor queued.
   'intake.before-commit',
   'intake.after-commit',
-  // Sending a mail or webhook: it is claimed; the receiver has accepted it, which is not yet written.
+  // Sending a mail or webhook: it is claimed; the receiver has accepted it, but that is not yet written.
   'message.before-send',
   'message.after-accept',
-  // Deleting what is past its retention: the lock of the sweep is held.
+  // Deleting data past its retention: the lock of the sweep is held.
   'retention.in-sweep',
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
-/** As in `chunk.before-commit:kill@3,message.after-accept:stop`: what happens, and at which passage (else the first). */
+/**
+ * As in `chunk.before-commit:kill@3,message.after-accept:stop`: the fault, and the passage at which it occurs (else the
+ * first).
+ */
 export const FAULTS_PATTERN = new RegExp(
   `^${oneFault()}(,${oneFault()})*$`.replaceAll('.', '\\.').replaceAll('#', '\\d{1,9}'),
 );
@@ -40,7 +44,7 @@ interface ArmedFault {
 
 let armed: Map<FaultPoint, ArmedFault> | undefined;
 
-/** Arms the points named in the text, which matches `FAULTS_PATTERN`; all others stay what they are, a look at a variable. */
+/** Arms the points named in the text, which matches `FAULTS_PATTERN`. An unarmed point costs one look at a variable. */
 export function armFaultPoints(faults: string): void {
   armed = new Map(
     faults.split(',').map((fault) => {
@@ -63,16 +67,16 @@ function oneFault(): string {
 }
 
 /**
- * What is told to whoever measures (`metrics/`), and costs nothing while nobody listens. What is measured does not
- * know who measures it.
+ * A measurement for subscribers (`metrics/`), which costs nothing without any. The measured code does not know its
+ * subscribers.
  */
 export interface ChunkMeasurement {
-  /** What the run of the chunk came to, or `failed`. */
+  /** The result of the chunk's run, or `failed`. */
   result: string;
   seconds: number;
 }
 
-/** Outcomes that were written; those of a chunk that is rolled back afterwards are told again. */
+/** Outcomes that were written; those of a chunk that is rolled back afterwards are reported again. */
 export type RecordMeasurement = Readonly<Record<string, number>>;
 
 const chunks = channel('workflow-import-queue.chunk');
@@ -86,7 +90,7 @@ export function publishRecordMeasurement(counts: RecordMeasurement): void {
   if (records.hasSubscribers) records.publish(counts);
 }
 
-/** Answers what ends the listening. */
+/** Subscribes the listener. Returns a function that ends the subscription. */
 export function onMeasurement(listener: {
   chunk(chunk: ChunkMeasurement): void;
   records(counts: RecordMeasurement): void;

@@ -20,12 +20,12 @@ export interface LimitState {
   seconds: number;
 }
 
-/** Without an answer within this time, the process counts by itself. */
+/** After this time without an answer, the process counts on its own. */
 const REDIS_LIMIT_MS = 500;
 
 /**
- * Creates limits that all processes count together, in Redis. While Redis is away each process counts in its own memory:
- * N processes then allow N times as much, which still bounds, and no request waits for Redis.
+ * Creates limits that all processes count together, in Redis. While Redis is away, each process counts in its own
+ * memory: N processes then allow N times as much, which is still bounded, and no request waits for Redis.
  */
 @Injectable()
 export class SharedLimits implements BeforeApplicationShutdown {
@@ -68,7 +68,7 @@ export class SharedLimits implements BeforeApplicationShutdown {
   }
 }
 
-/** One limit, counted by source. */
+/** One limit, counted per source. */
 export class SharedLimit {
   constructor(private readonly limiter: Pick<RateLimiterRedis, 'consume' | 'reward' | 'delete'>) {}
 

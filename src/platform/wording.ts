@@ -10,12 +10,12 @@ export function formatNumber(value: number): string {
   return NUMBERS.format(value);
 }
 
-/** An RFC 3339 time as people read it. In UTC, and saying so: the server does not know where the reader is. */
+/** Formats an RFC 3339 time for people, in UTC and labeled so: the server does not know the reader's time zone. */
 export function formatTime(time: string): string {
   return `${TIMES.format(new Date(time))} UTC`;
 }
 
-/** 3725 → 1 h 2 min; two units at most, since nobody needs the seconds of an hour. */
+/** 3725 → 1 h 2 min; two units at most, because the seconds of an hour do not matter. */
 export function formatDuration(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
@@ -24,12 +24,15 @@ export function formatDuration(seconds: number): string {
   return `${formatNumber(Math.floor(whole / 3600))} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** The beginning of a long text, whole characters only. */
+/** The beginning of a long text, without splitting characters. */
 export function excerpt(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length).toWellFormed()}…`;
 }
 
-/** How many single characters must be inserted, deleted, replaced or swapped with the next to get from one to the other. */
+/**
+ * How many single characters must be inserted, deleted, replaced or swapped with the next one to turn one text into the
+ * other.
+ */
 function distance(from: string, to: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, index) => index);
@@ -53,7 +56,7 @@ function at(row: readonly number[], index: number): number {
   return row[index] ?? Infinity;
 }
 
-/** Case, spaces and signs left aside: `firstName`, `FIRST_NAME` and `First Name` are the same name mistyped. */
+/** Ignores case, spaces and signs: `firstName`, `FIRST_NAME` and `First Name` are the same name mistyped. */
 function simplified(name: string): string {
   return name
     .slice(0, LONGEST)
@@ -64,7 +67,7 @@ function simplified(name: string): string {
 /** Longer names are compared by their beginning: the work grows with the square of the length. */
 const LONGEST = 100;
 
-/** The known name somebody probably meant, for a hint; `undefined` when none is near. */
+/** The known name that the user probably meant, for a hint; `undefined` when none is similar. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   const wanted = simplified(name);
   const bound = Math.floor(wanted.length / 3);
@@ -80,8 +83,8 @@ export function nearestName(name: string, known: Iterable<string>): string | und
 }
 
 /**
- * Text of others as one line of bounded length: nothing in a file name or an error message can begin a line of its
- * own in a mail, let alone a header. Also fit for a PostgreSQL text, which cannot hold NUL.
+ * Text from outside as one line of bounded length: no file name or error message can begin a line of its own in a mail,
+ * let alone a header. The result also fits a PostgreSQL text, which cannot hold NUL.
  */
 export function oneLine(text: string, maxLength = 500): string {
   return excerpt(text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim(), maxLength);

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 /**
  * Whether this process may work: take jobs and run its loops. It may not while it does not fit the schema of the
- * database; it then answers its probes, and leaves the work to processes that fit.
+ * database; it then answers its probes and leaves the work to processes that fit.
  */
 @Injectable()
 export class WorkPermit {

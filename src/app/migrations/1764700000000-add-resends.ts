@@ -12,7 +12,7 @@ export class AddResends1764700000000 implements MigrationInterface {
   }
 }
 
-/** Rows mended in a page are sent page by page: a batch has one retry at a time, but any number of those. */
+/** Rows fixed in a page are sent page by page: a batch has one retry at a time, but any number of resends. */
 const UP = `
   DROP INDEX import_queue_batch_one_retry;
   CREATE UNIQUE INDEX import_queue_batch_one_retry ON import_queue_batch (retry_of)
@@ -20,7 +20,7 @@ const UP = `
   CREATE INDEX import_queue_batch_by_parent ON import_queue_batch (retry_of, workflow_import_queue_batch_id)
     WHERE retry_of IS NOT NULL`;
 
-/** The schema before has no place for them: what was sent stays, without the link. */
+/** The earlier schema has no place for them: the sent rows stay, without the link. */
 const DOWN = `
   DROP INDEX import_queue_batch_by_parent, import_queue_batch_one_retry;
   UPDATE import_queue_batch SET retry_of = NULL

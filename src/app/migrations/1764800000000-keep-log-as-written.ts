@@ -13,8 +13,8 @@ export class KeepLogAsWritten1764800000000 implements MigrationInterface {
 }
 
 /**
- * Changes are written once and read whole. As `json` they keep the order of the row's columns, and a row of the log
- * costs PostgreSQL a third less than as `jsonb`, which takes each value apart.
+ * Changes are written once and read whole. As `json` they keep the order of the row's columns, and a log row costs
+ * PostgreSQL a third less than as `jsonb`, which parses each value.
  */
 const UP = 'ALTER TABLE workflow_log ALTER COLUMN changes TYPE json';
 

@@ -13,8 +13,8 @@ export class AddAttemptsBeforeResend1764900000000 implements MigrationInterface 
 }
 
 /**
- * How many attempts there had been when somebody asked for it to be sent again: the back-off counts from there.
- * `attempts` itself never begins anew, since it is the fencing token of whoever sends.
+ * The number of attempts at the time when a user asked for the message to be sent again: the back-off counts from
+ * there. `attempts` itself never restarts, because it is the fencing token of the sender.
  */
 const UP = `
   ALTER TABLE behavior_outbox ADD COLUMN attempts_before_resend integer NOT NULL DEFAULT 0;

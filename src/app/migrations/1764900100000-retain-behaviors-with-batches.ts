@@ -12,7 +12,10 @@ export class RetainBehaviorsWithBatches1764900100000 implements MigrationInterfa
   }
 }
 
-/** A row that has ended is in one of the two indexes, by what decides how long it is kept: as before, one more write. */
+/**
+ * An ended row is in one of the two indexes, depending on what decides its retention: one extra write per row, as
+ * before.
+ */
 const UP = `
   -- Null also where it failed from the start, or ended before there was this column.
   ALTER TABLE behavior_outbox ADD COLUMN ended_at timestamptz;

@@ -13,8 +13,8 @@ export class FindDueBehaviorsByReceiver1764900200000 implements MigrationInterfa
 }
 
 /**
- * What is due is looked for by kind, and among webhooks by host: a host with a million of them is one step to pass. An
- * expression and no column, which would have every row written anew.
+ * Due messages are searched by kind, and webhooks also by host: a host with a million of them is skipped in one step.
+ * The index uses an expression instead of a column, because a new column would rewrite every row.
  */
 const UP = `
   DROP INDEX behavior_outbox_due;

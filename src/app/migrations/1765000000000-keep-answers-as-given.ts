@@ -12,7 +12,7 @@ export class KeepAnswersAsGiven1765000000000 implements MigrationInterface {
   }
 }
 
-/** An answer that is replayed is the first one to the byte: `json` keeps the order of its members, `jsonb` does not. */
+/** A replayed answer equals the first one to the byte: `json` keeps the order of its members, `jsonb` does not. */
 const UP = 'ALTER TABLE idempotency_key ALTER COLUMN response TYPE json';
 
 const DOWN = 'ALTER TABLE idempotency_key ALTER COLUMN response TYPE jsonb';

@@ -16,8 +16,8 @@ export class OneOutbox1765100000000 implements MigrationInterface {
 const RECEIVER = `left(lower(coalesce(substring(recipient FROM '^[^:]*:[/\\\\]*([^/\\\\?#]*)'), '')), 255)`;
 
 /**
- * Mails about batches and what actions send become one table. Both keep their ids, which routes show and receivers
- * know messages by; so the kind is part of the key. New ids are above all old ones.
+ * Merges mails about batches and the messages of actions into one table. Both keep their ids, because routes show them
+ * and receivers identify messages by them; the kind is therefore part of the key. New ids are above all old ones.
  */
 const UP = `
   CREATE TABLE outbox (

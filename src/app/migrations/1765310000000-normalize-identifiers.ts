@@ -7,7 +7,7 @@ export class NormalizeIdentifiers1765310000000 implements MigrationInterface {
     for (const statement of UP) await runner.query(statement);
   }
 
-  /** The former version looks identifiers up as they are written; the instances still have them so. */
+  /** The former version looks identifiers up as they are written; the instances still store that form. */
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(DOWN);
   }
@@ -24,10 +24,10 @@ const INVISIBLE = [
 const NORMAL = `normalize(btrim(value, U&'${INVISIBLE}'), NFC)`;
 
 /**
- * Identifiers are compared in Unicode NFC without invisible ends from now on. Where that makes the values of several
- * instances equal although the identifier is unique, each instance keeps its old value and also gets the common one, with
- * its id as distinguisher: a row with it finds several instances and is rejected as ambiguous, instead of changing one of
- * them at random. Doctor lists these instances.
+ * From now on, identifiers are compared in Unicode NFC without invisible characters at their ends. Where that makes the
+ * values of several instances equal although the identifier is unique, each instance keeps its old value and also gets
+ * the common one, with its id as distinguisher. A row with the common value finds several instances and is rejected as
+ * ambiguous, instead of changing one of them at random. Doctor lists these instances.
  */
 const UP = [
   `CREATE TEMPORARY TABLE changed_identifier ON COMMIT DROP AS

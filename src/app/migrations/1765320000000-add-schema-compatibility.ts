@@ -1,6 +1,9 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The oldest program that may work on the schema. Programs before 0.2.0 do not read it: their workers must be stopped. */
+/**
+ * The oldest program that may work on the schema. Programs before 0.2.0 do not read this value, so their workers must
+ * be stopped.
+ */
 export class AddSchemaCompatibility1765320000000 implements MigrationInterface {
   readonly name = 'AddSchemaCompatibility1765320000000';
 

@@ -12,7 +12,7 @@ export class CountMails1765400000000 implements MigrationInterface {
   }
 }
 
-/** For the limit of mails per key and hour, and for the metric of messages that were given up. */
+/** For the limit of mails per key and hour, and for the metric of abandoned messages. */
 const UP = `
   CREATE INDEX outbox_batch_mail_sent ON outbox (sent_at) WHERE kind = 'batch_mail' AND sent_at IS NOT NULL;
   CREATE INDEX outbox_failed ON outbox (kind) WHERE status = 'failed'`;

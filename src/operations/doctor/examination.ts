@@ -2,9 +2,9 @@ import type { Invariant } from './invariants.js';
 
 interface InvariantViolation {
   invariant: Invariant;
-  /** How many rows break it. */
+  /** How many rows violate it. */
   count: number;
-  /** The first of them. */
+  /** The first violating rows. */
   rows: Record<string, unknown>[];
 }
 
@@ -14,7 +14,7 @@ interface Queryable {
 
 const SHOWN = 5;
 
-/** What is broken. For one moment of the database, call it in one REPEATABLE READ transaction. */
+/** Finds the violations. For a consistent view of the database, call it in one REPEATABLE READ transaction. */
 export async function examine(
   sql: Queryable,
   invariants: readonly Invariant[],
@@ -32,7 +32,7 @@ export async function examine(
   return violations;
 }
 
-/** For people: what is wrong, the first rows of it, and what to do. */
+/** For people: the violations, their first rows, and the repair. */
 export function describeViolations(violations: readonly InvariantViolation[], examined: number): string {
   if (violations.length === 0) return `All is well: ${examined} invariants hold.\n`;
   const parts = violations.map(({ invariant, count, rows }) =>

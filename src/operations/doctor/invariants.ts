@@ -1,16 +1,16 @@
 import { normalFormSql } from '../../workflows/engine/identifiers.sql.js';
 
-/** Something that always holds of a database of ours, whatever runs on it at that moment (ADR 17). */
+/** A condition that always holds in our database, whatever runs on it at that moment (ADR 17). */
 export interface Invariant {
   /** For metrics and scripts. */
   code: string;
-  /** What holds. */
+  /** The condition, as a sentence. */
   sentence: string;
-  /** Each row it answers is a violation: ids first, then what was found. One statement over the whole database. */
+  /** One statement over the whole database. Each row it returns is a violation: ids first, then the findings. */
   sql: string;
-  /** What to do about a violation. */
+  /** How to repair a violation. */
   repair: string;
-  /** Looks at batches, chunks and outboxes only, not at records or instances: may be asked every minute. */
+  /** Reads only batches, chunks and outboxes, not records or instances, so it may run every minute. */
   cheap: boolean;
 }
 
@@ -22,7 +22,7 @@ const list = (of: (name: string) => string, names: readonly string[] = ALL) => n
 const sum = (of: (name: string) => string) => COUNTS.map(of).join(' + ');
 
 const ENDED = `('completed', 'completed_with_errors', 'failed', 'canceled')`;
-/** Batches whose chunks and records are there to be looked at. */
+/** Batches whose chunks and records still exist and can be examined. */
 const KEPT = `b.expired_at IS NULL AND b.status <> 'receiving'`;
 
 const COUNTED = [
@@ -35,7 +35,7 @@ const RECONCILER =
 const REPORT =
   'This must not happen: keep the database as it is (pg_dump), pause the batch, and report it with these rows.';
 
-/** Without case, by the rules of no language: in Turkish databases `lower('I')` is not `i`. */
+/** Folds case without the rules of any language: in Turkish databases `lower('I')` is not `i`. */
 function folded(value: string): string {
   return `lower((${value}) COLLATE "und-x-icu")`;
 }

@@ -31,7 +31,7 @@ try {
   await client.connect().catch((error: unknown) => {
     throw new DatabaseUnreachableError(databaseUrl, error);
   });
-  // One snapshot for all invariants, without locks that others would wait for.
+  // One snapshot for all invariants, without locks that would block other transactions.
   await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const violations = await examine(client, invariants);
   await client.end();
@@ -46,7 +46,7 @@ try {
   process.exitCode = 2;
 }
 
-/** Without DATABASE_URL, the embedded PostgreSQL of DATA_DIR, which writes down its URL while it runs. */
+/** Without DATABASE_URL, the embedded PostgreSQL of DATA_DIR, which records its URL in a file while it runs. */
 function databaseUrlOf({ databaseUrl, dataDir }: AppConfig): string {
   if (databaseUrl !== undefined) return databaseUrl;
   try {

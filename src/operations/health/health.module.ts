@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { HealthController } from './health.controller.js';
 import { PostgresCheck, Readiness, RedisCheck, ShutdownState } from './readiness.js';
 
-/** Probes for whoever runs the process: served by every role. */
+/** Probes for the operator of the process: every role serves them. */
 @Module({
   controllers: [HealthController],
   providers: [PostgresCheck, Readiness, RedisCheck, ShutdownState],

@@ -21,7 +21,7 @@ export class ShutdownState {
   }
 }
 
-/** Throws a sentence for operators when PostgreSQL cannot serve this process. */
+/** Throws an error with a sentence for operators when PostgreSQL cannot serve this process. */
 @Injectable()
 export class PostgresCheck {
   constructor(
@@ -30,8 +30,8 @@ export class PostgresCheck {
   ) {}
 
   /**
-   * Through the pool, not beside it: a process whose every connection is taken cannot serve a call either. Nothing
-   * is written, since PostgreSQL says itself whether it would.
+   * Uses the pool, not a separate connection: a process whose connections are all in use cannot serve a call either. It
+   * writes nothing, because PostgreSQL itself reports whether it accepts writes.
    */
   async writable(): Promise<void> {
     const { rows } = await this.database.query<{ writable: boolean }>(
@@ -40,7 +40,7 @@ export class PostgresCheck {
     if (rows[0]?.writable !== true) throw new Error('answers, but takes no writes');
   }
 
-  /** Also when the schema is newer than this program can work with. */
+  /** Passes also when the schema is newer than this program can work with. */
   async migrated(): Promise<void> {
     const misfit = await this.schema.check();
     if (misfit !== null) throw new Error(misfit);
@@ -49,9 +49,7 @@ export class PostgresCheck {
 
 const KEY_LIFETIME_MS = 10_000;
 
-/**
- * Writes to Redis. On a connection of its own, since those of Bull queue commands up without end while Redis is away.
- */
+/** Writes to Redis on its own connection, because those of Bull queue commands without limit while Redis is away. */
 @Injectable()
 export class RedisCheck implements OnModuleInit, OnApplicationShutdown {
   private readonly client: Redis;
@@ -64,7 +62,7 @@ export class RedisCheck implements OnModuleInit, OnApplicationShutdown {
       maxRetriesPerRequest: 1,
       retryStrategy: () => 1000,
     });
-    // Without a listener ioredis prints every failed attempt; the check itself says what is wrong.
+    // Without a listener, ioredis prints every failed attempt; the check itself reports the error.
     this.client.on('error', () => undefined);
   }
 
@@ -76,7 +74,7 @@ export class RedisCheck implements OnModuleInit, OnApplicationShutdown {
     this.client.disconnect();
   }
 
-  /** A write, since a full or read-only Redis still answers PING. */
+  /** A write, because a full or read-only Redis still answers PING. */
   async writable(): Promise<void> {
     await this.client.set(`${this.config.queuePrefix}:health`, process.pid, 'PX', KEY_LIFETIME_MS);
   }
@@ -97,9 +95,9 @@ export interface ReadinessReport {
 }
 
 /**
- * Whether this process can serve calls. Without Redis the API still answers everything and takes batches, which wait
- * until Redis is back; taking it out of a load balancer would make an outage of that. A process that only works through
- * the queue has nothing to do.
+ * Whether this process can serve calls. Without Redis, the API still answers every call and accepts batches, which wait
+ * until Redis is back; removing the API from a load balancer would turn that into an outage. A process that works only
+ * through the queue has nothing to do.
  */
 @Injectable()
 export class Readiness {

@@ -17,7 +17,7 @@ export interface Figures {
   oldestBatchSeconds: number;
 }
 
-/** What is in the database now, by small indexes and the list of batches; no record is read. */
+/** Reads the current figures from small indexes and the list of batches, never from records. */
 export async function selectFigures(sql: Sql): Promise<Figures> {
   const [batches, openChunks, outboxes, oldest] = await Promise.all([
     sql.query<Figures['batches'][number]>(

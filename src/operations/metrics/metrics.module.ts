@@ -4,7 +4,7 @@ import { QueueFigures } from './figures.js';
 import { MetricsController } from './metrics.controller.js';
 import { MetricsService } from './metrics.service.js';
 
-/** Served by every role: each process has figures of its own. */
+/** Every role serves them: each process has figures of its own. */
 @Module({
   imports: [QueueModule],
   controllers: [MetricsController],

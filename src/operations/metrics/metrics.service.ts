@@ -8,7 +8,7 @@ import { INVARIANTS } from '../doctor/invariants.js';
 import { QueueFigures, selectFigures } from './figures.js';
 
 const CHEAP = INVARIANTS.filter(({ cheap }) => cheap);
-/** Several who ask within that time are answered from one look. */
+/** Requests within this time share the result of one query. */
 const FIGURES_SERVE_MS = 1_000;
 const INVARIANTS_SERVE_MS = 60_000;
 
@@ -116,7 +116,7 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
     }
   }
 
-  /** Without Redis there are no jobs to count, which is a figure too. */
+  /** Without Redis there are no jobs to count, which is also a figure. */
   private async refreshQueues(): Promise<void> {
     const jobs = await this.queues.jobs();
     this.redisUp.set(jobs === null ? 0 : 1);

@@ -17,13 +17,15 @@ import {
   selectEmptiedWithBehaviors,
 } from './retention.sql.js';
 
-/** Records of one transaction: some tens of milliseconds, which nobody waits for noticeably. */
+/** Records per transaction: some tens of milliseconds, a wait that no one notices. */
 const STEP_RECORDS = 10_000;
 const STEP_ROWS = 1_000;
-/** Between steps, as long as the step took: at most half of one core of PostgreSQL is busy with deleting. */
+/**
+ * The pause between steps is as long as the step took, so that deleting uses at most half of one core of PostgreSQL.
+ */
 const PAUSE_AT_LEAST_MS = 5;
 
-/** What one sweep did. */
+/** The result of one sweep. */
 export interface Sweep {
   /** Uploads that no one confirmed in time. */
   abandoned: number;
@@ -36,9 +38,9 @@ export interface Sweep {
 }
 
 /**
- * Deletes what is past its retention, in small steps: first a batch is marked, and answers 410 from then on; an
- * interval later its records go, chunk by chunk, and with them what they have sent. The batch row stays, with its
- * counts. A step that was interrupted has either happened or not: the next sweep goes on.
+ * Deletes data past its retention in small steps. First a batch is marked, and answers 410 from then on. One interval
+ * later its records are deleted, chunk by chunk, together with the messages they have sent. The batch row stays, with
+ * its counts. An interrupted step has either happened or not: the next sweep continues.
  * Why: ADR 15.
  */
 @Injectable()
@@ -63,8 +65,8 @@ export class RetentionSweeper extends WorkLoop {
   }
 
   /**
-   * Returns `null` while another worker sweeps. The transaction that holds the lock shows life after each step: if this
-   * process freezes, PostgreSQL ends the idle transaction, and another worker sweeps.
+   * Returns `null` while another worker sweeps. The transaction that holds the lock shows that it is alive after each
+   * step: if this process freezes, PostgreSQL ends the idle transaction, and another worker sweeps.
    */
   sweep(): Promise<Sweep | null> {
     return this.database.transaction(async (lock) => {
@@ -84,7 +86,7 @@ export class RetentionSweeper extends WorkLoop {
     });
   }
 
-  /** Abandons uploads that no one confirmed in time, one per transaction: from then on their retention counts. */
+  /** Abandons uploads that no one confirmed in time, one per transaction. Their retention period begins then. */
   private async abandonUnconfirmed(): Promise<number> {
     const { unconfirmedHours } = this.config;
     if (unconfirmedHours === 0) return 0;

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { RetentionSweeper } from './retention-sweeper.js';
 
-/** What a worker process deletes, and when. */
+/** Retention: the data that a worker process deletes, and the time of deletion. */
 @Module({ providers: [RetentionSweeper], exports: [RetentionSweeper] })
 export class RetentionModule {}

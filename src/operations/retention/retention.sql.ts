@@ -2,8 +2,8 @@ import { deleteBatchMails, HAS_ENDED } from '../../delivery/outbox.sql.js';
 import type { Sql, Transaction } from '../../platform/database/database.service.js';
 
 /**
- * Marks ended batches past their retention as expired: from now on nobody reads their records, so that no reader meets
- * a batch that is half there. Answers how many; ask again until there are fewer than the limit.
+ * Marks ended batches past their retention as expired. From then on, no one reads their records, so that no reader
+ * encounters a half-deleted batch. Returns how many it marked; call it again until there are fewer than the limit.
  */
 export async function expireBatches(sql: Sql, defaultDays: number, limit: number): Promise<number> {
   const { rowCount } = await sql.query(
@@ -26,7 +26,9 @@ export async function expireBatches(sql: Sql, defaultDays: number, limit: number
   return rowCount;
 }
 
-/** The next expired batch that still has records; those that expired just now are left to downloads under way. */
+/**
+ * The next expired batch that still has records. It leaves batches that have just expired to the downloads under way.
+ */
 export async function nextBatchToEmpty(sql: Sql, graceMs: number): Promise<number | null> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT workflow_import_queue_batch_id AS id
@@ -40,8 +42,9 @@ export async function nextBatchToEmpty(sql: Sql, graceMs: number): Promise<numbe
 }
 
 /**
- * Deletes the next chunks of the batch with their records, about so many at a time, and in the last step its mails.
- * Answers how many records went; a small transaction, so that it holds up neither writers nor vacuum.
+ * Deletes the next chunks of the batch with their records, about as many records as the limit at a time, and in the
+ * last step its mails. Returns how many records were deleted. The transaction is small, so that it blocks neither
+ * writers nor vacuum.
  */
 export async function deleteStep(
   transaction: Transaction,
@@ -78,8 +81,8 @@ export async function deleteStep(
 }
 
 /**
- * Batches without records that still have mails or webhooks which have ended: all of those that were emptied just now,
- * and whatever was owed longer than its batch was kept. Goes from batch to batch in the index, not from row to row.
+ * Batches without records that still have mails or webhooks which have ended: all batches that were just emptied, and
+ * batches whose messages stayed unsent past the batch's retention. It walks the index by batch, not by row.
  */
 export async function selectEmptiedWithBehaviors(sql: Sql): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
@@ -105,7 +108,10 @@ export async function selectEmptiedWithBehaviors(sql: Sql): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Keys whose answer is older than that, and those of calls that died. A step; ask again while it answers the limit. */
+/**
+ * Deletes keys whose answer is older than the limit, and those of calls that died. One step; call it again while it
+ * returns the limit.
+ */
 export async function deleteIdempotencyKeys(sql: Sql, hours: number, limit: number): Promise<number> {
   const { rowCount } = await sql.query(
     `DELETE FROM idempotency_key k

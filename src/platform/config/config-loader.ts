@@ -8,7 +8,7 @@ import { EnvironmentVariables, VARIABLE_NAMES } from './environment-variables.js
 
 const HOW_TO_GET_SERVERS = 'To try the product without servers of your own, run `npm run quickstart`.';
 
-/** The environment does not make a configuration; the message has one line per bad variable. */
+/** The environment is not a valid configuration; the message has one line per bad variable. */
 export class ConfigurationError extends StartError {
   override readonly name = 'ConfigurationError';
 
@@ -17,7 +17,7 @@ export class ConfigurationError extends StartError {
   }
 }
 
-/** Variables that may also be given as `X_FILE=/path`, as container platforms hand secrets over. */
+/** Variables that may also be given as `X_FILE=/path`, the way container platforms pass secrets. */
 const SECRETS = [
   'DATABASE_URL',
   'REDIS_URL',
@@ -30,9 +30,9 @@ const SECRETS = [
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Environment to configuration. An empty variable counts as unset. Without an argument: that of the
- * process, over what a `.env` file in the working directory says.
- * @throws ConfigurationError naming every bad variable at once.
+ * Creates the configuration from the environment. An empty variable counts as unset. Without an argument, it reads the
+ * environment of the process, which takes precedence over a `.env` file in the working directory.
+ * @throws ConfigurationError that names all bad variables at once.
  */
 export function loadConfig(environment: Environment = processEnvironment()): AppConfig {
   return configOf(environment, false);
@@ -43,7 +43,7 @@ export type ServiceConfig = AppConfig & { databaseUrl: string; redisUrl: string 
 
 /**
  * The configuration of the service itself, which never starts servers: DATABASE_URL and REDIS_URL must be set.
- * @throws ConfigurationError naming every bad or missing variable at once.
+ * @throws ConfigurationError that names all bad or missing variables at once.
  */
 export function loadServiceConfig(environment: Environment = processEnvironment()): ServiceConfig {
   return configOf(environment, true) as ServiceConfig;
@@ -69,8 +69,8 @@ function configOf(environment: Environment, serversRequired: boolean): AppConfig
 }
 
 /**
- * The configuration of the process, with values of ours for variables that it leaves unset.
- * @throws ConfigurationError naming every bad variable at once.
+ * The configuration of the process, with our own defaults for unset variables.
+ * @throws ConfigurationError that names all bad variables at once.
  */
 export function loadConfigWithDefaults(defaults: Environment): AppConfig {
   const environment = processEnvironment();
@@ -81,7 +81,7 @@ export function loadConfigWithDefaults(defaults: Environment): AppConfig {
 }
 
 function processEnvironment(): Environment {
-  // Never over what is set: Node leaves those variables alone.
+  // Variables that are already set win: Node does not overwrite them.
   if (existsSync('.env')) process.loadEnvFile('.env');
   return process.env;
 }

@@ -7,77 +7,79 @@ export const LOG_LEVELS = ['error', 'warn', 'log', 'debug', 'verbose'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
- * Everything the process takes from its environment, validated and frozen. `load-config.ts` is the only
- * reader of `process.env`; every other file is given this object (injection token: the class itself).
+ * All settings that the process takes from its environment, validated and frozen. Only `config-loader.ts` reads
+ * `process.env`; every other file receives this object (injection token: the class itself).
  */
 export class AppConfig {
   /** Address and port the HTTP server listens on; port 0 lets the system choose. */
   readonly host: string;
   readonly port: number;
-  /** Absolute base of the links in answers and mails, without a trailing slash. */
+  /** Absolute base URL of the links in answers and mails, without a trailing slash. */
   readonly publicUrl: string;
   readonly role: Role;
   readonly logLevel: LogLevel;
   /** Where the embedded servers keep their files. */
   readonly dataDir: string;
-  /** Where workflows and import processes are kept as files, loaded at start. */
+  /** The folder with workflows and import processes as files, which are loaded at start. */
   readonly definitionsDir: string | undefined;
 
-  /** `undefined` asks for the embedded PostgreSQL. */
+  /** `undefined` selects the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
   readonly databasePoolSize: number;
   readonly migrateOnStart: boolean;
   /** How long a session may sit in an open transaction before PostgreSQL ends it, in milliseconds. */
   readonly databaseIdleTransactionMs: number;
-  /** `undefined` asks for the embedded Redis. */
+  /** `undefined` selects the embedded Redis. */
   readonly redisUrl: string | undefined;
-  /** Prefix of every Redis key of ours, so that several installations can share one Redis. */
+  /** Prefix of all our Redis keys, so that several installations can share one Redis. */
   readonly queuePrefix: string;
-  /** `undefined`: mails are kept as `not_sent_no_smtp` and readable in the UI. */
+  /** `undefined`: mails are stored as `not_sent_no_smtp` and readable in the UI. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
   /** The domains that mail may go to, as `example.org` or `*.example.org`; `undefined`: any. */
   readonly mailRecipientDomains: readonly string[] | undefined;
-  /** Mails about batches of one key or user that are sent within an hour; 0: no limit. */
+  /** The most mails per hour about batches of one key or user; 0: no limit. */
   readonly mailsPerKeyPerHour: number;
 
   /** Whether webhooks may go to private, loopback and link-local addresses. */
   readonly allowPrivateTargets: boolean;
 
-  /** Chunks one worker process handles at a time. */
+  /** The most chunks that one worker process handles at a time. */
   readonly workerConcurrency: number;
   /** Records per chunk. */
   readonly chunkSize: number;
-  /** Chunks of one batch that may be queued or running at a time: what makes batches take turns. */
+  /** The most chunks of one batch that are queued or running at a time. This limit makes batches take turns. */
   readonly chunkWindow: number;
   /** How often the reconciler compares PostgreSQL with the queue, in milliseconds. */
   readonly reconcileIntervalMs: number;
 
-  /** Decoded bytes of one request body. */
+  /** The most decoded bytes of one request body. */
   readonly maxBodyBytes: number;
   readonly maxLineBytes: number;
   readonly maxRecords: number;
-  /** Decoded bytes per byte received, beyond the first MiB. */
+  /** The most decoded bytes per byte received, beyond the first MiB. */
   readonly maxDecompressionRatio: number;
-  /** A body of which nothing arrives for so long, in milliseconds, is refused; 0: waited for. */
+  /** A body that sends nothing for this long, in milliseconds, is refused; 0: no limit. */
   readonly receiveIdleMs: number;
-  /** The least a body must arrive at, over the time we waited for it; 0: any rate. */
+  /** The lowest accepted rate of a body, measured over the time the process waited for it; 0: any rate. */
   readonly minBodyBytesPerSecond: number;
 
-  /** Bodies this process receives at a time. */
+  /** The most bodies that this process receives at a time. */
   readonly maxOpenUploads: number;
-  /** How long a call waits for its turn to be received, in milliseconds. */
+  /** How long a call may wait in line before its body is received, in milliseconds. */
   readonly admissionWaitMs: number;
-  /** Batches that have not ended, over the whole installation; 0: any number. */
+  /** The most batches that have not ended, over the whole installation; 0: no limit. */
   readonly maxWaitingBatches: number;
-  /** Calls that make a batch, per key and minute, in this process; 0: any number. */
+  /** The most calls per minute that create a batch, per key and in this process; 0: no limit. */
   readonly createRatePerMinute: number;
 
-  /** Days for which the records of ended batches are kept, unless the import process says otherwise; 0: for ever. */
+  /**
+   * How many days the records of ended batches are kept, unless the import process sets its own number; 0: no limit.
+   */
   readonly retentionDays: number;
-  /** Hours after which an upload that no one confirmed is abandoned; 0: never. */
+  /** Hours after which an unconfirmed upload is abandoned; 0: never. */
   readonly unconfirmedHours: number;
-  /** How often what is past its retention is deleted, in milliseconds. */
+  /** How often data past its retention is deleted, in milliseconds. */
   readonly retentionIntervalMs: number;
   readonly idempotencyKeyHours: number;
 
@@ -88,7 +90,7 @@ export class AppConfig {
   readonly bootstrapAdminPassword: string | undefined;
   readonly sessionSecret: string | undefined;
 
-  /** For tests only: where this process is to die or freeze, see `common/fault-point.ts`. */
+  /** For tests only: where this process dies or freezes, see `platform/instrumentation.ts`. */
   readonly faultPoints: string | undefined;
 }
 

@@ -19,8 +19,8 @@ import { FAULT_POINTS, FAULTS_PATTERN } from '../instrumentation.js';
 import { LOG_LEVELS, type LogLevel, type Role, ROLES } from './config.js';
 
 /**
- * An address, or a name and an address in angle brackets. A comma outside quotes would make two senders of it. A dot
- * may stand in a name without quotes, which `@IsEmail` refuses: "Example Inc." is what people write, and mailers quote it.
+ * An address, or a name and an address in angle brackets. A comma outside quotes would separate two senders. A dot may
+ * stand in a name without quotes, although `@IsEmail` refuses it: people write "Example Inc.", and mailers quote it.
  */
 const MAILBOX =
   /^(?:(?:"(?:[^"\\\r\n]|\\[^\r\n])*" *|[^",:;<>@\r\n]*)<(?<bracketed>[^<>]+)>|(?<bare>[^<>]+))$/;
@@ -46,15 +46,15 @@ interface ServerUrlForm {
   /** As in the URL, with the colon. */
   protocols: readonly string[];
   example: string;
-  /** Left out: any. */
+  /** If omitted, any path. */
   path?: RegExp;
-  /** Whether the host may be missing, for servers that are also reached by a socket. */
+  /** Whether the host may be missing, for servers that also listen on a socket. */
   hostOptional?: boolean;
 }
 
 /**
- * A URL that leads to a server. Read by Node's own parser, since that is what the clients read it with: whatever it
- * refuses here would end in a stack of theirs later. `@IsUrl` knows neither sockets nor passwords with a colon in them.
+ * A URL of a server, read by Node's own parser because the clients use the same one: a URL that it refuses here would
+ * later fail with a stack trace in a client. `@IsUrl` supports neither sockets nor passwords with a colon in them.
  */
 function IsServerUrl(form: ServerUrlForm): PropertyDecorator {
   return ValidateBy({
@@ -68,7 +68,7 @@ function IsServerUrl(form: ServerUrlForm): PropertyDecorator {
 }
 
 function isServerUrl(text: string, { protocols, path = /^/, hostOptional = false }: ServerUrlForm): boolean {
-  // pg takes user@/database?host=/a/socket, which is no URL, and reads it like this.
+  // pg accepts user@/database?host=/a/socket, which is not a URL, and reads it like this.
   const readable = hostOptional ? text.replace('@/', '@localhost/') : text;
   if (!URL.canParse(readable)) return false;
   const url = new URL(readable);
@@ -116,7 +116,10 @@ const List = () =>
       .filter((item) => item !== ''),
   );
 
-/** Paths of routes and ids are added at its end, which a query or a fragment would swallow; a password would be sent to all. */
+/**
+ * Routes and ids are appended to this URL. A query or a fragment would swallow them, and a password would be sent to
+ * every reader.
+ */
 const BASE_URL = {
   protocols: ['http', 'https'],
   require_protocol: true,

@@ -1,16 +1,16 @@
 import type { Sql, Transaction } from './database.service.js';
 
 /**
- * Every advisory lock of the product. Each lock has its own class, the first of the two keys that PostgreSQL takes; the
- * second key names the object within the class, and is 0 where there is one per installation. The two-key locks have a
- * key space of their own, so none of these meets a one-key lock of an earlier version.
+ * All advisory locks of the product. Each lock has its own class, the first of the two keys that PostgreSQL takes. The
+ * second key identifies the object within the class, and is 0 for locks of which each installation has one. Two-key
+ * locks have their own key space, so none of them collides with a one-key lock of an earlier version.
  */
 export const ADVISORY_LOCK_CLASSES = {
   /** Bringing the schema up to date. */
   migration: 7_163_001,
   /** One pass of the reconciler. */
   reconciler: 7_163_002,
-  /** One sweep of what is past its retention. */
+  /** One sweep of data that is past its retention. */
   retention: 7_163_003,
   /** Applying BOOTSTRAP_API_KEY. */
   bootstrapKey: 7_163_004,
@@ -23,7 +23,7 @@ export const ADVISORY_LOCK_CLASSES = {
 } as const;
 export type AdvisoryLock = keyof typeof ADVISORY_LOCK_CLASSES;
 
-/** The second key is a 32-bit integer. Ids beyond it share locks, which makes them wait and does no harm. */
+/** The second key is a 32-bit integer. Larger ids share locks, which costs waiting time but does no harm. */
 const KEYS = 2 ** 31 - 1;
 
 /** Waits for the lock. It is free again when the transaction, or its process, ends. */

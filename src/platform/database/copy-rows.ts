@@ -4,9 +4,9 @@ const ARRAY_SPECIAL = /["\\]/;
 const ARRAY_SPECIALS = /["\\]/g;
 
 /**
- * Texts as a parameter of type `text[]`, in the form PostgreSQL reads. The driver would write an array too, but takes
- * four times as long over it, and a chunk has thousands of elements.
- * @param values must hold no NUL, which no PostgreSQL text can
+ * Writes texts as a parameter of type `text[]`, in PostgreSQL's input form. The driver could write the array too, but
+ * it takes four times as long, and a chunk has thousands of elements.
+ * @param values must not contain NUL, because a PostgreSQL text cannot hold it
  */
 export function textArray(values: readonly (string | null)[]): string {
   return `{${values.map((value) => (value === null ? 'NULL' : quoted(value))).join(',')}}`;
@@ -29,8 +29,8 @@ const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '
 export const COPY_NULL = '\\N';
 
 /**
- * A value as one field of PostgreSQL's COPY text format. The value must hold no NUL, which no PostgreSQL text can:
- * JSON lines cannot (it is no JSON), and messages pass `visiblyEscaped` first.
+ * Writes a value as one field of PostgreSQL's COPY text format. The value must not contain NUL, which a PostgreSQL text
+ * cannot hold. JSON lines never contain it, because it is not valid JSON, and messages pass `visiblyEscaped` first.
  */
 export function copyField(value: string | null): string {
   if (value === null) return COPY_NULL;
@@ -52,7 +52,10 @@ export function parseCopyField(field: string): string | null {
   });
 }
 
-/** A text PostgreSQL can hold: NUL and unpaired surrogates become visible escapes. For messages, never for data. */
+/**
+ * Makes a text storable in PostgreSQL: NUL and unpaired surrogates become visible escapes. For messages, never for
+ * data.
+ */
 export function visiblyEscaped(text: string): string {
   const withoutNul = text.includes('\u0000') ? text.replaceAll('\u0000', '\\u0000') : text;
   if (withoutNul.isWellFormed()) return withoutNul;
@@ -62,7 +65,7 @@ export function visiblyEscaped(text: string): string {
   );
 }
 
-/** Rows that are ready to be written: bytes, not objects, which each collection of garbage would move about. */
+/** Rows that are ready to be written: bytes instead of objects, which every garbage collection would move. */
 export interface CopyInput {
   /** Table and columns. */
   into: string;
@@ -71,9 +74,9 @@ export interface CopyInput {
 }
 
 /**
- * Writes the rows of several tables, in their order, as one message: COPY statements and, without waiting to be asked
- * for them, their rows. PostgreSQL drops the rows that come after a failure. One after the other, each COPY would wait
- * twice until this process, which prepares other chunks meanwhile, turns to it.
+ * Writes the rows of several tables, in the given order, as one message: COPY statements followed directly by their
+ * rows, without waiting for PostgreSQL to ask for them. PostgreSQL drops the rows that follow a failure. With separate
+ * COPY statements, each would wait twice for this process, which prepares other chunks meanwhile.
  */
 export async function copyTogether(client: PoolClient, tables: readonly CopyInput[]): Promise<void> {
   const written = tables.filter(({ text }) => text.length > 0);
@@ -84,11 +87,11 @@ export async function copyTogether(client: PoolClient, tables: readonly CopyInpu
 }
 
 const COPY_DATA = 'd'.charCodeAt(0);
-/** The message `CopyDone`: its letter and its length. */
+/** The `CopyDone` message: its letter and its length. */
 const COPY_DONE = Buffer.from([...Buffer.from('c'), 0, 0, 0, 4]);
 const LENGTH_BYTES = 4;
 
-/** The methods are called by `pg`, each on the message of PostgreSQL it is named for. */
+/** `pg` calls each method when PostgreSQL sends the message that the method is named after. */
 class CopyMessage implements Submittable {
   constructor(
     private readonly tables: readonly CopyInput[],
@@ -109,11 +112,11 @@ class CopyMessage implements Submittable {
   }
 
   handleCopyInResponse(): void {
-    // The rows are on their way already.
+    // The rows are already on their way.
   }
 
   handleCommandComplete(): void {
-    // One COPY of several: `handleReadyForQuery` comes after the last.
+    // Ends one of several COPY statements: `handleReadyForQuery` follows the last one.
   }
 
   handleReadyForQuery(): void {
@@ -132,20 +135,20 @@ function copyDataHeader(bytes: number): Buffer {
   return header;
 }
 
-/** What a row usually takes; where rows take more, the memory grows. */
+/** The usual size of a row; the buffer grows for larger rows. */
 const ROW_BYTES = 512;
-/** Of one UTF-16 unit in UTF-8. */
+/** The most UTF-8 bytes that one UTF-16 unit takes. */
 const MOST_UNIT_BYTES = 3;
 
 /**
- * Rows as COPY takes them: a chunk then needs no array literals, whose quotes cost more than the insert.
- * @param line the fields of a row as COPY text, their tabs between them
+ * Writes rows in COPY format. A chunk then needs no array literals, whose quoting costs more than the insert.
+ * @param line returns the fields of a row as COPY text, separated by tabs
  */
 export function rowsToCopy<Row>(into: string, rows: readonly Row[], line: (row: Row) => string): CopyInput {
   let text = Buffer.allocUnsafe(rows.length * ROW_BYTES);
   let end = 0;
   for (const row of rows) {
-    // Each line turns into bytes at once and is garbage before the next: nothing is left to be collected later.
+    // Each line turns into bytes at once and is garbage before the next, so no lines pile up for the garbage collector.
     const written = `${line(row)}\n`;
     const needed = end + written.length * MOST_UNIT_BYTES;
     if (needed > text.length)

@@ -14,13 +14,13 @@ import { transactionStatements } from './session-settings.js';
 interface CommitMark {
   /** Transaction id, as PostgreSQL prints it. */
   xid: string;
-  /** Timeline of the server's log; it changes when a standby takes over. `null` if the server does not tell. */
+  /** Timeline of the server's log; it changes when a standby takes over. `null` if the server does not reveal it. */
   timeline: string | null;
 }
 
 /**
- * The connection broke after COMMIT was sent, and the server could not be asked what became of it. The code is SQLSTATE
- * `transaction_resolution_unknown`, so that callers that repeat transactions treat it as a fault of the connection.
+ * The connection broke after COMMIT was sent, and the server could not be asked for the outcome. The code is SQLSTATE
+ * `transaction_resolution_unknown`, so that callers that repeat transactions treat it as a connection failure.
  */
 export class CommitInDoubtError extends Error {
   override readonly name = 'CommitInDoubtError';
@@ -31,7 +31,7 @@ export class CommitInDoubtError extends Error {
   }
 }
 
-/** How long the server is asked for the outcome: a server that restarts needs a few seconds. */
+/** How long we keep asking the server for the outcome: a restarting server needs a few seconds. */
 const ASK_FOR_MS = 10_000;
 const ASK_AGAIN_MS = 200;
 
@@ -43,7 +43,10 @@ async function selectTransactionId(sql: Sql): Promise<string | null> {
   return rows[0]?.xid ?? null;
 }
 
-/** Outside of any transaction: some hosted servers refuse the function, and the refusal would end a transaction. */
+/**
+ * Call this outside any transaction: some hosted servers refuse the function, and the refusal would abort a
+ * transaction.
+ */
 async function selectTimeline(sql: Sql): Promise<string | null> {
   try {
     const { rows } = await sql.query<{ timeline: string }>(
@@ -63,9 +66,9 @@ function isRefusedCommit(error: unknown): boolean {
 }
 
 /**
- * Whether the transaction was committed, asked on another connection.
- * @throws CommitInDoubtError if the server does not answer in time, or another server has taken over: its transaction
- *   ids name other transactions
+ * Asks on another connection whether the transaction was committed.
+ * @throws CommitInDoubtError if the server does not answer in time, or if another server has taken over, because its
+ *   transaction ids name other transactions
  */
 async function wasCommitted(sql: Sql, mark: CommitMark, cause: unknown): Promise<boolean> {
   const deadline = performance.now() + ASK_FOR_MS;
@@ -88,12 +91,12 @@ async function statusOf(sql: Sql, { xid, timeline }: CommitMark): Promise<string
 
 export interface Rows<Row> {
   rows: Row[];
-  /** Rows selected, inserted, updated or deleted. */
+  /** The number of rows selected, inserted, updated or deleted. */
   rowCount: number;
 }
 
 export interface Sql {
-  /** Runs one statement. bigint columns come back as numbers, timestamptz as Date, jsonb parsed. */
+  /** Runs one statement. bigint columns are returned as numbers, timestamptz as Date, jsonb parsed. */
   query<Row extends object = Record<string, unknown>>(
     text: string,
     values?: readonly unknown[],
@@ -102,13 +105,13 @@ export interface Sql {
 
 /** One open PostgreSQL transaction on one connection. */
 export interface Transaction extends Sql {
-  /** TypeORM on the same connection, for configuration-sized writes. */
+  /** TypeORM on the same connection, for writes of configuration size. */
   readonly manager: EntityManager;
   /** Starts `COPY … FROM STDIN`; end the stream and await its `finish` before the next statement. */
   copyFrom(text: string): Writable;
-  /** Writes the rows of several tables, in their order, in one round trip. */
+  /** Writes the rows of several tables, in the given order, in one round trip. */
   copyTogether(tables: readonly CopyInput[]): Promise<void>;
-  /** Runs the work inside a savepoint; an error undoes just that work and is thrown on. */
+  /** Runs the work inside a savepoint. An error undoes only that work and is rethrown. */
   savepoint<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
@@ -157,9 +160,9 @@ class PgTransaction implements Transaction {
 }
 
 /**
- * A client of the pool that somebody always listens to. Pool and TypeORM take their ears off and put them on when a
- * client changes hands; one whose connection PostgreSQL ends at that moment would end the process. What breaks is told
- * by the statement that ran, or by the next.
+ * A pool client that always has an error listener. The pool and TypeORM remove and re-add their listeners whenever a
+ * client changes owner. If PostgreSQL ends the connection at that moment, an error without a listener would end the
+ * process. The current or the next statement reports the broken connection.
  */
 export class GuardedClient extends Client {
   constructor(config?: string | ClientConfig) {
@@ -170,11 +173,11 @@ export class GuardedClient extends Client {
 
 interface Attempt<Result> {
   result: Result;
-  /** Not `null`: the connection broke during COMMIT. */
+  /** Set if the connection broke during COMMIT. */
   doubt: { mark: CommitMark; error: unknown } | null;
 }
 
-/** SQL on the pool of the TypeORM data source (ADR 22). */
+/** SQL on the connection pool of the TypeORM data source (ADR 22). */
 @Injectable()
 export class DatabaseService implements Sql {
   /** `undefined` until a transaction needs it, and again after a COMMIT in doubt. */
@@ -193,7 +196,8 @@ export class DatabaseService implements Sql {
 
   /**
    * Commits the work if it returns, and rolls all of it back if it throws. If the connection breaks during COMMIT, the
-   * outcome is looked up on another one: what this throws left nothing behind, except for CommitInDoubtError.
+   * outcome is looked up on another connection. An error from this method means that nothing was stored, except for
+   * CommitInDoubtError.
    * @throws CommitInDoubtError
    */
   async transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
@@ -231,7 +235,7 @@ export class DatabaseService implements Sql {
       if (xid !== null) noteCommit();
       return { result, doubt: null };
     } catch (error) {
-      // A broken connection cannot roll back, and need not: the server has done so.
+      // A broken connection cannot roll back, and need not: the server has already done so.
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
       throw isRunnerGone(error) || (isLost && isStreamFault(error)) ? new LostConnectionError(error) : error;
     } finally {
@@ -251,7 +255,7 @@ export class DatabaseService implements Sql {
   }
 }
 
-/** The connection was lost, and what was written to it did not hear why. */
+/** The connection was lost, and the operation on it did not report the reason. */
 class LostConnectionError extends Error {
   override readonly name = 'LostConnectionError';
   /** SQLSTATE `connection_failure`. */
@@ -262,12 +266,12 @@ class LostConnectionError extends Error {
   }
 }
 
-/** TypeORM lets go of a runner whose connection is lost; nobody else does before its transaction has ended. */
+/** Only TypeORM releases a runner before its transaction has ended: when the runner's connection is lost. */
 function isRunnerGone(error: unknown): boolean {
   return error instanceof QueryRunnerAlreadyReleasedError;
 }
 
-/** What a COPY says that is written to after its connection is gone: the stream forgets its own error. */
+/** The error of a write to a COPY stream whose connection is gone: the stream forgets its own error. */
 function isStreamFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';

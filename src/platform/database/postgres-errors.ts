@@ -14,10 +14,10 @@ export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error
 
 export const isDeadlock = (error: unknown): boolean => sqlState(error) === DEADLOCK;
 
-/** Data (22), integrity (23) and size (54) errors: the values are to blame, and would be again. */
+/** Data (22), integrity (23) and size (54) errors: the values are the cause, so a repetition would fail, too. */
 export const isDataError = (error: unknown): boolean => /^(22|23|54)/.test(String(sqlState(error)));
 
-/** DATABASE_URL leads nowhere; the message is for whoever set it and does not show its password. */
+/** DATABASE_URL does not lead to a database. The message is for the operator who set it, and hides its password. */
 export class DatabaseUnreachableError extends StartError {
   override readonly name = 'DatabaseUnreachableError';
 
@@ -29,7 +29,7 @@ export class DatabaseUnreachableError extends StartError {
   }
 }
 
-/** The form user@/database?host=/a/socket, which pg takes, is no URL. */
+/** pg also accepts the form user@/database?host=/a/socket, which is not a URL. */
 function withoutPassword(databaseUrl = 'postgres://localhost'): string {
   if (!URL.canParse(databaseUrl)) return 'a socket';
   const url = new URL(databaseUrl);
@@ -39,18 +39,18 @@ function withoutPassword(databaseUrl = 'postgres://localhost'): string {
 
 /** SQLSTATEs that mean "not now" rather than "not like this". */
 const TEMPORARY_STATES: ReadonlySet<string> = new Set([
-  '25006', // read-only: the connection leads to a standby, a fail-over is going on
+  '25006', // read-only: the connection leads to a standby during a fail-over
   '40001', // serialization failure: concurrent transactions, under an isolation level we did not choose
   '40P01', // deadlock
-  '53100', // its disk is full
+  '53100', // the disk is full
   '53200', // out of memory
   '53300', // too many connections
-  '55000', // the database accepts no connections
+  '55000', // the database does not accept connections
   '55P03', // a lock was not available in time
-  '57014', // canceled: by a statement_timeout, or by an operator
-  '57P01', // the server shuts down
+  '57014', // canceled by a statement_timeout or an operator
+  '57P01', // the server is shutting down
   '57P02', // the server crashed
-  '57P03', // the server starts up
+  '57P03', // the server is starting up
 ]);
 const CONNECTION_EXCEPTION_CLASS = '08';
 
@@ -65,13 +65,13 @@ const NETWORK_CODES: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ]);
 
-/** `pg` gives these no code. */
+/** `pg` gives these errors no code. */
 const MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed and is not queryable|Connection ended unexpectedly)/;
 
 /**
- * Is PostgreSQL away for now, so that the same request may succeed later? Network errors count, since it is the only
- * server that calls wait for: Redis and mail never stand between a caller and the answer.
+ * Tells whether PostgreSQL is temporarily unavailable, so that the same request may succeed later. Network errors
+ * count, because PostgreSQL is the only server that calls wait for: no answer depends on Redis or mail.
  */
 export function isDatabaseUnavailable(error: unknown, depth = 0): boolean {
   if (!(error instanceof Error) || depth > 5) return false;
@@ -85,7 +85,7 @@ export function isDatabaseUnavailable(error: unknown, depth = 0): boolean {
     if (code.length === 5 && code.startsWith(CONNECTION_EXCEPTION_CLASS)) return true;
   }
   if (MESSAGES.test(error.message)) return true;
-  // Trying both addresses of a name fails with one error that holds two.
+  // If both addresses of a host name fail, one error holds the two.
   const inner = [driverError, cause, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
   return inner.some((each) => isDatabaseUnavailable(each, depth + 1));
 }

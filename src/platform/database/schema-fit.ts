@@ -12,8 +12,8 @@ const { version: OWN_VERSION } = JSON.parse(
 ) as { version: string };
 
 /**
- * Compares this program with the schema, at start and ever after, since another process may migrate. The program fits if
- * all of its migrations are applied and the schema admits its version (`compatible_from`).
+ * Compares this program with the schema, at start and then regularly, because another process may migrate. The program
+ * fits if all of its migrations are applied and the schema admits its version (`compatible_from`).
  */
 @Injectable()
 export class SchemaFit extends Loop implements OnModuleInit {
@@ -45,7 +45,7 @@ export class SchemaFit extends Loop implements OnModuleInit {
     return refusal;
   }
 
-  /** While PostgreSQL is away nothing is known, and nothing changes. */
+  /** While PostgreSQL is away, the answer is unknown and the permit does not change. */
   protected override async pass(): Promise<void> {
     await this.check().catch((error: unknown) => {
       if (!isDatabaseUnavailable(error)) throw error;
@@ -68,7 +68,7 @@ export class SchemaFit extends Loop implements OnModuleInit {
   }
 }
 
-/** Negative when the first version is older. Knows `1.2.3` and `1.2.3-rc.1`, which comes before `1.2.3`. */
+/** Negative when the first version is older. Accepts `1.2.3` and `1.2.3-rc.1`, which comes before `1.2.3`. */
 export function compareVersions(first: string, second: string): number {
   const [a, b] = [partsOf(first), partsOf(second)];
   for (let place = 0; place < Math.max(a.length, b.length); place += 1) {
@@ -78,7 +78,7 @@ export function compareVersions(first: string, second: string): number {
   return 0;
 }
 
-/** A release ends where its candidates go on, and comes after them. */
+/** Stands where a release candidate has further parts, and sorts a release after its candidates. */
 const END = Infinity;
 
 function partsOf(version: string): (number | string)[] {

@@ -3,8 +3,8 @@ import type { DataSource } from 'typeorm';
 import { errorMessage } from '../errors.js';
 
 /**
- * What the product relies on, whatever the database, the role or a pooler has set: dates are read in ISO form, a
- * statement takes as long as it needs, and transactions see what others commit.
+ * Settings that the product relies on, regardless of the settings of the database, the role or a pooler: dates use the
+ * ISO format, statements have no time limit, and transactions see the commits of others.
  */
 const RELIED_ON = {
   datestyle: `'ISO, MDY'`,
@@ -18,21 +18,24 @@ export interface SettingsOfTransactions {
   idleTransactionMs: number;
 }
 
-/** Run once on each new connection: never as startup parameters, most of which PgBouncer refuses. */
+/** Run once on each new connection. They are never startup parameters, because PgBouncer refuses most of those. */
 export function sessionStatements(settings: SettingsOfTransactions): string {
   const isolation = `SET default_transaction_isolation = 'read committed'`;
   return [isolation, ...assignments('SET', settings)].join('; ');
 }
 
-/** Run at the beginning of each transaction: a pooler may have given it a connection that never saw the above. */
+/**
+ * Run at the beginning of each transaction: a pooler may have assigned a connection that never ran the statements
+ * above.
+ */
 export function transactionStatements(settings: SettingsOfTransactions): string {
   const isolation = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';
   return [isolation, ...assignments('SET LOCAL', settings)].join('; ');
 }
 
 /**
- * Warns when PostgreSQL would not end the transaction of a frozen process, whose locks would then stay until that
- * process is killed.
+ * Warns when PostgreSQL would not end the transaction of a frozen process. Its locks would then last until that process
+ * is killed.
  */
 export async function checkTransactionBound(
   dataSource: DataSource,

@@ -10,10 +10,10 @@ export const INTEGER: Schema = { type: 'integer' };
 export const YES_OR_NO: Schema = { type: 'boolean' };
 /** RFC 3339, UTC. */
 export const TIME: Schema = { type: 'string', format: 'date-time' };
-/** What depends on the configuration or on what was sent. */
+/** For content that depends on the configuration or on the request. */
 export const ANY_OBJECT: Schema = { type: 'object', additionalProperties: true };
 
-/** With a description: what the name of a member does not say. */
+/** Adds a description with the information that a member's name does not convey. */
 export function says(description: string, schema: Schema): Schema {
   return { ...schema, description };
 }
@@ -40,8 +40,8 @@ type OptionalName<Resource> = {
 }[keyof Resource];
 
 /**
- * The schema of what an interface describes. The compiler sees to it that both have the same members; the test of the
- * docs, that real answers are so.
+ * The schema of the answer that an interface describes. The compiler ensures that both have the same members; the test
+ * of the docs ensures that real answers match.
  * @param optional members that an answer may lack
  */
 export function objectOf<Resource>(
@@ -84,13 +84,13 @@ export const REPLAYED: AnswerHeaders = {
   'Idempotency-Replayed': text('`true` when this is the answer to the first call with the Idempotency-Key'),
 };
 
-/** Those that may come with a refusal nobody described. */
+/** Headers that may come with any refusal that has no description of its own. */
 export const ANY_REFUSAL_HEADERS: AnswerHeaders = {
   'WWW-Authenticate': text('With 401: `apikey, Bearer`'),
   'Retry-After': text('With 429 and 503: seconds until it may be better'),
 };
 
-/** Those that come with every refusal of a status. */
+/** Headers that come with every refusal of a status. */
 export const REFUSAL_HEADERS: Readonly<Record<string, AnswerHeaders>> = {
   415: {
     'Accept-Post': text('The media types that are accepted, where the Content-Type was not'),

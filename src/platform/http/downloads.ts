@@ -8,13 +8,13 @@ export interface Download {
   type: string;
   /** Value of Content-Disposition. */
   disposition: string;
-  /** The file, piece by piece; stops reading when the signal is aborted. */
+  /** The file in pieces; reading stops when the signal is aborted. */
   content(signal: AbortSignal): AsyncGenerator<string, void, undefined>;
 }
 
 /**
- * Streams a file. Goes on only when the client has taken what it was sent. Everything that can be refused is refused
- * before the first byte; a failure after it cuts the connection, so that half a file never looks like a whole one.
+ * Streams a file at the client's pace. All refusals happen before the first byte. A later failure cuts the connection,
+ * so that half a file never looks like a whole one.
  */
 export async function sendDownload(response: Response, download: Download, logger: Logger): Promise<void> {
   const left = new AbortController();
@@ -49,11 +49,11 @@ function clientWentAway(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
-/** Characters no file system takes, and the invisible ones that make a name look like another (bidi overrides). */
+/** Characters that some file system refuses, and invisible ones that make a name look like another (bidi overrides). */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\/:*?"<>|]/gu;
 const EXTENSION = /\.(?:csv|json|jsonl|ndjson|tsv|txt)$/i;
 
-/** A safe name for a download, made from what the batch is called: `members.csv` → `members-failed.jsonl`. */
+/** A safe name for a download, derived from the batch's file name: `members.csv` → `members-failed.jsonl`. */
 export function downloadName(fileName: string, set: string, format: string): string {
   const base = fileName
     .toWellFormed()
@@ -63,7 +63,7 @@ export function downloadName(fileName: string, set: string, format: string): str
   return `${base.slice(0, 150).toWellFormed() || 'import'}-${set}.${format}`;
 }
 
-/** Content-Disposition (RFC 6266): the name as ASCII for old programs, and exactly as RFC 5987 has it. */
+/** Content-Disposition (RFC 6266): the name in ASCII for old programs, and the exact name in the form of RFC 5987. */
 export function contentDisposition(name: string): string {
   const ascii = name.replace(/[^\x20-\x7e]/g, '_').replace(/["\\%]/g, '_');
   const exact = encodeURIComponent(name).replace(/['()*!]/g, (character) => percentEncoded(character));

@@ -37,12 +37,12 @@ export const httpErrors = defineErrors({
   stored_without_answer: { status: 503, title: 'The change was stored, but cannot be shown' },
 });
 
-/** The most mistakes the `detail` repeats, for people. */
+/** The most mistakes that the `detail` repeats for people. */
 const MAX_SENTENCES = 10;
 
 /**
- * The codes a query can be refused with. Mistyped and repeated names must not go unnoticed: if there is one, it is the
- * code of the answer, in this order, whatever else is wrong.
+ * The codes for a refused query. Mistyped and repeated names must not go unnoticed: if the query has one, its code
+ * becomes the code of the answer, in this order, regardless of other mistakes.
  */
 const PARAMETER_CODES = [
   'unknown_parameter',
@@ -52,7 +52,7 @@ const PARAMETER_CODES = [
 ] as const;
 const ALWAYS_REPORTED = 2;
 
-/** 400 that names everything wrong with the parameters at once. */
+/** A 400 error that names all mistakes in the parameters at once. */
 export function invalidParameters(errors: readonly ProblemDetail[]): DomainError {
   const sentences = errors.slice(0, MAX_SENTENCES).map(({ message }) => message);
   return httpErrors[parametersCode(errors)](`Nothing was done: ${sentences.join('. ')}.`, {

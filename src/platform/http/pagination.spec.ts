@@ -32,7 +32,9 @@ describe('cursors', () => {
 describe('a position that somebody sealed', () => {
   const refused = expect.objectContaining({ status: 400, code: 'invalid_cursor' });
 
-  /** Break it: in `decodeCursor`, leave out `isPosition`; for no JSON, in `parseJson`, leave out the try. */
+  /**
+   * Break it: in `decodeCursor`, leave out `isPosition`; for text that is not JSON, in `parseJson`, leave out the try.
+   */
   it.each(FORGED_POSITIONS)('is refused when it is %s', (text) => {
     expect(() => decodeCursor('Batches', sealed('Batches', text), HIGHEST_ID)).toThrow(refused);
   });

@@ -10,23 +10,24 @@ export const HIGHEST_ID = Number.MAX_SAFE_INTEGER;
 
 export interface Page<Item> {
   items: Item[];
-  /** Give it back as `after` to read on; `null` on the last page. */
+  /** Send it as `after` to get the next page; `null` on the last page. */
   nextCursor: string | null;
 }
 
 /**
- * A position as an opaque cursor. The list's name is part of it, so that a cursor of one list is refused by another;
- * the check sum tells mistyped and cut ones. It is no secret and guards none: a position gives access to nothing, and
- * anybody can seal one of their own, so `decodeCursor` trusts none.
+ * Encodes a position as an opaque cursor. It contains the list's name, so that one list refuses the cursor of another.
+ * The checksum detects mistyped and truncated cursors. The cursor is not a secret and protects none: a position gives
+ * access to nothing. Anyone can seal a position of their own, so `decodeCursor` trusts none.
  */
 export function encodeCursor(list: string, position: Position): string {
   return seal(list, JSON.stringify(position));
 }
 
 /**
- * The position a cursor was made from.
- * @param highest of each number in it: more than a column holds would be an error of the database, and ours
- * @throws DomainError 400 `invalid_cursor` unless it is one that `encodeCursor` makes for the same list.
+ * Returns the position that a cursor was made from.
+ * @param highest the maximum of each number in it: a number too large for its column would cause a database error,
+ *   which would be our fault
+ * @throws DomainError 400 `invalid_cursor` unless `encodeCursor` could have made the cursor for the same list.
  */
 export function decodeCursor<const Highest extends Position>(
   list: string,
@@ -35,14 +36,15 @@ export function decodeCursor<const Highest extends Position>(
 ): { [Place in keyof Highest]: number } {
   const bytes = Buffer.from(cursor, 'base64url');
   const text = bytes.toString('utf8', CHECKSUM_BYTES);
-  // Comparing with the cursor made anew also refuses what base64url decoders tolerate: padding and stray bits.
+  // Comparing with a cursor made again from the text also refuses padding and stray bits, which base64url decoders
+  // tolerate.
   if (bytes.length <= CHECKSUM_BYTES || seal(list, text) !== cursor) throw invalidCursor();
   const position = parseJson(text);
   if (!isPosition(position, highest)) throw invalidCursor();
   return position;
 }
 
-/** Cuts rows that were read with `limit + 1` to a page. */
+/** Cuts rows that were read with `limit + 1` to one page. */
 export function pageOf<Row, Item>(
   rows: readonly Row[],
   limit: number,
@@ -55,7 +57,7 @@ export function pageOf<Row, Item>(
   return { items: shown.map(itemOf), nextCursor };
 }
 
-/** The `Link` header of a page: the same request, one page on. `undefined` on the last page. */
+/** The `Link` header of a page: the same request for the next page. `undefined` on the last page. */
 export function nextLink(requestUrl: string, nextCursor: string | null): string | undefined {
   if (nextCursor === null) return undefined;
   const url = new URL(requestUrl, 'http://localhost');

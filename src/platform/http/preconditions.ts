@@ -2,8 +2,8 @@ import type { DomainError } from '../domain-error.js';
 import { httpErrors } from './http.errors.js';
 
 /*
- * Versions of resources over HTTP (RFC 9110, 13.1.1): answers carry the version as `ETag`, and a PUT with `If-Match` takes
- * effect only if the stored version is one of those it names. Without the header a PUT replaces any version.
+ * Versions of resources over HTTP (RFC 9110, 13.1.1): answers carry the version as `ETag`, and a PUT with `If-Match`
+ * takes effect only if the header names the stored version. Without the header, a PUT replaces any version.
  */
 
 /** The entity tag of a version. */
@@ -18,7 +18,7 @@ export interface VersionCondition {
 
 /**
  * Reads an `If-Match` header; `undefined` means that the call has no condition. A weak tag never matches, as the RFC
- * demands, and neither does a tag of another form.
+ * requires, and neither does a tag in a different form.
  */
 export function versionCondition(header: string | undefined): VersionCondition | undefined {
   if (header === undefined || header.trim() === '*') return undefined;

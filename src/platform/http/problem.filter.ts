@@ -5,7 +5,7 @@ import type { DomainError } from '../domain-error.js';
 import { httpErrors } from './http.errors.js';
 import { type Problem, problemJson, toProblem } from './problem.js';
 
-/** Shows an error to a person. The pages provide one; a process without pages always answers problem details. */
+/** Shows an error to a person. The pages provide one; a process without pages always answers with problem details. */
 export interface ErrorPage {
   /** HTML. */
   render(problem: Problem): string;
@@ -32,7 +32,7 @@ interface Layer {
   match(path: string): boolean;
 }
 
-/** Methods that have a route at the path, in upper case; empty if none has. Called only after a 404. */
+/** Methods that have a route at the path, in upper case; empty if there are none. Called only after a 404. */
 function allowedMethods(express: Express, path: string): string[] {
   const methods = new Set<string>();
   for (const layer of express.router.stack as unknown as Layer[]) {
@@ -43,11 +43,11 @@ function allowedMethods(express: Express, path: string): string[] {
   return [...methods].sort();
 }
 
-/** Paths for programs. Regardless of `Accept`, they get problem details. */
+/** Paths for programs. They answer with problem details regardless of `Accept`. */
 const FOR_PROGRAMS = /^\/(API|docs|health|metrics|assets|queues)(\/|$)/i;
 
 /**
- * Turns every error of every route, guard, pipe and middleware into RFC 9457 problem details; nothing else does. A
+ * Turns every error of every route, guard, pipe and middleware into RFC 9457 problem details. No other code does. A
  * browser that shows the answer to a person, who may have mistyped an address, gets a page instead.
  */
 @Catch()
@@ -61,7 +61,7 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
-    // Without the query, which contains mail addresses.
+    // Without the query, because it contains mail addresses.
     const path = request.originalUrl.split('?', 1)[0] ?? '';
     const error = isUnknownRoute(thrown) ? this.unknownRoute(request, path) : thrown;
 
@@ -107,7 +107,7 @@ function isForPeople(request: Request, path: string): boolean {
   return !FOR_PROGRAMS.test(path) && request.accepts(['json', 'html']) === 'html';
 }
 
-/** Headers that a handler may have set for a body it then did not send. */
+/** Headers that a handler may have set for a body that it then did not send. */
 const DESCRIBES_BODY = /^(content-(type|length|encoding|disposition)|etag|last-modified|link|location)$/;
 
 /** Nest's own error for a URL without a route; handlers throw domain errors. */

@@ -18,7 +18,9 @@ export interface Problem {
   extensions?: Readonly<Record<string, unknown>>;
 }
 
-/** Shows nothing of an unforeseen error, because its message may contain anything. `errorId` finds it in the log. */
+/**
+ * Shows no part of an unforeseen error, because its message may contain anything. `errorId` identifies it in the log.
+ */
 export function toProblem(error: unknown, errorId: string): Problem {
   if (error instanceof DomainError) return ofDomainError(error);
   if (error instanceof HttpException && error.getStatus() < 500) return ofHttpException(error);
@@ -54,7 +56,10 @@ export function toProblem(error: unknown, errorId: string): Problem {
   );
 }
 
-/** The body of the answer. `type` names the kind of problem and is not an address; `instance` is the requested path. */
+/**
+ * The body of the answer. `type` identifies the kind of problem and is not an address; `instance` is the requested
+ * path.
+ */
 export function problemJson(problem: Problem, instance: string): Record<string, unknown> {
   const { status, code, title, detail, errors, errorCount, limit, extensions } = problem;
   return {
@@ -89,7 +94,7 @@ function ofDomainError(error: DomainError): Problem {
   };
 }
 
-/** Errors that the framework throws; ours are domain errors. */
+/** Errors that the framework throws; our own are domain errors. */
 function ofHttpException(error: HttpException): Problem {
   const status = error.getStatus();
   const { code, title } = KINDS[status] ?? { code: 'request_refused', title: 'The request was refused' };

@@ -18,14 +18,14 @@ import type { DomainError } from '../domain-error.js';
 import { httpErrors, malformedJson } from './http.errors.js';
 import { problemJson, toProblem } from './problem.js';
 
-/** How long the client may take to read why its connection ends. */
+/** How long the client has to read why its connection ends. */
 const LINGER_MS = 1000;
 
 const logger = new Logger('Protocol');
 
 /**
- * Node answers what it refuses itself with a bare status; this turns it into problem details, too. Requests without Host
- * and with unknown expectations are passed on to `refuseUnusable` like all others.
+ * Node answers the requests that it refuses itself with a bare status; this turns those answers into problem details.
+ * Requests without Host and with unknown expectations are passed on to `refuseUnusable` like all others.
  */
 export function answerProtocolErrors(server: Server & { requireHostHeader?: boolean }): void {
   server.requireHostHeader = false;
@@ -43,7 +43,7 @@ export function refuseUnusable(request: Request, _response: Response, next: Next
   next();
 }
 
-/** Refuses input that is not a request, so that only the connection is left to answer on. */
+/** Refuses input that is not a request, so the answer can only be written to the connection. */
 function refuse(socket: Socket & { _httpMessage?: ServerResponse }, error: NodeJS.ErrnoException): void {
   // A second answer must not follow one that has begun. Node itself checks the same private member.
   if (!socket.writable || socket._httpMessage?.headersSent === true) {
@@ -66,7 +66,7 @@ function refuse(socket: Socket & { _httpMessage?: ServerResponse }, error: NodeJ
     'X-Content-Type-Options: nosniff',
     'Connection: close',
   ];
-  // If it closed at once while the client still sends, the connection would be reset and the answer lost with it.
+  // If the connection closed at once while the client still sends, it would be reset and the answer lost with it.
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
@@ -99,20 +99,20 @@ function unknownExpectation(): DomainError {
   return httpErrors.unknown_expectation('The only value allowed in the header Expect is "100-continue".');
 }
 
-/** What is read of a body after its answer: enough for a client to see the answer, and no more. */
+/** How many bytes of a body are read after its answer: enough for a client to see the answer, and no more. */
 const MAX_DISCARDED_BYTES = 1024 ** 2;
 const MAX_DISCARDING_MS = 5_000;
 
 /**
  * Reads the rest of a body after the answer and drops it. Closing the connection while the client still sends would
- * reset it and lose the answer that explains why; a client that reads while it writes stops sending when it sees the
- * answer. One that goes on sending, or stalls, is cut off.
+ * reset it, and the answer that explains the refusal would be lost. A client that reads while it writes stops sending
+ * when it sees the answer. A client that continues to send, or stalls, is cut off.
  */
 export function discardUnreadBodies(request: Request, response: Response, next: NextFunction): void {
   response.once('finish', () => {
     if (request.complete) return;
     let bytes = 0;
-    // Reset, not only closed: a client that does not read would keep its half of the connection open.
+    // Reset, not merely closed: a client that does not read would keep its half of the connection open.
     const cutOff = () => request.socket.resetAndDestroy();
     const timer = setTimeout(cutOff, MAX_DISCARDING_MS).unref();
     request.once('close', () => clearTimeout(timer));
@@ -127,7 +127,7 @@ export function discardUnreadBodies(request: Request, response: Response, next: 
   next();
 }
 
-/** No inline script anywhere. Everything a page needs is served by us. */
+/** Forbids inline scripts. Our own server provides all content of a page. */
 const STRICT: Record<string, readonly string[]> = {
   'default-src': ["'none'"],
   'script-src': ["'self'"],
@@ -140,11 +140,11 @@ const STRICT: Record<string, readonly string[]> = {
   'base-uri': ["'none'"],
 };
 
-/** Swagger UI and bull-board put style elements and attributes into the page; bull-board names its base. */
+/** Swagger UI and bull-board put style elements and attributes into the page; bull-board sets its base URL. */
 const FOREIGN_UI = { ...STRICT, 'style-src': ["'self'", "'unsafe-inline'"], 'base-uri': ["'self'"] };
 const FOREIGN_UI_PATHS = /^\/(docs|queues)(\/|$)/i;
 
-/** Security headers of every answer. `publicUrl` says whether people come by https. */
+/** Security headers of every answer. `publicUrl` tells whether browsers use https. */
 export function securityHeaders(publicUrl: string): RequestHandler {
   const https = publicUrl.startsWith('https:');
   const headers = (directives: typeof STRICT) =>
@@ -153,10 +153,11 @@ export function securityHeaders(publicUrl: string): RequestHandler {
         useDefaults: false,
         directives: { ...directives, ...(https && { 'upgrade-insecure-requests': [] }) },
       },
-      // The default, no-referrer, makes browsers send "Origin: null" with our own forms, which then look foreign.
+      // With the default, no-referrer, browsers send "Origin: null" with our own forms, which then look foreign.
       referrerPolicy: { policy: 'same-origin' },
       xFrameOptions: { action: 'deny' },
-      // On plain http the browser ignores it; on https it would lock out who turns https off again for a year.
+      // On plain http the browser ignores it. On https, operators who later turn https off would lock browsers out for
+      // a year.
       strictTransportSecurity: https,
     });
   const strict = headers(STRICT);
@@ -166,10 +167,10 @@ export function securityHeaders(publicUrl: string): RequestHandler {
 }
 
 /**
- * The parameters of a query: names and texts, a repeated name as a list. Like Express's "simple" parser, except for two
- * things that parser hides. Bytes that are not UTF-8 become lone surrogates, which UTF-8 cannot express, so that
- * `isWellFormed` distinguishes them from a U+FFFD that was sent. And no parameter is dropped, however many there are:
- * the length of a URL is bounded anyway.
+ * The parameters of a query: names and texts, with a list for a repeated name. Like Express's "simple" parser, but with
+ * two differences. First, bytes that are not UTF-8 become lone surrogates, which UTF-8 cannot express, so that
+ * `isWellFormed` distinguishes them from a U+FFFD in the request. Second, no parameter is dropped, regardless of their
+ * number: the length of a URL is bounded anyway.
  */
 export function parseQuery(query: string): ParsedUrlQuery {
   return parse(query, '&', '=', { decodeURIComponent: decoded, maxKeys: 0 });
@@ -189,16 +190,19 @@ function decoded(text: string): string {
 const JSON_LIMIT_BYTES = 1024 ** 2;
 /** The largest forms are the workflow editor and a page of rows to fix. */
 const FORM_LIMIT_BYTES = 1024 ** 2;
-/** The only form without a session is that of the sign-in page. */
+/** The only form without a session is the sign-in form. */
 const ANONYMOUS_FORM_LIMIT_BYTES = 16 * 1024;
 
-/** Routes that read their body as a stream themselves. Express matches paths in any case, with or without a final slash. */
+/** Routes that read their body as a stream themselves. Express ignores case in paths, and a final slash. */
 const STREAMED = /^\/API\/WorkflowImportQueue\/(CreateBatch|Uploads)\/?$/i;
 
-/** Routes that receive the bytes of their JSON, because parsing may lose digits of its numbers. */
+/** Routes that receive their JSON as bytes, because parsing may lose digits of its numbers. */
 const AS_SENT = /^\/API\/Workflows\/[^/]+\/Instances\/[^/]+\/Actions\/[^/]+\/?$/i;
 
-/** Routes for programs accept no forms: what curl labels as a form by default is a body of records, or a mistake. */
+/**
+ * Routes for programs do not accept forms: curl labels a body as a form by default, so the body holds records or is a
+ * mistake.
+ */
 const FOR_PROGRAMS = /^\/(API|queues)(\/|$)/i;
 
 const FORM_TYPES = ['application/x-www-form-urlencoded'];
@@ -210,9 +214,9 @@ const PARSE_FORM = formParser(FORM_LIMIT_BYTES);
 const PARSE_ANONYMOUS_FORM = formParser(ANONYMOUS_FORM_LIMIT_BYTES);
 
 /**
- * Parses JSON bodies of configuration size, and the forms of our pages: names and texts, a repeated name as a list. It
- * is an interceptor, so that it runs after the guards: a body that no one is authorized to send is never collected, and
- * neither is one for a route that does not exist.
+ * Parses JSON bodies of configuration size, and the forms of our pages: names and texts, with a list for a repeated
+ * name. It is an interceptor, so that it runs after the guards: a body that the caller is not authorized to send is
+ * never collected, and neither is a body for a route that does not exist.
  */
 export class BodyParsingInterceptor implements NestInterceptor {
   /** @param limitMs how long a body may take to arrive; 0: no limit */

@@ -68,7 +68,7 @@ describe('validateQuery', () => {
     expect(refusal(query).code).toBe(code);
   });
 
-  /** Break it: in `codeOf`, leave out `promised`; turn `PROMISED_CODES` round; leave out its second code. */
+  /** Break it: in `codeOf`, leave out `promised`; reverse `PROMISED_CODES`; leave out its second code. */
   it.each([
     ['importprocessid=1&fileName=&fileName=x', 'unknown_parameter'],
     ['filename=x&importProcessId=0', 'unknown_parameter'],

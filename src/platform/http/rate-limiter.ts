@@ -1,25 +1,25 @@
 import { BoundedMap } from '../concurrency.js';
 
 const WINDOW_SECONDS = 60;
-/** Of more callers than this, those that were quiet for longest are forgotten. */
+/** Beyond this number of callers, those that have been quiet for longest are forgotten. */
 const MAX_CALLERS = 10_000;
 
 export interface RateState {
   allowed: boolean;
   limit: number;
   remaining: number;
-  /** Until there is room for the next call, or until all of it is there again. */
+  /** Until there is room for the next call, or until the whole limit is available again. */
   seconds: number;
 }
 
 /**
- * Token bucket per caller, in this process: with several processes the bound is that many times higher, which still
- * bounds, and needs no server to be up.
+ * Token bucket per caller, in this process. N processes together allow N times as much, which is still bounded, and the
+ * limiter depends on no server.
  */
 export class RateLimiter {
   private readonly buckets = new BoundedMap<string, { tokens: number; at: number }>(MAX_CALLERS);
 
-  /** @param perMinute how many calls a minute; as many may come at once after a quiet minute */
+  /** @param perMinute the most calls per minute; after a quiet minute, all of them may come at once */
   constructor(
     private readonly perMinute: number,
     private readonly now: () => number = () => performance.now(),

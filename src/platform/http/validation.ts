@@ -10,20 +10,20 @@ import { invalidBody, invalidParameters, missingBody } from './http.errors.js';
 const AS_SENT = Symbol('asSent');
 
 /**
- * The property of a DTO arrives exactly as it was sent. Without it class-transformer copies what is in it: it drops
- * members, fails on one named "constructor", and runs out of stack on a value that is nested deeply.
+ * Leaves a property of a DTO exactly as it was sent. Without this decorator class-transformer copies the value: it
+ * drops members, fails on a member named "constructor", and exhausts the stack on a deeply nested value.
  */
 export const AsSent = (): PropertyDecorator => (prototype, property) => {
   const names = [...asSentNames(prototype), String(property)];
   Reflect.defineMetadata(AS_SENT, names, prototype);
 };
 
-/** Names of such properties, those of base classes included. */
+/** Names of such properties, including those of base classes. */
 function asSentNames(prototype: object): readonly string[] {
   return (Reflect.getMetadata(AS_SENT, prototype) ?? []) as readonly string[];
 }
 
-/** One property of a DTO that cannot stay as it was sent. */
+/** A property of a DTO that is not valid as sent. */
 interface DtoViolation {
   /** From the outside in: `['columns', 2, 'name']`. */
   path: (string | number)[];
@@ -31,7 +31,7 @@ interface DtoViolation {
   sentence: string;
 }
 
-/** Makes the DTO of what was sent, and finds everything that is wrong with it; unknown names are not looked at. */
+/** Creates the DTO from the input and finds all mistakes in it; it ignores unknown names. */
 function instantiate<Dto extends object>(
   type: ClassConstructor<Dto>,
   given: object,
@@ -49,7 +49,7 @@ function splitByNames(given: object, names: readonly string[]) {
   };
 }
 
-/** Names a DTO knows: those that have a validator. */
+/** The names that a DTO knows: those with a validator. */
 function knownNames(type: ClassConstructor<object>): ReadonlySet<string> {
   const metadata = getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
   return new Set(metadata.map(({ propertyName }) => propertyName));
@@ -65,8 +65,8 @@ function flatten(error: ValidationError, parents: readonly (string | number)[]):
 }
 
 /**
- * A JSON body as a DTO, strictly: unknown members are refused like wrong ones (at the top; a nested DTO brings its
- * own rules).
+ * Reads a JSON body as a DTO, strictly: unknown members are refused like wrong ones (at the top level; a nested DTO has
+ * its own rules).
  * @throws DomainError 400 `invalid_body` with a pointer to each wrong member, 400 `missing_body`
  */
 export function validateBody<Dto extends object>(type: ClassConstructor<Dto>, body: unknown): Dto {
@@ -102,8 +102,9 @@ function unknownMember(name: string, known: ReadonlySet<string>): ProblemDetail 
 }
 
 /**
- * A submitted form as a DTO, by the same rules as a JSON body. Forms send their empty fields too: those count as left out.
- * @param lists fields that may be ticked several times; ticked once they arrive as a text
+ * Reads a submitted form as a DTO, by the same rules as a JSON body. Forms send their empty fields, too: those count as
+ * left out.
+ * @param lists fields with several checkboxes; a single ticked one arrives as a text
  */
 export function validateForm<Dto extends object>(
   type: ClassConstructor<Dto>,
@@ -119,8 +120,8 @@ export function validateForm<Dto extends object>(
 }
 
 /**
- * A query as a DTO, strictly: a mistyped name must not be swallowed, and of a repeated one nobody knows which is
- * meant. Works on what `parseQuery` answers, where `a[b]=c` is a parameter named `a[b]`.
+ * Reads a query as a DTO, strictly: a mistyped name must not be ignored, and a repeated name is ambiguous. Works on the
+ * result of `parseQuery`, where `a[b]=c` is a parameter named `a[b]`.
  * Why: ADR 23.
  * @throws DomainError 400 that names every wrong parameter: `unknown_parameter` if there is one, else
  *   `repeated_parameter` if there is one, else `missing_parameter`, `invalid_parameter`, or `invalid_parameters` for
@@ -169,7 +170,10 @@ function unknownParameter(parameter: string, known: ReadonlySet<string>): Proble
   return { parameter: shown, code: 'unknown_parameter', message: `${shown} is not a parameter here${hint}` };
 }
 
-/** Global: `@Query() query: SomeDto` and `@Body() body: SomeDto` arrive checked; other arguments as they were sent. */
+/**
+ * Global: `@Query() query: SomeDto` and `@Body() body: SomeDto` arrive checked; other arguments arrive as they were
+ * sent.
+ */
 @Injectable()
 export class DtoValidationPipe implements PipeTransform {
   transform(value: unknown, { type, metatype, data }: ArgumentMetadata): unknown {
@@ -184,12 +188,12 @@ function isDto(metatype: object): metatype is ClassConstructor<object> {
   return typeof metatype === 'function' && knownNames(metatype as ClassConstructor<object>).size > 0;
 }
 
-/** What a bigint of PostgreSQL and a number of JavaScript both hold. */
+/** Ids that fit both a PostgreSQL bigint and a JavaScript number. */
 const ID = /^[1-9][0-9]{0,14}$/;
 
-/** The id in a path. What cannot be an id names nothing: 404, and no bigint ever overflows in PostgreSQL. */
+/** The id in a path. A text that cannot be an id matches nothing: 404, and no bigint ever overflows in PostgreSQL. */
 export abstract class PathIdPipe implements PipeTransform<string, number> {
-  /** That there is nothing of this id. */
+  /** The error for an id that does not exist. */
   protected abstract notFound(id: string): Error;
 
   transform(text: string): number {
@@ -198,7 +202,7 @@ export abstract class PathIdPipe implements PipeTransform<string, number> {
   }
 }
 
-/** Digits of a query become a number, any other text NaN, which the validators refuse; a default stays. */
+/** Digits in a query become a number. Any other text becomes NaN, which the validators refuse. A default stays. */
 export const Integer = () =>
   Transform(({ value }: { value: unknown }) =>
     typeof value === 'string' ? (/^[0-9]{1,15}$/.test(value) ? Number(value) : Number.NaN) : value,

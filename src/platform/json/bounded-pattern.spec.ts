@@ -83,7 +83,7 @@ describe('boundedPattern', () => {
     });
     fc.assert(
       fc.property(pattern, fc.array(text, { minLength: 5, maxLength: 5 }), (pieces, texts) => {
-        // `^*` and `\b+` are no ECMAScript.
+        // `^*` and `\b+` are not valid in ECMAScript.
         const source = pieces.map(([p, q]) => (/^(\^|\$|\\b)$/.test(p) ? p : p + q)).join('');
         const bounded = boundedPattern(source);
         const builtIn = new RegExp(source, 'u');

@@ -1,18 +1,20 @@
 import { RE2JS } from 're2js';
 import { errorMessage } from '../errors.js';
 
-/** A regular expression that answers in time proportional to the text, whatever the expression is. */
+/** A regular expression whose matching time is proportional to the text, for any expression. */
 export interface BoundedPattern {
   test(text: string): boolean;
   toString(): string;
 }
 
-/** The expression cannot be used; the message says why, as the end of a sentence that begins with it. */
+/**
+ * The expression cannot be used; the message gives the reason as the end of a sentence that begins with the expression.
+ */
 export class PatternError extends Error {
   override readonly name = 'PatternError';
 }
 
-/** The members of ECMAScript's `\s`; RE2's has the ASCII ones only. */
+/** The members of ECMAScript's `\s`; in RE2 it has only the ASCII ones. */
 const SPACES =
   '\\t-\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}';
 /** The members of ECMAScript's `\S`, written out because a class cannot hold a negated class. */
@@ -24,7 +26,7 @@ const NO_LINE_END = '[^\\n\\r\\x{2028}\\x{2029}]';
 const TOKENS =
   /\\u\{([0-9a-fA-F]+)\}|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\c([a-zA-Z])|\\[pP]\{[^}]*\}|\(\?<(?![=!])|\[\^\]|\[\]|\\?[^]/gu;
 
-/** The same expression in RE2's words. Both know code points, so nothing else differs. */
+/** The same expression in RE2's syntax. Both engines match code points, so nothing else differs. */
 function toRe2(pattern: string): string {
   let inClass = false;
   return pattern.replace(TOKENS, (token: string, ...groups: (string | undefined)[]) => {
@@ -48,7 +50,7 @@ function toRe2(pattern: string): string {
         return inClass ? '(?<' : '(?P<';
       case '[]':
       case '[^]':
-        // Nothing and anything; but inside a class, a literal bracket and the end of that class.
+        // `[]` matches nothing, `[^]` anything. Inside a class, they are a literal bracket and the end of that class.
         if (!inClass) return token === '[]' ? '[^\\x00-\\x{10FFFF}]' : '[\\x00-\\x{10FFFF}]';
         inClass = false;
         return `\\${token}`;
@@ -65,7 +67,7 @@ function toRe2(pattern: string): string {
   });
 }
 
-/** General categories by the long names that ECMAScript also knows. */
+/** General categories by the long names that ECMAScript also accepts. */
 const CATEGORIES: Readonly<Record<string, string>> = {
   Letter: 'L',
   Lowercase_Letter: 'Ll',
@@ -95,10 +97,11 @@ function surrogatePair(high: string, low: string): number {
 }
 
 /**
- * An ECMA-262 regular expression (the dialect of JSON Schema, with the `u` flag) on RE2's engine, which never tries
- * a text twice. A time limit on the built-in engine was the alternative; it would need a thread for each check.
+ * An ECMA-262 regular expression (the dialect of JSON Schema, with the `u` flag) on RE2's engine, which never
+ * backtracks. A time limit on the built-in engine was the alternative; it would need a thread for each check.
  * Why: ADR 24.
- * @throws PatternError when it is no regular expression, or needs what a linear-time engine cannot do
+ * @throws PatternError when the text is not a regular expression, or needs a feature that a linear-time engine cannot
+ *   offer
  */
 export function boundedPattern(pattern: string): BoundedPattern {
   try {
@@ -108,7 +111,7 @@ export function boundedPattern(pattern: string): BoundedPattern {
   }
   try {
     const compiled = RE2JS.compile(toRe2(pattern));
-    // Ajv tells patterns apart by this text.
+    // Ajv distinguishes patterns by this text.
     return { test: (text) => compiled.test(text), toString: () => `/${pattern}/u` };
   } catch (error) {
     throw new PatternError(

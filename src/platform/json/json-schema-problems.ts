@@ -14,7 +14,10 @@ export interface JsonSchemaProblem {
 
 const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 
-/** Names and indexes on the way to a subschema: far more than anybody writes, and far less than fills the stack. */
+/**
+ * The most names and indexes on the way to a subschema: far more than a person writes, and far fewer than the stack can
+ * hold.
+ */
 const DEEPEST_PATH = 200;
 
 /** How the value of a keyword holds further schemas. */
@@ -68,11 +71,14 @@ const KEYWORDS = new Set([
   ...['multipleOf', 'pattern', 'readOnly', 'required', 'title', 'type', 'uniqueItems', 'writeOnly'],
 ]);
 
-/** What keeps a JSON Schema 2020-12 from being used; each with its place. None: `compileJsonSchema` takes it. */
+/**
+ * Finds the mistakes, each with its place, that make a JSON Schema 2020-12 unusable. If there are none,
+ * `compileJsonSchema` accepts the schema.
+ */
 export function jsonSchemaProblems(schema: JsonObject): JsonSchemaProblem[] {
   try {
     const found = [...new SchemaInspection(schema).problems(), ...metaSchemaProblems(schema)];
-    // The inspection and the meta-schema may both dislike a place; the inspection says it better and comes first.
+    // The inspection and the meta-schema may both report a place; the inspection explains it better and comes first.
     const problems = [...new Map(found.reverse().map((problem) => [problem.pointer, problem])).values()];
     return problems.length > 0 ? problems.reverse() : compilationProblems(schema);
   } catch (error) {
@@ -85,7 +91,7 @@ function problem(pointer: string, message: string): JsonSchemaProblem {
   return { pointer, code: 'invalid_schema', message };
 }
 
-/** What a meta-schema cannot say, or says in words nobody understands. */
+/** Finds the mistakes that a meta-schema cannot find, or reports in words that users do not understand. */
 class SchemaInspection {
   private readonly found: JsonSchemaProblem[] = [];
   private readonly anchors = new Set<string>();
@@ -167,7 +173,7 @@ class SchemaInspection {
   }
 }
 
-/** As it is when it is no percent-encoding; then it resolves to nothing, which is reported. */
+/** Returns the text unchanged when its percent-encoding is invalid; it then resolves to nothing, which is reported. */
 function percentDecoded(step: string): string {
   try {
     return decodeURIComponent(step);
@@ -181,13 +187,13 @@ const metaSchema = createAjv({ allErrors: true });
 function metaSchemaProblems(schema: JsonObject): JsonSchemaProblem[] {
   if (metaSchema.validateSchema({ ...schema, $schema: DIALECT }) === true) return [];
   const described = (metaSchema.errors ?? []).map(describeError);
-  // `type` and the like are alternatives to the meta-schema; what each of them wants says enough.
+  // The meta-schema has alternatives for `type` and similar keywords; listing the requirement of each is enough.
   return described
     .filter(({ keyword }) => keyword !== 'anyOf')
     .map(({ pointer, message }) => problem(pointer, message));
 }
 
-/** What only shows when it is compiled and tried: above all references that go round in circles. */
+/** Finds the mistakes that show only when the schema is compiled and tried, above all circular references. */
 function compilationProblems(schema: JsonObject): JsonSchemaProblem[] {
   const endless = problem('', 'refers to itself without end');
   try {

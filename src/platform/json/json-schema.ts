@@ -4,11 +4,11 @@ import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 import { boundedPattern } from './bounded-pattern.js';
 import { hasUniqueItems, type JsonObject, jsonPointer, type JsonValue } from './json-value.js';
 
-/** How a value breaks a schema. */
+/** How a value violates a schema. */
 interface SchemaViolation {
-  /** RFC 6901 pointer to the place in the value; a member that lacks is pointed at where it should stand. */
+  /** RFC 6901 pointer to the place in the value; for a missing member, the place where it should be. */
   pointer: string;
-  /** The keyword of the schema that is broken. */
+  /** The violated keyword of the schema. */
   keyword: string;
   /** The end of a sentence that begins with the place: `must be >= 0`. */
   message: string;
@@ -16,7 +16,7 @@ interface SchemaViolation {
 
 const SHOWN_VALUES = 20;
 
-/** Where Ajv reports one error, in the words people see. */
+/** Where Ajv reports one error, in words for users. */
 export function describeError(error: ErrorObject): SchemaViolation {
   const { instancePath, keyword, message = 'is not as the schema says' } = error;
   const params = error.params as Record<string, unknown>;
@@ -52,7 +52,7 @@ export function describeError(error: ErrorObject): SchemaViolation {
   }
 }
 
-/** One violation out of those Ajv reports for one value: the first, or where there are alternatives, all of them. */
+/** Selects one of the violations that Ajv reports for one value: the first, or all of them if they are alternatives. */
 function violationOf(errors: readonly ErrorObject[]): SchemaViolation {
   const described = errors.map(describeError);
   const last = described.at(-1);
@@ -81,27 +81,27 @@ function text(value: unknown): string {
 }
 
 /**
- * The formats of JSON Schema 2020-12 that are asserted. `ajv-formats` has more; its `url` takes time that grows
- * with the square of the text, and the others are no part of the standard.
+ * The formats of JSON Schema 2020-12 that are asserted. `ajv-formats` has more, but the time of its `url` grows with
+ * the square of the text, and the others are not part of the standard.
  */
 export const FORMATS = [
   ...(['date', 'date-time', 'duration', 'email', 'hostname', 'ipv4', 'ipv6', 'json-pointer'] as const),
   ...(['regex', 'relative-json-pointer', 'time', 'uri', 'uri-reference', 'uri-template', 'uuid'] as const),
 ];
 
-/** As Ajv wants its engine of regular expressions: a function with the code that stands for it. */
+/** The regular expression engine in the form that Ajv expects: a function with the code that stands for it. */
 const engine = Object.assign((pattern: string) => boundedPattern(pattern), { code: 'boundedPattern' });
 
 /**
- * Ajv for JSON Schema 2020-12 on schemas and rows that others wrote: every check takes time in proportion to the
- * row. Each schema gets an instance of its own, since Ajv keeps whatever it ever compiled.
+ * Ajv for JSON Schema 2020-12 with schemas and rows from users: every check takes time in proportion to the row. Each
+ * schema gets its own instance, because Ajv keeps everything it has ever compiled.
  */
 export function createAjv(options: Options = {}): Ajv2020 {
   const ajv = new Ajv2020({
-    // Its warnings go to the console; what matters of them is checked in `json-schema-problems.ts`.
+    // Its warnings go to the console; `json-schema-problems.ts` checks those that matter.
     logger: false,
     strict: false,
-    // Otherwise every object has a property "constructor".
+    // Without it, every object has a property "constructor".
     ownProperties: true,
     // 0.07 is a multiple of 0.01, although 0.07 / 0.01 is 7.000000000000001.
     multipleOfPrecision: 6,
@@ -120,20 +120,22 @@ export function createAjv(options: Options = {}): Ajv2020 {
   return ajv;
 }
 
-/** `null`: the value is as the schema says. */
+/** `null`: the value matches the schema. */
 export type JsonSchemaCheck = (value: JsonValue) => SchemaViolation | null;
 
 /**
- * A schema made ready for many values.
+ * Compiles a schema for use with many values.
  * Why: ADR 23.
- * @throws Error when it is no usable schema; `jsonSchemaProblems` says what is wrong, and with which part
+ * @throws Error when the schema is not usable; `jsonSchemaProblems` names the faulty part and the reason
  */
 export function compileJsonSchema(schema: JsonObject): JsonSchemaCheck {
   const validate = createAjv({ meta: false, validateSchema: false }).compile(schema);
   return (value) => (isValid(validate, value) ? null : violationOf(validate.errors ?? [NESTED_TOO_DEEPLY]));
 }
 
-/** A schema that refers to itself makes the check recurse with the value; a value may be nested too deeply for that. */
+/**
+ * A schema that refers to itself makes the check recurse with the value, which may be nested too deeply for the stack.
+ */
 function isValid(validate: ValidateFunction, value: JsonValue): boolean {
   try {
     return validate(value);

@@ -3,14 +3,17 @@ export interface JsonObject {
   [key: string]: JsonValue;
 }
 
-/** RFC 6901 pointer to a member, from the names and indexes on the way to it; none: the whole document. */
+/**
+ * RFC 6901 pointer to a member, from the names and indexes on the way to it. Without any, it points to the whole
+ * document.
+ */
 export function jsonPointer(...path: readonly (string | number)[]): string {
   return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
 /**
- * No two of the items are equal as JSON Schema understands it. By texts in a set: comparing each with each, as Ajv
- * does it, takes minutes on an array that fills one line.
+ * Tells whether no two items are equal as JSON Schema defines it. It compares texts in a set: Ajv compares each pair,
+ * which takes minutes on an array that fills one line.
  */
 export function hasUniqueItems(items: readonly JsonValue[]): boolean {
   const seen = new Set<string>();
@@ -22,7 +25,7 @@ export function hasUniqueItems(items: readonly JsonValue[]): boolean {
   return true;
 }
 
-/** The same text for equal values: members sorted, as their order means nothing. */
+/** Returns the same text for equal values: members are sorted, because their order has no meaning. */
 function canonical(value: JsonValue): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value === 0 ? 0 : value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;

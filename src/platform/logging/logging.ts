@@ -6,11 +6,11 @@ import { LOG_LEVELS, type LogLevel } from '../config/config.js';
 
 const storage = new AsyncLocalStorage<{ requestId: string; request: Request; hasCommitted: boolean }>();
 
-/** The request the running code works for; `undefined` outside of one. */
+/** The id of the current request; `undefined` outside a request. */
 export const currentRequestId = (): string | undefined => storage.getStore()?.requestId;
 export const currentRequest = (): Request | undefined => storage.getStore()?.request;
 
-/** Whether the request has changed anything in the database: an answer must no longer say that nothing was done. */
+/** Whether the request has changed anything in the database: an answer must no longer claim that nothing was done. */
 export const hasCommitted = (): boolean => storage.getStore()?.hasCommitted ?? false;
 
 export function noteCommit(): void {
@@ -19,8 +19,8 @@ export function noteCommit(): void {
 }
 
 /**
- * Gives the request its id: the caller's own X-Request-Id where it is safe to log, so that one id follows a call
- * through several systems, else a new one.
+ * Gives the request its id. The caller's own X-Request-Id is used if it is safe to log, so that one id follows a call
+ * through several systems; else a new id is created.
  */
 export function requestContext(request: Request, response: Response, next: NextFunction): void {
   const given = request.get('x-request-id');
@@ -31,11 +31,14 @@ export function requestContext(request: Request, response: Response, next: NextF
 
 const logger = new Logger('Http');
 
-/** One line per request, without its query (it holds mail addresses), headers or body. Probes only when debugging. */
+/**
+ * Logs one line per request, without its query (which holds mail addresses), headers or body. Logs probes only at debug
+ * level.
+ */
 export function accessLog(request: Request, response: Response, next: NextFunction): void {
   const start = performance.now();
   const path = request.originalUrl.split('?', 1)[0] ?? '';
-  // Bound, since the socket's events do not belong to the request whose id the line shall carry.
+  // Bound, because the socket's events run outside the request whose id the line must carry.
   const write = AsyncResource.bind(() => {
     const milliseconds = Math.round(performance.now() - start);
     const { principal } = request as { principal?: { id: string } };
@@ -53,16 +56,16 @@ export function accessLog(request: Request, response: Response, next: NextFuncti
   next();
 }
 
-/** What Nest says of its own wiring at every start: hundreds of lines nobody reads. */
+/** Nest's messages about its own wiring at every start: hundreds of lines without use. */
 const WIRING: ReadonlySet<unknown> = new Set(['InstanceLoader', 'RouterExplorer', 'RoutesResolver']);
 
 const SECRETS = ['authorization', 'cookie', 'key', 'password', 'payload', 'secret'];
-/** Where errors of PostgreSQL and TypeORM quote the values they failed on. */
+/** Members in which errors of PostgreSQL and TypeORM quote the values that caused them. */
 const QUOTING = ['detail', 'where', 'parameters'];
 
 /**
- * Nest's logger, with the request's id in every line: JSON where a program reads it, text on a terminal. What it is
- * given must hold no payload and no key; the names below are a second net.
+ * Nest's logger with the request's id in every line: JSON where a program reads it, text on a terminal. Callers must
+ * not pass payloads or keys; the names below are a second safeguard.
  */
 export class AppLogger extends ConsoleLogger {
   constructor(level: LogLevel, terminal: boolean = process.stdout.isTTY) {

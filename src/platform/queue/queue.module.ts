@@ -15,9 +15,9 @@ ignoreWorkerNameErrors();
       useFactory: (config: AppConfig) => ({
         prefix: config.queuePrefix,
         redis: redisConnection(config),
-        // After a Redis that lost its jobs a consumer would stand still for 5 s.
+        // Without it, a consumer would pause for 5 s after a Redis that lost its jobs.
         settings: { retryProcessDelay: 250 },
-        // Nothing is kept in Redis that PostgreSQL knows: its size does not grow with what was imported.
+        // Redis keeps no data that PostgreSQL has, so its size does not grow with the number of imports.
         defaultJobOptions: { removeOnComplete: 100, removeOnFail: 1000 },
       }),
     }),
@@ -38,7 +38,7 @@ export class QueueModule implements BeforeApplicationShutdown {
     @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue,
   ) {}
 
-  /** Closing, Bull waits for a connection it never had: a process could not stop while Redis is away. */
+  /** When closing, Bull waits for a connection that it never had: a process could not stop while Redis is away. */
   beforeApplicationShutdown(): void {
     for (const { client } of [this.behaviors, this.chunks, this.notifications, this.webhooks]) {
       if (client.status !== 'ready') client.disconnect();

@@ -13,7 +13,9 @@ import type { AppConfig } from '../config/config.js';
 import { errorMessage, errorStack } from '../errors.js';
 import { WorkPermit } from '../work-permit.js';
 
-/** The Bull queues. A job carries ids only: PostgreSQL is the truth, Redis a wake-up (ADR 1). */
+/**
+ * The Bull queues. A job carries only ids: PostgreSQL is the source of truth, and Redis only wakes workers up (ADR 1).
+ */
 export const CHUNK_QUEUE = 'import-chunks';
 export const NOTIFICATION_QUEUE = 'notifications';
 export const BEHAVIOR_QUEUE = 'behaviors';
@@ -25,29 +27,29 @@ export interface ChunkJob {
   chunkNumber: number;
 }
 
-/** A message of the outbox; in the queue of webhooks it stands for the next one to the same host. */
+/** A message of the outbox; in the webhook queue it stands for the next message to the same host. */
 export interface DeliveryJob {
   messageId: number;
 }
 
-/** REDIS_URL as options, since Bull wants the same connection described for three clients. */
+/** REDIS_URL as options, because Bull needs the same connection for three clients. */
 export function redisConnection(config: Pick<AppConfig, 'redisUrl'>): RedisOptions {
   const url = new URL(config.redisUrl ?? 'redis://127.0.0.1:6379');
   const database = url.pathname.replace(/^\//, '');
   return {
-    // A URL has an IPv6 address in brackets, a connection has none.
+    // A URL puts an IPv6 address in brackets; a connection option does not.
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? 6379 : Number(url.port),
     ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
     ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
     ...(database !== '' && { db: Number(database) }),
     ...(url.protocol === 'rediss:' && { tls: {} }),
-    // Bull's own waits up to 20 s after Redis is back.
+    // Bull's own strategy waits up to 20 s after Redis is back.
     retryStrategy: (attempt) => Math.min(100 * attempt, 2_000),
   };
 }
 
-/** How long a call waits for Redis. What Redis could not be told is found in PostgreSQL later. */
+/** How long a call waits for Redis. Wake-ups that do not reach Redis are found in PostgreSQL later. */
 export const REDIS_LIMIT_MS = 1_000;
 
 const NOT_CONNECTED: readonly string[] = ['reconnecting', 'close', 'end'];
@@ -60,14 +62,14 @@ export function isConnected(queue: Queue): boolean {
 export interface WakeUp<Job> {
   job: Job;
   /**
-   * Bull ignores an `add` whose job id it still knows, also of a job that is long completed. Give one only where the
-   * same wake-up is repeated, and let it change when that wake-up must get through.
+   * Bull ignores an `add` whose job id still exists, even for a job that has long been completed. Set an id only where
+   * the same wake-up is repeated, and change the id when that wake-up must get through.
    */
   jobId?: string;
   delayMs?: number;
 }
 
-/** Adds jobs to a queue in Redis, which may be away: never throws, never takes long. */
+/** Adds jobs to a queue in Redis, which may be away: never throws and never takes long. */
 export async function addWakeUps<Job>(
   queue: Queue<Job>,
   wakeUps: readonly WakeUp<Job>[],
@@ -87,17 +89,20 @@ export async function addWakeUps<Job>(
 
 /** Counted from the beginning of the stop, which may take 30 s; the rest is for rolling back. */
 const FINISH_WITHIN_MS = 25_000;
-/** Pausing renews a Redis connection, which takes long while Redis is away. Counted like the time above. */
+/** Pausing reopens a Redis connection, which takes long while Redis is away. Counted from the same moment. */
 const PAUSE_WITHIN_MS = 2_000;
 
 export interface QueueConsumerOptions {
-  /** Jobs of this process at a time. */
+  /** The most jobs of this process at a time. */
   concurrency: number;
-  /** What the log says of a job that failed. */
+  /** The log message for a failed job. */
   failure: string;
 }
 
-/** Takes jobs from a queue, and stops in order. A job carries ids only: what matters is in the handler's service. */
+/**
+ * Takes jobs from a queue, and stops in an orderly way. A job carries only ids, and the handler's service does the
+ * work.
+ */
 export abstract class QueueConsumer<Job extends object>
   implements OnApplicationBootstrap, OnModuleDestroy, BeforeApplicationShutdown
 {
@@ -115,23 +120,23 @@ export abstract class QueueConsumer<Job extends object>
     private readonly options: QueueConsumerOptions,
   ) {}
 
-  /** @param stop is aborted when the job takes longer than the stop of the process may */
+  /** @param stop aborted when the job takes longer than the process may take to stop */
   protected abstract handle(job: Job, stop: AbortSignal): Promise<unknown>;
 
-  /** Not `@Process`: it would begin before every module is ready, and its rejection would be unhandled. */
+  /** Replaces `@Process`, which would begin before every module is ready and leave its rejection unhandled. */
   onApplicationBootstrap(): void {
     this.permit?.onChange((permitted) => (permitted ? this.consume() : this.rest()));
     if (this.permit?.permitted !== false) this.consume();
   }
 
-  /** No new job from here on. Not awaited: Bull waits for Redis, which may be away. */
+  /** Takes no new jobs from here on. Not awaited: Bull waits for Redis, which may be away. */
   onModuleDestroy(): void {
     if (this.isStopping) return;
     this.stoppingSince = performance.now();
     this.paused = this.queue.pause(true, true).catch(() => undefined);
   }
 
-  /** The jobs at hand are finished, or broken off so that another worker repeats them. */
+  /** Finishes the current jobs, or aborts them so that another worker repeats them. */
   async beforeApplicationShutdown(): Promise<void> {
     const finished = Promise.allSettled(this.running);
     if (!(await settlesWithin(this.timeLeft(FINISH_WITHIN_MS), finished))) {
@@ -140,11 +145,11 @@ export abstract class QueueConsumer<Job extends object>
       await this.breakOff();
       await finished;
     }
-    // Bull would open the connection again that it is about to close next.
+    // Bull would reopen the connection that it is about to close next.
     await settlesWithin(this.timeLeft(PAUSE_WITHIN_MS), this.paused);
   }
 
-  /** Ends the jobs that do not listen to their signal. */
+  /** Ends the jobs that ignore their signal. */
   protected breakOff(): Promise<void> {
     return Promise.resolve();
   }
@@ -161,7 +166,7 @@ export abstract class QueueConsumer<Job extends object>
     });
   }
 
-  /** This process takes no jobs, and others do. */
+  /** This process stops taking jobs; other processes continue. */
   private rest(): void {
     if (this.consuming && !this.isStopping) this.queue.pause(true, true).catch(() => undefined);
   }

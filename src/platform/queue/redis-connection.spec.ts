@@ -1,7 +1,7 @@
 import { redisConnection } from './queues.js';
 
 describe('the connection to Redis', () => {
-  /** Break it: take the host as the URL has it; decode no password. */
+  /** Break it: take the host as the URL has it; leave the password encoded. */
   it.each([
     [undefined, { host: '127.0.0.1', port: 6379 }],
     ['redis://redis.example.org', { host: 'redis.example.org', port: 6379 }],

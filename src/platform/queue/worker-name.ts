@@ -5,9 +5,9 @@ interface NamesItsConnection {
 }
 
 /**
- * Bull names its connection when it begins to consume, for lists of clients only, and hears nothing of the outcome.
- * A process that is told to stop in its first seconds then died of an unhandled rejection ("Connection is closed")
- * instead of stopping in order.
+ * Bull names its connection when it begins to consume, only for lists of clients, and does not handle the outcome. A
+ * process that had to stop in its first seconds therefore died of an unhandled rejection ("Connection is closed")
+ * instead of stopping in an orderly way.
  */
 export function ignoreWorkerNameErrors(): void {
   const prototype = Queue.prototype as NamesItsConnection;
