@@ -12,8 +12,8 @@ import {
 import type { MessageKind } from './message.js';
 
 /**
- * The Bull queues of the outbox. Redis may be away: no method throws or takes long. Each kind has a queue of its own
- * because the kinds would share their slots in one, and webhooks wait for the hosts of other people.
+ * The Bull queues of the outbox. Redis may be down: no method throws or takes long. Each kind has its own queue,
+ * because kinds in one queue would share its slots and webhooks wait for hosts that we do not control.
  */
 @Injectable()
 export class DeliveryQueues {

@@ -11,10 +11,10 @@ import { type Attempt, MessageSender } from './message-sender.js';
 import { WEBHOOK_SLOTS } from './receiver-slots.js';
 import { WebhookDispatcher } from './webhook-dispatcher.js';
 
-/** The sender records a delivery that fails; this failure means that it could not look the message up. */
+/** The sender records a failed delivery itself; this failure means that the sender could not look up the message. */
 const FAILURE = 'a message could not be looked up';
 
-/** Takes the wake-ups of mails about batches. */
+/** Handles the wake-ups of mails about batches. */
 @Processor(NOTIFICATION_QUEUE)
 export class BatchMailConsumer extends QueueConsumer<DeliveryJob> {
   constructor(
@@ -29,7 +29,7 @@ export class BatchMailConsumer extends QueueConsumer<DeliveryJob> {
   }
 }
 
-/** Takes the wake-ups of mails that actions cause. */
+/** Handles the wake-ups of mails that actions cause. */
 @Processor(BEHAVIOR_QUEUE)
 export class BehaviorMailConsumer extends QueueConsumer<DeliveryJob> {
   constructor(
@@ -44,7 +44,7 @@ export class BehaviorMailConsumer extends QueueConsumer<DeliveryJob> {
   }
 }
 
-/** Takes the wake-ups of webhooks. */
+/** Handles the wake-ups of webhooks. */
 @Processor(WEBHOOK_QUEUE)
 export class WebhookConsumer extends QueueConsumer<DeliveryJob> {
   constructor(

@@ -8,7 +8,7 @@ import { DueMessages, Outbox } from './outbox.js';
 import { WebhookClient } from './webhook-client.js';
 import { WebhookDispatcher } from './webhook-dispatcher.js';
 
-/** Storing messages and having them sent; for every process. */
+/** Stores messages and wakes their senders; for every process. */
 @Module({
   imports: [QueueModule],
   providers: [DeliveryQueues, Outbox],

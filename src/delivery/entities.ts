@@ -10,14 +10,14 @@ export class OutboxEntity {
   @PrimaryGeneratedColumn('identity', { name: 'outbox_id', type: 'bigint', generatedIdentity: 'BY DEFAULT' })
   id!: number;
   @Column('bigint', { name: 'workflow_import_queue_batch_id', nullable: true }) batchId!: number | null;
-  /** Of a mail about a batch. */
+  /** Only for mails about a batch. */
   @Column('text', { nullable: true }) outcome!: NotificationKind | null;
   @Column('bigint', { name: 'workflow_instance_id', nullable: true }) instanceId!: number | null;
   @Column('integer', { name: 'line_number', nullable: true }) line!: number | null;
   @Column('integer', { name: 'behavior_number', nullable: true }) number!: number | null;
   @Column('text', { nullable: true }) action!: string | null;
   @Column('text') recipient!: string;
-  /** Host and port of a webhook. Receivers wait for themselves only; all mails have the same, ''. */
+  /** Host and port of a webhook. A receiver delays only its own messages. All mails share the receiver ''. */
   @Column({ type: 'text', collation: 'C', default: '' }) receiver!: string;
   @Column('text', { nullable: true }) subject!: string | null;
   @Column('text', { name: 'text_body', nullable: true }) textBody!: string | null;
@@ -32,9 +32,9 @@ export class OutboxEntity {
   @Column('timestamptz', { name: 'locked_until', nullable: true }) lockedUntil!: Date | null;
   @Column('text', { name: 'last_error', nullable: true }) lastError!: string | null;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
-  /** When it was stored, or last asked for again. */
+  /** When the message was stored, or when its delivery was last requested again. */
   @Column('timestamptz', { name: 'owed_at', default: () => 'now()' }) owedAt!: Date;
   @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
-  /** When it was sent or given up; decides how long it is kept where no batch does. */
+  /** When the message was sent or given up. Decides how long it is kept if it belongs to no batch. */
   @Column('timestamptz', { name: 'ended_at', nullable: true }) endedAt!: Date | null;
 }

@@ -7,7 +7,9 @@ import { DeliveryFault, type MailContent } from './message.js';
 
 type RecipientRules = Pick<AppConfig, 'mailRecipientDomains'>;
 
-/** Whether we may send mail to the address: MAIL_RECIPIENT_DOMAINS, exactly or as `*.example.org`; unset allows any. */
+/**
+ * Whether MAIL_RECIPIENT_DOMAINS allows the address: exact domains or `*.example.org`; if unset, it allows any address.
+ */
 export function mayReceiveMail({ mailRecipientDomains: allowed }: RecipientRules, address: string): boolean {
   if (allowed === undefined) return true;
   const domain = address.slice(address.lastIndexOf('@') + 1).toLowerCase();
@@ -16,7 +18,7 @@ export function mayReceiveMail({ mailRecipientDomains: allowed }: RecipientRules
   );
 }
 
-/** @throws DomainError 400 `invalid_parameter` that names each parameter whose address may not receive mail */
+/** @throws DomainError 400 `invalid_parameter` that names each parameter whose address must not receive mail */
 export function assertMayReceiveMail(
   rules: RecipientRules,
   recipients: Readonly<Partial<Record<string, string | null>>>,
@@ -34,31 +36,32 @@ export function assertMayReceiveMail(
   );
 }
 
-/** What nodemailer reports about a failed delivery. */
+/** The error that nodemailer reports for a failed delivery. */
 interface DeliveryError {
   code?: unknown;
   responseCode?: unknown;
-  /** The last line of the server. */
+  /** The last line that the server sent. */
   response?: unknown;
-  /** What the server answered. */
+  /** The command that the server answered. */
   command?: unknown;
 }
 
-/** The server, or nodemailer before asking it, refused the mail itself or its recipient. */
+/** The server, or nodemailer before it contacted the server, refused the mail itself or its recipient. */
 const ABOUT_THE_MAIL: readonly unknown[] = ['EENVELOPE', 'EMESSAGE'];
 
 /**
- * 5xx that mean "authenticate first" or "not without TLS". They are about our configuration: once it is fixed, the
- * mails must still be there.
+ * 5xx codes for "authenticate first" or "TLS required". Our configuration causes them, so the mails must be kept until
+ * it is fixed.
  */
 const ABOUT_THE_CONFIGURATION: readonly unknown[] = [530, 534, 535, 538];
-/** The enhanced status codes of RFC 3463 for security and policy: relaying, authentication, a sender that is refused. */
+/** The enhanced status codes of RFC 3463 for security and policy: relaying, authentication, a refused sender. */
 const ABOUT_POLICY = /^\d{3}[ -]5\.7\.\d/;
 
 /**
- * Whether another attempt cannot succeed: the server refused this mail for good (5xx), or it could not even be offered.
- * Everything else may be over by the next attempt: 4xx, a server that is away, a wrong password, a greeting of 554. So
- * may a refused sender and a policy, which someone corrects in MAIL_FROM or at the relay.
+ * Whether no further attempt can succeed: the server refused this mail permanently (5xx), or the mail could not even be
+ * offered. Every other fault can be gone at the next attempt: 4xx, a server that is down, a wrong password, a greeting
+ * of 554. The same holds for a refused sender and for a policy, which an administrator corrects in MAIL_FROM or at the
+ * relay.
  */
 export function isPermanentFault(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
@@ -75,22 +78,22 @@ export interface OutgoingMail extends MailContent {
   headers: Readonly<Record<string, string>>;
 }
 
-/** A host that drops packets must not hold a sender for nodemailer's two minutes. */
+/** A host that drops packets must not hold a sender for the two minutes that are nodemailer's default. */
 const CONNECT_MS = 30_000;
 
-/** Registers the mailer. It insists on a transport, so without SMTP_URL it gets one that sends nothing. */
+/** Registers the mailer. The module requires a transport, so without SMTP_URL it gets one that sends nothing. */
 export const MAILER_MODULE = MailerModule.forRootAsync({
   imports: [],
   inject: [AppConfig],
   useFactory: ({ smtpUrl, mailFrom }: AppConfig) => ({
     transport:
       smtpUrl === undefined ? { jsonTransport: true } : { url: smtpUrl, connectionTimeout: CONNECT_MS },
-    // Our content never comes from a file or a URL, so nodemailer must not read any.
+    // Our content never comes from a file or a URL, so nodemailer must not read either.
     defaults: { from: mailFrom, disableFileAccess: true, disableUrlAccess: true },
   }),
 });
 
-/** Hands mails to the SMTP server. Only this file knows the mailer. */
+/** Passes mails to the SMTP server. Only this file uses the mailer. */
 @Injectable()
 export class Mailer {
   constructor(
@@ -104,24 +107,25 @@ export class Mailer {
   }
 
   /**
-   * Answers when the server has accepted the mail and with it the duty to deliver it.
+   * Resolves when the server has accepted the mail, and with it the responsibility for delivery.
    * @param signal aborts the connection
-   * @throws DeliveryFault, also for a recipient whose domain is not allowed (any more)
+   * @throws DeliveryFault, also for a recipient whose domain is not allowed or no longer allowed
    */
   async send({ to, headers, html, ...mail }: OutgoingMail, signal: AbortSignal): Promise<void> {
     if (!mayReceiveMail(this.config, to)) {
       throw new DeliveryFault('the domain of the recipient is not in MAIL_RECIPIENT_DOMAINS', true);
     }
-    // nodemailer would write `-ID` for `-Id`. Case does not matter in names, but people search mails for text.
+    // nodemailer would write `-ID` for `-Id`. Header names are case-insensitive, but people search mails for the exact
+    // text.
     const spelling = new Map(Object.keys(headers).map((name) => [name.toLowerCase(), name]));
     const options = {
       ...mail,
       ...(html !== null && { html }),
-      // As text, a comma would make one address two.
+      // If the address were passed as text, a comma would split it into two addresses.
       to: { name: '', address: to },
       headers: { ...headers },
       normalizeHeaderKey: (name: string) => spelling.get(name.toLowerCase()) ?? name,
-      // nodemailer knows this option; its separately published types do not yet.
+      // nodemailer supports this option; its separately published types do not yet.
       signal,
     };
     try {

@@ -19,14 +19,14 @@ import { WebhookClient } from './webhook-client.js';
 import type { OutgoingWebhook } from './webhook-message.js';
 
 /**
- * The waits after the first, second… failed attempt, in milliseconds; the last one repeats. No attempt is the last: a
- * server that is down for a day, or a password that is wrong for a week, loses no mail.
+ * The waits after the first, second… failed attempt, in milliseconds; the last one repeats. Attempts of mails have no
+ * limit: neither a server that is down for a day nor a password that is wrong for a week loses a mail.
  */
 export const BACK_OFF_MS: readonly number[] = [5, 30, 2 * 60, 10 * 60, 30 * 60, 60 * 60].map(
   (seconds) => seconds * 1000,
 );
 
-/** @param attempts how many have failed since the message was stored or asked for again, including this one */
+/** @param attempts the failed attempts since the message was stored or requested again, including this one */
 export function backOff(attempts: number, schedule: readonly number[]): number {
   const wait = schedule[attempts - 1] ?? schedule.at(-1);
   if (wait === undefined) throw new Error('a back-off schedule needs at least one step');
@@ -37,15 +37,15 @@ export interface SendingTimes {
   /** See `BACK_OFF_MS`. */
   backOffMs: readonly number[];
   /**
-   * How long a claim holds without renewal. The sender renews it, so a slow server may take the ten minutes that
-   * RFC 5321 grants it, while another worker takes over the message of one that died after a minute.
+   * How long a claim is valid without renewal. The sender renews its claim, so a slow server may take the ten minutes
+   * that RFC 5321 grants. If a worker dies, another worker takes over its message after a minute.
    */
   claimMs: number;
-  /** How long a webhook is tried again after failures: long enough for a receiver that is down over a weekend. */
+  /** How long a failing webhook is retried: long enough for a receiver that is down over a weekend. */
   webhookRetriesMs: number;
-  /** For the whole call: finding the host, connecting, sending, and the status of the answer. */
+  /** Limit for the whole call: resolving the host, connecting, sending, and receiving the status. */
   webhookCallMs: number;
-  /** For a whole mail. RFC 5321 grants its commands about this long together. */
+  /** Limit for a whole mail. RFC 5321 grants its commands about this long in total. */
   mailCallMs: number;
 }
 
@@ -60,14 +60,14 @@ export const DEFAULT_SENDING_TIMES: SendingTimes = {
   mailCallMs: 30 * 60 * 1000,
 };
 
-/** Renews a claim while a slow server takes its time, and notices when it is lost. */
+/** Renews a claim while a slow server takes its time, and detects when the claim is lost. */
 class ClaimHolder {
   private readonly ending = new AbortController();
   private readonly onStop = () => this.ending.abort(this.stop.reason);
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    /** Answers whether the claim still held and is renewed. */
+    /** Renews the claim; returns whether it was still valid. */
     private readonly renewClaim: () => Promise<boolean>,
     private readonly claimMs: number,
     private readonly stop: AbortSignal,
@@ -79,14 +79,14 @@ class ClaimHolder {
     this.timer = setInterval(() => void this.renew(), this.claimMs / 3);
   }
 
-  /** Aborts on `stop`, and when another worker has taken over after this process was silent for too long. */
+  /** Aborts on `stop`, and when another worker has taken over because this process was silent for too long. */
   get signal(): AbortSignal {
     return this.ending.signal;
   }
 
   /**
-   * Writes a result, again and again for as long as no other worker can have taken over. While PostgreSQL restarts no
-   * one can claim either, and a mail whose delivery is not written would be sent twice.
+   * Retries writing a result until another worker could have taken over. While PostgreSQL restarts, no worker can claim
+   * the message either, and a mail whose delivery is not recorded would be sent twice.
    */
   async whileHeld<Answer>(write: () => Promise<Answer>): Promise<Answer> {
     const end = performance.now() + this.claimMs;
@@ -106,7 +106,7 @@ class ClaimHolder {
   }
 
   private async renew(): Promise<void> {
-    // While PostgreSQL is away the claim may run out, but no one can take over either.
+    // While PostgreSQL is down the claim may expire, but no worker can take over either.
     const held = await this.renewClaim().catch(() => true);
     if (!held) this.ending.abort(new Error('the claim was lost'));
   }
@@ -115,7 +115,7 @@ class ClaimHolder {
 export type OutgoingMessage =
   { channel: 'mail'; mail: OutgoingMail } | { channel: 'webhook'; webhook: OutgoingWebhook };
 
-/** Writes what is sent for a claimed message. The layers above know what it is about; delivery does not. */
+/** Renders the content of a claimed message. The layers above know the subject of a message; delivery does not. */
 export interface MessageRenderer {
   render(claim: ClaimedMessage): Promise<OutgoingMessage>;
 }
@@ -129,7 +129,7 @@ export class MessageRenderers {
     this.renderers.set(kind, renderer);
   }
 
-  /** @throws Error if no module has registered a renderer for this kind: the process was put together wrongly */
+  /** @throws Error if no module has registered a renderer for this kind: the process was assembled incorrectly */
   render(claim: ClaimedMessage): Promise<OutgoingMessage> {
     const renderer = this.renderers.get(claim.kind);
     if (renderer === undefined) throw new Error(`no renderer is registered for ${claim.kind}`);
@@ -137,18 +137,18 @@ export class MessageRenderers {
   }
 }
 
-/** The result of an attempt; `not_due`: nothing could be claimed, `lost`: another worker took over meanwhile. */
+/** The result of an attempt. `not_due`: nothing could be claimed; `lost`: another worker took over in the meantime. */
 export type Attempt = AttemptEnd['status'] | 'not_due' | 'lost';
 
 const NEVER = new AbortController().signal;
 
 /**
- * Sends messages once each. A conditional UPDATE claims a message, so that of any number of jobs for it one sends, and
- * the result is written only while the claim holds.
+ * Sends each message once. A conditional UPDATE claims the message, so that only one of any number of jobs sends it.
+ * The result is written only while the claim is valid.
  *
- * One window remains, as with every SMTP and HTTP client: the receiver has accepted the message and this process, or
- * the connection, dies before that is written. The message is then sent again under the same id, because the other
- * choice is to lose it. Receivers can recognize the double by the id.
+ * One window remains, as with every SMTP and HTTP client: the receiver accepts the message, and this process or the
+ * connection dies before the result is written. The message is then sent again under the same id, because the
+ * alternative is to lose it. The id lets receivers recognize the duplicate.
  */
 @Injectable()
 export class MessageSender {
@@ -164,14 +164,14 @@ export class MessageSender {
   ) {}
 
   /**
-   * @param stop aborts the attempt; the message is then tried again
-   * @throws Error only if PostgreSQL cannot be asked; the message comes up again when its claim runs out
+   * @param stop aborts the attempt; the message is then retried
+   * @throws Error only if PostgreSQL cannot be reached; the message becomes due again when its claim expires
    */
   async send(message: MessageKey, stop: AbortSignal = NEVER): Promise<Attempt> {
     return this.sendClaimed(await claimMessage(this.database, message, this.times.claimMs), stop);
   }
 
-  /** As `send`, the message to the receiver that has waited longest. */
+  /** Like `send`, for the message to this receiver that has waited longest. */
   async sendNext(kind: MessageKind, receiver: string, stop: AbortSignal = NEVER): Promise<Attempt> {
     return this.sendClaimed(await claimNextMessage(this.database, kind, receiver, this.times.claimMs), stop);
   }
@@ -210,7 +210,7 @@ export class MessageSender {
     }
   }
 
-  /** Whether and when the message is tried again: at the earliest when its receiver asked for it. */
+  /** Whether and when the message is retried: not before the time that its receiver asked for. */
   private failure(claim: ClaimedMessage, error: unknown): Pick<AttemptEnd, 'status' | 'retryInMs'> {
     const { isPermanent = false, retryAfterMs = 0 } = error instanceof DeliveryFault ? error : {};
     const leftMs =
@@ -234,13 +234,13 @@ export class MessageSender {
     if (!written) this.logger.warn({ message: 'another worker took the delivery over', ...entry });
     else if (status === 'failed') this.logger.error({ message: 'delivery was refused for good', ...entry });
     else if (status === 'pending') this.logger.warn({ message: 'delivery will be tried again', ...entry });
-    // There is one per batch, but as many others as there are records.
+    // A batch has one such mail, but as many other messages as it has records.
     else if (kind === 'batch_mail') this.logger.log({ message: 'delivery ended', ...entry });
     else this.logger.debug({ message: 'delivery ended', ...entry });
   }
 }
 
-/** The mail as it goes out, if that is not what the outbox has: only then is it written. */
+/** The rendered mail if it differs from the one in the outbox, which is then updated; else `null`. */
 function newContent(claim: ClaimedMessage, outgoing: OutgoingMessage): MailContent | null {
   if (outgoing.channel !== 'mail') return null;
   const { subject, text, html } = outgoing.mail;

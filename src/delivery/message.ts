@@ -1,14 +1,16 @@
 import { errorMessage } from '../platform/errors.js';
 
-/** What the outbox holds. Each kind has its own Bull queue, and so its own slots. */
+/** The kinds of messages in the outbox. Each kind has its own Bull queue, and therefore its own slots. */
 export const MESSAGE_KINDS = ['batch_mail', 'behavior_mail', 'behavior_webhook'] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
-/** The states of a message; outbox.sql.ts shows how one leads to another. */
+/** The states of a message; outbox.sql.ts shows the transitions. */
 export const DELIVERY_STATUSES = ['pending', 'sending', 'sent', 'failed', 'not_sent_no_smtp'] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
-/** Identifies a message. Its id alone does not: messages from before there was one outbox keep their numbers. */
+/**
+ * Identifies a message. The id alone is not enough: messages that are older than the common outbox keep their numbers.
+ */
 export interface MessageKey {
   kind: MessageKind;
   id: number;
@@ -31,19 +33,19 @@ export interface ClaimedMessage extends MessageKey {
   html: string | null;
   /** The body of a webhook. */
   json: string | null;
-  /** What a webhook is signed with. */
+  /** The secret that signs a webhook. */
   secret: string | null;
-  /** Grows with every claim, so it is the fencing token: the outbox ignores writes under an older one. */
+  /** Grows with every claim, so it is the fencing token: the outbox ignores writes under an older value. */
   attempts: number;
   /** The attempts that the back-off does not count. */
   attemptsBeforeResend: number;
   resends: number;
   createdAt: Date;
-  /** How long ago it was stored, or last asked for again. */
+  /** The time since the message was stored, or since its delivery was last requested again. */
   owedForMs: number;
 }
 
-/** Which of the two addresses of a batch a mail goes to. */
+/** Which of a batch's two addresses a mail goes to. */
 export type NotificationKind = 'success' | 'failure';
 
 interface Progress {
@@ -61,7 +63,7 @@ export interface StoredNotification extends Progress {
   id: number;
   kind: NotificationKind;
   recipient: string;
-  /** `null` until the first attempt, which renders the mail. */
+  /** `null` before the first attempt, which renders the mail. */
   subject: string | null;
   text: string | null;
 }
@@ -92,7 +94,7 @@ export class DeliveryFault extends Error {
 
   constructor(
     message: string,
-    /** Whether another attempt cannot succeed. */
+    /** Whether no further attempt can succeed. */
     readonly isPermanent: boolean,
     { retryAfterMs, ...options }: FaultOptions = {},
   ) {
@@ -102,11 +104,11 @@ export class DeliveryFault extends Error {
 }
 
 /**
- * Runs work that must end: when its time is over, or `stop` aborts, the signal it was given aborts and the promise
- * rejects, whatever the work does with the signal. So no event that a receiver withholds can keep a slot.
+ * Runs work that must end: at the time limit, or when `stop` aborts, the work's signal aborts and the promise rejects,
+ * however the work handles the signal. A receiver that withholds an event therefore cannot hold a slot.
  *
- * The timer is our own because `AbortSignal.any([signal, AbortSignal.timeout(ms)])` may never fire after a garbage
- * collection (nodejs/node#57736). Node keeps a running timer, and the timer keeps the controller.
+ * The function has its own timer because `AbortSignal.any([signal, AbortSignal.timeout(ms)])` may never fire after a
+ * garbage collection (nodejs/node#57736). Node keeps a running timer, and the timer keeps the controller.
  */
 export function endsWithin<Result>(
   limitMs: number,

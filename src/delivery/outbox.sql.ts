@@ -27,11 +27,11 @@ import { receiverOf } from './webhook-message.js';
  * A behavior whose recipient is not an address is stored as failed.
  */
 
-/** Has an expired claim, or is waiting and due. The index `outbox_due` is made for these conditions. */
+/** Has an expired claim, or is waiting and due. The index `outbox_due` matches these conditions. */
 const IS_DUE = `status IN ('pending', 'sending') AND next_attempt_at <= now()
         AND (status = 'pending' OR locked_until < now())`;
 
-/** The indexes `outbox_ended_*` are made for this condition. */
+/** The indexes `outbox_ended_*` match this condition. */
 export const HAS_ENDED = `status IN ('sent', 'failed', 'not_sent_no_smtp')`;
 
 const IS_BEHAVIOR = `kind IN ('behavior_mail', 'behavior_webhook')`;
@@ -43,8 +43,9 @@ export interface NewNotification {
 }
 
 /**
- * Stores a mail about a batch, once per batch and kind, and answers its id, also when it was stored before. The update
- * that changes nothing makes an existing row answer, and makes a concurrent second insert wait for the first.
+ * Stores a mail about a batch, once per batch and kind, and returns its id, even if the mail was stored before. The
+ * update changes nothing. It makes an existing row return its id, and makes a concurrent second insert wait for the
+ * first.
  */
 export async function insertBatchMail(
   transaction: Transaction,
@@ -111,8 +112,8 @@ export interface DueMessage {
 }
 
 /**
- * The due messages of each receiver, longest waiting first. The statement goes from receiver to receiver in the index,
- * not from row to row: one with a million due messages is one step.
+ * The due messages of each receiver, longest waiting first. The statement steps through the index from receiver to
+ * receiver, not from row to row: a receiver with a million due messages is one step.
  */
 export async function selectDueMessages(
   sql: Sql,
@@ -148,7 +149,7 @@ export async function selectDueMessages(
   return rows;
 }
 
-/** `undefined` when the message does not exist. */
+/** Returns `undefined` if the message does not exist. */
 export async function selectReceiver(sql: Sql, { kind, id }: MessageKey): Promise<string | undefined> {
   const { rows } = await sql.query<{ receiver: string }>(
     'SELECT receiver FROM outbox WHERE kind = $1 AND outbox_id = $2',
@@ -157,7 +158,7 @@ export async function selectReceiver(sql: Sql, { kind, id }: MessageKey): Promis
   return rows[0]?.receiver;
 }
 
-/** Claims the message if it is due. Of several concurrent claims one succeeds. */
+/** Claims the message if it is due. Of several concurrent claims only one succeeds. */
 export function claimMessage(
   sql: Sql,
   { kind, id }: MessageKey,
@@ -166,7 +167,7 @@ export function claimMessage(
   return claim(sql, `kind = $1 AND outbox_id = $2 AND ${IS_DUE}`, [kind, id], claimMs);
 }
 
-/** Claims the message to this receiver that has waited longest. Concurrent claims get different ones. */
+/** Claims the message to this receiver that has waited longest. Concurrent calls claim different messages. */
 export function claimNextMessage(
   sql: Sql,
   kind: MessageKind,
@@ -199,10 +200,10 @@ async function claim(
   return rows[0];
 }
 
-/** What a claim is recognized by. */
+/** Identifies a claim. */
 type Claim = MessageKey & Pick<ClaimedMessage, 'attempts'>;
 
-/** Answers `false` if the claim is lost: another worker has taken over. */
+/** Returns `false` if the claim is lost because another worker has taken over. */
 export async function renewClaim(sql: Sql, { kind, id, attempts }: Claim, claimMs: number): Promise<boolean> {
   const { rowCount } = await sql.query(
     `UPDATE outbox SET locked_until = now() + make_interval(secs => $4 / 1000.0)
@@ -215,13 +216,13 @@ export async function renewClaim(sql: Sql, { kind, id, attempts }: Claim, claimM
 export interface AttemptEnd {
   status: Exclude<DeliveryStatus, 'sending'>;
   error: string | null;
-  /** When to try again; for `pending` only. */
+  /** The wait before the next attempt; for `pending` only. */
   retryInMs: number;
-  /** What the attempt rendered, if it differs from what is stored. */
+  /** The content that the attempt rendered, if it differs from the stored one. */
   content: MailContent | null;
 }
 
-/** Writes the result of an attempt. Answers `false` if the claim was lost meanwhile. */
+/** Writes the result of an attempt. Returns `false` if the claim was lost in the meantime. */
 export async function endAttempt(
   sql: Sql,
   { kind, id, attempts }: Claim,
@@ -246,8 +247,8 @@ export async function endAttempt(
 }
 
 /**
- * Makes a message due now. Answers `false` if it does not exist or is being sent: the result of that attempt must not
- * be overwritten. `attempts` keeps counting because it is the fencing token; the back-off starts again.
+ * Makes a message due now. Returns `false` if it does not exist or is being sent, because the result of that attempt
+ * must not be overwritten. `attempts` keeps counting because it is the fencing token; the back-off starts again.
  */
 export async function resendMessage(
   sql: Sql,
@@ -265,7 +266,7 @@ export async function resendMessage(
   return rowCount === 1;
 }
 
-/** As `resendMessage`, for a mail or webhook that an action on the instance caused. */
+/** Like `resendMessage`, for a mail or webhook that an action on the instance caused. */
 export function resendBehavior(sql: Sql, instanceId: number, id: number): Promise<boolean> {
   return resendMessage(sql, { kinds: Object.values(MESSAGE_KIND_OF), id, instanceId });
 }
@@ -285,7 +286,7 @@ export async function selectNotifications(sql: Sql, batchId: number): Promise<St
   return rows;
 }
 
-/** The batch that a mail is about; `undefined` when the mail does not exist. */
+/** The batch that a mail reports on; `undefined` if the mail does not exist. */
 export async function selectBatchOfMail(sql: Sql, id: number): Promise<number | undefined> {
   const { rows } = await sql.query<{ batchId: number }>(
     `SELECT workflow_import_queue_batch_id AS "batchId" FROM outbox WHERE kind = 'batch_mail' AND outbox_id = $1`,
@@ -297,14 +298,17 @@ export async function selectBatchOfMail(sql: Sql, id: number): Promise<number | 
 const BEHAVIOR_COLUMNS = `outbox_id AS id, CASE kind WHEN 'behavior_mail' THEN 'sendEmail' ELSE 'webhook' END AS kind,
        action, workflow_import_queue_batch_id AS "batchId", line_number AS line, recipient, subject, ${PROGRESS}`;
 
-/** Whether a batch of one of the import processes caused the message; `null` means of any, or of none. */
+/**
+ * Whether a batch of one of the import processes caused the message. `null` accepts every message, also one without a
+ * batch.
+ */
 const isOfProcesses = (ids: string): string =>
   `(${ids}::bigint[] IS NULL OR EXISTS (
       SELECT FROM import_queue_batch b
        WHERE b.workflow_import_queue_batch_id = outbox.workflow_import_queue_batch_id
          AND b.import_process_id = ANY (${ids})))`;
 
-/** What actions on an instance caused, newest first. */
+/** The mails and webhooks that actions on an instance caused, newest first. */
 export async function selectBehaviors(
   sql: Sql,
   instanceId: number,
@@ -341,7 +345,10 @@ export async function deleteBatchMails(sql: Sql, batchId: number): Promise<void>
   );
 }
 
-/** Deletes what records of a batch have sent, or failed to send; what is still to be sent stays. Answers how many. */
+/**
+ * Deletes the ended messages that records of a batch caused, sent or failed; unsent messages stay. Returns their
+ * number.
+ */
 export async function deleteBehaviorsOfBatch(sql: Sql, batchId: number, limit: number): Promise<number> {
   const { rowCount } = await sql.query(
     `DELETE FROM outbox
@@ -355,7 +362,7 @@ export async function deleteBehaviorsOfBatch(sql: Sql, batchId: number, limit: n
   return rowCount;
 }
 
-/** Deletes what actions without a batch have sent, once it ended that many days ago. Answers how many. */
+/** Deletes the messages of actions without a batch that ended more than this many days ago. Returns their number. */
 export async function deleteBehaviorsOfNoBatch(sql: Sql, days: number, limit: number): Promise<number> {
   const { rowCount } = await sql.query(
     `DELETE FROM outbox

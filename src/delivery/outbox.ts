@@ -6,15 +6,15 @@ import { MESSAGE_KINDS, type MessageKind } from './message.js';
 import { insertBatchMail, type NewNotification, selectDueMessages } from './outbox.sql.js';
 
 interface WakeLimits {
-  /** The due messages of a receiver that Redis should hold at a time; the next ones follow as these are sent. */
+  /** How many due messages of a receiver Redis should hold at a time; more follow as these are sent. */
   perReceiver: number;
-  /** One due message is woken at most once in this time, so that repeated looks do not pile up jobs in Redis. */
+  /** A due message is woken at most once in this period, so that repeated checks do not pile up jobs in Redis. */
   againAfterMs: number;
 }
 
 /**
- * A wake-up of a webhook is dropped where its host is busy, so it comes again sooner. 32 are enough for several
- * workers, because each attempt that ends wakes the next one to its host.
+ * A wake-up of a webhook is dropped if its host is busy, so wake-ups of webhooks repeat sooner. 32 are enough for
+ * several workers, because each attempt that ends wakes the next webhook to its host.
  */
 const LIMITS: Readonly<Record<MessageKind, WakeLimits>> = {
   batch_mail: { perReceiver: 1_000, againAfterMs: 30_000 },
@@ -23,8 +23,9 @@ const LIMITS: Readonly<Record<MessageKind, WakeLimits>> = {
 };
 
 /**
- * The messages to deliver (ADR 26). They live in PostgreSQL, written with what they are about; a job in Redis only wakes a
- * sender. One job too many is harmless because it finds nothing to claim, and a lost one is made again.
+ * The messages to deliver (ADR 26). They live in PostgreSQL, written together with the change that causes them; a job
+ * in Redis only wakes a sender. A redundant job is harmless because it finds nothing to claim, and a lost job is
+ * created again.
  */
 @Injectable()
 export class Outbox {
@@ -33,14 +34,14 @@ export class Outbox {
     private readonly queues: DeliveryQueues,
   ) {}
 
-  /** Stores one mail per batch and kind; answers its id, also if it was stored before. Call `wake` after the commit. */
+  /** Stores one mail per batch and kind; returns its id, even if it was stored before. Call `wake` after the commit. */
   addBatchMail(transaction: Transaction, mail: NewNotification): Promise<number> {
     return insertBatchMail(transaction, mail);
   }
 
   /**
-   * Has messages sent soon, or after a delay. Never throws and never waits long for Redis: a message that is not woken
-   * now is woken when it is due. The time that counts is the one in PostgreSQL.
+   * Wakes the senders of messages soon, or after a delay. Never throws and never waits long for Redis: a message that
+   * is not woken now is woken when it is due. PostgreSQL decides when a message is due.
    */
   wake(kind: MessageKind, ids: readonly number[], delayMs?: number): Promise<void> {
     return this.queues.add(
@@ -49,7 +50,7 @@ export class Outbox {
     );
   }
 
-  /** Wakes every message that is due, and those whose sender fell silent. */
+  /** Wakes the senders of every due message, including messages whose sender fell silent. */
   async wakeDue(): Promise<void> {
     for (const kind of MESSAGE_KINDS) await this.wakeDueOf(kind);
   }
@@ -62,7 +63,7 @@ export class Outbox {
       kind,
       due.map(({ id, attempts, resends }) => ({
         job: { messageId: id },
-        // With the attempt, so that the job of a failed one never stands in the way of the next.
+        // The id contains the attempt, so that the job of a failed attempt never blocks the next one.
         jobId: `${id}.${attempts}.${resends}.${period}`,
       })),
     );
@@ -70,12 +71,12 @@ export class Outbox {
 }
 
 /**
- * Chunks commit behaviors and wake no one, so this look is what finds them. It is one probe per kind of an index that
- * is empty most of the time.
+ * Chunks commit behaviors without waking a sender, so only this check finds them. Per kind it costs one probe of an
+ * index that is usually empty.
  */
 const LOOK_EVERY_MS = 1_000;
 
-/** Wakes due messages again and again, in every worker. */
+/** Periodically wakes due messages, in every worker. */
 @Injectable()
 export class DueMessages extends WorkLoop {
   constructor(private readonly outbox: Outbox) {

@@ -1,12 +1,14 @@
 import { BoundedMap } from '../platform/concurrency.js';
 
-/** Webhooks that one process sends at a time. They wait for receivers rather than compute. */
+/** How many webhooks one process sends at a time. Webhooks wait for receivers rather than compute. */
 export const WEBHOOK_SLOTS = 64;
-/** A host that has not failed last time. */
+/** Slots of a host whose last webhook did not fail. */
 const PER_HOST = 4;
-/** A host that failed last time gets one probe at a time, and all such hosts together this many. */
+/** A host whose last webhook failed gets one probe at a time. All such hosts together get at most this many. */
 const PROBES = 16;
-/** Hosts that have not accepted a webhook yet, or failed last time, leave the other slots to hosts that accept theirs. */
+/**
+ * Hosts that have not accepted a webhook yet, or failed last time, leave the other slots to hosts that accept theirs.
+ */
 const UNPROVEN = 48;
 /** How many hosts the process remembers. */
 const REMEMBERED = 10_000;
@@ -14,24 +16,24 @@ const REMEMBERED = 10_000;
 type Standing = 'accepts' | 'new' | 'fails';
 
 export interface Slot {
-  /** Notes what the host did. */
+  /** Records the outcome for the host. */
   accepted(): void;
   failed(): void;
-  /** To be called exactly once. */
+  /** The caller must call this exactly once. */
   giveBack(): void;
 }
 
 /**
  * Shares the slots of a process among receivers, so that hosts that never answer cannot hold all of them (ADR 19). Each
- * host has at most `PER_HOST`. A host that fails has one probe at a time until it accepts a webhook again.
+ * host gets at most `PER_HOST` slots. A host that fails gets one probe at a time until it accepts a webhook again.
  */
 export class ReceiverSlots {
   private readonly standings = new BoundedMap<string, Standing>(REMEMBERED);
   private readonly taken = new Map<string, number>();
-  /** By the standing that each attempt began with. */
+  /** Slots in use, by the standing that the host had when the attempt began. */
   private readonly inProgress: Record<Standing, number> = { accepts: 0, new: 0, fails: 0 };
 
-  /** `undefined` if the host may not have a slot now. */
+  /** Returns `undefined` if the host may not have a slot now. */
   take(host: string): Slot | undefined {
     const standing = this.standings.get(host) ?? 'new';
     if (!this.mayTake(host, standing)) return undefined;

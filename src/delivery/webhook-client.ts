@@ -14,7 +14,7 @@ import { DeliveryFault } from './message.js';
 import { isPrivateAddress } from './private-address.js';
 import { type OutgoingWebhook, retryAfterMs, webhookHeaders } from './webhook-message.js';
 
-/** Only the status of an answer counts. Its body is read this far, so that the connection can be used again. */
+/** Only the status of a response counts. Its body is read up to this size, so that the connection can be reused. */
 const MOST_BODY_BYTES = 64 * 1024;
 const BODY_WITHIN_MS = 2_000;
 
@@ -31,17 +31,18 @@ export class WebhookClient implements OnApplicationShutdown {
 
   constructor(private readonly config: AppConfig) {}
 
-  /** Runs last: deliveries in progress have ended before. */
+  /** Runs last, after the deliveries in progress have ended. */
   onApplicationShutdown(): void {
     this.http.destroy();
     this.https.destroy();
   }
 
   /**
-   * Resolves when the receiver has answered 2xx. 410 says that the receiver is gone for good; any other answer may be
-   * different at the next attempt, as while a receiver is deployed or changes its secret.
+   * Resolves when the receiver has answered 2xx. 410 means that the receiver is permanently gone. Any other answer may
+   * differ at the next attempt, for example while a receiver is deployed or changes its secret.
    * @param signal aborts the attempt
-   * @throws DeliveryFault for any other answer; redirects are not followed because no one has checked where they lead
+   * @throws DeliveryFault for any other answer; redirects are not followed because nothing has checked their
+   * destination
    */
   async post(webhook: OutgoingWebhook, signal: AbortSignal): Promise<void> {
     const { status, retryAfter } = await this.answerTo(webhook, signal);
@@ -59,7 +60,7 @@ export class WebhookClient implements OnApplicationShutdown {
         readBody(response);
         answer({ status, retryAfter: headers['retry-after'] });
       });
-      // Without these two, a receiver could end the exchange without any event that settles the promise.
+      // Without these two handlers, a receiver could end the exchange without an event that settles the promise.
       request.on('upgrade', ({ statusCode: status = 101 }, socket) => {
         socket.destroy();
         answer({ status, retryAfter: undefined });
@@ -73,7 +74,7 @@ export class WebhookClient implements OnApplicationShutdown {
   private request(webhook: OutgoingWebhook, signal: AbortSignal): ClientRequest {
     const url = new URL(webhook.url);
     const host = url.hostname.replace(/^\[|\]$/g, '');
-    // Node does not look an address up, so `lookup` would not see it.
+    // Node does not look up an IP address, so `lookup` would never check it.
     if (isIP(host) !== 0) this.assertAllowed(host, [host]);
     const isHttps = url.protocol === 'https:';
     const options: RequestOptions = {
@@ -91,7 +92,7 @@ export class WebhookClient implements OnApplicationShutdown {
     return isHttps ? httpsRequest(url, options) : httpRequest(url, options);
   }
 
-  /** Checks the addresses at the moment of connecting: a separate look might find others. */
+  /** Checks the addresses at the moment of connecting: an earlier look-up could return other addresses. */
   private readonly lookup: LookupFunction = (host, options, callback) => {
     resolve(host, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, '');

@@ -8,13 +8,13 @@ import { ReceiverSlots, type Slot } from './receiver-slots.js';
 const KIND = 'behavior_webhook';
 
 /**
- * Sends webhooks so that each host waits for itself only (ADR 19). A wake-up stands for the host of its webhook: it
- * sends the one that has waited longest, or is dropped where the host has all the slots it may have. Each attempt that
- * ends wakes the next one to the same host, behind those of other hosts. If each wake-up stood for its own webhook, the
- * ones that find their host busy would have to come back again and again.
+ * Sends webhooks so that each host delays only its own webhooks (ADR 19). A wake-up stands for the host of its webhook:
+ * it sends the webhook to that host that has waited longest, or is dropped if the host already uses all its slots. Each
+ * attempt that ends wakes the next webhook to the same host, behind those to other hosts. If each wake-up stood for its
+ * own webhook, wake-ups that find their host busy would have to return again and again.
  *
- * The slots are counted in this process, which has them to give. So a host may have its share from each worker, no
- * worker has to hear of another, and one that is killed leaves no count behind.
+ * Each process counts only its own slots. So a host may get its share from each worker, workers need not communicate,
+ * and a killed worker leaves no count behind.
  */
 @Injectable()
 export class WebhookDispatcher {
@@ -26,7 +26,7 @@ export class WebhookDispatcher {
     private readonly outbox: Outbox,
   ) {}
 
-  /** Sends the webhook that has waited longest of those to the host of this one, or none if the host is busy. */
+  /** Of the webhooks to this webhook's host, sends the one that has waited longest, or none if the host is busy. */
   async wake(id: number, stop: AbortSignal): Promise<Attempt | 'host_busy'> {
     const host = await selectReceiver(this.database, { kind: KIND, id });
     if (host === undefined) return 'not_due';

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** Whether it is an http or https URL without credentials, which would end up in logs, and without a fragment. */
+/** Whether the text is an http or https URL without a fragment and without credentials, which would end up in logs. */
 export function isWebhookUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, hash } = new URL(text);
@@ -10,7 +10,7 @@ export function isWebhookUrl(text: string): boolean {
 const SECRET_PREFIX = 'whsec_';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** Whether it is a secret as Standard Webhooks has them: `whsec_` and 24 to 64 bytes in base64. */
+/** Whether the text is a secret in the form of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
 export function isWebhookSecret(text: string): boolean {
   if (!text.startsWith(SECRET_PREFIX) || !BASE64.test(text.slice(SECRET_PREFIX.length))) return false;
   const { length } = secretBytes(text);
@@ -19,20 +19,20 @@ export function isWebhookSecret(text: string): boolean {
 
 export interface OutgoingWebhook {
   url: string;
-  /** The same on every attempt: receivers treat a message with an id they know as a repetition. */
+  /** The same on every attempt: receivers treat a message with a known id as a repetition. */
   id: string;
   body: string;
   /** `null`: not signed. */
   secret: string | null;
 }
 
-/** Host and port of a URL as it is written: two spellings of one host are two receivers (ADR 19). */
+/** Host and port of a URL as written: two spellings of one host are two receivers (ADR 19). */
 export function receiverOf(url: string): string {
   const [, authority = ''] = /^[^:]*:[/\\]*([^/\\?#]*)/.exec(url) ?? [];
   return authority.toLowerCase().slice(0, 255);
 }
 
-/** `Retry-After`, in seconds or as a date; `undefined` if it is missing or makes no sense. @param now in milliseconds */
+/** `Retry-After`, in seconds or as a date; `undefined` if it is missing or invalid. @param now in milliseconds */
 export function retryAfterMs(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   const waitMs = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;

@@ -4,7 +4,7 @@ import type { TargetConfiguration } from '../records/target.js';
 
 export type ImportProcessStatus = 'active' | 'disabled';
 
-/** A file type, as pages call it. Its versions define what its batches do. */
+/** A file type, as the UI calls it. Its versions define what its batches do. */
 @Entity('import_process')
 export class ImportProcessEntity {
   @PrimaryGeneratedColumn('identity', {
@@ -19,7 +19,7 @@ export class ImportProcessEntity {
   @Column('text', { default: '' }) icon!: string;
   @Column('integer', { name: 'display_order', default: 0 }) displayOrder!: number;
   @Column('text') status!: ImportProcessStatus;
-  /** Null: the setting of the installation; 0: no limit. */
+  /** Null: the setting of the installation applies; 0: no limit. */
   @Column('integer', { name: 'retention_days', nullable: true }) retentionDays!: number | null;
   @Column('integer', { name: 'current_version' }) currentVersion!: number;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
@@ -40,7 +40,7 @@ export class ImportProcessVersionEntity {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }
 
-/** Which column of a row the header of an uploaded file stands for, as a user mapped it. */
+/** The column that a header of an uploaded file stands for, as a user mapped it. */
 @Entity('import_process_column')
 export class ImportProcessColumnEntity {
   @PrimaryColumn('bigint', { name: 'import_process_id' }) importProcessId!: number;

@@ -7,7 +7,7 @@ import type { Sql } from '../platform/database/database.service.js';
  * upload stores the mapping of its file; a header that is mapped to itself needs no row and removes an existing one.
  */
 
-/** What headers of files for this import process have stood for so far. */
+/** The mapping that earlier files of this import process have left. */
 export async function savedMapping(sql: Sql, importProcessId: number): Promise<ColumnMapping> {
   const { rows } = await sql.query<{ header: string; target: string | null }>(
     'SELECT header, target FROM import_process_column WHERE import_process_id = $1',
@@ -16,7 +16,7 @@ export async function savedMapping(sql: Sql, importProcessId: number): Promise<C
   return new Map(rows.map(({ header, target }) => [header, target]));
 }
 
-/** Keeps the mapping of the file of this batch. */
+/** Keeps the mapping of this batch's file. */
 export async function saveMappingOf(
   sql: Sql,
   batchId: number,
@@ -46,7 +46,7 @@ export async function saveMappingOf(
   );
 }
 
-/** What a header of files for an import process stands for, as a user mapped it. */
+/** The column that a header stands for in files for this import process, as a user mapped it. */
 export interface KeptColumn {
   header: string;
   /** `null`: the column is left out. */
@@ -69,7 +69,7 @@ export async function selectKeptColumns(
   return rows;
 }
 
-/** From now on, files are read as if the header had never been mapped. */
+/** Later files are read as if the header had never been mapped. */
 export async function deleteKeptColumn(sql: Sql, importProcessId: number, header: string): Promise<void> {
   await sql.query('DELETE FROM import_process_column WHERE import_process_id = $1 AND header = $2', [
     importProcessId,

@@ -6,7 +6,7 @@ import {
 } from '../platform/domain-error.js';
 import { httpErrors } from '../platform/http/http.errors.js';
 
-/** Refusals of import processes. */
+/** Errors of the routes about import processes. */
 export const importProcessErrors = defineErrors({
   invalid_import_process: { status: 400, title: 'The import process is invalid' },
   import_process_not_found: { status: 404, title: 'The import process does not exist' },
@@ -57,7 +57,7 @@ export function invalidImportProcess(errors: readonly ProblemDetail[]): DomainEr
   );
 }
 
-/** It was valid when it was saved, but something it refers to has changed since. */
+/** The import process was valid when it was saved, but something it refers to has changed since. */
 export function importProcessUnusable(
   { id, name }: { id: number; name: string },
   errors: readonly ProblemDetail[],
@@ -69,7 +69,7 @@ export function importProcessUnusable(
   );
 }
 
-/** It was saved by an application that had the target. */
+/** The import process was saved by an application that had the target. */
 export function targetNotBuiltIn(kind: string, kinds: readonly string[]): DomainError {
   return importProcessErrors.target_not_built_in(
     `The import process sends its records to a target of kind "${kind}", which this installation does not have. Built in: ${kinds.join(', ')}.`,

@@ -2,7 +2,7 @@ import type { Principal } from '../auth/principal.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, PinnedConfiguration, TargetConfiguration } from '../records/target.js';
 
-/** An import process as it is sent to be saved. */
+/** An import process as a client sends it. */
 export interface ImportProcessInput {
   name: string;
   description: string;
@@ -11,7 +11,9 @@ export interface ImportProcessInput {
   icon: string;
   displayOrder: number;
   status: 'active' | 'disabled';
-  /** Days for which the records of an ended batch are kept; null: the setting of the installation, 0: no limit. */
+  /**
+   * How many days the records of an ended batch are kept. Null: the setting of the installation applies; 0: no limit.
+   */
   retentionDays: number | null;
   /** One chunk at a time, in line order. */
   ordered: boolean;
@@ -36,16 +38,16 @@ export interface PinnedImportProcess extends PinnedConfiguration {
   ordered: boolean;
 }
 
-/** A pinned import process with the compiled rules of its target. Cached and shared, so it is immutable. */
+/** A pinned import process with the compiled rules of its target. It is cached and shared, so it is immutable. */
 export interface CompiledImportProcess {
   pinned: PinnedImportProcess;
   compiled: CompiledTarget;
 }
 
-/** What users see who only import: neither the target of records nor the note of administrators. */
+/** The members for users who only import: neither the target of the records nor the administrators' note. */
 export type ImportProcessSummary = Omit<ImportProcess, 'note' | 'retentionDays' | 'target' | 'recordSchema'>;
 
-/** The import processes that the principal can see, each with the members it can see. */
+/** The import processes that the principal may see, each with the members that the principal may see. */
 export function visibleTo(
   principal: Pick<Principal, 'permissions' | 'importProcessIds'>,
   processes: readonly ImportProcess[],

@@ -35,11 +35,11 @@ import type { TargetConfiguration } from '../records/target.js';
 import { importProcessNotFound } from './import-process.errors.js';
 import type { ImportProcess, ImportProcessInput, ImportProcessSummary } from './import-process.js';
 
-/** PostgreSQL text holds neither U+0000 nor half of a surrogate pair. */
+/** PostgreSQL text can hold neither U+0000 nor half of a surrogate pair. */
 const STORABLE = /^[^\0\p{Cs}]*$/u;
 const ONE_LINE = /^[^\s\p{Cc}\p{Cs}](?:[^\p{Cc}\p{Cs}]*[^\s\p{Cc}\p{Cs}])?$/u;
 
-/** The body to create an import process. Members with a default can be omitted, but cannot be null. */
+/** The body that creates an import process. Members with a default can be omitted, but cannot be null. */
 export class SaveImportProcessDto implements ImportProcessInput {
   @ApiProperty({
     description: 'Unique; people choose the import process by it.',
@@ -134,7 +134,7 @@ export class SaveImportProcessDto implements ImportProcessInput {
   recordSchema: JsonObject | null = null;
 }
 
-/** The body to replace an import process. Our own answer can be edited and sent back. */
+/** The body that replaces an import process. A client can edit our response and send it back. */
 export class ReplaceImportProcessDto extends SaveImportProcessDto {
   @ApiPropertyOptional({
     description: 'The version that was edited: 409 version_conflict if it is not the current one.',
@@ -198,7 +198,7 @@ const importProcessSummary = {
   updatedAt: TIME,
 };
 
-/** What routes about import processes answer. */
+/** The responses of the routes about import processes. */
 export const IMPORT_PROCESS_SCHEMAS: Readonly<Record<string, Schema>> = {
   ImportProcess: objectOf<ImportProcess>({
     ...importProcessSummary,

@@ -14,7 +14,7 @@ import { RowDescriptions } from './row-descriptions.js';
 })
 export class ImportProcessesModule {}
 
-/** The routes, in a module of their own: a process that only works on queues serves none of them. */
+/** The routes. They have their own module because a process that only works on queues serves none of them. */
 @Module({
   imports: [ImportProcessesModule],
   controllers: [ImportProcessesController],
@@ -23,7 +23,7 @@ export class ImportProcessesModule {}
 })
 export class ImportProcessesApiModule {}
 
-/** Answers what auth and workflows ask about import processes. Global, because both are layers below. */
+/** Implements what auth and workflows need to know about import processes. Global, because both are layers below. */
 @Global()
 @Module({
   imports: [ImportProcessesModule],

@@ -51,7 +51,7 @@ export function builtInTarget(targets: TargetRegistry, kind: string): RecordTarg
   return target;
 }
 
-/** Everything that makes an import process unusable, each with its place in what was sent. */
+/** Every problem that makes an import process unusable, each with its place in the request body. */
 async function importProcessProblems(
   { target, recordSchema }: Pick<ImportProcessInput, 'target' | 'recordSchema'>,
   targets: TargetRegistry,
@@ -63,7 +63,7 @@ async function importProcessProblems(
   const chosen = typeof known === 'string' ? targets.find(known) : undefined;
   if (chosen === undefined) return [unknownKind(known, targets.kinds), ...ofSchema];
   const ofTarget = await chosen.validate(target, recordSchema);
-  // A target may check the schema too; its message about a place is more specific.
+  // A target may check the schema too; its message about a place is then the more specific one.
   return [
     ...ofTarget,
     ...ofSchema.filter(({ pointer }) => !ofTarget.some((each) => each.pointer === pointer)),
@@ -124,8 +124,8 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * Makes a new version; running batches keep theirs. The row lock makes two concurrent calls take turns: each becomes a
-   * version. `expected` is the version that the caller edited, if stated.
+   * Creates a new version; running batches keep theirs. The row lock makes two concurrent calls take turns, and each
+   * creates a version. `expected` is the version that the caller edited, if stated.
    * @throws DomainError 400 `invalid_import_process`, 404 `import_process_not_found`,
    *   409 `import_process_name_taken` or `version_conflict`, 412 `precondition_failed`
    */
@@ -170,18 +170,18 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
     return selectVersions(this.database, id, limit);
   }
 
-  /** Headers of uploaded files that are mapped for later files of this import process; by header, at most `limit`. */
+  /** Headers that users mapped and that later files of this import process reuse; by header, at most `limit`. */
   keptColumns(id: number, limit: number): Promise<KeptColumn[]> {
     return selectKeptColumns(this.database, id, limit);
   }
 
-  /** From now on, files are read as if the header had never been mapped. */
+  /** Later files are read as if the header had never been mapped. */
   forgetColumn(id: number, header: string): Promise<void> {
     return deleteKeptColumn(this.database, id, header);
   }
 
   /**
-   * Swaps it with the import process shown before or after it; does nothing at the ends of the list.
+   * Swaps the import process with the one shown before or after it; does nothing at the ends of the list.
    * @throws DomainError 404 `import_process_not_found`
    */
   async move(id: number, direction: 'up' | 'down'): Promise<void> {
@@ -201,7 +201,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * The foreign key from batches decides, so that a batch that starts at the same time is not overlooked.
+   * The foreign key from batches decides, so that no batch that starts at the same time is overlooked.
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_in_use`
    */
   async delete(id: number, actor: string): Promise<void> {
@@ -217,7 +217,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * The import process as a batch that starts now uses it until it ends.
+   * Returns the import process as a batch that starts now uses it until the batch ends.
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_disabled`
    */
   async pin(id: number): Promise<PinnedImportProcess> {
@@ -227,7 +227,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /**
-   * Like `pin`, but also if it is disabled: for reading, not for starting a batch.
+   * Like `pin`, but also accepts a disabled import process: for reading, not for starting a batch.
    * @throws DomainError 404 `import_process_not_found`
    */
   async pinCurrent(id: number): Promise<PinnedImportProcess> {
@@ -271,7 +271,7 @@ async function refuseTakenName(name: string, write: Promise<unknown>): Promise<v
   });
 }
 
-/** More versions than a process ever uses at one time; compiling one again costs milliseconds. */
+/** More versions than a process ever uses at one time; compiling one again takes milliseconds. */
 const CAPACITY = 200;
 
 /** Compiled import process versions. A version never changes, so the cache stays valid. */
@@ -286,7 +286,7 @@ export class CompiledImportProcesses {
   ) {}
 
   /**
-   * The current version, for a batch that starts now.
+   * Returns the current version, for a batch that starts now.
    * @throws DomainError 403 `import_process_not_allowed`, 404 `import_process_not_found`, 409
    *   `import_process_disabled`, `import_process_unusable`
    */
@@ -322,7 +322,8 @@ export class CompiledImportProcesses {
     if (pinned === undefined) throw importProcessNotFound(id);
     const target = builtInTarget(this.targets, pinned.target.kind);
     const compiled = await target.compile(pinned).catch(async (error: unknown) => {
-      // It was valid when it was saved; something it refers to may have changed since, such as the workflow's steps.
+      // The version was valid when it was saved; something it refers to may have changed since, such as the workflow's
+      // steps.
       const problems = await importProcessProblems(pinned, this.targets);
       throw problems.length > 0 ? importProcessUnusable(pinned, problems, error) : error;
     });

@@ -11,7 +11,7 @@ import type { ImportProcess } from './import-process.js';
  * `ImportProcessesService` inserts and updates the entities.
  */
 
-/** The current versions, by display order; all of them, or one. */
+/** The current versions by display order: all of them, or one. */
 export async function selectImportProcesses(sql: Sql, id: number | null = null): Promise<ImportProcess[]> {
   const { rows } = await sql.query<ImportProcess>(
     `SELECT import_process_id AS id, version, import_process.name, description, note, icon,
@@ -26,8 +26,8 @@ export async function selectImportProcesses(sql: Sql, id: number | null = null):
 }
 
 /**
- * The current targets of these import processes. Callers compare them: PostgreSQL would fail on an escape of U+0000
- * anywhere in one of them.
+ * The current targets of these import processes. Callers compare the targets, because PostgreSQL would fail on an
+ * escape of U+0000 anywhere in one of them.
  */
 export async function selectCurrentTargets(sql: Sql, ids: readonly number[]): Promise<TargetConfiguration[]> {
   const { rows } = await sql.query<{ target: TargetConfiguration }>(
@@ -59,10 +59,10 @@ export async function selectVersions(sql: Sql, id: number, limit: number): Promi
   return rows;
 }
 
-/** Leaves room for import processes that are placed in between by number. */
+/** Leaves room for import processes that a client places in between by number. */
 const DISPLAY_ORDER_STEP = 10;
 
-/** Sets display orders in the order of the ids. Batches do not pin the display order, so no version is made. */
+/** Sets display orders in the order of the ids. Batches do not pin the display order, so this creates no version. */
 export async function updateDisplayOrder(sql: Sql, ids: readonly number[]): Promise<void> {
   await sql.query(
     `UPDATE import_process SET display_order = place.number * ${DISPLAY_ORDER_STEP}
@@ -72,7 +72,7 @@ export async function updateDisplayOrder(sql: Sql, ids: readonly number[]): Prom
   );
 }
 
-/** The ids that no import process has, in the order given. */
+/** The ids without an import process, in the order given. */
 export async function selectUnknownIds(sql: Sql, ids: readonly number[]): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT id FROM unnest($1::bigint[]) WITH ORDINALITY AS given (id, place)

@@ -19,7 +19,7 @@ export function rowTemplate({ columns, schema }: DescribedRow, format: TemplateF
   return `${JSON.stringify(Object.fromEntries(members))}\n`;
 }
 
-/** The example is CSV text; if the schema does not accept a string, it stands for the JSON that it spells. */
+/** The example is CSV text. If the schema does not accept a string, the text is read as JSON. */
 function jsonExample({ name, example }: RowColumn, schema: JsonObject): JsonValue {
   const { properties } = schema;
   if (!isObject(properties) || !Object.hasOwn(properties, name)) return example;
@@ -47,7 +47,7 @@ const TYPES: Readonly<Record<TemplateFormat, string>> = {
   jsonl: 'application/jsonl; charset=utf-8',
 };
 
-/** The form of a row of an import process, for people and programs that will send some. */
+/** Describes the rows of an import process to people and programs that send them. */
 @Injectable()
 export class RowDescriptions {
   constructor(
@@ -73,7 +73,7 @@ export class RowDescriptions {
   }
 
   /**
-   * The compiled rules of the import process, to check rows as pass 1 does.
+   * Returns the compiled rules of the import process, to check rows as pass 1 does.
    * @throws DomainError 404 `import_process_not_found`
    */
   async rules(id: number): Promise<CompiledTarget> {

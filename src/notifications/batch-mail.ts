@@ -30,8 +30,8 @@ export interface FailedLine {
 }
 
 /**
- * The first records that failed or were invalid, by line. Each chunk has a count of its errors, so the first N chunks
- * with errors hold the first N errors: in a batch of ten million records, the statement reads at most N chunks.
+ * The first records that failed or were invalid, by line. Each chunk counts its errors, so the first N chunks with
+ * errors contain the first N errors: in a batch of ten million records, the statement reads at most N chunks.
  */
 export async function selectFirstErrors(sql: Sql, batchId: number, limit: number): Promise<FailedLine[]> {
   const { rows } = await sql.query<FailedLine>(
@@ -61,7 +61,7 @@ export async function selectFirstErrors(sql: Sql, batchId: number, limit: number
 
 const ERRORS_SHOWN = 10;
 
-/** What a mail reports about a batch. */
+/** The facts about a batch that a mail reports. */
 interface BatchSummary {
   batch: BatchRow;
   /** The name of the user or key that created it. */
@@ -70,7 +70,7 @@ interface BatchSummary {
   firstErrors: FailedLine[];
 }
 
-/** Reads a batch that has ended. Its row has the counts, so ten million records cost as much as ten. */
+/** Reads a batch that has ended. The batch's row has the counts, so ten million records cost as much as ten. */
 async function readBatchSummary(sql: Sql, batchId: number): Promise<BatchSummary> {
   const [batch] = await selectBatches(sql, { id: batchId, limit: 1 });
   if (batch === undefined) throw new Error(`batch ${batchId} is gone`);
@@ -89,7 +89,7 @@ function refusedCount(batch: Pick<BatchRow, 'invalid' | 'failed' | 'unknown'>): 
 /** How a batch ended, as mails report it. */
 export type MailedOutcome = keyof typeof HEADINGS;
 
-/** @throws Error for a batch that has not ended: there is no mail about that */
+/** @throws Error for a batch that has not ended: no mail reports on such a batch */
 export function outcomeOf(status: BatchStatus): MailedOutcome {
   switch (status) {
     case 'completed':
@@ -106,8 +106,8 @@ export function outcomeOf(status: BatchStatus): MailedOutcome {
 }
 
 /**
- * Its beginning does not depend on the file: clients filter their mail by it. A file name that holds a link is left out,
- * so that no one can have a subject of their own sent to a person who would follow it.
+ * The beginning of the subject does not depend on the file, because clients filter their mail by it. A file name that
+ * contains a link is omitted, so that no one can send a person a subject of their choice with a link to follow.
  */
 export function subjectOf(outcome: MailedOutcome, fileName: string, batchId: number): string {
   const name = oneLine(fileName);
@@ -119,7 +119,7 @@ interface Labeled {
   value: string;
 }
 
-/** What the templates show. Each text is one line; the templates escape it. */
+/** The values that the templates show. Each text is one line; the templates escape it. */
 interface MailModel {
   labels: typeof LABELS;
   subject: string;
@@ -129,7 +129,7 @@ interface MailModel {
   failureReason: string | null;
   facts: Labeled[];
   counts: Labeled[];
-  /** The promise that no record is lost, checkable by eye: "998 succeeded + 2 invalid = 1,000 records received". */
+  /** The sum lets readers check that no record is lost: "998 succeeded + 2 invalid = 1,000 records received". */
   sum: string;
   operations: Labeled[];
   errors: { line: string; code: string; message: string }[];
@@ -214,7 +214,7 @@ function formOf({ one, other }: Plural, count: number): string {
   return count === 1 ? one : other;
 }
 
-/** Fills in the words in braces, each once: what is filled in is not searched for more of them. */
+/** Replaces the words in braces in one pass: the inserted text is not searched for further words in braces. */
 function fill(text: string, values: Readonly<Record<string, string>>): string {
   return text.replace(/\{(\w+)\}/g, (word, name: string) => values[name] ?? word);
 }
@@ -226,9 +226,9 @@ export interface RenderedMail extends MailContent {
 const TEMPLATES = join(import.meta.dirname, 'templates');
 
 /**
- * Renders the mails. The mailer's own Handlebars adapter would not do: it renders while it sends, so nothing could be
- * kept where there is no SMTP server; it has no Handlebars for the text part; and it uses the global Handlebars. Text
- * and HTML have an environment each because only HTML is escaped. The templates are compiled at the start, and a name
+ * Renders the mails. The mailer's own Handlebars adapter does not fit. It renders while it sends, so nothing could be
+ * kept without an SMTP server. It has no Handlebars for the text part, and it uses the global Handlebars. Text and HTML
+ * each have their own environment because only HTML is escaped. The templates are compiled at the start, and a name
  * that a template misspells is an error.
  */
 @Injectable()
@@ -256,10 +256,10 @@ function read(file: string): Promise<string> {
   return readFile(join(TEMPLATES, file), 'utf8');
 }
 
-/** When a mail above the limit is looked at again. */
+/** How long a mail above the limit waits before the next attempt. */
 const RETRY_AFTER_MS = 10 * 60_000;
 
-/** Writes the mails about batches. */
+/** Renders the mails about batches. */
 @Injectable()
 export class BatchMails implements MessageRenderer, OnModuleInit {
   constructor(
@@ -274,7 +274,7 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
   }
 
   /**
-   * The Message-ID is the same on every attempt, so that receivers can recognize a double. It includes the time of
+   * The Message-ID is the same on every attempt, so that receivers can recognize a duplicate. It includes the time of
    * creation because a new database counts from 1 again.
    */
   async render({ id, batchId, recipient, createdAt }: ClaimedMessage): Promise<OutgoingMessage> {
@@ -289,7 +289,7 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
       messageId: `<notification-${id}.${createdAt.getTime()}@${new URL(publicUrl).hostname}>`,
       headers: {
         'X-Workflow-Import-Queue-Batch-Id': String(batchId),
-        // Keeps out-of-office replies from answering (RFC 3834).
+        // Prevents out-of-office replies (RFC 3834).
         'Auto-Submitted': 'auto-generated',
       },
     };
@@ -297,8 +297,8 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
   }
 
   /**
-   * Anyone who may send an import can name an address and a text, the file name, that we mail to it. Mails above the
-   * limit wait. Concurrent senders may exceed it by as many as they are.
+   * Anyone who may send an import can choose an address, and a text that we mail to it: the file name. Mails above the
+   * limit wait. Concurrent senders may exceed the limit by at most one mail each.
    */
   private async assertWithinLimit(createdBy: string): Promise<void> {
     const limit = this.config.mailsPerKeyPerHour;

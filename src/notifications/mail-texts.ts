@@ -1,6 +1,6 @@
 /**
- * Every text of the mails about batches. A translator needs this file only: words in braces are filled in when a mail
- * is written, everything else can be changed.
+ * Every text of the mails about batches. A translator needs only this file. Words in braces are filled in when a mail
+ * is rendered and must stay; every other word can be changed.
  */
 
 export interface Plural {
@@ -38,7 +38,7 @@ export const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
 
 export const RECORDS: Plural = { one: '{count} record', other: '{count} records' };
 
-/** What stands before values, over lists and on the button. */
+/** The labels before values, above lists and on the button. */
 export const LABELS = {
   reason: 'Reason',
   results: 'Results',
@@ -70,7 +70,7 @@ export const STATES = {
 export const OPERATIONS = { created: 'created', updated: 'updated', unchanged: 'unchanged' } as const;
 
 export const SENTENCES = {
-  /** In place of a file name that holds a link. */
+  /** Replaces a file name that contains a link. */
   batch: 'batch {id}',
   sum: '{states} = {total} received',
   moreErrors: 'and {count} more',

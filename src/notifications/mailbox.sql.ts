@@ -1,7 +1,7 @@
 import type { DeliveryStatus } from '../delivery/message.js';
 import type { Sql } from '../platform/database/database.service.js';
 
-/** One of our mails: about a batch, or sent by an action about an instance. */
+/** A mail that the application sends: about a batch, or caused by an action on an instance. */
 export interface MailboxEntry {
   id: number;
   recipient: string;
@@ -12,17 +12,17 @@ export interface MailboxEntry {
   lastError: string | null;
   createdAt: Date;
   sentAt: Date | null;
-  /** The batch it is about, or whose record caused the action. */
+  /** The batch that the mail reports on, or whose record caused the action. */
   batchId: number | null;
   batchName: string | null;
-  /** The instance it is about, and its workflow. */
+  /** The instance that the mail concerns, and its workflow. */
   instanceId: number | null;
   workflow: string | null;
 }
 
 export interface MailboxSelection {
   status?: DeliveryStatus | undefined;
-  /** Only those with a smaller id. */
+  /** Only mails with a smaller id. */
   before?: number | undefined;
   limit: number;
   /** `null`: all import processes. */
@@ -70,7 +70,7 @@ function parameters({ status, before, limit, importProcessIds }: MailboxSelectio
   return [status ?? null, before ?? null, limit, importProcessIds];
 }
 
-/** How many mails about batches of this key or user were sent within the last hour; counts up to the limit. */
+/** Counts the mails about batches of this key or user that were sent within the last hour, up to the limit. */
 export async function countMailsOfLastHour(sql: Sql, createdBy: string, limit: number): Promise<number> {
   const { rows } = await sql.query<{ count: number }>(
     `SELECT count(*)::integer AS count

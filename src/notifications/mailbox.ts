@@ -11,12 +11,12 @@ import { mailIsBeingSent, mailNotFound } from './notifications.errors.js';
 
 export type { MailboxEntry };
 
-/** Reads the mails about a batch, including those that no SMTP server was there to send. */
+/** Reads the mails about a batch, including those that could not be sent because no SMTP server was configured. */
 @Injectable()
 export class NotificationsReader {
   constructor(private readonly database: DatabaseService) {}
 
-  /** Oldest first. The caller must have checked that the batch may be seen. */
+  /** Oldest first. The caller must have checked that the batch is visible to the principal. */
   listByBatch(batchId: number): Promise<StoredNotification[]> {
     return selectNotifications(this.database, batchId);
   }
@@ -31,7 +31,7 @@ export interface MailboxQuery {
 
 const PAGE = 50;
 
-/** All our mails, sent or not, for people to read and resend. */
+/** All mails of the application, sent or not, for people to read and resend. */
 @Injectable()
 export class Mailbox {
   constructor(

@@ -18,7 +18,7 @@ import {
 } from '../platform/http/answer-schemas.js';
 import { NotificationsReader } from './mailbox.js';
 
-/** The answers of the route about mails. */
+/** The responses of the routes about mails. */
 export const NOTIFICATION_SCHEMAS: Readonly<Record<string, Schema>> = {
   Notification: objectOf<StoredNotification>({
     id: INTEGER,

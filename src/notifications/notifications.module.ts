@@ -5,7 +5,7 @@ import { BatchMails, MailRenderer } from './batch-mail.js';
 import { Mailbox, NotificationsReader } from './mailbox.js';
 import { NotificationsController } from './notifications.controller.js';
 
-/** Reading and resending mails; for API processes. */
+/** Reads and resends mails; for API processes. */
 @Module({
   imports: [OutboxModule, BatchesModule],
   controllers: [NotificationsController],

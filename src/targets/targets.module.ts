@@ -14,7 +14,7 @@ export class TargetRegistry {
     return this.targets.map(({ kind }) => kind);
   }
 
-  /** `undefined` when no target of this kind is built in. */
+  /** Returns `undefined` if no target of this kind is built in. */
   find(kind: string): RecordTarget | undefined {
     return this.targets.find((target) => target.kind === kind);
   }

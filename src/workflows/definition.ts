@@ -3,8 +3,8 @@ import type { Static } from 'typebox';
 import type { JsonObject } from '../platform/json/json-value.js';
 
 /*
- * The workflow definition, stated once: its types, the validation of what is sent, and the description in OpenAPI all come
- * from these schemas. `definition/definition-rules.ts` checks what must agree between the parts.
+ * The only statement of the workflow definition: its types, the validation of requests, and the description in OpenAPI
+ * all derive from these schemas. `definition/definition-rules.ts` checks the consistency between the parts.
  */
 
 export const ATTRIBUTE_TYPES = [
@@ -22,7 +22,7 @@ export const ATTRIBUTE_TYPES = [
 ] as const;
 export type AttributeType = (typeof ATTRIBUTE_TYPES)[number];
 
-/** `makeIncomplete` sets the first, the completing primaries the others. */
+/** `makeIncomplete` sets the first status, the completing primaries set the others. */
 export const INSTANCE_STATUSES = [
   'incomplete',
   'completed_successfully',
@@ -32,7 +32,7 @@ export type InstanceStatus = (typeof INSTANCE_STATUSES)[number];
 
 const CLOSED = { additionalProperties: false } as const;
 
-/** Names appear in columns, logs and links: one line, without white space at the ends. */
+/** Names appear in columns, logs and links: a name is one line, without white space at its ends. */
 const NAME = { maxLength: 200, pattern: '^[^\\s\\p{Cc}\\p{Cs}](?:[^\\p{Cc}\\p{Cs}]*[^\\s\\p{Cc}\\p{Cs}])?$' };
 const name = (description?: string) =>
   Type.String(description === undefined ? NAME : { ...NAME, description });
@@ -82,8 +82,8 @@ export type PrimaryEffect =
   | { kind: 'makeIncomplete' };
 
 /*
- * Primaries and behaviors are unions for programs, and one flat object for people who write a definition: a mistake in a
- * flat object is reported at its member, a mistake in a union as "must match one of the schemas".
+ * Primaries and behaviors are unions for programs, and one flat object for people who write a definition. The validator
+ * reports a mistake in a flat object at its member, but a mistake in a union as "must match one of the schemas".
  */
 const PRIMARY = Type.Unsafe<PrimaryEffect>(
   Type.Object(
@@ -146,7 +146,10 @@ const BEHAVIOR = Type.Unsafe<BehaviorDefinition>(
 
 const rowSchema = (description: string) => Type.Unsafe<JsonObject>({ type: 'object', description });
 
-/** A row (as `understoodRow` makes it) that meets `when` must also meet `require`, or it is rejected with the message. */
+/**
+ * A row (in the form of `understoodRow`) that meets `when` must also meet `require`; else it is rejected with the
+ * message.
+ */
 const RULE = Type.Object(
   {
     when: rowSchema(
@@ -225,10 +228,10 @@ const DEFINITION = Type.Object(
 /** A kind of thing: its attributes, the identifiers that find it, and the actions that change it. */
 export type WorkflowDefinition = Omit<Static<typeof DEFINITION>, 'version'>;
 
-/** JSON Schema 2020-12 of a definition as it is sent. */
+/** JSON Schema 2020-12 of a definition as a client sends it. */
 export const DEFINITION_SCHEMA = DEFINITION as object as JsonObject;
 
-/** A definition in answers of routes. */
+/** A definition in responses. */
 export interface VersionedWorkflowDefinition extends WorkflowDefinition {
   version: number;
 }
@@ -238,10 +241,10 @@ export interface WorkflowTargetConfiguration {
   kind: 'workflow';
   workflow: string;
   step: string;
-  /** Name of the action for rows that do not choose one. */
+  /** Name of the action for rows that do not name one. */
   action?: string;
   onNoMatch: 'create' | 'reject';
   onMatch: 'update' | 'reject' | 'skip';
-  /** Sends no mail and no webhook, for example for a bulk load. Behaviors that change the instance still run. */
+  /** Suppresses mails and webhooks, for example for a bulk load. Behaviors that change the instance still run. */
   muteBehaviors?: boolean;
 }

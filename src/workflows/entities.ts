@@ -36,9 +36,9 @@ export class WorkflowInstanceEntity {
   id!: number;
   @Column('integer', { name: 'workflow_id' }) workflowId!: number;
   @Column('text') status!: InstanceStatus;
-  /** The data entry step it stands at; null before the first one and if the workflow has none. */
+  /** The data entry step at which the instance stands; null before the first step, or if the workflow has none. */
   @Column('text', { nullable: true }) step!: string | null;
-  /** Attributes by name, and identifiers by theirs (`:Email`) as they were written. */
+  /** Attributes by name, and identifiers by theirs (`:Email`), as written. */
   @Column('jsonb') attributes!: JsonObject;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'updated_at', default: () => 'now()' }) updatedAt!: Date;
@@ -48,7 +48,7 @@ export class WorkflowInstanceEntity {
 export class WorkflowIdentifierEntity {
   @PrimaryColumn('integer', { name: 'workflow_id' }) workflowId!: number;
   @PrimaryColumn('text', { collation: 'C' }) name!: string;
-  /** Normalized; case-folded where the definition says so. */
+  /** Normalized; case-folded if the definition makes the identifier case-insensitive. */
   @PrimaryColumn('text', { collation: 'C' }) value!: string;
   /** 0 for unique identifiers, else the instance id. */
   @PrimaryColumn('bigint') distinguisher!: number;
@@ -69,7 +69,7 @@ export class WorkflowLogEntity {
   @Column('integer', { name: 'line_number', nullable: true }) line!: number | null;
   @Column('text') action!: string;
   @Column('text') actor!: string;
-  /** By attribute: the values before and after, only where they differ. */
+  /** By attribute: the values before and after, only if they differ. */
   @Column('json') changes!: Record<string, [JsonValue, JsonValue]>;
   @Column('timestamptz', { name: 'logged_at', default: () => 'now()' }) loggedAt!: Date;
 }

@@ -37,7 +37,7 @@ const story = {
 };
 type Story = Instance & { log: unknown; behaviors: unknown };
 
-/** Answers of the routes about workflows. */
+/** The responses of the routes about workflows. */
 export const WORKFLOW_SCHEMAS: Readonly<Record<string, Schema>> = {
   Workflow: {
     ...DEFINITION_SCHEMA,

@@ -7,7 +7,7 @@ import { InstancesController } from './instances/instances.controller.js';
 import { InstancesService } from './instances/instances.service.js';
 import { WorkflowsModule } from './workflows.module.js';
 
-/** The routes, in a module of their own: a process that only works on queues serves none of them. */
+/** The routes. They have their own module because a process that only works on queues serves none of them. */
 @Module({
   imports: [WorkflowsModule],
   exports: [InstancesService, WorkflowAccess, WorkflowsModule],

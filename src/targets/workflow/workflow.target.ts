@@ -32,7 +32,7 @@ function isWorkflowConfiguration(
   return target.kind === 'workflow' && typeof target.workflow === 'string' && typeof target.step === 'string';
 }
 
-/** Everything that prevents an import process from performing actions of the workflow, each with its place. */
+/** Every problem that prevents an import process from performing actions of the workflow, each with its place. */
 function validateWorkflowConfiguration(
   target: TargetConfiguration,
   definition: WorkflowDefinition | undefined,
@@ -93,7 +93,10 @@ function hint(member: string, known: readonly string[]): string {
   return nearest === undefined ? '' : `; did you mean ${nearest}?`;
 }
 
-/** Performs a workflow action for each record. Instances are in our own database, so the effects commit with the chunk. */
+/**
+ * Performs a workflow action for each record. Instances are in the application's database, so effects commit with the
+ * chunk.
+ */
 @Injectable()
 export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
   readonly kind = 'workflow';

@@ -9,7 +9,7 @@ import type { StepAction } from '../rows/row-reader.js';
 import { actionAmbiguous, actionNotFound } from './action.errors.js';
 
 /**
- * The action that the address names, by name or else by id. Names are unique only within a step.
+ * Finds the action that the URL names, first by name, then by id. Names are unique only within a step.
  * @throws DomainError 404 `action_not_found`, 409 `ambiguous_action`
  */
 export function chooseAction({ name, steps }: WorkflowDefinition, wanted: string): StepAction {
@@ -21,15 +21,15 @@ export function chooseAction({ name, steps }: WorkflowDefinition, wanted: string
   return chosen;
 }
 
-/** A row as it was sent: parsed, and as text, because parsing can drop digits of a number. */
+/** A row as the client sent it: parsed, and as text, because parsing can drop digits of a number. */
 export interface ActionBody {
   row: JsonObject;
   raw: string;
 }
 
 /**
- * Reads the body like a line of a batch, except that it may span several lines.
- * @param body bytes; anything else was not sent as JSON
+ * Reads the body like a line of a batch, except that the body may span several lines.
+ * @param body bytes; any other value was not sent as JSON
  * @throws DomainError 400 `missing_body`, `malformed_json`, `invalid_body`
  */
 export function readActionBody(body: unknown): ActionBody {

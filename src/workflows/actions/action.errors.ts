@@ -5,7 +5,7 @@ import { workflowErrors } from '../definition/workflow.errors.js';
 import type { StepAction } from '../rows/row-reader.js';
 import { shortened } from '../rows/values/value-type.js';
 
-/** Refusals of the route that performs one action. What a record would be rejected for keeps the record's code. */
+/** Errors of the route that performs one action. An error that would reject a record keeps the record's code. */
 export const actionErrors = defineErrors({
   action_not_found: { status: 404, title: 'The action does not exist' },
   ambiguous_action: { status: 409, title: 'Several actions have this name' },
@@ -40,7 +40,7 @@ function described({ id, name, step }: StepAction): string {
   return `${id} ("${name}" of step "${step}")`;
 }
 
-/** The error that a record would get becomes the whole answer. */
+/** The error that a record would get becomes the whole response. */
 export function actionRefused(status: 400 | 409, { code, message, pointer }: RecordError): DomainError {
   const detail = `Nothing was changed: ${message}.`.replace(/\.\.$/, '.');
   const error = { ...(pointer !== undefined && { pointer }), code, message };

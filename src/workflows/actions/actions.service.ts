@@ -17,13 +17,13 @@ import { columnError } from '../rows/values/value-type.js';
 import { type ActionBody, chooseAction, readActionBody } from './action-request.js';
 import { actionRefused, actionsOutsideProcesses } from './action.errors.js';
 
-/** Compiled actions that are kept; compiling one again costs milliseconds. */
+/** How many compiled actions are kept; compiling one again takes milliseconds. */
 const CAPACITY = 100;
 const MOST_DEADLOCKS = 5;
-/** Log entries in the answer. */
+/** How many log entries the response shows. */
 const SHOWN_LOG = 50;
 
-/** Performs single actions on an instance that is chosen by its id, as a record of an import would. */
+/** Performs single actions on an instance chosen by its id, as a record of an import would. */
 @Injectable()
 export class ActionsService {
   private readonly compiled = new PromiseCache<CompiledWorkflowTarget>(CAPACITY);
@@ -35,8 +35,8 @@ export class ActionsService {
   ) {}
 
   /**
-   * Answers the instance as JSON text, with the result of the action (`operation`); only the id and the result to a
-   * caller without ViewImports.
+   * Returns the instance as JSON text, with the result of the action (`operation`). A caller without ViewImports gets
+   * only the id and the result.
    * @param body bytes of a JSON object with the members of a row
    * @throws DomainError 404 `workflow_not_found`, `workflow_instance_not_found` or `action_not_found`; 403
    * `workflow_not_allowed`; 400 for mistakes in the body; 409 if the instance does not allow the action
@@ -87,7 +87,7 @@ export class ActionsService {
     );
   }
 
-  /** Tries again after a deadlock with a chunk that is processed at the same time. */
+  /** Retries after a deadlock with a chunk that is processed at the same time. */
   private async apply(
     compiled: CompiledWorkflowTarget,
     chosenId: number,

@@ -2,15 +2,17 @@ import type { ProblemDetail } from '../../platform/domain-error.js';
 import { findAction } from '../behaviors/action-effects.js';
 import { hint, type Part } from './definition-parts.js';
 
-/** How deep actions can perform each other. */
+/** How many levels deep actions can perform each other. */
 const LONGEST_CHAIN = 5;
-/** The most behaviors of one action, including those of the actions it performs: each record performs them all. */
+/**
+ * The most behaviors of one action, including those of the actions it performs, because each record performs them all.
+ */
 const MOST_BEHAVIORS = 100;
 /** The most actions of a chain that a message lists. */
 const MOST_NAMED = 20;
 
 export interface ChainedAction {
-  /** The same for all actions of a step. */
+  /** Identical for all actions of a step. */
   step: string;
   name: unknown;
   behaviors: readonly Part[];
@@ -64,8 +66,9 @@ function linksOf(
 }
 
 /**
- * The depth of each action, up to one more than the limit, and its number of behaviors. One round per link of a chain:
- * the cost does not depend on the number of paths through the actions, and cycles need no special treatment.
+ * The depth of each action, up to one more than the limit, and its number of behaviors. The function runs one round per
+ * link of a chain. So the cost does not depend on the number of paths through the actions, and cycles need no special
+ * treatment.
  */
 function measure(actions: readonly ChainedAction[], links: Links) {
   let heights = new Map<ChainedAction, number>();
@@ -89,7 +92,7 @@ function measure(actions: readonly ChainedAction[], links: Links) {
   return { heights, counts };
 }
 
-/** Reports the chain that is too long, up to the action where it repeats. */
+/** Reports the chain that is too long, up to the action at which it repeats. */
 function endlessChain(
   start: ChainedAction,
   links: Links,

@@ -113,7 +113,10 @@ function checkAttribute({ name, value }: JsonObject, pointer: string, names: Nam
   }
 }
 
-/** Text can hold any value; these are the types that accept only values of certain other types. */
+/**
+ * A text can hold any value, so text types are not keys here. For each other type: the attribute types that accept its
+ * values.
+ */
 const TAKEN_BY: Readonly<Record<string, readonly unknown[]>> = {
   [NOW]: ['Date', 'DateTime'],
   Date: ['Date'],
@@ -137,7 +140,7 @@ function mayTake(type: JsonValue | undefined, given: JsonValue | undefined): boo
   return takers === undefined || takers.includes(type) || CHOSEN_OR_TEXT.includes(type);
 }
 
-/** Why the attribute refuses the constant; `null` also if the attribute itself has the wrong shape. */
+/** The reason why the attribute refuses the constant; `null` also if the attribute itself has the wrong shape. */
 function refusalOf({ name, type, options, ...rest }: JsonObject, value: string): string | null {
   if (typeof name !== 'string' || !ATTRIBUTE_TYPES.includes(type as AttributeType)) return null;
   if (options !== undefined && !isListOfTexts(options)) return null;

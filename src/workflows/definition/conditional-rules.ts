@@ -6,7 +6,7 @@ import { hint, isObject, listOf } from './definition-parts.js';
 
 /**
  * Mistakes in the conditional rules of an action: invalid schemas, and columns that a row of the action cannot have,
- * because a rule about such a column could never be broken. Parts of the wrong shape are skipped.
+ * because no row could ever break a rule about such a column. Parts of the wrong shape are skipped.
  */
 export function conditionalRuleProblems(
   action: JsonObject,

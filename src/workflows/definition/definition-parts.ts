@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { nearestName } from '../../platform/wording.js';
 
-/** A part of a definition that was sent, and where it stands in it. */
+/** A part of the definition in a request, and its place in the definition. */
 export interface Part {
   value: JsonObject;
   /** RFC 6901. */
@@ -15,7 +15,7 @@ export function isObject(value: JsonValue | undefined): value is JsonObject {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** The objects in a list that is a member of a part. Anything else is skipped: the schema reports it. */
+/** The objects in a list that is a member of a part. Other values are skipped, because the schema reports them. */
 export function partsOf(parent: JsonObject, member: string, parentPointer = ''): Part[] {
   return listOf(parent[member]).flatMap((value, index) =>
     isObject(value) ? [{ value, pointer: `${parentPointer}/${member}/${index}` }] : [],
@@ -30,7 +30,7 @@ export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** The text, or nothing where the member has another type. */
+/** The text; an empty text if the member has another type. */
 export function textOf(value: JsonValue | undefined): string {
   return typeof value === 'string' ? value : '';
 }

@@ -10,7 +10,7 @@ import { workflowErrors } from './workflow.errors.js';
 // Not `strict`, because the schema is our own. `verbose` adds the known members to errors, for hints.
 const validate = createAjv({ allErrors: true, verbose: true }).compile(DEFINITION_SCHEMA);
 
-/** Where the shape of a definition differs from `DEFINITION_SCHEMA`. */
+/** The places where the shape of a definition differs from `DEFINITION_SCHEMA`. */
 function definitionShapeProblems(source: unknown): ProblemDetail[] {
   return validate(source) ? [] : (validate.errors ?? []).map(toProblem);
 }
@@ -51,15 +51,15 @@ function namesIn(values: unknown): string[] {
   return Array.isArray(values) ? values.filter((value) => typeof value === 'string') : [];
 }
 
-/** A definition as it was sent, and the version it is based on, if stated. */
+/** A definition from a request or file, and the version it is based on, if stated. */
 export interface ReadDefinition {
   definition: WorkflowDefinition;
   version: number | undefined;
 }
 
 /**
- * The only way from JSON to a definition: routes and files go through it. `name` is the workflow to replace; it cannot
- * change, because import processes and instances refer to it.
+ * The only way from JSON to a definition: routes and files use it. `name` is the workflow to replace; it cannot change,
+ * because import processes and instances refer to it.
  * @throws DomainError 400 `invalid_definition` that lists every mistake with its pointer
  */
 export function readDefinition(source: unknown, name?: string): ReadDefinition {

@@ -6,9 +6,9 @@ import { conditionalRuleProblems } from './conditional-rules.js';
 import { hint, isObject, listOf, namesOf, type Part, partsOf, type Refuse } from './definition-parts.js';
 
 /**
- * Checks what must agree between the parts of a definition, and what a schema can only report in words that people do
- * not understand. Parts of the wrong shape are skipped, because the schema reports them; the rest is still checked, so
- * that people see every mistake at once.
+ * Checks the consistency between the parts of a definition, and the rules that a schema can only report in words that
+ * people do not understand. Parts of the wrong shape are skipped, because the schema reports them; the rest is still
+ * checked, so that people see all mistakes at once.
  */
 export function definitionRuleProblems(source: JsonObject): ProblemDetail[] {
   const problems: ProblemDetail[] = [];
@@ -174,7 +174,7 @@ function checkUnique(parts: readonly Part[], member: 'name' | 'id', what: string
   }
 }
 
-/** By index; `undefined` where the list holds another type. */
+/** The texts by index; `undefined` at the places of other types. */
 function textsOf(parent: JsonObject, member: string): (string | undefined)[] {
   return listOf(parent[member]).map((item) => (typeof item === 'string' ? item : undefined));
 }

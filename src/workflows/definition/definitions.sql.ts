@@ -26,7 +26,7 @@ const FROM_WORKFLOWS = `
   SELECT workflow_id, version, definition
     FROM workflow JOIN workflow_definition USING (workflow_id)`;
 
-/** One version of a workflow, the current one by default; `undefined` if it does not exist. */
+/** Returns one version of a workflow, by default the current one; `undefined` if it does not exist. */
 export async function selectDefinition(
   sql: Sql,
   name: string,
@@ -56,7 +56,7 @@ export async function selectCurrentDefinitions(sql: Sql): Promise<StoredWorkflow
   return rows.map(toStored);
 }
 
-/** Of each identifier the latest definition that has it: later versions may have dropped it. */
+/** For each identifier, the latest definition that has it: later versions may have dropped it. */
 export async function selectLatestIdentifiers(
   sql: Sql,
   workflowId: number,

@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { WorkflowDefinition } from '../definition.js';
 
-/** Answered in place of a secret. Sent back in a definition, it stands for the stored secret. */
+/** Responses show this in place of a secret. A client that sends it back in a definition keeps the stored secret. */
 export const HIDDEN_SECRET = '********';
 
-/** The definition without secrets: permission to read a definition does not include permission to sign as us. */
+/** The definition without secrets: permission to read a definition does not include permission to sign in our name. */
 export function hideSecrets<Definition extends WorkflowDefinition>(definition: Definition): Definition {
   const steps = definition.steps.map((step) => ({
     ...step,
@@ -23,10 +23,10 @@ export function hideSecrets<Definition extends WorkflowDefinition>(definition: D
 }
 
 /**
- * Puts the stored secrets back where the definition that was sent hides them: for the same address in the action with
- * the same id, and in order if that action has several webhooks to one address. Elsewhere, and where it is unclear which
- * secret is meant, the placeholder stays and is then refused as an invalid secret: a webhook signed with the wrong secret
- * would be refused by its receiver, and no one here would know why.
+ * Restores the stored secrets that the definition in the request hides. A secret belongs to the same address in the
+ * action with the same id; if that action has several webhooks to one address, their order decides. In any other case,
+ * and if it is unclear which secret is meant, the placeholder stays and is then refused as an invalid secret. The
+ * receiver would refuse a webhook signed with the wrong secret, and no one here would know why.
  */
 export function restoreSecrets(source: unknown, current: WorkflowDefinition): unknown {
   const stored = webhooksByPlace(current);
@@ -44,11 +44,11 @@ export function restoreSecrets(source: unknown, current: WorkflowDefinition): un
   );
 }
 
-/** The secrets behind the placeholders among the webhooks of one place; empty where that is unclear. */
+/** The secrets behind the placeholders among the webhooks of one place; empty if they are unclear. */
 function secretsInOrder(sent: readonly JsonObject[], stored: readonly JsonObject[]): unknown[] {
   const hidden = sent.filter(({ secret }) => secret === HIDDEN_SECRET);
   const known = stored.flatMap(({ secret }) => (secret === undefined ? [] : [secret]));
-  // Adding or removing a webhook beside it changes nothing.
+  // All stored webhooks share one secret, so it does not matter whether a webhook was added or removed.
   if (new Set(known).size === 1) return hidden.map(() => known[0]);
   if (hidden.length === known.length) return known;
   // Some webhooks got a new secret in the same place.

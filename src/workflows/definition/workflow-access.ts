@@ -4,15 +4,15 @@ import type { TargetConfiguration } from '../../records/target.js';
 import type { StoredWorkflowDefinition } from './definitions.sql.js';
 import { workflowNotAllowed } from './workflow.errors.js';
 
-/** Port: import processes stand in a layer above and implement it. */
+/** Port. Import processes belong to a layer above and implement it. */
 export abstract class CurrentTargets {
   /** The current target of each of the import processes. */
   abstract currentTargets(importProcessIds: readonly number[]): Promise<TargetConfiguration[]>;
 }
 
 /**
- * Which workflows a caller reaches. Credentials that are limited to certain import processes reach only the workflows
- * on which these import processes work now.
+ * Determines which workflows a caller can reach. Credentials that are limited to certain import processes reach only
+ * the workflows that these import processes currently target.
  */
 @Injectable()
 export class WorkflowAccess {
@@ -24,7 +24,7 @@ export class WorkflowAccess {
     if (reached !== null && !reached.has(workflow)) throw workflowNotAllowed(workflow);
   }
 
-  /** Those of the workflows that the caller reaches. */
+  /** The given workflows that the caller can reach. */
   async reachable(
     principal: Pick<Principal, 'importProcessIds'>,
     workflows: readonly StoredWorkflowDefinition[],
@@ -33,7 +33,7 @@ export class WorkflowAccess {
     return workflows.filter(({ definition }) => reached === null || reached.has(definition.name));
   }
 
-  /** Names of the workflows that the caller reaches; `null` means all of them. */
+  /** Names of the workflows that the caller can reach; `null` means all workflows. */
   private async reachedBy({
     importProcessIds,
   }: Pick<Principal, 'importProcessIds'>): Promise<ReadonlySet<string> | null> {

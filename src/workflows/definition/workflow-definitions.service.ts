@@ -34,9 +34,9 @@ export class WorkflowDefinitionsService {
     return (await this.find(name)) ?? fail(name);
   }
 
-  /** `undefined` when no workflow has that name. */
+  /** Returns `undefined` if no workflow has that name. */
   async find(name: string): Promise<StoredWorkflowDefinition | undefined> {
-    // PostgreSQL does not even accept a text with U+0000 as a parameter.
+    // PostgreSQL refuses a text with U+0000 even as a parameter.
     return name.includes('\0') ? undefined : selectDefinition(this.database, name);
   }
 
@@ -72,9 +72,9 @@ export class WorkflowDefinitionsService {
   }
 
   /**
-   * Makes a new version, which batches use that start from now on. The row lock makes two concurrent calls take turns:
-   * each becomes a version. A definition that names the version it is based on must be based on the current one. Hidden
-   * secrets in it stand for those of the current version.
+   * Creates a new version, for batches that start from now on. The row lock makes two concurrent calls take turns, and
+   * each creates a version. If a definition names the version it is based on, that must be the current version. Hidden
+   * secrets in the definition stand for the secrets of the current version.
    * @throws DomainError 400 `invalid_definition`, 404 `workflow_not_found`, 409 `version_conflict` or
    *   `identifier_in_use`, 412 `precondition_failed`
    */
@@ -116,8 +116,8 @@ export class WorkflowDefinitionsService {
 }
 
 /**
- * Instances are found by their identifiers as these were stored. If the definition now compared one differently, it
- * would no longer find existing instances and would create them again.
+ * Instances are found by the identifiers as they were stored. If the definition now compared an identifier differently,
+ * rows would no longer find existing instances and would create them again.
  */
 async function refuseChangedIdentifiers(
   sql: Sql,
@@ -149,7 +149,7 @@ function fail(name: string): never {
   throw workflowNotFound(name);
 }
 
-/** A definition as routes answer it, without secrets. It can be edited and sent back. */
+/** A definition as responses show it, without secrets. A client can edit it and send it back. */
 export function workflowResource({
   version,
   definition,
@@ -158,7 +158,7 @@ export function workflowResource({
   return { name, title, version, ...rest };
 }
 
-/** A workflow in the list: what people need to choose one. */
+/** A workflow in the list, with the members that people need to choose one. */
 export interface WorkflowSummary {
   name: string;
   title: string;

@@ -1,7 +1,7 @@
 import { defineErrors, type DomainError } from '../../platform/domain-error.js';
 import { httpErrors } from '../../platform/http/http.errors.js';
 
-/** Refusals of routes about workflows and their instances. */
+/** Errors of the routes about workflows and their instances. */
 export const workflowErrors = defineErrors({
   invalid_definition: { status: 400, title: 'The workflow definition is invalid' },
   workflow_not_found: { status: 404, title: 'The workflow does not exist' },

@@ -13,7 +13,10 @@ import { quoted, RowSource, ValueError } from '../rows/values/value-type.js';
 import type { Changes, InstanceState } from './instance-state.js';
 import { attributesText, changesText } from './log.sql.js';
 
-/** A mail or webhook to send after the commit. It shows the instance as the record left it; later changes do not alter it. */
+/**
+ * A mail or webhook to send after the commit. It shows the instance as the record left it; later changes do not affect
+ * it.
+ */
 export type OwedBehavior = { line: number; instance: InstanceState; number: number; action: string } & (
   | { kind: 'sendEmail'; recipient: string; mail: RenderedTemplate }
   | {
@@ -47,7 +50,7 @@ export function changeByEffects(
   return null;
 }
 
-/** The mails and webhooks of a record, from the instance as the whole record left it. */
+/** The mails and webhooks of a record. They show the instance as the whole record left it. */
 export function owedBy(
   instance: InstanceState,
   effects: readonly ActionEffect[],
@@ -76,13 +79,16 @@ function valueOf(
   return type.parse(written, new RowSource(JSON.stringify({ [name]: written })));
 }
 
-/** A single placeholder for an attribute of the same type: lists and numbers then need no detour through text. */
+/**
+ * Whether the value of a single placeholder fits the attribute directly: lists and numbers then need no conversion to
+ * text.
+ */
 function isTakenAsItIs(value: JsonValue, type: AttributeType): boolean {
   if (Array.isArray(value)) return type === 'MultiSelectList';
   return typeof value !== 'number' || type === 'Numeric';
 }
 
-/** A Date takes the day of `{{now}}` in UTC; a MultiSelectList takes another one in the form of a row. */
+/** A Date gets the day of `{{now}}` in UTC; a MultiSelectList gets another MultiSelectList in the form of a row. */
 function partOf(instance: InstanceState, name: string, type: AttributeType, now: string): string {
   if (name === NOW) return type === 'Date' ? now.slice(0, 10) : now;
   const value = instance.attributes.get(name);

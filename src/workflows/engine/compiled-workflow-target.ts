@@ -30,7 +30,7 @@ export interface WorkflowTargetSource {
   workflowId: number;
   definition: WorkflowDefinition;
   configuration: WorkflowTargetConfiguration;
-  /** Further rules of the import process, for the row as it was sent. */
+  /** Further rules of the import process, for the row as the client sent it. */
   recordSchema: JsonObject | null;
 }
 
@@ -38,7 +38,7 @@ const NO_KEYS: readonly string[] = [];
 
 /**
  * Compiles the rules of one import process for many rows.
- * @throws Error if definition, configuration and schema do not fit each other, which is checked when they are saved
+ * @throws Error if definition, configuration and schema do not fit each other; saving them checks this
  */
 export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkflowTarget {
   const { workflowId, definition, configuration, recordSchema } = from;

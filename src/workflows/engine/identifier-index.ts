@@ -1,14 +1,14 @@
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import type { InstanceState } from './instance-state.js';
 
-/** Whether the row has only identifiers whose values several instances can share. */
+/** Whether all identifiers of the row are shared, that is, several instances can have their values. */
 export function hasSharedOnly({ identifiers }: ParsedRow): boolean {
   return identifiers.length > 0 && !identifiers.some(({ unique }) => unique);
 }
 
 /**
- * The identifiers that find the row's instance: the unique ones, or all shared ones together if it has no unique one.
- * Beside a unique identifier a shared one is not used: other instances can have it, too.
+ * The identifiers that find the row's instance: the unique ones or, if the row has none, all shared ones together. A
+ * row with a unique identifier ignores its shared ones, because other instances can have them too.
  * Why: ADR 8.
  */
 export function decidingIdentifiers(row: ParsedRow): readonly IdentifierValue[] {
@@ -16,8 +16,8 @@ export function decidingIdentifiers(row: ParsedRow): readonly IdentifierValue[] 
 }
 
 /**
- * If more instances than this have a value, they are not distinguished: the value finds several, whatever the rows do.
- * Only shared values can reach this number.
+ * If more instances than this have a value, they are not distinguished: the value finds several instances, whatever the
+ * rows do. Only shared values can reach this number.
  */
 export const MOST_CARRIERS = 10;
 
@@ -25,12 +25,12 @@ export function isCrowd(carriers: readonly unknown[]): boolean {
   return carriers.length > MOST_CARRIERS;
 }
 
-/** Which instances carry an identifier after the rows so far. */
+/** Tracks which instances carry an identifier after the rows so far. */
 export class IdentifierIndex {
   private readonly carriers = new Map<string, InstanceState[]>();
   private readonly crowds = new Set<string>();
 
-  /** More instances carry it than were looked up, and more than one chunk can take it from. */
+  /** Marks a value that more instances carry than were looked up, and more than one chunk can take it from. */
   addCrowd({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): void {
     this.crowds.add(identifierKey(name, value));
   }

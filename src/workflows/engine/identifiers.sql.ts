@@ -12,7 +12,7 @@ import { MOST_CARRIERS } from './identifier-index.js';
 import { idOf, type InstanceState } from './instance-state.js';
 
 /*
- * Table `workflow_identifier`: by what instances are found. One row per instance and identifier it has:
+ * Table `workflow_identifier`: the identifiers that find instances. One row per instance and identifier:
  *
  *     (none) ──a row creates the instance, or gives it the identifier──▶ carried ──a row gives another value──▶ (none)
  *
@@ -41,9 +41,9 @@ export interface Carrier {
 }
 
 /**
- * Which instances carry these identifiers; `names[i]` belongs to `values[i]`. The limit also keeps the planner at one
- * index look-up per value: its estimates for a table that has just grown would make it read the whole table for every
- * chunk.
+ * Finds the instances that carry these identifiers; `names[i]` belongs to `values[i]`. The limit also keeps the planner
+ * at one index look-up per value. Without it, the planner's estimates for a table that has just grown would make it
+ * read the whole table for every chunk.
  */
 export async function findCarriers(
   sql: Sql,
@@ -65,8 +65,9 @@ export async function findCarriers(
 }
 
 /**
- * Lets one transaction at a time assign values that several instances of the workflow can carry. No index refuses a
- * second instance with such a value, so two chunks that look at the same time would both find nothing and both create.
+ * Lets only one transaction at a time assign values that several instances of the workflow can carry. No index refuses
+ * a second instance with such a value, so two chunks that look at the same time would both find nothing and both create
+ * an instance.
  */
 export function lockSharedValues(transaction: Transaction, workflowId: number): Promise<void> {
   return holdLock(transaction, 'sharedValues', workflowId);
@@ -78,8 +79,8 @@ interface IdentifierRow {
 }
 
 /**
- * The new identifiers of the instances, in one order for all chunks: two chunks that insert the same values then wait
- * in turn and cannot deadlock.
+ * The new identifiers of the instances, in the same order for all chunks: two chunks that insert the same values then
+ * wait in turn and cannot deadlock.
  * Writing them throws 23505 when another transaction has given a unique value to another instance.
  */
 export function identifiersToInsert(workflowId: number, instances: readonly InstanceState[]): CopyInput {
@@ -108,7 +109,7 @@ export interface FormerIdentifier {
   instanceId: number;
 }
 
-/** Takes values from instances; skips values that an instance does not carry. */
+/** Takes values away from instances; skips values that an instance does not carry. */
 export async function deleteIdentifiers(
   transaction: Transaction,
   workflowId: number,
@@ -129,7 +130,7 @@ export async function deleteIdentifiers(
   );
 }
 
-/** Which of these identifiers instances of the workflow have. */
+/** The given identifiers that any instance of the workflow has. */
 export async function selectUsedIdentifiers(
   sql: Sql,
   workflowId: number,

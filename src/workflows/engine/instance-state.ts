@@ -10,13 +10,13 @@ function isSameValue(left: JsonValue, right: JsonValue): boolean {
   return mayBeEqual && isDeepStrictEqual(left, right);
 }
 
-/** An instance as the database has it. */
+/** An instance as the database stores it. */
 export interface StoredInstance {
   id: number;
   status: InstanceStatus;
-  /** The data entry step it stands at. */
+  /** The data entry step at which the instance stands. */
   step: string | null;
-  /** Identifiers too, under their own names, as they were written. */
+  /** Includes identifiers, under their own names and as written. */
   attributes: JsonObject;
 }
 
@@ -29,11 +29,11 @@ const STEP_CHANGE = ':WorkflowStep';
 
 /** An instance after the rows so far. */
 export class InstanceState {
-  /** `undefined` until a new instance is given its id. */
+  /** `undefined` until a new instance gets its id. */
   id: number | undefined;
   status: InstanceStatus;
   readonly attributes: Map<string, JsonValue>;
-  /** Identifiers that rows gave it and that it did not carry before, by name. */
+  /** Identifiers, by name, that rows gave the instance and that it did not carry before. */
   readonly newIdentifiers = new Map<string, IdentifierValue>();
 
   /** @param stored `null` for a new instance */
@@ -65,22 +65,24 @@ export class InstanceState {
   }
 
   /**
-   * What it may be found by under this name. What the database has is known as it was written; it is found by that,
-   * or by that in lower case, as the definition said when it was stored.
+   * The values under this name that can find the instance. The database keeps each value as written. The instance is
+   * found by that value or by its lower case, as the definition required when it was stored.
    */
   valuesOf(name: string): readonly string[] {
     const given = this.newIdentifiers.get(name);
     return given === undefined ? storedValuesOf(this.stored, name) : [given.value];
   }
 
-  /** Performs the row and returns the changes. `newIdentifiers`: those of the row that it does not carry. */
+  /**
+   * Performs the row and returns the changes. `newIdentifiers`: the row's identifiers that the instance does not carry.
+   */
   perform(row: ParsedRow, newIdentifiers: readonly IdentifierValue[]): Changes {
     const changes = this.setValues(row, newIdentifiers);
     this.performPrimary(row.action.primary, changes);
     return changes;
   }
 
-  /** From now on these identifiers find it. */
+  /** From now on these identifiers find the instance. */
   carry(newIdentifiers: readonly IdentifierValue[]): void {
     for (const identifier of newIdentifiers) this.newIdentifiers.set(identifier.name, identifier);
   }
@@ -94,14 +96,14 @@ export class InstanceState {
     }
   }
 
-  /** Sets or clears one attribute; adds to the changes of the row. */
+  /** Sets or clears one attribute and adds the change to the changes of the row. */
   setAttribute(name: string, value: JsonValue, changes: Changes): void {
     const before = this.attributes.get(name) ?? null;
     this.put(name, value);
     note(changes, name, before, value);
   }
 
-  /** A row has each name once, so no changes need to be merged. */
+  /** A row has each name only once, so no changes need to be merged. */
   private setValues({ values }: ParsedRow, newIdentifiers: readonly IdentifierValue[]): Changes {
     const changes: Changes = [];
     for (const { name, written } of newIdentifiers) this.setValue(name, written, changes);
@@ -154,7 +156,10 @@ export function idOf({ id }: InstanceState): number {
   return id;
 }
 
-/** Merges several changes of one name within a record: from the first value to the last, or no change at all. */
+/**
+ * Merges several changes of one name within a record: from the first value to the last, or no change if these are
+ * equal.
+ */
 function note(changes: Changes, name: string, before: JsonValue, after: JsonValue): void {
   if (isSameValue(before, after)) return;
   const place = changes.findIndex((change) => change.name === name);
@@ -164,11 +169,12 @@ function note(changes: Changes, name: string, before: JsonValue, after: JsonValu
   else changes[place] = { ...earlier, after };
 }
 
-/** What a stored instance may be found by under this name. */
+/** The values under this name that can find a stored instance. */
 export function storedValuesOf(stored: StoredInstance | null, name: string): readonly string[] {
   const written = stored?.attributes[name];
   if (typeof written !== 'string') return [];
-  // Also as it was written, in case an earlier version stored it and another instance has its normal form (migration).
+  // The value as written is included in case an earlier version stored it and another instance has its normal form
+  // (migration).
   const forms = [written, written.toLowerCase(), normalForm(written), foldedForm(written)];
   return [...new Set(forms)];
 }

@@ -10,7 +10,7 @@ import { idOf, type InstanceState, type StoredInstance } from './instance-state.
 import { attributesText, copyJson } from './log.sql.js';
 
 /*
- * Table `workflow_instance`. `InstanceState` changes the status, as the action's primary says:
+ * Table `workflow_instance`. `InstanceState` changes the status according to the action's primary:
  *
  *     (none) ──create──▶ incomplete ──completeSuccessfully────▶ completed_successfully
  *                        ▲   │  ▲  └───completeUnsuccessfully──▶ completed_unsuccessfully
@@ -18,7 +18,7 @@ import { attributesText, copyJson } from './log.sql.js';
  *                        └──────────────── makeIncomplete ────────┘  `actsOnTerminal` reach these, too)
  */
 
-/** When the transaction began, by the clock of PostgreSQL, as ISO 8601. */
+/** The start of the transaction by the clock of PostgreSQL, as ISO 8601. */
 export async function selectNow(sql: Sql): Promise<string> {
   const { rows } = await sql.query<{ now: Date }>('SELECT now()');
   const [row] = rows;
@@ -26,7 +26,10 @@ export async function selectNow(sql: Sql): Promise<string> {
   return row.now.toISOString();
 }
 
-/** Ids for new instances, ascending. The sequence is named, because looking up its name for each id took longer than the rest. */
+/**
+ * Ids for new instances, ascending. The statement names the sequence, because looking up its name for each id took
+ * longer than the rest.
+ */
 export async function allocateInstanceIds(transaction: Transaction, count: number): Promise<number[]> {
   if (count === 0) return [];
   const { rows } = await transaction.query<{ id: number }>(
@@ -37,7 +40,7 @@ export async function allocateInstanceIds(transaction: Transaction, count: numbe
   return rows.map(({ id }) => id);
 }
 
-/** The instances as they are now, without a lock: for reading only, because another transaction can change them. */
+/** Reads the current instances without a lock: for reading only, because another transaction can change them. */
 export async function selectStoredInstances(sql: Sql, ids: readonly number[]): Promise<StoredInstance[]> {
   const { rows } = await sql.query<StoredInstance>(
     `SELECT workflow_instance_id AS id, status, step, attributes
@@ -48,7 +51,7 @@ export async function selectStoredInstances(sql: Sql, ids: readonly number[]): P
 }
 
 /**
- * Locks the instances until the end of the transaction, one after the other in the order given, and reads them. All
+ * Locks the instances until the end of the transaction, one after the other in the given order, and reads them. All
  * callers pass them in the order of their ids, so that two chunks wait in turn and cannot deadlock.
  */
 export async function lockInstances(
@@ -86,7 +89,7 @@ export function instancesToUpdate(instances: readonly InstanceState[]): Instance
     integerArray(instances.map(idOf)),
     textArray(instances.map(({ status }) => status)),
     textArray(instances.map(({ step }) => step)),
-    // JSON text contains no line ends: joined by them, its many quotes need no escapes.
+    // JSON text contains no line ends. Joined by line ends, the texts need no escapes for their many quotes.
     instances.map(({ attributes }) => attributesText(attributes)).join('\n'),
   ];
 }

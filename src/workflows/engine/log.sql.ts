@@ -4,15 +4,15 @@ import type { JsonValue } from '../../platform/json/json-value.js';
 import { type Changes, idOf } from './instance-state.js';
 import type { Effect } from './resolve-rows.js';
 
-/** There are few names of attributes, and each is written thousands of times. */
+/** Attributes have few names, and each name is written thousands of times. */
 const quotedNames = new Map<string, string>();
 const MOST_NAMES = 10_000;
-/** Texts that JSON only encloses in quotes; doing that here takes less than half the time. */
+/** Texts that JSON only encloses in quotes; quoting them here takes less than half the time. */
 const PLAIN = /^[^"\\\u0000-\u001f\ud800-\udfff]*$/;
 
 /**
- * Attributes as a JSON object, whatever their names. Built by hand, because making an object of each map for
- * `JSON.stringify` takes several times as long.
+ * Attributes as a JSON object, whatever their names. The text is built by hand, because making an object from each map
+ * for `JSON.stringify` takes several times as long.
  */
 export function attributesText(attributes: ReadonlyMap<string, JsonValue>): string {
   let members = '';
@@ -55,8 +55,8 @@ function quoted(name: string): string {
 }
 
 /*
- * Table `workflow_log`: one row per effect of one action on one instance. Rows are only ever inserted, and always into
- * this table itself, so that triggers on it fire; retention and erasure delete them.
+ * Table `workflow_log`: one row per effect of one action on one instance. Statements only insert rows, and always into
+ * this table itself, so that triggers on it fire; only retention and erasure delete rows.
  */
 
 /** One entry per effect. */
@@ -75,7 +75,7 @@ export function logToInsert(
   );
 }
 
-/** One effect of one action, as it is stored. */
+/** One effect of one action, as the log stores it. */
 export interface LogRow {
   id: number;
   batchId: number | null;
@@ -87,7 +87,7 @@ export interface LogRow {
   loggedAt: Date;
 }
 
-/** Newest first: at most `limit` entries, only those before `after`. */
+/** Newest first: at most `limit` entries, and only entries before `after`. */
 export async function selectLog(
   sql: Sql,
   instanceId: number,

@@ -7,10 +7,10 @@ import { type StoredInstance, storedValuesOf } from './instance-state.js';
 import { lockInstances, selectStoredInstances } from './instances.sql.js';
 import type { Match, ResolutionRules } from './resolve-rows.js';
 
-/** How often identifiers can move to other instances while we wait for the locks of their former carriers. */
+/** How many times identifiers can move to other instances while we wait for the locks of their former carriers. */
 const MOST_LOOKS = 5;
 
-/** The instances that rows find. `chosen`: the instance that was chosen by its id, if any. */
+/** The instances that rows find. `chosen`: the instance chosen by its id, if any. */
 export interface Matches {
   matches: Match[];
   chosen: StoredInstance | null;
@@ -48,7 +48,7 @@ export async function findMatches(
   }
 }
 
-/** The instances that the rows find at the moment, without locks. */
+/** The instances that the rows currently find, without locks. */
 export async function lookUpMatches(
   sql: Sql,
   workflowId: number,

@@ -5,7 +5,7 @@ import type { IdentifierValue, ParsedRow } from '../rows/row-reader.js';
 import { quoted } from '../rows/values/value-type.js';
 import { decidingIdentifiers, hasSharedOnly } from './identifier-index.js';
 
-/** The row finds nothing, and the import process creates nothing. */
+/** The row finds no instance, and the import process creates none. */
 export function noMatch(row: ParsedRow): RecordError {
   const { identifiers } = row;
   const conjunction = hasSharedOnly(row) ? ' and ' : ' or ';
@@ -34,7 +34,7 @@ export function instanceElsewhere({ action }: ParsedRow, step: string | null): R
   return { code: 'instance_elsewhere', message };
 }
 
-/** The instance was chosen by its id, and the identifier belongs to another one. */
+/** The instance was chosen by its id, and the identifier belongs to another instance. */
 export function notTheChosen(identifier: IdentifierValue): RecordError {
   return ambiguousMatch(identifier, `another one has ${named([identifier], '')}; correct it or omit it`);
 }

@@ -8,7 +8,7 @@ import { type Match, type Resolution, type ResolutionRules, resolveRows } from '
 const NAMES = { uid: ':UniqueId', email: ':Email', member: ':Member', role: ':Role' };
 
 interface RowText {
-  /** `uid`, `email` (found whatever the case) `member` and `role` (several may have it) are identifiers. */
+  /** Identifiers: `uid`, `email` (case-insensitive), `member` and `role` (several instances may have it). */
   uid?: string;
   email?: string;
   member?: string;

@@ -19,7 +19,7 @@ export interface ResolutionRules {
   configuration: Pick<WorkflowTargetConfiguration, 'onNoMatch' | 'onMatch'>;
   /** Whether the step's actions can be performed on completed instances. */
   actsOnTerminal: boolean;
-  /** The data entry step whose actions these are: instances must stand at it. */
+  /** The data entry step of these actions: instances must stand at it. */
   atStep?: string | undefined;
   /** The step of a new instance; `null` if the workflow has no data entry step. */
   firstStep: string | null;
@@ -31,7 +31,7 @@ export interface ResolutionRules {
   now: string;
 }
 
-/** An instance that carries an identifier of one of the rows; `null`: too many do, so they were not looked up. */
+/** An instance that carries an identifier of one of the rows; `null`: too many carry it, so they were not looked up. */
 export interface Match {
   name: string;
   value: string;
@@ -54,7 +54,7 @@ export interface Effect {
   changes: Changes;
 }
 
-/** The results of the rows and what has to be written for them; all in line order. */
+/** The results of the rows and the data to write for them; all in line order. */
 export interface Resolution {
   rows: ResolvedRow[];
   created: InstanceState[];
@@ -66,9 +66,9 @@ export interface Resolution {
 }
 
 /**
- * Performs rows on the instances they find, in line order: each row sees the effects of those before it, as if each were
+ * Performs rows on the instances they find, in line order: each row sees the effects of earlier rows, as if each were
  * processed alone.
- * @param chosen the only instance that the rows can be about, whether or not they have one of its identifiers
+ * @param chosen the only instance that the rows can concern, whether or not they have one of its identifiers
  */
 export function resolveRows(
   rows: readonly ParsedRow[],
@@ -84,7 +84,7 @@ export function resolveRows(
 export interface EarlierInstances {
   /** A stored instance, as the earlier rows left it. */
   byId(id: number): InstanceState | undefined;
-  /** The instances that were given this identifier. */
+  /** The instances that earlier rows gave this identifier. */
   carrying(identifier: IdentifierValue): readonly InstanceState[];
 }
 
@@ -115,7 +115,7 @@ class RowResolver {
       const { id } = match.instance;
       const state = states.get(id) ?? earlier.byId(id) ?? InstanceState.of(match.instance);
       states.set(id, state);
-      // It was given another value since, which finds it now.
+      // If an earlier row gave the instance another value, only that value finds it now.
       if (!state.newIdentifiers.has(match.name)) this.index.add(match, state);
     }
   }
@@ -168,13 +168,13 @@ class RowResolver {
     return { instance: chosen };
   }
 
-  /** The one instance that all identifiers with a match point at. */
+  /** Finds the one instance to which all identifiers with a match point. */
   private findByUnique(identifiers: readonly IdentifierValue[]): Found {
     let found: InstanceState | null = null;
     let foundBy: IdentifierValue | null = null;
     for (const identifier of identifiers) {
       const carriers = this.index.find(identifier);
-      // The identifier was not unique when several instances got the value.
+      // Several instances got the value before the identifier became unique.
       if (carriers === 'crowd' || carriers.length > 1) return { error: severalInstances([identifier]) };
       const [carrier] = carriers;
       if (carrier === undefined) continue;
@@ -185,7 +185,7 @@ class RowResolver {
     return { instance: found };
   }
 
-  /** The instance that has all of the values, sought among the carriers of a value that few share. */
+  /** Finds the instance that has all of the values, among the carriers of a value that few instances share. */
   private findByShared(identifiers: readonly IdentifierValue[]): Found {
     const carriers = identifiers.map((identifier) => this.index.find(identifier));
     if (carriers.some(({ length }) => length === 0)) return { instance: null };
@@ -219,7 +219,7 @@ class RowResolver {
       instance.revert(changes);
       return { line, result: 'rejected', instance, error };
     }
-    // The behaviors can revert what the row did.
+    // The behaviors can revert the changes of the row.
     if (changes.length === 0) return { line, result: 'unchanged', instance };
     for (const identifier of given) {
       for (const value of instance.valuesOf(identifier.name)) {

@@ -58,7 +58,7 @@ function addressError(recipient: string): string | null {
     : 'the value where the instance should have its e-mail address is not an address';
 }
 
-/** Built as text, so that values are sent exactly as they are stored. */
+/** Builds the body as text, so that values are sent exactly as they are stored. */
 function webhookBody(
   { action, line, status, step, attributes, changes }: Extract<OwedBehavior, { kind: 'webhook' }>,
   instanceId: number,
@@ -72,7 +72,7 @@ function webhookBody(
 
 /** The origin of effects, as the log records it. */
 interface EffectOrigin {
-  /** `null` for effects without an import; they have no line either. */
+  /** `null` for effects without an import, which have no line either. */
   batchId: number | null;
   actor: string;
 }
@@ -82,7 +82,7 @@ interface WritingContext extends EffectOrigin {
   compiled: CompiledWorkflowTarget;
 }
 
-/** The effects of rows, in the form in which they are sent to PostgreSQL. */
+/** The effects of rows, in the form for PostgreSQL. */
 interface PreparedEffects {
   formerIdentifiers: readonly FormerIdentifier[];
   rows: readonly CopyInput[];
@@ -103,7 +103,7 @@ function prepareEffects(
   const origin = { workflow: definition.name, batchId, now };
   return {
     formerIdentifiers: updated.flatMap(formerIdentifiers),
-    // Rows that can collide come first, so that a lost race costs little.
+    // Rows that can collide come first, so that a lost race wastes little work.
     rows: [
       identifiersToInsert(workflowId, [...created, ...updated]),
       instancesToInsert(workflowId, created),
@@ -117,12 +117,12 @@ function prepareEffects(
   };
 }
 
-/** @throws 23505 when another transaction has given a unique identifier to another instance */
+/** @throws 23505 if another transaction has given a unique identifier to another instance */
 async function writeEffects(
   effects: PreparedEffects,
   { transaction, compiled: { workflowId } }: WritingContext,
 ): Promise<void> {
-  // Values can move between instances: all are taken away first.
+  // Values can move between instances, so all former values are deleted first.
   await deleteIdentifiers(transaction, workflowId, effects.formerIdentifiers);
   await transaction.copyTogether(effects.rows);
   await updateInstances(transaction, effects.updates);
@@ -135,14 +135,17 @@ function formerIdentifiers(instance: InstanceState): FormerIdentifier[] {
   );
 }
 
-/** How often records look again because another transaction has created what they were about to create. */
+/**
+ * How many times records look again because another transaction has created the instance that they were about to
+ * create.
+ */
 const LONGEST_RACE = 5;
 
 /** The context in which records are performed. A `ChunkContext` is one. */
 export interface ApplicationContext extends EffectOrigin {
   transaction: Transaction;
   compiled: CompiledWorkflowTarget;
-  /** The only instance that the records can be about. */
+  /** The only instance that the records can concern. */
   chosenId?: number;
   /** As in `ChunkContext`; records without a batch have no order to keep. */
   keepOrder?: ChunkContext['keepOrder'];
@@ -155,8 +158,8 @@ export class RowApplication {
   constructor(private readonly context: ApplicationContext) {}
 
   /**
-   * Returns one outcome per record. All are written together; if PostgreSQL refuses a value, halving finds the guilty
-   * record, which fails alone. Faults of the environment (deadlock, lost connection) are rethrown.
+   * Returns one outcome per record. All records are written together. If PostgreSQL refuses a value, halving isolates
+   * the record that contains it, which fails alone. Faults of the environment (deadlock, lost connection) are rethrown.
    */
   async apply(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
     if (records.length === 0) return [];
@@ -167,7 +170,7 @@ export class RowApplication {
       const [only] = records;
       if (records.length === 1 && only !== undefined) return [refusedByDatabase(only.line, error)];
       const half = records.length >> 1;
-      // One after the other: the second half sees what the first did.
+      // One after the other: the second half sees the effects of the first.
       const first = await this.apply(records.slice(0, half));
       return [...first, ...(await this.apply(records.slice(half)))];
     }
@@ -178,7 +181,7 @@ export class RowApplication {
       try {
         return await this.context.transaction.savepoint(() => this.attempt(records));
       } catch (error) {
-        // Another transaction has created the instance since we looked: the next attempt finds it.
+        // Another transaction has created the instance since the look-up: the next attempt finds it.
         if (!isUniqueViolation(error) || attempt === LONGEST_RACE) throw error;
       }
     }
@@ -191,8 +194,8 @@ export class RowApplication {
   }
 
   /**
-   * Rows, instances and changes live only in this method: during the long wait for PostgreSQL only bytes are held. This
-   * is why records, not rows, are kept for another attempt.
+   * Rows, instances and changes live only in this method: during the long wait for PostgreSQL the process holds only
+   * bytes. For this reason, another attempt starts from the records and not from the rows.
    */
   private async prepare(
     records: readonly ImportRecord[],
@@ -213,7 +216,7 @@ export class RowApplication {
   }
 }
 
-/** Parses the records; refuses those that no instance could accept. Other work of the process runs in between. */
+/** Parses the records; refuses those that no instance could accept. Yields to other work of the process in between. */
 export async function readRows(
   records: readonly ImportRecord[],
   compiled: Pick<CompiledWorkflowTarget, 'parseRow'>,

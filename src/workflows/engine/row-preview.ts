@@ -8,8 +8,8 @@ import { type EarlierInstances, type ResolutionRules, resolveRows } from './reso
 import { readRows, rulesOf, toOutcome } from './row-application.js';
 
 /**
- * Previews rows: the same look-up and resolution as `RowApplication`, without writing. Changes that later rows would find
- * in the database are kept here instead, as long as a later row can ask for them.
+ * Previews rows: the same look-up and resolution as `RowApplication`, without writing. Later rows would find the
+ * changes in the database; the preview keeps them here instead, as long as a later row can ask for them.
  * Why: ADR 10.
  */
 export class RowPreview implements EarlierInstances {
@@ -40,7 +40,7 @@ export class RowPreview implements EarlierInstances {
   }
 
   carrying({ name, value }: IdentifierValue): readonly InstanceState[] {
-    // An instance that was given yet another value is still listed under the former one.
+    // An instance that has since received another value is still listed under the former one.
     return (this.carriers.get(identifierKey(name, value)) ?? []).filter(
       (instance) => instance.newIdentifiers.get(name)?.value === value,
     );
