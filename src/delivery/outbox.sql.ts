@@ -337,7 +337,7 @@ export async function selectBehavior(
   return rows[0];
 }
 
-/** Deletes the mails about a batch; those still to be sent stay. */
+/** Deletes the ended mails about a batch; mails that are still to be sent stay. */
 export async function deleteBatchMails(sql: Sql, batchId: number): Promise<void> {
   await sql.query(
     `DELETE FROM outbox WHERE workflow_import_queue_batch_id = $1 AND kind = 'batch_mail' AND ${HAS_ENDED}`,
@@ -345,10 +345,7 @@ export async function deleteBatchMails(sql: Sql, batchId: number): Promise<void>
   );
 }
 
-/**
- * Deletes the ended messages that records of a batch caused, sent or failed; unsent messages stay. Returns their
- * number.
- */
+/** Deletes the ended messages that records of a batch caused; the rest stays. Returns how many it deleted. */
 export async function deleteBehaviorsOfBatch(sql: Sql, batchId: number, limit: number): Promise<number> {
   const { rowCount } = await sql.query(
     `DELETE FROM outbox
@@ -362,7 +359,10 @@ export async function deleteBehaviorsOfBatch(sql: Sql, batchId: number, limit: n
   return rowCount;
 }
 
-/** Deletes the messages of actions without a batch that ended more than this many days ago. Returns their number. */
+/**
+ * Deletes the messages that actions without a batch caused and that ended more than this many days ago. Returns how
+ * many it deleted.
+ */
 export async function deleteBehaviorsOfNoBatch(sql: Sql, days: number, limit: number): Promise<number> {
   const { rowCount } = await sql.query(
     `DELETE FROM outbox

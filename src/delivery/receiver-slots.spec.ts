@@ -2,7 +2,7 @@ import { ReceiverSlots, type Slot, WEBHOOK_SLOTS } from './receiver-slots.js';
 
 describe('the slots of a process', () => {
   const hosts = (count: number) => Array.from({ length: count }, (_, index) => `silent-${index + 1}`);
-  /** Takes as many slots as the hosts may have. */
+  /** Takes all slots that the hosts may have. */
   const takeAll = (slots: ReceiverSlots, names: readonly string[]): Slot[] => {
     const taken: Slot[] = [];
     for (const name of names) {

@@ -10,15 +10,15 @@ import { valueTypeOf } from '../rows/values/attribute-values.js';
 import type { ValueType } from '../rows/values/value-type.js';
 import { mailTemplate, type MailTemplate, Template } from './template.js';
 
-/** An action as other actions refer to it: by name, within a step. */
+/** An action as other actions refer to it: by name within a step. */
 interface NamedAction {
   step: string;
   name: unknown;
 }
 
 /**
- * The action that a `performAction` refers to: the one in its own step, else the only one in the workflow. Names are
- * unique only within a step.
+ * Finds the action that a `performAction` refers to: the action of that name in the same step, or else the only one in
+ * the workflow. Names are unique only within a step.
  */
 export function findAction<Action extends NamedAction>(
   actions: readonly Action[],
@@ -40,7 +40,7 @@ export interface AttributeEffect {
   attributeType: AttributeType;
 }
 
-/** Sent after the commit. `number`: its place among all effects of the action. */
+/** An effect that is sent after the commit. `number`: its place among all effects of the action. */
 interface OutgoingEffect {
   number: number;
   /** The action that the behavior belongs to, which can differ from the action of the row. */
@@ -62,12 +62,15 @@ export interface WebhookEffect extends OutgoingEffect {
 export type ActionEffect =
   AttributeEffect | { kind: 'primary'; primary: PrimaryEffect } | MailEffect | WebhookEffect;
 
-/** The effects of each action that has any, by id; performed once its inputs and its primary have changed something. */
+/**
+ * The effects by action id, for each action that has effects. They run after the action's inputs and primary have
+ * changed something.
+ */
 export type ActionEffects = ReadonlyMap<number, readonly ActionEffect[]>;
 
 /**
- * Compiles the behaviors of a step's actions for many records: actions that they perform are inlined in order. A
- * definition is checked when it is saved, so the chains end.
+ * Compiles the behaviors of a step's actions for many records. The actions that they perform are inlined in order.
+ * Saving a definition checks the chains, so every chain ends.
  * @param isMuted omits mails and webhooks
  */
 export function compileEffects(

@@ -8,8 +8,8 @@ import type { ClaimedMessage } from '../../delivery/message.js';
 import { AppConfig } from '../../platform/config/config.js';
 
 /**
- * Addresses the mails and webhooks that actions cause. Their texts were rendered with the effect of the record, so
- * they say what was true then.
+ * Addresses the mails and webhooks that actions cause. Their texts were rendered with the effect of the record, so they
+ * state the values of that moment.
  */
 @Injectable()
 export class BehaviorMessages implements MessageRenderer, OnModuleInit {
@@ -29,8 +29,8 @@ export class BehaviorMessages implements MessageRenderer, OnModuleInit {
   }
 
   /**
-   * The Message-ID is the same on every attempt, so that receivers can drop a double. A mail that a person asks for
-   * again gets a new one, so that they do not drop it.
+   * The Message-ID is the same on every attempt, so that receivers can drop a duplicate. A mail that a person requests
+   * again gets a new Message-ID, so that receivers do not drop it.
    */
   private behaviorMail(claim: ClaimedMessage): OutgoingMessage {
     const { recipient, subject, text, html, batchId, resends } = claim;
@@ -43,7 +43,7 @@ export class BehaviorMessages implements MessageRenderer, OnModuleInit {
       messageId: `<behavior-${identityOf(claim)}.${resends}@${hostname}>`,
       headers: {
         ...(batchId !== null && { 'X-Workflow-Import-Queue-Batch-Id': String(batchId) }),
-        // Keeps out-of-office replies from answering (RFC 3834).
+        // Prevents out-of-office replies (RFC 3834).
         'Auto-Submitted': 'auto-generated',
       },
     };
@@ -51,7 +51,7 @@ export class BehaviorMessages implements MessageRenderer, OnModuleInit {
   }
 }
 
-/** The id stays the same even when a person asks for the webhook again: it is still about one event. */
+/** The id stays the same even if a person requests the webhook again: it still reports one event. */
 function behaviorWebhook(claim: ClaimedMessage): OutgoingMessage {
   const { recipient: url, json, secret } = claim;
   return {

@@ -8,8 +8,8 @@ export const NOW = 'now';
 const PLACEHOLDER = /\{\{([^{}]*)\}\}/g;
 
 /**
- * A text with placeholders: `Dear {{First Name}}`. It has no logic on purpose: reading a template shows everything it can
- * do, and no value can ever be mistaken for a part of the template.
+ * A text with placeholders: `Dear {{First Name}}`. It deliberately has no logic: a template shows everything that it
+ * can do, and no value can ever be mistaken for a part of the template.
  */
 export class Template {
   private constructor(
@@ -49,7 +49,7 @@ export class Template {
   }
 }
 
-/** A value as people read it; an empty text for none. */
+/** A value in a form that people read; an empty text if there is no value. */
 export function valueText(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'string') return value;
@@ -92,7 +92,7 @@ export interface RenderedTemplate {
 }
 
 const ELEMENT = /<\/?[a-z][^<>]*>/i;
-/** A line ends after these elements; the text of a mail needs no other layout. */
+/** A line ends after these elements; the text of a mail needs no further layout. */
 const LINE_END = /<br\s*\/?>|<\/(?:p|div|h[1-6]|li|tr|table|ul|ol)\s*>/gi;
 const DECODED_ENTITIES: Readonly<Record<string, string>> = {
   amp: '&',
@@ -104,8 +104,8 @@ const DECODED_ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * A template with HTML elements becomes a mail in HTML, with a text part for people who read that; any other template
- * becomes a mail in text. So no setting is needed, and a text is sent exactly as it was written.
+ * A template with HTML elements becomes an HTML mail, with a text part for people who read mail as text. Any other
+ * template becomes a text mail. So no setting is needed, and a text is sent exactly as written.
  */
 export function mailTemplate(subject: string, template: string): MailTemplate {
   const isHtml = ELEMENT.test(template);
@@ -125,7 +125,7 @@ export function renderMail(mail: MailTemplate, textOf: (name: string) => string)
   };
 }
 
-/** Applied to the template, not to the mail: values can look like elements and must stay. */
+/** Converts the template, not the mail: values can look like elements and must stay. */
 function textOf(html: string): string {
   return html
     .replace(LINE_END, '\n')

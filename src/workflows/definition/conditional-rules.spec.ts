@@ -45,7 +45,7 @@ describe('the conditional rules of an action', () => {
     );
   });
 
-  /** Break it: in `namedColumns`, leave the keyword out. */
+  /** Break it: in `namedColumns`, omit the keyword. */
   it.each<[JsonObject, string]>([
     [{ allOf: [true, { required: ['Levle'] }] }, '/allOf/1/required/0'],
     [{ anyOf: [{ properties: { Levle: true } }] }, '/anyOf/0/properties/Levle'],
@@ -64,13 +64,13 @@ describe('the conditional rules of an action', () => {
     ]);
   });
 
-  /** Break it: in `namedColumns`, take a value for a row too (`within` of each of the properties). */
+  /** Break it: in `namedColumns`, treat a value as a row too (`within` for each of the properties). */
   it('may name anything within a value', () => {
     const value: JsonObject = { anyOf: [{ required: ['anything'] }, { properties: { anything: true } }] };
     expect(mistakesIn(changedDefinition(`${RULE}/require`, { properties: { Level: value } }))).toEqual([]);
   });
 
-  /** Break it: in `namedColumns`, leave out the bound of the level. */
+  /** Break it: in `namedColumns`, omit the limit on the level. */
   it('may be nested however deeply, and are refused for that', () => {
     let schema: JsonObject = { required: ['Levle'] };
     for (let level = 0; level < 100_000; level += 1) schema = { not: schema };

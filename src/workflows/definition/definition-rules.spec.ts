@@ -4,7 +4,10 @@ import type { JsonValue } from '../../platform/json/json-value.js';
 const SECOND_GRANT = { id: 12, name: 'Grant', inputs: [], primary: { kind: 'save' } };
 
 describe('the rules of a definition', () => {
-  /** Break it: leave `NOW` out of `checkAttributeName`, or `checkNoBraces` out of it or of `checkIdentifierName`. */
+  /**
+   * Break it: omit `NOW` from `checkAttributeName`, or `checkNoBraces` from `checkAttributeName` or
+   * `checkIdentifierName`.
+   */
   it.each<[string, string, string]>([
     ['/attributes/2/name', 'now', 'must not be "now": {{now}} is the time in templates'],
     ['/attributes/2/name', 'Hours {total}', 'must not contain { or }'],

@@ -20,14 +20,14 @@ function withBehaviors(behaviors: readonly JsonObject[]): JsonObject {
 const stored = (behaviors: readonly JsonObject[]) =>
   withBehaviors(behaviors) as unknown as WorkflowDefinition;
 
-/** The secrets that come of sending these where those are stored; `undefined`: not signed. */
+/** The secrets after a client sends `sent` to replace `current`; `undefined`: not signed. */
 function secretsOf(sent: readonly JsonObject[], current: readonly JsonObject[]): unknown[] {
   const restored = restoreSecrets(withBehaviors(sent), stored(current)) as WorkflowDefinition;
   return restored.steps[0]!.actions[0]!.behaviors!.map((behavior) => (behavior as JsonObject).secret);
 }
 
 describe('the secrets of webhooks', () => {
-  /** Break it: in `secretsInOrder`, answer the last known one for all that are hidden. */
+  /** Break it: in `secretsInOrder`, return the last known secret for all hidden ones. */
   it('are stored as they were when a definition is sent back as it was answered', () => {
     const definition = stored([
       signed('first'),
@@ -39,7 +39,7 @@ describe('the secrets of webhooks', () => {
     expect(restoreSecrets(hideSecrets(definition), definition)).toEqual(definition);
   });
 
-  /** Break it: in `secretsInOrder`, answer none instead of those in their place. */
+  /** Break it: in `secretsInOrder`, return no secrets instead of the ones in the same places. */
   it('can be changed for one of several webhooks to one address', () => {
     expect(secretsOf([signed('new'), HIDDEN], [signed('first'), signed('second')])).toEqual([
       'new',
@@ -48,7 +48,7 @@ describe('the secrets of webhooks', () => {
     expect(secretsOf([HIDDEN, signed('new')], [signed('first'), signed('second')])).toEqual(['first', 'new']);
   });
 
-  /** Break it: in `secretsInOrder`, leave out the line that counts those that are hidden and those that are known. */
+  /** Break it: in `secretsInOrder`, omit the line that compares the numbers of hidden and known secrets. */
   it('stay with theirs when one is put beside them', () => {
     expect(secretsOf([signed('new'), HIDDEN, HIDDEN], [signed('first'), signed('second')])).toEqual([
       'new',
@@ -58,7 +58,7 @@ describe('the secrets of webhooks', () => {
     expect(secretsOf([HIDDEN, HIDDEN], [signed('only')])).toEqual(['only', 'only']);
   });
 
-  /** Break it: in `secretsInOrder`, do not ask how many were sent. */
+  /** Break it: in `secretsInOrder`, do not check how many webhooks were sent. */
   it('are not guessed where one of several is gone', () => {
     expect(secretsOf([HIDDEN], [signed('first'), signed('second')])).toEqual([HIDDEN_SECRET]);
     expect(secretsOf([HIDDEN], [UNSIGNED])).toEqual([HIDDEN_SECRET]);

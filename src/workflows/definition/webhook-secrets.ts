@@ -48,7 +48,7 @@ export function restoreSecrets(source: unknown, current: WorkflowDefinition): un
 function secretsInOrder(sent: readonly JsonObject[], stored: readonly JsonObject[]): unknown[] {
   const hidden = sent.filter(({ secret }) => secret === HIDDEN_SECRET);
   const known = stored.flatMap(({ secret }) => (secret === undefined ? [] : [secret]));
-  // All stored webhooks share one secret, so it does not matter whether a webhook was added or removed.
+  // The stored webhooks share one secret, so it does not matter whether a webhook was added or removed.
   if (new Set(known).size === 1) return hidden.map(() => known[0]);
   if (hidden.length === known.length) return known;
   // Some webhooks got a new secret in the same place.

@@ -1,7 +1,7 @@
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import type { InstanceState } from './instance-state.js';
 
-/** Whether all identifiers of the row are shared, that is, several instances can have their values. */
+/** Whether the row has identifiers and all are shared: several instances can have their values. */
 export function hasSharedOnly({ identifiers }: ParsedRow): boolean {
   return identifiers.length > 0 && !identifiers.some(({ unique }) => unique);
 }
@@ -30,7 +30,9 @@ export class IdentifierIndex {
   private readonly carriers = new Map<string, InstanceState[]>();
   private readonly crowds = new Set<string>();
 
-  /** Marks a value that more instances carry than were looked up, and more than one chunk can take it from. */
+  /**
+   * Marks a crowd: more instances carry the value than were looked up, and more than one chunk can take the value from.
+   */
   addCrowd({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): void {
     this.crowds.add(identifierKey(name, value));
   }

@@ -178,7 +178,7 @@ describe('performAction', () => {
   });
 });
 
-/** Break it: in `RowResolver.update`, do not look at the changes once more. */
+/** Break it: in `RowResolver.update`, do not check the changes again after the behaviors. */
 it('a row whose behaviors undo what it did changes nothing, and nothing follows from it', () => {
   const undo: BehaviorDefinition[] = [
     { kind: 'setAttribute', name: 'Name', value: 'Ada' },

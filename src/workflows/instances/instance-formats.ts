@@ -7,19 +7,19 @@ import type { LogRow } from '../engine/log.sql.js';
 import { escapeOption } from '../rows/values/attribute-values.js';
 import type { InstanceRow } from './instance-search.sql.js';
 
-/** Built as text, so that attributes and changes are answered exactly as PostgreSQL stores them. */
+/** Builds the object as text, so that responses contain attributes and changes exactly as PostgreSQL stores them. */
 function object(members: readonly (readonly [name: string, json: string])[]): string {
   return `{${members.map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`;
 }
 
-/** Further members in the answer about one instance; JSON texts. */
+/** Further members of the response about one instance, as JSON texts. */
 export interface InstanceStory {
   operation?: string;
   log: string;
   behaviors: string;
 }
 
-/** An instance in answers of routes and in exports. */
+/** An instance in responses and in exports. */
 export function instanceJson(workflow: string, row: InstanceRow, story?: InstanceStory): string {
   return object([
     ['id', String(row.id)],
@@ -55,14 +55,16 @@ export function pageJson(items: readonly string[], nextCursor: string | null): s
 }
 
 /**
- * The columns of an export. The file can be imported again as it is if all of them are inputs of the action. Columns that
- * are not (because behaviors set them, or the definition dropped them) are unknown columns like any other: if an upload
- * ignored them, edits in them would be lost silently.
+ * The columns of an export. The file can be imported again unchanged if all of them are inputs of the action. Columns
+ * that are not (because behaviors set them, or the definition dropped them) are unknown columns like any other: if an
+ * upload ignored them, edits in them would be lost silently.
  */
 export class InstanceColumns {
   private readonly names: readonly string[];
 
-  /** @param versions every version of the workflow, the current one first: instances can have attributes it dropped */
+  /**
+   * @param versions every version of the workflow, the current one first: instances can have attributes that it dropped
+   */
   constructor(versions: readonly WorkflowDefinition[]) {
     this.names = [
       ...new Set(versions.flatMap(({ identifiers }) => identifiers.map(({ name }) => name))),
@@ -87,7 +89,7 @@ export class InstanceColumns {
   }
 }
 
-/** In the form that the attribute's type reads: semicolons separate the options of a MultiSelectList. */
+/** Writes the form that the attribute's type reads: semicolons separate the options of a MultiSelectList. */
 function attributeCell(json: string | undefined): string | null {
   if (json?.startsWith('[') !== true) return memberText(json);
   return (JSON.parse(json) as unknown[]).map((option) => escapeOption(String(option))).join(';');

@@ -7,12 +7,12 @@ import { IdentifierReader } from '../rows/row-reader.js';
 import { valueTypeOf } from '../rows/values/attribute-values.js';
 import { RowSource, ValueError } from '../rows/values/value-type.js';
 
-/** An instance as it is stored. */
+/** An instance as the database stores it. */
 export interface InstanceRow {
   id: number;
   status: InstanceStatus;
   step: string | null;
-  /** JSON text: parsed and written again, a number would lose digits. */
+  /** JSON text, because a number that is parsed and written again would lose digits. */
   attributes: string;
   createdAt: Date;
   updatedAt: Date;
@@ -27,7 +27,7 @@ interface IdentifierCondition {
 export interface InstanceSelection {
   workflowId: number;
   order: 'newest first' | 'oldest first';
-  /** Only instances after this one, in that order. */
+  /** Only instances after this one, in the order of the selection. */
   after?: number | undefined;
   id?: number | undefined;
   status?: InstanceStatus | undefined;
@@ -38,11 +38,11 @@ export interface InstanceSelection {
 
 export interface InstanceRows {
   rows: InstanceRow[];
-  /** Whether the limit of instances or bytes left some out. */
+  /** Whether the limit on instances or bytes left some out. */
   more: boolean;
 }
 
-/** Stored (compressed) bytes of one page. A page has at least one instance, however large. */
+/** Stored (compressed) bytes of one page. A page has at least one instance of any size. */
 const PAGE_BYTES = 1024 * 1024;
 
 /** One page of instances. pg_column_size reads only the header of the attributes. */
@@ -57,7 +57,7 @@ export async function selectInstancePage(sql: Sql, selection: InstanceSelection)
   if (status !== undefined) conditions.push(`i.status = ${parameter(status)}`);
   if (attribute !== undefined) {
     const { name, value } = attribute;
-    // Containment matches a list that has all the options, and any other value if it is equal.
+    // Containment matches a list that has all the options, and any other value only if it is equal.
     if (value === null) conditions.push(`NOT i.attributes ? ${parameter(name)}`);
     else conditions.push(`i.attributes @> ${parameter(JSON.stringify({ [name]: value }))}::jsonb`);
   }
@@ -88,8 +88,8 @@ export async function selectInstancePage(sql: Sql, selection: InstanceSelection)
 }
 
 /**
- * `:Email:ada@example.org`: an identifier's name, a colon, and the value, which is normalized as the definition says. If
- * one name begins with another, the longer one counts.
+ * Reads `:Email:ada@example.org`: an identifier's name, a colon, and the value, which is normalized as the definition
+ * requires. If the text begins with several names, the longest one counts.
  * @throws DomainError 400 `invalid_parameter`
  */
 export function readIdentifier(
@@ -121,8 +121,8 @@ interface AttributeCondition {
 }
 
 /**
- * `Level:Fellow`: an attribute's name, a colon, and a value as in a CSV cell. If the text begins with several names, the
- * longest counts. A MultiSelectList matches if it has each of the options.
+ * Reads `Level:Fellow`: an attribute's name, a colon, and a value as in a CSV cell. If the text begins with several
+ * names, the longest one counts. A MultiSelectList matches if it has each of the options.
  * @throws DomainError 400 `invalid_parameter`
  */
 export function readAttribute(text: string, attributes: readonly AttributeDefinition[]): AttributeCondition {

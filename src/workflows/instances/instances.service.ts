@@ -27,7 +27,7 @@ import {
 } from './instance-search.sql.js';
 import type { ExportInstancesDto, ListInstancesDto, PageDto } from './instances.dto.js';
 
-/** JSON text, and the cursor in it, which the `Link` header repeats. */
+/** JSON text, and its cursor, which the `Link` header repeats. */
 export interface JsonPage {
   json: string;
   nextCursor: string | null;
@@ -35,7 +35,7 @@ export interface JsonPage {
 
 const INSTANCES = 'Instances';
 const LOG = 'Log';
-/** The newest behaviors of an instance; its log has the earlier ones. */
+/** How many of an instance's newest behaviors the response shows; its log has the earlier ones. */
 const MOST_BEHAVIORS = 100;
 /** Instances per statement of an export. */
 const EXPORT_PAGE = 500;
@@ -68,7 +68,7 @@ export class InstancesService {
 
   /**
    * One instance and a page of its log, newest first.
-   * @param operation the result of an action that was just performed on it
+   * @param operation the result of the action that was just performed on the instance
    * @throws DomainError 404 `workflow_not_found` or `workflow_instance_not_found`, 403 `workflow_not_allowed`
    */
   async instance(
@@ -103,7 +103,7 @@ export class InstancesService {
   }
 
   /**
-   * Sends a behavior again; answers its new state.
+   * Sends a behavior again; returns its new state.
    * @throws DomainError 404 `workflow_not_found`, `workflow_instance_not_found` or `behavior_not_found`, 403
    * `workflow_not_allowed`, 409 `state_conflict` while it is being sent
    */
@@ -120,8 +120,9 @@ export class InstancesService {
   }
 
   /**
-   * Reads in pages, one short statement each: a client that reads slowly holds neither a connection nor an old snapshot,
-   * as a cursor would. Each instance that exists throughout is in the file exactly once.
+   * Reads in pages, with one short statement each. A client that reads slowly therefore holds neither a connection nor
+   * an old snapshot; a database cursor would hold both. Each instance that exists throughout is in the file exactly
+   * once.
    */
   async export(
     name: string,
@@ -182,7 +183,9 @@ export class InstancesService {
   }
 }
 
-/** For many receivers the URL of a webhook is a secret: only callers who may read definitions see more than the host. */
+/**
+ * For many receivers the URL of a webhook is a secret: only callers who may read definitions see more than its host.
+ */
 function visibleBehavior(
   behavior: StoredBehavior,
   { permissions }: Pick<Principal, 'permissions'>,

@@ -14,7 +14,7 @@ import {
   type ValueType,
 } from './values/value-type.js';
 
-/** Why the rules refuse a row (as `understoodRow` makes it); `null` if they accept it. */
+/** The reason why the rules refuse a row (in the form of `understoodRow`); `null` if they accept it. */
 type RuleCheck = (row: JsonObject) => RecordError | null;
 
 /**
@@ -63,7 +63,7 @@ export interface InputColumn {
 /** How one action reads one column of a row. */
 export type PlannedColumn = IdentifierColumn | InputColumn | { kind: 'action' };
 
-/** Everything that a row of one action needs, by column name. */
+/** The plan for reading the rows of one action, with the columns by name. */
 export class ActionPlan {
   readonly columns = new Map<string, PlannedColumn>();
   readonly requiredCount: number;
@@ -93,8 +93,8 @@ export class ActionPlan {
 }
 
 /**
- * Plans the actions of one step. They share the value types, because an attribute can have thousands of options.
- * @throws Error if an action names an unknown attribute, which is checked when a definition is saved
+ * Plans the actions of one step. The plans share the value types, because an attribute can have thousands of options.
+ * @throws Error if an action names an unknown attribute; saving a definition checks this
  */
 export function planActions(
   actions: readonly StepAction[],
@@ -118,8 +118,8 @@ export function planActions(
 }
 
 /**
- * Which action a row performs: the one it names, else that of the import process, else the step's only one. A blank cell
- * names none, so that a file can have the column for only some of its rows.
+ * Decides which action a row performs: the action that it names, or else the one of the import process, or else the
+ * step's only one. A blank cell names none, so that a file can have the column and fill it in only some rows.
  */
 export class ActionChoice {
   private readonly byName = new Map<string, ActionPlan>();
@@ -129,7 +129,7 @@ export class ActionChoice {
   constructor(
     readonly plans: readonly ActionPlan[],
     private readonly step: string,
-    /** For rows that name no action; `null` if they must name one. */
+    /** The action for rows that do not name one; `null` if rows must name one. */
     readonly preset: ActionPlan | null,
   ) {
     for (const plan of plans) {
@@ -219,13 +219,14 @@ function isRequired(plan: ActionPlan, name: string): boolean {
   return plan.inputs.some((input) => input.required && input.attribute.name === name);
 }
 
-/** For every attribute these values mean: clear it. */
+/** These values clear any attribute. */
 const BLANK: JsonObject = { enum: [null, ''] };
 
 /**
- * The rules of a row as JSON Schema 2020-12: one alternative per action. Only `checkRow` knows what JSON Schema cannot
- * express: a 29 February, the options in a text with semicolons, bounds of a number in a text, and the rules of an action,
- * which are about values and not about how they are written. The description has the messages of the rules.
+ * The rules of a row as JSON Schema 2020-12: one alternative per action. Only `checkRow` checks the rules that JSON
+ * Schema cannot express: a 29 February, the options in a text with semicolons, bounds of a number in a text, and the
+ * rules of an action, which apply to values and not to their spelling. The description contains the messages of the
+ * rules.
  */
 export function rowSchema(
   definition: WorkflowDefinition,
@@ -281,7 +282,7 @@ function inputSchema({ attribute, required, type }: InputColumn): JsonObject {
   return { description, ...alternatives, not: BLANK };
 }
 
-/** A schema inside another one. Its own base keeps its `#/…` references inside it. */
+/** A schema inside another schema. Its own base keeps its `#/…` references inside it. */
 function embedded(schema: JsonObject, name: string): JsonObject {
   const rest = { ...schema };
   delete rest.$schema;

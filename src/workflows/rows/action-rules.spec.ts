@@ -14,7 +14,7 @@ const ruled = compileRuledGrant([
   },
 ]);
 
-/** Break it: in `readRow`, ask the rules about the row as it was sent. */
+/** Break it: in `readRow`, apply the rules to the row as it was sent. */
 describe('the rules of an action', () => {
   it.each<[string, JsonObject]>([
     ['that are for others', { Level: 'Associate' }],

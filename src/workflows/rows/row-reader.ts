@@ -30,8 +30,8 @@ export function identifierKey(name: string, value: string): string {
 }
 
 /**
- * In characters. With a name of 200 characters this stays below the limit of an entry in a PostgreSQL index (2,704
- * bytes), whatever the script.
+ * In characters. Together with a name of 200 characters, a value of this length stays below the limit of an entry in a
+ * PostgreSQL index (2,704 bytes) in any script.
  */
 const LONGEST_IDENTIFIER = 400;
 
@@ -44,7 +44,7 @@ const NOT_AN_EMAIL = new ValueError(
   'must be one e-mail address, for example ada@example.org',
 );
 
-/** Where a formula failed: as an identifier it would turn different people into one. */
+/** Cells whose formula failed. As an identifier, such a value would merge different people into one. */
 const SPREADSHEET_ERROR = /^#(N\/A|REF!|VALUE!|NAME\?|DIV\/0!|NUM!|NULL!|SPILL!|CALC!|FIELD!|GETTING_DATA)$/i;
 const NOT_AN_IDENTIFIER = new ValueError(
   'spreadsheet_error',
@@ -60,7 +60,7 @@ export function normalForm(written: string): string {
   return SURELY_NFC.test(trimmed) ? trimmed : trimmed.normalize('NFC');
 }
 
-/** The same for identifiers that are case-insensitive. */
+/** The same form for identifiers that are case-insensitive. */
 export function foldedForm(written: string): string {
   return normalForm(normalForm(written).toLowerCase());
 }
@@ -69,7 +69,7 @@ export function foldedForm(written: string): string {
 export class IdentifierReader {
   readonly name: string;
   readonly unique: boolean;
-  /** JSON Schema of what `read` accepts. */
+  /** JSON Schema of the values that `read` accepts. */
   readonly schema: JsonObject;
   readonly form: string;
   readonly example: string;
@@ -89,7 +89,7 @@ export class IdentifierReader {
     this.example = isAddress ? 'ada@example.org' : 'A-1001';
   }
 
-  /** The identifier as it is written, without white space and invisible characters at its ends. */
+  /** Returns the identifier as written, without white space and invisible characters at its ends. */
   read(value: JsonValue, source: RowSource): string | ValueError {
     const text = value === null ? BLANK : readText(value, this.numbers, source);
     if (typeof text !== 'string') return text;
@@ -112,7 +112,7 @@ export interface IdentifierValue {
   name: string;
   /** The normalized value that finds the instance. */
   value: string;
-  /** As the row has it. */
+  /** The value as the row has it. */
   written: string;
   /** At most one instance of the workflow can carry `value`. */
   unique: boolean;
@@ -129,16 +129,17 @@ export interface StepAction extends ActionDefinition {
   step: string;
 }
 
-/** A row that passed every check that needs no instance: the action to perform, on what, with which values. */
+/** A row that passed every check that needs no instance: its action, its identifiers and its values. */
 export interface ParsedRow {
   /** 1-based line of the batch. */
   line: number;
   action: StepAction;
-  /** Those that the row has, in the definition's order, in which they are tried. */
+  /** The identifiers that the row has, in the definition's order; they are tried in this order. */
   identifiers: readonly IdentifierValue[];
   /**
-   * The canonical value of each input the row has; null clears it. An absent input stays as it is. Two rows have the same
-   * value exactly if these are deeply equal. A Numeric is a number, or a decimal string if a number cannot hold it.
+   * The canonical value of each input that the row has; null clears the attribute. The attribute of an absent input
+   * does not change. Two rows have the same value exactly if these values are deeply equal. A Numeric is a number, or a
+   * decimal string if a number cannot hold it.
    */
   values: readonly InputValue[];
 }
@@ -146,9 +147,9 @@ export interface ParsedRow {
 export type RowResult = { row: ParsedRow; error?: undefined } | { row?: undefined; error: RecordError };
 
 /**
- * A row as its action understands it, for conditional rules: the same whether it came as CSV, where every cell is text, or
- * as JSON. Inputs have their canonical values, a Numeric is always a number, and cleared values are absent; identifiers
- * are as written, and the columns that name the action as sent.
+ * A row as its action understands it, for conditional rules. It is the same for CSV, where every cell is text, and for
+ * JSON. Inputs have their canonical values, a Numeric is always a number, and cleared values are absent. Identifiers
+ * keep their spelling, and the columns that name the action keep the values of the row.
  * Why: ADR 7.
  * @param written one place for each identifier of the plan
  */
@@ -178,7 +179,7 @@ function isNumeric(plan: ActionPlan, name: string): boolean {
   return column?.kind === 'input' && column.attribute.type === 'Numeric';
 }
 
-/** A row whose columns were all read. `written` has a place for each identifier of the definition. */
+/** A row whose columns have all been read. `written` has a place for each identifier of the definition. */
 export interface ReadRow {
   error: null;
   plan: ActionPlan;
@@ -186,8 +187,8 @@ export interface ReadRow {
 }
 
 /**
- * Reads a row by the rules of its action. Pass 1 and pass 2 both use it, so they cannot disagree. It runs for every line
- * while a body streams in, so it allocates nothing for errors before there is one.
+ * Reads a row by the rules of its action. Pass 1 and pass 2 both use this function, so they cannot disagree. It runs
+ * for every line while a body streams in, so it allocates nothing for errors before one occurs.
  * @param values receives the canonical values of the inputs; `null` if only the verdict is needed
  */
 export function readRow(

@@ -11,7 +11,7 @@ const SHOWN = 5;
 class Options {
   private readonly known: ReadonlySet<string>;
   private readonly nearest: NearestName;
-  /** `one of "Associate", "Fellow"`; only the first of many. */
+  /** `one of "Associate", "Fellow"`; lists only the first options if there are many. */
   readonly form: string;
 
   constructor(readonly names: readonly string[]) {
@@ -54,7 +54,7 @@ export function pickListType(name: string, names: readonly string[]): ValueType 
   };
 }
 
-/** An option such as "1" can also be sent as the JSON number. */
+/** A client can also send an option such as "1" as the JSON number. */
 function nativeForms(name: string): JsonValue[] {
   return /^(true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?)$/.test(name)
     ? [JSON.parse(name) as number | boolean]
@@ -68,8 +68,8 @@ const WRONG_TYPE = new ValueError(
 
 /**
  * MultiSelectList: an array of options, or a text in which `;` separates them; a backslash precedes a semicolon or a
- * backslash inside an option. An array that was sent as JSON comes back from a CSV download as its text, and is read as
- * the array. Options keep their order, each once.
+ * backslash inside an option. A CSV download contains an array from a JSON request as the text of that array; this text
+ * is read as the array again. Options keep their order, and duplicates are dropped.
  */
 export function multiSelectListType(names: readonly string[]): ValueType {
   const options = new Options(names);
@@ -97,14 +97,14 @@ export function multiSelectListType(names: readonly string[]): ValueType {
   };
 }
 
-/** A text that consists of options is never read as JSON. */
+/** A text that consists of valid options is never read as JSON. */
 function itemsOf(text: string, options: Options): readonly string[] {
   const split = splitOptions(text);
   if (!text.startsWith('[') || split.every((item) => options.has(item))) return split;
   return textsOf(text) ?? split;
 }
 
-/** The texts of a JSON array; `null` if it is not one or holds other values. */
+/** The texts in a JSON array; `null` if the text is not a JSON array or contains other values. */
 function textsOf(json: string): string[] | null {
   try {
     const value = JSON.parse(json) as unknown;
@@ -114,7 +114,7 @@ function textsOf(json: string): string[] | null {
   }
 }
 
-/** The options in a text; the reverse of joining escaped options with `;`. */
+/** Splits a text into options; the reverse of joining escaped options with `;`. */
 export function splitOptions(text: string): string[] {
   if (!text.includes('\\')) return text.split(';');
   const options: string[] = [];
@@ -151,7 +151,7 @@ const WORDS: ReadonlyMap<string, boolean> = new Map([
 ]);
 const NOT_A_BOOLEAN = new ValueError('not_a_boolean', 'must be true or false (or yes, no, 1, 0)');
 
-/** Boolean: true, false; as text also yes, no, 1 and 0, in any case. */
+/** Boolean: true and false; as text also yes, no, 1 and 0, in any case. */
 export const booleanType: ValueType = {
   parse(value) {
     if (typeof value === 'boolean') return value;
@@ -168,7 +168,7 @@ export const booleanType: ValueType = {
   example: 'true',
 };
 
-/** How values of the attribute are read. */
+/** The value type that reads values of the attribute. */
 export function valueTypeOf(attribute: AttributeDefinition): ValueType {
   switch (attribute.type) {
     case 'ShortText':

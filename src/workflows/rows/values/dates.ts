@@ -1,6 +1,6 @@
 import { ValueError, type ValueType } from './value-type.js';
 
-/** The years 0001 to 9999, without lookahead, so that every regular expression engine supports it. */
+/** The years 0001 to 9999. The pattern has no lookahead, so that every regular expression engine supports it. */
 const YEAR_PATTERN = '([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])';
 
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -15,14 +15,14 @@ function digitsAt(text: string, start: number, count: number): number {
   let number = 0;
   for (let index = start; index < start + count; index += 1) {
     const digit = text.charCodeAt(index) - 0x30;
-    // NaN, beyond the end, is outside the range, too.
+    // NaN, which marks the end of the text, is outside the range, too.
     if (!(digit >= 0 && digit <= 9)) return -1;
     number = number * 10 + digit;
   }
   return number;
 }
 
-/** Whether `text` begins with a day that exists, written YYYY-MM-DD, in the years 0001 to 9999. */
+/** Whether `text` begins with an existing day, written YYYY-MM-DD, in the years 0001 to 9999. */
 function beginsWithDate(text: string): boolean {
   if (text.charCodeAt(4) !== 0x2d || text.charCodeAt(7) !== 0x2d) return false;
   const year = digitsAt(text, 0, 4);
@@ -72,7 +72,7 @@ function toUtc(text: string): string | null {
   const minute = digitsAt(text, 14, 2);
   const second = digitsAt(text, 17, 2);
   if (text[13] !== ':' || text[16] !== ':') return null;
-  // RFC 3339 has leap seconds (:60), PostgreSQL and JavaScript do not: refused, not moved.
+  // RFC 3339 has leap seconds (:60), but PostgreSQL and JavaScript do not. They are refused, not moved.
   if (!isUpTo(hour, 23) || !isUpTo(minute, 59) || !isUpTo(second, 59)) return null;
   const fractionEnd = endOfFraction(text);
   const offset = fractionEnd === null ? null : offsetMinutes(text.slice(fractionEnd));
@@ -82,7 +82,7 @@ function toUtc(text: string): string | null {
   return moment === null ? null : `${moment}${fraction}Z`;
 }
 
-/** Where the fraction of the second ends; `null` if it is malformed. */
+/** The index after the fraction of the second; `null` if the fraction is malformed. */
 function endOfFraction(text: string): number | null {
   if (text[19] !== '.') return 19;
   let end = 20;
@@ -99,7 +99,7 @@ function offsetMinutes(text: string): number | null {
   return text[0] === '-' ? -(hours * 60 + minutes) : null;
 }
 
-/** `null` if the year in UTC does not have four digits. */
+/** Returns `null` if the year in UTC does not have four digits. */
 function shifted(text: string, offset: number): string | null {
   const local = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`);
   const utc = new Date(local - offset * 60_000);

@@ -29,7 +29,7 @@ describe('a MultiSelectList value', () => {
     expect(parse('[]' as never)).toBeNull();
   });
 
-  /** Break it: in `itemsOf`, answer `split` always. */
+  /** Break it: in `itemsOf`, always return `split`. */
   it.each([[['Chess', 'Go']], [['A; B']], [['C\\D', 'Chess', 'C\\D']]])(
     '%j is kept as the same when it is sent as the text of its JSON, as a CSV download has it',
     (value) => {

@@ -1,14 +1,14 @@
 import type { JsonObject } from '../../../platform/json/json-value.js';
 import { NumberText, ValueError, type ValueType } from './value-type.js';
 
-/** A decimal number, exact: `0.digits × 10^point`, no zero at either end of `digits`; zero has none. */
+/** An exact decimal number: `0.digits × 10^point`. `digits` has no zero at either end; for zero it is empty. */
 interface Decimal {
   negative: boolean;
   digits: string;
   point: number;
 }
 
-/** Longer numbers are not data, and a text like 1e999999999 must not become a gigabyte. */
+/** Longer numbers are not real data, and a text like 1e999999999 must not expand to a gigabyte. */
 const MOST_DIGITS = 1_000;
 /** A double always keeps this many significant digits. */
 const DIGITS_OF_A_DOUBLE = 15;
@@ -18,7 +18,7 @@ const LARGEST_POINT_OF_A_DOUBLE = 290;
 const DECIMAL_PATTERN = '[+-]?([0-9]+(\\.[0-9]+)?|\\.[0-9]+)([eE][+-]?[0-9]+)?';
 const DECIMAL = /^([+-]?)(?:([0-9]+)(?:\.([0-9]+))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?$/;
 
-/** The number that a text states; `null` if it is not a number. */
+/** Parses the number in a text; returns `null` if the text is not a number. */
 export function parseDecimal(text: string): Decimal | null {
   const match = DECIMAL.exec(text);
   if (match === null) return null;
@@ -39,13 +39,13 @@ export function isTooLong(decimal: Decimal): boolean {
   return decimal.point > MOST_DIGITS || decimal.digits.length - decimal.point > MOST_DIGITS;
 }
 
-/** Negative, zero or positive, as `sort` expects. */
+/** Returns a negative number, zero or a positive number, as `sort` expects. */
 export function compareDecimals(left: Decimal, right: Decimal): number {
   if (left.negative !== right.negative) return left.negative ? -1 : 1;
   return left.negative ? compareMagnitudes(right, left) : compareMagnitudes(left, right);
 }
 
-/** Written without exponent and redundant zeros: one text per number. */
+/** Writes the number without exponent and redundant zeros, so that each number has exactly one text. */
 export function decimalText({ negative, digits, point }: Decimal): string {
   if (digits === '') return '0';
   const sign = negative ? '-' : '';
@@ -55,8 +55,8 @@ export function decimalText({ negative, digits, point }: Decimal): string {
 }
 
 /**
- * How an attribute stores a number: as a JSON number if a double holds all its digits, so that it can be used in
- * calculations, else as its text. It depends only on the number, not on how it was written.
+ * The form in which an attribute stores a number: a JSON number if a double holds all its digits, so that calculations
+ * can use it, or else the text of the number. The form depends only on the number, not on its spelling.
  * Why: ADR 6.
  */
 export function storedDecimal(decimal: Decimal): number | string {
@@ -69,7 +69,7 @@ export function storedDecimal(decimal: Decimal): number | string {
 function compareMagnitudes(left: Decimal, right: Decimal): number {
   if (left.digits === '' || right.digits === '') return left.digits.length - right.digits.length;
   if (left.point !== right.point) return left.point - right.point;
-  // Digits after the same point compare as text: the longer of two texts that begin alike is larger.
+  // Digits after the same point compare as text: if one text begins with the other, the longer one is larger.
   return left.digits < right.digits ? -1 : left.digits > right.digits ? 1 : 0;
 }
 
@@ -85,7 +85,7 @@ interface Bounds {
   maximum?: number | undefined;
 }
 
-/** Numeric: exact. If a double cannot hold the digits of a number, they are taken from the line and kept as text. */
+/** Numeric: exact. If a double cannot hold the digits of a number, they are taken from the line and stored as text. */
 export function numericType({ name, minimum, maximum }: Bounds & { name: string }): ValueType {
   const numbers = new NumberText(name);
   const tooSmall = new ValueError('too_small', `must be at least ${minimum}`);
@@ -139,7 +139,7 @@ function endOfDigits(text: string, start: number): number {
   let end = start;
   for (;;) {
     const code = text.charCodeAt(end);
-    // NaN, beyond the end, is outside the range, too.
+    // NaN, which marks the end of the text, is outside the range, too.
     if (!(code >= 0x30 && code <= 0x39)) return end;
     end += 1;
   }

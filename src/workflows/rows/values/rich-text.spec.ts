@@ -48,7 +48,7 @@ describe('rich text', () => {
     expect(parse(html)).toBe(html);
   });
 
-  /** Break it: in `sanitized`, look at the number of bytes after the parser. */
+  /** Break it: in `sanitized`, check the number of bytes after parsing. */
   it('is refused above 64 KB of HTML before it is parsed, whatever would be kept of it', () => {
     expect(parse(`<!--${'x'.repeat(64 * 1024 - 7)}-->`)).toBeNull();
     expect(parse(`<!--${'x'.repeat(64 * 1024 - 6)}-->`)).toMatchObject({ code: 'too_long' });

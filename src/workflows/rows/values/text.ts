@@ -5,7 +5,7 @@ import { NumberText, type RowSource, ValueError, type ValueType } from './value-
 
 type TextAttribute = Pick<AttributeDefinition, 'name' | 'maxLength'>;
 
-/** ShortText and LongText: kept byte for byte. Nothing is trimmed or normalized. */
+/** ShortText and LongText: stored exactly as sent. Nothing is trimmed or normalized. */
 export function textType({ name, maxLength }: TextAttribute): ValueType {
   const numbers = new NumberText(name);
   const limit = maxLength ?? Infinity;
@@ -20,7 +20,7 @@ export function textType({ name, maxLength }: TextAttribute): ValueType {
   };
 }
 
-/** A number or a boolean stands for its text, exactly as it is written in the line. */
+/** A number or a boolean stands for its text, exactly as written in the line. */
 export function readText(value: JsonValue, numbers: NumberText, source: RowSource): string | ValueError {
   switch (typeof value) {
     case 'string':
@@ -74,7 +74,7 @@ const LONGEST = 254;
 const LONGEST_LOCAL_PART = 64;
 
 /**
- * One address without display name, quotes or comments: what mail systems accept in practice.
+ * One address without display name, quotes or comments, which is the form that mail systems accept in practice.
  * @param letters characters besides ASCII letters, for a character class
  */
 function addressPattern(letters: string): string {
@@ -87,7 +87,7 @@ function addressPattern(letters: string): string {
 /** Letters of every script are accepted (RFC 6531). */
 export const EMAIL_PATTERN = addressPattern('\\p{L}\\p{M}\\p{N}');
 const EMAIL = new RegExp(EMAIL_PATTERN, 'u');
-/** Matches nearly every address, several times as fast. */
+/** Matches nearly every address, and is several times as fast. */
 const ASCII_EMAIL = new RegExp(addressPattern(''));
 
 /** Email: kept as written, including upper and lower case. */
@@ -117,7 +117,7 @@ const NOT_A_URL = new ValueError(
   'must be a complete http or https URL, for example https://example.org/page',
 );
 export const URL_PATTERN = '^[Hh][Tt][Tt][Pp][Ss]?://[^\\s\\\\/?#]';
-/** `URL` itself repairs white space, missing slashes and backslashes, which would be guessing. */
+/** `URL` itself would repair white space, missing slashes and backslashes, which amounts to guessing. */
 const SHAPE = /^https?:\/\/[^\s\\/?#][^\s\\]*$/i;
 
 /** Url: http or https, kept as written. */
@@ -131,17 +131,17 @@ export function urlType({ name, maxLength }: TextAttribute): ValueType {
       if (typeof text !== 'string') return text;
       return SHAPE.test(text) && URL.canParse(text) ? (lengthError(text, limit) ?? text) : NOT_A_URL;
     },
-    // No `format: uri`: that admits ASCII only.
+    // No `format: uri`, because it accepts only ASCII.
     schemas: [{ ...textSchema(maxLength), pattern: URL_PATTERN }],
     form: 'http or https URL',
     example: 'https://example.org/',
   };
 }
 
-/** The cost of the parser grows with the square of the depth: a line of 1 MB of `<b>` would take a minute. */
+/** The parser's cost grows with the square of the depth: a line with 1 MB of `<b>` would take a minute. */
 const DEEPEST = 100;
 
-/** Raw HTML is parsed on the thread that answers all calls, so its cost needs a bound before it is parsed. */
+/** Raw HTML is parsed on the thread that serves all calls, so its cost must be bounded before it is parsed. */
 const MOST_HTML_BYTES = 64 * 1024;
 
 const TOO_MUCH_HTML = new ValueError(
@@ -162,8 +162,8 @@ class TooDeepError extends Error {
 }
 
 /**
- * RichText: HTML, of which the harmless part is kept. A text without `<`, `>` and `&` is not changed. The stored HTML can
- * be shown as it is; its length is what counts.
+ * RichText: HTML, of which only the harmless part is stored. A text without `<`, `>` and `&` does not change. The
+ * stored HTML can be shown as is, and the length limit applies to it.
  */
 export function richTextType({ name, maxLength }: TextAttribute): ValueType {
   const numbers = new NumberText(name);
@@ -176,7 +176,7 @@ export function richTextType({ name, maxLength }: TextAttribute): ValueType {
       if (typeof safe !== 'string') return safe;
       return safe === '' ? null : (lengthError(safe, limit) ?? safe);
     },
-    // No maxLength: removed parts do not count.
+    // No maxLength, because removed parts do not count.
     schemas: [textSchema(undefined), { type: ['number', 'boolean'] }],
     form:
       maxLength === undefined

@@ -7,9 +7,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * The numbers of a JSON object as they are written, by name: `JSON.parse` turns 0.10000000000000001 into 0.1 and 1e400
- * into Infinity. Only the object's own members, not those of nested objects; as with `JSON.parse`, the last of several
- * members with one name counts. `JSON.parse` must have accepted the text as an object.
+ * The numbers of a JSON object as written, by name: `JSON.parse` turns 0.10000000000000001 into 0.1 and 1e400 into
+ * Infinity. The map contains only the object's own members, not those of nested objects. As with `JSON.parse`, the last
+ * of several members with the same name counts. The text must be one that `JSON.parse` accepts as an object.
  */
 export function numberLiterals(json: string): ReadonlyMap<string, string> {
   const literals = new Map<string, string>();
@@ -72,14 +72,14 @@ function endOfNumber(json: string, start: number): number {
   }
 }
 
-/** Matches texts that consist only of characters that can stand between two strings of a JSON text. */
+/** Matches texts that contain only characters that can stand between two strings of a JSON text. */
 const ONLY_BETWEEN_STRINGS = /^[\s:,[\]{}0-9.eE+\-truefalsn]*$/;
 
-/** Finds how the numbers of one column are written, because a double may not hold them. */
+/** Finds the written form of the numbers of one column, because a double may not hold them. */
 export class NumberText {
   /**
    * The name in quotes. In a line without backslashes every quote begins or ends a string, so a match is always a whole
-   * string (except for names of mere punctuation, which can also stand between two strings).
+   * string. Names of mere punctuation are an exception, because they can also stand between two strings.
    */
   private readonly quotedName: string | null;
 
@@ -89,11 +89,11 @@ export class NumberText {
     this.quotedName = isPlain ? name : null;
   }
 
-  /** `value` as the line has it. Assumes that no object within the row has a member of the same name. */
+  /** Returns `value` as the line spells it. Assumes that no object within the row has a member of the same name. */
   of(value: number, source: RowSource): string {
     if (this.quotedName !== null && !source.hasBackslash) {
       const { raw } = source;
-      // The last one: JSON.parse takes the last of several members with one name.
+      // The last match: JSON.parse takes the last of several members with the same name.
       const found = raw.lastIndexOf(this.quotedName);
       const start = found === -1 ? -1 : startOfValue(raw, found + this.quotedName.length);
       if (start !== -1 && isNumberStart(raw.charCodeAt(start)))
@@ -121,17 +121,22 @@ function isWhiteSpace(code: number): boolean {
 export class RowSource {
   /** Without a backslash, every name and text is written literally. */
   readonly hasBackslash: boolean;
-  /** Whether a string of the row may hold what PostgreSQL cannot store: JSON can only write that as an escape. */
+  /**
+   * Whether a string of the row may contain text that PostgreSQL cannot store: JSON can only write such text as an
+   * escape.
+   */
   readonly mayBeUnstorable: boolean;
   private literals: ReadonlyMap<string, string> | undefined;
 
-  /** @param raw the JSON object as it was sent */
+  /** @param raw the JSON object as the client sent it */
   constructor(readonly raw: string) {
     this.hasBackslash = raw.includes('\\');
     this.mayBeUnstorable = this.hasBackslash && raw.includes('\\u');
   }
 
-  /** A number as it is written in the line. Reads the whole line; `NumberText` is faster for one column of many rows. */
+  /**
+   * Returns a number as the line spells it. Reads the whole line; `NumberText` is faster for one column of many rows.
+   */
   numberText(column: string, value: number): string {
     this.literals ??= numberLiterals(this.raw);
     return this.literals.get(column) ?? String(value);
@@ -182,26 +187,29 @@ export const ROW_ERROR_CODES = {
 
 type RowErrorCode = keyof typeof ROW_ERROR_CODES;
 
-/** Why a value is refused. `rule` continues after the column's name and states what is accepted: `must be …`. */
+/**
+ * The reason why a value is refused. `rule` continues after the column's name and states the accepted form: `must be
+ * …`.
+ */
 export class ValueError {
   constructor(
     readonly code: RowErrorCode,
     readonly rule: string,
-    /** Whether the message ends with the value that was found. */
+    /** Whether the message ends with the rejected value. */
     readonly showsFound = true,
-    /** Further help, after the value that was found. */
+    /** A further hint, after the rejected value. */
     readonly hint = '',
   ) {}
 }
 
-/** How the values of one column are read. Made once per attribute, used for every row. */
+/** Reads the values of one column. Created once per attribute, used for every row. */
 export interface ValueType {
   /**
-   * The canonical value, `null` if nothing is left to store, or why the value is refused. Never called with `null` or
-   * `''`, which clear the value for every type.
+   * Returns the canonical value, `null` if nothing is left to store, or the reason why the value is refused. Never
+   * called with `null` or `''`, which clear the value for every type.
    */
   parse(value: JsonValue, source: RowSource): JsonValue | ValueError;
-  /** JSON Schema of what `parse` accepts, as far as JSON Schema can say it: alternatives. */
+  /** JSON Schema of the values that `parse` accepts, as far as JSON Schema can express it: alternatives. */
   readonly schemas: readonly JsonObject[];
   /** The accepted form, for people who fill in a template. */
   readonly form: string;
@@ -223,7 +231,7 @@ export function shortened(text: string): string {
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}… (${text.length} characters)`;
 }
 
-/** A value of a row in a message. */
+/** A value of a row as messages show it. */
 export function shown(value: JsonValue): string {
   if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
@@ -241,25 +249,25 @@ export function rowError(code: RowErrorCode, message: string, pointer?: string):
   return pointer === undefined ? { code, message } : { code, message, pointer };
 }
 
-/** RFC 6901 pointer to the column, if it can be stored. */
+/** RFC 6901 pointer to the column; `undefined` if it cannot be stored. */
 function columnPointer(column: string): string | undefined {
   return keptPointer(jsonPointer(column));
 }
 
-/** The pointer; `undefined` if the database cannot hold it or it is too long to be read. */
+/** The pointer; `undefined` if the database cannot hold it or it is too long for people to read. */
 export function keptPointer(pointer: string): string | undefined {
   const isKept = pointer.length <= LONGEST_POINTER && !pointer.includes('\u0000') && pointer.isWellFormed();
   return isKept ? pointer : undefined;
 }
 
-/** Comparing with more names would delay the intake, which reads all lines on one thread. */
+/** Comparing with more names would slow down the intake, which reads all lines on one thread. */
 const MOST_COMPARED = 300;
 const LONGEST_REMEMBERED = 100;
 const MOST_REMEMBERED = 500;
 
 /**
- * Suggests the known name closest to a mistyped one. Mistakes repeat (a wrong column is in every row of a file), so a
- * bounded number of answers is remembered.
+ * Suggests the known name closest to a mistyped one. Mistakes repeat (a wrong column is in every row of a file), so the
+ * class remembers a bounded number of answers.
  */
 export class NearestName {
   private readonly hints = new BoundedMap<string, string>(MOST_REMEMBERED);
