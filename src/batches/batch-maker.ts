@@ -50,21 +50,21 @@ export function mailAddresses(given: {
   };
 }
 
-/** COPY text that is collected before it is written: few large writes cost less than many small ones. */
+/** COPY text is collected up to this length before it is written: few large writes cost less than many small ones. */
 const FLUSH_LENGTH = 256 * 1024;
-/** COPY text that may be collected during a write, so that nothing waits for the end of a COPY. */
+/** COPY text that may be collected during a write, so that the intake does not wait for the end of a COPY. */
 const COLLECTED_MEANWHILE = 1024 * 1024;
-/** Chunks that may wait for their insert while a COPY holds the connection; bounds memory for a batch of any size. */
+/** Chunks that may wait for their insert while a COPY holds the connection. The limit bounds memory for any batch. */
 const CHUNKS_PER_COPY = 64;
 
 /**
- * Writes the records and chunks of one batch inside the transaction that creates it. A connection that runs a COPY can do
- * nothing else, so the COPY ends from time to time to insert the chunks that are complete. One write is under way while
- * the next is collected: neither the body nor the database waits for the other.
+ * Writes the records and chunks of one batch inside the transaction that creates it. A connection that runs a COPY can
+ * do nothing else, so the COPY ends from time to time to insert the chunks that are complete. One write is under way
+ * while the next is collected: neither the body nor the database waits for the other.
  */
 export class BatchWriter {
   private copy: Writable | null = null;
-  /** Why the connection can no longer be used. The stream does not remember it, and would fail on `null` if used. */
+  /** Why the connection is unusable. The stream does not remember the failure, and using it would fail on `null`. */
   private failure: Error | null = null;
   /** The write that is under way. It never rejects: `written` throws its failure. */
   private underWay: Promise<unknown> = Promise.resolve();
@@ -80,7 +80,7 @@ export class BatchWriter {
     private readonly quietLimitMs: number,
   ) {}
 
-  /** Begins to write the collected rows if they are worth a write; resolves when more may be collected. */
+  /** Starts a write if enough rows are collected. Resolves when more rows may be collected. */
   async flush(): Promise<void> {
     if (performance.now() - this.wroteAt > this.quietLimitMs) return this.showLife();
     const endsCopy = this.rows.finishedChunks >= CHUNKS_PER_COPY;
@@ -91,8 +91,8 @@ export class BatchWriter {
   }
 
   /**
-   * The reconciler ends a COPY in which nothing arrives, because its process may be frozen, and PostgreSQL ends a
-   * transaction that is idle. A body may be slow, and one of its lines long, so that there is nothing to write.
+   * The reconciler ends a COPY that receives no data, because its process may be frozen. PostgreSQL ends an idle
+   * transaction. A slow body or a very long line leaves nothing to write, so this shows that the process is alive.
    */
   private async showLife(): Promise<void> {
     await this.suspend();
@@ -100,7 +100,7 @@ export class BatchWriter {
     this.wroteAt = performance.now();
   }
 
-  /** Writes the rest. */
+  /** Writes the remaining rows. */
   async end(): Promise<void> {
     this.rows.end();
     await this.suspend();
@@ -179,7 +179,7 @@ interface ReceivedBody {
   writeAll(writer: BatchWriter): Promise<void>;
 }
 
-/** A row that a person wrote or fixed; `line` is where it was in what was sent first. */
+/** A row that a person wrote or fixed; `line` is its line in the body that was sent first. */
 export interface GivenRow {
   line: number;
   /** A JSON object, as text. */
@@ -191,16 +191,16 @@ export type BatchSource =
   | { kind: 'body'; body: ReceivedBody }
   | {
       kind: 'stored rows';
-      /** The next of them after a line, in line order, at most `limit`. */
+      /** The next records after a line, in line order, at most `limit`. */
       select: (afterLine: number, limit: number) => Promise<StoredRecord[]>;
       compiled: CompiledTarget;
     }
   | { kind: 'given rows'; rows: readonly GivenRow[]; compiled: CompiledTarget };
 
-/** Records that are read at a time; bounds memory for any number of records. */
+/** Records to read at a time. The limit bounds memory for any number of records. */
 const PAGE_SIZE = 2000;
 
-/** Stores new batches with their records and chunks. Every batch is made here, wherever its records come from. */
+/** Stores new batches with their records and chunks. All batches are created here, regardless of their source. */
 @Injectable()
 export class BatchMaker {
   constructor(private readonly config: AppConfig) {}
@@ -209,7 +209,7 @@ export class BatchMaker {
    * Stores the batch with its records and chunks, all or nothing, inside the transaction. No one sees the batch before
    * the commit. Afterwards `batch` has its id, its counts and the status `queued`, or, with findings,
    * `awaiting_confirmation`.
-   * @param findings how an uploaded file was read, asked for after all of it was read
+   * @param findings how an uploaded file was read; called after the whole file was read
    */
   async save(
     transaction: Transaction,
@@ -231,7 +231,7 @@ export class BatchMaker {
   }
 }
 
-/** The whole batch is stored: from here on it is what the API and the workers see. */
+/** Makes the completely stored batch visible to the API and the workers. */
 async function arrive(
   transaction: Transaction,
   batch: ImportQueueBatchEntity,
@@ -283,7 +283,7 @@ async function copyStoredRecords(
   await writer.end();
 }
 
-/** A row of a file that was too short or too long stays refused, whatever its own columns would allow. */
+/** A row with too few or too many cells stays refused, even if its values would pass the checks. */
 function checkAgain(
   { payload, errorCode, errorMessage }: StoredRecord,
   compiled: CompiledTarget,
@@ -294,7 +294,7 @@ function checkAgain(
   return checkText(payload, compiled);
 }
 
-/** Checks a row that is stored or written as JSON text, as the intake checks one that arrives. */
+/** Checks a row given as JSON text by the same rules as the intake. */
 function checkText(payload: string, compiled: CompiledTarget): RowVerdict {
   const row = JSON.parse(payload) as JsonObject;
   const duplicate = findDuplicateKey(payload, row);

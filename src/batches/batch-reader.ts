@@ -36,7 +36,7 @@ export function batchExpired(id: number, expiredAt: Date): DomainError {
   );
 }
 
-/** The id of a batch in a path. */
+/** The id of a batch in a URL path. */
 @Injectable()
 export class BatchIdPipe extends PathIdPipe {
   protected notFound(id: string): Error {
@@ -62,8 +62,8 @@ export class BatchReader {
   }
 
   /**
-   * The batch as the answer to a change of it. The findings of an upload quote its rows, so only a principal who may read
-   * or has sent them gets those.
+   * The batch as the answer to a change. The findings of an upload quote its rows, so only principals who may read the
+   * rows, or who sent them, get the findings.
    * @param principal absent when no request asks (notifications, workers)
    * @throws DomainError 404 `batch_not_found`; 403 when the principal may not use the import process
    */
@@ -88,7 +88,7 @@ export class BatchReader {
   }
 
   /**
-   * The same, for whoever reads its records next.
+   * The same, for a caller that will read the records of the batch.
    * @throws DomainError also 410 `batch_expired`
    */
   async rowWithRecords(id: number, principal?: Principal): Promise<BatchRow> {
@@ -97,17 +97,17 @@ export class BatchReader {
     return row;
   }
 
-  /** A row that was read already, as the API answers it; without what is only known of uploads. */
+  /** The resource for a row that was already read, without the findings that only uploads have. */
   resourceOf(row: BatchRow): BatchResource {
     return batchResource(row, this.config.publicUrl);
   }
 
-  /** The ids of the batches that sent records of this one again, oldest first; canceled ones are included. */
+  /** The ids of the batches that resent records of this one, oldest first, including canceled ones. */
   retriesOf(id: number, limit: number): Promise<number[]> {
     return selectChildren(this.database, id, limit);
   }
 
-  /** The columns of the file that the batch's records come from, in its order; none if they come from no file. */
+  /** The columns of the batch's source file, in file order; empty if the records do not come from a file. */
   sentColumns(id: number): Promise<string[]> {
     return selectSentColumns(this.database, id);
   }

@@ -13,12 +13,12 @@ import type { PreviewCounts } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 
 export interface BatchProgress {
-  /** Records that were tried or refused, in pass 1 too; reaches `total` unless some were canceled. */
+  /** Records that were processed, or refused in pass 1; reaches `total` unless some were canceled. */
   processed: number;
   total: number;
-  /** While it runs: of the last seconds; when it has ended: over its whole run. */
+  /** While the batch runs: the rate of the last seconds. After its end: the rate of the whole run. */
   ratePerSecond: number;
-  /** `null` when it does not run, or nobody can say. */
+  /** `null` if the batch does not run, or if the time cannot be estimated. */
   etaSeconds: number | null;
 }
 
@@ -50,7 +50,7 @@ function progressOf(batch: MeasuredBatch): BatchProgress {
 function rateOf(batch: MeasuredBatch, processedInPass2: number): number {
   if (batch.startedAt === null) return 0;
   const end = batch.finishedAt ?? batch.now;
-  // A batch of a few records is over within a millisecond: an honest rate needs a time to divide by.
+  // A batch of a few records may finish within a millisecond, and a duration of zero would give no usable rate.
   const seconds = Math.max((end.getTime() - batch.startedAt.getTime()) / 1000, 0.001);
   if (batch.finishedAt !== null) return processedInPass2 / seconds;
   if (batch.status !== 'in_progress' && batch.status !== 'canceling') return 0;
@@ -59,7 +59,7 @@ function rateOf(batch: MeasuredBatch, processedInPass2: number): number {
 
 export interface WaitingFor {
   reason: WaitingReason;
-  /** Older batches that run or wait; `null` in lists and where the turn does not matter. */
+  /** Older batches that run or wait; `null` in lists and for batches that do not wait for their turn. */
   batchesAhead: number | null;
 }
 
@@ -80,39 +80,39 @@ export interface BatchResource {
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
-  /** When its retention was over; its records answer 410 since then. */
+  /** When its retention ended. Requests for its records answer 410 since then. */
   expiredAt: string | null;
   progress: BatchProgress;
   retryOf: number | null;
   createdBy: string;
-  /** The page for people. */
+  /** The page that shows the batch in the browser. */
   resultsUrl: string;
-  /** The fault of the whole batch; of a batch that a fault paused, that fault. */
+  /** The fault that failed the whole batch or paused it. */
   failureReason: string | null;
   /** `null` unless the batch is paused. */
   pauseReason: PauseReason | null;
   /** Why the batch is not being processed; `null` while it runs and after its end. */
   waitingFor: WaitingFor | null;
-  /** Of an uploaded file, in the answer about that one batch; `null` in lists and for batches of the API. */
+  /** How an uploaded file was read, in answers about one batch; `null` in lists and for batches of the API. */
   understood: UnderstoodFile | null;
   summary: UploadSummary | null;
   links: BatchLinks;
 }
 
-/** What a person looks at before an upload is confirmed. */
+/** The facts that a person reviews before confirming an upload. */
 export interface UploadSummary {
   valid: number;
   invalid: number;
-  /** What the valid records would turn into; `null` while nobody has found out, or nobody can. */
+  /** The operations that the valid records would cause; `null` if there is no preview yet, or there cannot be one. */
   operations: PreviewCounts | null;
-  /** Columns of the file beside those of a row; `null` for JSON Lines. */
+  /** The columns of the file compared with those of a row; `null` for JSON Lines. */
   columns: ColumnFindings | null;
   errorGroups: ErrorTallyGroup[];
-  /** Empty cells that leave values as they are; `emptyCells=clear` would clear those values. */
+  /** Empty cells that leave values unchanged; `emptyCells=clear` would clear those values. */
   emptyCells: number;
 }
 
-/** What a call that made a batch is told. */
+/** The answer to a call that created a batch. */
 export type CreationAnswer = Pick<
   BatchResource,
   'WORKFLOW_IMPORT_QUEUE_BATCH_ID' | 'resultsUrl' | 'status' | 'recordCounts' | 'links'
@@ -163,7 +163,7 @@ export function batchResource(
   };
 }
 
-/** The turn is counted for one batch only: in a list, each count would read all batches ahead. */
+/** Batches ahead are counted for a single batch only: in a list, each count would read all older batches. */
 function waitingFor({ status, batchesAhead }: BatchRow): WaitingFor | null {
   if (status === 'paused') return { reason: 'paused', batchesAhead: null };
   return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
@@ -176,7 +176,7 @@ function summaryOf(
   return { valid: total - invalid, invalid, operations, columns, errorGroups, emptyCells };
 }
 
-/** The answer to CreateBatch, made from the batch that was just stored, without reading it back. */
+/** The answer to CreateBatch, built from the batch that was just stored, without reading it back. */
 export function creationAnswer(
   batch: { id: number; status: BatchStatus; totalCount: number; invalidCount: number },
   publicUrl: string,
@@ -206,7 +206,7 @@ function countsOf(row: BatchRow): RecordCounts {
     total: row.total,
     invalid: row.invalid,
     pending: row.pending,
-    // A chunk's outcomes become visible at once, with its commit: no record is ever seen half way.
+    // The outcomes of a chunk become visible together, when it commits, so no record is ever seen in processing.
     processing: 0,
     succeeded: row.succeeded,
     failed: row.failed,

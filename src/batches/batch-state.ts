@@ -31,7 +31,7 @@ const TRANSITIONS: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
   failed: [],
 };
 
-/** Batches whose end is not written yet. */
+/** Statuses of batches whose end is not written yet. */
 export const UNFINISHED = [
   'queued',
   'in_progress',
@@ -40,22 +40,22 @@ export const UNFINISHED = [
 ] as const satisfies readonly BatchStatus[];
 export type UnfinishedStatus = (typeof UNFINISHED)[number];
 
-/** Batches whose chunks are queued and processed; those of a canceled batch pass through so that they are canceled. */
+/** Statuses in which chunks are queued and processed. Chunks of a `canceling` batch run to cancel their records. */
 export const RUNNING = ['queued', 'in_progress', 'canceling'] as const satisfies readonly BatchStatus[];
 
-/** Batches whose records will still be processed, now or after a pause. */
+/** Statuses in which records will still be processed, now or after a pause. */
 export const PROCESSABLE = ['queued', 'in_progress', 'paused'] as const satisfies readonly BatchStatus[];
 
 export function canBecome(from: BatchStatus, to: BatchStatus): boolean {
   return TRANSITIONS[from].includes(to);
 }
 
-/** @throws Error unless the state machine has this transition: to ask for another one is a mistake of ours */
+/** @throws Error if the state machine does not have this transition: requesting it is a bug in our code */
 export function assertCanBecome(from: BatchStatus, to: BatchStatus): void {
   if (!canBecome(from, to)) throw new Error(`a batch that is ${from} cannot become ${to}`);
 }
 
-/** Whether the batch has ended: it never changes again. */
+/** Whether the batch has ended. An ended batch never changes again. */
 export function isTerminal(status: BatchStatus): boolean {
   return TRANSITIONS[status].length === 0;
 }

@@ -3,7 +3,7 @@ import { BatchMaker } from './batch-maker.js';
 import { BatchReader } from './batch-reader.js';
 import { RecordPages } from './record-pages.js';
 
-/** Makes and reads batches with their records. */
+/** Creates and reads batches with their records. */
 @Module({
   providers: [BatchMaker, BatchReader, RecordPages],
   exports: [BatchMaker, BatchReader, RecordPages],

@@ -16,7 +16,7 @@ import { abandonRecords } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
 /*
- * import_queue_batch. Its states, as `batch-state.ts` has them:
+ * import_queue_batch. Its states, as `batch-state.ts` defines them:
  *
  *   receiving ──┬── awaiting_confirmation ──┬── canceled (abandoned)
  *               │                           │ confirmed
@@ -30,7 +30,7 @@ import type { UploadFindings } from './upload-findings.js';
  * `transition` is the only statement that changes a status.
  */
 
-/** Statuses as the items of an SQL list. They are our own constants, never input. */
+/** Statuses as the items of an SQL list. They are constants of this program, never input. */
 function listed(statuses: readonly BatchStatus[]): string {
   return statuses.map((status) => `'${status}'`).join(', ');
 }
@@ -39,7 +39,7 @@ const IS_UNFINISHED = `status IN (${listed(UNFINISHED)})`;
 const IS_RUNNING = `status IN (${listed(RUNNING)})`;
 const IS_PROCESSABLE = `status IN (${listed(PROCESSABLE)})`;
 
-/** The counts that the end of a batch writes into its row, so that lists need not add up chunks. */
+/** The counts stored in the row of a batch when it ends, so that lists need not add up chunks. */
 interface EndCounts {
   succeeded: number;
   failed: number;
@@ -51,16 +51,16 @@ interface EndCounts {
   unchanged: number;
 }
 
-/** What a transition writes besides the status. */
+/** The values that a transition writes besides the status. */
 export interface TransitionDetails {
-  /** Given if, and only if, the new status is terminal. */
+  /** Present if, and only if, the new status is terminal. */
   counts?: EndCounts;
-  /** Given if, and only if, the batch becomes `paused`. */
+  /** Present if, and only if, the batch becomes `paused`. */
   pause?: { reason: PauseReason; detail: string | null };
 }
 
 /**
- * Changes the status of a batch, unless it is no longer in the status `from`. Answers whether it did.
+ * Changes the status of a batch if it is still in the status `from`. Answers whether the status changed.
  * @throws Error if the state machine has no such transition
  */
 export async function transition(
@@ -101,7 +101,7 @@ export async function transition(
   return rowCount === 1;
 }
 
-/** What a worker needs to know about a batch before it opens a chunk's transaction. */
+/** The facts about a batch that a worker needs before it opens a chunk's transaction. */
 export interface RunningBatch {
   id: number;
   status: BatchStatus;
@@ -113,7 +113,7 @@ export interface RunningBatch {
 }
 
 /**
- * Reads the batch. Its first chunk also marks it as started, in a statement of its own, so that the chunks of a batch do
+ * Reads the batch. Its first chunk also marks it as started, in a separate statement, so that the chunks of a batch do
  * not wait for each other on the batch row.
  */
 export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatch | undefined> {
@@ -129,7 +129,7 @@ export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatc
   return rows[0];
 }
 
-/** Batches that a fault paused and of which one chunk is to be tried now; the next try is due later. */
+/** Batches that a fault paused and that are due for a probe: one of their chunks is tried. Schedules the next probe. */
 export async function claimDueProbes(sql: Sql): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `UPDATE import_queue_batch SET probe_at = now() + ${PROBE_INTERVAL}
@@ -139,7 +139,7 @@ export async function claimDueProbes(sql: Sql): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-/** The batch as an action finds it. */
+/** The state of the batch when an action locks it. */
 export interface LockedBatch {
   status: BatchStatus;
   startedAt: Date | null;
@@ -147,7 +147,7 @@ export interface LockedBatch {
   createdBy: string;
 }
 
-/** Locks a batch whose status is about to change. Rows that refer to it can still be written. */
+/** Locks a batch whose status is about to change. Other transactions can still write rows that refer to it. */
 export async function lockBatch(transaction: Transaction, batchId: number): Promise<LockedBatch | undefined> {
   const { rows } = await transaction.query<LockedBatch>(
     `SELECT status, started_at AS "startedAt", import_process_id AS "importProcessId", created_by AS "createdBy"
@@ -160,9 +160,9 @@ export async function lockBatch(transaction: Transaction, batchId: number): Prom
 }
 
 /**
- * The number of chunks of the batch that may be queued at a time, or `null` if it takes none now (paused, ended). Locks
- * the batch row: the next caller waits, and then counts what this transaction queued. Chunks that run meanwhile do not
- * touch the batch row, and rows that refer to it can still be written.
+ * The number of chunks of the batch that may be queued at a time, or `null` if none may be queued now (paused, ended).
+ * Locks the batch row: the next caller waits, and then counts the chunks that this transaction queued. Running chunks
+ * do not touch the batch row, and other transactions can still write rows that refer to it.
  */
 export async function lockWindow(
   transaction: Transaction,
@@ -181,7 +181,7 @@ export async function lockWindow(
   return rows[0]?.window ?? null;
 }
 
-/** The batches with a chunk that could be queued now, oldest first. While all goes well there are none. */
+/** The batches with a chunk that could be queued now, oldest first. In normal operation there are none. */
 export async function selectBatchesWithRoom(sql: Sql, chunkWindow: number): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT b.workflow_import_queue_batch_id AS id
@@ -210,13 +210,13 @@ const HAS_ENDED = `b.workflow_import_queue_batch_id = $1 AND b.${IS_UNFINISHED}
         AND NOT EXISTS (SELECT FROM import_queue_chunk c
                          WHERE c.workflow_import_queue_batch_id = $1 AND c.state <> 'done')`;
 
-/** Whether only the end of the batch is still to be written. Asked after every chunk; reads an index only. */
+/** Whether all chunks are done and only the end remains to be written. Runs after every chunk; reads only an index. */
 export async function hasEnded(sql: Sql, batchId: number): Promise<boolean> {
   const { rowCount } = await sql.query(`SELECT FROM import_queue_batch b WHERE ${HAS_ENDED}`, [batchId]);
   return rowCount > 0;
 }
 
-/** A batch all of whose chunks are done: the facts that decide its end, and the sums over its chunks. */
+/** A batch whose chunks are all done: the facts that decide its end, and the sums over its chunks. */
 export interface EndedBatch extends EndCounts {
   status: UnfinishedStatus;
   failureReason: string | null;
@@ -226,8 +226,8 @@ export interface EndedBatch extends EndCounts {
 }
 
 /**
- * Locks the batch if it has ended and its end is not written yet. Of several callers at once, one gets the batch; the
- * others wait for it and then find a terminal status. Done chunks never change again, so the sums are final.
+ * Locks the batch if it has ended and its end is not written yet. Of several concurrent callers, one gets the batch;
+ * the others wait and then find a terminal status. Done chunks never change again, so the sums are final.
  */
 export async function lockEndedBatch(
   transaction: Transaction,
@@ -260,7 +260,7 @@ export async function lockEndedBatch(
   return rows[0];
 }
 
-/** Batches all of whose chunks are done, but whose end is not written yet. */
+/** Batches whose chunks are all done, but whose end is not written yet. */
 export async function selectEndedBatchIds(sql: Sql): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT b.workflow_import_queue_batch_id AS id
@@ -275,8 +275,8 @@ export async function selectEndedBatchIds(sql: Sql): Promise<number[]> {
 }
 
 /**
- * Notes that the batch cannot be processed at all. Its remaining chunks still pass through the consumer, which cancels
- * their records chunk by chunk instead of in one long transaction; then the batch ends as failed.
+ * Records that the batch cannot be processed at all. Its remaining chunks still pass through the consumer, which
+ * cancels their records chunk by chunk instead of in one long transaction. The batch then ends as failed.
  */
 export async function writeBatchFault(sql: Sql, batchId: number, reason: string): Promise<void> {
   await sql.query(
@@ -287,8 +287,8 @@ export async function writeBatchFault(sql: Sql, batchId: number, reason: string)
 }
 
 /**
- * Ends an upload that awaits confirmation and is locked. No worker knows about it, so its records are canceled here and
- * nothing needs to be waited for.
+ * Ends a locked upload that awaits confirmation. No worker knows about it, so this function cancels its records without
+ * waiting for anything.
  */
 export async function abandonBatch(transaction: Transaction, batchId: number): Promise<void> {
   const canceled = await abandonRecords(transaction, batchId);
@@ -306,7 +306,7 @@ export async function abandonBatch(transaction: Transaction, batchId: number): P
   await transition(transaction, batchId, 'awaiting_confirmation', 'canceled', { counts });
 }
 
-/** Locks uploads that no one has confirmed within these hours, oldest first. */
+/** Locks uploads that were not confirmed within this number of hours, oldest first. */
 export async function lockUnconfirmed(
   transaction: Transaction,
   hours: number,
@@ -324,7 +324,7 @@ export async function lockUnconfirmed(
   return rows.map(({ id }) => id);
 }
 
-/** How many batches have not ended, counted no further than the limit; reads a small index. */
+/** The number of unfinished batches, counted up to the limit; reads a small index. */
 export async function countUnfinished(sql: Sql, limit: number): Promise<number> {
   const { rows } = await sql.query<{ count: number }>(
     `SELECT count(*)::integer AS count
@@ -334,7 +334,7 @@ export async function countUnfinished(sql: Sql, limit: number): Promise<number> 
   return rows[0]?.count ?? 0;
 }
 
-/** The batches that sent records of this one again, oldest first; canceled ones are included. */
+/** The batches that resent records of this one, oldest first, including canceled ones. */
 export async function selectChildren(sql: Sql, batchId: number, limit: number): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch
@@ -344,7 +344,7 @@ export async function selectChildren(sql: Sql, batchId: number, limit: number): 
   return rows.map(({ id }) => id);
 }
 
-/** The child that retries all failed records of the batch; `null` if there is none that was not canceled. */
+/** The child that retries all failed records of the batch, unless it was canceled; `null` if there is none. */
 export async function selectRetry(sql: Sql, parentId: number): Promise<number | null> {
   const { rows } = await sql.query<{ id: number }>(
     `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch
@@ -354,17 +354,17 @@ export async function selectRetry(sql: Sql, parentId: number): Promise<number | 
   return rows[0]?.id ?? null;
 }
 
-/** The batch whose failed records are sent again. */
+/** The batch whose failed records are retried. */
 export interface LockedParent {
   status: BatchStatus;
   expiredAt: Date | null;
   sendSuccessEmailTo: string | null;
   sendFailureEmailTo: string | null;
-  /** Its retry, if it has one that was not canceled. */
+  /** Its retry, unless that was canceled. */
   childId: number | null;
 }
 
-/** Locks the batch, so that it gets one retry only. */
+/** Locks the batch, so that it gets only one retry. */
 export async function lockParent(
   transaction: Transaction,
   parentId: number,
@@ -377,11 +377,11 @@ export async function lockParent(
   );
   const [parent] = rows;
   if (parent === undefined) return undefined;
-  // A statement of its own: only one that begins after the lock was taken sees the child of the previous call.
+  // A separate statement: only a statement that begins after the lock was taken sees the child of the previous call.
   return { ...parent, childId: await selectRetry(transaction, parentId) };
 }
 
-/** How an uploaded file was read. Kept out of lists of batches, because it is large for a wide file. */
+/** How an uploaded file was read. Lists of batches leave it out, because it is large for a file with many columns. */
 export async function selectUploadFindings(sql: Sql, batchId: number): Promise<UploadFindings | null> {
   const { rows } = await sql.query<{ upload: UploadFindings | null }>(
     'SELECT upload FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1',
@@ -390,7 +390,7 @@ export async function selectUploadFindings(sql: Sql, batchId: number): Promise<U
   return rows[0]?.upload ?? null;
 }
 
-/** An upload that a copy of itself is to replace. */
+/** An upload that will be replaced by a copy of itself. */
 export interface StoredUpload {
   status: BatchStatus;
   fileName: string;
@@ -414,8 +414,8 @@ export async function lockUpload(
 }
 
 /**
- * The columns of the file that the records come from, in its order; none if they come from no file. Rows that were sent
- * again, retried or fixed on a page, have no file of their own: theirs is that of the batch they were in first.
+ * The columns of the source file, in file order; empty if the records do not come from a file. Rows that were retried,
+ * or fixed on a page, have no file of their own: their source file is that of their first batch.
  */
 export async function selectSentColumns(sql: Sql, batchId: number): Promise<string[]> {
   const { rows } = await sql.query<{ columns: UnderstoodFile['columns'] }>(
@@ -443,20 +443,20 @@ export interface BatchRow {
   creationPath: string;
   status: BatchStatus;
   failureReason: string | null;
-  /** Why it is paused; `null` unless it is. */
+  /** Why it is paused; `null` if it is not paused. */
   pauseReason: PauseReason | null;
   /** The fault behind the pause. */
   pauseDetail: string | null;
-  /** Older batches that run or wait; only for one batch that was selected by its id and has not begun. */
+  /** Older batches that run or wait; only for a single batch that was selected by id and has not started. */
   batchesAhead: number | null;
   retryOf: number | null;
-  /** The child that sends the failed records again; `null` while there is none that was not canceled. */
+  /** The child that retries the failed records, unless it was canceled; `null` if there is none. */
   retriedBy: number | null;
   createdBy: string;
   createdAt: Date;
   startedAt: Date | null;
   finishedAt: Date | null;
-  /** When its retention ended; its records are no longer read. */
+  /** When its retention ended. Its records cannot be read since then. */
   expiredAt: Date | null;
   total: number;
   invalid: number;
@@ -472,13 +472,13 @@ export interface BatchRow {
   pending: number;
   /** Records whose chunk was done within the last `RATE_WINDOW_SECONDS`. */
   recentlyDone: number;
-  /** The database's clock, so that rates do not depend on the clock of this process. */
+  /** The time of the database, so that rates do not depend on the clock of this process. */
   now: Date;
 }
 
 export const RATE_WINDOW_SECONDS = 15;
 
-/** The batches to select; a condition that is left out selects all. */
+/** The conditions for selecting batches; an omitted condition selects all. */
 export interface BatchSelection {
   id?: number;
   /** Only batches older than this one. */
@@ -487,7 +487,7 @@ export interface BatchSelection {
   importProcessId?: number;
   /** Any of these. */
   creationPaths?: readonly string[];
-  /** Anywhere in the file name, in any case. */
+  /** A part of the file name, case-insensitive. */
   fileNamePart?: string;
   /** Any of these: the import processes that the principal may use. */
   importProcessIds?: readonly number[] | null;
@@ -497,10 +497,10 @@ export interface BatchSelection {
 }
 
 /**
- * Batches newest first, each with its counts, in one statement and so from one snapshot: whatever commits meanwhile, the
- * total is the sum of the states. A finished batch carries its counts in its own row; only the chunks of unfinished
- * ones are added up, and only of those on the page. PostgreSQL plans the statement with its parameters, so that
- * conditions left out cost nothing.
+ * Batches newest first, each with its counts. One statement reads them from one snapshot, so the total is always the
+ * sum of the states, regardless of concurrent commits. A finished batch stores its counts in its own row. The statement
+ * adds up only the chunks of unfinished batches on the page. PostgreSQL plans the statement with its parameters, so
+ * omitted conditions cost nothing.
  */
 export async function selectBatches(sql: Sql, selection: BatchSelection): Promise<BatchRow[]> {
   const { id, beforeId, status, importProcessId, creationPaths, fileNamePart, importProcessIds } = selection;

@@ -14,16 +14,16 @@ import type { OutcomeCounts } from './records.sql.js';
  *       └───────────────────────────────────┘
  *         no valid record; or the upload is abandoned
  *
- * A worker owns a chunk while it holds the lock of the row (`lockChunk`); the effects of the records, their outcomes,
- * the counts and `done` commit together.
+ * A worker owns a chunk while it holds the row lock (`lockChunk`). The effects of the records, their outcomes, the
+ * counts and `done` commit together.
  */
 
-/** A chunk in a queue and in a log. */
+/** Identifies a chunk in the queue and in logs. */
 export type ChunkKey = Pick<QueuedChunk, 'batchId' | 'chunkNumber'>;
 
 /**
- * Inserts chunks that are complete. A chunk without a valid record has nothing left to do. The ordering keys of all
- * chunks are one parameter, which is sent as bytes; an array of them would be sent as text.
+ * Inserts complete chunks. A chunk without a valid record is done at once. The ordering keys of all chunks are one
+ * parameter, which is sent as bytes; an array would be sent as text.
  */
 export async function insertChunks(
   transaction: Transaction,
@@ -59,37 +59,37 @@ export async function insertChunks(
   );
 }
 
-/** How long after a fault paused a batch, and after each try, one of its chunks is tried. */
+/** The wait between the fault that paused a batch and the first probe, and between probes. A probe tries one chunk. */
 export const PROBE_INTERVAL = `interval '30 seconds'`;
 
 /** A chunk that has a place in the queue. */
 export interface QueuedChunk {
   batchId: number;
   chunkNumber: number;
-  /** When it was queued, in microseconds since 1970; distinguishes one queueing of the chunk from the next. */
+  /** When the chunk was queued, in microseconds since 1970. A chunk that is queued again gets a different value. */
   queuedAt: number;
 }
 
 /**
- * Bull ignores an `add` whose job id it still knows, whether that job has completed or failed. With the time of queueing
- * in the id, a left-over job never blocks a job that is needed, and adding the same queueing twice (two processes, a
- * command repeated after a reconnect) still makes one job.
+ * Bull ignores an `add` whose job id it still knows, even if that job has completed or failed. The id contains the time
+ * of queueing, so a leftover job never blocks a needed job. If two processes add the same queueing, or a reconnect
+ * repeats the command, there is still only one job.
  */
 export function jobIdOf({ batchId, chunkNumber, queuedAt }: QueuedChunk): string {
   return `${batchId}.${chunkNumber}.${queuedAt}`;
 }
 
 /**
- * How many open chunks of a batch are examined, so that one fill costs the same whether a batch has ten chunks left or
- * ten thousand. A queued chunk is always among them, because chunks only leave from before it.
+ * How many open chunks of a batch one fill examines. The limit keeps the cost the same for ten remaining chunks and for
+ * ten thousand. Queued chunks are always among those examined, because the list only loses chunks that precede them.
  */
 export function lookAhead(window: number): number {
   return 64 + 4 * window;
 }
 
 /**
- * Moves the next chunks from `pending` to `queued` while the window has room, lowest number first, and leaves out those
- * that wait for an earlier chunk. Call it under `lockWindow`.
+ * Moves the next chunks from `pending` to `queued` while the window has room, lowest number first. Skips chunks that
+ * wait for an earlier chunk. Requires the lock of `lockWindow`.
  */
 export async function queueNextChunks(
   transaction: Transaction,
@@ -124,8 +124,8 @@ export async function queueNextChunks(
 }
 
 /**
- * Queues chunks again whose jobs are gone, except those that a worker holds locked. The new time of queueing makes new
- * job ids, so that remains of the old jobs in Redis do no harm.
+ * Requeues chunks whose jobs are gone, except chunks that a worker has locked. The new time of queueing gives new job
+ * ids, so remnants of the old jobs in Redis do no harm.
  */
 export async function requeueChunks(sql: Sql, lost: readonly QueuedChunk[]): Promise<QueuedChunk[]> {
   const { rows } = await sql.query<QueuedChunk>(
@@ -158,7 +158,7 @@ export interface StaleChunk extends QueuedChunk {
   overdue: boolean;
 }
 
-/** Chunks that were queued a while ago and are not done: they wait in Redis, are being processed, or are lost. */
+/** Chunks that were queued some time ago and are not done: they wait in Redis, are being processed, or are lost. */
 export async function selectStaleChunks(sql: Sql, olderThanMs: number): Promise<StaleChunk[]> {
   const { rows } = await sql.query<StaleChunk>(
     `SELECT c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber",
@@ -177,20 +177,20 @@ export async function selectStaleChunks(sql: Sql, olderThanMs: number): Promise<
 export interface LockedChunk {
   firstLine: number;
   lastLine: number;
-  /** How many times it failed by a fault that was not transient. */
+  /** How many times the chunk failed because of a fault that was not transient. */
   attempts: number;
   batchStatus: BatchStatus;
   failureReason: string | null;
-  /** Records that have an outcome from the processing. */
+  /** Records whose outcome comes from processing. */
   processed: number;
-  /** A fault paused the batch, and this chunk was queued since to find out whether the fault is gone. */
+  /** A fault paused the batch, and this chunk was queued afterwards to find out whether the fault is gone. */
   isProbe: boolean;
   backendPid: number;
 }
 
 /**
- * Takes the chunk if it is queued and no other worker has it. A job that comes twice, late or for a chunk that was handed
- * back finds nothing. It must not wait for the lock, because it would then find the chunk `done`.
+ * Takes the chunk if it is queued and no other worker has it. A job that is duplicate or late, or whose chunk was
+ * handed back, finds nothing. It must not wait for the lock, because it would then find the chunk `done`.
  */
 export async function lockChunk(transaction: Transaction, job: ChunkKey): Promise<LockedChunk | undefined> {
   const { rows } = await transaction.query<LockedChunk>(
@@ -209,8 +209,8 @@ export async function lockChunk(transaction: Transaction, job: ChunkKey): Promis
 }
 
 /**
- * Queues the first open chunk of a batch that a fault paused, to find out whether the fault is gone. Answers nothing if
- * that chunk is queued already.
+ * Queues the first open chunk of a batch that a fault paused, to find out whether the fault is gone. Answers an empty
+ * list if that chunk is already queued.
  */
 export async function queueProbe(sql: Sql, batchId: number): Promise<QueuedChunk[]> {
   const { rows } = await sql.query<QueuedChunk>(
@@ -236,7 +236,7 @@ export interface OpenChunk {
   orderingKeys: Buffer | null;
 }
 
-/** The chunk itself first, then the open chunks before it, nearest first. */
+/** The chunk itself, then the open chunks before it, nearest first. */
 export async function selectOpenChunksUpTo(transaction: Transaction, job: ChunkKey): Promise<OpenChunk[]> {
   const { rows } = await transaction.query<OpenChunk>(
     `SELECT chunk_number AS "chunkNumber", ordering_keys AS "orderingKeys"
@@ -248,7 +248,7 @@ export async function selectOpenChunksUpTo(transaction: Transaction, job: ChunkK
   return rows;
 }
 
-/** The chunk waits for its turn again; with `blockedBy`, not before that earlier chunk is done. */
+/** Makes the chunk wait for its turn again; with `blockedBy`, it waits at least until that earlier chunk is done. */
 export async function handBackChunk(
   transaction: Transaction,
   job: ChunkKey,
@@ -261,7 +261,7 @@ export async function handBackChunk(
   );
 }
 
-/** Adds outcomes to the counts of a chunk, in the transaction that writes them; `done` ends the chunk. */
+/** Adds outcomes to the counts of a chunk, in the transaction that writes the outcomes. `done` ends the chunk. */
 export async function writeChunkProgress(
   transaction: Transaction,
   job: ChunkKey,
@@ -294,8 +294,8 @@ export async function writeChunkProgress(
 }
 
 /**
- * Notes why a run of the chunk was rolled back, and answers how many faults were counted. Only faults that are not
- * transient count: a database that is away for an hour proves nothing against the records.
+ * Records why a run of the chunk was rolled back, and answers how many faults were counted. Transient faults do not
+ * count: a database that is unavailable for an hour proves nothing against the records.
  */
 export async function writeChunkFault(
   sql: Sql,
@@ -312,7 +312,7 @@ export async function writeChunkFault(
   return rows[0]?.attempts ?? 0;
 }
 
-/** Ends all chunks of an upload that is abandoned: its valid records are canceled. */
+/** Ends all chunks of an abandoned upload: its valid records are canceled. */
 export async function abandonChunks(transaction: Transaction, batchId: number): Promise<void> {
   await transaction.query(
     `UPDATE import_queue_chunk

@@ -26,7 +26,7 @@ export class ImportQueueBatchEntity {
   @Column('integer', { name: 'total_count', default: 0 }) totalCount!: number;
   @Column('integer', { name: 'invalid_count', default: 0 }) invalidCount!: number;
   @Column('integer', { name: 'chunk_count', default: 0 }) chunkCount!: number;
-  /** This and the counts below: written with the finish, null until then. */
+  /** This count and those below are written when the batch ends, and are null until then. */
   @Column('integer', { name: 'succeeded_count', nullable: true }) succeededCount!: number | null;
   @Column('integer', { name: 'failed_count', nullable: true }) failedCount!: number | null;
   @Column('integer', { name: 'skipped_count', nullable: true }) skippedCount!: number | null;
@@ -35,22 +35,22 @@ export class ImportQueueBatchEntity {
   @Column('integer', { name: 'created_count', nullable: true }) createdCount!: number | null;
   @Column('integer', { name: 'updated_count', nullable: true }) updatedCount!: number | null;
   @Column('integer', { name: 'unchanged_count', nullable: true }) unchangedCount!: number | null;
-  /** Why it is paused; null unless it is. */
+  /** Why it is paused; null if it is not paused. */
   @Column('text', { name: 'pause_reason', nullable: true }) pauseReason!: PauseReason | null;
   /** The fault behind the pause, as text. */
   @Column('text', { name: 'pause_detail', nullable: true }) pauseDetail!: string | null;
-  /** When one chunk of a batch that a fault paused is tried next. */
+  /** When one chunk of a batch that a fault paused will be tried next. */
   @Column('timestamptz', { name: 'probe_at', nullable: true }) probeAt!: Date | null;
-  /** What was understood of an uploaded file; null for batches of the API. */
+  /** How an uploaded file was read; null for batches of the API. */
   @Column('json', { nullable: true }) upload!: UploadFindings | null;
   @Column('bigint', { name: 'retry_of', nullable: true }) retryOf!: number | null;
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;
   @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
-  /** Its retention is over: its records are not read any more, and are deleted in small steps. */
+  /** When its retention ended. Its records can no longer be read, and are deleted in small steps. */
   @Column('timestamptz', { name: 'expired_at', nullable: true }) expiredAt!: Date | null;
-  /** No record of it is left; this row stays, with the counts. */
+  /** When its last record was deleted. This row stays, with the counts. */
   @Column('timestamptz', { name: 'emptied_at', nullable: true }) emptiedAt!: Date | null;
 }
 
@@ -87,7 +87,7 @@ export class ImportQueueChunkEntity {
 @Entity('import_queue_record')
 export class ImportQueueRecordEntity {
   @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
-  /** 1-based, in what was sent. */
+  /** 1-based, in the body that was sent. */
   @PrimaryColumn('integer', { name: 'line_number' }) line!: number;
   @Column('smallint', { default: 0 }) attempts!: number;
   @Column('text', { default: 'pending' }) status!: RecordStatus;
@@ -98,11 +98,11 @@ export class ImportQueueRecordEntity {
   @Column('text', { name: 'error_pointer', nullable: true }) errorPointer!: string | null;
   /** The line exactly as sent, without its line end. */
   @Column('text') payload!: string;
-  /** Its line in the batch whose results it was downloaded with; null for all that was not. */
+  /** Its line in the batch whose results were downloaded and sent again; null for other records. */
   @Column('integer', { name: 'origin_line', nullable: true }) originLine!: number | null;
 }
 
-/** What the records of one chunk would turn into. */
+/** The effects that the records of one chunk would have. */
 @Entity('import_queue_preview')
 export class ImportQueuePreviewEntity {
   @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
@@ -120,7 +120,7 @@ export class IdempotencyKeyEntity {
   @PrimaryColumn('text') principal!: string;
   @PrimaryColumn('text') key!: string;
   @Column('bytea', { name: 'request_hash', nullable: true }) requestHash!: Buffer | null;
-  /** The call that holds the key while it runs; its lock is renewed, and free again after a crash. */
+  /** The call that holds the key while it runs. The call renews its lock, which expires after a crash. */
   @Column('uuid') owner!: string;
   @Column('timestamptz', { name: 'locked_until' }) lockedUntil!: Date;
   @Column('bigint', { name: 'workflow_import_queue_batch_id', nullable: true }) batchId!: number | null;

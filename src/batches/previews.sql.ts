@@ -2,8 +2,8 @@ import type { Sql, Transaction } from '../platform/database/database.service.js'
 import type { RecordError, RecordOutcome } from '../records/target.js';
 
 /*
- * import_queue_preview. A row per chunk, without states: inserted with all others of its batch in one transaction while
- * the batch awaits confirmation, never updated, and deleted with the batch.
+ * import_queue_preview. One row per chunk, without states. One transaction inserts all rows of a batch while it awaits
+ * confirmation. Rows are never updated, and are deleted with the batch.
  */
 
 export const PREVIEW_OPERATIONS = ['create', 'update', 'unchanged', 'skip', 'reject'] as const;
@@ -14,13 +14,13 @@ export type PreviewCounts = Record<PreviewOperation, number>;
 export interface PreviewedRecord {
   line: number;
   operation: PreviewOperation;
-  /** The instance it would change; `null` for one that does not exist yet. */
+  /** The instance that the record would change; `null` if the instance does not exist yet. */
   reference: string | null;
-  /** Why it would be rejected. */
+  /** Why the record would be rejected. */
   error: RecordError | null;
 }
 
-/** The stored form, an array: member names would take most of the space. */
+/** The stored form is an array, because member names would take most of the space. */
 export type StoredPreview = [
   line: number,
   operation: PreviewOperation,
@@ -72,7 +72,7 @@ export async function insertPreview(
   );
 }
 
-/** Counts of a stored preview; `null` while there is none. */
+/** Counts of a stored preview; `null` if there is none. */
 export async function selectPreviewCounts(sql: Sql, batchId: number): Promise<PreviewCounts | null> {
   const { rows } = await sql.query<PreviewCounts & { chunks: number }>(
     `SELECT count(*) AS chunks, coalesce(sum(create_count), 0) AS "create",
@@ -87,7 +87,7 @@ export async function selectPreviewCounts(sql: Sql, batchId: number): Promise<Pr
   return { create, update, unchanged, skip, reject };
 }
 
-/** The next chunks of a stored preview that have such a record, beginning with this number. */
+/** The next chunks of a stored preview that have a matching record, beginning with this number. */
 export async function selectPreviewChunks(
   sql: Sql,
   batchId: number,

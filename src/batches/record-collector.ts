@@ -13,19 +13,19 @@ interface Row {
 
 const PENDING = Buffer.from('\tpending\t\\N\t\\N\t\\N\t');
 const LINE_FEED = 0x0a;
-/** Digits of a line number, and what stands between the fields. */
+/** The most bytes that the line number and the field separators take. */
 const MOST_BYTES_BESIDE = 16;
 
 /**
- * Rows of COPY text that wait for the id of their batch. A payload stays where it was received and is copied once, into
- * the buffer that is written: joining strings and encoding them again would cost a quarter of the whole intake.
+ * Rows of COPY text that wait for the id of their batch. A payload stays in the buffer that received it and is copied
+ * only once, into the buffer to write. Joining strings and encoding them again would cost a quarter of the intake time.
  */
 class RecordCopyText {
-  /** Bytes of the rows, nearly. */
+  /** The approximate length of the rows in bytes. */
   length = 0;
   private rows: Row[] = [];
 
-  /** A record that waits to be processed. */
+  /** Adds a record that waits to be processed. */
   addPending(line: number, payload: ByteRange): void {
     this.push(line, PENDING, payload);
   }
@@ -35,7 +35,7 @@ class RecordCopyText {
     this.push(line, Buffer.from(fields), payload);
   }
 
-  /** The rows as COPY text of that batch. */
+  /** Takes the rows as COPY text of the batch. */
   take(batchId: number): Buffer {
     const id = Buffer.from(`${batchId}\t`);
     const text = Buffer.allocUnsafe(this.length + this.rows.length * (id.length + MOST_BYTES_BESIDE));
@@ -66,7 +66,7 @@ function encodedField(text: string): ByteRange {
   return { bytes, start: 0, end: bytes.length };
 }
 
-/** Writes a positive number in decimal; answers where it ends. */
+/** Writes a positive number in decimal; answers the index after its last digit. */
 function writeDigits(text: Buffer, start: number, number: number): number {
   let digits = 1;
   for (let rest = number; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
@@ -78,7 +78,7 @@ function writeDigits(text: Buffer, start: number, number: number): number {
   return start + digits;
 }
 
-/** What the intake knows of one chunk. Lines are 1-based and inclusive. */
+/** The facts about one chunk that the intake knows. Lines are 1-based and inclusive. */
 export interface ChunkRow {
   chunkNumber: number;
   firstLine: number;
@@ -89,8 +89,8 @@ export interface ChunkRow {
 }
 
 /**
- * Bytes of the payloads of one chunk, unless a single record has more. A chunk is held in memory as a whole, several at
- * a time, and what is written of it must not be larger than a statement can be.
+ * The most payload bytes of one chunk; a single record may exceed it. A worker holds several whole chunks in
+ * memory, and the text written for a chunk must not exceed the size limit of a statement.
  */
 const LARGEST_CHUNK = 8 * 1024 ** 2;
 
@@ -98,8 +98,8 @@ const NO_ERROR = `pending\t${COPY_NULL}\t${COPY_NULL}\t${COPY_NULL}`;
 const NO_ORIGIN: RecordOrigin = {};
 
 /**
- * Collects records as rows of COPY text and cuts them into chunks. The batch id is put in front when rows are
- * taken, since small batches are read to their end before the database is asked for an id.
+ * Collects records as rows of COPY text and cuts them into chunks. The batch id is added when rows are taken, because a
+ * small batch is read to its end before the database assigns an id.
  */
 export class RecordCollector {
   totalCount = 0;
@@ -114,7 +114,7 @@ export class RecordCollector {
   private openBytes = 0;
   private readonly orderingKeys = new OrderingKeys();
 
-  /** @param chunkSize records of a chunk, at most */
+  /** @param chunkSize the most records in one chunk */
   constructor(private readonly chunkSize: number) {}
 
   /** Bytes collected and not yet taken. */
@@ -122,7 +122,7 @@ export class RecordCollector {
     return this.rows.length;
   }
 
-  /** @param origin its `originLine` is given for all records of a batch or for none */
+  /** @param origin `originLine` is present for all records of a batch or for none */
   add(
     line: number,
     payload: string,
@@ -154,22 +154,22 @@ export class RecordCollector {
     if (chunk.recordCount === this.chunkSize) this.closeChunk();
   }
 
-  /** Ends the last chunk: nothing is added afterwards. */
+  /** Ends the last chunk. No record may be added afterwards. */
   end(): void {
     this.closeChunk();
   }
 
-  /** The statement that takes the rows. */
+  /** The COPY statement for the rows. */
   get copyStatement(): string {
     return this.hasOrigin ? RECORD_COPY_WITH_ORIGIN : RECORD_COPY;
   }
 
-  /** The rows collected so far as COPY text of that batch. */
+  /** Takes the rows collected so far as COPY text of the batch. */
   takeRows(batchId: number): Buffer {
     return this.rows.take(batchId);
   }
 
-  /** The chunks that are complete and were not taken before. */
+  /** Takes the complete chunks that were not taken before. */
   takeChunks(): ChunkRow[] {
     const chunks = this.finished;
     this.finished = [];

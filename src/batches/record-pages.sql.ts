@@ -2,17 +2,17 @@ import type { Sql } from '../platform/database/database.service.js';
 import { type RecordStatus, statusesOf } from '../records/record-status.js';
 import type { Operation } from '../records/target.js';
 
-/** Consecutive lines that have records of the statuses asked for. */
+/** Consecutive lines that include records of the requested statuses. */
 export interface LineRange {
   first: number;
   last: number;
-  /** How many records of these statuses are there. */
+  /** The number of records with these statuses in the range. */
   count: number;
-  /** The chunk was done when this was read: its records have their outcomes for good. */
+  /** Whether the chunk was done when this was read. The outcomes of a done chunk are final. */
   done: boolean;
 }
 
-/** Where a chunk counts the records of a status. */
+/** The expression for a chunk's number of records in each status. */
 const COUNTS: Readonly<Record<RecordStatus, string>> = {
   pending: `record_count - invalid_count - succeeded_count - failed_count - skipped_count - canceled_count
     - unknown_count`,
@@ -26,10 +26,10 @@ const COUNTS: Readonly<Record<RecordStatus, string>> = {
 };
 
 /**
- * The chunks of a batch that have records of these statuses, in line order. The counts of the chunks say it, so that
- * a few failed records among a million are found without an index on the status, which every update would maintain.
+ * The chunks of a batch that have records of these statuses, in line order. The chunk counts find a few failed records
+ * among a million without an index on the status, which every update would have to maintain.
  * @param after only lines after this one
- * @param enough stop when so many records are reached
+ * @param enough stop after this many records
  */
 export async function selectLineRanges(
   sql: Sql,
@@ -66,7 +66,7 @@ export interface RecordRow {
   errorCode: string | null;
   errorMessage: string | null;
   errorPointer: string | null;
-  /** Its line in the batch whose results it was downloaded with; `null` for all that was not. */
+  /** Its line in the batch whose results were downloaded and sent again; `null` for other records. */
   originLine: number | null;
   /** The line exactly as it was sent. */
   payload: string;
@@ -84,16 +84,16 @@ export interface RecordSelection {
 
 export interface RecordRows {
   rows: RecordRow[];
-  /** Whether the limit (of records or bytes) left some of the ranges' records out. */
+  /** Whether the limit (of records or bytes) cut off some records of the ranges. */
   more: boolean;
 }
 
-/** Payload bytes of one page. It has one record at least, however long. */
+/** Payload bytes of one page. A page has at least one record, regardless of its length. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Records of some line ranges, in line order. Lines may be a megabyte long, so a page is bounded in bytes as well:
- * octet_length of a stored text reads its header only.
+ * Records of some line ranges, in line order. Lines may be a megabyte long, so bytes limit a page as well. octet_length
+ * reads only the header of a stored text.
  */
 export async function selectRecords(sql: Sql, selection: RecordSelection): Promise<RecordRows> {
   const { batchId, ranges, statuses, after, limit } = selection;
@@ -133,7 +133,7 @@ export async function selectRecords(sql: Sql, selection: RecordSelection): Promi
 /** Refused records with the same cause. */
 interface ErrorGroup {
   code: string;
-  /** The message, with what differs from record to record (quoted values, numbers) left out. */
+  /** The message without the parts that differ between records (quoted values, numbers). */
   pattern: string;
   count: number;
   sampleLine: number;
@@ -142,22 +142,22 @@ interface ErrorGroup {
 
 export interface ErrorGroups {
   groups: ErrorGroup[];
-  /** Records the groups were made from: the first refused ones, at most about `EXAMINED`. */
+  /** Records that the groups come from: the first refused ones, at most about `EXAMINED`. */
   examined: number;
 }
 
 const EXAMINED = 5000;
 const GROUPS = 20;
 
-/** What differs from record to record, in the syntax that PostgreSQL and JavaScript share. */
+/** The parts of a message that differ between records, in regex syntax that PostgreSQL and JavaScript share. */
 const VARIABLE = '"[^"]*"|[0-9]+';
 
-/** The pattern a record's message falls under. */
+/** The pattern that a record's message belongs to. */
 export function errorPattern(message: string): string {
   return [...message].slice(0, 500).join('').replace(new RegExp(VARIABLE, 'g'), '…');
 }
 
-/** Why records of the batch were refused, most frequent cause first. Looks at the first few thousand only. */
+/** Why records of the batch were refused, most frequent cause first. Examines only the first few thousand. */
 export async function selectErrorGroups(sql: Sql, batchId: number): Promise<ErrorGroups> {
   const statuses = statusesOf('failed');
   const ranges = await selectLineRanges(sql, batchId, statuses, 0, EXAMINED);

@@ -17,9 +17,9 @@ export type { ErrorGroups, RecordRow } from './record-pages.sql.js';
 export type { Neighbours } from './records.sql.js';
 
 export interface RecordQuery {
-  /** Left out: all. */
+  /** All statuses if absent. */
   statuses?: readonly RecordStatus[];
-  /** At most so many records; a page of long lines has fewer. */
+  /** The most records of a page; a page of long lines has fewer. */
   limit: number;
   after?: string;
 }
@@ -38,7 +38,7 @@ export interface RecordPage {
 
 const LIST = 'Records';
 const LAST_LINE = 2 ** 31 - 1;
-/** Refused records that are looked at for one page of one cause: so many at a time, so many times. */
+/** How many refused records one step examines for a page of one cause. The number of steps is limited, too. */
 const STEP = 500;
 const MOST_STEPS = 20;
 
@@ -62,8 +62,8 @@ export class RecordPages {
   }
 
   /**
-   * Refused records of one cause, as `selectErrorGroups` names it. Looks at a bounded number of refused records for one
-   * page: it may have fewer records than asked for, even none, and yet a next one.
+   * Refused records of one cause, as `selectErrorGroups` defines it. Examines a bounded number of refused records per
+   * page, so a page may have fewer records than requested, even none, and still have a next page.
    * @throws DomainError 400 `invalid_cursor`
    */
   async ofErrorGroup(batchId: number, query: ErrorGroupQuery): Promise<RecordPage> {
@@ -84,7 +84,7 @@ export class RecordPages {
     return { rows, nextCursor: encodeCursor(LIST, [after]) };
   }
 
-  /** One record; `undefined` when the batch has no such line. */
+  /** One record; `undefined` if the batch has no such line. */
   async one(batchId: number, line: number): Promise<RecordRow | undefined> {
     const { rows } = await selectRecords(this.database, {
       batchId,
@@ -126,15 +126,15 @@ function isOfGroup(row: RecordRow, { code, pattern }: Pick<ErrorGroupQuery, 'cod
   return row.errorCode === code && errorPattern(row.errorMessage ?? '') === pattern;
 }
 
-/** Records of one statement: enough that its cost is shared, few enough that a page is small. */
+/** Records per statement: enough to share the cost of the statement, few enough to keep a page small. */
 const PAGE_RECORDS = 1000;
-/** Chunks one statement looks into when each has only a few such records. */
+/** Ranges per statement: the limit that applies if each range has only a few matching records. */
 const PAGE_RANGES = 100;
 
 /**
- * The records of one download, from the chunks that had such records when it began. Read in pages, each a short
- * statement of its own: a client that reads slowly holds neither a connection nor an old snapshot, which a cursor
- * would. Memory: one page (4 MiB or one line), and a few numbers per chunk of the batch.
+ * The records of one download, from the chunks that had matching records when it began. Each page is a separate, short
+ * statement, so a client that reads slowly holds neither a connection nor an old snapshot, unlike with a cursor.
+ * Memory: one page (4 MiB or one line), and a few numbers per chunk of the batch.
  */
 export class RecordSet {
   private constructor(
@@ -145,19 +145,19 @@ export class RecordSet {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** @param signal when it is aborted, no further page is read: `pages` throws its reason */
+  /** @param signal aborts the download: `pages` reads no further page and throws the reason of the signal */
   static async of(sql: Sql, batchId: number, set: ResultSet, signal: AbortSignal): Promise<RecordSet> {
     return new RecordSet(sql, batchId, set, await selectLineRanges(sql, batchId, statusesOf(set)), signal);
   }
 
-  /** Pages in line order. A record of an open chunk belongs to the set if it does when its page is read. */
+  /** Pages in line order. A record of an open chunk is included if it is in the set when its page is read. */
   pages(): AsyncGenerator<RecordRow[], void, undefined> {
     return this.read(() => statusesOf(this.set));
   }
 
   /**
-   * The same, and all other records of the chunks that were still open when the download began: whatever record
-   * enters the set while the download runs, `pages` shows none that this has not shown before.
+   * The same, plus all other records of the chunks that were open when the download began. Records may enter the set
+   * during the download, but `pages` then yields no record that this method has not already yielded.
    */
   pagesToCome(): AsyncGenerator<RecordRow[], void, undefined> {
     return this.read((done) => (done ? statusesOf(this.set) : RECORD_STATUSES));
@@ -185,7 +185,7 @@ export class RecordSet {
     }
   }
 
-  /** Consecutive ranges that are alike and have about a page of records together. */
+  /** Groups of consecutive ranges with the same `done`, each with about one page of records. */
   private *groups(): Generator<LineRange[], void, undefined> {
     let group: LineRange[] = [];
     let count = 0;

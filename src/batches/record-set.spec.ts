@@ -3,7 +3,7 @@ import { RECORD_STATUSES } from '../records/record-status.js';
 import { RecordSet } from './record-pages.js';
 import type { LineRange } from './record-pages.sql.js';
 
-/** A database with the given chunks, each line of which is a record; notes which lines each statement looked at. */
+/** A database with the given chunks, in which each line is a record. Logs the lines that each statement reads. */
 class Chunks implements Sql {
   readonly statements: { firstLines: number[]; statuses: string[] }[] = [];
 

@@ -2,7 +2,7 @@ import { integerArray, textArray, visiblyEscaped } from '../platform/database/co
 import type { Sql, Transaction } from '../platform/database/database.service.js';
 import type { ImportRecord, RecordError, RecordOutcome } from '../records/target.js';
 
-/** What became of a number of records; `created + updated + unchanged = succeeded`. */
+/** Counts of record outcomes; `created + updated + unchanged = succeeded`. */
 export interface OutcomeCounts {
   succeeded: number;
   failed: number;
@@ -32,7 +32,7 @@ export function countOutcomes(outcomes: readonly RecordOutcome[]): OutcomeCounts
   return counts;
 }
 
-/** Holds a target to its word. @throws unless each record has exactly one outcome */
+/** Checks that a target fulfilled its contract. @throws unless each record has exactly one outcome */
 export function assertOneOutcomeEach(
   records: readonly ImportRecord[],
   outcomes: readonly RecordOutcome[],
@@ -51,22 +51,22 @@ export function assertOneOutcomeEach(
  *   (inserted) ──┬──► pending ──► succeeded, failed, skipped (the target's outcome), canceled (never tried)
  *                └──► invalid (a check refused it; never tried)
  *
- * An outcome is final: every update asks for `status = 'pending'`. `processing` and `unknown` are in the contract of the
- * API, but no statement writes them.
+ * An outcome is final: every update requires `status = 'pending'`. The API contract includes `processing` and
+ * `unknown`, but no statement writes them.
  */
 
 /** Columns of the COPY that stores records, in the order of `RecordCollector`'s fields. */
 const COLUMNS =
   'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer';
 export const RECORD_COPY = `COPY import_queue_record (${COLUMNS}, payload) FROM STDIN`;
-/** A statement of its own for files that were downloaded here: all others need not send an empty field. */
+/** A separate statement for files that were downloaded here, so that other files need not send an empty field. */
 export const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line, payload) FROM STDIN`;
 
-/** A record that is stored already, with the error that the first check gave it. */
+/** A stored record with the error from its first check. */
 export interface StoredRecord {
   line: number;
   payload: string;
-  /** Its line in the file whose results it was downloaded with; `null` if it has none. Absent: no such file. */
+  /** Its line in the batch whose results were downloaded and sent again; `null` if it has none. Absent: no download. */
   originLine?: number | null;
   errorCode: string | null;
   errorMessage: string | null;
@@ -92,8 +92,8 @@ export async function selectPendingRecords(
 /**
  * Writes the outcomes of pending records in one statement.
  *
- * The range of lines repeats what the join states. PostgreSQL has no statistics yet about a batch that was just loaded;
- * without the range it reads the whole batch for every chunk: 350 ms instead of 5 in a batch of 300,000 records.
+ * The range of lines repeats the join condition. PostgreSQL has no statistics yet about a batch that was just loaded.
+ * Without the range it reads the whole batch for every chunk: 350 ms instead of 5 in a batch of 300,000 records.
  * @throws Error if one of the records was no longer pending
  */
 export async function writeOutcomes(
@@ -151,7 +151,7 @@ export async function cancelRecords(
   return rowCount;
 }
 
-/** Cancels all records of an upload that is abandoned; answers how many. */
+/** Cancels all records of an abandoned upload; answers how many. */
 export async function abandonRecords(transaction: Transaction, batchId: number): Promise<number> {
   const { rowCount } = await transaction.query(
     `UPDATE import_queue_record SET status = 'canceled'
@@ -181,8 +181,8 @@ export async function selectUploadedLines(
 }
 
 /**
- * The next records of a batch that failed, were invalid or are unknown, in line order. The counts of the chunks lead to
- * the few chunks that have any, so a million successes are not read to find ten failures.
+ * The next records of a batch that failed, were invalid or are unknown, in line order. The chunk counts point to the
+ * few chunks that have any, so finding ten failures does not read a million successes.
  */
 export async function selectFailedLines(
   sql: Sql,
@@ -209,7 +209,7 @@ export async function selectFailedLines(
   return rows;
 }
 
-/** The lines of the records before and after one; `null` at the first and the last. Blank lines are no records. */
+/** The lines of the previous and the next record; `null` if there is none. Blank lines are not records. */
 export interface Neighbours {
   before: number | null;
   after: number | null;

@@ -1,11 +1,11 @@
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
 
-/** The columns of a file compared with those that its rows may have. */
+/** How the columns of a file differ from those that its rows may have. */
 export interface ColumnFindings {
-  /** Columns that no row has; `nearest` is the column that was probably meant. */
+  /** Columns that rows do not have; `nearest` is the column that was probably meant. */
   unknown: { header: string; nearest: string | null }[];
-  /** Columns that a row must have and the file lacks. */
+  /** Required columns that the file lacks. */
   missing: string[];
 }
 
@@ -15,8 +15,8 @@ export interface UploadFindings {
   /** `null` for JSON Lines, which have no columns. */
   columns: ColumnFindings | null;
   errorGroups: ErrorTallyGroup[];
-  /** Empty cells that leave values as they are. Absent: read before they were counted. */
+  /** Empty cells that leave values unchanged. Absent: the file was read by a version that did not count them. */
   emptyCells?: number;
-  /** What a person stated that headers stand for; kept for later files once this one is confirmed. */
+  /** The meaning of headers as a user chose it; saved for later files when this one is confirmed. */
   mapping: [header: string, target: string | null][];
 }

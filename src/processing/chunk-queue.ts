@@ -9,16 +9,17 @@ import { CHUNK_QUEUE, type ChunkJob, isConnected, REDIS_LIMIT_MS } from '../plat
 const REPEAT_SAME_ERROR_AFTER_MS = 60_000;
 
 /**
- * Quick first retries for a deadlock or a lost connection, then ever rarer: 1/4, 3/4, 7/4 … 16 s. After the last the job
- * is gone and the reconciler adds a new one, so that a chunk is tried forever, at a bounded pace.
+ * The first retries are quick, for a deadlock or a lost connection; later ones are less frequent: 1/4, 3/4, 7/4 … 16 s.
+ * After the last retry the job is gone and the reconciler adds a new one. So a chunk is retried without limit, at a
+ * bounded rate.
  */
 const RETRIES = { attempts: 7, backoff: { type: 'exponential', delay: 250 } } as const;
 
-/** The chunk queue in Redis, as something that may be away: no method throws, none takes long. */
+/** The chunk queue in Redis. Redis may be unavailable, so no method throws or takes long. */
 @Injectable()
 export class ChunkQueue implements OnModuleInit {
   private readonly logger = new Logger(ChunkQueue.name);
-  /** Commands given up on whose answer is still out; while there is one, Redis is taken to be away. */
+  /** Commands that timed out and are still unanswered. While there are any, Redis counts as unavailable. */
   private unanswered = 0;
   private lastError = { message: '', at: 0 };
 
@@ -28,7 +29,7 @@ export class ChunkQueue implements OnModuleInit {
     this.queue.on('error', (error) => this.report(error));
   }
 
-  /** Adds a job per chunk. Answers whether Redis has them. */
+  /** Adds a job per chunk. Answers whether Redis has stored the jobs. */
   async add(chunks: readonly QueuedChunk[]): Promise<boolean> {
     if (chunks.length === 0) return true;
     const jobs = chunks.map((chunk) => ({
@@ -39,9 +40,9 @@ export class ChunkQueue implements OnModuleInit {
   }
 
   /**
-   * The ids of the jobs that will still be run, `null` if Redis does not say; those that are put off apart, since the
-   * time they are put off to was reckoned by the clock of some worker, which may be wrong by days. Active jobs are left out: whether a
-   * chunk is really being worked on is told by its row lock, which dies with the worker.
+   * The ids of the jobs that will still run; `null` if Redis does not answer. Delayed jobs are listed separately,
+   * because their due time comes from some worker's clock, which may be wrong by days. Active jobs are left out: the
+   * row lock shows whether a worker really processes the chunk, because it is released when the worker dies.
    */
   async waitingJobIds(): Promise<{ waiting: Set<string>; delayed: Set<string> } | null> {
     const lists = await this.patiently(() =>
@@ -77,7 +78,7 @@ export class ChunkQueue implements OnModuleInit {
       });
   }
 
-  /** Reconnecting clients repeat themselves; the log need not. */
+  /** Reconnecting clients repeat the same error; the log need not repeat it. */
   private report(error: unknown): void {
     const message = errorMessage(error);
     const now = Date.now();

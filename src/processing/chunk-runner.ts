@@ -36,16 +36,16 @@ import {
 } from './record-processing.js';
 
 /**
- * `done`: every record has its outcome; `handed-back`: it waits for its turn again (the batch is paused, or an earlier
- * chunk goes first); `not-mine`: the job was doubled, late or stale, and nothing was to be done.
+ * `done`: every record has its outcome; `handed-back`: the chunk waits for its turn again (the batch is paused, or an
+ * earlier chunk goes first); `not-mine`: the job was duplicate, late or stale, and there was nothing to do.
  */
 export type ChunkRun = 'done' | 'handed-back' | 'not-mine';
 
-/** Records of a chunk that are processed apart from each other, to find the one that makes the chunk fail. */
+/** Records of a chunk to process separately, to find the one that makes the chunk fail. */
 interface RecordsToIsolate {
   work: ChunkWork;
   records: ImportRecord[];
-  /** Whether other records of the chunk have outcomes already. */
+  /** Whether other records of the chunk already have outcomes. */
   othersHaveOutcomes: boolean;
 }
 
@@ -69,7 +69,7 @@ export class ChunkRunner {
   }
 
   /**
-   * @throws what made the chunk fail, after it was rolled back and noted in the chunk; run it again later.
+   * @throws the fault of the chunk, after the rollback and after recording the fault in the chunk; run it again later
    */
   async run(job: ChunkJob): Promise<ChunkRun> {
     const result = await this.attempt(job);
@@ -78,7 +78,7 @@ export class ChunkRunner {
     return result;
   }
 
-  /** Rolls back what is being processed, for a worker that has to stop: another will do it again. */
+  /** Rolls back the running chunks because this worker has to stop. Another worker will process them again. */
   async abandonAll(): Promise<void> {
     this.isolation.stop();
     if (this.backends.size === 0) return;
@@ -106,9 +106,9 @@ export class ChunkRunner {
   }
 
   /**
-   * Notes the fault. One of the environment that lasts pauses the batch: neither its records nor its other chunks can
-   * help it.
-   * @throws the fault, so that the chunk is run again later, unless the batch is paused
+   * Records the fault. A lasting fault of the environment pauses the batch: neither its records nor its other chunks
+   * can resolve it.
+   * @throws the fault, so that the chunk runs again later, unless the batch is paused
    */
   private async handleFault(job: ChunkJob, error: unknown): Promise<ChunkRun> {
     const kind = faultKind(error);
@@ -121,7 +121,7 @@ export class ChunkRunner {
     throw error;
   }
 
-  /** Answers whether the batch is paused now, and the chunk waits for the end of the pause. */
+  /** Answers whether the batch is now paused and the chunk waits for the end of the pause. */
   private pauseForFault(job: ChunkJob, detail: string): Promise<boolean> {
     return this.database.transaction(async (transaction) => {
       const batch = await lockBatch(transaction, job.batchId);
@@ -140,7 +140,7 @@ export class ChunkRunner {
     });
   }
 
-  /** One transaction; answers the records to isolate if the chunk has failed too many times. */
+  /** Runs one transaction. Answers the records to isolate if the chunk has failed too many times. */
   private runOnce(job: ChunkJob, work: ChunkWork | null): Promise<ChunkRun | RecordsToIsolate> {
     return this.database.transaction((transaction) => this.process(transaction, job, work));
   }
@@ -154,7 +154,7 @@ export class ChunkRunner {
     });
   }
 
-  /** `null` for a batch whose records are not to be processed any more. */
+  /** `null` for a batch whose records must not be processed any more. */
   private async prepare(job: ChunkJob, batch: RunningBatch): Promise<ChunkWork | null> {
     if (batch.status === 'canceling' || batch.failureReason !== null) return null;
     const process = await this.processes
@@ -222,7 +222,7 @@ export class ChunkRunner {
     return 'done';
   }
 
-  /** A note that cannot be written (the database is away) must not hide the fault itself. */
+  /** A failure to record the fault (the database is unavailable) must not hide the fault itself. */
   private async noteFault(job: ChunkJob, error: unknown, kind: FaultKind): Promise<number> {
     try {
       return await writeChunkFault(

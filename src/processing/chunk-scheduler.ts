@@ -18,8 +18,8 @@ export interface OwedNotification {
 type End = Pick<EndedBatch, 'invalid' | 'failed' | 'unknown' | 'sendSuccessEmailTo' | 'sendFailureEmailTo'>;
 
 /**
- * Who is told of the end of a batch, if anybody. A batch that was canceled is worth a failure mail only if records
- * had failed by then: that it was canceled is known to whoever did so.
+ * The notification that the end of a batch requires, if any. A canceled batch requires a failure mail only if records
+ * had failed before: the user who canceled it already knows about the cancellation.
  */
 export function owedNotification(status: BatchStatus, end: End): OwedNotification | null {
   if (status === 'completed') return addressed('success', end.sendSuccessEmailTo);
@@ -31,7 +31,7 @@ function addressed(kind: NotificationKind, recipient: string | null): OwedNotifi
   return recipient === null ? null : { kind, recipient };
 }
 
-/** Writes the end of a batch, exactly once, and owes the mail about it in the same transaction. */
+/** Writes the end of a batch exactly once, and records the mail to send in the same transaction. */
 @Injectable()
 export class BatchFinisher {
   private readonly logger = new Logger(BatchFinisher.name);
@@ -42,8 +42,8 @@ export class BatchFinisher {
   ) {}
 
   /**
-   * Answers whether this call ended the batch. Never throws: what called it is committed already, and a batch that
-   * could not be ended now is ended by the reconciler.
+   * Answers whether this call ended the batch. Never throws: the caller's work is already committed, and the reconciler
+   * ends a batch that could not be ended now.
    */
   async finishIfDone(batchId: number): Promise<boolean> {
     try {
@@ -79,8 +79,8 @@ export class BatchFinisher {
 }
 
 /**
- * Queues the chunks of a batch a few at a time. A batch that had a turn goes to the tail of the queue for its next chunk,
- * so that batches take turns, and Redis stays small for a batch of any size.
+ * Queues the chunks of a batch a few at a time. The next chunk of a batch goes to the tail of the queue, so that
+ * batches take turns, and Redis stays small for a batch of any size.
  */
 @Injectable()
 export class ChunkScheduler {
@@ -94,9 +94,9 @@ export class ChunkScheduler {
   ) {}
 
   /**
-   * Takes a batch one step on: ends it if all its chunks are done, else queues the next of them. Does nothing for a batch
-   * that needs neither, such as a paused one. Never throws: the caller's work is committed, and the reconciler repeats
-   * what fails here.
+   * Moves a batch one step forward: ends it if all its chunks are done, else queues its next chunks. Does nothing for a
+   * batch that needs neither, such as a paused one. Never throws: the caller's work is committed, and the reconciler
+   * repeats a step that fails here.
    */
   async advance(batchId: number): Promise<void> {
     if (!(await this.finisher.finishIfDone(batchId))) await this.fill(batchId);

@@ -6,32 +6,32 @@ export type FaultKind =
   | 'code'
   /** Something around the records: it is retried, and pauses the batch if it lasts. */
   | 'environment'
-  /** A lost connection or a deadlock: it is retried, and says nothing even if it happens many times. */
+  /** A lost connection or a deadlock: it is retried, and proves nothing even if it happens many times. */
   | 'transient';
 
 /** How many times a whole chunk may fail before a fault counts as lasting. */
 export const LASTING_FAULTS = 5;
 
-/** Data exceptions, integrity violations and exceeded limits. Only these SQLSTATEs are about records. */
+/** Data exceptions, integrity violations and exceeded limits. Only these SQLSTATEs concern records. */
 const DATA_SQLSTATE = /^(?:22|23|54)/;
 /**
- * Connection exceptions (08), serialization failures and deadlocks (40), too many connections (533), shutdown, crash and
- * start of the server (57P), and the end of a session that was idle in its transaction (25P03), as that of a worker that
- * was frozen.
+ * Connection exceptions (08), serialization failures and deadlocks (40), too many connections (533), shutdown, crash
+ * and start of the server (57P), and the end of a session that was idle in its transaction (25P03), for example because
+ * its worker was frozen.
  */
 const TRANSIENT_SQLSTATE = /^(?:08|40|533|25P03|57P0[1-4])/;
 const TRANSIENT_SOCKET =
   /^(?:EAI_AGAIN|ECONNREFUSED|ECONNRESET|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EPIPE|ETIMEDOUT)$/;
-/** Messages of pg and its pool that have no code. */
+/** Messages of errors from pg and its pool that have no code. */
 const LOST_CONNECTION =
   /connection terminated|connection error|not queryable|trying to connect|connection timeout/i;
 
-/** The batch cannot be processed, whatever is tried: its import process no longer works. */
+/** The batch cannot be processed, and retries do not help: its import process no longer works. */
 export class UnprocessableBatchError extends Error {
   override readonly name = 'UnprocessableBatchError';
 }
 
-/** All records of a chunk fail alike, so that the cause lies around them. */
+/** All records of a chunk fail in the same way, so the cause is not in the records. */
 export class CommonFaultError extends Error {
   override readonly name = 'CommonFaultError';
 }
@@ -42,7 +42,7 @@ export function faultKind(error: unknown): FaultKind {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (TRANSIENT_SOCKET.test(code) || LOST_CONNECTION.test(error.message)) return 'transient';
   if (/^[0-9A-Z]{5}$/.test(code)) return kindOfSqlState(code);
-  // An error of the operating system, such as a full disk.
+  // An operating system error, such as a full disk.
   if ('syscall' in error) return 'environment';
   return error.cause === undefined ? 'code' : faultKind(error.cause);
 }

@@ -1,14 +1,14 @@
 import type { Sql } from '../platform/database/database.service.js';
 
 interface OpenCopy {
-  /** Tells the COPY from every other one, before and after it. */
+  /** Distinguishes the COPY from every earlier and later one. */
   key: string;
   pid: number;
   /** Bytes that have arrived. */
   bytes: number;
 }
 
-/** Our own COPYs of this database that wait for their client. PostgreSQL's time limit for idle transactions excludes them. */
+/** Our COPYs that wait for their client. PostgreSQL's time limit for idle transactions does not apply to them. */
 async function selectWaitingCopies(sql: Sql): Promise<OpenCopy[]> {
   const { rows } = await sql.query<OpenCopy>(
     `SELECT concat_ws('/', activity.pid, activity.backend_start, activity.query_start) AS key, activity.pid,
@@ -32,15 +32,15 @@ async function endSessions(sql: Sql, pids: readonly number[]): Promise<number> {
 }
 
 /**
- * Finds COPYs whose process is frozen: it holds a transaction, and with it locks and the horizon of VACUUM, for as long
- * as it exists. A process that runs writes something, or ends its COPY, within the time limit (see `BatchWriter`).
+ * Finds COPYs whose process is frozen. Such a process holds its transaction, with its locks and the horizon of VACUUM,
+ * as long as it exists. A running process writes data or ends its COPY within the time limit (see `BatchWriter`).
  */
 export class FrozenCopies {
   private readonly seen = new Map<string, { bytes: number; since: number }>();
 
   constructor(private readonly limitMs: number) {}
 
-  /** Ends the COPYs in which nothing has arrived for longer than the limit; answers how many. */
+  /** Ends the COPYs that have received no data for longer than the limit; answers how many. */
   async end(sql: Sql): Promise<number> {
     const open = await selectWaitingCopies(sql);
     const now = performance.now();

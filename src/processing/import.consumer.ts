@@ -5,7 +5,7 @@ import { publishChunkMeasurement } from '../platform/instrumentation.js';
 import { CHUNK_QUEUE, type ChunkJob, QueueConsumer } from '../platform/queue/queues.js';
 import { type ChunkRun, ChunkRunner } from './chunk-runner.js';
 
-/** Takes chunks from the queue. Everything that matters is in `ChunkRunner`, which knows no queue. */
+/** Takes chunks from the queue. `ChunkRunner` does the work and does not depend on the queue. */
 @Processor(CHUNK_QUEUE)
 export class ImportConsumer extends QueueConsumer<ChunkJob> {
   constructor(
@@ -16,7 +16,7 @@ export class ImportConsumer extends QueueConsumer<ChunkJob> {
     super(queue, { concurrency: config.workerConcurrency, failure: 'chunk failed, it is run again' });
   }
 
-  /** A worker went silent. The chunk's row states whether the chunk was done; the job runs again and finds out. */
+  /** A worker stopped responding. The job runs again and learns from the chunk's row whether the chunk is done. */
   @OnQueueStalled()
   onStalled(job: Job<ChunkJob>): void {
     this.logger.warn({ message: 'chunk stalled, it is run again', ...job.data });
@@ -32,7 +32,7 @@ export class ImportConsumer extends QueueConsumer<ChunkJob> {
     }
   }
 
-  /** Rolls the chunks back, so that another worker does them. */
+  /** Rolls the chunks back, so that another worker processes them. */
   protected override breakOff(): Promise<void> {
     return this.runner.abandonAll();
   }

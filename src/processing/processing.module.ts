@@ -17,7 +17,7 @@ import { Reconciler } from './reconciler.js';
 })
 export class SchedulingModule {}
 
-/** Processes chunks and reconciles the queue with the database; for workers. */
+/** Processes chunks and reconciles the queue with the database; only workers need it. */
 @Module({
   imports: [ImportProcessesModule, OutboxModule, QueueModule, SchedulingModule, TargetsModule],
   providers: [ChunkRunner, ImportConsumer, Reconciler],

@@ -10,9 +10,9 @@ import { ChunkScheduler } from './chunk-scheduler.js';
 import { FrozenCopies } from './frozen-copies.js';
 
 /**
- * Makes the queue agree with PostgreSQL, at start and ever after: what Redis lost is queued again, what nobody queued
- * is queued, what nobody ended is ended. All of it is safe to do at any time; the lock only saves the workers from
- * doing it all at once.
+ * Keeps the queue consistent with PostgreSQL, at start and regularly after it. Requeues chunks that Redis lost, queues
+ * chunks that were never queued, and ends batches whose end was not written. Each step is safe at any time; the lock
+ * only keeps the workers from doing the same work at the same time.
  * Why: ADR 1.
  */
 @Injectable()
@@ -37,7 +37,7 @@ export class Reconciler extends WorkLoop {
     return this.reconcile();
   }
 
-  /** One comparison. Answers `false` when another worker is at it. */
+  /** Runs one comparison. Answers `false` if another worker is running one. */
   reconcile(): Promise<boolean> {
     return this.database.transaction(async (transaction) => {
       if (!(await tryLock(transaction, 'reconciler'))) return false;
@@ -57,7 +57,7 @@ export class Reconciler extends WorkLoop {
       this.logger.warn({ message: 'ended sessions of frozen processes in COPY', sessions: ended });
   }
 
-  /** Tries one chunk of each batch that a fault paused a while ago. */
+  /** Tries one chunk of each batch that a fault paused and whose next probe is due. */
   private async probePaused(): Promise<void> {
     for (const batchId of await claimDueProbes(this.database)) {
       await this.queue.add(await queueProbe(this.database, batchId));

@@ -23,7 +23,7 @@ import type { ImportRecord, RecordError, RecordOutcome, RecordTarget } from '../
 import { CommonFaultError, faultKind } from './faults.js';
 
 /**
- * An earlier chunk of the batch goes first: it is about what this one is about, as came out while it was processed.
+ * An earlier chunk of the batch must go first: processing showed that both chunks have an ordering key in common.
  * Why: ADR 4.
  */
 export class ChunkNotDueError extends Error {
@@ -50,9 +50,9 @@ export function haveCommonKey(a: Buffer, b: Buffer): boolean {
 }
 
 /**
- * The chunk that has to be done before the first of these may run, or `null`. `open` is that chunk and the unfinished
- * ones before it, nearest first. Of several the nearest is named: it ends last, and waiting for the farthest would
- * wake a whole row of chunks each time only to be handed back again.
+ * The chunk that must be done before the first chunk of `open` may run, or `null`. `open` is that first chunk, followed
+ * by the unfinished chunks before it, nearest first. Of several such chunks the answer is the nearest, which ends last.
+ * Waiting for the farthest would repeatedly wake a whole series of chunks, only to hand them back again.
  */
 export function blockerOf(open: readonly OpenChunk[], ordered: boolean): number | null {
   const [own, ...earlier] = open;
@@ -60,7 +60,7 @@ export function blockerOf(open: readonly OpenChunk[], ordered: boolean): number 
   return nearestWith(own?.orderingKeys ?? null, earlier);
 }
 
-/** The nearest of the unfinished chunks before a chunk that has one of these ordering keys, or `null`. */
+/** The nearest of the unfinished earlier chunks that has one of these ordering keys, or `null`. */
 function blockerByKeys(orderingKeys: readonly string[], earlier: readonly OpenChunk[]): number | null {
   if (earlier.length === 0) return null;
   const hashes = new OrderingKeys();
@@ -76,7 +76,7 @@ function nearestWith(keys: Buffer | null, earlier: readonly OpenChunk[]): number
   return blocker?.chunkNumber ?? null;
 }
 
-/** A chunk and everything its records are processed with. */
+/** A chunk and everything needed to process its records. */
 export interface ChunkWork {
   job: ChunkJob;
   target: RecordTarget;
@@ -87,7 +87,7 @@ export interface ChunkWork {
 /**
  * Lets the target process the records and writes their outcomes, all in the transaction.
  * @param earlier the unfinished chunks before this one, nearest first
- * @throws ChunkNotDueError when one of them goes first; the transaction is then to be rolled back
+ * @throws ChunkNotDueError if one of those must go first; the caller must then roll back the transaction
  */
 export async function processRecords(
   transaction: Transaction,
@@ -112,17 +112,17 @@ export async function processRecords(
   return counts;
 }
 
-/** A record that makes our code, or a target's, throw. */
+/** A record that makes our code, or the code of a target, throw. */
 interface PoisonedRecord {
   line: number;
   error: unknown;
 }
 
 /**
- * For a chunk that fails whenever it is tried: halves its records until the guilty ones stand alone, which takes about
- * twenty transactions for one in a thousand where record by record would take a thousand. Each part commits by itself,
- * in line order, with its share of the chunk's counts. A crash in between loses nothing, because the next run sees only
- * records without an outcome.
+ * Handles a chunk that fails on every attempt: halves its records until each faulty record stands alone. For one faulty
+ * record in a thousand this takes about twenty transactions, compared with a thousand for record by record. Each part
+ * commits separately, in line order, with its share of the chunk's counts. A crash between parts loses nothing, because
+ * the next run sees only records without an outcome.
  */
 export class FaultIsolation {
   private readonly logger = new Logger(FaultIsolation.name);
@@ -131,10 +131,10 @@ export class FaultIsolation {
   constructor(private readonly database: Pick<DatabaseService, 'transaction'>) {}
 
   /**
-   * Gives every record its outcome, unless the chunk is taken, paused or canceled meanwhile.
-   * @param othersHaveOutcomes whether records of the chunk had outcomes before
-   * @throws ChunkNotDueError if an earlier chunk goes first, CommonFaultError if all records throw alike, and every fault
-   *   that does not belong to records
+   * Gives every record its outcome, unless the chunk is taken, paused or canceled in the meantime.
+   * @param othersHaveOutcomes whether other records of the chunk already have outcomes
+   * @throws ChunkNotDueError if an earlier chunk must go first, CommonFaultError if all records throw the same error,
+   *   and every fault that does not belong to records
    */
   async process(
     work: ChunkWork,
@@ -153,12 +153,12 @@ export class FaultIsolation {
     }
   }
 
-  /** Lets the part that is being processed be the last. */
+  /** Stops after the part that is being processed. */
   stop(): void {
     this.stopped = true;
   }
 
-  /** Answers `false` if the chunk was taken, paused or canceled meanwhile. */
+  /** Answers `false` if the chunk was taken, paused or canceled in the meantime. */
   private async split(
     work: ChunkWork,
     records: readonly ImportRecord[],
@@ -222,7 +222,7 @@ export class FaultIsolation {
   }
 }
 
-/** The worker stops; the next run of the chunk does the rest. */
+/** The worker stops; the next run of the chunk processes the remaining records. */
 class WorkerStopError extends Error {
   /** SQLSTATE `admin_shutdown`: as if the database had ended the session. */
   readonly code = '57P01';
@@ -236,7 +236,7 @@ function dataError(cause: unknown): RecordError {
   return { code: 'processing_error', message: `The record could not be processed: ${errorMessage(cause)}` };
 }
 
-/** Whether the records throw the same error, apart from what differs from record to record. */
+/** Whether the records throw the same error, apart from the parts that differ between records. */
 function areAlike(poisoned: readonly PoisonedRecord[]): boolean {
   return new Set(poisoned.map(({ error }) => errorPattern(errorMessage(error)))).size === 1;
 }

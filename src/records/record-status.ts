@@ -11,16 +11,16 @@ export const RECORD_STATUSES = [
 
 /**
  * `invalid` ended in pass 1; `succeeded`, `failed` and `skipped` in pass 2; `canceled` was never tried;
- * `unknown` was sent to a target that did not say what became of it.
+ * `unknown` was sent to a target that did not report an outcome.
  */
 export type RecordStatus = (typeof RECORD_STATUSES)[number];
 
-/** How many records of a batch are in each state: at every moment `total` is the sum of the others. */
+/** The number of records of a batch in each state. `total` is always the sum of the others. */
 export type RecordCounts = Record<'total' | RecordStatus, number>;
 
 export const RESULT_SETS = ['all', 'succeeded', 'failed', 'unprocessed'] as const;
 
-/** Which records a download has. Every record is in exactly one of `succeeded`, `failed` and `unprocessed`. */
+/** The records that a download contains. Every record is in exactly one of `succeeded`, `failed` and `unprocessed`. */
 export type ResultSet = (typeof RESULT_SETS)[number];
 
 export const RESULT_FORMATS = ['jsonl', 'csv'] as const;

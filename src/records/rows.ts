@@ -1,6 +1,6 @@
 import type { RecordError } from './target.js';
 
-/** Refused records with one cause, for the summary of an upload. */
+/** Refused records with the same cause, for the summary of an upload. */
 export interface ErrorTallyGroup {
   code: string;
   pointer: string | null;
@@ -10,11 +10,11 @@ export interface ErrorTallyGroup {
   sampleMessage: string;
 }
 
-/** Causes told apart; a file of random keys must not fill the memory. What comes later is counted together. */
+/** Causes counted separately, so that a file of random keys cannot fill the memory. Further causes share one count. */
 const MOST_GROUPS = 1000;
 const LONGEST_MESSAGE = 500;
 
-/** Counts refused records by code and place while they stream by. */
+/** Counts refused records by code and place as they stream through. */
 export class ErrorTally {
   private readonly groups = new Map<string, ErrorTallyGroup>();
 
@@ -45,11 +45,13 @@ export class ErrorTally {
 const OTHERS = { code: 'other', message: 'more causes than are told apart' };
 
 /*
- * White space and invisible characters at the ends of a value. Nobody sees them, so they never distinguish two identifiers,
- * and uploads remove them from typed values.
+ * White space and invisible characters at the ends of a value. Users cannot see them, so they never distinguish two
+ * identifiers, and uploads remove them from typed values.
  */
 
-/** Unicode White_Space, zero width characters and the soft hyphen; also the set of the migration that normalizes identifiers. */
+/**
+ * White_Space, zero-width characters and the soft hyphen; the migration that normalizes identifiers uses the same set.
+ */
 const INVISIBLE = '\\p{White_Space}\\u200B-\\u200D\\u2060\\uFEFF\\u00AD';
 const ENDS = new RegExp(`^[${INVISIBLE}]+|[${INVISIBLE}]+$`, 'gu');
 
@@ -60,27 +62,27 @@ export function trimEnds(text: string): string {
     : text.replace(ENDS, '');
 }
 
-/** False for NaN, the code of an empty text. */
+/** False for NaN, which is the character code in an empty text. */
 function isVisibleAscii(code: number): boolean {
   return code > 0x20 && code < 0x7f;
 }
 
 const UNNAMED = /^\(column [1-9]\d{0,5}\)$/;
 
-/** The name under which the cells of a column without a name are kept. `place` is 1-based. */
+/** The name that stores the cells of a column without a name. `place` is 1-based. */
 export function unnamedColumn(place: number): string {
   return `(column ${place})`;
 }
 
-/** Spreadsheets leave columns behind that have neither a name nor a value. */
+/** Spreadsheets write leftover columns that have neither a name nor a value. */
 export function isUnnamedColumn(name: string): boolean {
   return UNNAMED.test(name);
 }
 
 /**
- * The ordering keys of one chunk as sorted 64-bit hashes: eight bytes a key instead of the key, so that a chunk can
- * be compared with its few unfinished predecessors without reading records. Two keys with one hash make a chunk wait
- * without need (once in 2^64 pairs), never out of turn.
+ * The ordering keys of one chunk as sorted 64-bit hashes of eight bytes per key. A chunk can be compared with its few
+ * unfinished predecessors without reading records. Two keys with the same hash (one in 2^64 pairs) make a chunk wait
+ * unnecessarily, but never run out of turn.
  * Why: ADR 4.
  */
 export class OrderingKeys {
@@ -95,7 +97,7 @@ export class OrderingKeys {
     this.count += 1;
   }
 
-  /** Sorted, 8 bytes big-endian each; `null` where there are none. Ready for the next chunk afterwards. */
+  /** The hashes, sorted, 8 bytes big-endian each; `null` if there are none. Resets the object for the next chunk. */
   take(): Buffer | null {
     if (this.count === 0) return null;
     const sorted = new BigUint64Array(this.hashes.buffer, 0, this.count).slice().sort();
@@ -110,7 +112,7 @@ export class OrderingKeys {
   }
 }
 
-/** The hash of one key, as `OrderingKeys` has it. */
+/** The hash of one key, as `OrderingKeys` stores it. */
 export function orderingHash(key: string): bigint {
   const { high, low } = hash(key);
   return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
@@ -127,13 +129,13 @@ function hash(key: string): { high: number; low: number } {
   return { high: high ^ (high >>> 16), low: low ^ (low >>> 15) };
 }
 
-/** Bits that say in which chunk a key stands; the rest are the first ones of its hash. */
+/** The bits for the number of the chunk that has a key. The other bits are the first ones of the hash of the key. */
 const PLACE_BITS = 20n;
 
 /**
- * Up to which chunk each ordering key of a batch occurs. Made of the hashes that chunks are stored with, so that no
- * record is read for it: eight bytes a key, sorted. Two keys that look alike in 44 bits make something be remembered
- * without need, never forgotten.
+ * The last chunk in which each ordering key of a batch occurs. Built from the hashes stored with the chunks, so it
+ * reads no records: eight bytes per key, sorted. Two keys whose hashes agree in 44 bits keep something in memory
+ * unnecessarily, but never drop something that is still needed.
  */
 export class LaterKeys {
   private readonly entries: BigUint64Array;
@@ -150,7 +152,7 @@ export class LaterKeys {
     this.entries.sort();
   }
 
-  /** Whether a chunk behind this one has the key. */
+  /** Whether a later chunk has the key. */
   after(place: number, key: string): boolean {
     const hash = orderingHash(key);
     const first = entry(hash, place + 1);

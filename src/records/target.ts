@@ -8,7 +8,7 @@ export interface RecordError {
   pointer?: string;
 }
 
-/** One line of a batch: its 1-based line number in what was sent, and the line exactly as sent. */
+/** One line of a batch: its 1-based line number in the body that was sent, and the line exactly as sent. */
 export interface ImportRecord {
   line: number;
   payload: string;
@@ -16,7 +16,7 @@ export interface ImportRecord {
 
 export type Operation = 'created' | 'updated' | 'unchanged' | 'rejected';
 
-/** What became of one record. `reference` names the thing it touched (for a workflow: the instance id). */
+/** The outcome of one record. `reference` names the object it affected (for a workflow: the instance id). */
 export type RecordOutcome =
   | {
       line: number;
@@ -27,12 +27,12 @@ export type RecordOutcome =
   | { line: number; status: 'skipped'; operation: null; reference: string | null }
   | { line: number; status: 'failed'; operation: 'rejected'; reference: string | null; error: RecordError };
 
-/** What pass 1 says of a row. */
+/** The result of pass 1 for a row. */
 export interface RowVerdict {
   error: RecordError | null;
   /**
-   * Records of a batch that share an ordering key are processed in line order, whatever chunks they fall
-   * into (for a workflow: the normalised identifier values). Empty: the record depends on no other.
+   * Records of a batch that share an ordering key (for a workflow: the normalized identifier values) are processed in
+   * line order, even across chunks. Empty: the record does not depend on any other.
    */
   orderingKeys: readonly string[];
 }
@@ -42,11 +42,11 @@ export interface RowColumn {
   name: string;
   required: boolean;
   description: string;
-  /** A value a person may start from, as CSV text. */
+  /** A sample value that users can start from, as CSV text. */
   example: string;
 }
 
-/** The configuration of one pinned import process version, made ready for many rows. Immutable. */
+/** The configuration of one pinned import process version, compiled for checking many rows. Immutable. */
 export interface CompiledTarget {
   readonly columns: readonly RowColumn[];
   /** JSON Schema 2020-12 of one row. */
@@ -55,35 +55,35 @@ export interface CompiledTarget {
   checkRow(row: JsonObject, raw: string): RowVerdict;
 }
 
-/** What a target is told about the chunk it works on. */
+/** The facts that a target gets about the chunk to process. */
 export interface ChunkContext<Compiled extends CompiledTarget = CompiledTarget> {
   batchId: number;
   chunkNumber: number;
   compiled: Compiled;
-  /** Who started the batch; ends up in the log of what was changed. */
+  /** The principal who started the batch, for the change log. */
   actor: string;
   /**
-   * Says what else records turned out to be about (for a workflow: the other identifiers of the instances they found),
-   * before anything is written. @throws when an earlier chunk of the batch, not done yet, has one of these ordering
-   * keys: let it pass, the chunk will be processed after that one.
+   * Reports additional ordering keys found during processing (for a workflow: the other identifiers of the matched
+   * instances). Call it before anything is written. @throws if an unfinished earlier chunk of the batch has one of
+   * these keys. Do not catch that error: this chunk will be processed after the earlier one.
    */
   keepOrder(orderingKeys: readonly string[]): void;
-  /** Effects, outcomes and the chunk's `done` commit together: everything is written through this. */
+  /** Write everything through this transaction, so that effects, outcomes and the chunk's `done` commit together. */
   transaction: Transaction;
 }
 
-/** What a target is told before it says what would become of a batch. */
+/** The facts that a target gets for the preview of a batch. */
 export interface PreviewContext<Compiled extends CompiledTarget = CompiledTarget> {
   compiled: Compiled;
-  /** To look things up. Nothing is written or locked. */
+  /** For lookups only. A preview does not write or lock anything. */
   sql: Sql;
 }
 
-/** Looks at a batch chunk by chunk, in line order; what earlier records would have done is seen by later ones. */
+/** Previews a batch chunk by chunk, in line order. Later records see the effects that earlier ones would have had. */
 export interface PreviewRun {
   /**
-   * One outcome per record, as `process` would answer it; what would be created has no reference yet.
-   * @param occursLater whether an ordering key occurs in a later chunk. What no later record can ask for may be forgotten.
+   * One outcome per record, as `process` would answer it; objects that would be created have no reference yet.
+   * @param recurs whether an ordering key occurs in a later chunk. Data that no later record needs may be dropped.
    */
   chunk(records: readonly ImportRecord[], recurs: (orderingKey: string) => boolean): Promise<RecordOutcome[]>;
 }
@@ -94,7 +94,7 @@ export interface TargetConfiguration {
   [property: string]: unknown;
 }
 
-/** The configuration a batch pins: an import process version, and what its target pins besides. */
+/** The configuration that a batch pins: an import process version, and the version that its target pins. */
 export interface PinnedConfiguration {
   target: TargetConfiguration;
   recordSchema: JsonObject | null;
@@ -110,18 +110,18 @@ export interface ConfigurationProblem {
 }
 
 /**
- * What an import process does with its records. A target takes N records and answers N outcomes in any
- * order; it knows neither Bull nor batches. One record's failure must not touch another's outcome. A target
- * that throws fails the chunk, which is rolled back and tried again.
+ * Processes the records of an import process. A target takes N records and answers N outcomes in any order. It does not
+ * depend on Bull or on batches. The failure of one record must not affect the outcome of another. If a target throws,
+ * the chunk fails, is rolled back and is tried again.
  */
 export interface RecordTarget<Compiled extends CompiledTarget = CompiledTarget> {
   readonly kind: string;
-  /** Checks a configuration when an import process is saved; an empty array means it is usable. */
+  /** Checks a configuration when an import process is saved; an empty array means that it is usable. */
   validate(target: TargetConfiguration, recordSchema: JsonObject | null): Promise<ConfigurationProblem[]>;
-  /** What a batch that starts now has to pin so that later changes do not reach it. */
+  /** The version that a batch must pin when it starts, so that later changes do not affect it. */
   pin(target: TargetConfiguration): Promise<Pick<PinnedConfiguration, 'workflowVersion'>>;
   compile(configuration: PinnedConfiguration): Promise<Compiled>;
   process(records: readonly ImportRecord[], context: ChunkContext<Compiled>): Promise<RecordOutcome[]>;
-  /** Left out by targets that cannot know what will become of a record before they have tried. */
+  /** Absent for targets that cannot know the outcome of a record before processing it. */
   preview?(context: PreviewContext<Compiled>): Promise<PreviewRun>;
 }
