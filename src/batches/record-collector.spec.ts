@@ -29,7 +29,7 @@ describe('a chunk', () => {
     ]);
   });
 
-  /** Break it: do not begin to count anew with each chunk. */
+  /** Break it: do not restart the count with each chunk. */
   it('of one record may have more', () => {
     expect(chunksOf(1000, ['a', MEGABYTE.repeat(9), 'b', 'c'])).toEqual([
       [1, 1, 1],

@@ -1,7 +1,7 @@
 import { defineErrors, type DomainError, type ProblemDetail } from '../platform/domain-error.js';
 import type { UndecodableTextError } from './text/text-decoding.js';
 
-/** Refusals of a body or a file as a whole: it cannot be read as records. */
+/** Refusals of a whole body or file that cannot be read as records. */
 export const formatErrors = defineErrors({
   empty_body: { status: 400, title: 'The body contains no record' },
   malformed_json_lines: { status: 400, title: 'The body is not JSON Lines' },
@@ -65,7 +65,7 @@ export function tooManyColumns(found: number, limit: number): DomainError {
   );
 }
 
-/** @param limit different keys that the records of one CSV file may have */
+/** @param limit the most distinct keys in the records of one CSV file */
 export function tooManyKeys(limit: number): DomainError {
   return formatErrors.too_many_columns(
     `The records have more than ${limit} different keys. Use format=jsonl, which has no columns.`,

@@ -9,15 +9,17 @@ export interface ByteRange {
   end: number;
 }
 
-/** What the file format tells about a record besides its row. */
+/** The facts about a record that the file format adds to its row. */
 export interface RecordOrigin {
-  /** The record does not have the shape the file requires (a row with too many cells), so its values prove nothing. */
+  /** Set if the record does not have the required shape (a row with too many cells), so its values are not reliable. */
   error?: RecordError;
-  /** Its line in the batch whose results were uploaded; `null` if unreadable. Absent: the file is not such a download. */
+  /**
+   * Its line in the batch whose results were uploaded; `null` if unreadable. Absent: the file is not a result download.
+   */
   originLine?: number | null;
   /**
-   * The stored text, where it lies in the body, given only if it contains no backslash, tab or carriage return. Whoever
-   * stores it may copy these bytes, which is faster than encoding the text again.
+   * The range of the stored text in the body; absent if the text contains a backslash, tab or carriage return. The code
+   * that stores the text may copy these bytes, which is faster than encoding it again.
    */
   plainBytes?: ByteRange;
 }
@@ -37,9 +39,9 @@ const MAX_SHOWN_KEY = 100;
 export type RecordSink = (line: number, row: JsonObject, raw: string, origin?: RecordOrigin) => void;
 
 /**
- * Turns pieces of a body into records. Pure and synchronous: the caller takes care of back pressure. After the first
- * mistake the sink receives nothing more, because nothing will be stored; the rest is read all the same, so that one
- * answer names every mistake.
+ * Turns pieces of a body into records. Pure and synchronous: the caller handles back pressure. After the first error
+ * the sink receives nothing more, because nothing will be stored. The reader still reads the rest, so that one answer
+ * lists every error.
  */
 export interface RecordReader {
   /** Set once, before anything is read. */
@@ -49,7 +51,7 @@ export interface RecordReader {
   /** @throws LineLimitError, and a DomainError for input that cannot be read at all */
   push(piece: Buffer): void;
   end(): void;
-  /** The answer if there were mistakes. */
+  /** The answer if there were errors. */
   malformed(): DomainError;
   /** The answer if there was no record. */
   empty(): DomainError;
@@ -59,7 +61,7 @@ export const NO_SINK: RecordSink = () => {
   throw new Error('nothing consumes the records');
 };
 
-/** Mistakes that are described; any further ones are only counted. */
+/** The number of errors that are described; further ones are only counted. */
 export const MAX_DESCRIBED_ERRORS = 100;
 
 /** A line of the body exceeds the limit. `line` is 1-based. */

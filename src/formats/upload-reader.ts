@@ -22,12 +22,12 @@ const COMPOUND_FILE = '\xd0\xcf\x11\xe0';
 const OFFICE_PARTS = /\[Content_Types\]\.xml|xl\/|_rels\/|mimetypeapplication\/vnd\.oasis/;
 const UTF32 = ['\xff\xfe\x00\x00', '\x00\x00\xfe\xff'];
 const UTF16 = ['\xff\xfe', '\xfe\xff'];
-/** Control characters that text does not contain: all but tab, line ends, vertical tab, form feed, NUL and 0x1C-0x1F. */
+/** Control characters that text does not contain: all except tab, line ends, VT, form feed, NUL and 0x1C-0x1F. */
 const CONTROL = /[\x01-\x08\x0e-\x1b\x7f]/g;
 
 /**
- * Distinguishes CSV from JSON Lines by the first bytes. JSON Lines begin with a brace; any other text is CSV.
- * @throws DomainError 415 for files that are neither, and 400 for a JSON array
+ * Distinguishes CSV from JSON Lines by the first bytes. JSON Lines begins with a brace; any other text is CSV.
+ * @throws DomainError 415 for files that are neither, 400 for a JSON array
  */
 function uploadFormat(start: Buffer): 'csv' | 'jsonl' {
   const bytes = start.toString('latin1');
@@ -56,14 +56,14 @@ export interface UnderstoodFile {
   encoding: string;
   /** CSV only. */
   delimiter: string | null;
-  /** CSV only: each header, and the column of a row it goes to (`null`: left out). */
+  /** CSV only: each header with its target column of the row (`null`: left out). */
   columns: { header: string; target: string | null }[] | null;
 }
 
-/** Bytes from which format and encoding are detected. */
+/** The number of bytes that format and encoding detection examines. */
 const EXAMINED_BYTES = 64 * 1024;
 
-/** Reads an uploaded file, CSV or JSON Lines. Its content decides which of the two it is. */
+/** Reads an uploaded CSV or JSON Lines file. The content decides between the two. */
 export class UploadReader implements RecordReader {
   private held: Buffer[] = [];
   private heldBytes = 0;
@@ -102,7 +102,7 @@ export class UploadReader implements RecordReader {
     return emptyFile();
   }
 
-  /** Cells that left a value as it is because nothing was in them. */
+  /** Empty cells that left a value unchanged. */
   get emptyCells(): number {
     return this.reader instanceof CsvReader ? this.reader.emptyCells : 0;
   }
@@ -124,7 +124,7 @@ export class UploadReader implements RecordReader {
   private begin(): void {
     const bytes = Buffer.concat(this.held);
     this.held = [];
-    // Not all that has arrived: the decision must not depend on the size of the pieces.
+    // Only a part of the received bytes: the decision must not depend on the size of the pieces.
     const start = bytes.subarray(0, EXAMINED_BYTES);
     const { encoding } = this.options;
     if (uploadFormat(start) === 'jsonl') {

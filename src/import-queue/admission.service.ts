@@ -13,11 +13,13 @@ import { tooManyRequests, tooManyUploads, tooManyWaitingBatches } from './import
 /** How long one count of the waiting batches is reused for all calls. */
 const COUNT_REUSE_MS = 500;
 
-/** Decides whether a call that creates a batch is admitted now, before it has cost anything (ADR 16). */
+/** Decides whether a call that creates a batch is admitted, before it causes any cost (ADR 16). */
 @Injectable()
 export class AdmissionService {
   readonly gate: Gate;
-  /** Transactions that wait for a client never take more than half of the connections, however slow the clients are. */
+  /**
+   * Transactions that wait for a client take at most half of the connections, regardless of how slow the clients are.
+   */
   private readonly openTransactions: Gate;
   private readonly rates: RateLimiter | null;
   private counted = { at: -Infinity, count: Promise.resolve(0) };
@@ -51,7 +53,8 @@ export class AdmissionService {
   }
 
   /**
-   * Stores a body, perhaps while it still arrives. A complete one needs no gate: its transaction waits for no client.
+   * Stores a body, which may still be arriving. A complete body needs no gate, because its transaction does not wait
+   * for a client.
    * @throws DomainError 503 `too_many_uploads`
    */
   async whileReceiving<Result>(

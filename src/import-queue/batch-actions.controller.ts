@@ -16,7 +16,7 @@ import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchRetryService } from './batch-retry.service.js';
 
-/** Stands on each method: Nest knows the status of every method, so one on the class would apply to none. */
+/** Must decorate each method: Nest sets a status for every method, so a decorator on the class would have no effect. */
 const AnswersTheBatch = () =>
   ApiAcceptedResponse({ description: 'The batch as it is now', schema: refTo('Batch') });
 

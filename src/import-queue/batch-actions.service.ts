@@ -26,8 +26,8 @@ export class BatchActionsService {
   ) {}
 
   /**
-   * Answers the batch after the action. Chunks that run at that moment are finished; a batch that is canceled is
-   * `canceling` until the records of its other chunks have been marked.
+   * Answers the batch after the action. Running chunks still finish. A canceled batch is `canceling` until the records
+   * of its other chunks are marked as canceled.
    * @throws DomainError 404 `batch_not_found`, 403 `import_process_not_allowed`, 409 `state_conflict`
    */
   async perform(action: ChangingAction, batchId: number, principal: Principal): Promise<BatchResource> {
@@ -51,7 +51,7 @@ async function changeStatus(
   if (status === null) throw stateConflict(action, batchId, batch.status);
   if (action === 'abandon') await abandonBatch(transaction, batchId);
   else await transition(transaction, batchId, batch.status, status, detailsOf(status));
-  // Only now has someone seen its effect.
+  // Saved only on confirmation, because only now has the user seen the effect of the mapping.
   if (action === 'confirm') await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
   await writeAudit(transaction, {
     actor: principal.id,

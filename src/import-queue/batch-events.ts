@@ -22,12 +22,12 @@ type BatchProgressEvent = Pick<
 /** The id of the last event of a batch that has ended. A client that reconnects with it needs no more events. */
 const END_ID = 'end';
 
-/** Compares a batch with what one listener has received, to send only what changed. */
+/** Compares a batch with the state that one listener has received, to send only the changes. */
 class BatchChanges {
   private status: BatchStatus | undefined;
   private progress = '';
 
-  /** The events for what changed since the last call; empty if nothing changed. */
+  /** The events for the changes since the last call; empty if nothing changed. */
   of(batch: BatchResource): string {
     const { WORKFLOW_IMPORT_QUEUE_BATCH_ID, status, recordCounts, operations, progress } = batch;
     const event: BatchProgressEvent = {

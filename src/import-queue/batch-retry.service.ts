@@ -13,7 +13,7 @@ import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 
-/** Sends the failed records of an ended batch again, as a new batch; the parent never changes. */
+/** Retries the failed records of an ended batch in a new batch. The parent never changes. */
 @Injectable()
 export class BatchRetryService {
   constructor(
@@ -25,15 +25,15 @@ export class BatchRetryService {
   ) {}
 
   /**
-   * The child: records that failed, were invalid or unknown, under their own line numbers, checked by the import
-   * process as it is now (it may have been mended since). A parent has one child at a time: asked again, the answer
-   * is that child.
-   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` when the batch has not ended or nothing failed,
+   * Creates the child: the records that failed, were invalid or unknown, with their original line numbers. The current
+   * version of the import process checks them, because it may have been fixed since. A parent has one child at a time:
+   * a repeated call answers the same child.
+   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` if the batch has not ended or nothing failed,
    *   410 `batch_expired`
    */
   async retryFailed(parentId: number, principal: Principal): Promise<BatchResource> {
     const parent = await this.reader.get(parentId, principal);
-    // Before the import process is asked whether it takes anything: it may have been disabled since.
+    // Checked before the import process, which may have been disabled since.
     const earlier = await selectRetry(this.database, parentId);
     if (earlier !== null) return this.reader.get(earlier, principal);
     const { pinned, compiled } = await this.processes.forNewBatch(parent.importProcessId, principal);
@@ -54,7 +54,7 @@ export class BatchRetryService {
       });
       const select = (after: number, limit: number) => selectFailedLines(transaction, parentId, after, limit);
       await this.maker.save(transaction, child, { kind: 'stored rows', select, compiled });
-      // The refusal rolls back what was stored.
+      // The refusal rolls back the stored rows.
       if (child.totalCount === 0) throw nothingToRetry(parentId, status);
       await writeAudit(transaction, {
         actor: principal.id,

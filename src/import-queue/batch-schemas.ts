@@ -112,7 +112,7 @@ const recordError = objectOf<Required<RecordError>>({
   pointer: says('RFC 6901, into the record.', orNull(TEXT)),
 });
 
-/** The answers of the routes about batches. */
+/** The response schemas of the routes for batches. */
 export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
   CreatedBatch: objectOf<CreationAnswer>(creation),
   Batch: objectOf<BatchResource>({

@@ -15,8 +15,8 @@ import { PreviewService } from './preview.service.js';
 import { findColumns, renameMembers } from './upload-columns.js';
 
 /**
- * Says of a CSV file that awaits confirmation what its columns stand for. Its rows are in the database: they are stored
- * once more under the names they should have had, and checked again; the file need not be sent again.
+ * Maps the columns of a CSV file that awaits confirmation to columns of the import process. The rows are already in the
+ * database: they are stored again under the right names and checked again, so the file need not be sent again.
  */
 @Injectable()
 export class ColumnMappingService {
@@ -29,9 +29,9 @@ export class ColumnMappingService {
   ) {}
 
   /**
-   * The batch that takes the place of the one it was; that one is abandoned. What the columns stand for is kept for
-   * later files of the import process once the new one is confirmed.
-   * @param mapping header to column of a row, or to nothing; columns it does not name stay as they are
+   * Replaces the batch with a new one, which is the answer, and abandons the old one. When the new batch is confirmed,
+   * the mapping is saved for later files of the import process.
+   * @param mapping header to column of a row, or to `null`; columns that are not listed stay unchanged
    * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` unless it awaits confirmation and has columns,
    *   400 `duplicate_columns`
    */
@@ -82,13 +82,13 @@ export class ColumnMappingService {
   }
 }
 
-/** A column that was left out is not stored: only the file can bring it back. */
+/** A column that was left out stays left out: its values are not stored, so the file would have to be sent again. */
 function mapped({ header, target }: CsvColumn, mapping: ColumnMapping): CsvColumn {
   const said = mapping.get(header);
   return { header, target: said === undefined || target === null ? target : said };
 }
 
-/** By the member that a row has now: the one it gets, or `null` if its column is left out. */
+/** Maps each present member of a row to its new name, or to `null` if its column is left out. */
 function newNames(before: readonly CsvColumn[], after: readonly CsvColumn[]): Map<string, string | null> {
   const names = new Map<string, string | null>();
   for (const [index, { target }] of before.entries()) {

@@ -11,7 +11,7 @@ import { CONTENT_ENCODINGS, isSupportedEncoding } from './intake/body-intake.js'
 
 const CREATION_PATH = /^[A-Z0-9_]{1,15}$/;
 
-/** Mail servers read quoted local parts in different ways, so one of them could name another recipient. */
+/** Mail servers interpret quoted local parts differently, so such an address could reach a different recipient. */
 const RECIPIENT = { require_tld: false, blacklisted_chars: '"' } as const;
 
 /** The query of `POST /API/WorkflowImportQueue/CreateBatch`; the body is the records. */
@@ -23,7 +23,7 @@ export class CreateBatchDto {
     example: 'members.jsonl',
   })
   @Length(1, 255, { message: 'fileName must have 1 to 255 characters' })
-  // Characters that reverse the direction of text can make another name look like "invoice.exe".
+  // Characters that reverse the direction of text can disguise a file name such as "invoice.exe".
   @Matches(/^[^\p{Cc}\u202a-\u202e\u2066-\u2069]*$/u, {
     message: 'fileName must not contain control characters',
   })
@@ -79,7 +79,7 @@ export const ACCEPTED_MEDIA_TYPES = [
 ] as const;
 const ACCEPTED: ReadonlySet<string> = new Set(ACCEPTED_MEDIA_TYPES);
 
-/** What the headers of a CreateBatch call state about its body. */
+/** The properties of a CreateBatch body according to its headers. */
 export interface BodyHeaders {
   /** Lower case; `identity` if there is none. */
   encoding: string;
@@ -113,8 +113,8 @@ export function readBodyHeaders(headers: IncomingHttpHeaders): BodyHeaders {
 }
 
 /**
- * The length of the body as its headers state it: a body that is too long can be refused before it arrives. 0 if the
- * headers do not tell, because it is sent in chunks, or is encoded while limits count decoded bytes.
+ * The length of the body according to its headers, so that a body that is too long can be refused before it arrives. 0
+ * if the length is unknown: the body is sent in chunks, or it is encoded and the limits count decoded bytes.
  */
 export function declaredBytes(headers: IncomingHttpHeaders): number {
   return encodingOf(headers) === 'identity' ? Number(headers['content-length'] ?? 0) : 0;

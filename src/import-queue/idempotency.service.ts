@@ -4,7 +4,7 @@ import { DatabaseService, type Transaction } from '../platform/database/database
 import type { JsonObject } from '../platform/json/json-value.js';
 import { idempotencyKeyInUse } from './import-queue.errors.js';
 
-/** How long a call that died blocks its key. A live call renews its lock four times in that time. */
+/** How long a dead call blocks its key. A live call renews its lock four times in this period. */
 const LOCK_SECONDS = 10;
 
 /** The key is held by this call until it is completed or released. */
@@ -16,7 +16,7 @@ export interface HeldKey {
   renewal: NodeJS.Timeout;
 }
 
-/** The first call was answered; anyone who sends the same request again gets the same answer. */
+/** The first call was answered. A repeated request gets the same answer. */
 export interface AnsweredKey {
   kind: 'answered';
   requestHash: Buffer;
@@ -86,7 +86,7 @@ export class IdempotencyService {
 
   private renewing(principal: string, key: string, owner: string): NodeJS.Timeout {
     const renew = () => {
-      // The next renewal makes up for one that fails; if all fail, the key is lost, which `complete` detects.
+      // The next renewal makes up for a failed one. If all fail, the key is lost, and `complete` detects that.
       this.database.query(RENEW, [principal, key, owner, LOCK_SECONDS]).catch(() => undefined);
     };
     return setInterval(renew, (LOCK_SECONDS * 1000) / 4).unref();

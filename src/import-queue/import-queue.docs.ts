@@ -23,7 +23,7 @@ const EXAMPLE = [
   '{":UniqueId":"M-1002",":Email":"bob@example.org","First Name":"Bob","Level":"Associate"}',
 ].join('\n');
 
-/** Documents CreateBatch in /docs, so that it can be tried there; its DTO describes the parameters. */
+/** Documents CreateBatch in /docs, so that users can try it there. Its DTO describes the parameters. */
 export const CreateBatchDocs = () =>
   applyDecorators(
     ApiOperation({
@@ -60,7 +60,7 @@ export const CreateBatchDocs = () =>
     IntakeRefusals(),
   );
 
-/** Documents Uploads in /docs, so that it can be tried there; its DTO describes the parameters. */
+/** Documents Uploads in /docs, so that users can try it there. Its DTO describes the parameters. */
 export const UploadDocs = () =>
   applyDecorators(
     ApiOperation({

@@ -2,7 +2,7 @@ import { defineErrors, type DomainError, type ProblemDetail } from '../platform/
 import { httpErrors } from '../platform/http/http.errors.js';
 import { rateLimitHeaders, type RateState } from '../platform/http/rate-limiter.js';
 
-/** Refusals of the routes that take batches in, preview them and change them. */
+/** Refusals of the routes that receive, preview and change batches. */
 export const importQueueErrors = defineErrors({
   rate_limit_exceeded: { status: 429, title: 'Too many batches in too short a time' },
   too_many_uploads: { status: 503, title: 'Too many bodies are being received' },
@@ -133,7 +133,7 @@ export function fileMissing(): DomainError {
   );
 }
 
-/** @param name `undefined` for a part with a file name but without a name, which the types of busboy do not mention */
+/** @param name `undefined` for a part with a file name but without a name, although busboy's types exclude that */
 export function unexpectedFile(name = ''): DomainError {
   return importQueueErrors.unexpected_file(
     `Send one file, in the field "file". There is another one in ${JSON.stringify(name.slice(0, 60))}. Nothing was stored.`,

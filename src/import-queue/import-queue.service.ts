@@ -21,7 +21,7 @@ import { BodyIntake, hashBody } from './intake/body-intake.js';
 
 export interface CreatedBatch {
   answer: CreationAnswer;
-  /** The answer is that of an earlier call with the same Idempotency-Key. */
+  /** Whether the answer comes from an earlier call with the same Idempotency-Key. */
   replayed: boolean;
 }
 
@@ -108,7 +108,7 @@ export class ImportQueueService {
       ),
     );
     faultPoint('intake.after-commit');
-    // Not awaited: the batch is durable, and the reconciler queues what is not queued here.
+    // Not awaited: the batch is durable, and the reconciler queues chunks that are not queued here.
     void this.scheduler.advance(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     return answer;
   }

@@ -21,7 +21,7 @@ import { LaterKeys } from '../records/rows.js';
 import type { PreviewRun } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
 
-/** Looks at every chunk in line order and stores what its records would turn into; all or nothing. */
+/** Previews every chunk in line order and stores the effects that its records would have; all or nothing. */
 async function makePreview(transaction: Transaction, batchId: number, run: PreviewRun): Promise<void> {
   const chunks = await selectChunksToPreview(transaction, batchId);
   const keys = new LaterKeys(chunks.map(({ orderingKeys }) => orderingKeys));
@@ -62,13 +62,13 @@ function tooManyToPreview(limit: number): DomainError {
   );
 }
 
-/** A preview keeps eight bytes per identifier of the batch in memory, and what later records may ask for. */
+/** Limits the memory of a preview: eight bytes per identifier, and the data that later records may need. */
 const MOST_PREVIEWED = 1_000_000;
-/** Records that an upload answers with their preview; a larger one is looked at while the client has its answer. */
+/** An upload of at most this many records answers with its preview; a larger one is previewed after the answer. */
 const ANSWERED_AT_ONCE = 200_000;
 const LIST = 'Preview';
 const CHUNKS_AT_A_TIME = 4;
-/** What its column holds. */
+/** The highest value of the column for chunk numbers. */
 const HIGHEST_CHUNK = 2 ** 31 - 1;
 
 export type PreviewPage = Page<PreviewedRecord>;
@@ -79,7 +79,7 @@ export interface PreviewQuery {
   after?: string;
 }
 
-/** Says what an upload would do, before it is confirmed. */
+/** Shows the effects of an upload before it is confirmed. */
 @Injectable()
 export class PreviewService {
   private readonly logger = new Logger(PreviewService.name);
@@ -91,18 +91,18 @@ export class PreviewService {
     private readonly targets: TargetRegistry,
   ) {}
 
-  /** After an upload: makes the preview where there can be one, and waits for it if it is soon there. */
+  /** After an upload: starts the preview if there can be one, and waits for it if the upload is small. */
   async prepare(batchId: number): Promise<void> {
     const { total, invalid } = await this.batches.row(batchId);
     if (total - invalid > MOST_PREVIEWED) return;
-    // The upload itself is stored: whatever goes wrong here is seen when somebody asks for the preview.
+    // The upload itself is stored. An error here shows up again when a user requests the preview.
     const made = this.make(batchId).catch((error: unknown) => {
       this.logger.warn(`Batch ${batchId} has no preview yet: ${String(error)}`);
     });
     if (total - invalid <= ANSWERED_AT_ONCE) await made;
   }
 
-  /** @throws DomainError 404, 403; 409 where there is no preview and can be none; 400 `invalid_cursor` */
+  /** @throws DomainError 404, 403; 409 if there is no preview and there cannot be one; 400 `invalid_cursor` */
   async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<PreviewPage> {
     await this.batches.row(batchId, principal);
     const [chunk, line] =
@@ -127,7 +127,7 @@ export class PreviewService {
     }
   }
 
-  /** Makes the preview if it is not there. Two at once make one. */
+  /** Makes the preview if it does not exist. Two concurrent calls make only one. */
   private async make(batchId: number): Promise<void> {
     if ((await selectPreviewCounts(this.database, batchId)) !== null) return;
     const batch = await this.batches.row(batchId);

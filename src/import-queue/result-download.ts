@@ -26,8 +26,8 @@ export class ResultDownload {
   ) {}
 
   /**
-   * Reads on only when the client has taken what it was sent. Everything that can be refused is refused before the
-   * first byte; a failure after it cuts the connection, so that half a file never looks like a whole one.
+   * Reads more records only after the client has received the previous ones. All refusals come before the first byte. A
+   * later failure cuts the connection, so that an incomplete file never looks complete.
    */
   async send(id: number, query: DownloadResultsDto, principal: Principal, response: Response): Promise<void> {
     const { fileName } = await this.batches.rowWithRecords(id, principal);
@@ -53,7 +53,7 @@ export class ResultDownload {
     }
   }
 
-  /** Ends with an error, so that the file does not look whole, when records were deleted while it was read. */
+  /** Ends with an error if records were deleted during the download, so that the file does not look complete. */
   private async *whole(
     id: number,
     first: IteratorResult<string, void>,

@@ -6,7 +6,7 @@ import { jsonMembers, memberText } from '../formats/json/json-members.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { RecordError } from '../records/target.js';
 
-/** The JSON that `recordJson` writes. */
+/** The structure of the JSON that `recordJson` writes. */
 export interface RecordResource extends Pick<
   RecordRow,
   'line' | 'status' | 'operation' | 'reference' | 'attempts'
@@ -17,13 +17,13 @@ export interface RecordResource extends Pick<
 }
 
 /**
- * A record as JSON text. The payload is inserted as the characters that were sent: parsed and serialized again, 1e400
- * would become null and 12345678901234567890 a different number.
+ * A record as JSON text. The payload is inserted with the exact characters that were sent. After parsing and
+ * serializing, 1e400 would be null and 12345678901234567890 a different number.
  */
 export function recordJson(row: RecordRow, withAttempts: boolean): string {
   const head = JSON.stringify({
     line: row.line,
-    // Most records have none, and omit the member.
+    // Most records have no origin line, and omit the member.
     ...(row.originLine !== null && { originLine: row.originLine }),
     status: row.status,
     operation: row.operation,
@@ -47,8 +47,8 @@ export async function* jsonLines(records: RecordSet): AsyncGenerator<string, voi
 }
 
 /**
- * CSV (RFC 4180): the columns that were sent, in their order, then ours.
- * @param sent columns of the file that the records come from; empty for JSON records, whose keys become the columns
+ * CSV (RFC 4180): the columns that were sent, in their order, then our columns.
+ * @param sent the columns of the source file; empty for JSON records, whose keys become the columns
  */
 export async function* csvLines(
   records: RecordSet,
@@ -67,7 +67,7 @@ function csvRecord(row: RecordRow, columns: readonly string[]): string {
   return csvLine([...cells, String(row.line), row.status, errorText(row)]);
 }
 
-/** In words: the code, the place in the record, and the sentence. */
+/** The error as text: the code, the place in the record, and the message. */
 function errorText({ errorCode, errorMessage, errorPointer }: RecordRow): string | null {
   if (errorCode === null) return null;
   const place = errorPointer === null || errorPointer === '' ? '' : ` at ${errorPointer}`;

@@ -6,7 +6,7 @@ import { CompiledImportProcesses } from '../import-processes/import-processes.se
 import { DatabaseService } from '../platform/database/database.service.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 
-/** Takes in a few rows that a person wrote on a page: by the same rules, into a batch like any other. */
+/** Creates a batch from a few rows that a user wrote on a page. The same rules apply as for all other batches. */
 @Injectable()
 export class RowSubmissionService {
   constructor(
@@ -17,9 +17,9 @@ export class RowSubmissionService {
   ) {}
 
   /**
-   * Answers the id of the batch, once it is durable.
-   * @param rows one at least, in line order
-   * @param retryOf the batch whose rows they were, if they come from one
+   * Answers the id of the batch once it is durable.
+   * @param rows at least one, in line order
+   * @param retryOf the batch that the rows come from, if any
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_disabled`, 403 `import_process_not_allowed`
    */
   async submit(

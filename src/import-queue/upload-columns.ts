@@ -8,7 +8,7 @@ import type { RowColumn } from '../records/target.js';
 /** Columns that every row of a workflow may have. Templates omit them, because few users need them. */
 const ALWAYS_KNOWN = [':WorkflowActionId', ':WorkflowActionName'];
 
-/** The columns that a row of the import process may have. Empty: the target does not restrict them. */
+/** The columns that a row of the import process may have. Empty if the target does not restrict them. */
 export function knownColumns(columns: readonly RowColumn[]): ReadonlySet<string> {
   return new Set(columns.length === 0 ? [] : [...columns.map(({ name }) => name), ...ALWAYS_KNOWN]);
 }
@@ -21,7 +21,7 @@ export function findColumns(
   if (understood.columns === null) return null;
   const known = knownColumns(columns);
   const targets = new Set(understood.columns.map(({ target }) => target));
-  // A name that is already used is not offered again: the file would then have it twice.
+  // A name in use is not suggested again, because the file would then have it twice.
   const free = [...known].filter((name) => !targets.has(name));
   const unknown =
     known.size === 0
@@ -36,7 +36,7 @@ export function findColumns(
 }
 
 /**
- * A JSON object with other names and exactly the same values, digit for digit.
+ * Renames the members of a JSON object. The values stay exactly the same, digit for digit.
  * @param names the new name of each member, or `null` to drop it; members that are not listed keep their names
  */
 export function renameMembers(payload: string, names: ReadonlyMap<string, string | null>): string {

@@ -34,7 +34,7 @@ export class UploadsService {
 
   /**
    * Answers once the file is durable in PostgreSQL and awaits confirmation. A refused call stored nothing.
-   * @throws DomainError as CreateBatch does, and for files that are neither CSV nor JSON Lines
+   * @throws DomainError as CreateBatch does, and also for files that are neither CSV nor JSON Lines
    */
   async upload(dto: UploadDto, request: IncomingMessage, principal: Principal): Promise<BatchResource> {
     return this.take(dto, () => this.open(request), principal);

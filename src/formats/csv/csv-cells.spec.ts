@@ -144,7 +144,7 @@ describe('a half of a surrogate pair in a CSV file', () => {
 
   it('is looked for in a line of a million backslashes', () => {
     const long = `${'\\'.repeat(1_000_000)}\ud800${'\\'.repeat(1_000_000)}`;
-    // Compared here: nobody could read the difference.
+    // Compared here, because a printed difference of this size would be unreadable.
     expect(restoreLoneSurrogates(escapeLoneSurrogates(long)) === long).toBe(true);
   });
 });

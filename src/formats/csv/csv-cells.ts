@@ -5,8 +5,8 @@ const SURROGATE_ESCAPES = /(?<!\\)(\\+)(ud[89a-f][0-9a-f]{2})/g;
 
 /**
  * UTF-8 cannot express unpaired surrogates. Written as JSON escapes (`\ud800`), they stay visible and distinct instead
- * of all turning into U+FFFD. Backslashes before such an escape are doubled, also if the text itself contained the
- * escape, so that nothing is ambiguous.
+ * of all turning into U+FFFD. Backslashes before such an escape are doubled, even if the text itself contained the
+ * escape, so that the result is unambiguous.
  */
 export function escapeLoneSurrogates(text: string): string {
   if (text.isWellFormed() && !text.includes('\\ud')) return text;
@@ -17,7 +17,7 @@ export function escapeLoneSurrogates(text: string): string {
   );
 }
 
-/** Undoes `escapeLoneSurrogates`, which never writes two escapes that form a pair: such a text stays as it is. */
+/** Undoes `escapeLoneSurrogates`, except two escapes that form a pair, which that function never writes. */
 export function restoreLoneSurrogates(text: string): string {
   if (!text.includes('\\ud')) return text;
   let hasHalf = false;
@@ -31,38 +31,39 @@ export function restoreLoneSurrogates(text: string): string {
 }
 
 /**
- * What a spreadsheet may take for the beginning of a formula: also the full-width forms, and also after white space and
- * invisible characters, which some programs remove first.
+ * Text that a spreadsheet may interpret as the beginning of a formula. Includes full-width forms, and leading white
+ * space and invisible characters, which some programs remove first.
  */
 const FORMULA = /^(?:[\t\r\n]|[\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/u;
 
-/** `neutralizeFormula` adds one apostrophe, also where a text already had some: then the number of them stays exact. */
+/** `neutralizeFormula` adds one apostrophe even if the text already has some, so that their number can be restored. */
 const APOSTROPHES = /^'+/;
 
 /**
- * A negative number evaluates to itself: no binary operator, reference or function fits into these characters. With an
- * apostrophe it would no longer be a number in the spreadsheet. `+49…` is not exempt: it is more often a telephone
- * number than a number, and would lose its plus sign.
+ * A negative number evaluates to itself: these characters cannot form a binary operator, reference or function. With an
+ * apostrophe it would no longer be a number in the spreadsheet. `+49…` is not exempt: it is usually a telephone number,
+ * and would lose its plus sign.
  */
 const NEGATIVE_NUMBER = /^-\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /**
- * A spreadsheet whose list separator is another one than ours splits a cell there, and at line ends, even inside of
- * quotes: each part becomes a cell, or begins a line, of its own. So a part that looks like a formula gets an apostrophe
- * as well. The characters skipped in front of it include apostrophes, so that adding some changes no decision.
+ * A spreadsheet with a different list separator splits a cell at that separator and at line ends, even inside quotes.
+ * Each part becomes a separate cell or begins a new line. So a part that looks like a formula gets an apostrophe as
+ * well. The characters skipped before it include apostrophes, so that adding some does not change the decision.
  */
 const SEPARATOR = /[;\t|\r\n]/;
 const FORMULA_INSIDE =
   /([;\t|\r\n])(?!-\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?:[;\t|\r\n]|$))(?=['"\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/gu;
 const NEUTRALIZED_INSIDE = /([;\t|\r\n])'(?=['"\s\p{Cc}\p{Cf}]*[=+\-@＝＋－＠])/gu;
 
-/** How most cells begin; spares them the slower patterns. */
+/** The first character of most cells, which then skip the slower patterns. */
 const HARMLESS_START = /^[0-9A-Za-z]/;
 
 /**
- * A cell that no spreadsheet runs as a formula. The rule: if the text looks like a formula, ignoring any apostrophes in
- * front of it, put one apostrophe in front of the whole text. So `=1` becomes `'=1`, and a `'=1` that was sent as such
- * becomes `''=1`: nothing is ambiguous, and `restoreFormula` removes exactly one. Parts after a separator likewise.
+ * A cell that spreadsheets do not run as a formula. The rule: if the text looks like a formula, ignoring any leading
+ * apostrophes, put one apostrophe in front of the whole text. So `=1` becomes `'=1`, and an original `'=1` becomes
+ * `''=1`. The result is unambiguous, and `restoreFormula` removes exactly one apostrophe. The same applies to parts
+ * after a separator.
  */
 export function neutralizeFormula(text: string): string {
   const inner = SEPARATOR.test(text) ? text.replace(FORMULA_INSIDE, "$1'") : text;
@@ -80,9 +81,10 @@ export function restoreFormula(cell: string): string {
 const NEEDS_QUOTES = /[",\r\n]|^[\s{[]|\s$/;
 
 /**
- * One cell of an RFC 4180 file. `null` (the record lacks the column) is nothing between the commas, the empty text is
- * `""`, as PostgreSQL distinguishes them; other readers read both as empty. Text with white space at its ends is quoted,
- * because some readers remove it otherwise, and so is text that begins like JSON, because such a file is not read as CSV.
+ * One cell of an RFC 4180 file. `null` (the record lacks the column) is nothing between the commas, and the empty text
+ * is `""`, as in PostgreSQL; other readers read both as empty. Text with white space at its ends is quoted, because
+ * some readers remove unquoted white space. Text that begins like JSON is quoted, because such a file is not read as
+ * CSV.
  */
 export function csvCell(text: string | null): string {
   if (text === null) return '';
@@ -91,7 +93,7 @@ export function csvCell(text: string | null): string {
   return NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** The text that `csvCell` was given. Only for our own downloads (see `readHeader`): other files mean what they contain. */
+/** Undoes `csvCell`. Only for our own downloads (see `readHeader`): the cells of other files are taken literally. */
 export function readDownloadedCell(cell: string): string {
   return restoreLoneSurrogates(restoreFormula(cell));
 }

@@ -5,7 +5,9 @@ import { visitMembers } from '../json/json-members.js';
 import { MAX_DESCRIBED_ERRORS } from '../record-reader.js';
 import { readDownloadedCell } from './csv-cells.js';
 
-/** Columns of a file, and different keys of the records in one download: what a download writes can be uploaded again. */
+/**
+ * The most columns of a file, and the most distinct keys in one download, so that every download can be uploaded again.
+ */
 const MAX_COLUMNS = 10_000;
 const MAX_COLUMN_CHARACTERS = 1024 * 1024;
 const MAX_SHOWN_CHARACTERS = 60;
@@ -17,25 +19,25 @@ export const INSTANCE_COLUMNS = ['_id', '_status', '_step', '_createdAt', '_upda
 const OF_RESULTS: ReadonlySet<string> = new Set(RESULT_COLUMNS);
 const OF_INSTANCES: ReadonlySet<string> = new Set(INSTANCE_COLUMNS);
 
-/** Where one column of a file goes. */
+/** The target of one column of a file. */
 export interface CsvColumn {
-  /** As in the header; for a column without a name: `(column 3)`. */
+  /** The name in the header; for a column without a name, for example `(column 3)`. */
   header: string;
-  /** The column of a row it goes to; `null`: left out. */
+  /** The target column of the row; `null`: left out. */
   target: string | null;
 }
 
-/** From the header to the column of a row, or to `null` to leave the column out. */
+/** Maps a header to a column of a row, or to `null` to leave the column out. */
 export type ColumnMapping = ReadonlyMap<string, string | null>;
 
 export interface CsvHeader {
   columns: CsvColumn[];
-  /** The file is one of our own downloads, and is read the way it was written. */
+  /** Whether the file is one of our own downloads, which are read the way they were written. */
   isOurs: boolean;
 }
 
 /**
- * Decides where each column of a file goes.
+ * Decides the target of each column of a file.
  * @throws DomainError 400 `duplicate_columns`, `too_many_columns`
  */
 export function readHeader(cells: readonly (string | null)[], mapping: ColumnMapping): CsvHeader {
@@ -58,12 +60,12 @@ export function columnsAddedByDownloads(columns: readonly CsvColumn[]): Readonly
   return addedColumns(headers, new Map(columns.map(({ header, target }) => [header, target]))) ?? OF_RESULTS;
 }
 
-/** White space is not a name, except in our own downloads: there a record had that key. */
+/** White space is not a name, except in our own downloads, where it is the key of a record. */
 function nameIn(cell: string | null): string | null {
   return cell === null || cell.trim() === '' ? null : cell;
 }
 
-/** The columns we added, if the file is one of our downloads. Other programs, too, write a column `_id`. */
+/** The columns that we added, if the file is one of our downloads. Other programs also write a column `_id`. */
 function addedColumns(cells: readonly (string | null)[], mapping: ColumnMapping): ReadonlySet<string> | null {
   if (cells.includes('_line')) return OF_RESULTS;
   const isExport =
@@ -71,7 +73,7 @@ function addedColumns(cells: readonly (string | null)[], mapping: ColumnMapping)
   return isExport && typeof mapping.get('_id') !== 'string' ? OF_INSTANCES : null;
 }
 
-/** Two columns for one value: no one can say which of them is meant. @throws DomainError 400 `duplicate_columns` */
+/** Refuses two columns for one value: either could be meant. @throws DomainError 400 `duplicate_columns` */
 export function refuseDuplicates(columns: readonly CsvColumn[]): void {
   const places = new Map<string, number[]>();
   for (const [index, { target }] of columns.entries()) {
@@ -92,10 +94,10 @@ export function refuseDuplicates(columns: readonly CsvColumn[]): void {
 }
 
 /**
- * The columns of a CSV download: those of the file that was sent, then all other keys of its records, in the order in
- * which they first occur. Each JSON record may have different keys, and a record of a file need not have every column,
- * so this takes a pass over the records before the first line is written. It keeps only the distinct keys, at most
- * 10,000 of them or a million characters.
+ * The columns of a CSV download: those of the file that was sent, then all other keys of its records in the order of
+ * their first occurrence. Each JSON record may have different keys, and a record of a file need not have every column,
+ * so this function reads all records before the first line is written. It keeps only the distinct keys, at most 10,000
+ * keys or a million characters.
  * @throws DomainError 400 `too_many_columns`
  */
 export async function collectColumns(
@@ -119,7 +121,7 @@ export async function collectColumns(
   return [...columns];
 }
 
-/** A name out of a file, for a message: shortened, control characters escaped. */
+/** A name from a file, for a message: shortened, with control characters escaped. */
 function quotedName(name: string): string {
   return JSON.stringify(
     name.length <= MAX_SHOWN_CHARACTERS ? name : `${name.slice(0, MAX_SHOWN_CHARACTERS)}…`,

@@ -18,16 +18,16 @@ import { detectDelimiter } from './delimiter-detection.js';
 
 /** One record of a file. */
 interface CsvRow {
-  /** JSON object of strings, the columns in the order of the file. */
+  /** A JSON object of strings, with the columns in file order. */
   payload: string;
   error: RecordError | undefined;
   originLine: number | null | undefined;
 }
 
 /**
- * Turns cells into rows. One of our own downloads is read the way it was written: neutralized formulas are restored, and
- * a cell with nothing in it, not even quotes, is a column that the record lacked. In all other files, an empty cell is
- * an empty text; formulas are restored there, too, since our columns may have been deleted from one of our downloads.
+ * Turns cells into rows. Our own downloads are read the way they were written: neutralized formulas are restored, and a
+ * completely empty cell, without quotes, is a column that the record lacked. In all other files, an empty cell is an
+ * empty text. Formulas are restored there, too, because a user may have deleted our columns from one of our downloads.
  */
 class CsvRows {
   private readonly columns: readonly CsvColumn[];
@@ -45,12 +45,13 @@ class CsvRows {
     this.lineColumn = columns.findIndex(({ header }) => header === '_line');
   }
 
-  /** Cells with nothing in them that leave a value as it is. */
+  /** Empty cells that leave a value unchanged. */
   emptyCells = 0;
 
   /**
-   * What was never sent must not be cleared: an empty cell is a column that the row lacks, unless the reading says that
-   * empty cells clear. In our downloads, `""` is a value that was sent empty. Identifiers are checked as they stand.
+   * A value that was never sent must not be cleared: an empty cell is a column that the row lacks, unless the options
+   * make empty cells clear values. In our downloads, `""` is a value that was sent empty. Identifiers are checked
+   * unchanged.
    */
   private isLeftAsItIs(cell: string | null, index: number): boolean {
     if (this.options.emptyCells === 'clear' || (cell !== null && cell !== '')) return false;
@@ -98,7 +99,7 @@ function originLineIn(cell: string | null): number | null {
   return cell !== null && /^[1-9]\d{0,8}$/.test(cell) ? Number(cell) : null;
 }
 
-/** The code of a row that is wider or narrower than the header. Sending it again does not help. */
+/** The error code of a row with more or fewer cells than the header. Sending it again does not help. */
 export const WRONG_CELL_COUNT = 'wrong_cell_count';
 
 function widthError(found: number, columns: readonly CsvColumn[]): RecordError {
@@ -114,7 +115,7 @@ function widthError(found: number, columns: readonly CsvColumn[]): RecordError {
   };
 }
 
-/** Characters from which the delimiter is detected. */
+/** The number of characters that delimiter detection examines. */
 const SAMPLE = 256 * 1024;
 /** How Excel states the delimiter, on a line before the header. */
 const SEPARATOR_LINE = /^"?sep=(.)"?(\r\n|\n|\r)/;
@@ -123,19 +124,19 @@ export interface CsvOptions {
   maxLineBytes: number;
   /** `null`: detected from the file. */
   delimiter: string | null;
-  /** Columns of a row of the import process. */
+  /** The columns that rows of the import process may have. */
   knownColumns: ReadonlySet<string>;
   mapping: ColumnMapping;
   /**
-   * The apostrophe before what looks like a formula, in a file that lacks the columns by which our downloads are
-   * recognized: someone may have deleted them, so it is removed by default.
+   * Handling of the apostrophe before text that looks like a formula, in a file without the columns that identify our
+   * downloads. A user may have deleted those columns, so the apostrophe is removed by default.
    */
   apostrophes?: 'remove' | 'keep';
-  /** Whether an empty cell leaves the stored value as it is (the default) or clears it. */
+  /** Whether an empty cell leaves the stored value unchanged (the default) or clears it. */
   emptyCells?: 'keep' | 'clear';
 }
 
-/** Reads a CSV file. Its first record that is not blank is the header. */
+/** Reads a CSV file. The first record that is not blank is the header. */
 export class CsvReader implements RecordReader {
   readonly errors: ProblemDetail[] = [];
   errorCount = 0;
@@ -163,7 +164,7 @@ export class CsvReader implements RecordReader {
     this.tokenizer?.end();
   }
 
-  /** Cells that left a value as it is because nothing was in them. */
+  /** Empty cells that left a value unchanged. */
   get emptyCells(): number {
     return this.rows?.emptyCells ?? 0;
   }
@@ -204,7 +205,7 @@ export class CsvReader implements RecordReader {
       // An empty line takes its place: it counts as a line, but is not a record.
       text = (stated[2] ?? '\n') + text.slice(stated[0].length);
     }
-    // Not all of the text: the decision must not depend on the size of the pieces.
+    // Only a part of the text: the decision must not depend on the size of the pieces.
     this.delimiter ??= detectDelimiter(
       text.slice(0, SAMPLE),
       whole && text.length <= SAMPLE,
@@ -227,7 +228,7 @@ export class CsvReader implements RecordReader {
     if (this.errorCount > 0) return;
     const { payload, error, originLine } = this.rows.row(cells);
     if (payload.length > this.options.maxLineBytes) throw new LineLimitError(line);
-    // Parsed rather than assembled, so that a column may have any name, even `__proto__`, and later passes see the same.
+    // Parsed, not assembled, so that a column may have any name, even `__proto__`, and later passes see the same row.
     const row = JSON.parse(payload) as JsonObject;
     this.sink(line, row, payload, {
       ...(error && { error }),

@@ -1,9 +1,9 @@
 import { LineLimitError } from '../record-reader.js';
 
-/** The cells of one record; `null` for nothing between two delimiters, `''` for `""`. */
+/** The cells of one record: `null` if there is nothing between two delimiters, `''` for `""`. */
 export type CsvCells = (string | null)[];
 
-/** A mistake in the quotes of a file. Line and column are 1-based; columns count characters. */
+/** A quoting error in a file. Line and column are 1-based; columns count characters. */
 interface CsvFault {
   line: number;
   column: number;
@@ -24,11 +24,11 @@ const LINE_END = /\r\n|\n|\r/g;
 const NEXT_LINE_END = /[\r\n]/g;
 
 /**
- * Cuts text into records and cells as RFC 4180 defines them; LF, CRLF and CR all end a record. Quotes inside a cell that
- * does not begin with one are text. Empty lines are not records, but count.
+ * Cuts text into records and cells as RFC 4180 defines them; LF, CRLF and CR all end a record. Quotes inside a cell
+ * that does not begin with a quote are text. Empty lines are not records, but they count as lines.
  *
- * A record is always read from its beginning, again if it was incomplete, so it cannot matter where the pieces were cut.
- * An incomplete record is read again only after the text has doubled, which keeps the total work linear.
+ * A record is always read from its beginning, and read again if it was incomplete, so the boundaries of the pieces do
+ * not matter. An incomplete record is read again only after the text has doubled, which keeps the total work linear.
  * Why: ADR 9.
  */
 export class CsvTokenizer {
@@ -39,7 +39,7 @@ export class CsvTokenizer {
 
   /**
    * @param delimiter one UTF-16 code unit
-   * @param longest characters that one record may have
+   * @param longest the most characters in one record
    */
   constructor(
     private readonly delimiter: number,
@@ -127,7 +127,7 @@ export class CsvTokenizer {
     return this.text.length;
   }
 
-  /** Skips the rest of the line; reading continues with the next one. */
+  /** Skips the rest of the line; reading continues with the next line. */
   private textAfterQuote(start: number, at: number, final: boolean): number {
     NEXT_LINE_END.lastIndex = at;
     let end = NEXT_LINE_END.exec(this.text)?.index ?? -1;

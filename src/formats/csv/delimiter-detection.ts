@@ -1,24 +1,24 @@
 import { LineLimitError } from '../record-reader.js';
 import { CsvTokenizer } from './csv-tokenizer.js';
 
-/** What spreadsheets and databases write, most common first. */
+/** Delimiters that spreadsheets and databases write, most common first. */
 const COMMON = [',', ';', '\t', '|'];
-/** They also occur in times, addresses and prose: used only if every record agrees and no common delimiter fits. */
+/** These also occur in times, addresses and prose, so they apply only if every record agrees and no common one fits. */
 const UNCOMMON = [':', '^', '~', '\u001f'];
 const EXAMINED_RECORDS = 500;
 
 interface Reading {
   delimiter: string;
   header: readonly string[];
-  /** The share of records that are as wide as the header. */
+  /** The share of records with as many cells as the header. */
   agreement: number;
   records: number;
 }
 
 /**
- * The delimiter of a file, judged by its beginning: the one that gives a header with known columns, else the one with
- * which most records are as wide as the header. Without evidence it is a comma, and the file has one column.
- * @param sample text that may end anywhere, unless it is `whole`
+ * The delimiter of a file, detected from its beginning: the one that gives a header with known columns, else the one
+ * that gives the most records as many cells as the header. Without evidence it is a comma, and the file has one column.
+ * @param sample the beginning of the text, which may end anywhere unless it is `whole`
  */
 export function detectDelimiter(sample: string, whole: boolean, known: ReadonlySet<string>): string {
   const readings = [...COMMON, ...UNCOMMON].map((delimiter) => read(sample, whole, delimiter));

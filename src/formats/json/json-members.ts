@@ -8,14 +8,14 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** Receives each member: its key, and where its value begins and ends in the text. */
+/** Receives each member: its key, and the start and end of its value in the text. */
 export type MemberVisitor = (key: string, start: number, end: number) => void;
 
 /**
  * Visits the members of a JSON object without parsing their values. It works character by character, because a download
  * visits every record twice and must be fast, and because regular expressions exhaust the stack on a string with many
  * escapes.
- * @param text a JSON object; it was parsed when it was received, so its syntax is not checked again
+ * @param text a JSON object that was parsed when it was received, so its syntax is not checked again
  */
 export function visitMembers(text: string, visit: MemberVisitor): void {
   let at = skipSpace(text, text.indexOf('{') + 1);
@@ -30,8 +30,8 @@ export function visitMembers(text: string, visit: MemberVisitor): void {
 }
 
 /**
- * The members of a JSON object, each value as the characters that were sent: numbers keep every digit, integer-like
- * keys keep their place. A key that occurs twice keeps its first place and its last value, as in JSON.parse.
+ * The members of a JSON object, each value with the exact characters that were sent: numbers keep every digit, and
+ * integer-like keys keep their place. A duplicate key keeps its first place and its last value, as in JSON.parse.
  */
 export function jsonMembers(text: string): Map<string, string> {
   const members = new Map<string, string>();
@@ -72,7 +72,7 @@ export function findDuplicateKey(text: string, parsed: object): string | null {
   return null;
 }
 
-/** Members of a flat object: the colons outside of its strings. */
+/** The number of members of a flat object: the colons outside its strings. */
 function countMembers(text: string): number {
   let count = 0;
   let at = 0;
@@ -85,8 +85,8 @@ function countMembers(text: string): number {
 }
 
 /**
- * A member as text: a string as it is, `null` as the empty text (both clear a value), anything else as its JSON. `null`
- * only if the record lacks the member, which leaves a value as it is.
+ * A member as text: a string unchanged, `null` as the empty text (both clear a value), any other value as its JSON.
+ * Answers `null` only if the record lacks the member, which leaves a value unchanged.
  */
 export function memberText(json: string | undefined): string | null {
   if (json === undefined) return null;
@@ -94,7 +94,7 @@ export function memberText(json: string | undefined): string | null {
   return json.charCodeAt(0) === QUOTE ? stringAt(json, 0, json.length) : json;
 }
 
-/** The same for a page, where unpaired surrogates must stay visible instead of turning into U+FFFD. */
+/** Like `memberText`, for a page: unpaired surrogates must stay visible there instead of turning into U+FFFD. */
 export function cellText(json: string | undefined): string | null {
   const text = memberText(json);
   if (text?.isWellFormed() !== false) return text;
@@ -103,7 +103,7 @@ export function cellText(json: string | undefined): string | null {
 
 const UNPAIRED = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
-/** The string whose quotes stand at `start` and just before `end`. */
+/** The string with its quotes at `start` and just before `end`. */
 function stringAt(text: string, start: number, end: number): string {
   const inner = text.slice(start + 1, end - 1);
   return inner.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : inner;
@@ -111,7 +111,7 @@ function stringAt(text: string, start: number, end: number): string {
 
 function skipSpace(text: string, from: number): number {
   let at = from;
-  // Outside of strings, valid JSON contains only four characters up to the space, all of them white space.
+  // Outside strings, valid JSON contains only four characters up to the space, all of them white space.
   while (text.charCodeAt(at) <= SPACE) at += 1;
   return at;
 }

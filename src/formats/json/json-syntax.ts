@@ -1,4 +1,4 @@
-/** Where a text stops being JSON (RFC 8259). `index` counts UTF-16 units from 0. */
+/** The place at which a text stops being JSON (RFC 8259). `index` counts UTF-16 units from 0. */
 export interface JsonSyntaxError {
   index: number;
   message: string;
@@ -146,12 +146,12 @@ function codeOf(character: string): string {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Levels of objects and arrays that one record may have. */
+/** The most levels of objects and arrays in one record. */
 export const MAX_NESTING = 64;
 
 /**
- * Where a JSON text first nests deeper than `limit` levels of objects and arrays: the UTF-16 index of the first bracket
- * beyond the limit, or -1. Most lines are flat, which two fast searches establish.
+ * The UTF-16 index of the first bracket that nests deeper than `limit` levels of objects and arrays, or -1. Most lines
+ * are flat, and two fast searches recognize them.
  */
 export function findTooDeepNesting(json: string, limit: number): number {
   if (json.indexOf('[') === -1 && json.indexOf('{', json.indexOf('{') + 1) === -1) return -1;

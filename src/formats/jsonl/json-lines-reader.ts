@@ -17,7 +17,7 @@ import { validPrefix } from '../text/text-decoding.js';
 
 const EMPTY = Buffer.alloc(0);
 
-/** A line exceeds the limit; `linesBefore` lines of the piece pushed last stand before it. */
+/** A line exceeds the limit. `linesBefore` counts the lines before it in the last piece. */
 class LineTooLongError extends Error {
   override readonly name = 'LineTooLongError';
 
@@ -27,7 +27,7 @@ class LineTooLongError extends Error {
 }
 
 /**
- * Cuts a byte stream into blocks of complete lines, regardless of the pieces in which it arrives. It works on bytes and
+ * Cuts a byte stream into blocks of complete lines, regardless of how it arrives in pieces. It works on bytes and
  * cuts only at LF, which no UTF-8 sequence contains, so it never splits a character or a line. It does not copy single
  * lines: a block is a view of the piece that arrived, except for a line that spans two pieces.
  */
@@ -35,7 +35,7 @@ class LineSplitter {
   private readonly held: Buffer[] = [];
   private heldBytes = 0;
 
-  /** @param maxLineBytes bytes of one line, excluding its line end */
+  /** @param maxLineBytes the most bytes in one line, excluding its line end */
   constructor(private readonly maxLineBytes: number) {}
 
   /** The lines that are complete now, line ends included, or `null`. @throws LineTooLongError */
@@ -49,7 +49,7 @@ class LineSplitter {
     const block = this.heldBytes === 0 ? complete : Buffer.concat([...this.held, complete]);
     this.held.length = 0;
     this.heldBytes = 0;
-    // If the whole block fits into the limit, so does each line: lines are measured rarely.
+    // If the whole block fits into the limit, so does each line, so lines are rarely measured.
     if (block.length > this.maxLineBytes) this.measure(block);
     this.hold(piece.subarray(lastEnd + 1), block);
     return block;
@@ -100,7 +100,7 @@ const MAX_EXACT_DIGITS = 9;
 
 interface Member {
   name: string;
-  /** The bytes before its value. */
+  /** The bytes before the value. */
   lead: Buffer;
 }
 
@@ -112,7 +112,7 @@ interface Member {
 export class RepeatedRowParser {
   private constructor(private readonly members: readonly Member[]) {}
 
-  /** A parser for lines shaped like this one; `null` if no fast path exists for them. */
+  /** A parser for lines with the shape of this one; `null` if they have no fast path. */
   static of(line: string): RepeatedRowParser | null {
     const row = parsed(line);
     if (typeof row !== 'object' || row === null || Array.isArray(row)) return null;
@@ -186,7 +186,7 @@ const TAB = 0x09;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NO_ORIGIN: RecordOrigin = {};
 const BLANK = /^[ \t\r]*$/;
-/** What keeps a line from being `plainBytes`. A line contains no line feed. */
+/** The characters that `plainBytes` excludes. A line never contains a line feed. */
 const SPECIAL = /[\\\t\r]/;
 
 /** Reads a JSON Lines body. */
@@ -214,7 +214,7 @@ export class JsonLinesReader implements RecordReader {
   /** @throws LineLimitError */
   end(): void {
     if (this.atStart !== null && this.atStart.length > 0) {
-      // The body is only one or two bytes, which look like the beginning of a byte order mark.
+      // The whole body is one or two bytes that look like the beginning of a byte order mark.
       const short = this.atStart;
       this.atStart = null;
       this.push(short);
@@ -254,7 +254,7 @@ export class JsonLinesReader implements RecordReader {
   }
 
   private readBlock(block: Buffer): void {
-    // In ASCII a character is a byte, so one text serves the whole block: an index into it is also an index into the bytes.
+    // In ASCII a character is a byte, so one text serves the whole block: its indexes are also indexes into the bytes.
     const ascii = isAscii(block) ? block.toString('latin1') : null;
     const isSound = ascii !== null || isUtf8(block);
     const isPlain = !mayContainSpecial(block);

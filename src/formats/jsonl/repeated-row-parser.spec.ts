@@ -4,7 +4,7 @@ import { RepeatedRowParser } from './json-lines-reader.js';
 function readBy(line: string, model: string): unknown {
   const shape = RepeatedRowParser.of(model);
   if (shape === null) throw new Error(`${model} has no shape`);
-  // In the middle of a block, as a line is read.
+  // The reader, too, reads a line from the middle of a block.
   const block = `${model}\n${line}\n`;
   return shape.read(Buffer.from(block), block, model.length + 1, block.length - 1);
 }

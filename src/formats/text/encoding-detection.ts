@@ -19,7 +19,7 @@ const MARKS: readonly (readonly [encoding: string, mark: Buffer])[] = [
   ['utf-16be', Buffer.from([0xfe, 0xff])],
 ];
 
-/** Decides by the first bytes: a byte order mark, the zero bytes of UTF-16, or an encoding that contains ASCII. */
+/** Detects the encoding from the first bytes: a byte order mark, zero bytes of UTF-16, or an ASCII-based encoding. */
 export function detectText(start: Buffer): DetectedText {
   const found = markOf(start);
   if (found !== undefined) return { decoding: decodingOf(found[0]), skipped: found[1].length };
@@ -27,7 +27,7 @@ export function detectText(start: Buffer): DetectedText {
   return { decoding: utf16 === undefined ? new DetectedDecoding() : new NamedDecoding(utf16), skipped: 0 };
 }
 
-/** The encoding the caller states. Skips a byte order mark of that encoding. @throws RangeError */
+/** The encoding that the caller states. Skips a byte order mark of that encoding. @throws RangeError */
 export function statedText(label: string, start: Buffer): DetectedText {
   const decoding = decodingOf(label.toLowerCase());
   const found = markOf(start);

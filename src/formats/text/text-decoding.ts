@@ -1,20 +1,20 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 
-/** Bytes that are not text in the encoding. `before`: the text in front of them that was not returned yet. */
+/** Bytes that are not text in the encoding. `before` is the text in front of them that was not returned yet. */
 export class UndecodableTextError extends Error {
   override readonly name = 'UndecodableTextError';
 
   constructor(
     readonly encoding: string,
     readonly before: string,
-    /** What was found, in words. */
+    /** A description of the bytes. */
     readonly found: string,
   ) {
     super(`${found} is not text in ${encoding}`);
   }
 }
 
-/** How many bytes at the end begin a character that is not complete yet. */
+/** The number of bytes at the end that begin an incomplete character. */
 function incompleteTail(bytes: Buffer): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length += 1) {
     const lead = bytes[bytes.length - length] ?? 0;
@@ -24,7 +24,7 @@ function incompleteTail(bytes: Buffer): number {
   return 0;
 }
 
-/** How many bytes at the beginning are valid UTF-8. */
+/** The number of bytes at the beginning that are valid UTF-8. */
 export function validPrefix(bytes: Buffer): number {
   let at = 0;
   while (at < bytes.length) {
@@ -35,7 +35,7 @@ export function validPrefix(bytes: Buffer): number {
   return at;
 }
 
-/** Counts the characters of more than one byte, and the bytes that belong to no character. */
+/** Counts the multi-byte characters, and the bytes that do not belong to any character. */
 function countUtf8(bytes: Buffer): { characters: number; stray: number } {
   let characters = 0;
   let stray = 0;
@@ -60,7 +60,9 @@ function sequenceLength(lead: number): number {
   return lead < 0xf0 ? 3 : 4;
 }
 
-/** The characters of the bytes 0x80 to 0x9F; five are undefined. Node's own decoder turns them into control characters. */
+/**
+ * The characters of the bytes 0x80 to 0x9F; five are undefined. Node's own decoder turns them into control characters.
+ */
 const HIGH =
   '\u20ac\ufffd\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\ufffd\u017d\ufffd' +
   '\ufffd\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\ufffd\u017e\u0178';
@@ -77,9 +79,9 @@ function decodeWindows1252(bytes: Buffer): { text: string; undefinedAt: number }
   };
 }
 
-/** Turns bytes into text, regardless of the pieces they arrive in. It never replaces anything by U+FFFD. */
+/** Turns bytes into text, regardless of how they arrive in pieces. It never substitutes U+FFFD. */
 export interface TextDecoding {
-  /** Lower case, as far as it is known yet. */
+  /** In lower case, as far as it is known. */
   readonly encoding: string;
   /** @throws UndecodableTextError */
   push(bytes: Buffer): string;
@@ -127,11 +129,11 @@ export class Windows1252Decoding implements TextDecoding {
   }
 }
 
-/** Every other encoding that Node supports. */
+/** Decodes every other encoding that Node supports. */
 export class NamedDecoding implements TextDecoding {
   readonly encoding: string;
   private readonly decoder: InstanceType<typeof TextDecoder>;
-  /** Stays one piece behind: a decoder that fails does not report where, and cannot be used again. */
+  /** Stays one piece behind, because a decoder that fails does not report the position and cannot be used again. */
   private readonly follower: InstanceType<typeof TextDecoder>;
 
   /** @throws RangeError if Node does not support the encoding */
@@ -160,7 +162,7 @@ export class NamedDecoding implements TextDecoding {
     }
   }
 
-  /** Decodes byte by byte, up to the one that fails. */
+  /** Decodes byte by byte, up to the byte that fails. */
   private undecodable(bytes: Buffer): UndecodableTextError {
     let before = '';
     try {
@@ -168,18 +170,18 @@ export class NamedDecoding implements TextDecoding {
         before += this.follower.decode(bytes.subarray(at, at + 1), { stream: true });
       }
     } catch {
-      // This is the byte that fails; `before` ends in front of it.
+      // This byte fails; `before` ends in front of it.
     }
     return new UndecodableTextError(this.encoding, before, 'what follows here');
   }
 }
 
-/** How many bytes, from the first one beyond ASCII, are examined before the encoding is decided. */
+/** The number of bytes, from the first one beyond ASCII, that decide the encoding. */
 const EXAMINED = 64 * 1024;
 
 /**
- * UTF-8 or Windows-1252, whichever the file turns out to be. Both contain ASCII: ASCII is passed on as it arrives, and
- * the decision waits for the first byte beyond it, no matter how late it comes.
+ * Decodes UTF-8 or Windows-1252, depending on the content. Both contain ASCII, so ASCII is passed on as it arrives. The
+ * decision waits for the first byte beyond ASCII, no matter how late it comes.
  */
 export class DetectedDecoding implements TextDecoding {
   private decided: TextDecoding | null = null;
@@ -211,7 +213,7 @@ export class DetectedDecoding implements TextDecoding {
     return text + (this.decided?.end() ?? '');
   }
 
-  /** @param plain text before the held bytes that was not returned yet */
+  /** @param plain the text before the held bytes that was not returned yet */
   private decide(whole: boolean, plain: string): string {
     const block = Buffer.concat(this.held);
     this.held = [];
@@ -220,7 +222,7 @@ export class DetectedDecoding implements TextDecoding {
     const { characters, stray } = countUtf8(
       whole ? examined : examined.subarray(0, examined.length - incompleteTail(examined)),
     );
-    // A few damaged characters do not turn UTF-8 into another encoding: reading it as one would damage all the others.
+    // A few damaged characters do not make UTF-8 another encoding: reading it as one would damage all the others.
     if (characters > stray || stray === 0) this.decided = new Utf8Decoding();
     else if (looksWestern(examined)) this.decided = new Windows1252Decoding();
     else throw new UndecodableTextError('utf-8 or windows-1252', plain, 'what follows here');
@@ -234,8 +236,8 @@ export class DetectedDecoding implements TextDecoding {
 }
 
 /**
- * Western text has its accents between plain letters. Words that consist of bytes beyond ASCII are Greek, Cyrillic,
- * Chinese and so on, which Windows-1252 would silently decode to nonsense.
+ * Western text has accented letters between plain letters. Words that consist of bytes beyond ASCII are Greek,
+ * Cyrillic, Chinese and so on, which Windows-1252 would silently decode to nonsense.
  */
 function looksWestern(bytes: Buffer): boolean {
   let high = 0;

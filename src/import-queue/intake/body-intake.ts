@@ -17,23 +17,23 @@ import {
 } from '../import-queue.errors.js';
 
 interface BodyPace {
-  /** How long nothing may arrive, in milliseconds; 0: no limit. */
+  /** The longest pause between two pieces, in milliseconds; 0: no limit. */
   idleMs: number;
-  /** Bytes per second that must arrive on average while we wait; 0: no limit. */
+  /** The lowest average rate while we wait, in bytes per second; 0: no limit. */
   minBytesPerSecond: number;
 }
 
 /** Grace period: the rate is not judged before this much waiting. */
 const GRACE_MS = 30_000;
 
-/** The body arrives too slowly to be waited for. */
+/** The body arrives too slowly. */
 class BodyTooSlowError extends Error {
   override readonly name = 'BodyTooSlowError';
 }
 
 /**
- * The pieces of a body as they arrive. Only the time we wait for the client counts, not the time it waits for us. The
- * body always stays open: destroying it would close the socket that the answer needs.
+ * The pieces of a body as they arrive. Only the time that we wait for the client counts, not the time that it waits for
+ * us. The body always stays open: destroying it would close the socket that the answer needs.
  * @param stop ends the wait for a piece that is no longer needed
  * @throws BodyTooSlowError, and the error of the body (a client that went away)
  */
@@ -108,7 +108,7 @@ export class BodyTooLargeError extends Error {
   override readonly name = 'BodyTooLargeError';
 }
 
-/** The body is not encoded as its Content-Encoding states. */
+/** The body does not match its Content-Encoding. */
 export class UndecodableBodyError extends Error {
   override readonly name = 'UndecodableBodyError';
 }
@@ -119,12 +119,12 @@ class DecompressionRatioError extends Error {
 }
 
 export interface BodyGuards extends BodyPace {
-  /** Decoded bytes per received byte, beyond the first MiB. */
+  /** The most decoded bytes per received byte, beyond the first MiB. */
   maxRatio: number;
 }
 
 const UNGUARDED: BodyGuards = { idleMs: 0, minBytesPerSecond: 0, maxRatio: Infinity };
-/** Similar rows compress well, and a small result does no harm, so the ratio is not judged below this size. */
+/** The ratio is not checked below this size, because similar rows compress well and a small result does no harm. */
 const RATIO_FREE_BYTES = 1024 ** 2;
 
 /**
@@ -207,15 +207,15 @@ export interface IntakeLimits {
   minBodyBytesPerSecond: number;
 }
 
-/** Bytes that are collected before a database connection is taken, so that a small or slow call holds none while it sends. */
+/** Bytes to collect before taking a database connection, so that small and slow calls do not hold one while sending. */
 const COLLECTED_FIRST = 1024 * 1024;
 
 class TooManyRecordsError extends Error {}
 
 /**
- * One body on its way in: it is decoded, split into records, parsed, checked (pass 1) and collected as rows. Reading has
- * two steps, `collectFirst` and, inside the transaction, `writeAll`, so that the transaction begins only after the first
- * megabyte, or all of a smaller body, has proved to be valid. A refusal is a DomainError, and nothing was stored.
+ * Receives one body: decodes it, splits it into records, parses and checks them (pass 1) and collects them as rows.
+ * Reading has two steps: `collectFirst` and, inside the transaction, `writeAll`. So the transaction begins only after
+ * the first megabyte, or all of a smaller body, has proved to be valid. A refusal is a DomainError and stores nothing.
  * Why: ADR 5.
  */
 export class BodyIntake {
@@ -251,7 +251,7 @@ export class BodyIntake {
     return this.ended;
   }
 
-  /** Reads until there is enough for a transaction, or to the end. */
+  /** Reads until there is enough for a transaction, or until the end. */
   async collectFirst(): Promise<void> {
     await refusing(this.pieces, this.limits, async () => {
       while (!this.ended && this.rows.pendingLength < COLLECTED_FIRST && this.reader.errorCount === 0)
@@ -261,7 +261,7 @@ export class BodyIntake {
     });
   }
 
-  /** Writes what was collected and everything that still arrives. */
+  /** Writes the collected rows and all rows that still arrive. */
   async writeAll(writer: BatchWriter): Promise<void> {
     await refusing(this.pieces, this.limits, async () => {
       while (!this.ended) {
@@ -274,8 +274,8 @@ export class BodyIntake {
   }
 
   /**
-   * Runs the transaction that calls `writeAll`. After a malformed line it is rolled back before the rest of the body is
-   * read, so that the refusal names every mistake.
+   * Runs the transaction that calls `writeAll`. A malformed line rolls it back. The rest of the body is read after
+   * that, so that the refusal lists every error.
    */
   async storing<Result>(transaction: () => Promise<Result>): Promise<Result> {
     try {
@@ -293,7 +293,7 @@ export class BodyIntake {
     throw this.reader.malformed();
   }
 
-  /** SHA-256 of the decoded body, after it was read to its end. */
+  /** SHA-256 of the decoded body; complete only after the whole body was read. */
   bodyHash(): Buffer {
     if (this.hash === null) throw new Error('the intake was not asked to hash the body');
     return this.hash.digest();
@@ -312,7 +312,7 @@ export class BodyIntake {
   }
 }
 
-/** Reads a body to its end only for the SHA-256 of its decoded bytes. @throws DomainError as an intake does */
+/** Reads a whole body only to compute the SHA-256 of its decoded bytes. @throws DomainError as `BodyIntake` does */
 export async function hashBody(body: Readable, encoding: string, limits: IntakeLimits): Promise<Buffer> {
   const hash = createHash('sha256');
   const pieces = decodedPieces(body, encoding, limits);
@@ -351,7 +351,7 @@ async function refusing(
   }
 }
 
-/** A malformed line arrived after the transaction had begun, which must be rolled back before the rest is read. */
+/** A malformed line arrived after the transaction had begun. The transaction must roll back before the rest is read. */
 class MalformedMidwayError extends Error {
   override readonly name = 'MalformedMidwayError';
 }

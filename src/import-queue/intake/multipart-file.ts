@@ -20,17 +20,17 @@ const AROUND_FILE_BYTES = 64 * 1024;
 export interface MultipartFile {
   /** Fields that came before the file. */
   fields: ReadonlyMap<string, string>;
-  /** The name the client gives the file. */
+  /** The file name that the client states. */
   fileName: string | undefined;
   /** Ends when the file does; is destroyed if the rest of the request cannot be read. */
   file: Readable;
 }
 
 /**
- * Opens the multipart field `file` of a request, to be read as it arrives: nothing of it is buffered.
- * @param maxFileBytes refuses a request that declares to be longer; the reader of the file counts its actual bytes
- * @throws DomainError 415 if the request is not multipart or is compressed, 413 if it declares to be too long, 400 if it
- *   is damaged or has no such field
+ * Opens the multipart field `file` of a request for reading as it arrives, without buffering it.
+ * @param maxFileBytes refuses a request that declares a greater length; the reader of the file counts the actual bytes
+ * @throws DomainError 415 if the request is not multipart or is compressed, 413 if its declared length exceeds the
+ *   limit, 400 if it is damaged or lacks the field
  */
 export function openMultipartFile(request: IncomingMessage, maxFileBytes: number): Promise<MultipartFile> {
   refuseUnsupported(request);
@@ -40,7 +40,7 @@ export function openMultipartFile(request: IncomingMessage, maxFileBytes: number
     const parser = parserFor(request.headers as BusboyHeaders);
     let file: PassThrough | undefined;
     const fail = (error: Error) => {
-      // The filter that answers the request drops what still arrives.
+      // The filter that answers the request drops the bytes that still arrive.
       request.unpipe(parser);
       if (file === undefined) reject(error);
       else file.destroy(error);
@@ -60,7 +60,7 @@ export function openMultipartFile(request: IncomingMessage, maxFileBytes: number
         stream.resume();
         return fail(unexpectedFile(name));
       }
-      // A stream of our own, so that its end can wait until the whole request has proved to be valid.
+      // A separate stream, so that its end can wait until the whole request has proved to be valid.
       file = new PassThrough();
       // The reader gets the error; until there is a reader, an unhandled error would end the process.
       file.on('error', () => undefined);
