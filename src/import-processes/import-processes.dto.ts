@@ -203,7 +203,7 @@ export const IMPORT_PROCESS_SCHEMAS: Readonly<Record<string, Schema>> = {
   ImportProcess: objectOf<ImportProcess>({
     ...importProcessSummary,
     note: TEXT,
-    retentionDays: says('null: as the installation says; 0: for ever.', orNull(INTEGER)),
+    retentionDays: says('null: the default of the installation; 0: forever.', orNull(INTEGER)),
     target: {
       type: 'object',
       required: ['kind'],

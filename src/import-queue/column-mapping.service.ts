@@ -102,6 +102,6 @@ function cannotBeMapped(batchId: number): DomainError {
     409,
     'state_conflict',
     'The batch is not in a state for that',
-    `Batch ${batchId} is no CSV file that awaits confirmation: what its columns stand for is settled.`,
+    `Batch ${batchId} is not a CSV file that awaits confirmation, so its columns can no longer be changed.`,
   );
 }

@@ -117,7 +117,7 @@ export const INVARIANTS: readonly Invariant[] = [
     sql: `SELECT workflow_import_queue_batch_id AS batch, chunk_number AS chunk, attempts, last_error, queued_at
             FROM import_queue_chunk
            WHERE state = 'queued' AND queued_at < now() - interval '1 hour'`,
-    repair: `last_error says why. No worker running, or a fault that stays (a lock held by psql, a full disk): mend it; the chunk is tried for ever.`,
+    repair: `last_error says why. No worker running, or a fault that stays (a lock held by psql, a full disk): fix it; the chunk is retried without limit.`,
     cheap: true,
   },
   {
