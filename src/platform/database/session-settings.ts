@@ -29,7 +29,7 @@ export function sessionStatements(settings: SettingsOfTransactions): string {
  * above.
  */
 export function transactionStatements(settings: SettingsOfTransactions): string {
-  const isolation = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED';
+  const isolation = 'SET TRANSACTION ISOLATION LEVEL read committed';
   return [isolation, ...assignments('SET LOCAL', settings)].join('; ');
 }
 
