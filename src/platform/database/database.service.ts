@@ -224,7 +224,9 @@ export class DatabaseService implements Sql {
       await client.query(this.beginning);
       const transaction = new PgTransaction(client, runner.manager);
       const result = await work(transaction);
-      const xid = await selectTransactionId(transaction);
+      const xid = await selectTransactionId(transaction).catch((error: unknown) => {
+        throw isLost ? new LostConnectionError(error) : error;
+      });
       try {
         await runner.commitTransaction();
       } catch (error) {
