@@ -1,4 +1,5 @@
 import { defineErrors, type DomainError } from '../platform/domain-error.js';
+import { invalidBody } from '../platform/http/http.errors.js';
 import type { Permission } from './principal.js';
 
 const errors = defineErrors({
@@ -16,6 +17,7 @@ const errors = defineErrors({
   },
   api_key_not_found: { status: 404, title: 'There is no such API key' },
   user_not_found: { status: 404, title: 'There is no such user' },
+  session_not_found: { status: 404, title: 'There is no such session' },
   email_taken: { status: 409, title: 'The address is taken' },
   password_change_required: { status: 403, title: 'The password must be changed first' },
   last_administrator: { status: 409, title: 'The last administrator stays' },
@@ -116,6 +118,10 @@ export function userNotFound(id: string): DomainError {
   return errors.user_not_found(`There is no user ${id}.`);
 }
 
+export function sessionNotFound(id: string): DomainError {
+  return errors.session_not_found(`You have no session ${id}. It may have ended already.`);
+}
+
 export function emailTaken(email: string, cause: unknown): DomainError {
   const message = `${email} is the address of another user`;
   return errors.email_taken(`${message}.`, {
@@ -138,6 +144,12 @@ export function lastAdministrator(): DomainError {
   return errors.last_administrator(
     'This is the only administrator who can sign in. Make another user an administrator first.',
   );
+}
+
+/** Whoever manages users and configuration reaches every import process anyway. */
+export function limitedAdministrator(): DomainError {
+  const message = 'an administrator cannot be limited to file types';
+  return invalidBody([{ pointer: '/importProcessIds', code: 'invalid_value', message }]);
 }
 
 export function unusablePassword(field: string, message: string): DomainError {

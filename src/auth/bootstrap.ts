@@ -88,7 +88,7 @@ export class FirstAdministrator implements OnModuleInit {
     const passwordHash = samePassword ? existing.passwordHash : await hashPassword(password);
     await restoreAdministrator(sql, { id: existing.id, passwordHash });
     if (samePassword && existing.isAdministrator) return;
-    if (!samePassword) await endSessions(sql, existing.id);
+    await endSessions(sql, existing.id);
     await writeAudit(sql, {
       actor: ADMINISTRATOR_CREATED_BY,
       action: 'user_restored',

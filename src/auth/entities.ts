@@ -1,4 +1,4 @@
-import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+import { Column, Entity, Generated, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { UserRole } from './principal.js';
 
 @Entity('api_key')
@@ -47,6 +47,11 @@ export class UserSessionEntity {
   @Column('bigint', { name: 'user_id' }) userId!: number;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'last_seen_at', default: () => 'now()' }) lastSeenAt!: Date;
+  /** Names the session to its owner; the hash stays in the database. */
+  @Generated('uuid') @Column('uuid', { name: 'session_id', unique: true }) id!: string;
+  /** The client address of the last recorded use. */
+  @Column('text', { nullable: true }) address!: string | null;
+  @Column('text', { name: 'user_agent', nullable: true }) userAgent!: string | null;
 }
 
 @Entity('audit_log')

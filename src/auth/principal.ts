@@ -52,7 +52,7 @@ export interface Principal {
   user?: SignedInUser;
 }
 
-interface SignedInUser {
+export interface SignedInUser {
   id: number;
   role: UserRole;
   /** Of the session of the request. */

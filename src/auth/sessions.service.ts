@@ -33,6 +33,43 @@ export async function endSessions(sql: Sql, userId: number, kept: Buffer | null 
   return rowCount;
 }
 
+/** A session as its owner sees it. */
+export interface OwnSession {
+  /** A UUID. */
+  id: string;
+  userAgent: string | null;
+  /** The client address of the last recorded use. */
+  address: string | null;
+  createdAt: Date;
+  /** To the minute. */
+  lastSeenAt: Date;
+  /** The session of the request. */
+  current: boolean;
+}
+
+/** The sessions of a user, last used first. */
+export async function selectSessions(sql: Sql, userId: number, current: Buffer): Promise<OwnSession[]> {
+  const { rows } = await sql.query<OwnSession>(
+    `SELECT s.session_id AS id, s.user_agent AS "userAgent", s.address, s.created_at AS "createdAt",
+       s.last_seen_at AS "lastSeenAt", s.session_hash = $2 AS current
+     FROM user_session s WHERE s.user_id = $1 AND ${SESSION_IS_ALIVE}
+     ORDER BY current DESC, s.last_seen_at DESC, s.session_id DESC`,
+    [userId, current],
+  );
+  return rows;
+}
+
+/** Ends one session of the user. Returns false if it has ended already or belongs to another user. */
+export async function endSession(sql: Sql, userId: number, id: string): Promise<boolean> {
+  const { rowCount } = await sql.query('DELETE FROM user_session WHERE user_id = $1 AND session_id = $2', [
+    userId,
+    id,
+  ]);
+  return rowCount > 0;
+}
+
+const LONGEST_USER_AGENT = 500;
+
 interface FoundSession {
   sessionHash: Buffer;
   userId: number;
@@ -66,17 +103,22 @@ export class SessionsService implements BeforeApplicationShutdown {
     const { rows } = await this.database.query<FoundSession>(FIND, [hash]);
     const [found] = rows;
     if (found === undefined) return null;
-    if (found.useIsStale) this.recordUse(hash);
+    if (found.useIsStale) this.recordUse(hash, request);
     return userPrincipal(found);
   }
 
   /** Begins a session under a new id, whichever id the browser sent: an id that someone planted becomes worthless. */
-  async begin(sql: Sql, userId: number): Promise<string> {
+  async begin(sql: Sql, userId: number, request: Request): Promise<string> {
     const id = newSessionId();
-    await sql.query('INSERT INTO user_session (session_hash, user_id) VALUES ($1, $2)', [
-      hashSessionId(id, this.config.sessionSecret),
-      userId,
-    ]);
+    await sql.query(
+      'INSERT INTO user_session (session_hash, user_id, address, user_agent) VALUES ($1, $2, $3, $4)',
+      [
+        hashSessionId(id, this.config.sessionSecret),
+        userId,
+        request.ip ?? null,
+        request.get('user-agent')?.slice(0, LONGEST_USER_AGENT) ?? null,
+      ],
+    );
     return id;
   }
 
@@ -92,8 +134,8 @@ export class SessionsService implements BeforeApplicationShutdown {
   }
 
   /** At most once a minute per session, and the request does not wait for it: authentication must stay cheap. */
-  private recordUse(hash: Buffer): void {
-    const write = this.database.query(RECORD_USE, [hash]).then(
+  private recordUse(hash: Buffer, { ip }: Request): void {
+    const write = this.database.query(RECORD_USE, [hash, ip ?? null]).then(
       () => undefined,
       (error: unknown) => this.logger.warn(`The use of a session was not recorded: ${String(error)}`),
     );
@@ -108,11 +150,12 @@ export class SessionsService implements BeforeApplicationShutdown {
 
 const FIND = `
   SELECT s.session_hash AS "sessionHash", u.user_id AS "userId", u.email, u.role,
-    u.import_process_ids AS "importProcessIds", u.password_is_temporary AS "passwordIsTemporary",    s.last_seen_at < now() - interval '1 minute' AS "useIsStale"
+    u.import_process_ids AS "importProcessIds", u.password_is_temporary AS "passwordIsTemporary",
+    s.last_seen_at < now() - interval '1 minute' AS "useIsStale"
   FROM user_session s JOIN app_user u USING (user_id)
   WHERE s.session_hash = $1 AND ${SESSION_IS_ALIVE} AND u.disabled_at IS NULL`;
 
 // Repeats the condition, because another request may have recorded the use in between.
 const RECORD_USE = `
-  UPDATE user_session SET last_seen_at = now()
+  UPDATE user_session SET last_seen_at = now(), address = $2
   WHERE session_hash = $1 AND last_seen_at < now() - interval '1 minute'`;

@@ -47,7 +47,7 @@ export class SignIn {
     return this.database.transaction(async (transaction) => {
       if (!(await recordSignIn(transaction, user, newHash))) throw invalidSignIn();
       await this.sessions.end(transaction, request);
-      const sessionId = await this.sessions.begin(transaction, user.id);
+      const sessionId = await this.sessions.begin(transaction, user.id, request);
       await writeAudit(transaction, { actor: `user:${user.id}`, action: 'signed_in' });
       const known = { email: account, passwordHash: newHash };
       return { sessionId, knownBrowser: newKnownBrowser(known, this.config.sessionSecret) };

@@ -1,7 +1,7 @@
-import { applyDecorators, Injectable } from '@nestjs/common';
-import { IsEmail, IsIn, IsOptional, IsString, Length, Matches, MaxLength } from 'class-validator';
+import { applyDecorators, Injectable, type PipeTransform } from '@nestjs/common';
+import { IsEmail, IsIn, IsOptional, IsString, isUUID, Length, Matches, MaxLength } from 'class-validator';
 import { PathIdPipe } from '../platform/http/validation.js';
-import { userNotFound } from './auth.errors.js';
+import { sessionNotFound, userNotFound } from './auth.errors.js';
 import { IsImportProcessLimit } from './import-process-limit.js';
 import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from './password-rules.js';
 import { USER_ROLES, type UserRole } from './principal.js';
@@ -64,6 +64,7 @@ export class ChangeAccessDto {
   @IsIn(USER_ROLES, { message: `role must be one of ${USER_ROLES.join(', ')}` })
   role!: UserRole;
 
+  /** The only import processes the user may use; null: all; absent: the limit stays as it is. */
   @IsOptional()
   @IsImportProcessLimit()
   importProcessIds?: number[] | null;
@@ -80,5 +81,14 @@ export class SetPasswordDto {
 export class UserIdPipe extends PathIdPipe {
   protected notFound(id: string): Error {
     return userNotFound(id);
+  }
+}
+
+/** The id of a session in a path. */
+@Injectable()
+export class SessionIdPipe implements PipeTransform<string, string> {
+  transform(text: string): string {
+    if (!isUUID(text)) throw sessionNotFound(text);
+    return text;
   }
 }

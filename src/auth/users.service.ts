@@ -7,15 +7,17 @@ import { writeAudit } from './audit.js';
 import {
   emailTaken,
   lastAdministrator,
+  limitedAdministrator,
   personRequired,
+  sessionNotFound,
   unusablePassword,
   userNotFound,
 } from './auth.errors.js';
 import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js';
 import { hashPassword } from './password-hash.js';
 import { assertUsablePassword } from './password-rules.js';
-import { permissionsOf, type Principal } from './principal.js';
-import { endSessions } from './sessions.service.js';
+import { permissionsOf, type Principal, type SignedInUser } from './principal.js';
+import { endSession, endSessions, type OwnSession, selectSessions } from './sessions.service.js';
 import { SignIn } from './sign-in.js';
 import type { ChangeAccessDto, ChangePasswordDto, CreateUserDto } from './users.dto.js';
 import {
@@ -72,20 +74,25 @@ export class UsersService {
   }
 
   /**
-   * Changes the role and the limit to import processes. Takes effect with the next request of the user.
+   * Changes the role and the limit to import processes. Another role ends all sessions of the user; another limit takes
+   * effect with the next request.
    * @throws DomainError 404, 409 `last_administrator`, 400 `invalid_body` for an unusable limit
    */
   async changeAccess(id: number, dto: ChangeAccessDto, by: Principal): Promise<void> {
-    const access = { role: dto.role, importProcessIds: dto.importProcessIds ?? null };
-    const { role, importProcessIds } = access;
-    await this.assertLimitFits(access);
+    const { role } = dto;
+    const current = await this.get(id);
+    const importProcessIds =
+      dto.importProcessIds === undefined ? current.importProcessIds : dto.importProcessIds;
+    await this.assertLimitFits({ role, importProcessIds }, current.importProcessIds ?? []);
     await this.database.transaction(async (transaction) => {
       const before = await lock(transaction, id, { leavesAdministrators: role !== 'administrator' });
       const sameLimit = JSON.stringify(before.importProcessIds) === JSON.stringify(importProcessIds);
       if (before.role === role && sameLimit) return;
-      await updateAccess(transaction, id, access);
+      await updateAccess(transaction, id, { role, importProcessIds });
       if (before.role !== role) {
-        await audit(transaction, by, 'user_role_changed', id, { from: before.role, to: role });
+        const sessionsEnded = await endSessions(transaction, id);
+        const change = { from: before.role, to: role, sessionsEnded };
+        await audit(transaction, by, 'user_role_changed', id, change);
       }
       if (!sameLimit) {
         const change = { from: before.importProcessIds, to: importProcessIds };
@@ -132,8 +139,14 @@ export class UsersService {
     });
   }
 
-  private async assertLimitFits({ role, importProcessIds }: UserAccess): Promise<void> {
-    const problems = await problemsOfLimit(this.importProcesses, permissionsOf(role), importProcessIds);
+  /** @param kept ids of the present limit, which may stay even if their import processes were deleted */
+  private async assertLimitFits(
+    { role, importProcessIds }: UserAccess,
+    kept: readonly number[] = [],
+  ): Promise<void> {
+    if (role === 'administrator' && importProcessIds !== null) throw limitedAdministrator();
+    const added = importProcessIds?.filter((id) => !kept.includes(id)) ?? null;
+    const problems = await problemsOfLimit(this.importProcesses, permissionsOf(role), added);
     if (problems.length > 0) throw invalidBody(problems);
   }
 
@@ -180,6 +193,7 @@ const audit = (sql: Sql, by: Principal, action: string, id: number, details: Rec
 @Injectable()
 export class AccountService {
   constructor(
+    private readonly database: DatabaseService,
     private readonly signIns: SignIn,
     private readonly users: UsersService,
   ) {}
@@ -197,16 +211,40 @@ export class AccountService {
     if (!(await this.signIns.isPasswordOf(principal.name, currentPassword, request))) {
       throw unusablePassword('currentPassword', 'this is not your password');
     }
-    await this.users.setPassword(userId(principal), newPassword, principal, 'newPassword');
+    await this.users.setPassword(signedInUser(principal).id, newPassword, principal, 'newPassword');
+  }
+
+  /** The session of the request first, then those used last. */
+  sessions(principal: Principal): Promise<OwnSession[]> {
+    const { id, sessionHash } = signedInUser(principal);
+    return selectSessions(this.database, id, sessionHash);
+  }
+
+  /** @throws DomainError 404 `session_not_found` for a session that has ended or belongs to another user */
+  async endSession(sessionId: string, principal: Principal): Promise<void> {
+    const { id } = signedInUser(principal);
+    await this.database.transaction(async (transaction) => {
+      if (!(await endSession(transaction, id, sessionId))) throw sessionNotFound(sessionId);
+      await audit(transaction, principal, 'session_ended', id, { sessionId });
+    });
+  }
+
+  /** Keeps the session of the request. */
+  async endOtherSessions(principal: Principal): Promise<void> {
+    const { id, sessionHash } = signedInUser(principal);
+    await this.database.transaction(async (transaction) => {
+      const sessionsEnded = await endSessions(transaction, id, sessionHash);
+      await audit(transaction, principal, 'other_sessions_ended', id, { sessionsEnded });
+    });
   }
 
   /** Includes the browser of the request. */
   async signOutEverywhere(principal: Principal): Promise<void> {
-    await this.users.signOutEverywhere(userId(principal), principal);
+    await this.users.signOutEverywhere(signedInUser(principal).id, principal);
   }
 }
 
-function userId({ user }: Principal): number {
+function signedInUser({ user }: Principal): SignedInUser {
   if (user === undefined) throw personRequired();
-  return user.id;
+  return user;
 }

@@ -13,6 +13,7 @@ import { AccountPagesController, LoginPagesController } from './accounts/account
 import { AccountPage, LoginPage } from './accounts/account.page.js';
 import { ApiKeysPagesController } from './accounts/api-keys-pages.controller.js';
 import { ApiKeysPage } from './accounts/api-keys.page.js';
+import { FileTypeLimits } from './accounts/file-type-limit.js';
 import { UsersPagesController } from './accounts/users-pages.controller.js';
 import { UserPage, UsersPage } from './accounts/users.page.js';
 import { HtmlErrorPage, PageErrorFilter } from './error.page.js';
@@ -64,6 +65,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     ApiKeysPage,
     Assets,
     ConfirmationPage,
+    FileTypeLimits,
     FileTypesPage,
     FixPage,
     ImportActions,

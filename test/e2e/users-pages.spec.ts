@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { eventually } from '../support/eventually.js';
 import { sessionCookieOf, signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
+import { storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
 
 const MARKUP = `"><script>alert(1)</script>`;
@@ -147,19 +148,113 @@ describe('the pages of users', () => {
   });
 
   describe('one user', () => {
-    /** Break it: in `UsersService.changeAccess`, leave out the UPDATE. */
-    it('gets another role, which applies from the next request', async () => {
+    /** Break it: in `UsersService.changeAccess`, leave out the UPDATE, or end no session. */
+    it('gets another role and is signed out everywhere', async () => {
       const email = 'role@example.org';
       const theirs = await signIn(app, 'viewer', email);
       expect((await page('/users', theirs)).status).toBe(403);
       const path = `/users/${await userId(email)}`;
+      expect((await send(`${path}/role`, { role: 'viewer' })).location).toBe(path);
+      expect((await page('/imports', theirs)).status).toBe(200);
       expect((await send(`${path}/role`, { role: 'administrator' })).location).toBe(path);
-      expect((await page('/users', theirs)).status).toBe(200);
-      expect(await lastAudit(`user:${await userId(email)}`)).toMatchObject({
-        action: 'user_role_changed',
-        details: { from: 'viewer', to: 'administrator' },
-      });
+      expect((await page('/users', theirs)).status).toBe(303);
+      const again = sessionCookieOf(await submit(app, '/login', { email, password: TEST_PASSWORD }))!;
+      expect((await page('/users', again)).status).toBe(200);
+      expect(await lastAudit(`user:${await userId(email)}`)).toMatchObject({ action: 'user_role_changed', details: { from: 'viewer', to: 'administrator', sessionsEnded: 1 } }); // prettier-ignore
       await send(`${path}/role`, { role: 'viewer' });
+    });
+
+    describe('limited to file types', () => {
+      let fileTypes: [number, number];
+      let path: string;
+      const email = 'few@example.org';
+
+      beforeAll(async () => {
+        fileTypes = [
+          await storeImportProcess(client, 'Members'),
+          await storeImportProcess(client, 'Donations'),
+        ];
+        await storeUser(app, 'operator', email);
+        path = `/users/${await userId(email)}`;
+      });
+
+      const limit = async (): Promise<number[] | null> => {
+        const { rows } = await client.query('SELECT import_process_ids FROM app_user WHERE email = $1', [
+          email,
+        ]);
+        return rows[0].import_process_ids?.map(Number) ?? null;
+      };
+      const choose = (role: string, importProcessIds: (number | string)[]) =>
+        send(`${path}/role`, { role, limitShown: 'yes', importProcessIds: importProcessIds.map(String) });
+      const ticked = (html: string) =>
+        [...html.matchAll(/name="importProcessIds" value="(\d+)" checked/g)].map(([, id]) => Number(id));
+
+      /** Break it: in `accessFields`, leave out the list. */
+      it('keeps what was ticked, shows it, and writes it down', async () => {
+        expect((await choose('operator', [fileTypes[0]])).location).toBe(path);
+        expect(await limit()).toEqual([fileTypes[0]]);
+        expect(ticked((await page(path)).html)).toEqual([fileTypes[0]]);
+        expect((await page('/users')).html).toMatch(/few@example[^]*?>Members</);
+        expect(await lastAudit(`user:${await userId(email)}`)).toMatchObject({ action: 'user_import_processes_changed', details: { from: null, to: [fileTypes[0]] } }); // prettier-ignore
+      });
+
+      /** Break it: in `UsersService.changeAccess`, take an absent limit for none. */
+      it('keeps the limit when only the role changes', async () => {
+        await choose('operator', [fileTypes[1]]);
+        expect((await send(`${path}/role`, { role: 'viewer' })).status).toBe(303);
+        expect(await limit()).toEqual([fileTypes[1]]);
+      });
+
+      /** Break it: in `FileTypeLimits.options`, leave out deleted file types. */
+      it('keeps the limit to a file type that was deleted', async () => {
+        const gone = await storeImportProcess(client, 'Gone');
+        await choose('viewer', [gone]);
+        await client.query('DELETE FROM import_process WHERE import_process_id = $1', [gone]);
+        const { html } = await page(path);
+        expect([ticked(html), html.includes(`no. ${gone} (deleted)`)]).toEqual([[gone], true]);
+        expect((await choose('operator', [gone])).status).toBe(303);
+        expect(await limit()).toEqual([gone]);
+        const { status } = await choose('operator', [gone, 999_999]);
+        expect(status).toBe(400);
+      });
+
+      /** Break it: in `UsersService.assertLimitFits`, leave out the first check. */
+      it('cannot become an administrator unless the limit is removed', async () => {
+        await choose('operator', [fileTypes[0]]);
+        const { status, html } = await choose('administrator', [fileTypes[0]]);
+        expect([status, errorAt(html, 'importProcessIds')]).toEqual([
+          400,
+          'an administrator cannot be limited to file types',
+        ]);
+        expect(ticked(html)).toEqual([fileTypes[0]]);
+        expect(html).toContain('<option value="administrator" selected>');
+        expect((await send(`${path}/role`, { role: 'administrator' })).status).toBe(400);
+        expect((await choose('administrator', [])).status).toBe(303);
+        expect(await limit()).toBeNull();
+        await choose('viewer', []);
+      });
+
+      /** Break it: in `UsersPage.create`, leave the file types out. */
+      it('is limited from the beginning, if the form for a new user says so', async () => {
+        const fields = {
+          email: 'fresh@example.org',
+          role: 'viewer',
+          password: 'long enough now',
+          limitShown: 'yes',
+        };
+        const refused = await send('/users', {
+          ...fields,
+          password: 'short',
+          importProcessIds: String(fileTypes[1]),
+        });
+        expect(ticked(refused.html)).toEqual([fileTypes[1]]);
+        expect((await send('/users', { ...fields, importProcessIds: String(fileTypes[1]) })).status).toBe(
+          303,
+        );
+        expect(ticked((await page(`/users/${await userId('fresh@example.org')}`)).html)).toEqual([
+          fileTypes[1],
+        ]);
+      });
     });
 
     /** Break it: in `UsersService.disable`, end no session. */
@@ -290,6 +385,62 @@ describe('the pages of users', () => {
       const { status, headers } = await change(mine, TEST_PASSWORD, 'long enough now');
       expect(status).toBe(429);
       expect(Number(headers.get('retry-after'))).toBeGreaterThan(60);
+    });
+
+    describe('the list of sessions', () => {
+      const email = 'sessions@example.org';
+      const enter = async (userAgent: string, address: string) => {
+        const headers = { 'user-agent': userAgent, 'x-forwarded-for': address };
+        return sessionCookieOf(await submit(app, '/login', { email, password: TEST_PASSWORD }, headers))!;
+      };
+      const endPaths = (html: string) =>
+        [...html.matchAll(/action="(\/account\/sessions\/[0-9a-f-]{36}\/end)"/g)].map(([, path]) => path!);
+
+      /** Break it: in `endSession`, leave out the user. */
+      it('names browser and address of each, and ends one', async () => {
+        await storeUser(app, 'viewer', email);
+        const here = await enter(
+          'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko Firefox/140.0',
+          '192.0.2.10',
+        );
+        const there = await enter('curl/8.5.0', '2001:db8::7');
+        const { html } = await page('/account', here);
+        for (const shown of ['Firefox on Linux', '192.0.2.10', 'curl/8.5.0', '2001:db8::7', 'this session'])
+          expect(html).toContain(shown);
+        const [path, ...rest] = endPaths(html);
+        expect(rest).toEqual([]);
+        const stranger = await signIn(app, 'viewer', 'stranger@example.org');
+        expect((await send(path!, {}, stranger)).status).toBe(404);
+        expect((await page('/imports', there)).status).toBe(200);
+        expect((await send(path!, {}, here)).location).toBe('/account');
+        expect((await page('/imports', there)).status).toBe(303);
+        expect((await page('/imports', here)).status).toBe(200);
+        expect((await send(path!, {}, here)).status).toBe(404);
+        expect(await lastAudit(`user:${await userId(email)}`)).toMatchObject({ action: 'session_ended' });
+      });
+
+      /** Break it: in `AccountService.endOtherSessions`, keep none. */
+      it('ends all others', async () => {
+        const here = await enter('one', '192.0.2.10');
+        const others = [await enter('two', '192.0.2.11'), await enter('three', '192.0.2.12')];
+        expect((await send('/account/sessions/end-others', {}, here)).location).toBe('/account');
+        for (const each of others) expect((await page('/account', each)).status).toBe(303);
+        const { html } = await page('/account', here);
+        expect(endPaths(html)).toEqual([]);
+        expect(html).not.toContain('sessions/end-others');
+      });
+
+      /** Break it: in `RECORD_USE`, leave the address as it is. */
+      it('shows the address of the last use', async () => {
+        const mine = await enter('roaming', '192.0.2.20');
+        await client.query(`UPDATE user_session SET last_seen_at = now() - interval '5 minutes'`);
+        const headers = { cookie: mine, 'x-forwarded-for': '198.51.100.4' };
+        await fetch(`${app.url}/imports`, { headers });
+        await eventually(
+          async () => (await page('/account', mine)).html.includes('198.51.100.4'),
+          'the address of the last use',
+        );
+      });
     });
 
     /** Break it: in `UsersService.signOutEverywhere`, keep the session of the request. */

@@ -1,8 +1,9 @@
-import { Body, Controller, Get, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { CurrentPrincipal, PublicRoute, RequirePerson } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
+import { SessionIdPipe } from '../../auth/users.dto.js';
 import { PageController, PageErrorFilter } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
@@ -40,7 +41,7 @@ export class AccountPagesController {
 
   @Get()
   @HtmlPage()
-  show(@CurrentPrincipal() principal: Principal, @Query('changed') changed: unknown): string {
+  show(@CurrentPrincipal() principal: Principal, @Query('changed') changed: unknown): Promise<string> {
     return this.account.render(principal, { changed: changed !== undefined });
   }
 
@@ -52,6 +53,20 @@ export class AccountPagesController {
     @Res() response: Response,
   ): Promise<void> {
     sendFormAnswer(response, await this.account.changePassword(form, principal, request));
+  }
+
+  @Post('sessions/end-others')
+  async endOtherSessions(@CurrentPrincipal() principal: Principal, @Res() response: Response): Promise<void> {
+    sendFormAnswer(response, await this.account.endOtherSessions(principal));
+  }
+
+  @Post('sessions/:id/end')
+  async endSession(
+    @Param('id', SessionIdPipe) id: string,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.account.endSession(id, principal));
   }
 
   @Post('sign-out-everywhere')

@@ -17,6 +17,7 @@ import { validateForm } from '../../platform/http/validation.js';
 import { answerForm, fieldErrors, type FormAnswer } from '../forms.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
+import { sessionView } from './session-list.js';
 
 /** The sign-in page, with its form and the sign-out button. */
 @Injectable()
@@ -70,13 +71,17 @@ export class AccountPage {
     private readonly pages: PageRenderer,
   ) {}
 
-  render({ name, user }: Principal, more: object = {}): string {
+  async render(principal: Principal, more: object = {}): Promise<string> {
+    const { name, user } = principal;
+    const sessions = await this.account.sessions(principal);
     return this.pages.render('accounts/account', {
       title: text('account.title'),
       section: 'account',
       email: name,
       role: user?.role,
       temporary: user?.passwordIsTemporary,
+      sessions: sessions.map(sessionView),
+      hasOthers: sessions.length > 1,
       ...more,
     });
   }
@@ -89,6 +94,16 @@ export class AccountPage {
       },
       (error) => this.render(principal, { errors: fieldErrors(error) }),
     );
+  }
+
+  async endSession(id: string, principal: Principal): Promise<FormAnswer> {
+    await this.account.endSession(id, principal);
+    return { path: '/account' };
+  }
+
+  async endOtherSessions(principal: Principal): Promise<FormAnswer> {
+    await this.account.endOtherSessions(principal);
+    return { path: '/account' };
   }
 
   async signOutEverywhere(principal: Principal, response: Response): Promise<FormAnswer> {

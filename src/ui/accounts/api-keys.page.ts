@@ -13,6 +13,7 @@ import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../f
 import { curlLine } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
+import { FileTypeLimits, limitOf, tickedFileTypes } from './file-type-limit.js';
 
 const LIST = '/api-keys';
 const CREATED_PATH = `${LIST}/created`;
@@ -35,11 +36,11 @@ const textList = (value: unknown): string[] =>
   value === undefined ? [] : [value].flat().filter((each): each is string => typeof each === 'string');
 
 function enteredApiKey(form: unknown): EnteredApiKey {
-  const { name, permissions, importProcessIds, expiresOn } = (form ?? {}) as Record<string, unknown>;
+  const { name, permissions, expiresOn } = (form ?? {}) as Record<string, unknown>;
   return {
     name: trimmedText(name),
     permissions: textList(permissions),
-    importProcessIds: textList(importProcessIds),
+    importProcessIds: tickedFileTypes(form),
     expiresOn: trimmedText(expiresOn),
   };
 }
@@ -53,7 +54,7 @@ function readApiKeyForm(entered: EnteredApiKey): CreateApiKeyDto {
     permissions,
     // The form shows it as a permission of its own, so what is not ticked is not wanted.
     readOwnImports: permissions.includes('ReadOwnImports'),
-    ...(importProcessIds.length > 0 && { importProcessIds: importProcessIds.map(Number) }),
+    importProcessIds: limitOf(importProcessIds),
     ...(expiresOn !== '' && { expiresAt: `${expiresOn}T23:59:59Z` }),
   });
 }
@@ -75,29 +76,28 @@ export class ApiKeysPage {
     private readonly config: AppConfig,
     private readonly creators: CreatorNames,
     private readonly keys: ApiKeysService,
+    private readonly limits: FileTypeLimits,
     private readonly importProcesses: ImportProcessesService,
     private readonly pages: PageRenderer,
   ) {}
 
   async render(entered?: EnteredApiKey, errors: FieldErrors = {}): Promise<string> {
     const keys = await this.keys.list();
-    const fileTypes = await this.importProcesses.list();
     const creatorOf = await this.creators.of(keys.map(({ createdBy }) => createdBy));
-    const fileTypeNames = new Map(fileTypes.map(({ id, name }) => [id, name]));
+    const fileTypesOf = await this.limits.namer();
     return this.pages.render('accounts/api-keys', {
       title: text('apiKeys.title'),
       section: 'api-keys',
-      keys: keys.map((key) => keyView(key, creatorOf(key.createdBy), fileTypeNames)),
+      keys: keys.map((key) => ({
+        ...keyView(key, creatorOf(key.createdBy)),
+        fileTypes: fileTypesOf(key.importProcessIds),
+      })),
       permissions: PERMISSIONS.map((value) => ({
         value,
         text: text(`apiKeys.explanations.${value}`),
         checked: entered?.permissions.includes(value) ?? false,
       })),
-      fileTypes: fileTypes.map(({ id, name }) => ({
-        value: id,
-        text: name,
-        checked: entered?.importProcessIds.includes(String(id)) ?? false,
-      })),
+      fileTypes: await this.limits.options(entered?.importProcessIds ?? []),
       entered,
       errors,
     });
@@ -151,16 +151,13 @@ export class ApiKeysPage {
   }
 }
 
-function keyView(key: ApiKeyResource, createdBy: string, fileTypeNames: ReadonlyMap<number, string>) {
+function keyView(key: ApiKeyResource, createdBy: string) {
   return {
     ...key,
     createdBy,
     revokeId: `revoke-${key.id}`,
     revokePath: `${LIST}/${key.id}/revoke`,
     ended: endOf(key),
-    fileTypes:
-      key.importProcessIds?.map((id) => fileTypeNames.get(id) ?? text('apiKeys.fileTypeGone', { id })) ??
-      null,
   };
 }
 

@@ -38,13 +38,13 @@ export class UsersPagesController {
   }
 
   @Post(':id/role')
-  async changeRole(
+  async changeAccess(
     @Param('id', UserIdPipe) id: number,
     @Body() form: unknown,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    sendFormAnswer(response, await this.user.changeRole(id, form, principal));
+    sendFormAnswer(response, await this.user.changeAccess(id, form, principal));
   }
 
   @Post(':id/password')

@@ -7,6 +7,7 @@ import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../f
 import { PageRenderer } from '../page-renderer.js';
 import type { StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
+import { FileTypeLimits, limitOf, tickedFileTypes } from './file-type-limit.js';
 
 /** The roles to choose from, each with an explanation of what it allows. */
 function roleOptions(chosen: unknown) {
@@ -23,27 +24,40 @@ function userLabel(enabled: boolean): StatusLabel {
     : { text: text('users.disabled'), tone: 'quiet' };
 }
 
+/**
+ * The fields of a form as the rules of users take them. A form that shows no file types, because there are none or
+ * because it was opened before there were, leaves the limit as it is.
+ */
+function accessFields(form: unknown): Record<string, unknown> {
+  const { limitShown, ...fields } = { ...(form as Record<string, unknown> | undefined) };
+  return limitShown === undefined ? fields : { ...fields, importProcessIds: limitOf(tickedFileTypes(form)) };
+}
+
 /** The users, and the form that adds one. */
 @Injectable()
 export class UsersPage {
   constructor(
     private readonly users: UsersService,
+    private readonly limits: FileTypeLimits,
     private readonly pages: PageRenderer,
   ) {}
 
   async render(entered: { email?: unknown; role?: unknown } = {}, errors: FieldErrors = {}): Promise<string> {
     const users = await this.users.list();
+    const fileTypesOf = await this.limits.namer();
     return this.pages.render('accounts/users', {
       title: text('users.title'),
       section: 'users',
       users: users.map((user) => ({
         ...user,
         path: `/users/${user.id}`,
+        fileTypes: fileTypesOf(user.importProcessIds),
         label: userLabel(user.enabled),
         lastSignedInAt: user.lastSignedInAt?.toISOString() ?? null,
       })),
       email: entered.email,
       roles: roleOptions(entered.role ?? 'viewer'),
+      fileTypes: await this.limits.options(tickedFileTypes(entered)),
       errors,
     });
   }
@@ -51,7 +65,7 @@ export class UsersPage {
   create(form: unknown, principal: Principal): Promise<FormAnswer> {
     return answerForm(
       async () => {
-        await this.users.create(validateForm(CreateUserDto, form), principal);
+        await this.users.create(validateForm(CreateUserDto, accessFields(form)), principal);
         return '/users';
       },
       (error) => this.render(form ?? {}, fieldErrors(error)),
@@ -64,10 +78,16 @@ export class UsersPage {
 export class UserPage {
   constructor(
     private readonly users: UsersService,
+    private readonly limits: FileTypeLimits,
     private readonly pages: PageRenderer,
   ) {}
 
-  async render(id: number, errors: FieldErrors = {}): Promise<string> {
+  /** @param entered the role and the file types of a form that was refused */
+  async render(
+    id: number,
+    errors: FieldErrors = {},
+    entered?: { role: unknown; fileTypes: readonly string[] },
+  ): Promise<string> {
     const user = await this.users.get(id);
     return this.pages.render('accounts/user', {
       title: user.email,
@@ -80,13 +100,19 @@ export class UserPage {
       },
       label: userLabel(user.enabled),
       disablePath: `/users/${id}/disable`,
-      roles: roleOptions(user.role),
+      roles: roleOptions(entered?.role ?? user.role),
+      fileTypes: await this.limits.options(entered?.fileTypes ?? (user.importProcessIds ?? []).map(String)),
       errors,
     });
   }
 
-  changeRole(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
-    return this.act(id, () => this.users.changeAccess(id, validateForm(ChangeAccessDto, form), principal));
+  changeAccess(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+    const { role } = (form ?? {}) as { role?: unknown };
+    return this.act(
+      id,
+      () => this.users.changeAccess(id, validateForm(ChangeAccessDto, accessFields(form)), principal),
+      { role, fileTypes: tickedFileTypes(form) },
+    );
   }
 
   setPassword(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
@@ -107,7 +133,11 @@ export class UserPage {
     return this.act(id, () => this.users.signOutEverywhere(id, principal));
   }
 
-  private act(id: number, action: () => Promise<void>): Promise<FormAnswer> {
+  private act(
+    id: number,
+    action: () => Promise<void>,
+    entered?: { role: unknown; fileTypes: readonly string[] },
+  ): Promise<FormAnswer> {
     return answerForm(
       async () => {
         // An unknown user is 404, not a form with an error.
@@ -115,7 +145,7 @@ export class UserPage {
         await action();
         return `/users/${id}`;
       },
-      (error) => this.render(id, fieldErrors(error)),
+      (error) => this.render(id, fieldErrors(error), entered),
     );
   }
 }
