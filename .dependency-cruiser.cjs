@@ -107,14 +107,14 @@ module.exports = {
     {
       name: 'bull-stays-at-the-edge',
       comment:
-        'PostgreSQL is the truth and Bull a wake-up. What knows Bull could come to rely on it: only the queues, their consumers and those who wake them may.',
+        'PostgreSQL is the truth and Bull a wake-up. What knows Bull could come to rely on it: only the queues, their consumers and the two files that wake them may.',
       severity: 'error',
       from: {
         path: '^src/',
         pathNot: [
           '^src/platform/queue/',
           '[.]consumer[.]ts$',
-          '-queues?[.]ts$',
+          '^src/(delivery/outbox|processing/chunk-scheduler)[.]ts$',
           '[.]spec[.]ts$',
           '^src/operations/',
         ],

@@ -3,6 +3,7 @@ import { Global, Logger, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client, DatabaseError } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { WorkPermit } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, GuardedClient, type Sql } from '../platform/database/database.service.js';
@@ -10,7 +11,6 @@ import { DatabaseUnreachableError } from '../platform/database/postgres-errors.j
 import { SchemaFit } from '../platform/database/schema-fit.js';
 import { sessionStatements } from '../platform/database/session-settings.js';
 import { errorMessage, StartError } from '../platform/errors.js';
-import { WorkPermit } from '../platform/work-permit.js';
 import { ENTITIES } from './entities.js';
 import { MIGRATIONS } from './migrations.js';
 

@@ -8,7 +8,6 @@ import { Mailer, type OutgoingMail } from './mailer.js';
 import {
   type ClaimedMessage,
   DeliveryFault,
-  endsWithin,
   type MailContent,
   type MessageKey,
   type MessageKind,
@@ -246,4 +245,38 @@ function newContent(claim: ClaimedMessage, outgoing: OutgoingMessage): MailConte
   const { subject, text, html } = outgoing.mail;
   const isStored = subject === claim.subject && text === claim.text && html === claim.html;
   return isStored ? null : { subject, text, html };
+}
+
+/**
+ * Runs work that must end: at the time limit, or when `stop` aborts, the work's signal aborts and the promise rejects,
+ * however the work handles the signal. A receiver that withholds an event therefore cannot hold a slot.
+ *
+ * The function has its own timer because `AbortSignal.any([signal, AbortSignal.timeout(ms)])` may never fire after a
+ * garbage collection (nodejs/node#57736). Node keeps a running timer, and the timer keeps the controller.
+ */
+function endsWithin<Result>(
+  limitMs: number,
+  stop: AbortSignal,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const controller = new AbortController();
+    const release = () => {
+      clearTimeout(timer);
+      stop.removeEventListener('abort', onStop);
+    };
+    const abort = (fault: DeliveryFault) => {
+      release();
+      controller.abort(fault);
+      reject(fault);
+    };
+    const onStop = () => abort(new DeliveryFault(errorMessage(stop.reason), false));
+    const timer = setTimeout(
+      () => abort(new DeliveryFault(`the receiver did not answer within ${limitMs / 1000} s`, false)),
+      limitMs,
+    );
+    stop.addEventListener('abort', onStop, { once: true });
+    if (stop.aborted) onStop();
+    else work(controller.signal).finally(release).then(resolve, reject);
+  });
 }

@@ -1,5 +1,3 @@
-import { errorMessage } from '../platform/errors.js';
-
 /** The kinds of messages in the outbox. Each kind has its own Bull queue, and therefore its own slots. */
 export const MESSAGE_KINDS = ['batch_mail', 'behavior_mail', 'behavior_webhook'] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
@@ -101,38 +99,4 @@ export class DeliveryFault extends Error {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
   }
-}
-
-/**
- * Runs work that must end: at the time limit, or when `stop` aborts, the work's signal aborts and the promise rejects,
- * however the work handles the signal. A receiver that withholds an event therefore cannot hold a slot.
- *
- * The function has its own timer because `AbortSignal.any([signal, AbortSignal.timeout(ms)])` may never fire after a
- * garbage collection (nodejs/node#57736). Node keeps a running timer, and the timer keeps the controller.
- */
-export function endsWithin<Result>(
-  limitMs: number,
-  stop: AbortSignal,
-  work: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const controller = new AbortController();
-    const release = () => {
-      clearTimeout(timer);
-      stop.removeEventListener('abort', onStop);
-    };
-    const abort = (fault: DeliveryFault) => {
-      release();
-      controller.abort(fault);
-      reject(fault);
-    };
-    const onStop = () => abort(new DeliveryFault(errorMessage(stop.reason), false));
-    const timer = setTimeout(
-      () => abort(new DeliveryFault(`the receiver did not answer within ${limitMs / 1000} s`, false)),
-      limitMs,
-    );
-    stop.addEventListener('abort', onStop, { once: true });
-    if (stop.aborted) onStop();
-    else work(controller.signal).finally(release).then(resolve, reject);
-  });
 }

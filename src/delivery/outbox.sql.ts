@@ -295,6 +295,18 @@ export async function selectBatchOfMail(sql: Sql, id: number): Promise<number | 
   return rows[0]?.batchId;
 }
 
+/** Counts the mails about batches of this key or user that were sent within the last hour, up to the limit. */
+export async function countMailsOfLastHour(sql: Sql, createdBy: string, limit: number): Promise<number> {
+  const { rows } = await sql.query<{ count: number }>(
+    `SELECT count(*)::integer AS count
+       FROM (SELECT FROM outbox o JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+              WHERE kind = 'batch_mail' AND sent_at > now() - interval '1 hour' AND b.created_by = $1
+              LIMIT $2) sent`,
+    [createdBy, limit],
+  );
+  return rows[0]?.count ?? 0;
+}
+
 const BEHAVIOR_COLUMNS = `outbox_id AS id, CASE kind WHEN 'behavior_mail' THEN 'sendEmail' ELSE 'webhook' END AS kind,
        action, workflow_import_queue_batch_id AS "batchId", line_number AS line, recipient, subject, ${PROGRESS}`;
 

@@ -1,9 +1,40 @@
-import { Injectable } from '@nestjs/common';
+import { InjectQueue } from '@nestjs/bull';
+import { Injectable, Logger } from '@nestjs/common';
+import type { Queue } from 'bull';
 import { WorkLoop } from '../platform/concurrency.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
-import { DeliveryQueues } from './delivery-queues.js';
+import {
+  addWakeUps,
+  BEHAVIOR_QUEUE,
+  type DeliveryJob,
+  NOTIFICATION_QUEUE,
+  type WakeUp,
+  WEBHOOK_QUEUE,
+} from '../platform/queue/queues.js';
 import { MESSAGE_KINDS, type MessageKind } from './message.js';
 import { insertBatchMail, type NewNotification, selectDueMessages } from './outbox.sql.js';
+
+/**
+ * The Bull queues of the outbox. Redis may be down: no method throws or takes long. Each kind has its own queue,
+ * because kinds in one queue would share its slots and webhooks wait for hosts that we do not control.
+ */
+@Injectable()
+export class DeliveryQueues {
+  private readonly logger = new Logger(DeliveryQueues.name);
+  private readonly queues: Readonly<Record<MessageKind, Queue<DeliveryJob>>>;
+
+  constructor(
+    @InjectQueue(NOTIFICATION_QUEUE) batchMails: Queue<DeliveryJob>,
+    @InjectQueue(BEHAVIOR_QUEUE) behaviorMails: Queue<DeliveryJob>,
+    @InjectQueue(WEBHOOK_QUEUE) webhooks: Queue<DeliveryJob>,
+  ) {
+    this.queues = { batch_mail: batchMails, behavior_mail: behaviorMails, behavior_webhook: webhooks };
+  }
+
+  add(kind: MessageKind, wakeUps: readonly WakeUp<DeliveryJob>[]): Promise<void> {
+    return addWakeUps(this.queues[kind], wakeUps, this.logger);
+  }
+}
 
 interface WakeLimits {
   /** How many due messages of a receiver Redis should hold at a time; more follow as these are sent. */

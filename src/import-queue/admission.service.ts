@@ -4,11 +4,61 @@ import { defer, finalize, from, type Observable, switchMap } from 'rxjs';
 import type { AuthenticatedRequest } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { countUnfinished } from '../batches/batches.sql.js';
-import { Gate } from '../platform/concurrency.js';
+import { BoundedMap, Gate } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { RateLimiter, rateLimitHeaders, type RateState } from '../platform/http/rate-limiter.js';
 import { tooManyRequests, tooManyUploads, tooManyWaitingBatches } from './import-queue.errors.js';
+
+const WINDOW_SECONDS = 60;
+/** Beyond this number of callers, those that have been quiet for longest are forgotten. */
+const MAX_CALLERS = 10_000;
+
+export interface RateState {
+  allowed: boolean;
+  limit: number;
+  remaining: number;
+  /** Until there is room for the next call, or until the whole limit is available again. */
+  seconds: number;
+}
+
+/**
+ * Token bucket per caller, in this process. N processes together allow N times as much, which is still bounded, and the
+ * limiter depends on no server.
+ */
+export class RateLimiter {
+  private readonly buckets = new BoundedMap<string, { tokens: number; at: number }>(MAX_CALLERS);
+
+  /** @param perMinute the most calls per minute; after a quiet minute, all of them may come at once */
+  constructor(
+    private readonly perMinute: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  take(caller: string): RateState {
+    const now = this.now();
+    const perSecond = this.perMinute / WINDOW_SECONDS;
+    const found = this.buckets.get(caller) ?? { tokens: this.perMinute, at: now };
+    const tokens = Math.min(this.perMinute, found.tokens + ((now - found.at) / 1000) * perSecond);
+    const allowed = tokens >= 1;
+    const left = allowed ? tokens - 1 : tokens;
+    this.buckets.set(caller, { tokens: left, at: now });
+    const missing = allowed ? this.perMinute - left : 1 - left;
+    return {
+      allowed,
+      limit: this.perMinute,
+      remaining: Math.floor(left),
+      seconds: Math.max(1, Math.ceil(missing / perSecond)),
+    };
+  }
+}
+
+/** The headers of draft-ietf-httpapi-ratelimit-headers-10. */
+export function rateLimitHeaders({ limit, remaining, seconds }: RateState): Record<string, string> {
+  return {
+    'RateLimit-Policy': `"create";q=${limit};w=${WINDOW_SECONDS}`,
+    RateLimit: `"create";r=${remaining};t=${seconds}`,
+  };
+}
 
 /** How long one count of the waiting batches is reused for all calls. */
 const COUNT_REUSE_MS = 500;
@@ -36,7 +86,7 @@ export class AdmissionService {
   /** `null` if no rate is configured. @throws DomainError 429 `rate_limit_exceeded` */
   rate(principal: Principal): RateState | null {
     const rate = this.rates?.take(principal.id) ?? null;
-    if (rate?.allowed === false) throw tooManyRequests(rate);
+    if (rate?.allowed === false) throw tooManyRequests(rate, rateLimitHeaders(rate));
     return rate;
   }
 

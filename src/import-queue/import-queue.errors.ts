@@ -1,6 +1,5 @@
 import { defineErrors, type DomainError, type ProblemDetail } from '../platform/domain-error.js';
 import { httpErrors } from '../platform/http/http.errors.js';
-import { rateLimitHeaders, type RateState } from '../platform/http/rate-limiter.js';
 
 /** Refusals of the routes that receive, preview and change batches. */
 export const importQueueErrors = defineErrors({
@@ -23,10 +22,13 @@ export const importQueueErrors = defineErrors({
 
 const retryAfter = (seconds: number) => ({ 'Retry-After': String(seconds) });
 
-export function tooManyRequests(rate: RateState): DomainError {
+export function tooManyRequests(
+  rate: { limit: number; seconds: number },
+  headers: Readonly<Record<string, string>>,
+): DomainError {
   return importQueueErrors.rate_limit_exceeded(
     `This key may start ${rate.limit} batches a minute. Nothing was stored; send the same call again in ${rate.seconds} s, or put more rows into one batch.`,
-    { limit: rate.limit, headers: { ...rateLimitHeaders(rate), ...retryAfter(rate.seconds) } },
+    { limit: rate.limit, headers: { ...headers, ...retryAfter(rate.seconds) } },
   );
 }
 

@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
-import { creatorNames } from '../auth/creator-names.js';
+import { creatorNames } from '../auth/authenticator.js';
 import { resultsUrl } from '../batches/batch-resource.js';
 import type { BatchStatus } from '../batches/batch-state.js';
 import { type BatchRow, selectBatches } from '../batches/batches.sql.js';
 import { type MessageRenderer, MessageRenderers, type OutgoingMessage } from '../delivery/message-sender.js';
 import { type ClaimedMessage, DeliveryFault, type MailContent } from '../delivery/message.js';
+import { countMailsOfLastHour } from '../delivery/outbox.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { formatDuration, formatNumber, formatTime, oneLine } from '../platform/wording.js';
@@ -21,7 +22,6 @@ import {
   SENTENCES,
   STATES,
 } from './mail-texts.js';
-import { countMailsOfLastHour } from './mailbox.sql.js';
 
 export interface FailedLine {
   line: number;

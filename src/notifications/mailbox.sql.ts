@@ -69,15 +69,3 @@ export async function selectBehaviorMails(sql: Sql, selection: MailboxSelection)
 function parameters({ status, before, limit, importProcessIds }: MailboxSelection): unknown[] {
   return [status ?? null, before ?? null, limit, importProcessIds];
 }
-
-/** Counts the mails about batches of this key or user that were sent within the last hour, up to the limit. */
-export async function countMailsOfLastHour(sql: Sql, createdBy: string, limit: number): Promise<number> {
-  const { rows } = await sql.query<{ count: number }>(
-    `SELECT count(*)::integer AS count
-       FROM (SELECT FROM outbox o JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
-              WHERE kind = 'batch_mail' AND sent_at > now() - interval '1 hour' AND b.created_by = $1
-              LIMIT $2) sent`,
-    [createdBy, limit],
-  );
-  return rows[0]?.count ?? 0;
-}

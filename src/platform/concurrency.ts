@@ -1,7 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Inject, Logger, type OnApplicationBootstrap, type OnModuleDestroy, Optional } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  Optional,
+} from '@nestjs/common';
 import { errorStack } from './errors.js';
-import { WorkPermit } from './work-permit.js';
 
 /**
  * A map of at most `capacity` entries, so that memory stays bounded for any keys. A new entry replaces the entry that
@@ -201,6 +207,36 @@ export class EventLoopTurn {
 
 /** The pause varies by this share in both directions, so that processes that started together drift apart. */
 const JITTER = 0.25;
+
+/**
+ * Whether this process may work: take jobs and run its loops. It may not while it does not fit the schema of the
+ * database; it then answers its probes and leaves the work to processes that fit.
+ */
+@Injectable()
+export class WorkPermit {
+  private listeners: ((permitted: boolean) => void)[] = [];
+  private current: string | null = null;
+
+  /** Why this process may not work; `null` while it may. */
+  get refusal(): string | null {
+    return this.current;
+  }
+
+  get permitted(): boolean {
+    return this.current === null;
+  }
+
+  set(refusal: string | null): void {
+    const wasPermitted = this.permitted;
+    this.current = refusal;
+    if (wasPermitted === this.permitted) return;
+    for (const listener of this.listeners) listener(this.permitted);
+  }
+
+  onChange(listener: (permitted: boolean) => void): void {
+    this.listeners.push(listener);
+  }
+}
 
 export interface LoopOptions {
   /** The mean pause between the end of a pass and the beginning of the next. */

@@ -3,9 +3,8 @@ import { OutboxModule } from '../delivery/delivery.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
 import { QueueModule } from '../platform/queue/queue.module.js';
 import { TargetsModule } from '../targets/targets.module.js';
-import { ChunkQueue } from './chunk-queue.js';
+import { BatchFinisher, ChunkQueue, ChunkScheduler } from './chunk-scheduler.js';
 import { ChunkRunner } from './chunk-runner.js';
-import { BatchFinisher, ChunkScheduler } from './chunk-scheduler.js';
 import { ImportConsumer } from './import.consumer.js';
 import { Reconciler } from './reconciler.js';
 

@@ -5,8 +5,7 @@ import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { ChunkQueue } from './chunk-queue.js';
-import { ChunkScheduler } from './chunk-scheduler.js';
+import { ChunkQueue, ChunkScheduler } from './chunk-scheduler.js';
 import { FrozenCopies } from './frozen-copies.js';
 
 /**

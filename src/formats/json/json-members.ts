@@ -84,6 +84,31 @@ function countMembers(text: string): number {
   return count;
 }
 
+/** The most levels of objects and arrays in one record. */
+export const MAX_NESTING = 64;
+
+/**
+ * The UTF-16 index of the first bracket that nests deeper than `limit` levels of objects and arrays, or -1. Most lines
+ * are flat, and two fast searches recognize them.
+ */
+export function findTooDeepNesting(json: string, limit: number): number {
+  if (json.indexOf('[') === -1 && json.indexOf('{', json.indexOf('{') + 1) === -1) return -1;
+  let depth = 0;
+  let inString = false;
+  for (let index = 0; index < json.length; index += 1) {
+    const code = json.charCodeAt(index);
+    if (inString) {
+      if (code === BACKSLASH) index += 1;
+      else if (code === QUOTE) inString = false;
+    } else if (code === QUOTE) inString = true;
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      depth += 1;
+      if (depth > limit) return index;
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth -= 1;
+  }
+  return -1;
+}
+
 /**
  * A member as text: a string unchanged, `null` as the empty text (both clear a value), any other value as its JSON.
  * Answers `null` only if the record lacks the member, which leaves a value unchanged.

@@ -2,8 +2,8 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import type { DomainError, ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { emptyBody, malformedJsonLines } from '../format.errors.js';
-import { findDuplicateKey } from '../json/json-members.js';
-import { findJsonSyntaxError, findTooDeepNesting, MAX_NESTING } from '../json/json-syntax.js';
+import { findDuplicateKey, findTooDeepNesting, MAX_NESTING } from '../json/json-members.js';
+import { findJsonSyntaxError } from '../json/json-syntax.js';
 import {
   duplicateKeyError,
   LineLimitError,

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Loop } from '../concurrency.js';
-import { WorkPermit } from '../work-permit.js';
+import { Loop, WorkPermit } from '../concurrency.js';
 import { DatabaseService } from './database.service.js';
 import { isDatabaseUnavailable } from './postgres-errors.js';
 

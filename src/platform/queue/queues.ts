@@ -8,10 +8,9 @@ import {
 } from '@nestjs/common';
 import type { JobOptions, Queue } from 'bull';
 import type { RedisOptions } from 'ioredis';
-import { settlesWithin, withTimeout } from '../concurrency.js';
+import { settlesWithin, withTimeout, WorkPermit } from '../concurrency.js';
 import type { AppConfig } from '../config/config.js';
 import { errorMessage, errorStack } from '../errors.js';
-import { WorkPermit } from '../work-permit.js';
 
 /**
  * The Bull queues. A job carries only ids: PostgreSQL is the source of truth, and Redis only wakes workers up (ADR 1).

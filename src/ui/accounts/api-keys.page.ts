@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { CookieOptions, Request, Response } from 'express';
 import { type ApiKeyResource, CreateApiKeyDto } from '../../auth/api-keys.dto.js';
 import { ApiKeysService } from '../../auth/api-keys.service.js';
-import { CreatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/authenticator.js';
 import { PERMISSIONS, type Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { AppConfig } from '../../platform/config/config.js';

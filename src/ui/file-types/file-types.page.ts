@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../../auth/access.js';
-import { CreatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CreatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
 import type { BatchResource } from '../../batches/batch-resource.js';

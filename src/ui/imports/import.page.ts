@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CreatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader, type BatchRow } from '../../batches/batch-reader.js';
 import { isTerminal } from '../../batches/batch-state.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { CreatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { BATCH_STATUSES } from '../../batches/batch-state.js';
 import { visibleTo } from '../../import-processes/import-process.js';

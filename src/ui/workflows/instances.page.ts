@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { IsIn, IsOptional, Length, MaxLength } from 'class-validator';
-import { CreatorNames } from '../../auth/creator-names.js';
+import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';

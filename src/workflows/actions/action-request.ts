@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { findDuplicateKey } from '../../formats/json/json-members.js';
-import { findTooDeepNesting, MAX_NESTING } from '../../formats/json/json-syntax.js';
+import { findTooDeepNesting, MAX_NESTING } from '../../formats/json/json-members.js';
 import { duplicateKeyError } from '../../formats/record-reader.js';
 import { invalidBody, malformedJson, missingBody } from '../../platform/http/http.errors.js';
 import type { JsonObject } from '../../platform/json/json-value.js';

@@ -7,13 +7,6 @@ import type { IdentifierDefinition, VersionedWorkflowDefinition, WorkflowDefinit
 import { selectUsedIdentifiers } from '../engine/identifiers.sql.js';
 import { WorkflowDefinitionEntity, WorkflowEntity } from '../entities.js';
 import { readDefinition } from './definition-reader.js';
-import {
-  selectCurrentDefinitions,
-  selectDefinition,
-  selectLatestIdentifiers,
-  selectVersionsOf,
-  type StoredWorkflowDefinition,
-} from './definitions.sql.js';
 import { hideSecrets, restoreSecrets } from './webhook-secrets.js';
 import {
   identifiersInUse,
@@ -21,8 +14,6 @@ import {
   workflowNameTaken,
   workflowNotFound,
 } from './workflow.errors.js';
-
-export type { StoredWorkflowDefinition };
 
 /** Workflow definitions and their versions. A stored version never changes. */
 @Injectable()
@@ -169,4 +160,80 @@ export interface WorkflowSummary {
 export function workflowSummary({ version, definition }: StoredWorkflowDefinition): WorkflowSummary {
   const { name, title, entityType } = definition;
   return { name, title, entityType, version };
+}
+
+/*
+ * Tables `workflow` (one row per name, with the number of the current version) and `workflow_definition` (one row per
+ * version, which never changes):
+ *
+ *     create ──▶ version 1 ──replace──▶ version 2 ──replace──▶ …
+ *
+ * `WorkflowDefinitionsService` inserts the entities. Batches pin the version that was current when they started.
+ */
+
+export interface StoredWorkflowDefinition {
+  workflowId: number;
+  version: number;
+  definition: WorkflowDefinition;
+}
+
+interface DefinitionRow {
+  workflow_id: number;
+  version: number;
+  definition: WorkflowDefinition;
+}
+
+const FROM_WORKFLOWS = `
+  SELECT workflow_id, version, definition
+    FROM workflow JOIN workflow_definition USING (workflow_id)`;
+
+/** Returns one version of a workflow, by default the current one; `undefined` if it does not exist. */
+async function selectDefinition(
+  sql: Sql,
+  name: string,
+  version: number | null = null,
+): Promise<StoredWorkflowDefinition | undefined> {
+  const { rows } = await sql.query<DefinitionRow>(
+    `${FROM_WORKFLOWS} WHERE workflow.name = $1 AND version = coalesce($2, current_version)`,
+    [name, version],
+  );
+  return rows.map(toStored)[0];
+}
+
+/** Every version of a workflow, newest first. */
+async function selectVersionsOf(sql: Sql, name: string): Promise<StoredWorkflowDefinition[]> {
+  const { rows } = await sql.query<DefinitionRow>(
+    `${FROM_WORKFLOWS} WHERE workflow.name = $1 ORDER BY version DESC`,
+    [name],
+  );
+  return rows.map(toStored);
+}
+
+/** The current version of every workflow, by name. */
+async function selectCurrentDefinitions(sql: Sql): Promise<StoredWorkflowDefinition[]> {
+  const { rows } = await sql.query<DefinitionRow>(
+    `${FROM_WORKFLOWS} WHERE version = current_version ORDER BY workflow.name`,
+  );
+  return rows.map(toStored);
+}
+
+/** For each identifier, the latest definition that has it: later versions may have dropped it. */
+async function selectLatestIdentifiers(
+  sql: Sql,
+  workflowId: number,
+): Promise<Pick<IdentifierDefinition, 'name' | 'unique' | 'caseInsensitive'>[]> {
+  const { rows } = await sql.query<Pick<IdentifierDefinition, 'name' | 'unique' | 'caseInsensitive'>>(
+    `SELECT DISTINCT ON (identifier ->> 'name') identifier ->> 'name' AS name,
+            (identifier ->> 'unique')::boolean AS unique,
+            coalesce((identifier ->> 'caseInsensitive')::boolean, false) AS "caseInsensitive"
+       FROM workflow_definition, json_array_elements(definition -> 'identifiers') AS identifier
+      WHERE workflow_id = $1
+      ORDER BY identifier ->> 'name', version DESC`,
+    [workflowId],
+  );
+  return rows;
+}
+
+function toStored({ workflow_id, version, definition }: DefinitionRow): StoredWorkflowDefinition {
+  return { workflowId: workflow_id, version, definition };
 }

@@ -8,8 +8,7 @@ import {
 } from '../../platform/database/copy-rows.js';
 import type { Sql, Transaction } from '../../platform/database/database.service.js';
 import type { IdentifierValue } from '../rows/row-reader.js';
-import { MOST_CARRIERS } from './identifier-index.js';
-import { idOf, type InstanceState } from './instance-state.js';
+import { idOf, type InstanceState, MOST_CARRIERS } from './instance-state.js';
 
 /*
  * Table `workflow_identifier`: the identifiers that find instances. One row per instance and identifier:

@@ -1,9 +1,14 @@
 import type { Sql, Transaction } from '../../platform/database/database.service.js';
 import type { WorkflowDefinition } from '../definition.js';
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
-import { decidingIdentifiers, hasSharedOnly, isCrowd } from './identifier-index.js';
+import {
+  decidingIdentifiers,
+  hasSharedOnly,
+  isCrowd,
+  type StoredInstance,
+  storedValuesOf,
+} from './instance-state.js';
 import { findCarriers, lockSharedValues } from './identifiers.sql.js';
-import { type StoredInstance, storedValuesOf } from './instance-state.js';
 import { lockInstances, selectStoredInstances } from './instances.sql.js';
 import type { Match, ResolutionRules } from './resolve-rows.js';
 

@@ -3,7 +3,7 @@ import { jsonPointer } from '../../platform/json/json-value.js';
 import type { RecordError, RecordOutcome } from '../../records/target.js';
 import type { IdentifierValue, ParsedRow } from '../rows/row-reader.js';
 import { quoted } from '../rows/values/value-type.js';
-import { decidingIdentifiers, hasSharedOnly } from './identifier-index.js';
+import { decidingIdentifiers, hasSharedOnly } from './instance-state.js';
 
 /** The row finds no instance, and the import process creates none. */
 export function noMatch(row: ParsedRow): RecordError {

@@ -1,8 +1,7 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { InstanceStatus, PrimaryEffect } from '../definition.js';
 import type { ParsedRow } from '../rows/row-reader.js';
-import { MOST_CARRIERS } from './identifier-index.js';
-import type { StoredInstance } from './instance-state.js';
+import { MOST_CARRIERS, type StoredInstance } from './instance-state.js';
 import { type Match, type Resolution, type ResolutionRules, resolveRows } from './resolve-rows.js';
 
 const NAMES = { uid: ':UniqueId', email: ':Email', member: ':Member', role: ':Role' };

@@ -1,10 +1,21 @@
 import type { RecordError } from '../../records/target.js';
-import type { ActionEffect, ActionEffects } from '../behaviors/action-effects.js';
+import {
+  type ActionEffect,
+  type ActionEffects,
+  changeByEffects,
+  type OwedBehavior,
+  owedBy,
+} from '../behaviors/action-effects.js';
 import type { WorkflowTargetConfiguration } from '../definition.js';
 import type { IdentifierValue, ParsedRow } from '../rows/row-reader.js';
-import { changeByEffects, type OwedBehavior, owedBy } from './behavior-effects.js';
-import { decidingIdentifiers, hasSharedOnly, IdentifierIndex } from './identifier-index.js';
-import { type Changes, InstanceState, type StoredInstance } from './instance-state.js';
+import {
+  type Changes,
+  decidingIdentifiers,
+  hasSharedOnly,
+  IdentifierIndex,
+  InstanceState,
+  type StoredInstance,
+} from './instance-state.js';
 import {
   alreadyExists,
   differentInstances,

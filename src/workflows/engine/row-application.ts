@@ -6,7 +6,7 @@ import { isDataError, isUniqueViolation } from '../../platform/database/postgres
 import type { ChunkContext, ImportRecord, RecordOutcome } from '../../records/target.js';
 import { IdentifierReader, type ParsedRow } from '../rows/row-reader.js';
 import { isEmail } from '../rows/values/text.js';
-import type { OwedBehavior } from './behavior-effects.js';
+import type { OwedBehavior } from '../behaviors/action-effects.js';
 import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
 import { deleteIdentifiers, type FormerIdentifier, identifiersToInsert } from './identifiers.sql.js';
 import { idOf, type InstanceState, storedValuesOf } from './instance-state.js';

@@ -1,4 +1,4 @@
-import { RateLimiter, rateLimitHeaders } from './rate-limiter.js';
+import { RateLimiter, rateLimitHeaders } from './admission.service.js';
 
 describe('the rate of calls', () => {
   let now = 0;
