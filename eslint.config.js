@@ -72,11 +72,15 @@ export default tseslint.config(
     languageOptions: {
       globals: {
         __dirname: 'readonly',
+        Buffer: 'readonly',
         console: 'readonly',
         module: 'writable',
+        performance: 'readonly',
         process: 'readonly',
         require: 'readonly',
         URL: 'readonly',
+        URLSearchParams: 'readonly',
+        WebSocket: 'readonly',
       },
     },
     rules: { 'no-console': 'off', '@typescript-eslint/no-require-imports': 'off' },
