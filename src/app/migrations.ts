@@ -18,6 +18,7 @@ import { NormalizeIdentifiers1765310000000 } from './migrations/1765310000000-no
 import { AddSchemaCompatibility1765320000000 } from './migrations/1765320000000-add-schema-compatibility.js';
 import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.js';
 import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-password-states.js';
+import { AddRecordErrors1765500000000 } from './migrations/1765500000000-add-record-errors.js';
 import { DescribeSessions1765600000000 } from './migrations/1765600000000-describe-sessions.js';
 
 /** All migrations, oldest first. */
@@ -42,5 +43,6 @@ export const MIGRATIONS = [
   AddSchemaCompatibility1765320000000,
   CountMails1765400000000,
   AddPasswordStates1765410000000,
+  AddRecordErrors1765500000000,
   DescribeSessions1765600000000,
 ];

@@ -13,8 +13,8 @@ import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { assertCanBecome } from './batch-state.js';
 import { insertChunks } from './chunks.sql.js';
 import { ImportQueueBatchEntity } from './entities.js';
-import { type ChunkRow, RecordCollector } from './record-collector.js';
-import type { StoredRecord } from './records.sql.js';
+import { type ChunkRow, type CopiedRows, RecordCollector } from './record-collector.js';
+import type { RecordRow } from './record-pages.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
 /** How a batch was created: the values of `IMPORT_QUEUE_BATCH.CREATION_PATH`. */
@@ -64,6 +64,8 @@ const CHUNKS_PER_COPY = 64;
  */
 export class BatchWriter {
   private copy: Writable | null = null;
+  /** The statement of `copy`. */
+  private statement = '';
   /** Why the connection is unusable. The stream does not remember the failure, and using it would fail on `null`. */
   private failure: Error | null = null;
   /** The write that is under way. It never rejects: `written` throws its failure. */
@@ -121,11 +123,11 @@ export class BatchWriter {
     await closed;
   }
 
-  private takeRows(): Buffer | null {
+  private takeRows(): CopiedRows | null {
     return this.rows.pendingLength === 0 ? null : this.rows.takeRows(this.batchId);
   }
 
-  private begin(rows: Buffer | null, chunks: ChunkRow[] | null): void {
+  private begin(rows: CopiedRows | null, chunks: ChunkRow[] | null): void {
     this.isWriting = true;
     this.underWay = this.write(rows, chunks)
       .catch((error: unknown) => (this.writeFailure = { error }))
@@ -139,26 +141,31 @@ export class BatchWriter {
   }
 
   /** @param chunks the chunks to insert after the COPY has ended; `null` if the COPY goes on */
-  private async write(rows: Buffer | null, chunks: ChunkRow[] | null): Promise<void> {
+  private async write(rows: CopiedRows | null, chunks: ChunkRow[] | null): Promise<void> {
     if (rows !== null) {
-      this.copy ??= this.openCopy();
+      if (this.statement !== rows.statement) await this.endCopy();
+      this.copy ??= this.openCopy(rows.statement);
       this.throwIfFailed();
-      if (!this.copy.write(rows)) await drained(this.copy);
+      if (!this.copy.write(rows.text)) await drained(this.copy);
       this.wroteAt = performance.now();
     }
     if (chunks === null) return;
-    if (this.copy !== null) {
-      this.throwIfFailed();
-      this.copy.end();
-      await finished(this.copy);
-      this.copy = null;
-    }
+    await this.endCopy();
     if (chunks.length > 0) await insertChunks(this.transaction, this.batchId, chunks);
   }
 
-  private openCopy(): Writable {
-    const copy = this.transaction.copyFrom(this.rows.copyStatement);
+  private async endCopy(): Promise<void> {
+    if (this.copy === null) return;
+    this.throwIfFailed();
+    this.copy.end();
+    await finished(this.copy);
+    this.copy = null;
+  }
+
+  private openCopy(statement: string): Writable {
+    const copy = this.transaction.copyFrom(statement);
     copy.on('error', (error) => (this.failure ??= error));
+    this.statement = statement;
     return copy;
   }
 
@@ -186,12 +193,15 @@ export interface GivenRow {
   payload: string;
 }
 
+/** A stored record with the error from its first check. */
+type StoredRecord = Pick<RecordRow, 'line' | 'payload' | 'originLine' | 'row' | 'errorCode' | 'errorMessage'>;
+
 /** Where the records of a new batch come from. */
 export type BatchSource =
   | { kind: 'body'; body: ReceivedBody }
   | {
       kind: 'stored rows';
-      /** The next records after a line, in line order, at most `limit`. */
+      /** The next records after a line, in line order, at most `limit`; empty after the last one. */
       select: (afterLine: number, limit: number) => Promise<StoredRecord[]>;
       compiled: CompiledTarget;
     }
@@ -273,12 +283,11 @@ async function copyStoredRecords(
   while (page.length > 0) {
     for (const record of page) {
       if (turn.isOver) await turn.next();
-      const { line, payload, originLine } = record;
-      const { error, orderingKeys } = checkAgain(record, compiled);
-      rows.add(line, payload, error, orderingKeys, originLine === undefined ? undefined : { originLine });
+      const { line, payload, originLine, row } = record;
+      rows.add(line, payload, checkAgain(record, compiled), { originLine, row: row ?? line });
     }
     await writer.suspend();
-    page = page.length < PAGE_SIZE ? [] : await select(page.at(-1)?.line ?? 0, PAGE_SIZE);
+    page = await select(page.at(-1)?.line ?? 0, PAGE_SIZE);
   }
   await writer.end();
 }
@@ -309,8 +318,7 @@ async function writeGivenRows(
   writer: BatchWriter,
 ): Promise<void> {
   for (const { line, payload } of given) {
-    const { error, orderingKeys } = checkText(payload, compiled);
-    rows.add(line, payload, error, orderingKeys);
+    rows.add(line, payload, checkText(payload, compiled));
   }
   await writer.end();
 }

@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { RecordStatus } from '../records/record-status.js';
-import type { Operation } from '../records/target.js';
+import type { Operation, RecordError } from '../records/target.js';
 import type { BatchStatus, PauseReason } from './batch-state.js';
 import type { StoredPreview } from './previews.sql.js';
 import type { UploadFindings } from './upload-findings.js';
@@ -96,10 +96,14 @@ export class ImportQueueRecordEntity {
   @Column('text', { name: 'error_code', nullable: true }) errorCode!: string | null;
   @Column('text', { name: 'error_message', nullable: true }) errorMessage!: string | null;
   @Column('text', { name: 'error_pointer', nullable: true }) errorPointer!: string | null;
+  /** All errors of a record that has several; null if it has one or none. */
+  @Column('jsonb', { nullable: true }) errors!: RecordError[] | null;
   /** The line exactly as sent, without its line end. */
   @Column('text') payload!: string;
   /** Its line in the batch whose results were downloaded and sent again; null for other records. */
   @Column('integer', { name: 'origin_line', nullable: true }) originLine!: number | null;
+  /** The row that a spreadsheet shows for it; null where that is the line. */
+  @Column('integer', { name: 'row_number', nullable: true }) row!: number | null;
 }
 
 /** The effects that the records of one chunk would have. */

@@ -1,10 +1,15 @@
+import { parseCopyField } from '../platform/database/copy-rows.js';
+import type { RowVerdict } from '../records/target.js';
 import { RecordCollector } from './record-collector.js';
+import { PLAIN_RECORD_COPY, RECORD_COPY } from './records.sql.js';
+
+const VALID: RowVerdict = { error: null, orderingKeys: [] };
 
 describe('a chunk', () => {
   const MEGABYTE = 'x'.repeat(1024 ** 2);
   const chunksOf = (chunkSize: number, payloads: readonly string[]): number[][] => {
     const rows = new RecordCollector(chunkSize);
-    payloads.forEach((payload, index) => rows.add(index + 1, payload, null, []));
+    payloads.forEach((payload, index) => rows.add(index + 1, payload, VALID));
     rows.end();
     return rows
       .takeChunks()
@@ -35,6 +40,56 @@ describe('a chunk', () => {
       [1, 1, 1],
       [2, 2, 1],
       [3, 4, 2],
+    ]);
+  });
+});
+
+describe('the rows of a batch', () => {
+  const taken = (rows: RecordCollector) => {
+    const { statement, text } = rows.takeRows(5);
+    const lines = text.toString().trimEnd().split('\n');
+    return { statement, fields: lines.map((line) => line.split('\t').map(parseCopyField)) };
+  };
+
+  it('are written without empty fields until one of them has more than its payload, and never again', () => {
+    const rows = new RecordCollector(10);
+    rows.add(1, '{}', VALID);
+    expect(taken(rows)).toEqual({ statement: PLAIN_RECORD_COPY, fields: [['5', '1', '{}']] });
+    rows.add(2, '{}', VALID);
+    rows.add(3, '{}', VALID, { row: 7 });
+    rows.add(4, '{}', VALID, { originLine: 9 });
+    const none = [null, null, null, null];
+    expect(taken(rows)).toEqual({
+      statement: RECORD_COPY,
+      fields: [
+        ['5', '2', 'pending', ...none, null, null, '{}'],
+        ['5', '3', 'pending', ...none, null, '7', '{}'],
+        ['5', '4', 'pending', ...none, '9', null, '{}'],
+      ],
+    });
+    rows.add(5, '{}', VALID);
+    expect(taken(rows).statement).toBe(RECORD_COPY);
+  });
+
+  /** Break it: in `storedErrors`, return the list for one error, too; or do not cut it. */
+  it('keep at most ten errors of a record, in a list only if there are several', () => {
+    const errors = Array.from({ length: 12 }, (_, index) => ({
+      code: `c${index}`,
+      message: `m\u0000${index}`,
+    }));
+    const [first] = errors;
+    const rows = new RecordCollector(10);
+    rows.add(1, '{}', { error: first!, errors, orderingKeys: [] });
+    rows.add(2, '{}', { error: first!, errors: [first!], orderingKeys: [] });
+    const { fields } = taken(rows);
+    expect(fields[0]?.slice(2, 6)).toEqual(['invalid', 'c0', 'm\\u00000', null]);
+    expect(JSON.parse(fields[0]?.[6] ?? '')).toEqual(
+      errors.slice(0, 10).map(({ code }, index) => ({ code, message: `m\\u0000${index}`, pointer: null })),
+    );
+    expect(fields[1]?.[6]).toBeNull();
+    expect(rows.errorGroups.all().map(({ code, count }) => [code, count])).toEqual([
+      ['c0', 2],
+      ...errors.slice(1, 10).map(({ code }) => [code, 1]),
     ]);
   });
 });

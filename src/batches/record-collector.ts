@@ -1,17 +1,23 @@
 import type { ByteRange, RecordOrigin } from '../formats/record-reader.js';
 import { COPY_NULL, copyField, visiblyEscaped } from '../platform/database/copy-rows.js';
 import { ErrorTally, OrderingKeys } from '../records/rows.js';
-import type { RecordError } from '../records/target.js';
-import { RECORD_COPY, RECORD_COPY_WITH_ORIGIN } from './records.sql.js';
+import type { RowVerdict } from '../records/target.js';
+import { allErrors, PLAIN_RECORD_COPY, RECORD_COPY, storedErrors } from './records.sql.js';
 
 interface Row {
   line: number;
-  /** Status and error as COPY fields, their tabs included. */
-  head: Buffer;
+  /** The fields between line and payload, their tabs included; `null` if none of them has a value. */
+  head: Buffer | null;
   payload: ByteRange;
 }
 
-const PENDING = Buffer.from('\tpending\t\\N\t\\N\t\\N\t');
+/** Rows of one COPY statement. */
+export interface CopiedRows {
+  statement: string;
+  text: Buffer;
+}
+
+const TAB = Buffer.from('\t');
 const LINE_FEED = 0x0a;
 /** The most bytes that the line number and the field separators take. */
 const MOST_BYTES_BESIDE = 16;
@@ -24,23 +30,30 @@ class RecordCopyText {
   /** The approximate length of the rows in bytes. */
   length = 0;
   private rows: Row[] = [];
+  /**
+   * Whether all rows so far consist of batch, line and payload. Most batches have no other rows, and PostgreSQL then
+   * need not read an empty field for each other column. It never becomes true again, so a batch has at most one change
+   * of statement.
+   */
+  private isPlain = true;
 
-  /** Adds a record that waits to be processed. */
-  addPending(line: number, payload: ByteRange): void {
-    this.push(line, PENDING, payload);
-  }
-
-  /** @param fields status and error as COPY fields, their tabs included */
-  add(line: number, fields: string, payload: ByteRange): void {
-    this.push(line, Buffer.from(fields), payload);
+  /** @param fields the fields between line and payload as COPY text, their tabs included; `null` if all are empty */
+  add(line: number, fields: string | null, payload: ByteRange): void {
+    const head = fields === null ? null : Buffer.from(fields);
+    if (head !== null) this.isPlain = false;
+    this.rows.push({ line, head, payload });
+    this.length += (head?.length ?? 0) + payload.end - payload.start;
   }
 
   /** Takes the rows as COPY text of the batch. */
-  take(batchId: number): Buffer {
+  take(batchId: number): CopiedRows {
     const id = Buffer.from(`${batchId}\t`);
-    const text = Buffer.allocUnsafe(this.length + this.rows.length * (id.length + MOST_BYTES_BESIDE));
+    const empty = this.isPlain ? TAB : NO_FIELDS;
+    const perRow = id.length + empty.length + MOST_BYTES_BESIDE;
+    const text = Buffer.allocUnsafe(this.length + this.rows.length * perRow);
     let at = 0;
-    for (const { line, head, payload } of this.rows) {
+    for (const { line, head: fields, payload } of this.rows) {
+      const head = fields ?? empty;
       text.set(id, at);
       at = writeDigits(text, at + id.length, line);
       text.set(head, at);
@@ -51,14 +64,12 @@ class RecordCopyText {
     }
     this.rows = [];
     this.length = 0;
-    return text.subarray(0, at);
-  }
-
-  private push(line: number, head: Buffer, payload: ByteRange): void {
-    this.rows.push({ line, head, payload });
-    this.length += head.length + payload.end - payload.start;
+    return { statement: this.isPlain ? PLAIN_RECORD_COPY : RECORD_COPY, text: text.subarray(0, at) };
   }
 }
+
+/** Status, error, further errors, origin line and row of a record that has none of these, as COPY fields. */
+const NO_FIELDS = Buffer.from(`\tpending\t${[...'123456'].map(() => COPY_NULL).join('\t')}\t`);
 
 /** A text as the bytes of a COPY field. */
 function encodedField(text: string): ByteRange {
@@ -94,7 +105,6 @@ export interface ChunkRow {
  */
 const LARGEST_CHUNK = 8 * 1024 ** 2;
 
-const NO_ERROR = `pending\t${COPY_NULL}\t${COPY_NULL}\t${COPY_NULL}`;
 const NO_ORIGIN: RecordOrigin = {};
 
 /**
@@ -108,7 +118,6 @@ export class RecordCollector {
   /** Why records were refused. */
   readonly errorGroups = new ErrorTally();
   private readonly rows = new RecordCopyText();
-  private hasOrigin = false;
   private finished: ChunkRow[] = [];
   private open: ChunkRow | null = null;
   private openBytes = 0;
@@ -122,21 +131,21 @@ export class RecordCollector {
     return this.rows.length;
   }
 
-  /** @param origin `originLine` is present for all records of a batch or for none */
+  /**
+   * Adds the next record.
+   * @param verdict with `error` the record is invalid. `errors` lists all its errors, of which the first `MOST_ERRORS`
+   *   are stored; omit it if `error` is the only one.
+   * @param origin `row` is stored if it differs from `line`
+   */
   add(
     line: number,
     payload: string,
-    error: RecordError | null,
-    orderingKeys: readonly string[],
-    { originLine, plainBytes: field = encodedField(payload) }: RecordOrigin = NO_ORIGIN,
+    verdict: RowVerdict,
+    { originLine = null, row = line, plainBytes: field = encodedField(payload) }: RecordOrigin = NO_ORIGIN,
   ): void {
-    this.hasOrigin = originLine !== undefined;
-    if (error === null && !this.hasOrigin) this.rows.addPending(line, field);
-    else {
-      const state = error === null ? NO_ERROR : `invalid\t${errorFields(error)}`;
-      const origin = this.hasOrigin ? `\t${originLine ?? COPY_NULL}` : '';
-      this.rows.add(line, `\t${state}${origin}\t`, field);
-    }
+    const { error, orderingKeys } = verdict;
+    const isPlain = error === null && originLine === null && row === line;
+    this.rows.add(line, isPlain ? null : headFields(verdict, originLine, row === line ? null : row), field);
     this.totalCount += 1;
 
     const bytes = field.end - field.start;
@@ -149,7 +158,7 @@ export class RecordCollector {
     else {
       chunk.invalidCount += 1;
       this.invalidCount += 1;
-      this.errorGroups.add(line, error);
+      for (const each of allErrors(verdict)) this.errorGroups.add(line, each);
     }
     if (chunk.recordCount === this.chunkSize) this.closeChunk();
   }
@@ -159,13 +168,8 @@ export class RecordCollector {
     this.closeChunk();
   }
 
-  /** The COPY statement for the rows. */
-  get copyStatement(): string {
-    return this.hasOrigin ? RECORD_COPY_WITH_ORIGIN : RECORD_COPY;
-  }
-
   /** Takes the rows collected so far as COPY text of the batch. */
-  takeRows(batchId: number): Buffer {
+  takeRows(batchId: number): CopiedRows {
     return this.rows.take(batchId);
   }
 
@@ -201,8 +205,14 @@ export class RecordCollector {
   }
 }
 
-function errorFields({ code, message, pointer }: RecordError): string {
-  return [code, message, pointer ?? null]
-    .map((field) => copyField(field === null ? null : visiblyEscaped(field)))
-    .join('\t');
+function headFields(verdict: RowVerdict, originLine: number | null, row: number | null): string {
+  const { error } = verdict;
+  const fields = [
+    error === null ? 'pending' : 'invalid',
+    ...(error === null ? [null, null, null] : [error.code, error.message, error.pointer ?? null]),
+    storedErrors(verdict),
+    originLine?.toString() ?? null,
+    row?.toString() ?? null,
+  ];
+  return `\t${fields.map((field) => copyField(field === null ? null : visiblyEscaped(field))).join('\t')}\t`;
 }

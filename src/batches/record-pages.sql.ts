@@ -1,6 +1,6 @@
 import type { Sql } from '../platform/database/database.service.js';
 import { type RecordStatus, statusesOf } from '../records/record-status.js';
-import type { Operation } from '../records/target.js';
+import type { Operation, RecordError } from '../records/target.js';
 
 /** Consecutive lines that include records of the requested statuses. */
 export interface LineRange {
@@ -66,6 +66,10 @@ export interface RecordRow {
   errorCode: string | null;
   errorMessage: string | null;
   errorPointer: string | null;
+  /** All errors of a record that has several; `null` if it has one or none. */
+  errors: RecordError[] | null;
+  /** The row that a spreadsheet shows; `null` if that is the line. */
+  row: number | null;
   /** Its line in the batch whose results were downloaded and sent again; `null` for other records. */
   originLine: number | null;
   /** The line exactly as it was sent. */
@@ -77,6 +81,8 @@ export interface RecordSelection {
   /** In line order. */
   ranges: readonly LineRange[];
   statuses: readonly RecordStatus[];
+  /** Only records with an error of this code. */
+  errorCode?: string;
   /** Only lines after this one. */
   after: number;
   limit: number;
@@ -96,10 +102,11 @@ const PAGE_BYTES = 4 * 1024 * 1024;
  * reads only the header of a stored text.
  */
 export async function selectRecords(sql: Sql, selection: RecordSelection): Promise<RecordRows> {
-  const { batchId, ranges, statuses, after, limit } = selection;
+  const { batchId, ranges, statuses, errorCode, after, limit } = selection;
   const { rows } = await sql.query<RecordRow & { found: number }>(
     `SELECT line_number AS line, status, operation, reference, attempts, error_code AS "errorCode",
-       error_message AS "errorMessage", error_pointer AS "errorPointer", origin_line AS "originLine", payload, found
+       error_message AS "errorMessage", error_pointer AS "errorPointer", errors, row_number AS "row",
+       origin_line AS "originLine", payload, found
      FROM (
        SELECT *, sum(octet_length(payload)) OVER (ORDER BY line_number) - octet_length(payload) AS bytes_before,
          count(*) OVER () AS found
@@ -110,6 +117,8 @@ export async function selectRecords(sql: Sql, selection: RecordSelection): Promi
            SELECT * FROM import_queue_record
            WHERE workflow_import_queue_batch_id = $1
              AND line_number BETWEEN greatest(range.first, $4::int + 1) AND range.last AND status = ANY($5)
+             AND ($8::text IS NULL OR error_code = $8
+               OR errors @> jsonb_build_array(jsonb_build_object('code', $8::text)))
            ORDER BY line_number LIMIT $6::int + 1
          ) record
          ORDER BY line_number LIMIT $6::int + 1
@@ -125,9 +134,80 @@ export async function selectRecords(sql: Sql, selection: RecordSelection): Promi
       statuses,
       limit,
       PAGE_BYTES,
+      errorCode,
     ],
   );
   return { rows, more: rows.length < (rows[0]?.found ?? 0) };
+}
+
+/**
+ * The next records of these statuses after a line, in line order, at most `limit`; fewer if they are long, and none
+ * only after the last one.
+ */
+export async function selectNextRecords(
+  sql: Sql,
+  batchId: number,
+  statuses: readonly RecordStatus[],
+  after: number,
+  limit: number,
+): Promise<RecordRow[]> {
+  const ranges = await selectLineRanges(sql, batchId, statuses, after, limit);
+  const { rows } = await selectRecords(sql, { batchId, ranges, statuses, after, limit });
+  return rows;
+}
+
+/** A cause for which records were refused. A record with several errors counts in the group of each. */
+export interface ErrorCause {
+  code: string;
+  pointer: string | null;
+  /** The message of the first such record. */
+  message: string;
+  count: number;
+  /** The first lines, at most `SAMPLE_LINES`. */
+  sampleLines: number[];
+}
+
+const SAMPLE_LINES = 5;
+const MOST_CAUSES = 200;
+
+/**
+ * All causes for which records of the batch were refused, most frequent first. Each chunk is summed up by itself, so
+ * that a million refused records are never in memory together.
+ */
+export async function selectErrorCauses(sql: Sql, batchId: number): Promise<ErrorCause[]> {
+  const { rows } = await sql.query<Omit<ErrorCause, 'sampleLines'> & { samples: string[] }>(
+    `SELECT code, pointer, (array_agg(message ORDER BY first_line))[1] AS message, sum(count)::int AS count,
+       (array_agg(lines ORDER BY first_line))[1:${SAMPLE_LINES}] AS samples
+     FROM (
+       SELECT g.*
+       FROM import_queue_chunk c
+       CROSS JOIN LATERAL (
+         SELECT code, pointer, min(line) AS first_line, (array_agg(message ORDER BY line))[1] AS message, count(*) AS count,
+           array_to_string((array_agg(line ORDER BY line))[1:${SAMPLE_LINES}], ',') AS lines
+         FROM (
+           SELECT r.line_number AS line, e.code, e.pointer, left(e.message, 500) AS message
+           FROM import_queue_record r
+           CROSS JOIN LATERAL (
+             SELECT r.error_code AS code, r.error_pointer AS pointer, r.error_message AS message WHERE r.errors IS NULL
+             UNION ALL
+             SELECT item ->> 'code', item ->> 'pointer', item ->> 'message' FROM jsonb_array_elements(r.errors) item
+           ) e
+           WHERE r.workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
+             AND r.line_number BETWEEN c.first_line AND c.last_line AND r.status = ANY ($2) AND r.error_code IS NOT NULL
+         ) error
+         GROUP BY code, pointer
+       ) g
+       WHERE c.workflow_import_queue_batch_id = $1 AND c.failed_count + c.invalid_count + c.unknown_count > 0
+     ) of_chunk
+     GROUP BY code, pointer
+     ORDER BY count DESC, min(first_line)
+     LIMIT ${MOST_CAUSES}`,
+    [batchId, statusesOf('failed')],
+  );
+  return rows.map(({ samples, ...cause }) => ({
+    ...cause,
+    sampleLines: samples.flatMap((lines) => lines.split(',').map(Number)).slice(0, SAMPLE_LINES),
+  }));
 }
 
 /** Refused records with the same cause. */

@@ -3,22 +3,30 @@ import { DatabaseService, type Sql } from '../platform/database/database.service
 import { decodeCursor, encodeCursor } from '../platform/http/pagination.js';
 import { RECORD_STATUSES, type RecordStatus, type ResultSet, statusesOf } from '../records/record-status.js';
 import {
+  type ErrorCause,
   type ErrorGroups,
   errorPattern,
   type LineRange,
   type RecordRow,
+  selectErrorCauses,
   selectErrorGroups,
   selectLineRanges,
   selectRecords,
 } from './record-pages.sql.js';
 import { type Neighbours, selectNeighbours } from './records.sql.js';
 
-export type { ErrorGroups, RecordRow } from './record-pages.sql.js';
+export type { ErrorCause, ErrorGroups, RecordRow } from './record-pages.sql.js';
 export type { Neighbours } from './records.sql.js';
 
 export interface RecordQuery {
   /** All statuses if absent. */
   statuses?: readonly RecordStatus[];
+  /** Only records with an error of this code. */
+  errorCode?: string;
+  /** Only this line. */
+  line?: number;
+  /** Only this line and those after it. */
+  fromLine?: number;
   /** The most records of a page; a page of long lines has fewer. */
   limit: number;
   after?: string;
@@ -37,7 +45,8 @@ export interface RecordPage {
 }
 
 const LIST = 'Records';
-const LAST_LINE = 2 ** 31 - 1;
+/** The highest line number that a record can have. */
+export const LAST_LINE = 2 ** 31 - 1;
 /** How many refused records one step examines for a page of one cause. The number of steps is limited, too. */
 const STEP = 500;
 const MOST_STEPS = 20;
@@ -47,18 +56,36 @@ const MOST_STEPS = 20;
 export class RecordPages {
   constructor(private readonly database: DatabaseService) {}
 
-  /** @throws DomainError 400 `invalid_cursor` */
+  /**
+   * The records that match every condition, by line. With an error code, a bounded number of refused records is
+   * examined per page, so a page may have fewer records than requested, even none, and still have a next page.
+   * @throws DomainError 400 `invalid_cursor`
+   */
   async page(batchId: number, query: RecordQuery): Promise<RecordPage> {
-    const after = lineBefore(query.after);
-    const { rows, more } = await selectRecords(this.database, {
-      batchId,
-      ranges: await this.ranges(batchId, query, after),
-      statuses: query.statuses ?? RECORD_STATUSES,
-      after,
-      limit: query.limit,
-    });
-    const last = rows.at(-1);
-    return { rows, nextCursor: more && last !== undefined ? encodeCursor(LIST, [last.line]) : null };
+    const { errorCode, limit } = query;
+    const statuses = statusesFor(query);
+    let after = Math.max(lineBefore(query.after), (query.fromLine ?? 1) - 1);
+    const rows: RecordRow[] = [];
+    let steps = 0;
+    for (const ranges of grouped(await this.ranges(batchId, query, after), STEP_RECORDS)) {
+      if (steps === MOST_STEPS) return { rows, nextCursor: encodeCursor(LIST, [after]) };
+      steps += 1;
+      const left = limit - rows.length;
+      const page = await selectRecords(this.database, {
+        batchId,
+        ranges,
+        statuses,
+        errorCode,
+        after,
+        // One more shows whether there is a next page.
+        limit: left + 1,
+      });
+      rows.push(...page.rows.slice(0, left));
+      const last = rows.at(-1)?.line ?? after;
+      if (page.more || page.rows.length > left) return { rows, nextCursor: encodeCursor(LIST, [last]) };
+      after = ranges.at(-1)?.last ?? last;
+    }
+    return { rows, nextCursor: null };
   }
 
   /**
@@ -101,6 +128,11 @@ export class RecordPages {
     return selectErrorGroups(this.database, batchId);
   }
 
+  /** All causes for which records of the batch were refused, most frequent first. */
+  errorCauses(batchId: number): Promise<ErrorCause[]> {
+    return selectErrorCauses(this.database, batchId);
+  }
+
   /** The lines of the records before and after this one. */
   neighbours(batchId: number, line: number): Promise<Neighbours> {
     return selectNeighbours(this.database, batchId, line);
@@ -112,9 +144,20 @@ export class RecordPages {
   }
 
   private async ranges(batchId: number, query: RecordQuery, after: number): Promise<readonly LineRange[]> {
-    if (query.statuses === undefined) return [{ first: 1, last: LAST_LINE, count: query.limit, done: true }];
-    return selectLineRanges(this.database, batchId, query.statuses, after, query.limit + 1);
+    const { line, errorCode, limit } = query;
+    if (line !== undefined) return [{ first: line, last: line, count: 1, done: true }];
+    const statuses = statusesFor(query);
+    if (statuses.length === 0) return [];
+    const enough = errorCode === undefined ? limit + 1 : undefined;
+    return selectLineRanges(this.database, batchId, statuses, after, enough);
   }
+}
+
+/** Only refused records have an error. */
+function statusesFor({ statuses = RECORD_STATUSES, errorCode }: RecordQuery): readonly RecordStatus[] {
+  if (errorCode === undefined) return statuses;
+  const refused = statusesOf('failed');
+  return statuses.filter((status) => refused.includes(status));
 }
 
 /** There is always a line after it. */
@@ -126,6 +169,8 @@ function isOfGroup(row: RecordRow, { code, pattern }: Pick<ErrorGroupQuery, 'cod
   return row.errorCode === code && errorPattern(row.errorMessage ?? '') === pattern;
 }
 
+/** Records that one statement examines at most for a page of one error code. */
+const STEP_RECORDS = 5000;
 /** Records per statement: enough to share the cost of the statement, few enough to keep a page small. */
 const PAGE_RECORDS = 1000;
 /** Ranges per statement: the limit that applies if each range has only a few matching records. */
@@ -166,7 +211,7 @@ export class RecordSet {
   private async *read(
     statusesIn: (done: boolean) => readonly RecordStatus[],
   ): AsyncGenerator<RecordRow[], void, undefined> {
-    for (const ranges of this.groups()) {
+    for (const ranges of grouped(this.ranges, PAGE_RECORDS)) {
       const statuses = statusesIn(ranges[0]?.done === true);
       let after = 0;
       for (let more = statuses.length > 0; more;) {
@@ -184,21 +229,21 @@ export class RecordSet {
       }
     }
   }
+}
 
-  /** Groups of consecutive ranges with the same `done`, each with about one page of records. */
-  private *groups(): Generator<LineRange[], void, undefined> {
-    let group: LineRange[] = [];
-    let count = 0;
-    for (const range of this.ranges) {
-      const full = count >= PAGE_RECORDS || group.length >= PAGE_RANGES;
-      if (full || (group[0] !== undefined && group[0].done !== range.done)) {
-        yield group;
-        group = [];
-        count = 0;
-      }
-      group.push(range);
-      count += range.count;
+/** Groups of consecutive ranges with the same `done`, each with about this many records. */
+function* grouped(ranges: readonly LineRange[], records: number): Generator<LineRange[], void, undefined> {
+  let group: LineRange[] = [];
+  let count = 0;
+  for (const range of ranges) {
+    const full = count >= records || group.length >= PAGE_RANGES;
+    if (full || (group[0] !== undefined && group[0].done !== range.done)) {
+      yield group;
+      group = [];
+      count = 0;
     }
-    if (group.length > 0) yield group;
+    group.push(range);
+    count += range.count;
   }
+  if (group.length > 0) yield group;
 }

@@ -1,6 +1,12 @@
 import { integerArray, textArray, visiblyEscaped } from '../platform/database/copy-rows.js';
 import type { Sql, Transaction } from '../platform/database/database.service.js';
-import type { ImportRecord, RecordError, RecordOutcome } from '../records/target.js';
+import {
+  type ImportRecord,
+  MOST_ERRORS,
+  type RecordError,
+  type RecordOutcome,
+  type RowVerdict,
+} from '../records/target.js';
 
 /** Counts of record outcomes; `created + updated + unchanged = succeeded`. */
 export interface OutcomeCounts {
@@ -55,22 +61,12 @@ export function assertOneOutcomeEach(
  * `unknown`, but no statement writes them.
  */
 
-/** Columns of the COPY that stores records, in the order of `RecordCollector`'s fields. */
-const COLUMNS =
-  'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer';
-export const RECORD_COPY = `COPY import_queue_record (${COLUMNS}, payload) FROM STDIN`;
-/** A separate statement for files that were downloaded here, so that other files need not send an empty field. */
-export const RECORD_COPY_WITH_ORIGIN = `COPY import_queue_record (${COLUMNS}, origin_line, payload) FROM STDIN`;
-
-/** A stored record with the error from its first check. */
-export interface StoredRecord {
-  line: number;
-  payload: string;
-  /** Its line in the batch whose results were downloaded and sent again; `null` if it has none. Absent: no download. */
-  originLine?: number | null;
-  errorCode: string | null;
-  errorMessage: string | null;
-}
+/** The COPY that stores records, with columns in the order of `RecordCollector`'s fields. */
+export const RECORD_COPY = `COPY import_queue_record (workflow_import_queue_batch_id, line_number, status, error_code,
+  error_message, error_pointer, errors, origin_line, row_number, payload) FROM STDIN`;
+/** The same for records that have no other values. */
+export const PLAIN_RECORD_COPY =
+  'COPY import_queue_record (workflow_import_queue_batch_id, line_number, payload) FROM STDIN';
 
 /** The records of these lines without an outcome, in line order. */
 export async function selectPendingRecords(
@@ -103,13 +99,15 @@ export async function writeOutcomes(
 ): Promise<void> {
   const lines = outcomes.map(({ line }) => line);
   // Empty without a failure: PostgreSQL extends the shorter lists with NULL.
-  const errors = outcomes.some(({ status }) => status === 'failed') ? outcomes.map(errorOf) : [];
+  const verdicts = outcomes.some(({ status }) => status === 'failed') ? outcomes.map(verdictOf) : [];
+  const errors = verdicts.map(({ error }) => error);
   const { rowCount } = await transaction.query(
     `UPDATE import_queue_record r
         SET status = o.status, operation = o.operation, reference = o.reference, error_code = o.error_code,
-            error_message = o.error_message, error_pointer = o.error_pointer, attempts = r.attempts + 1
-       FROM unnest($4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-         AS o (line, status, operation, reference, error_code, error_message, error_pointer)
+            error_message = o.error_message, error_pointer = o.error_pointer, errors = o.errors::jsonb,
+            attempts = r.attempts + 1
+       FROM unnest($4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+         $11::text[]) AS o (line, status, operation, reference, error_code, error_message, error_pointer, errors)
       WHERE r.workflow_import_queue_batch_id = $1 AND r.line_number BETWEEN $2 AND $3
         AND r.line_number = o.line AND r.status = 'pending'`,
     [
@@ -123,6 +121,7 @@ export async function writeOutcomes(
       textArray(errors.map((error) => error && visiblyEscaped(error.code))),
       textArray(errors.map((error) => error && visiblyEscaped(error.message))),
       textArray(errors.map((error) => (error?.pointer === undefined ? null : visiblyEscaped(error.pointer)))),
+      textArray(verdicts.map(storedErrors)),
     ],
   );
   if (rowCount !== outcomes.length) {
@@ -132,8 +131,29 @@ export async function writeOutcomes(
   }
 }
 
-function errorOf(outcome: RecordOutcome): RecordError | null {
-  return outcome.status === 'failed' ? outcome.error : null;
+function verdictOf(outcome: RecordOutcome): RecordErrors {
+  return outcome.status === 'failed' ? outcome : { error: null };
+}
+
+/** The errors of a record. */
+export type RecordErrors = Pick<RowVerdict, 'error' | 'errors'>;
+
+/** The errors of a refused record that are stored. */
+export function allErrors({ error, errors }: RecordErrors): readonly RecordError[] {
+  return errors?.slice(0, MOST_ERRORS) ?? (error === null ? [] : [error]);
+}
+
+/** The `errors` of a record as JSON; `null` if it has at most one error, which the other columns hold. */
+export function storedErrors(verdict: RecordErrors): string | null {
+  const errors = allErrors(verdict);
+  if (errors.length < 2) return null;
+  return JSON.stringify(
+    errors.map(({ code, message, pointer }) => ({
+      code: visiblyEscaped(code),
+      message: visiblyEscaped(message),
+      pointer: pointer === undefined ? null : visiblyEscaped(pointer),
+    })),
+  );
 }
 
 /** Cancels the records of these lines that were never tried; answers how many. */
@@ -161,66 +181,23 @@ export async function abandonRecords(transaction: Transaction, batchId: number):
   return rowCount;
 }
 
-/** The next records of an upload, in line order. */
-export async function selectUploadedLines(
-  sql: Sql,
-  batchId: number,
-  afterLine: number,
-  limit: number,
-): Promise<StoredRecord[]> {
-  const { rows } = await sql.query<StoredRecord>(
-    `SELECT line_number AS line, payload, origin_line AS "originLine", error_code AS "errorCode",
-            error_message AS "errorMessage"
-       FROM import_queue_record
-      WHERE workflow_import_queue_batch_id = $1 AND line_number > $2
-      ORDER BY line_number
-      LIMIT $3`,
-    [batchId, afterLine, limit],
-  );
-  return rows;
-}
-
-/**
- * The next records of a batch that failed, were invalid or are unknown, in line order. The chunk counts point to the
- * few chunks that have any, so finding ten failures does not read a million successes.
- */
-export async function selectFailedLines(
-  sql: Sql,
-  batchId: number,
-  afterLine: number,
-  limit: number,
-): Promise<StoredRecord[]> {
-  const { rows } = await sql.query<StoredRecord>(
-    `SELECT r.line_number AS line, r.payload, r.error_code AS "errorCode", r.error_message AS "errorMessage"
-     FROM import_queue_chunk c
-     CROSS JOIN LATERAL (
-       SELECT line_number, payload, error_code, error_message FROM import_queue_record
-       WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
-         AND line_number BETWEEN greatest(c.first_line, $2 + 1) AND c.last_line
-         AND status IN ('failed', 'invalid', 'unknown')
-       ORDER BY line_number
-     ) r
-     WHERE c.workflow_import_queue_batch_id = $1 AND c.last_line > $2
-       AND c.failed_count + c.invalid_count + c.unknown_count > 0
-     ORDER BY c.chunk_number, r.line_number
-     LIMIT $3`,
-    [batchId, afterLine, limit],
-  );
-  return rows;
-}
-
 /** The lines of the previous and the next record; `null` if there is none. Blank lines are not records. */
 export interface Neighbours {
   before: number | null;
   after: number | null;
 }
 
+/** The bounds from the chunks keep every possible plan from reading the whole batch. */
 export async function selectNeighbours(sql: Sql, batchId: number, line: number): Promise<Neighbours> {
   const { rows } = await sql.query<Neighbours>(
     `SELECT (SELECT max(line_number) FROM import_queue_record
-              WHERE workflow_import_queue_batch_id = $1 AND line_number < $2) AS before,
+              WHERE workflow_import_queue_batch_id = $1 AND line_number < $2 AND line_number >= (
+                SELECT max(first_line) FROM import_queue_chunk
+                 WHERE workflow_import_queue_batch_id = $1 AND first_line < $2)) AS before,
             (SELECT min(line_number) FROM import_queue_record
-              WHERE workflow_import_queue_batch_id = $1 AND line_number > $2) AS after`,
+              WHERE workflow_import_queue_batch_id = $1 AND line_number > $2 AND line_number <= (
+                SELECT min(last_line) FROM import_queue_chunk
+                 WHERE workflow_import_queue_batch_id = $1 AND last_line > $2)) AS after`,
     [batchId, line],
   );
   return rows[0] ?? { before: null, after: null };

@@ -17,6 +17,8 @@ export interface RecordOrigin {
    * Its line in the batch whose results were uploaded; `null` if unreadable. Absent: the file is not a result download.
    */
   originLine?: number | null;
+  /** The row that a spreadsheet shows for the record. Absent: the same number as its line. */
+  row?: number;
   /**
    * The range of the stored text in the body; absent if the text contains a backslash, tab or carriage return. The code
    * that stores the text may copy these bytes, which is faster than encoding it again.

@@ -7,11 +7,12 @@ import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
 import { lockParent, selectRetry } from '../batches/batches.sql.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
-import { selectFailedLines } from '../batches/records.sql.js';
+import { selectNextRecords } from '../batches/record-pages.sql.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
+import { statusesOf } from '../records/record-status.js';
 
 /** Retries the failed records of an ended batch in a new batch. The parent never changes. */
 @Injectable()
@@ -52,7 +53,8 @@ export class BatchRetryService {
         ...pinnedTo(pinned),
         ...mailAddresses(locked),
       });
-      const select = (after: number, limit: number) => selectFailedLines(transaction, parentId, after, limit);
+      const select = (after: number, limit: number) =>
+        selectNextRecords(transaction, parentId, statusesOf('failed'), after, limit);
       await this.maker.save(transaction, child, { kind: 'stored rows', select, compiled });
       // The refusal rolls back the stored rows.
       if (child.totalCount === 0) throw nothingToRetry(parentId, status);

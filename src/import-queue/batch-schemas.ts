@@ -8,6 +8,7 @@ import type {
 } from '../batches/batch-resource.js';
 import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '../batches/batch-state.js';
 import { PREVIEW_OPERATIONS, type PreviewCounts, type PreviewedRecord } from '../batches/previews.sql.js';
+import type { ErrorCause } from '../batches/record-pages.js';
 import type { ColumnFindings } from '../batches/upload-findings.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import {
@@ -148,17 +149,30 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
   Record: objectOf<RecordResource>(
     {
       line: says('1-based line of the body.', INTEGER),
+      row: says('The row that a spreadsheet shows for it; otherwise the line.', INTEGER),
       originLine: says('Its line in the batch whose results were uploaded.', INTEGER),
       status: choice(...RECORD_STATUSES),
       operation: orNull(choice('created', 'updated', 'unchanged', 'rejected')),
       reference: says('What it affected: for a workflow, the id of the instance.', orNull(TEXT)),
       attempts: INTEGER,
       error: orNull(recordError),
+      errors: says('All its errors, at most ten; the first is error.', arrayOf(recordError)),
       record: says('The record as it was sent, character by character.', ANY_OBJECT),
     },
     'originLine',
   ),
   RecordPage: pageSchema(refTo('Record')),
+  ErrorGroups: objectOf<{ items: ErrorCause[] }>({
+    items: arrayOf(
+      objectOf<ErrorCause>({
+        code: TEXT,
+        pointer: says('RFC 6901, into the record.', orNull(TEXT)),
+        message: says('The message of the first such record.', TEXT),
+        count: INTEGER,
+        sampleLines: says('The first lines, at most five.', arrayOf(INTEGER)),
+      }),
+    ),
+  }),
   PreviewedRecord: objectOf<PreviewedRecord>({
     line: INTEGER,
     operation: choice(...PREVIEW_OPERATIONS),

@@ -16,7 +16,7 @@ import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
-import { RecordPages } from '../batches/record-pages.js';
+import { type ErrorCause, RecordPages } from '../batches/record-pages.js';
 import { LINK_NEXT, refTo, TEXT } from '../platform/http/answer-schemas.js';
 import { nextLink, type Page } from '../platform/http/pagination.js';
 import { BatchEvents } from './batch-events.js';
@@ -89,12 +89,28 @@ export class BatchesController {
   ): Promise<string> {
     await this.batches.rowWithRecords(id, principal);
     const { rows, nextCursor } = await this.records.page(id, {
-      limit: query.limit,
-      after: query.after,
+      ...query,
       statuses: query.status === undefined ? undefined : [query.status],
     });
     linkNext(request, response, nextCursor);
     return `{"items":[${rows.map((row) => recordJson(row, true)).join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`;
+  }
+
+  @Get(':id/ErrorGroups')
+  @ApiOperation({
+    summary: 'Why records of a batch failed or were invalid, most frequent cause first',
+    description: 'At most 200 causes. A record with several errors counts in the group of each.',
+  })
+  @ApiParam(ID)
+  @ApiOkResponse({ description: 'The causes', schema: refTo('ErrorGroups') })
+  @ApiNotFoundResponse(NOT_FOUND)
+  @ApiGoneResponse(EXPIRED)
+  async errorGroups(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ items: ErrorCause[] }> {
+    await this.batches.rowWithRecords(id, principal);
+    return { items: await this.records.errorCauses(id) };
   }
 
   @Get(':id/Results')

@@ -1,7 +1,9 @@
+import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { BATCH_STATUSES, type BatchStatus } from '../batches/batch-state.js';
 import { PREVIEW_OPERATIONS, type PreviewOperation } from '../batches/previews.sql.js';
+import { LAST_LINE } from '../batches/record-pages.js';
 import { Integer } from '../platform/http/validation.js';
 import {
   RECORD_STATUSES,
@@ -56,12 +58,37 @@ export class ListBatchesDto {
   after?: string;
 }
 
+/** A line number. */
+function Line() {
+  const options = { message: `$property must be an integer from 1 to ${LAST_LINE}` };
+  return applyDecorators(Integer(), IsInt(options), Min(1, options), Max(LAST_LINE, options));
+}
+
 /** The query of `GET …/Batches/{id}/Records`. */
 export class ListRecordsDto {
   @ApiPropertyOptional({ enum: RECORD_STATUSES })
   @IsOptional()
   @IsIn(RECORD_STATUSES, { message: `status must be one of ${RECORD_STATUSES.join(', ')}` })
   status?: RecordStatus;
+
+  @ApiPropertyOptional({
+    description:
+      'Only records with an error of this code. A page may then have fewer records than limit and still have a nextCursor.',
+    maxLength: 100,
+  })
+  @IsOptional()
+  @Matches(/^[A-Za-z0-9_.:-]{1,100}$/, { message: 'errorCode must be an error code such as invalid_option' })
+  errorCode?: string;
+
+  @ApiPropertyOptional({ description: 'Only this line.', type: 'integer', minimum: 1 })
+  @IsOptional()
+  @Line()
+  line?: number;
+
+  @ApiPropertyOptional({ description: 'Only this line and those after it.', type: 'integer', minimum: 1 })
+  @IsOptional()
+  @Line()
+  fromLine?: number;
 
   @ApiPropertyOptional({
     description: 'The most records of a page. A page of very long lines ends earlier and has a nextCursor.',

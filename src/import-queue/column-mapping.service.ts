@@ -6,11 +6,12 @@ import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { abandonBatch, lockUpload } from '../batches/batches.sql.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
-import { selectUploadedLines } from '../batches/records.sql.js';
+import { selectNextRecords } from '../batches/record-pages.sql.js';
 import { type ColumnMapping, type CsvColumn, refuseDuplicates } from '../formats/csv/csv-columns.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
+import { RECORD_STATUSES } from '../records/record-status.js';
 import { PreviewService } from './preview.service.js';
 import { findColumns, renameMembers } from './upload-columns.js';
 
@@ -58,7 +59,7 @@ export class ColumnMappingService {
       });
       const names = newNames(before, columns);
       const select = async (after: number, limit: number) =>
-        (await selectUploadedLines(transaction, batchId, after, limit)).map((record) => ({
+        (await selectNextRecords(transaction, batchId, RECORD_STATUSES, after, limit)).map((record) => ({
           ...record,
           payload: renameMembers(record.payload, names),
         }));

@@ -8,6 +8,15 @@ export interface RecordError {
   pointer?: string;
 }
 
+/** The most errors that a record keeps. */
+export const MOST_ERRORS = 10;
+
+/** All errors of a record that was refused for several reasons. */
+interface AllErrors {
+  /** At most `MOST_ERRORS`, the first being `error`; absent if `error` is the only one. */
+  errors?: readonly RecordError[];
+}
+
 /** One line of a batch: its 1-based line number in the body that was sent, and the line exactly as sent. */
 export interface ImportRecord {
   line: number;
@@ -25,10 +34,16 @@ export type RecordOutcome =
       reference: string | null;
     }
   | { line: number; status: 'skipped'; operation: null; reference: string | null }
-  | { line: number; status: 'failed'; operation: 'rejected'; reference: string | null; error: RecordError };
+  | ({
+      line: number;
+      status: 'failed';
+      operation: 'rejected';
+      reference: string | null;
+      error: RecordError;
+    } & AllErrors);
 
-/** The result of pass 1 for a row. */
-export interface RowVerdict {
+/** The result of pass 1 for a row. `errors` is stored with the record and answered by `GET …/Records`. */
+export interface RowVerdict extends AllErrors {
   error: RecordError | null;
   /**
    * Records of a batch that share an ordering key (for a workflow: the normalized identifier values) are processed in

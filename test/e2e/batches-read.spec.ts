@@ -190,29 +190,35 @@ describe('reading batches', () => {
         items: [
           {
             line: 1,
+            row: 1,
             status: 'succeeded',
             operation: 'created',
             reference: '1001',
             attempts: 1,
             error: null,
+            errors: [],
             record: { line: 1 },
           },
           {
             line: 3,
+            row: 3,
             status: 'failed',
             operation: 'rejected',
             reference: null,
             attempts: 1,
             error: { code: 'no_match', message: 'no member "3"', pointer: '/:UniqueId' },
+            errors: [{ code: 'no_match', message: 'no member "3"', pointer: '/:UniqueId' }],
             record: { line: 3 },
           },
           {
             line: 4,
+            row: 4,
             status: 'pending',
             operation: null,
             reference: null,
             attempts: 0,
             error: null,
+            errors: [],
             record: {},
           },
         ],
@@ -280,6 +286,99 @@ describe('reading batches', () => {
       });
       const { body } = await get(`/${id}/Records?status=${status}`);
       expect(body.items.map((item) => item.status)).toEqual(new Array(count).fill(status));
+    });
+
+    it('that have several errors and another row number show all of them', async () => {
+      const errors = [
+        { code: 'required', message: 'is missing', pointer: '/Level' },
+        { code: 'not_a_date', message: 'must be a date', pointer: null },
+      ];
+      const { code, message, pointer } = errors[0]!;
+      const record = { line: 5, row: 12, status: 'invalid' as const, payload: '{}' };
+      const id = await insertBatch(client, members, {
+        status: 'completed_with_errors',
+        records: [{ ...record, error: { code, message, pointer: pointer! }, errors }],
+      });
+      const { body } = await get(`/${id}/Records`);
+      expect(body.items).toMatchObject([{ line: 5, row: 12, error: errors[0], errors }]);
+    });
+
+    describe('can be filtered', () => {
+      const several = (line: number): RecordToInsert => ({
+        ...failed(line),
+        errors: [
+          { code: 'no_match', message: `no member "${line}"`, pointer: '/:UniqueId' },
+          { code: 'required', message: 'is missing', pointer: '/Level' },
+        ],
+      });
+      const stored = () =>
+        insertBatch(client, members, {
+          status: 'completed_with_errors',
+          chunkSize: 10,
+          records: lines(1, 500).map((line) => {
+            if (line % 100 === 0) return several(line);
+            return line % 2 === 0 ? failed(line) : succeeded(line);
+          }),
+        });
+      const linesOf = async (path: string) => {
+        const seen: number[] = [];
+        for (let after = ''; ;) {
+          const { body } = await get(`${path}${after}`);
+          seen.push(...body.items.map((item) => item.line));
+          if (body.nextCursor === null) return seen;
+          after = `&after=${body.nextCursor}`;
+        }
+      };
+
+      /** Break it: compare only `error_code`. */
+      it('by the code of any of their errors, page by page', async () => {
+        const id = await stored();
+        expect(await linesOf(`/${id}/Records?errorCode=required&limit=2`)).toEqual([100, 200, 300, 400, 500]);
+        expect(await linesOf(`/${id}/Records?errorCode=no_match&limit=200`)).toHaveLength(250);
+        expect(await linesOf(`/${id}/Records?errorCode=required&status=succeeded`)).toEqual([]);
+        expect(await linesOf(`/${id}/Records?errorCode=other&limit=1`)).toEqual([]);
+      });
+
+      it('by line, and from a line on', async () => {
+        const id = await stored();
+        expect(await linesOf(`/${id}/Records?line=77`)).toEqual([77]);
+        expect(await linesOf(`/${id}/Records?line=77&status=failed`)).toEqual([]);
+        expect(await linesOf(`/${id}/Records?line=501`)).toEqual([]);
+        expect(await linesOf(`/${id}/Records?fromLine=495&limit=2`)).toEqual(lines(495, 500));
+        expect(await linesOf(`/${id}/Records?fromLine=450&errorCode=required`)).toEqual([500]);
+      });
+
+      it.each(['line=0', 'fromLine=2147483648', 'line=x', 'errorCode=', 'errorCode=a%20b'])(
+        'but not by %s',
+        async (query) => {
+          const id = await insertBatch(client, members, { status: 'queued', records: [] });
+          const { status, body } = await get(`/${id}/Records?${query}`);
+          expect([status, body.code]).toEqual([400, 'invalid_parameter']);
+        },
+      );
+
+      it('and their causes counted, each error in its group, with the first lines', async () => {
+        const id = await stored();
+        const { body } = await get(`/${id}/ErrorGroups`);
+        expect(body).toEqual({
+          items: [
+            {
+              code: 'no_match',
+              pointer: '/:UniqueId',
+              message: 'no member "2"',
+              count: 250,
+              sampleLines: [2, 4, 6, 8, 10],
+            },
+            {
+              code: 'required',
+              pointer: '/Level',
+              message: 'is missing',
+              count: 5,
+              sampleLines: [100, 200, 300, 400, 500],
+            },
+          ],
+        });
+      });
     });
 
     it('that are very long are listed in smaller pages, with a cursor for the rest', async () => {

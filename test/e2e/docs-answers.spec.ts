@@ -175,6 +175,7 @@ describe('the API docs describe', () => {
     await call('GET', BATCHES, `${BATCHES}?limit=1`);
     await call('GET', BATCHES, `${BATCHES}?limti=1`, 400);
     await call('GET', `${BATCHES}/{id}/Records`, `${path}/Records?limit=2`);
+    await call('GET', `${BATCHES}/{id}/ErrorGroups`, `${path}/ErrorGroups`);
     await call('GET', `${BATCHES}/{id}/Results`, `${path}/Results?format=csv`);
     await call('GET', `${BATCHES}/{id}/Results`, `${path}/Results?format=jsonl`);
     const mails = await call('GET', `${BATCHES}/{id}/Notifications`, `${path}/Notifications`);

@@ -115,6 +115,7 @@ async function downloaded(payloads: readonly string[], sent: readonly string[]):
   const rows = payloads.map((payload, index): RecordRow => ({
     ...{ line: index + 1, status: 'failed', operation: null, reference: null, attempts: 1, payload },
     ...{ errorCode: 'wrong', errorMessage: 'it is "wrong"', errorPointer: '/Text', originLine: null },
+    ...{ errors: null, row: null },
   }));
   const pages = async function* () {
     yield rows;

@@ -56,13 +56,13 @@ describe('a record on its way into COPY', () => {
       fc.property(fc.array(payload, { minLength: 1, maxLength: 30 }), fc.maxSafeNat(), (lines, batchId) => {
         const rows = new RecordCollector(7);
         const reader = new JsonLinesReader(10_000, (line, _row, raw, origin) =>
-          rows.add(line, raw, null, [], origin),
+          rows.add(line, raw, { error: null, orderingKeys: [] }, origin),
         );
         reader.push(Buffer.from(lines.join('\n')));
         reader.end();
-        const stored = rows.takeRows(batchId).toString().trimEnd().split('\n');
+        const stored = rows.takeRows(batchId).text.toString().trimEnd().split('\n');
         expect(stored.map((row) => row.split('\t').map(parseCopyField))).toEqual(
-          lines.map((line, index) => [String(batchId), String(index + 1), 'pending', null, null, null, line]),
+          lines.map((line, index) => [String(batchId), String(index + 1), line]),
         );
       }),
     );

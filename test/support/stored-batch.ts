@@ -10,6 +10,9 @@ export interface RecordToInsert {
   operation?: string;
   reference?: string;
   error?: { code: string; message: string; pointer?: string };
+  /** All errors, if there are several; the first is `error`. */
+  errors?: { code: string; message: string; pointer: string | null }[];
+  row?: number;
 }
 
 export interface StoredBatch {
@@ -132,10 +135,11 @@ async function storeRecords(client: Client, batchId: number, records: RecordToIn
   const column = (of: (record: RecordToInsert) => unknown) => records.map(of);
   await client.query(
     `INSERT INTO import_queue_record (workflow_import_queue_batch_id, line_number, attempts, status, operation,
-       reference, error_code, error_message, error_pointer, payload)
-     SELECT $1, line, attempts, status, operation, reference, code, message, pointer, payload
+       reference, error_code, error_message, error_pointer, errors, row_number, payload)
+     SELECT $1, line, attempts, status, operation, reference, code, message, pointer, errors::jsonb, row, payload
      FROM unnest($2::int[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-       $10::text[]) AS r (line, attempts, status, operation, reference, code, message, pointer, payload)`,
+       $10::text[], $11::int[], $12::text[])
+       AS r (line, attempts, status, operation, reference, code, message, pointer, errors, row, payload)`,
     [
       batchId,
       column((record) => record.line),
@@ -146,6 +150,8 @@ async function storeRecords(client: Client, batchId: number, records: RecordToIn
       column((record) => record.error?.code ?? null),
       column((record) => record.error?.message ?? null),
       column((record) => record.error?.pointer ?? null),
+      column((record) => (record.errors === undefined ? null : JSON.stringify(record.errors))),
+      column((record) => record.row ?? null),
       column((record) => record.payload),
     ],
   );

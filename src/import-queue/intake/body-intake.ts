@@ -240,9 +240,9 @@ export class BodyIntake {
     this.reader = options.reader;
     this.reader.sink = (line, row, raw, origin) => {
       if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
-      const { error, orderingKeys } =
+      const verdict =
         origin?.error === undefined ? target.checkRow(row, raw) : { error: origin.error, orderingKeys: [] };
-      this.rows.add(line, raw, error, orderingKeys, origin);
+      this.rows.add(line, raw, verdict, origin);
     };
   }
 
