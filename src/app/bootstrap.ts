@@ -2,6 +2,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { serveDocs } from '../operations/openapi.js';
 import type { AppConfig } from '../platform/config/config.js';
+import { cachingDefaults } from '../platform/http/preconditions.js';
 import { ERROR_PAGE, type ErrorPage, ProblemFilter } from '../platform/http/problem.filter.js';
 import {
   answerProtocolErrors,
@@ -11,6 +12,7 @@ import {
   refuseUnusable,
   securityHeaders,
 } from '../platform/http/protocol.js';
+import { publicPathMiddleware } from '../platform/http/public-path.js';
 import { DtoValidationPipe } from '../platform/http/validation.js';
 import { accessLog, AppLogger, requestContext } from '../platform/logging/logging.js';
 import { AppModule } from './app.module.js';
@@ -27,7 +29,7 @@ export async function createApp(config: AppConfig): Promise<NestExpressApplicati
     logger: new AppLogger(config.logLevel),
   });
   configureHttp(app, config);
-  if (config.role !== 'worker') serveDocs(app);
+  if (config.role !== 'worker') serveDocs(app, config.publicUrl);
   return app;
 }
 
@@ -37,7 +39,15 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   // X-Forwarded-For counts only from these proxies. Anyone else could write any address into it and so avoid the
   // throttle of failed sign-ins.
   app.set('trust proxy', ['loopback', ...config.trustedProxies]);
-  app.use(requestContext, accessLog, securityHeaders(config.publicUrl), discardUnreadBodies, refuseUnusable);
+  app.use(
+    publicPathMiddleware(config.publicUrl),
+    requestContext,
+    accessLog,
+    securityHeaders(config.publicUrl),
+    cachingDefaults,
+    discardUnreadBodies,
+    refuseUnusable,
+  );
   const page = config.role === 'worker' ? null : app.get<ErrorPage>(ERROR_PAGE, { strict: false });
   app.useGlobalFilters(new ProblemFilter(page));
   app.useGlobalInterceptors(new BodyParsingInterceptor(config.receiveIdleMs * 2));

@@ -4,6 +4,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DataSource } from 'typeorm';
 import type { ServiceConfig } from '../platform/config/config-loader.js';
 import { checkTransactionBound } from '../platform/database/session-settings.js';
+import { refuseAmbiguousPublicPath } from '../platform/http/public-path.js';
 import { AppLogger } from '../platform/logging/logging.js';
 import { createApp } from './bootstrap.js';
 import { migrate, requireSchema } from './database.js';
@@ -26,6 +27,8 @@ export async function startService(config: ServiceConfig): Promise<RunningServic
     idleTransactionMs: config.databaseIdleTransactionMs,
   });
   try {
+    await app.init();
+    refuseAmbiguousPublicPath(config.publicUrl, app.getHttpAdapter().getInstance());
     await app.listen(config.port, config.host);
   } catch (error) {
     await app.close();

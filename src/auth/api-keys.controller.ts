@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, Header, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiCreatedResponse,
@@ -30,7 +30,6 @@ export class ApiKeysController {
   }
 
   @Post()
-  @Header('Cache-Control', 'no-store')
   @ApiOperation({ summary: 'Create an API key' })
   @ApiCreatedResponse({
     description: 'The key; `key` is shown only in this answer',

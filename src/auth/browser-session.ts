@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { CookieOptions, Request, Response } from 'express';
 import type { AppConfig } from '../platform/config/config.js';
+import { publicPath } from '../platform/http/public-path.js';
 
 /** A session ends after this long without use. */
 export const IDLE_HOURS = 12;
@@ -79,17 +80,24 @@ export function setKnownBrowserCookie(response: Response, value: string, config:
   response.cookie(knownBrowserName(config), value, { ...cookieAttributes(config), maxAge });
 }
 
-const knownBrowserName = (config: CookieConfig): string =>
-  isHttps(config) ? '__Host-wiq_browser' : 'wiq_browser';
+const knownBrowserName = (config: CookieConfig): string => `${namePrefix(config)}wiq_browser`;
+const cookieName = (config: CookieConfig): string => `${namePrefix(config)}wiq_session`;
 
 const isHttps = ({ publicUrl }: CookieConfig) => publicUrl.startsWith('https:');
 
-/** Browsers accept `__Host-` only over TLS and from this host itself: no neighboring host can plant the cookie. */
-const cookieName = (config: CookieConfig): string => (isHttps(config) ? '__Host-wiq_session' : 'wiq_session');
+/**
+ * Browsers accept `__Host-` only over TLS and from this host itself, so that no neighboring host can plant the cookie,
+ * and only for all paths. Below a path, other services have the same host, and the cookie must not reach them.
+ */
+function namePrefix(config: CookieConfig): string {
+  if (!isHttps(config)) return '';
+  return publicPath(config.publicUrl) === '' ? '__Host-' : '__Secure-';
+}
 
 /** Lax, not Strict: a link in a mail must find its reader signed in. Writes prove their origin in another way. */
 function cookieAttributes(config: CookieConfig): CookieOptions {
-  return { httpOnly: true, sameSite: 'lax', secure: isHttps(config), path: '/' };
+  const path = publicPath(config.publicUrl) || '/';
+  return { httpOnly: true, sameSite: 'lax', secure: isHttps(config), path };
 }
 
 export const LOGIN_PATH = '/login';

@@ -1,4 +1,5 @@
 import type { UnderstoodFile } from '../formats/upload-reader.js';
+import { publicPath } from '../platform/http/public-path.js';
 import type { RecordCounts } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
 import {
@@ -118,7 +119,8 @@ export type CreationAnswer = Pick<
   'WORKFLOW_IMPORT_QUEUE_BATCH_ID' | 'resultsUrl' | 'status' | 'recordCounts' | 'links'
 >;
 
-function batchPath(id: number): string {
+/** The path of a batch, from the root of this service. */
+export function batchPath(id: number): string {
   return `/API/WorkflowImportQueue/Batches/${id}`;
 }
 
@@ -156,6 +158,7 @@ export function batchResource(
     understood: upload?.understood ?? null,
     summary: upload === null ? null : summaryOf(row, upload),
     links: batchLinks(
+      publicUrl,
       row.id,
       row.status,
       isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
@@ -197,7 +200,7 @@ export function creationAnswer(
     resultsUrl: resultsUrl(publicUrl, batch.id),
     status: batch.status,
     recordCounts,
-    links: batchLinks(batch.id, batch.status, isRetriable(recordCounts)),
+    links: batchLinks(publicUrl, batch.id, batch.status, isRetriable(recordCounts)),
   };
 }
 
@@ -229,8 +232,8 @@ const ACTION_ROUTES: Readonly<Record<BatchAction, string>> = {
   abandon: 'Abandon',
 };
 
-function batchLinks(id: number, status: BatchStatus, retriable: boolean): BatchLinks {
-  const self = batchPath(id);
+function batchLinks(publicUrl: string, id: number, status: BatchStatus, retriable: boolean): BatchLinks {
+  const self = publicPath(publicUrl) + batchPath(id);
   const links: BatchLinks = { self, records: `${self}/Records`, results: `${self}/Results` };
   for (const action of allowedActions(status)) {
     if (action !== 'retryFailed' || retriable) links[action] = `${self}/${ACTION_ROUTES[action]}`;

@@ -78,6 +78,27 @@ export interface OutgoingMail extends MailContent {
   headers: Readonly<Record<string, string>>;
 }
 
+/** Bytes of text in one encoded word, whose form in base64 must fit into 75 characters. */
+const ENCODED_WORD_BYTES = 42;
+
+/**
+ * A header that clients show as the text is. nodemailer leaves ASCII as it is, but clients decode what looks like an
+ * encoded word (RFC 2047): a file name could so become another text. Encoded itself, it is shown as it was written.
+ */
+export function literalHeader(text: string): string {
+  if (!text.includes('=?')) return text;
+  const words: string[] = [];
+  let word = '';
+  for (const character of text) {
+    if (Buffer.byteLength(word + character) > ENCODED_WORD_BYTES) {
+      words.push(word);
+      word = '';
+    }
+    word += character;
+  }
+  return [...words, word].map((part) => `=?UTF-8?B?${Buffer.from(part).toString('base64')}?=`).join(' ');
+}
+
 /** A host that drops packets must not hold a sender for the two minutes that are nodemailer's default. */
 const CONNECT_MS = 30_000;
 
@@ -120,6 +141,7 @@ export class Mailer {
     const spelling = new Map(Object.keys(headers).map((name) => [name.toLowerCase(), name]));
     const options = {
       ...mail,
+      subject: literalHeader(mail.subject),
       ...(html !== null && { html }),
       // If the address were passed as text, a comma would split it into two addresses.
       to: { name: '', address: to },

@@ -100,3 +100,9 @@ export class DeliveryFault extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** Prevents out-of-office replies: by RFC 3834, and for Exchange. */
+export const NO_AUTOMATIC_REPLIES = {
+  'Auto-Submitted': 'auto-generated',
+  'X-Auto-Response-Suppress': 'All',
+} as const;

@@ -23,10 +23,16 @@ export function emptyFile(): DomainError {
   );
 }
 
-export function malformedJsonLines(errors: readonly ProblemDetail[], errorCount: number): DomainError {
+/** @param advice what the body probably is instead, as a sentence */
+export function malformedJsonLines(
+  errors: readonly ProblemDetail[],
+  errorCount: number,
+  advice: string | null,
+): DomainError {
   const lines = errorCount === 1 ? '1 line is' : `${errorCount} lines are`;
+  const next = advice ?? 'Fix the listed lines and send the whole body again.';
   return formatErrors.malformed_json_lines(
-    `${lines} malformed: each line must be one JSON object in UTF-8. Fix the listed lines and send the whole body again. Nothing was stored.`,
+    `${lines} malformed: each line must be one JSON object in UTF-8. ${next} Nothing was stored.`,
     { errors, errorCount },
   );
 }

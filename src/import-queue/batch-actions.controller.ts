@@ -11,7 +11,7 @@ import type { Response } from 'express';
 import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchIdPipe } from '../batches/batch-reader.js';
-import type { BatchResource } from '../batches/batch-resource.js';
+import { batchPath, type BatchResource } from '../batches/batch-resource.js';
 import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchRetryService } from './batch-retry.service.js';
@@ -123,7 +123,7 @@ export class BatchActionsController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
     const child = await this.retries.retryFailed(id, principal);
-    response.location(child.links.self);
+    response.location(batchPath(child.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
     return child;
   }
 }

@@ -19,6 +19,7 @@ import type { BatchResource } from '../batches/batch-resource.js';
 import { type ErrorCause, RecordPages } from '../batches/record-pages.js';
 import { LINK_NEXT, refTo, TEXT } from '../platform/http/answer-schemas.js';
 import { nextLink, type Page } from '../platform/http/pagination.js';
+import { Revalidated } from '../platform/http/preconditions.js';
 import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
 import { DownloadResultsDto, ListBatchesDto, ListRecordsDto, PreviewDto } from './batches.dto.js';
@@ -48,6 +49,7 @@ export class BatchesController {
   ) {}
 
   @Get()
+  @Revalidated()
   @ApiOperation({ summary: 'List batches, newest first' })
   @ApiOkResponse({ description: 'One page', schema: refTo('BatchPage'), headers: LINK_NEXT })
   async listBatches(
@@ -62,6 +64,7 @@ export class BatchesController {
   }
 
   @Get(':id')
+  @Revalidated()
   @ApiOperation({ summary: 'One batch: its status, counts, progress and the actions allowed now' })
   @ApiParam(ID)
   @ApiOkResponse({ description: 'The batch', schema: refTo('Batch') })

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsEmail, IsInt, IsOptional, Length, Matches, Min } from 'class-validator';
+import { IsEmail, IsInt, IsOptional, Length, Matches, Min, type ValidationArguments } from 'class-validator';
+import { assertUtf8 } from '../platform/http/protocol.js';
 import { Integer } from '../platform/http/validation.js';
 import {
   invalidIdempotencyKey,
@@ -13,6 +14,13 @@ const CREATION_PATH = /^[A-Z0-9_]{1,15}$/;
 
 /** Mail servers interpret quoted local parts differently, so such an address could reach a different recipient. */
 const RECIPIENT = { require_tld: false, blacklisted_chars: '"' } as const;
+
+/** A plus sign in a query stands for a space, which is how most wrong addresses come about. */
+function notAnAddress({ property, value }: ValidationArguments): string {
+  const given = String(value).slice(0, 100);
+  const hint = given.includes(' ') ? '; write + as %2B in a URL' : '';
+  return `${property} must be one e-mail address, not ${JSON.stringify(given)}${hint}`;
+}
 
 /** The query of `POST /API/WorkflowImportQueue/CreateBatch`; the body is the records. */
 export class CreateBatchDto {
@@ -55,7 +63,7 @@ export class CreateBatchDto {
     format: 'email',
   })
   @IsOptional()
-  @IsEmail(RECIPIENT, { message: 'sendSuccessEmailTo must be one e-mail address' })
+  @IsEmail(RECIPIENT, { message: notAnAddress })
   sendSuccessEmailTo?: string;
 
   @ApiPropertyOptional({
@@ -63,7 +71,7 @@ export class CreateBatchDto {
     format: 'email',
   })
   @IsOptional()
-  @IsEmail(RECIPIENT, { message: 'sendFailureEmailTo must be one e-mail address' })
+  @IsEmail(RECIPIENT, { message: notAnAddress })
   sendFailureEmailTo?: string;
 }
 
@@ -88,7 +96,7 @@ export interface BodyHeaders {
   declaredBytes: number;
 }
 
-/** @throws DomainError 415 for an unsupported media type or encoding, 400 for an invalid Idempotency-Key */
+/** @throws DomainError 415 for an unsupported media type, charset or encoding, 400 for an invalid Idempotency-Key */
 export function readBodyHeaders(headers: IncomingHttpHeaders): BodyHeaders {
   const contentType = headers['content-type'] ?? '';
   const mediaType = (contentType.split(';')[0] ?? '').trim().toLowerCase();
@@ -97,6 +105,8 @@ export function readBodyHeaders(headers: IncomingHttpHeaders): BodyHeaders {
     const advice = `Send JSON Lines as application/jsonl (or one of: ${accepted}).`;
     throw unsupportedMediaType(contentType, advice, accepted);
   }
+
+  assertUtf8(contentType, 'the records');
 
   const encoding = encodingOf(headers);
   if (!isSupportedEncoding(encoding)) {

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import type { BatchResource, CreationAnswer } from '../batches/batch-resource.js';
+import { batchPath, type BatchResource, type CreationAnswer } from '../batches/batch-resource.js';
 import { AdmissionInterceptor } from './admission.service.js';
 import { CreateBatchDto, readBodyHeaders } from './create-batch.dto.js';
 import { CreateBatchDocs, UploadDocs } from './import-queue.docs.js';
@@ -33,7 +33,7 @@ export class ImportQueueController {
   ): Promise<CreationAnswer> {
     const headers = readBodyHeaders(request.headers);
     const { answer, replayed } = await this.importQueue.createBatch(query, headers, request, principal);
-    response.location(answer.links.self);
+    response.location(batchPath(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
     if (replayed) response.setHeader('Idempotency-Replayed', 'true');
     return answer;
   }
@@ -48,7 +48,7 @@ export class ImportQueueController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
     const batch = await this.uploads.upload(query, request, principal);
-    response.location(batch.links.self);
+    response.location(batchPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
     return batch;
   }
 }

@@ -7,7 +7,12 @@ import { resultsUrl } from '../batches/batch-resource.js';
 import type { BatchStatus } from '../batches/batch-state.js';
 import { type BatchRow, selectBatches } from '../batches/batches.sql.js';
 import { type MessageRenderer, MessageRenderers, type OutgoingMessage } from '../delivery/message-sender.js';
-import { type ClaimedMessage, DeliveryFault, type MailContent } from '../delivery/message.js';
+import {
+  type ClaimedMessage,
+  DeliveryFault,
+  type MailContent,
+  NO_AUTOMATIC_REPLIES,
+} from '../delivery/message.js';
 import { countMailsOfLastHour } from '../delivery/outbox.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
@@ -289,8 +294,7 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
       messageId: `<notification-${id}.${createdAt.getTime()}@${new URL(publicUrl).hostname}>`,
       headers: {
         'X-Workflow-Import-Queue-Batch-Id': String(batchId),
-        // Prevents out-of-office replies (RFC 3834).
-        'Auto-Submitted': 'auto-generated',
+        ...NO_AUTOMATIC_REPLIES,
       },
     };
     return { channel: 'mail', mail };

@@ -18,7 +18,9 @@ import { AuthModule } from '../auth/auth.module.js';
 import { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
 import { withTimeout } from '../platform/concurrency.js';
+import { AppConfig } from '../platform/config/config.js';
 import { DomainError } from '../platform/domain-error.js';
+import { publicPath } from '../platform/http/public-path.js';
 import { QueueModule } from '../platform/queue/queue.module.js';
 import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, WEBHOOK_QUEUE } from '../platform/queue/queues.js';
 
@@ -70,11 +72,19 @@ function redisUnavailable(cause: unknown): DomainError {
  * bull-board's page without its requests to other servers: it loads fonts from Google, and no option turns that off.
  */
 class DashboardPage extends ExpressAdapter {
+  /** @param below the path of PUBLIC_URL */
+  constructor(private readonly below: string) {
+    super();
+  }
+
   override setEntryRoute(page: AppViewRoute): this {
     this.app[page.method](
       page.route,
       (_request: Request, response: Response, next: (error: unknown) => void) => {
-        const { name, params } = page.handler({ basePath: this.basePath, uiConfig: this.uiConfig });
+        const { name, params } = page.handler({
+          basePath: this.below + this.basePath,
+          uiConfig: this.uiConfig,
+        });
         response.render(name, params, (error: Error | null, html: string) => {
           if (error === null) response.send(withoutForeignLinks(html));
           else next(error);
@@ -103,10 +113,11 @@ export class DashboardModule implements NestModule {
     @InjectQueue(NOTIFICATION_QUEUE) private readonly notifications: Queue,
     @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviors: Queue,
     @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue,
+    private readonly config: AppConfig,
   ) {}
 
   configure(consumer: MiddlewareConsumer): void {
-    const serverAdapter = new DashboardPage().setBasePath(PATH);
+    const serverAdapter = new DashboardPage(publicPath(this.config.publicUrl)).setBasePath(PATH);
     createBullBoard({
       serverAdapter,
       queues: [

@@ -6,6 +6,7 @@ import { IMPORT_PROCESS_SCHEMAS } from '../import-processes/import-processes.dto
 import { BATCH_SCHEMAS } from '../import-queue/batch-schemas.js';
 import { NOTIFICATION_SCHEMAS } from '../notifications/notifications.controller.js';
 import { ANY_REFUSAL_HEADERS, REFUSAL_HEADERS } from '../platform/http/answer-schemas.js';
+import { publicPath } from '../platform/http/public-path.js';
 import { WORKFLOW_SCHEMAS } from '../workflows/workflow-schemas.js';
 import { HEALTH_SCHEMAS } from './health/health.controller.js';
 
@@ -59,7 +60,7 @@ const ANSWERS = {
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
 /** OpenAPI 3.1 of the routes for programs; it leaves out pages for people. */
-function openApiDocument(app: INestApplication): OpenAPIObject {
+function openApiDocument(app: INestApplication, publicUrl: string): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setOpenAPIVersion('3.1.0')
     .setTitle('Workflow Import Queue')
@@ -68,6 +69,8 @@ function openApiDocument(app: INestApplication): OpenAPIObject {
         'To try it: **Authorize** with an API key, open *CreateBatch*, paste lines of JSON, execute.',
     )
     .setVersion('1')
+    // Relative to this document, so that the page works under every address of the service.
+    .addServer(publicPath(publicUrl) || '/')
     .addApiKey(
       {
         type: 'apiKey',
@@ -128,8 +131,8 @@ function withProblems(responses: Responses): Responses {
  * does, and every call made from the page needs a key. We serve all assets ourselves, so the page works without the
  * internet.
  */
-export function serveDocs(app: NestExpressApplication): void {
-  SwaggerModule.setup('docs', app, () => openApiDocument(app), {
+export function serveDocs(app: NestExpressApplication, publicUrl: string): void {
+  SwaggerModule.setup('docs', app, () => openApiDocument(app, publicUrl), {
     jsonDocumentUrl: 'docs/openapi.json',
     raw: ['json'],
     customSiteTitle: 'Workflow Import Queue: API',

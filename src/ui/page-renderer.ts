@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { applyDecorators, Header, Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
 import type { AuthenticatedRequest } from '../auth/access.js';
+import { AppConfig } from '../platform/config/config.js';
+import { pageBelow, publicPath } from '../platform/http/public-path.js';
 import { currentRequest } from '../platform/logging/logging.js';
 import { formatNumber, formatTime } from '../platform/wording.js';
 import { Assets } from './layout/assets.js';
@@ -34,7 +36,14 @@ export class PageRenderer implements OnModuleInit {
   private readonly handlebars = Handlebars.create();
   private readonly views = new Map<string, Handlebars.TemplateDelegate>();
 
-  constructor(private readonly assets: Assets) {}
+  private readonly publicPath: string;
+
+  constructor(
+    private readonly assets: Assets,
+    { publicUrl }: AppConfig,
+  ) {
+    this.publicPath = publicPath(publicUrl);
+  }
 
   async onModuleInit(): Promise<void> {
     await this.assets.load();
@@ -62,12 +71,12 @@ export class PageRenderer implements OnModuleInit {
    */
   render(name: string, model: PageModel): string {
     const { principal } = (currentRequest() ?? {}) as Partial<AuthenticatedRequest>;
-    return this.view(name)({ header: principal && navigation(principal, model.section), ...model });
+    return this.fragment(name, { header: principal && navigation(principal, model.section), ...model });
   }
 
   /** Renders a part of a page, which htmx puts in the place of an older one. */
   fragment(name: string, model: object): string {
-    return this.view(name)(model);
+    return pageBelow(this.publicPath, this.view(name)(model));
   }
 
   private view(name: string): Handlebars.TemplateDelegate {

@@ -177,7 +177,7 @@ describe('problem answers', () => {
   it('do not affect requests of old and careful clients', async () => {
     const careful =
       'GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n';
-    expect((await rawRequest(app.url, careful)).text).toContain('HTTP/1.1 200 ');
+    expect((await rawRequest(app.url, careful)).status).toBe(200);
     expect((await rawRequest(app.url, 'GET /health/live HTTP/1.0\r\n\r\n')).status).toBe(200);
   });
 

@@ -13,6 +13,7 @@ import {
   type RecordReader,
   type RecordSink,
 } from '../record-reader.js';
+import { EXAMINED_BYTES, likelyMistake } from './likely-mistakes.js';
 import { validPrefix } from '../text/text-decoding.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -195,6 +196,8 @@ export class JsonLinesReader implements RecordReader {
   errorCount = 0;
   private line = 0;
   private atStart: Buffer | null = Buffer.alloc(0);
+  /** Kept for the advice about a body that is something else. */
+  private beginning: Buffer = EMPTY;
   private readonly splitter: LineSplitter;
 
   constructor(
@@ -206,6 +209,9 @@ export class JsonLinesReader implements RecordReader {
 
   /** @throws LineLimitError */
   push(piece: Buffer): void {
+    if (this.beginning.length < EXAMINED_BYTES) {
+      this.beginning = Buffer.concat([this.beginning, piece.subarray(0, EXAMINED_BYTES)]);
+    }
     const rest = this.withoutByteOrderMark(piece);
     if (rest === null) return;
     this.readNext(() => this.splitter.push(rest));
@@ -223,7 +229,7 @@ export class JsonLinesReader implements RecordReader {
   }
 
   malformed(): DomainError {
-    return malformedJsonLines(this.errors, this.errorCount);
+    return malformedJsonLines(this.errors, this.errorCount, likelyMistake(this.beginning));
   }
 
   empty(): DomainError {

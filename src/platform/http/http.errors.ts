@@ -32,6 +32,7 @@ export const httpErrors = defineErrors({
   too_many_requests: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The request exceeds a limit' },
   internal_error: { status: 500, title: 'Internal error' },
+  unsupported_transfer_encoding: { status: 501, title: 'The Transfer-Encoding is not supported' },
   database_unavailable: { status: 503, title: 'The database is not available' },
   outcome_unknown: { status: 503, title: 'The outcome is not known' },
   stored_without_answer: { status: 503, title: 'The change was stored, but cannot be shown' },

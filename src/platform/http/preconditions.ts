@@ -1,3 +1,6 @@
+import { applyDecorators, Header } from '@nestjs/common';
+import { ApiHeader, ApiResponse } from '@nestjs/swagger';
+import type { NextFunction, Request, Response } from 'express';
 import type { DomainError } from '../domain-error.js';
 import { httpErrors } from './http.errors.js';
 
@@ -38,3 +41,27 @@ function preconditionFailed(version: number): DomainError {
     { extensions: { currentVersion: version }, headers: { ETag: versionTag(version) } },
   );
 }
+
+/*
+ * What caches may keep (RFC 9111).
+ */
+
+/** Answers with data of the installation. Pages, assets and the documentation state their own rules. */
+const WITH_DATA = /^\/(API|queues|metrics|health)(\/|$)/i;
+
+/** Middleware: no cache keeps an answer with data, unless its route says otherwise. */
+export function cachingDefaults({ path }: Request, response: Response, next: NextFunction): void {
+  if (WITH_DATA.test(path)) response.setHeader('Cache-Control', 'no-store');
+  next();
+}
+
+/**
+ * The caller may keep the answer, but asks each time whether it is still true. Express computes the `ETag` from the
+ * answer, and answers 304 to a caller that has the same one.
+ */
+export const Revalidated = () =>
+  applyDecorators(
+    Header('Cache-Control', 'private, no-cache'),
+    ApiHeader({ name: 'If-None-Match', required: false, description: 'The ETag of an earlier answer' }),
+    ApiResponse({ status: 304, description: 'The answer with this ETag is still true' }),
+  );

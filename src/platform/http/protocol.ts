@@ -24,21 +24,59 @@ const LINGER_MS = 1000;
 const logger = new Logger('Protocol');
 
 /**
+ * Load balancers keep idle connections for a minute. If we closed them earlier, a request that is just being sent on one
+ * would be lost.
+ */
+const KEEP_ALIVE_MS = 65_000;
+
+/**
  * Node answers the requests that it refuses itself with a bare status; this turns those answers into problem details.
  * Requests without Host and with unknown expectations are passed on to `refuseUnusable` like all others.
  */
 export function answerProtocolErrors(server: Server & { requireHostHeader?: boolean }): void {
   server.requireHostHeader = false;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    server.emit('request', request, response);
+  });
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    continueWhenRead(request, response);
     server.emit('request', request, response);
   });
   server.on('clientError', (error: Error, socket: Socket) => refuse(socket, error));
 }
 
+/**
+ * A client that sends `Expect: 100-continue` waits with its body until it is told to continue. That happens when the
+ * body is first read, so a request that its headers condemn is refused without its body.
+ */
+function continueWhenRead(request: IncomingMessage, response: ServerResponse): void {
+  let continued = false;
+  const read = request._read.bind(request);
+  request._read = (size) => {
+    if (!continued && !response.headersSent) {
+      continued = true;
+      response.writeContinue();
+    }
+    read(size);
+  };
+  const writeHead = response.writeHead.bind(response) as (...head: unknown[]) => ServerResponse;
+  response.writeHead = (...head: unknown[]) => {
+    // Whether the client still sends the body is its choice, so only a new connection is certain to begin with a request.
+    if (!continued && !request.complete) response.shouldKeepAlive = false;
+    return writeHead(...head);
+  };
+}
+
 /** Refuses requests that are valid HTTP but cannot be answered. */
 export function refuseUnusable(request: Request, _response: Response, next: NextFunction): void {
   const { host, expect } = request.headers;
+  const hosts = request.headersDistinct.host ?? [];
+  if (hosts.length > 1) return next(repeatedHost());
   if (host === undefined && request.httpVersion === '1.1') return next(missingHost());
+  const encoding = request.headers['transfer-encoding']?.trim().toLowerCase();
+  if (encoding !== undefined && request.httpVersion === '1.0') return next(chunkedInHttp10());
+  if (encoding !== undefined && encoding !== 'chunked') return next(unsupportedTransferEncoding(encoding));
   if (expect !== undefined && !/^100-continue$/i.test(expect)) return next(unknownExpectation());
   next();
 }
@@ -82,6 +120,10 @@ function notHttp({ code, message }: NodeJS.ErrnoException): DomainError {
       return httpErrors.chunk_extensions_too_large(
         'The chunks of the body carry extensions that are too long. Send it without them. Nothing was stored.',
       );
+    case 'HPE_INVALID_URL':
+      return httpErrors.malformed_request(
+        'The URL contains characters that are not allowed in it. Percent-encode everything but ASCII letters, digits and - . _ ~, for example fileName=M%C3%BCller.jsonl. Nothing was stored.',
+      );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return httpErrors.request_timeout('The request did not arrive in time. Nothing was stored.');
     default:
@@ -93,6 +135,27 @@ function notHttp({ code, message }: NodeJS.ErrnoException): DomainError {
 
 function missingHost(): DomainError {
   return httpErrors.missing_host('HTTP/1.1 requires the header Host.');
+}
+
+function repeatedHost(): DomainError {
+  return httpErrors.malformed_request('The header Host is given more than once. Nothing was stored.', CLOSE);
+}
+
+/** The end of the body is not certain, so nothing more can be read from the connection. */
+const CLOSE = { headers: { Connection: 'close' } };
+
+function chunkedInHttp10(): DomainError {
+  return httpErrors.malformed_request(
+    'HTTP/1.0 has no Transfer-Encoding. Send a Content-Length, or HTTP/1.1. Nothing was stored.',
+    CLOSE,
+  );
+}
+
+function unsupportedTransferEncoding(found: string): DomainError {
+  return httpErrors.unsupported_transfer_encoding(
+    `Transfer-Encoding ${JSON.stringify(found)} is not supported, only chunked. Compress the body with Content-Encoding instead. Nothing was stored.`,
+    CLOSE,
+  );
 }
 
 function unknownExpectation(): DomainError {
@@ -238,6 +301,7 @@ export class BodyParsingInterceptor implements NestInterceptor {
     const isForm = parse === PARSE_FORM || parse === PARSE_ANONYMOUS_FORM;
     // Checked here, too, because body-parser refuses such a body only after all of it has arrived.
     const limit = parse === PARSE_ANONYMOUS_FORM ? ANONYMOUS_FORM_LIMIT_BYTES : FORM_LIMIT_BYTES;
+    if (parse === READ_JSON) assertUtf8(request.headers['content-type'], 'JSON');
     const isMeant = request.is(isForm ? FORM_TYPES : JSON_OPTIONS.type) !== false;
     if (isMeant && Number(request.headers['content-length']) > limit) {
       throw httpErrors.body_too_large(`The body is larger than ${limit} bytes.`, { limit });
@@ -290,8 +354,24 @@ function unsupportedEncoding(error: unknown, form: string): DomainError {
   const { type } = error as { type?: string };
   const refusal =
     type === 'charset.unsupported' ? httpErrors.unsupported_charset : httpErrors.unsupported_content_encoding;
-  const detail = `Send ${form} in UTF-8, uncompressed or with Content-Encoding gzip, deflate or br.`;
-  return refusal(detail, { cause: error });
+  return refusal(utf8Advice(form), { cause: error });
+}
+
+const utf8Advice = (form: string) =>
+  `Send ${form} in UTF-8, uncompressed or with Content-Encoding gzip, deflate or br.`;
+
+/** US-ASCII is a part of UTF-8. */
+const UTF8_NAMES = /^(utf-?8|us-ascii|ascii)$/i;
+
+/**
+ * For bodies that are read as UTF-8 whatever their Content-Type says.
+ * @param form what the body holds, for the error
+ * @throws DomainError 415 `unsupported_charset` if the parameter `charset` names another encoding
+ */
+export function assertUtf8(contentType: string | undefined, form: string): void {
+  const charset = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(contentType ?? '')?.[1];
+  if (charset === undefined || UTF8_NAMES.test(charset)) return;
+  throw httpErrors.unsupported_charset(utf8Advice(form));
 }
 
 function formRefusal(error: unknown): unknown {

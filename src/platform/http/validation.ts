@@ -74,6 +74,8 @@ export function validateBody<Dto extends object>(type: ClassConstructor<Dto>, bo
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw invalidBody([{ pointer: '', code: 'invalid_value', message: 'the body must be a JSON object' }]);
   }
+  const tooDeep = Object.entries(body).find(([, value]) => isNestedDeeper(value, MAX_NESTING - 1));
+  if (tooDeep !== undefined) throw invalidBody([nestedTooDeep(tooDeep[0])]);
   const known = knownNames(type);
   const errors: ProblemDetail[] = [];
   const given: Record<string, unknown> = {};
@@ -92,6 +94,26 @@ export function validateBody<Dto extends object>(type: ClassConstructor<Dto>, bo
   }
   if (errors.length > 0) throw invalidBody(errors);
   return dto;
+}
+
+/** The most levels of objects and arrays in a body. The libraries that read it call themselves for each level. */
+const MAX_NESTING = 64;
+
+function isNestedDeeper(value: unknown, limit: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > limit) return true;
+    level = level.filter((item) => typeof item === 'object' && item !== null).flatMap(Object.values);
+  }
+  return false;
+}
+
+function nestedTooDeep(name: string): ProblemDetail {
+  return {
+    pointer: jsonPointer(name.slice(0, 100)),
+    code: 'nesting_too_deep',
+    message: `objects and arrays are nested deeper than ${MAX_NESTING} levels`,
+  };
 }
 
 function unknownMember(name: string, known: ReadonlySet<string>): ProblemDetail {

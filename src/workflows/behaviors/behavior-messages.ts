@@ -4,7 +4,7 @@ import {
   MessageRenderers,
   type OutgoingMessage,
 } from '../../delivery/message-sender.js';
-import type { ClaimedMessage } from '../../delivery/message.js';
+import { type ClaimedMessage, NO_AUTOMATIC_REPLIES } from '../../delivery/message.js';
 import { AppConfig } from '../../platform/config/config.js';
 
 /**
@@ -43,8 +43,7 @@ export class BehaviorMessages implements MessageRenderer, OnModuleInit {
       messageId: `<behavior-${identityOf(claim)}.${resends}@${hostname}>`,
       headers: {
         ...(batchId !== null && { 'X-Workflow-Import-Queue-Batch-Id': String(batchId) }),
-        // Prevents out-of-office replies (RFC 3834).
-        'Auto-Submitted': 'auto-generated',
+        ...NO_AUTOMATIC_REPLIES,
       },
     };
     return { channel: 'mail', mail };
