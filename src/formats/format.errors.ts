@@ -11,6 +11,9 @@ export const formatErrors = defineErrors({
   undecodable_text: { status: 400, title: 'The file is not text in this encoding' },
   spreadsheet_not_supported: { status: 415, title: 'Spreadsheet files are not supported' },
   not_a_text_file: { status: 415, title: 'The file is not text' },
+  unknown_sheet: { status: 400, title: 'The workbook has no such sheet' },
+  unsupported_file: { status: 415, title: 'Files of this kind are not read' },
+  damaged_workbook: { status: 422, title: 'The workbook cannot be read' },
 });
 
 export function emptyBody(): DomainError {
@@ -87,6 +90,30 @@ export function undecodableText(
     `In line ${place.line}, ${found} is not text in ${encoding}. Save the file as UTF-8, or name its encoding in the parameter "encoding" (for example windows-1252). Nothing was stored.`,
     { errors: [{ ...place, code: 'undecodable_text', message }] },
   );
+}
+
+/**
+ * @param kind what the file is, for example "a PDF file"
+ * @param advice what to do instead, as a sentence
+ */
+export function unsupportedFile(kind: string, advice: string): DomainError {
+  return formatErrors.unsupported_file(`This is ${kind}. ${advice} Nothing was stored.`);
+}
+
+/** @param reason completes "The workbook …" */
+export function damagedWorkbook(reason: string, limit: number | undefined, cause: Error): DomainError {
+  return formatErrors.damaged_workbook(
+    `The workbook ${reason}. Open it in a spreadsheet program, save it again as .xlsx, and upload that file. Nothing was stored.`,
+    { cause, ...(limit !== undefined && { limit }) },
+  );
+}
+
+export function noSuchSheet(names: readonly string[]): DomainError {
+  const shown = names.slice(0, 20).map((name) => JSON.stringify(name));
+  const message = `sheet must be the name of a sheet: ${shown.join(', ')}${names.length > 20 ? ', …' : ''}`;
+  return formatErrors.unknown_sheet('The workbook has no sheet of that name. Nothing was stored.', {
+    errors: [{ parameter: 'sheet', code: 'unknown_sheet', message }],
+  });
 }
 
 export function spreadsheetFile(): DomainError {

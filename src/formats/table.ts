@@ -12,7 +12,8 @@ export interface TypedCell {
    * or `false`. Empty for an error.
    */
   value: string;
-  kind: 'number' | 'date' | 'dateTime' | 'time' | 'boolean' | 'error';
+  /** `unreadable`: the cell has no value that we may trust; `text` says why and completes "the cell …". */
+  kind: 'number' | 'date' | 'dateTime' | 'time' | 'boolean' | 'error' | 'unreadable';
 }
 
 /** `null`: nothing between two delimiters, or no cell; `''`: a quoted empty cell of a CSV file. */

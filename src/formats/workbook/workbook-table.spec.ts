@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { DomainError } from '../../platform/domain-error.js';
+import type { FileBytes, TableRow } from '../table.js';
+import { WorkbookTable } from './workbook-table.js';
+
+const FOLDER = join(__dirname, '../../../test/fixtures/corpora/xlsx');
+
+function fileOf(name: string): FileBytes {
+  const bytes = readFileSync(join(FOLDER, name));
+  return {
+    size: bytes.length,
+    pieces: () => Readable.from([bytes]),
+    range: (start, end) => Promise.resolve(bytes.subarray(start, end)),
+  };
+}
+
+async function rowsOf(table: WorkbookTable): Promise<TableRow[]> {
+  const rows: TableRow[] = [];
+  for await (const block of table.rows()) rows.push(...block);
+  return rows;
+}
+
+it('offers hidden sheets last and reads the first visible one', async () => {
+  const table = await WorkbookTable.open(fileOf('gaps.xlsx'), { sheet: null });
+  expect(table.facts).toEqual({
+    format: 'xlsx',
+    encoding: null,
+    delimiter: null,
+    sheet: 'Main',
+    sheets: ['Main', 'Empty', 'Hidden', 'Very hidden'],
+  });
+});
+
+it('reads the chosen sheet, as often as it is asked for', async () => {
+  const table = await WorkbookTable.open(fileOf('gaps.xlsx'), { sheet: 'Very hidden' });
+  const expected = [{ line: 1, row: 1, cells: [{ kind: 'number', text: '106', value: '106' }] }];
+  expect(await rowsOf(table)).toEqual(expected);
+  expect(await rowsOf(table)).toEqual(expected);
+});
+
+it('gives hidden rows, and the number of each row as the spreadsheet shows it', async () => {
+  const table = await WorkbookTable.open(fileOf('gaps.xlsx'), { sheet: null });
+  expect((await rowsOf(table)).map(({ row }) => row)).toEqual([2, 7, 20]);
+});
+
+it.each([
+  ['encrypted.xlsx', 415, 'unsupported_file', 'password-protected'],
+  ['binary.xlsb', 415, 'unsupported_file', '.xlsb'],
+  ['libreoffice.xls', 415, 'unsupported_file', 'old binary workbook (.xls)'],
+  ['bad-crc.xlsx', 422, 'damaged_workbook', 'damaged'],
+  ['bomb-one-cell.xlsx', 422, 'damaged_workbook', '300 times'],
+])('refuses %s', async (name, status, code, phrase) => {
+  const error: unknown = await WorkbookTable.open(fileOf(name), { sheet: null })
+    .then(rowsOf)
+    .catch((caught: unknown) => caught);
+  expect(error).toBeInstanceOf(DomainError);
+  expect(error).toMatchObject({ status, code });
+  expect((error as DomainError).message).toContain(phrase);
+});
+
+it('names the sheets when a workbook has no sheet of the requested name', async () => {
+  const opening = WorkbookTable.open(fileOf('gaps.xlsx'), { sheet: 'Members' });
+  await expect(opening).rejects.toMatchObject({
+    code: 'unknown_sheet',
+    options: {
+      errors: [{ message: 'sheet must be the name of a sheet: "Main", "Empty", "Hidden", "Very hidden"' }],
+    },
+  });
+});
+
+it('stops reading when its rows are left', async () => {
+  const table = await WorkbookTable.open(fileOf('dimension-wrong.xlsx'), { sheet: null });
+  for await (const block of table.rows()) {
+    expect(block.length).toBeGreaterThan(0);
+    break;
+  }
+  expect(await rowsOf(table)).toHaveLength(4);
+});

@@ -1,0 +1,183 @@
+import {
+  type FormatKind,
+  type NumberFormat,
+  plainNumber,
+  serialText,
+  withMinDigits,
+} from './number-formats.js';
+import { type SharedStrings, withoutEscapes } from './shared-strings.js';
+import { CELL, type CellLetter, CellText, columnIn, RowCollector, type SheetRow } from './workbook-cells.js';
+import type { XmlHandlers, XmlTag } from './xml-part.js';
+
+interface SheetContext {
+  strings: SharedStrings;
+  /** By the index of the cell style. */
+  formats: readonly NumberFormat[];
+  /** Whether day 0 is 1904-01-01. */
+  is1904: boolean;
+  isMain(uri: string): boolean;
+}
+
+const ISO_DAY = /^\d{4}-\d\d-\d\d$/;
+const ISO_TIME = /^\d\d:\d\d(:\d\d(\.\d+)?)?$/;
+const ISO_MOMENT = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d(?:\.\d+)?)?Z?$/;
+const DATE_LETTERS: Readonly<Record<Exclude<FormatKind, 'number'>, CellLetter>> = {
+  date: CELL.date,
+  datetime: CELL.dateTime,
+  time: CELL.time,
+  duration: CELL.time,
+};
+const NO_FORMAT: NumberFormat = { kind: 'number', minDigits: 0 };
+
+/** Reads the cells of one XLSX sheet. The declared dimension is ignored; rows and cells may lack their references. */
+export class XlsxSheet implements XmlHandlers {
+  private readonly rows = new RowCollector();
+  private readonly value = new CellText();
+  private column = -1;
+  private type = 'n';
+  private format = NO_FORMAT;
+  private hasFormula = false;
+  private hasValue = false;
+  /** Whether text belongs to the value of the cell: inside `v`, or `t` of an inline string. */
+  private isValue = false;
+  private isInCell = false;
+  private phonetic = 0;
+
+  constructor(private readonly context: SheetContext) {}
+
+  take(): SheetRow[] {
+    return this.rows.take();
+  }
+
+  open(tag: XmlTag): void {
+    if (!this.context.isMain(tag.uri)) return;
+    switch (tag.local) {
+      case 'c':
+        return this.openCell(tag);
+      case 'v':
+        this.hasValue = this.isValue = this.isInCell;
+        return;
+      case 'f':
+        this.hasFormula = true;
+        return;
+      case 't':
+        if (this.isInCell && this.phonetic === 0) this.hasValue = this.isValue = true;
+        return;
+      case 'rPh':
+        this.phonetic += 1;
+        return;
+      case 'row':
+        this.openRow(tag);
+    }
+  }
+
+  close({ local, uri }: XmlTag): void {
+    if (!this.context.isMain(uri)) return;
+    switch (local) {
+      case 'v':
+      case 't':
+        this.isValue = false;
+        return;
+      case 'c':
+        this.closeCell();
+        return;
+      case 'rPh':
+        this.phonetic -= 1;
+        return;
+      case 'row':
+        this.rows.end();
+    }
+  }
+
+  text(text: string): void {
+    if (this.isValue) this.value.add(text);
+  }
+
+  private openRow({ attributes }: XmlTag): void {
+    const stated = attributes.r?.value;
+    this.rows.begin(stated === undefined ? this.rows.number + 1 : Number(stated));
+    this.column = -1;
+  }
+
+  private openCell({ attributes }: XmlTag): void {
+    const reference = attributes.r === undefined ? -1 : columnIn(attributes.r.value);
+    this.column = reference === -1 ? this.column + 1 : reference;
+    this.type = attributes.t?.value ?? 'n';
+    this.format = this.context.formats[Number(attributes.s?.value ?? 0)] ?? NO_FORMAT;
+    this.hasFormula = this.hasValue = false;
+    this.isInCell = true;
+  }
+
+  private closeCell(): void {
+    this.isInCell = false;
+    const text = this.value.take();
+    if (!this.hasValue) {
+      // A formula that was never calculated has no result; one that gave an empty text has an empty one.
+      if (this.hasFormula)
+        this.unreadable('holds a formula without a stored result; open and save the workbook once');
+      return;
+    }
+    if (text === '' && this.type === 'n') {
+      if (this.hasFormula) this.set(CELL.text, '');
+      return;
+    }
+    switch (this.type) {
+      case 's':
+        return this.shared(text);
+      case 'str':
+      case 'inlineStr':
+        return this.set(CELL.text, this.value.checked(withoutEscapes(text)));
+      case 'b':
+        return this.boolean(text.trim());
+      case 'e':
+        return this.set(CELL.error, text);
+      case 'd':
+        return this.isoDate(text.trim());
+      default:
+        return this.number(text);
+    }
+  }
+
+  private set(kind: CellLetter, value: string, shown = value): void {
+    this.rows.set(this.column, kind, value, shown);
+  }
+
+  private unreadable(message: string): void {
+    this.set(CELL.unreadable, message);
+  }
+
+  private shared(text: string): void {
+    const found = /^\s*\d+\s*$/.test(text) ? this.context.strings.get(Number(text)) : undefined;
+    if (found === undefined) this.unreadable('refers to a text that the workbook does not contain');
+    else this.set(CELL.text, found);
+  }
+
+  private boolean(text: string): void {
+    if (text === '1' || text === 'true') this.set(CELL.boolean, 'true', 'TRUE');
+    else if (text === '0' || text === 'false') this.set(CELL.boolean, 'false', 'FALSE');
+    else this.unreadable('is damaged: its value is neither true nor false');
+  }
+
+  private isoDate(text: string): void {
+    const [, day = '', minutes = '', seconds = ':00'] = ISO_MOMENT.exec(text) ?? [];
+    if (day !== '') {
+      if (this.format.kind === 'date') return this.set(CELL.date, day);
+      if (this.format.kind === 'time') return this.set(CELL.time, minutes + seconds);
+      return this.set(CELL.dateTime, `${day}T${minutes}${seconds}`);
+    }
+    if (ISO_DAY.test(text)) this.set(CELL.date, text);
+    else if (ISO_TIME.test(text)) this.set(CELL.time, text.length === 5 ? `${text}:00` : text);
+    else this.unreadable('is damaged: its value is not a date');
+  }
+
+  private number(text: string): void {
+    const { kind, minDigits } = this.format;
+    const digits = plainNumber(text);
+    if (digits === null) return this.unreadable('is damaged: its value is not a number');
+    if (kind === 'number') return this.set(CELL.number, digits, withMinDigits(digits, minDigits));
+    const date = serialText(Number(text), kind, this.context.is1904);
+    if (date === null)
+      this.unreadable(`shows the number ${digits} as a date, which is no day of the calendar`);
+    else this.set(DATE_LETTERS[kind], date);
+  }
+}
