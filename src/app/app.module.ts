@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { ApiKeysModule, AuthModule, UsersModule } from '../auth/auth.module.js';
+import { ApiKeysModule, AuditModule, AuthModule, UsersModule } from '../auth/auth.module.js';
 import { DefinitionsModule } from '../definitions/definitions.module.js';
 import {
   ImportProcessesApiModule,
@@ -30,6 +30,7 @@ const API = [
   DefinitionsModule,
   KnownImportProcessesModule,
   ApiKeysModule,
+  AuditModule,
   UsersModule,
   ImportQueueModule,
   NotificationsModule,

@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { auditRefusals, RefusalLog } from '../auth/audit-refusals.js';
 import { serveDocs } from '../operations/openapi.js';
 import type { AppConfig } from '../platform/config/config.js';
 import { cachingDefaults } from '../platform/http/preconditions.js';
@@ -43,6 +44,7 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
     publicPathMiddleware(config.publicUrl),
     requestContext,
     accessLog,
+    auditRefusals(app.get(RefusalLog, { strict: false })),
     securityHeaders(config.publicUrl),
     cachingDefaults,
     discardUnreadBodies,

@@ -20,6 +20,7 @@ import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.
 import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-password-states.js';
 import { AddRecordErrors1765500000000 } from './migrations/1765500000000-add-record-errors.js';
 import { DescribeSessions1765600000000 } from './migrations/1765600000000-describe-sessions.js';
+import { ExtendAuditLog1765700000000 } from './migrations/1765700000000-extend-audit-log.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -45,4 +46,5 @@ export const MIGRATIONS = [
   AddPasswordStates1765410000000,
   AddRecordErrors1765500000000,
   DescribeSessions1765600000000,
+  ExtendAuditLog1765700000000,
 ];

@@ -1,6 +1,14 @@
 import type { Sql } from '../platform/database/database.service.js';
 import { currentRequest, currentRequestId } from '../platform/logging/logging.js';
 
+/*
+ * Table audit_log. The application only inserts and reads rows; retention and erasure (audit-keeper.ts) may use a role
+ * of their own.
+ */
+
+export const AUDIT_OUTCOMES = ['done', 'refused'] as const;
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
+
 export interface AuditEntry {
   /** Id of the principal; `null` when no one was signed in. */
   actor: string | null;
@@ -8,16 +16,49 @@ export interface AuditEntry {
   action: string;
   /** The object of the action, as `kind:id`. */
   subject?: string;
-  /** What changed. Never a password, a key or a hash of one. */
+  /** What changed. Never a password, a key, a hash of one, or a value of a row. */
   details?: Record<string, unknown>;
+  /** `done` by default. */
+  outcome?: AuditOutcome;
+}
+
+/** An entry, and the request that it belongs to. */
+export interface AuditRow extends AuditEntry {
+  /** Of the client. */
+  address: string | null;
+  requestId: string | null;
+  occurrences: number;
 }
 
 /** Records who did what. On the transaction of the change, either both are stored or neither. */
-export async function writeAudit(sql: Sql, entry: AuditEntry): Promise<void> {
-  const { actor, action, subject = null, details = {} } = entry;
+export function writeAudit(sql: Sql, entry: AuditEntry): Promise<void> {
+  return insertAuditRows(sql, [inRequest(entry)]);
+}
+
+/** The entry as a row of the present request. */
+export function inRequest(entry: AuditEntry): AuditRow {
+  return {
+    ...entry,
+    address: currentRequest()?.ip ?? null,
+    requestId: currentRequestId() ?? null,
+    occurrences: 1,
+  };
+}
+
+export async function insertAuditRows(sql: Sql, rows: readonly AuditRow[]): Promise<void> {
+  const column = <Value>(valueOf: (row: AuditRow) => Value) => rows.map(valueOf);
   await sql.query(
-    `INSERT INTO audit_log (actor, action, subject, details, address, request_id)
-     VALUES ($1, $2, $3, $4, $5, $6)`,
-    [actor, action, subject, JSON.stringify(details), currentRequest()?.ip ?? null, currentRequestId()],
+    `INSERT INTO audit_log (actor, action, subject, details, outcome, occurrences, address, request_id)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::integer[], $7::text[], $8::text[])`,
+    [
+      column(({ actor }) => actor),
+      column(({ action }) => action),
+      column(({ subject }) => subject ?? null),
+      column(({ details }) => JSON.stringify(details ?? {})),
+      column(({ outcome }) => outcome ?? 'done'),
+      column(({ occurrences }) => occurrences),
+      column(({ address }) => address),
+      column(({ requestId }) => requestId),
+    ],
   );
 }

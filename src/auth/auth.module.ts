@@ -3,6 +3,10 @@ import { APP_GUARD } from '@nestjs/core';
 import { PrincipalGuard } from './access.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
+import { AuditKeeper } from './audit-keeper.js';
+import { RefusalLog } from './audit-refusals.js';
+import { AuditTrail } from './audit-trail.js';
+import { AuditController } from './audit.controller.js';
 import { ApiKeyAuthentication, Authenticator, CreatorNames } from './authenticator.js';
 import { BootstrapKey, FirstAdministrator } from './bootstrap.js';
 import { SessionsService } from './sessions.service.js';
@@ -14,12 +18,14 @@ import { AccountService, UsersService } from './users.service.js';
 @Module({
   providers: [
     ApiKeyAuthentication,
+    AuditKeeper,
     Authenticator,
     CreatorNames,
+    RefusalLog,
     SessionsService,
     { provide: APP_GUARD, useClass: PrincipalGuard },
   ],
-  exports: [Authenticator, CreatorNames, SessionsService],
+  exports: [AuditKeeper, Authenticator, CreatorNames, RefusalLog, SessionsService],
 })
 export class AuthModule {}
 
@@ -30,6 +36,15 @@ export class AuthModule {}
   exports: [ApiKeysService],
 })
 export class ApiKeysModule {}
+
+/** Reads the audit log, which every process writes. */
+@Module({
+  imports: [AuthModule],
+  controllers: [AuditController],
+  providers: [AuditTrail],
+  exports: [AuditTrail],
+})
+export class AuditModule {}
 
 /** Users and their sign-in. Only in processes with an API: no one signs in at a worker. */
 @Module({

@@ -1,4 +1,5 @@
 import { Column, Entity, Generated, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+import type { AuditOutcome } from './audit.js';
 import type { UserRole } from './principal.js';
 
 @Entity('api_key')
@@ -63,6 +64,9 @@ export class AuditLogEntity {
   @Column('text') action!: string;
   @Column('text', { nullable: true }) subject!: string | null;
   @Column('jsonb') details!: Record<string, unknown>;
+  @Column('text', { default: 'done' }) outcome!: AuditOutcome;
+  /** Equal refusals of one minute share a row. */
+  @Column('integer', { default: 1 }) occurrences!: number;
   @Column('text', { nullable: true }) address!: string | null;
   @Column('text', { name: 'request_id', nullable: true }) requestId!: string | null;
 }

@@ -4,6 +4,7 @@ import { isEmail } from 'class-validator';
 import type { Request } from 'express';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { RefusalLog } from './audit-refusals.js';
 import { writeAudit } from './audit.js';
 import { invalidSignIn } from './auth.errors.js';
 import { knownBrowserOf, newKnownBrowser } from './browser-session.js';
@@ -26,6 +27,7 @@ export class SignIn {
     private readonly database: DatabaseService,
     private readonly sessions: SessionsService,
     private readonly throttle: SignInThrottle,
+    private readonly refusals: RefusalLog,
   ) {}
 
   /**
@@ -36,11 +38,9 @@ export class SignIn {
     const account = email.trim().toLowerCase();
     const user = await this.verify(account, password, request);
     if (user === null) {
-      await writeAudit(this.database, {
-        actor: null,
-        action: 'sign_in_failed',
-        details: attempted(account),
-      });
+      const details = attempted(account);
+      const entry = { actor: null, action: 'sign_in_failed', details };
+      await this.refusals.note(request, entry, JSON.stringify(details));
       throw invalidSignIn();
     }
     const newHash = isOutdatedHash(user.passwordHash) ? await hashPassword(password) : user.passwordHash;

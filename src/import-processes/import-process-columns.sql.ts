@@ -16,19 +16,19 @@ export async function savedMapping(sql: Sql, importProcessId: number): Promise<C
   return new Map(rows.map(({ header, target }) => [header, target]));
 }
 
-/** Keeps the mapping of this batch's file. */
+/** Keeps the mapping of this batch's file; returns whether it has one. */
 export async function saveMappingOf(
   sql: Sql,
   batchId: number,
   importProcessId: number,
   mappedBy: string,
-): Promise<void> {
+): Promise<boolean> {
   const { rows } = await sql.query<{ mapping: UploadFindings['mapping'] | null }>(
     `SELECT upload -> 'mapping' AS mapping FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1`,
     [batchId],
   );
   const mapping = rows[0]?.mapping ?? [];
-  if (mapping.length === 0) return;
+  if (mapping.length === 0) return false;
   // In one order everywhere, so that two concurrent calls wait in turn and cannot deadlock.
   const entries = mapping.sort(([a], [b]) => (a < b ? -1 : 1));
   const plain = entries.filter(([header, target]) => header === target).map(([header]) => header);
@@ -44,6 +44,7 @@ export async function saveMappingOf(
        DO UPDATE SET target = excluded.target, mapped_by = excluded.mapped_by, mapped_at = now()`,
     [importProcessId, kept.map(([header]) => header), kept.map(([, target]) => target), mappedBy],
   );
+  return true;
 }
 
 /** The column that a header stands for in files for this import process, as a user mapped it. */
@@ -69,10 +70,11 @@ export async function selectKeptColumns(
   return rows;
 }
 
-/** Later files are read as if the header had never been mapped. */
-export async function deleteKeptColumn(sql: Sql, importProcessId: number, header: string): Promise<void> {
-  await sql.query('DELETE FROM import_process_column WHERE import_process_id = $1 AND header = $2', [
-    importProcessId,
-    header,
-  ]);
+/** Later files are read as if the header had never been mapped. Returns whether it was. */
+export async function deleteKeptColumn(sql: Sql, importProcessId: number, header: string): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    'DELETE FROM import_process_column WHERE import_process_id = $1 AND header = $2',
+    [importProcessId, header],
+  );
+  return rowCount > 0;
 }

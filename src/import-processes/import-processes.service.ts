@@ -176,15 +176,19 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   /** Later files are read as if the header had never been mapped. */
-  forgetColumn(id: number, header: string): Promise<void> {
-    return deleteKeptColumn(this.database, id, header);
+  async forgetColumn(id: number, header: string, actor: string): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      if (await deleteKeptColumn(transaction, id, header)) {
+        await note(transaction, actor, 'mapping_removed', id, { header });
+      }
+    });
   }
 
   /**
    * Swaps the import process with the one shown before or after it; does nothing at the ends of the list.
    * @throws DomainError 404 `import_process_not_found`
    */
-  async move(id: number, direction: 'up' | 'down'): Promise<void> {
+  async move(id: number, direction: 'up' | 'down', actor: string): Promise<void> {
     await this.database.transaction(async (transaction) => {
       // Two concurrent calls take turns.
       await transaction.query('LOCK TABLE import_process IN SHARE ROW EXCLUSIVE MODE');
@@ -197,6 +201,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
       ids[to] = id;
       ids[from] = neighbour;
       await updateDisplayOrder(transaction, ids);
+      await note(transaction, actor, 'import_process_moved', id, { direction });
     });
   }
 

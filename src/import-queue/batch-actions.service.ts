@@ -52,7 +52,17 @@ async function changeStatus(
   if (action === 'abandon') await abandonBatch(transaction, batchId);
   else await transition(transaction, batchId, batch.status, status, detailsOf(status));
   // Saved only on confirmation, because only now has the user seen the effect of the mapping.
-  if (action === 'confirm') await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
+  if (action === 'confirm') {
+    const saved = await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
+    if (saved) {
+      await writeAudit(transaction, {
+        actor: principal.id,
+        action: 'mapping_saved',
+        subject: `import-process:${batch.importProcessId}`,
+        details: { batch: batchId },
+      });
+    }
+  }
   await writeAudit(transaction, {
     actor: principal.id,
     action: 'batch_status_changed',

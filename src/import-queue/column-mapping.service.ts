@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayPrepare, maySetDefaults } from '../auth/access.js';
+import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchMaker, mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
@@ -76,6 +77,12 @@ export class ColumnMappingService {
         }),
       );
       await abandonBatch(transaction, batchId);
+      await writeAudit(transaction, {
+        actor: principal.id,
+        action: 'columns_changed',
+        subject: `batch:${batchId}`,
+        details: { successor: successor.id },
+      });
       return successor.id;
     });
     await this.previews.prepare(id);

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
+import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import { RecordSet } from '../batches/record-pages.js';
@@ -38,6 +39,14 @@ export class ResultDownload {
       const lines =
         query.format === 'csv' ? csvLines(records, await this.batches.sentColumns(id)) : jsonLines(records);
       const first = await lines.next();
+      if (response.req.method !== 'HEAD') {
+        await writeAudit(this.database, {
+          actor: principal.id,
+          action: 'results_downloaded',
+          subject: `batch:${id}`,
+          details: { set: query.set, format: query.format },
+        });
+      }
       response.setHeader('Content-Type', TYPES[query.format]);
       response.setHeader(
         'Content-Disposition',

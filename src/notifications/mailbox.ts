@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { DeliveryStatus, StoredNotification } from '../delivery/message.js';
@@ -66,7 +67,11 @@ export class Mailbox {
     const batchId = await selectBatchOfMail(this.database, id);
     if (batchId === undefined) throw mailNotFound(String(id));
     await this.batches.row(batchId, principal);
-    if (!(await resendMessage(this.database, { kinds: ['batch_mail'], id }))) throw mailIsBeingSent(id);
+    await this.database.transaction(async (transaction) => {
+      if (!(await resendMessage(transaction, { kinds: ['batch_mail'], id }))) throw mailIsBeingSent(id);
+      const subject = `batch:${batchId}`;
+      await writeAudit(transaction, { actor: principal.id, action: 'mail_resent', subject, details: { id } });
+    });
     await this.outbox.wake('batch_mail', [id]);
   }
 }

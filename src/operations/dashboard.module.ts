@@ -12,13 +12,15 @@ import {
 } from '@nestjs/common';
 import type { Queue } from 'bull';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { assertOwnPassword } from '../auth/access.js';
+import { type AuthenticatedRequest, assertOwnPassword } from '../auth/access.js';
+import { writeAudit } from '../auth/audit.js';
 import { administratorRequired } from '../auth/auth.errors.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
 import { withTimeout } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
+import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { publicPath } from '../platform/http/public-path.js';
 import { QueueModule } from '../platform/queue/queue.module.js';
@@ -34,19 +36,29 @@ const REDIS_BOUND_MS = 2000;
 class DashboardAccess implements NestMiddleware {
   constructor(
     private readonly authenticator: Authenticator,
+    private readonly database: DatabaseService,
     @InjectQueue(CHUNK_QUEUE) private readonly queue: Queue,
   ) {}
 
-  async use(request: Request, _response: Response, next: NextFunction): Promise<void> {
+  async use(
+    request: Partial<AuthenticatedRequest> & Request,
+    _response: Response,
+    next: NextFunction,
+  ): Promise<void> {
     // The page's scripts ask for JSON, and could not distinguish the sign-in page from it.
     const page = !/^\/queues\/api(\/|$)/i.test(request.originalUrl);
     const principal = await this.authenticator.authenticate(request, page);
+    request.principal = principal;
     assertOwnPassword(principal, page);
     assertMaySeeJobs(principal, request.method);
     // Bull waits for Redis to come back, with no time limit; the user would face a page that never answers.
     await withTimeout(REDIS_BOUND_MS, this.queue.client.ping()).catch((cause: unknown) => {
       throw redisUnavailable(cause);
     });
+    if (!isReading(request.method)) {
+      const details = { method: request.method, path: request.originalUrl.split('?', 1)[0]?.slice(0, 200) };
+      await writeAudit(this.database, { actor: principal.id, action: 'jobs_changed', details });
+    }
     next();
   }
 }
@@ -54,9 +66,11 @@ class DashboardAccess implements NestMiddleware {
 /** Jobs belong to all import processes, so users who are limited to some of them do not see any. */
 function assertMaySeeJobs({ administrator, user, importProcessIds }: Principal, method: string): void {
   if (administrator) return;
-  const reads = method === 'GET' || method === 'HEAD';
-  if (user?.role !== 'operator' || importProcessIds !== null || !reads) throw administratorRequired();
+  if (user?.role !== 'operator' || importProcessIds !== null || !isReading(method))
+    throw administratorRequired();
 }
+
+const isReading = (method: string) => method === 'GET' || method === 'HEAD';
 
 function redisUnavailable(cause: unknown): DomainError {
   return new DomainError(

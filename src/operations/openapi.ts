@@ -2,6 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { API_KEY_SCHEMAS } from '../auth/api-keys.dto.js';
+import { AUDIT_SCHEMAS } from '../auth/audit.dto.js';
 import { IMPORT_PROCESS_SCHEMAS } from '../import-processes/import-processes.dto.js';
 import { BATCH_SCHEMAS } from '../import-queue/batch-schemas.js';
 import { NOTIFICATION_SCHEMAS } from '../notifications/notifications.controller.js';
@@ -51,6 +52,7 @@ const PROBLEM_SCHEMA: Schemas[string] = {
 const SECURITY_SCHEME = 'apikey';
 const ANSWERS = {
   ...API_KEY_SCHEMAS,
+  ...AUDIT_SCHEMAS,
   ...BATCH_SCHEMAS,
   ...HEALTH_SCHEMAS,
   ...IMPORT_PROCESS_SCHEMAS,

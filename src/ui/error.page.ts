@@ -46,9 +46,9 @@ export class PageErrorFilter implements ExceptionFilter<DomainError> {
   constructor(private readonly page: HtmlErrorPage) {}
 
   catch(error: DomainError, host: ArgumentsHost): void {
-    host
-      .switchToHttp()
-      .getResponse<Response>()
+    const response = host.switchToHttp().getResponse<Response>();
+    response.locals.problemCode = error.code;
+    response
       .status(error.status)
       .set(error.options.headers ?? {})
       .type('html')

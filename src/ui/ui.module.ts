@@ -2,7 +2,7 @@ import { Module, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { ExpressAdapter } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
-import { ApiKeysModule, UsersModule } from '../auth/auth.module.js';
+import { ApiKeysModule, AuditModule, UsersModule } from '../auth/auth.module.js';
 import { BatchesModule } from '../batches/batches.module.js';
 import { ImportProcessesApiModule } from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
@@ -32,6 +32,8 @@ import { MailPage } from './mail/mail.page.js';
 import { NewImportPagesController } from './new-import/new-import-pages.controller.js';
 import { NewImportPage } from './new-import/new-import.page.js';
 import { OneRowPage } from './new-import/one-row.page.js';
+import { AuditPage } from './oversight/audit.page.js';
+import { OversightPagesController } from './oversight/oversight-pages.controller.js';
 import { PageRenderer } from './page-renderer.js';
 import { InstancesPage } from './workflows/instances.page.js';
 import { WorkflowsPagesController } from './workflows/workflows-pages.controller.js';
@@ -42,6 +44,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
   imports: [
     ImportProcessesApiModule,
     ApiKeysModule,
+    AuditModule,
     ImportQueueModule,
     NotificationsModule,
     BatchesModule,
@@ -59,11 +62,13 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     AccountPagesController,
     ApiKeysPagesController,
     UsersPagesController,
+    OversightPagesController,
   ],
   providers: [
     AccountPage,
     ApiKeysPage,
     Assets,
+    AuditPage,
     ConfirmationPage,
     FileTypeLimits,
     FileTypesPage,

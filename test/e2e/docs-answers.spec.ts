@@ -152,6 +152,12 @@ describe('the API docs describe', () => {
     await call('GET', BATCHES, BATCHES, 403, undefined, importer);
   });
 
+  it('the audit log', async () => {
+    await call('GET', '/API/Audit', '/API/Audit?limit=1');
+    await call('GET', '/API/Audit', '/API/Audit?format=jsonl');
+    await call('GET', '/API/Audit', '/API/Audit?from=today', 400);
+  });
+
   it('batches', async () => {
     const send = (rows: unknown[], headers: Record<string, string> = {}) =>
       client.createBatch(

@@ -1,6 +1,6 @@
 import type { Invariant } from './invariants.js';
 
-interface InvariantViolation {
+export interface InvariantViolation {
   invariant: Invariant;
   /** How many rows violate it. */
   count: number;

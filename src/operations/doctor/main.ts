@@ -8,6 +8,7 @@ import { DatabaseUnreachableError } from '../../platform/database/postgres-error
 import { explainStartFailure, StartError } from '../../platform/errors.js';
 import { describeViolations, examine } from './examination.js';
 import { INVARIANTS } from './invariants.js';
+import { describeNotes, NOTES } from './notes.js';
 
 const USAGE = `npm run doctor [-- --quick] [-- --json]
   Checks the invariants of the database of DATABASE_URL, or of a running quickstart, and changes nothing.
@@ -34,11 +35,12 @@ try {
   // One snapshot for all invariants, without locks that would block other transactions.
   await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
   const violations = await examine(client, invariants);
+  const notes = await examine(client, NOTES);
   await client.end();
   process.stdout.write(
     flags.includes('--json')
-      ? `${JSON.stringify({ examined: invariants.length, violations })}\n`
-      : describeViolations(violations, invariants.length),
+      ? `${JSON.stringify({ examined: invariants.length, violations, notes })}\n`
+      : describeViolations(violations, invariants.length) + describeNotes(notes),
   );
   process.exitCode = violations.length === 0 ? 0 : 1;
 } catch (error) {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
+import { AuditKeeper } from '../../auth/audit-keeper.js';
 import { writeAudit } from '../../auth/audit.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
 import { abandonBatch, lockUnconfirmed } from '../../batches/batches.sql.js';
@@ -35,6 +36,7 @@ export interface Sweep {
   keys: number;
   behaviors: number;
   sessions: number;
+  auditEvents: number;
 }
 
 /**
@@ -50,6 +52,7 @@ export class RetentionSweeper extends WorkLoop {
   constructor(
     private readonly database: DatabaseService,
     private readonly config: AppConfig,
+    private readonly audit: AuditKeeper,
   ) {
     super({
       intervalMs: config.retentionIntervalMs,
@@ -71,7 +74,7 @@ export class RetentionSweeper extends WorkLoop {
   sweep(): Promise<Sweep | null> {
     return this.database.transaction(async (lock) => {
       if (!(await tryLock(lock, 'retention'))) return null;
-      const { retentionDays, idempotencyKeyHours } = this.config;
+      const { retentionDays, idempotencyKeyHours, auditRetentionDays } = this.config;
       this.showLife = () => lock.query('SELECT');
       faultPoint('retention.in-sweep');
       const abandoned = await this.abandonUnconfirmed();
@@ -82,7 +85,8 @@ export class RetentionSweeper extends WorkLoop {
       );
       const behaviors = await this.deleteBehaviors();
       const sessions = await this.repeat((limit) => deleteEndedSessions(this.database, limit));
-      return { abandoned, expired, ...emptied, keys, behaviors, sessions };
+      const auditEvents = await this.repeat((limit) => this.audit.deletePast(auditRetentionDays, limit));
+      return { abandoned, expired, ...emptied, keys, behaviors, sessions, auditEvents };
     });
   }
 

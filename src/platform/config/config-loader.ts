@@ -20,6 +20,7 @@ export class ConfigurationError extends StartError {
 /** Variables that may also be given as `X_FILE=/path`, the way container platforms pass secrets. */
 const SECRETS = [
   'DATABASE_URL',
+  'AUDIT_DATABASE_URL',
   'REDIS_URL',
   'SMTP_URL',
   'BOOTSTRAP_API_KEY',
@@ -122,6 +123,7 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     dataDir: env.DATA_DIR,
     definitionsDir: env.DEFINITIONS_DIR,
     databaseUrl: env.DATABASE_URL,
+    auditDatabaseUrl: env.AUDIT_DATABASE_URL,
     databasePoolSize: env.DATABASE_POOL_SIZE,
     migrateOnStart: env.MIGRATE_ON_START,
     databaseIdleTransactionMs: env.DATABASE_IDLE_TRANSACTION_MS,
@@ -148,6 +150,7 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     createRatePerMinute: env.CREATE_RATE_PER_MINUTE,
     retentionDays: env.RETENTION_DAYS,
     unconfirmedHours: env.UNCONFIRMED_HOURS,
+    auditRetentionDays: env.AUDIT_RETENTION_DAYS,
     retentionIntervalMs: env.RETENTION_INTERVAL_MS,
     idempotencyKeyHours: env.IDEMPOTENCY_KEY_HOURS,
     bootstrapApiKey: env.BOOTSTRAP_API_KEY,

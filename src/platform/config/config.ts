@@ -25,6 +25,8 @@ export class AppConfig {
 
   /** `undefined` selects the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
+  /** The role that may delete and change audit events; `undefined`: the role of `databaseUrl`. */
+  readonly auditDatabaseUrl: string | undefined;
   readonly databasePoolSize: number;
   readonly migrateOnStart: boolean;
   /** How long a session may sit in an open transaction before PostgreSQL ends it, in milliseconds. */
@@ -79,6 +81,8 @@ export class AppConfig {
   readonly retentionDays: number;
   /** Hours after which an unconfirmed upload is abandoned; 0: never. */
   readonly unconfirmedHours: number;
+  /** How many days audit events are kept; 0: no limit. */
+  readonly auditRetentionDays: number;
   /** How often data past its retention is deleted, in milliseconds. */
   readonly retentionIntervalMs: number;
   readonly idempotencyKeyHours: number;

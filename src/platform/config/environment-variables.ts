@@ -161,6 +161,13 @@ export class EnvironmentVariables {
     hostOptional: true,
   })
   DATABASE_URL?: string;
+  @IsOptional()
+  @IsServerUrl({
+    protocols: ['postgres:', 'postgresql:'],
+    example: 'postgres://audit:password@host:5432/database',
+    hostOptional: true,
+  })
+  AUDIT_DATABASE_URL?: string;
   @IsOptional() @Integer() @IsInt() @Min(4) @Max(1000) DATABASE_POOL_SIZE: number = 20;
   @IsOptional() @Flag() @IsBoolean() MIGRATE_ON_START: boolean = true;
   @IsOptional() @Integer() @IsInt() @Min(100) @Max(3_600_000) DATABASE_IDLE_TRANSACTION_MS: number = 60_000;
@@ -206,6 +213,7 @@ export class EnvironmentVariables {
 
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) RETENTION_DAYS: number = 0;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(876_000) UNCONFIRMED_HOURS: number = 168;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) AUDIT_RETENTION_DAYS: number = 365;
   @IsOptional() @Integer() @IsInt() @Min(100) @Max(86_400_000) RETENTION_INTERVAL_MS: number = 3_600_000;
   @IsOptional() @Integer() @IsInt() @Min(24) @Max(876_000) IDEMPOTENCY_KEY_HOURS: number = 72;
 

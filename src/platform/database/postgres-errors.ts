@@ -3,6 +3,7 @@ import { errorMessage, StartError } from '../errors.js';
 const UNIQUE_VIOLATION = '23505';
 const DEADLOCK = '40P01';
 const FOREIGN_KEY_VIOLATION = '23503';
+const INSUFFICIENT_PRIVILEGE = '42501';
 
 function sqlState(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
@@ -11,6 +12,9 @@ function sqlState(error: unknown): unknown {
 /** Both `pg` and TypeORM errors carry the SQLSTATE as `code`. */
 export const isUniqueViolation = (error: unknown): boolean => sqlState(error) === UNIQUE_VIOLATION;
 export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error) === FOREIGN_KEY_VIOLATION;
+
+export const isInsufficientPrivilege = (error: unknown): boolean =>
+  sqlState(error) === INSUFFICIENT_PRIVILEGE;
 
 export const isDeadlock = (error: unknown): boolean => sqlState(error) === DEADLOCK;
 

@@ -85,6 +85,7 @@ export class ProblemFilter implements ExceptionFilter {
     for (const name of response.getHeaderNames()) {
       if (DESCRIBES_BODY.test(name)) response.removeHeader(name);
     }
+    response.locals.problemCode = code;
     response.status(status).set(problem.headers);
     const page = this.page !== null && isForPeople(request, path) ? this.page.render(problem) : null;
     const type = page === null ? 'application/problem+json' : 'text/html; charset=utf-8';

@@ -49,6 +49,7 @@ export function accessLog(request: Request, response: Response, next: NextFuncti
       path,
       status: response.writableFinished ? response.statusCode : null,
       milliseconds,
+      address: request.ip,
       ...(principal && { principal: principal.id }),
     });
   });

@@ -85,7 +85,7 @@ export class FileTypesPage {
 
   async move(id: number, direction: 'up' | 'down', principal: Principal): Promise<string> {
     assertMayUse(principal, id);
-    await this.importProcesses.move(id, direction);
+    await this.importProcesses.move(id, direction, principal.id);
     return LIST;
   }
 
@@ -98,7 +98,7 @@ export class FileTypesPage {
   /** Later files are read as if the header had never been matched. */
   async forgetColumn(id: number, header: string, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
-    await this.importProcesses.forgetColumn(id, header);
+    await this.importProcesses.forgetColumn(id, header, principal.id);
     return `${LIST}/${id}#columns`;
   }
 

@@ -4,6 +4,7 @@ import { COMMON_TEXTS } from './common.js';
 import { FILE_TYPE_TEXTS } from './file-types.js';
 import { IMPORT_TEXTS } from './imports.js';
 import { NEW_IMPORT_TEXTS } from './new-import.js';
+import { OVERSIGHT_TEXTS } from './oversight.js';
 import { WORKFLOW_TEXTS } from './workflows.js';
 
 /**
@@ -20,6 +21,7 @@ export const TEXTS = {
   ...FILE_TYPE_TEXTS,
   ...IMPORT_TEXTS,
   ...NEW_IMPORT_TEXTS,
+  ...OVERSIGHT_TEXTS,
   ...WORKFLOW_TEXTS,
 } as const;
 

@@ -15,6 +15,7 @@ export const COMMON_TEXTS = {
       mail: 'Mail',
       apiKeys: 'API keys',
       users: 'Users',
+      audit: 'Audit log',
       docs: 'API docs',
       queues: 'Job dashboard',
     },

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { type AuditEntry, writeAudit } from '../../auth/audit.js';
 import type { Principal } from '../../auth/principal.js';
 import { PromiseCache } from '../../platform/concurrency.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
@@ -54,7 +55,13 @@ export class ActionsService {
     const action = chooseAction(workflow.definition, wanted);
     const compiled = await this.compile(workflow, action);
     const record = performableRecord(compiled, readActionBody(body));
-    const outcome = await this.apply(compiled, id, record, principal.id);
+    const entry = {
+      actor: principal.id,
+      action: 'instance_action_performed',
+      subject: `workflow:${name}`,
+      details: { instance: id, action: action.id },
+    };
+    const outcome = await this.apply(compiled, id, record, principal.id, entry);
     if (outcome.status === 'failed') throw actionRefused(409, outcome.error);
     if (!principal.permissions.includes('ViewImports')) {
       return JSON.stringify({ id, operation: outcome.operation });
@@ -93,15 +100,17 @@ export class ActionsService {
     chosenId: number,
     record: ImportRecord,
     actor: string,
+    entry: AuditEntry,
   ): Promise<RecordOutcome> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const outcomes = await this.database.transaction((transaction) =>
-          new RowApplication({ transaction, compiled, chosenId, batchId: null, actor }).apply([record]),
-        );
-        const [outcome] = outcomes;
-        if (outcome === undefined) throw new Error('the action had no outcome');
-        return outcome;
+        return await this.database.transaction(async (transaction) => {
+          const application = new RowApplication({ transaction, compiled, chosenId, batchId: null, actor });
+          const [outcome] = await application.apply([record]);
+          if (outcome === undefined) throw new Error('the action had no outcome');
+          if (outcome.status === 'succeeded') await writeAudit(transaction, entry);
+          return outcome;
+        });
       } catch (error) {
         if (!isDeadlock(error) || attempt === MOST_DEADLOCKS) throw error;
       }

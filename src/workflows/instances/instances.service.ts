@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
+import { type AuditEntry, writeAudit } from '../../auth/audit.js';
 import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/outbox.sql.js';
@@ -112,7 +113,11 @@ export class InstancesService {
     const { importProcessIds } = principal;
     const find = () => selectBehavior(this.database, id, behaviorId, importProcessIds);
     if ((await find()) === undefined) throw behaviorNotFound(String(behaviorId));
-    const isOwedAgain = await resendBehavior(this.database, id, behaviorId);
+    const isOwedAgain = await this.database.transaction(async (transaction) => {
+      const resent = await resendBehavior(transaction, id, behaviorId);
+      if (resent) await writeAudit(transaction, resendEntry(name, id, behaviorId, principal));
+      return resent;
+    });
     const behavior = await find();
     if (behavior === undefined) throw behaviorNotFound(String(behaviorId));
     if (!isOwedAgain) throw behaviorIsBeingSent(behaviorId);
@@ -133,6 +138,18 @@ export class InstancesService {
     const workflow = await this.workflow(name, principal);
     const selection = conditions(workflow, query);
     const disposition = contentDisposition(downloadName(name, 'instances', query.format));
+    await writeAudit(this.database, {
+      actor: principal.id,
+      action: 'instances_exported',
+      subject: `workflow:${name}`,
+      details: {
+        format: query.format,
+        filtered:
+          selection.identifier !== undefined ||
+          selection.attribute !== undefined ||
+          selection.status !== undefined,
+      },
+    });
     if (query.format === 'csv') {
       const columns = new InstanceColumns(await this.definitions.versions(name));
       const content = (signal: AbortSignal) =>
@@ -182,6 +199,18 @@ export class InstancesService {
     return workflow;
   }
 }
+
+const resendEntry = (
+  workflow: string,
+  instance: number,
+  id: number,
+  { id: actor }: Principal,
+): AuditEntry => ({
+  actor,
+  action: 'behavior_resent',
+  subject: `workflow:${workflow}`,
+  details: { instance, id },
+});
 
 /**
  * For many receivers the URL of a webhook is a secret: only callers who may read definitions see more than its host.

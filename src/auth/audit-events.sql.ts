@@ -1,0 +1,75 @@
+import type { Sql } from '../platform/database/database.service.js';
+import type { AuditOutcome } from './audit.js';
+
+/** Table audit_log, as `GET /API/Audit` and the page of the audit log read it. */
+export interface StoredAuditEvent {
+  id: number;
+  at: Date;
+  actor: string | null;
+  action: string;
+  /** As `kind:id`. */
+  subject: string | null;
+  outcome: AuditOutcome;
+  occurrences: number;
+  details: Record<string, unknown>;
+  address: string | null;
+  requestId: string | null;
+}
+
+export interface AuditSelection {
+  /** Ids of principals. */
+  actors?: readonly string[] | undefined;
+  action?: string | undefined;
+  from?: Date | undefined;
+  /** Exclusive. */
+  to?: Date | undefined;
+  /** Only events before this id. */
+  before?: number | undefined;
+  limit: number;
+}
+
+/** Newest first. */
+export async function selectAuditEvents(
+  sql: Sql,
+  { actors, action, from, to, before, limit }: AuditSelection,
+): Promise<StoredAuditEvent[]> {
+  const { rows } = await sql.query<StoredAuditEvent>(
+    `SELECT audit_id AS id, happened_at AS at, actor, action, subject, outcome, occurrences, details, address,
+            request_id AS "requestId"
+       FROM audit_log
+      WHERE ($1::text[] IS NULL OR actor = ANY ($1::text[]))
+        AND ($2::text IS NULL OR action = $2)
+        AND ($3::timestamptz IS NULL OR happened_at >= $3)
+        AND ($4::timestamptz IS NULL OR happened_at < $4)
+        AND ($5::bigint IS NULL OR audit_id < $5)
+      ORDER BY audit_id DESC
+      LIMIT $6`,
+    [actors ?? null, action ?? null, from ?? null, to ?? null, before ?? null, limit],
+  );
+  return rows;
+}
+
+/** The principals that someone may mean: the id itself, the user of an e-mail address, the keys of a name. */
+export async function selectActorsNamed(sql: Sql, name: string): Promise<string[]> {
+  const { rows } = await sql.query<{ id: string }>(
+    `SELECT $1::text AS id
+      UNION ALL SELECT 'user:' || user_id FROM app_user WHERE email = lower($1)
+      UNION ALL SELECT 'api-key:' || api_key_id FROM api_key WHERE name = $1`,
+    [name],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Every action that the log holds, by name. It walks the index by action, not the rows. */
+export async function selectAuditActions(sql: Sql): Promise<string[]> {
+  const { rows } = await sql.query<{ action: string }>(
+    `WITH RECURSIVE known AS (
+       (SELECT action FROM audit_log ORDER BY action LIMIT 1)
+       UNION ALL
+       SELECT (SELECT action FROM audit_log WHERE action > known.action ORDER BY action LIMIT 1)
+         FROM known WHERE known.action IS NOT NULL
+     )
+     SELECT action FROM known WHERE action IS NOT NULL`,
+  );
+  return rows.map(({ action }) => action);
+}
