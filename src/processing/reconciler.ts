@@ -3,7 +3,7 @@ import { claimDueProbes, selectBatchesWithRoom, selectEndedBatchIds } from '../b
 import { jobIdOf, queueProbe, requeueChunks, selectStaleChunks } from '../batches/chunks.sql.js';
 import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
-import { tryLock } from '../platform/database/advisory-locks.js';
+import { whileLocked } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { ChunkQueue, ChunkScheduler } from './chunk-scheduler.js';
 import { FrozenCopies } from './frozen-copies.js';
@@ -37,9 +37,8 @@ export class Reconciler extends WorkLoop {
   }
 
   /** Runs one comparison. Answers `false` if another worker is running one. */
-  reconcile(): Promise<boolean> {
-    return this.database.transaction(async (transaction) => {
-      if (!(await tryLock(transaction, 'reconciler'))) return false;
+  async reconcile(): Promise<boolean> {
+    const done = await whileLocked(this.database, 'reconciler', async () => {
       await this.requeueLost();
       await this.endFrozenCopies();
       await this.probePaused();
@@ -48,6 +47,7 @@ export class Reconciler extends WorkLoop {
       for (const batchId of [...withRoom, ...ended]) await this.scheduler.advance(batchId);
       return true;
     });
+    return done ?? false;
   }
 
   private async endFrozenCopies(): Promise<void> {

@@ -7,7 +7,7 @@ import { abandonBatch, lockUnconfirmed } from '../../batches/batches.sql.js';
 import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery/outbox.sql.js';
 import { WorkLoop } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
-import { tryLock } from '../../platform/database/advisory-locks.js';
+import { whileLocked } from '../../platform/database/advisory-locks.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { faultPoint } from '../../platform/instrumentation.js';
 import {
@@ -72,8 +72,7 @@ export class RetentionSweeper extends WorkLoop {
    * step: if this process freezes, PostgreSQL ends the idle transaction, and another worker sweeps.
    */
   sweep(): Promise<Sweep | null> {
-    return this.database.transaction(async (lock) => {
-      if (!(await tryLock(lock, 'retention'))) return null;
+    return whileLocked(this.database, 'retention', async (lock) => {
       const { retentionDays, idempotencyKeyHours, auditRetentionDays } = this.config;
       this.showLife = () => lock.query('SELECT');
       faultPoint('retention.in-sweep');

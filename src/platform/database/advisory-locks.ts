@@ -1,4 +1,4 @@
-import type { Sql, Transaction } from './database.service.js';
+import type { DatabaseService, Sql, Transaction } from './database.service.js';
 
 /**
  * All advisory locks of the product. Each lock has its own class, the first of the two keys that PostgreSQL takes. The
@@ -38,6 +38,22 @@ export async function tryLock(sql: Sql, lock: AdvisoryLock, id = 0): Promise<boo
     keysOf(lock, id),
   );
   return rows[0]?.locked === true;
+}
+
+/**
+ * Runs the work while a transaction holds the lock; returns `null` without running it if another process holds the
+ * lock. The work writes in transactions of its own.
+ * @param work receives the transaction that holds the lock; a statement on it shows PostgreSQL that the holder lives
+ */
+export function whileLocked<Result>(
+  database: DatabaseService,
+  lock: AdvisoryLock,
+  work: (holder: Sql) => Promise<Result>,
+): Promise<Result | null> {
+  return database.transaction(
+    async (transaction) => ((await tryLock(transaction, lock)) ? work(transaction) : null),
+    { writes: false },
+  );
 }
 
 function keysOf(lock: AdvisoryLock, id: number): [number, number] {

@@ -8,9 +8,9 @@ import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 
 import { withTimeout } from '../concurrency.js';
 import { noteCommit } from '../logging/logging.js';
 import { type CopyInput, copyTogether } from './copy-rows.js';
-import { transactionStatements } from './session-settings.js';
+import { beginStatements } from './session-settings.js';
 
-/** Identifies a transaction whose COMMIT is about to be sent. */
+/** Identifies a transaction that writes, so that its outcome can be looked up. */
 interface CommitMark {
   /** Transaction id, as PostgreSQL prints it. */
   xid: string;
@@ -34,14 +34,6 @@ export class CommitInDoubtError extends Error {
 /** How long we keep asking the server for the outcome: a restarting server needs a few seconds. */
 const ASK_FOR_MS = 10_000;
 const ASK_AGAIN_MS = 200;
-
-/** The transaction id, or `null` if the transaction has written nothing and so leaves nothing in doubt. */
-async function selectTransactionId(sql: Sql): Promise<string | null> {
-  const { rows } = await sql.query<{ xid: string | null }>(
-    'SELECT pg_current_xact_id_if_assigned()::text AS xid',
-  );
-  return rows[0]?.xid ?? null;
-}
 
 /**
  * Call this outside any transaction: some hosted servers refuse the function, and the refusal would abort a
@@ -171,6 +163,14 @@ export class GuardedClient extends Client {
   }
 }
 
+export interface TransactionOptions {
+  /**
+   * `false` for a transaction that only holds locks or reads. It gets no transaction id, which would keep VACUUM from
+   * removing rows for as long as the transaction is open.
+   */
+  writes?: boolean;
+}
+
 interface Attempt<Result> {
   result: Result;
   /** Set if the connection broke during COMMIT. */
@@ -187,7 +187,7 @@ export class DatabaseService implements Sql {
 
   constructor(@InjectDataSource() readonly dataSource: DataSource) {
     const { idleTransactionMs } = dataSource.options.extra as { idleTransactionMs: number };
-    this.beginning = transactionStatements({ idleTransactionMs });
+    this.beginning = beginStatements({ idleTransactionMs });
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
@@ -200,8 +200,11 @@ export class DatabaseService implements Sql {
    * CommitInDoubtError.
    * @throws CommitInDoubtError
    */
-  async transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    const { result, doubt } = await this.attempt(work);
+  async transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    { writes = true }: TransactionOptions = {},
+  ): Promise<Result> {
+    const { result, doubt } = await this.attempt(work, writes);
     if (doubt !== null && !(await wasCommitted(this, doubt.mark, doubt.error))) {
       throw new LostConnectionError(doubt.error);
     }
@@ -210,6 +213,7 @@ export class DatabaseService implements Sql {
 
   private async attempt<Result>(
     work: (transaction: Transaction) => Promise<Result>,
+    writes: boolean,
   ): Promise<Attempt<Result>> {
     if (this.timeline === undefined) this.timeline = await selectTimeline(this);
     const { timeline } = this;
@@ -217,16 +221,15 @@ export class DatabaseService implements Sql {
     let client: PoolClient | undefined;
     let isLost = false;
     const noteLoss = () => (isLost = true);
+    const wasLost = () => isLost;
     try {
       client = (await runner.connect()) as PoolClient;
       client.on('error', noteLoss).on('end', noteLoss);
-      await runner.startTransaction();
-      await client.query(this.beginning);
-      const transaction = new PgTransaction(client, runner.manager);
-      const result = await work(transaction);
-      const xid = await selectTransactionId(transaction).catch((error: unknown) => {
-        throw isLost ? new LostConnectionError(error) : error;
-      });
+      // Writes of TypeORM join the transaction. Its own `startTransaction` would send each statement by itself.
+      Object.assign(runner, { isTransactionActive: true });
+      const xid = await this.begin(client, writes);
+      const result = await work(new PgTransaction(client, runner.manager));
+      if (wasLost()) throw new LostConnectionError(undefined);
       try {
         await runner.commitTransaction();
       } catch (error) {
@@ -239,11 +242,30 @@ export class DatabaseService implements Sql {
     } catch (error) {
       // A broken connection cannot roll back, and need not: the server has already done so.
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
-      throw isRunnerGone(error) || (isLost && isStreamFault(error)) ? new LostConnectionError(error) : error;
+      throw isRunnerGone(error) || (wasLost() && isStreamFault(error))
+        ? new LostConnectionError(error)
+        : error;
     } finally {
       client?.off('error', noteLoss).off('end', noteLoss);
       await runner.release();
     }
+  }
+
+  /**
+   * Begins a transaction in one round trip, and returns its id. The id is known from the beginning, because a
+   * transaction whose COMMIT is in doubt can no longer be asked for it.
+   */
+  private async begin(client: PoolClient, writes: boolean): Promise<string | null> {
+    if (!writes) {
+      await client.query(this.beginning);
+      return null;
+    }
+    const sent = `${this.beginning}; SELECT pg_current_xact_id()::text AS xid`;
+    // The driver answers one result per statement.
+    const results = (await client.query(sent)) as unknown as { rows: { xid: string }[] }[];
+    const xid = results.at(-1)?.rows[0]?.xid;
+    if (xid === undefined) throw new Error('PostgreSQL answered no transaction id');
+    return xid;
   }
 
   /** Lends one connection, for session-level work such as cursors. */
