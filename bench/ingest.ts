@@ -10,8 +10,7 @@ import { freshDatabase, median, post, psql, setUpProcess, startProcess, writeRec
 const records = Number(process.argv[2] ?? 1_000_000);
 const rounds = Number(process.argv[3] ?? 3);
 const DATABASE = 'wiq_bench_ingest';
-const COLUMNS =
-  'workflow_import_queue_batch_id, line_number, status, error_code, error_message, error_pointer, payload';
+const COLUMNS = 'workflow_import_queue_batch_id, line_number, payload';
 
 await freshDatabase(DATABASE);
 const path = await writeRecords(records);
@@ -22,13 +21,13 @@ const importProcessId = await setUpProcess(service);
 const ours: number[] = [];
 const theirs: number[] = [];
 for (let round = 0; round <= rounds; round += 1) {
-  psql(DATABASE, 'TRUNCATE import_queue_record', 'CHECKPOINT');
+  psql(DATABASE, 'TRUNCATE import_queue_line', 'CHECKPOINT');
   service.peakRss();
   const { seconds } = await post(service, importProcessId, path);
   const rss = service.peakRss();
-  if (round === 0) psql(DATABASE, `\\copy import_queue_record (${COLUMNS}) TO '${copied}'`);
-  psql(DATABASE, 'TRUNCATE import_queue_record', 'CHECKPOINT');
-  const copySeconds = psql(DATABASE, `\\copy import_queue_record (${COLUMNS}) FROM '${copied}'`);
+  if (round === 0) psql(DATABASE, `\\copy import_queue_line (${COLUMNS}) TO '${copied}'`);
+  psql(DATABASE, 'TRUNCATE import_queue_line', 'CHECKPOINT');
+  const copySeconds = psql(DATABASE, `\\copy import_queue_line (${COLUMNS}) FROM '${copied}'`);
   const rate = (s: number) => `${Math.round(records / s / 1000)} k/s`;
   const warmUp = round === 0 ? ' (warm-up, not counted)' : '';
   console.log(`POST ${rate(seconds)}, peak RSS ${Math.round(rss)} MB; \\copy ${rate(copySeconds)}${warmUp}`);

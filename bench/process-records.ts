@@ -7,7 +7,7 @@ import { disableParallelScavenge } from '../src/app/process.js';
 import { loadConfig } from '../src/platform/config/config-loader.js';
 import { DatabaseService } from '../src/platform/database/database.service.js';
 import { processJobPerRecord } from './job-per-record.js';
-import { setBasedSql } from './set-based-reference.js';
+import { ownTablesSql, RECORD_TABLE_OF_REFERENCE, setBasedSql } from './set-based-reference.js';
 import {
   BENCH_KEY,
   benchRecord,
@@ -43,6 +43,7 @@ const rates: Record<string, number[]> = {
   unchanged: [],
   update: [],
   psql: [],
+  'psql, own tables': [],
   'job per record': [],
 };
 
@@ -58,6 +59,7 @@ for (let round = 1; round <= rounds; round += 1) {
 const of = (name: string): number => median(rates[name] ?? []);
 console.log(
   `median of ${rounds}: create ${of('create')}/s; set-based psql ${of('psql')}/s, ratio ${(of('create') / of('psql')).toFixed(2)}; ` +
+    `psql into our tables ${of('psql, own tables')}/s, ratio ${(of('create') / of('psql, own tables')).toFixed(2)}; ` +
     (recordsOneByOne > 0
       ? `job per record ${of('job per record')}/s, ratio ${(of('create') / of('job per record')).toFixed(1)}; `
       : '') +
@@ -119,11 +121,21 @@ async function processTheirs(): Promise<void> {
   const copied = `${path}.copy`;
   psql(
     OURS,
-    `\\copy (SELECT 1, line_number, payload FROM import_queue_record WHERE workflow_import_queue_batch_id = 1) TO '${copied}'`,
+    `\\copy (SELECT 1, line_number, payload FROM import_queue_line WHERE workflow_import_queue_batch_id = 1) TO '${copied}'`,
   );
   await migrate({ databaseUrl: databaseUrl(THEIRS), databasePoolSize: 2 });
-  const load = `\\copy import_queue_record (workflow_import_queue_batch_id, line_number, payload) FROM '${copied}'`;
-  psql(THEIRS, load, 'CHECKPOINT');
+  const loadInto = (table: string) =>
+    `\\copy ${table} (workflow_import_queue_batch_id, line_number, payload) FROM '${copied}'`;
+  psql(THEIRS, loadInto('import_queue_line'), 'CHECKPOINT');
+  note('psql, own tables', records, psql(THEIRS, ...ownTablesSql(setsAttribute)));
+  const load = loadInto('import_queue_record');
+  psql(
+    THEIRS,
+    'TRUNCATE workflow_instance, workflow_identifier, workflow_log, import_queue_line, import_queue_outcome',
+    ...RECORD_TABLE_OF_REFERENCE,
+    load,
+    'CHECKPOINT',
+  );
   note('psql', records, psql(THEIRS, ...setBasedSql(setsAttribute)));
   if (recordsOneByOne > 0) await processOneByOne(load);
   rmSync(copied, { force: true });

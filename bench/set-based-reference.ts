@@ -31,9 +31,35 @@ const SET_BASED_SQL = [
   'COMMIT',
 ];
 
+/** The same effects, with outcomes in a table of their own: exactly the rows that the service writes. */
+const OWN_TABLES_SQL = SET_BASED_SQL.map((sql) =>
+  sql.startsWith('UPDATE')
+    ? `INSERT INTO import_queue_outcome (workflow_import_queue_batch_id, line_number, outcome, reference)
+         SELECT 1, line, 'c', id::text FROM work`
+    : sql.replace('FROM import_queue_record', 'FROM import_queue_line'),
+);
+
+/**
+ * Gives the database the table of 0.1.0 for records, whose outcomes the frozen reference writes by UPDATE. The view of
+ * that name must make room.
+ */
+export const RECORD_TABLE_OF_REFERENCE = [
+  'DROP VIEW import_queue_record',
+  'CREATE TABLE import_queue_record (LIKE import_queue_line INCLUDING ALL) WITH (fillfactor = 45)',
+];
+
 /** @param setsAttribute also what `SETTING` of `support.ts` does */
 export function setBasedSql(setsAttribute: boolean): string[] {
-  if (!setsAttribute) return SET_BASED_SQL;
+  return withAttribute(SET_BASED_SQL, setsAttribute);
+}
+
+/** The same into the tables of this version. */
+export function ownTablesSql(setsAttribute: boolean): string[] {
+  return withAttribute(OWN_TABLES_SQL, setsAttribute);
+}
+
+function withAttribute(statements: string[], setsAttribute: boolean): string[] {
+  if (!setsAttribute) return statements;
   const set = `payload::jsonb || jsonb_build_object('Granted At', now()) AS attributes`;
-  return SET_BASED_SQL.map((sql) => sql.replace('payload::jsonb AS attributes', set));
+  return statements.map((sql) => sql.replace('payload::jsonb AS attributes', set));
 }

@@ -18,7 +18,8 @@ export class ConstantEvaluator {
   /** @throws NotConstantError */
   evaluate(expression: ts.Node): unknown {
     const names = this.freeNames(expression);
-    const source = ts.transpileModule(`const value = (${expression.getText()});`, {
+    const text = expression.getText().replace(/^export /, '');
+    const source = ts.transpileModule(`const value = (${text});`, {
       compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext },
     });
     const run = compileFunction(`${source.outputText}\nreturn value;`, [...names.keys()]) as (

@@ -3,8 +3,9 @@ import {
   IdempotencyKeyEntity,
   ImportQueueBatchEntity,
   ImportQueueChunkEntity,
+  ImportQueueLineEntity,
+  ImportQueueOutcomeEntity,
   ImportQueuePreviewEntity,
-  ImportQueueRecordEntity,
 } from '../batches/entities.js';
 import { OutboxEntity } from '../delivery/entities.js';
 import {
@@ -31,8 +32,9 @@ export const ENTITIES = [
   ImportProcessVersionEntity,
   ImportQueueBatchEntity,
   ImportQueueChunkEntity,
+  ImportQueueLineEntity,
+  ImportQueueOutcomeEntity,
   ImportQueuePreviewEntity,
-  ImportQueueRecordEntity,
   OutboxEntity,
   UserSessionEntity,
   WorkflowDefinitionEntity,

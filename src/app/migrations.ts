@@ -19,6 +19,7 @@ import { AddSchemaCompatibility1765320000000 } from './migrations/1765320000000-
 import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.js';
 import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-password-states.js';
 import { AddRecordErrors1765500000000 } from './migrations/1765500000000-add-record-errors.js';
+import { AppendOutcomes1765510000000 } from './migrations/1765510000000-append-outcomes.js';
 import { DescribeSessions1765600000000 } from './migrations/1765600000000-describe-sessions.js';
 import { ExtendAuditLog1765700000000 } from './migrations/1765700000000-extend-audit-log.js';
 
@@ -45,6 +46,7 @@ export const MIGRATIONS = [
   CountMails1765400000000,
   AddPasswordStates1765410000000,
   AddRecordErrors1765500000000,
+  AppendOutcomes1765510000000,
   DescribeSessions1765600000000,
   ExtendAuditLog1765700000000,
 ];

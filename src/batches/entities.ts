@@ -83,16 +83,18 @@ export class ImportQueueChunkEntity {
   @Column('timestamptz', { name: 'done_at', nullable: true }) doneAt!: Date | null;
 }
 
-/** One text row per record, without a foreign key or a second index (ADR 3). */
-@Entity('import_queue_record')
-export class ImportQueueRecordEntity {
+/** What was sent: one text row per record, without a foreign key or a second index (ADR 3), never updated (ADR 28). */
+@Entity('import_queue_line')
+export class ImportQueueLineEntity {
   @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
   /** 1-based, in the body that was sent. */
   @PrimaryColumn('integer', { name: 'line_number' }) line!: number;
-  @Column('smallint', { default: 0 }) attempts!: number;
+  /** `pending` or `invalid`. Only records of versions before 0.2.0-rc.1 have another status, and these four values. */
   @Column('text', { default: 'pending' }) status!: RecordStatus;
+  @Column('smallint', { default: 0 }) attempts!: number;
   @Column('text', { nullable: true }) operation!: Operation | null;
   @Column('text', { nullable: true }) reference!: string | null;
+  /** Why the record is invalid. */
   @Column('text', { name: 'error_code', nullable: true }) errorCode!: string | null;
   @Column('text', { name: 'error_message', nullable: true }) errorMessage!: string | null;
   @Column('text', { name: 'error_pointer', nullable: true }) errorPointer!: string | null;
@@ -104,6 +106,20 @@ export class ImportQueueRecordEntity {
   @Column('integer', { name: 'origin_line', nullable: true }) originLine!: number | null;
   /** The row that a spreadsheet shows for it; null where that is the line. */
   @Column('integer', { name: 'row_number', nullable: true }) row!: number | null;
+}
+
+/** What became of a record; inserted once, with the effects of its chunk. */
+@Entity('import_queue_outcome')
+export class ImportQueueOutcomeEntity {
+  @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
+  @PrimaryColumn('integer', { name: 'line_number' }) line!: number;
+  /** One letter, as `recordsBetween` reads it. */
+  @Column('text') outcome!: string;
+  @Column('text', { nullable: true }) reference!: string | null;
+  @Column('text', { name: 'error_code', nullable: true }) errorCode!: string | null;
+  @Column('text', { name: 'error_message', nullable: true }) errorMessage!: string | null;
+  @Column('text', { name: 'error_pointer', nullable: true }) errorPointer!: string | null;
+  @Column('jsonb', { nullable: true }) errors!: RecordError[] | null;
 }
 
 /** The effects that the records of one chunk would have. */

@@ -1,6 +1,7 @@
 import type { Sql } from '../platform/database/database.service.js';
 import { type RecordStatus, statusesOf } from '../records/record-status.js';
 import type { Operation, RecordError } from '../records/target.js';
+import { recordsBetween } from './records.sql.js';
 
 /** Consecutive lines that include records of the requested statuses. */
 export interface LineRange {
@@ -114,9 +115,8 @@ export async function selectRecords(sql: Sql, selection: RecordSelection): Promi
          SELECT record.*
          FROM unnest($2::int[], $3::int[]) AS range (first, last)
          CROSS JOIN LATERAL (
-           SELECT * FROM import_queue_record
-           WHERE workflow_import_queue_batch_id = $1
-             AND line_number BETWEEN greatest(range.first, $4::int + 1) AND range.last AND status = ANY($5)
+           SELECT * FROM ${recordsBetween('$1', 'greatest(range.first, $4::int + 1)', 'range.last')} record
+           WHERE status = ANY($5)
              AND ($8::text IS NULL OR error_code = $8
                OR errors @> jsonb_build_array(jsonb_build_object('code', $8::text)))
            ORDER BY line_number LIMIT $6::int + 1
@@ -186,14 +186,13 @@ export async function selectErrorCauses(sql: Sql, batchId: number): Promise<Erro
            array_to_string((array_agg(line ORDER BY line))[1:${SAMPLE_LINES}], ',') AS lines
          FROM (
            SELECT r.line_number AS line, e.code, e.pointer, left(e.message, 500) AS message
-           FROM import_queue_record r
+           FROM ${recordsBetween('$1', 'c.first_line', 'c.last_line')} r
            CROSS JOIN LATERAL (
              SELECT r.error_code AS code, r.error_pointer AS pointer, r.error_message AS message WHERE r.errors IS NULL
              UNION ALL
              SELECT item ->> 'code', item ->> 'pointer', item ->> 'message' FROM jsonb_array_elements(r.errors) item
            ) e
-           WHERE r.workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
-             AND r.line_number BETWEEN c.first_line AND c.last_line AND r.status = ANY ($2) AND r.error_code IS NOT NULL
+           WHERE r.status = ANY ($2) AND r.error_code IS NOT NULL
          ) error
          GROUP BY code, pointer
        ) g
@@ -247,9 +246,8 @@ export async function selectErrorGroups(sql: Sql, batchId: number): Promise<Erro
        FROM unnest($2::int[], $3::int[]) AS range (first, last)
        CROSS JOIN LATERAL (
          SELECT line_number, error_code AS code, left(error_message, 500) AS message
-         FROM import_queue_record
-         WHERE workflow_import_queue_batch_id = $1 AND line_number BETWEEN range.first AND range.last
-           AND status = ANY ($4) AND error_code IS NOT NULL
+         FROM ${recordsBetween('$1', 'range.first', 'range.last')} r
+         WHERE status = ANY ($4) AND error_code IS NOT NULL
          LIMIT $5
        ) record
        LIMIT $5

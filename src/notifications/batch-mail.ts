@@ -6,6 +6,7 @@ import { creatorNames } from '../auth/authenticator.js';
 import { resultsUrl } from '../batches/batch-resource.js';
 import type { BatchStatus } from '../batches/batch-state.js';
 import { type BatchRow, selectBatches } from '../batches/batches.sql.js';
+import { recordsBetween } from '../batches/records.sql.js';
 import { type MessageRenderer, MessageRenderers, type OutgoingMessage } from '../delivery/message-sender.js';
 import {
   type ClaimedMessage,
@@ -51,10 +52,8 @@ export async function selectFirstErrors(sql: Sql, batchId: number, limit: number
        FROM guilty
       CROSS JOIN LATERAL (
         SELECT line_number AS line, error_code AS code, error_message AS message
-          FROM import_queue_record
-         WHERE workflow_import_queue_batch_id = $1
-           AND line_number BETWEEN guilty.first_line AND guilty.last_line
-           AND status IN ('invalid', 'failed', 'unknown')
+          FROM ${recordsBetween('$1', 'guilty.first_line', 'guilty.last_line')} record
+         WHERE status IN ('invalid', 'failed', 'unknown')
          ORDER BY line_number
          LIMIT $2) r
       ORDER BY r.line

@@ -58,7 +58,7 @@ describe('a process that is frozen (SIGSTOP)', () => {
     await upload.send(newMembers(30_000).text);
     const copies = () =>
       site.observer.number(
-        `SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY import_queue_record%' AND wait_event = 'ClientRead'`,
+        `SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY import_queue_line%' AND wait_event = 'ClientRead'`,
       );
     await eventually(async () => (await copies()) > 0, 'the COPY of the body to begin');
     api.signal('SIGSTOP');

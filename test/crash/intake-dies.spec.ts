@@ -28,7 +28,7 @@ describe('a request that was not answered 202', () => {
         site.observer.number(
           `SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid()
-              AND state = 'active' AND query LIKE '%COPY import_queue_record%'`,
+              AND state = 'active' AND query LIKE '%COPY import_queue_line%'`,
         ),
       'the body to be written',
     );

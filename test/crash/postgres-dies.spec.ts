@@ -40,7 +40,7 @@ describe('while PostgreSQL ends the connections of the service', () => {
             site.observer.number(
               `SELECT count(*) FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
-                  AND query ~ 'COPY import_queue_record|INSERT INTO import_queue_chunk'`,
+                  AND query ~ 'COPY import_queue_line|INSERT INTO import_queue_chunk'`,
             ),
           'the body to be written',
         );

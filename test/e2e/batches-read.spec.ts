@@ -37,7 +37,9 @@ describe('reading batches', () => {
     await app?.close();
   });
 
-  afterEach(() => client.query('TRUNCATE import_queue_batch, import_queue_record CASCADE'));
+  afterEach(() =>
+    client.query('TRUNCATE import_queue_batch, import_queue_line, import_queue_outcome CASCADE'),
+  );
 
   const get = async (path: string, key = VIEWER_KEY) => {
     const response = await fetch(`${app.url}/API/WorkflowImportQueue/Batches${path}`, {

@@ -98,13 +98,18 @@ describe('a database', () => {
     ],
     [
       'chunk_counts',
-      `UPDATE import_queue_record SET status = 'failed' WHERE line_number = 1`,
-      `UPDATE import_queue_record SET status = 'succeeded' WHERE line_number = 1`,
+      `UPDATE import_queue_outcome SET outcome = 'f' WHERE line_number = 1`,
+      `UPDATE import_queue_outcome SET outcome = 'c' WHERE line_number = 1`,
     ],
     [
       'orphan_records',
-      `INSERT INTO import_queue_record (workflow_import_queue_batch_id, line_number, payload) VALUES (999, 1, '{}')`,
-      'DELETE FROM import_queue_record WHERE workflow_import_queue_batch_id = 999',
+      `INSERT INTO import_queue_line (workflow_import_queue_batch_id, line_number, payload) VALUES (999, 1, '{}')`,
+      'DELETE FROM import_queue_line WHERE workflow_import_queue_batch_id = 999',
+    ],
+    [
+      'orphan_outcomes',
+      `INSERT INTO import_queue_outcome (workflow_import_queue_batch_id, line_number, outcome) VALUES (999, 1, 'c')`,
+      'DELETE FROM import_queue_outcome WHERE workflow_import_queue_batch_id = 999',
     ],
     [
       'log_entries',
@@ -113,9 +118,9 @@ describe('a database', () => {
     ],
     [
       'created_once',
-      `UPDATE import_queue_record r SET reference = o.reference FROM import_queue_record o
+      `UPDATE import_queue_outcome r SET reference = o.reference FROM import_queue_outcome o
         WHERE r.line_number = 1 AND o.line_number = 2`,
-      `UPDATE import_queue_record r SET reference = l.workflow_instance_id FROM workflow_log l
+      `UPDATE import_queue_outcome r SET reference = l.workflow_instance_id FROM workflow_log l
         WHERE r.line_number = 1 AND l.line_number = 1`,
     ],
     [
@@ -168,8 +173,8 @@ describe('a database', () => {
     ],
     [
       'outcomes_are_explained',
-      `UPDATE import_queue_record SET error_code = 'operation ' || operation, operation = NULL WHERE line_number = 1`,
-      `UPDATE import_queue_record SET operation = substr(error_code, 11), error_code = NULL WHERE line_number = 1`,
+      `UPDATE import_queue_outcome SET outcome = 'f' WHERE line_number = 1`,
+      `UPDATE import_queue_outcome SET outcome = 'c' WHERE line_number = 1`,
     ],
     [
       'log_instances',
@@ -281,8 +286,7 @@ describe('a database', () => {
     [
       'chunk_not_progressing',
       `WITH logged AS (DELETE FROM workflow_log WHERE line_number > 2),
-            record AS (UPDATE import_queue_record SET status = 'pending', operation = NULL, reference = NULL
-                        WHERE line_number IN (3, 4)),
+            record AS (DELETE FROM import_queue_outcome WHERE line_number IN (3, 4)),
             mail AS (DELETE FROM outbox),
             chunk AS (UPDATE import_queue_chunk SET state = 'queued', queued_at = now() - interval '2 hours', done_at = NULL,
                              succeeded_count = 0, created_count = 0 WHERE chunk_number = 2)

@@ -151,7 +151,7 @@ describe('under overload', () => {
     await slow[0]!.send(rows);
     await slow[1]!.send(part + rows);
     const copying = `SELECT count(*)::int AS count FROM pg_stat_activity
-      WHERE datname = current_database() AND query LIKE '%COPY import_queue_record%' AND pid <> pg_backend_pid()`;
+      WHERE datname = current_database() AND query LIKE '%COPY import_queue_line%' AND pid <> pg_backend_pid()`;
     await eventually(async () => (await sql(copying))[0].count === 2, 'both to hold a connection');
     const others = [new Upload(url, path()), new Upload(url, uploads, form)];
     await others[0]!.send(rows);

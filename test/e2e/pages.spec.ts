@@ -25,7 +25,9 @@ describe('the pages', () => {
     await app?.close();
   });
 
-  afterEach(() => client.query('TRUNCATE import_queue_batch, import_queue_record CASCADE'));
+  afterEach(() =>
+    client.query('TRUNCATE import_queue_batch, import_queue_line, import_queue_outcome CASCADE'),
+  );
 
   const open = async (path: string, init: RequestInit = {}) => {
     const response = await fetch(app.url + path, {

@@ -209,7 +209,9 @@ describe('downloading results', () => {
       let pages = 0;
       const spy = jest.spyOn(database, 'query').mockImplementation(async (text, values) => {
         if (text.includes('octet_length') && ++pages === 2) {
-          await client.query(`UPDATE import_queue_record SET status = 'failed' WHERE line_number = 2`);
+          await client.query(
+            `INSERT INTO import_queue_outcome (workflow_import_queue_batch_id, line_number, outcome) VALUES (${id}, 2, 'f')`,
+          );
         }
         return query(text, values);
       });
@@ -290,11 +292,11 @@ describe('downloading results', () => {
 
     it('break off if the database fails: half a file never looks complete', async () => {
       const response = await open(id);
-      await client.query('ALTER TABLE import_queue_record RENAME TO import_queue_record_away');
+      await client.query('ALTER TABLE import_queue_line RENAME TO import_queue_line_away');
       try {
         await expect(finished(response.resume())).rejects.toMatchObject({ code: 'ECONNRESET' });
       } finally {
-        await client.query('ALTER TABLE import_queue_record_away RENAME TO import_queue_record');
+        await client.query('ALTER TABLE import_queue_line_away RENAME TO import_queue_line');
       }
     });
   });

@@ -117,7 +117,7 @@ export class ProcessingFixture {
         [batchId, index + 1, line, line + payloads.length - 1, payloads.length, packed(orderingKeys)],
       );
       await this.sql.query(
-        `INSERT INTO import_queue_record (workflow_import_queue_batch_id, line_number, payload)
+        `INSERT INTO import_queue_line (workflow_import_queue_batch_id, line_number, payload)
          SELECT $1, $2::integer - 1 + ordinality, payload FROM unnest($3::text[]) WITH ORDINALITY AS r (payload)`,
         [batchId, line, payloads],
       );

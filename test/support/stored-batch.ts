@@ -134,7 +134,7 @@ export async function insertBatch(
 async function storeRecords(client: Client, batchId: number, records: RecordToInsert[]): Promise<void> {
   const column = (of: (record: RecordToInsert) => unknown) => records.map(of);
   await client.query(
-    `INSERT INTO import_queue_record (workflow_import_queue_batch_id, line_number, attempts, status, operation,
+    `INSERT INTO import_queue_line (workflow_import_queue_batch_id, line_number, attempts, status, operation,
        reference, error_code, error_message, error_pointer, errors, row_number, payload)
      SELECT $1, line, attempts, status, operation, reference, code, message, pointer, errors::jsonb, row, payload
      FROM unnest($2::int[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],

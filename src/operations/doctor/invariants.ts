@@ -1,3 +1,4 @@
+import { recordsBetween } from '../../batches/records.sql.js';
 import { normalFormSql } from '../../workflows/engine/identifiers.sql.js';
 
 /** A condition that always holds in our database, whatever runs on it at that moment (ADR 17). */
@@ -172,9 +173,7 @@ export const INVARIANTS: readonly Invariant[] = [
            CROSS JOIN LATERAL (SELECT c.record_count AS total, c.invalid_count AS invalid, ${list((name) => `c.${name}_count AS ${name}`)}) written
            CROSS JOIN LATERAL (
              SELECT count(*) AS total, count(*) FILTER (WHERE r.status = 'invalid') AS invalid, ${COUNTED}
-               FROM import_queue_record r
-              WHERE r.workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
-                AND r.line_number BETWEEN c.first_line AND c.last_line) counted
+               FROM ${recordsBetween('c.workflow_import_queue_batch_id', 'c.first_line', 'c.last_line')} r) counted
            WHERE b.expired_at IS NULL AND to_jsonb(written) <> to_jsonb(counted)`,
     repair: REPORT,
     cheap: false,
@@ -189,7 +188,18 @@ export const INVARIANTS: readonly Invariant[] = [
                          FROM import_queue_chunk GROUP BY 1) c USING (batch)
            WHERE r.records IS DISTINCT FROM c.records`,
     repair:
-      'Records without a batch do no harm: DELETE FROM import_queue_record for those batches. Else report it.',
+      'Records without a batch do no harm: DELETE FROM import_queue_line for those batches. Else report it.',
+    cheap: false,
+  },
+  {
+    code: 'orphan_outcomes',
+    sentence: 'every outcome belongs to a record that had none before',
+    sql: `SELECT o.workflow_import_queue_batch_id AS batch, o.line_number AS line, o.outcome, l.status
+            FROM import_queue_outcome o
+            LEFT JOIN import_queue_line l USING (workflow_import_queue_batch_id, line_number)
+           WHERE l.status IS DISTINCT FROM 'pending'`,
+    repair:
+      'Without a record (status is null), DELETE the rows that are shown from import_queue_outcome. Else report it.',
     cheap: false,
   },
   {

@@ -62,10 +62,14 @@ export async function deleteStep(
      ), gone AS (
        DELETE FROM import_queue_chunk c USING chunk
         WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = chunk.chunk_number
+     ), outcome AS (
+       DELETE FROM import_queue_outcome
+        WHERE workflow_import_queue_batch_id = $1
+          AND line_number BETWEEN (SELECT min(first_line) FROM chunk) AND (SELECT max(last_line) FROM chunk)
      )
-     DELETE FROM import_queue_record r
-      WHERE r.workflow_import_queue_batch_id = $1
-        AND r.line_number BETWEEN (SELECT min(first_line) FROM chunk) AND (SELECT max(last_line) FROM chunk)`,
+     DELETE FROM import_queue_line
+      WHERE workflow_import_queue_batch_id = $1
+        AND line_number BETWEEN (SELECT min(first_line) FROM chunk) AND (SELECT max(last_line) FROM chunk)`,
     [batchId, records],
   );
   const { rowCount: emptied } = await transaction.query(

@@ -113,8 +113,9 @@ const WITNESSES = `
   CREATE FUNCTION witness.see_outcome() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     INSERT INTO witness.second_outcome
-    VALUES (new.workflow_import_queue_batch_id, new.line_number, old.status, new.status);
+    VALUES (old.workflow_import_queue_batch_id, old.line_number, old.outcome, new.outcome);
     RETURN NULL;
   END $$;
-  CREATE TRIGGER see_outcome AFTER UPDATE ON import_queue_record
-    FOR EACH ROW WHEN (old.status <> 'pending') EXECUTE FUNCTION witness.see_outcome()`;
+  -- The primary key prevents a second insert.
+  CREATE TRIGGER see_outcome AFTER UPDATE OR DELETE ON import_queue_outcome
+    FOR EACH ROW EXECUTE FUNCTION witness.see_outcome()`;

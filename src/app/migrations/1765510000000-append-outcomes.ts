@@ -1,0 +1,69 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+export class AppendOutcomes1765510000000 implements MigrationInterface {
+  readonly name = 'AppendOutcomes1765510000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(UP);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(DOWN);
+  }
+}
+
+/**
+ * Splits a record into its line, which is never updated, and its outcome, which is inserted once (ADR 28). No row is
+ * rewritten: records that already have an outcome keep it in their line, and the view shows the one that exists.
+ */
+const UP = `
+  ALTER TABLE import_queue_record RENAME TO import_queue_line;
+  ALTER TABLE import_queue_line RENAME CONSTRAINT import_queue_record_pkey TO import_queue_line_pkey;
+  -- Without updates there is nothing to leave room for.
+  ALTER TABLE import_queue_line RESET (fillfactor);
+
+  CREATE TABLE import_queue_outcome (
+    workflow_import_queue_batch_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    -- c: created, u: updated, n: unchanged, s: skipped, f: failed, x: canceled, q: unknown
+    outcome text NOT NULL,
+    reference text,
+    error_code text,
+    error_message text,
+    error_pointer text,
+    errors jsonb,
+    PRIMARY KEY (workflow_import_queue_batch_id, line_number)
+  );
+
+  -- For the queries of operators and their dashboards; the program reads the two tables by ranges of lines.
+  CREATE VIEW import_queue_record AS
+    SELECT l.workflow_import_queue_batch_id, l.line_number,
+           CASE WHEN o.outcome IN ('c', 'u', 'n', 's', 'f', 'q') THEN 1::smallint ELSE l.attempts END AS attempts,
+           CASE o.outcome WHEN 'c' THEN 'succeeded' WHEN 'u' THEN 'succeeded' WHEN 'n' THEN 'succeeded'
+             WHEN 's' THEN 'skipped' WHEN 'f' THEN 'failed' WHEN 'x' THEN 'canceled' WHEN 'q' THEN 'unknown'
+             ELSE l.status END AS status,
+           CASE o.outcome WHEN 'c' THEN 'created' WHEN 'u' THEN 'updated' WHEN 'n' THEN 'unchanged'
+             WHEN 'f' THEN 'rejected' ELSE l.operation END AS operation,
+           coalesce(o.reference, l.reference) AS reference,
+           coalesce(o.error_code, l.error_code) AS error_code,
+           coalesce(o.error_message, l.error_message) AS error_message,
+           coalesce(o.error_pointer, l.error_pointer) AS error_pointer,
+           l.payload, l.origin_line, coalesce(o.errors, l.errors) AS errors, l.row_number
+      FROM import_queue_line l
+      LEFT JOIN import_queue_outcome o
+        ON o.workflow_import_queue_batch_id = l.workflow_import_queue_batch_id AND o.line_number = l.line_number`;
+
+/** Writes each outcome back into its line: a rewrite of these lines, in one transaction. */
+const DOWN = `
+  UPDATE import_queue_line l
+     SET attempts = r.attempts, status = r.status, operation = r.operation, reference = r.reference,
+         error_code = r.error_code, error_message = r.error_message, error_pointer = r.error_pointer, errors = r.errors
+    FROM import_queue_record r
+    JOIN import_queue_outcome o
+      ON o.workflow_import_queue_batch_id = r.workflow_import_queue_batch_id AND o.line_number = r.line_number
+   WHERE l.workflow_import_queue_batch_id = r.workflow_import_queue_batch_id AND l.line_number = r.line_number;
+  DROP VIEW import_queue_record;
+  DROP TABLE import_queue_outcome;
+  ALTER TABLE import_queue_line SET (fillfactor = 45);
+  ALTER TABLE import_queue_line RENAME CONSTRAINT import_queue_line_pkey TO import_queue_record_pkey;
+  ALTER TABLE import_queue_line RENAME TO import_queue_record`;
