@@ -21,6 +21,7 @@ import type { UploadFindings } from './upload-findings.js';
 export const API_CREATION_PATH = 'IMPORT_QUEUE_API';
 export const UI_CREATION_PATH = 'IMPORT_QUEUE_UI';
 export const RETRY_CREATION_PATH = 'IMPORT_QUEUE_RETRY';
+export const FIX_CREATION_PATH = 'IMPORT_QUEUE_FIX';
 
 /** The stored value for a batch of the API: `IMPORT_QUEUE_API:LH` for `LH`, the bare prefix if none was given. */
 export function apiCreationPath(given: string | undefined): string {

@@ -16,6 +16,8 @@ const ROW: BatchRow = {
   pauseDetail: null,
   batchesAhead: null,
   retryOf: null,
+  resendOf: null,
+  fromFile: false,
   retriedBy: null,
   createdBy: 'api-key:1',
   createdAt: new Date('2026-01-01T00:00:00Z'),

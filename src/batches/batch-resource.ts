@@ -64,6 +64,21 @@ export interface WaitingFor {
   batchesAhead: number | null;
 }
 
+export const ORIGIN_KINDS = ['retry', 'fix', 'resend', 'undo', 'file'] as const;
+
+/** What a batch was made from. */
+export interface BatchOrigin {
+  kind: (typeof ORIGIN_KINDS)[number];
+  /** `null` for a file. */
+  batchId: number | null;
+}
+
+function originOf({ retryOf, resendOf, fromFile }: BatchRow): BatchOrigin | null {
+  if (retryOf !== null) return { kind: 'retry', batchId: retryOf };
+  if (resendOf !== null) return { kind: fromFile ? 'resend' : 'fix', batchId: resendOf };
+  return fromFile ? { kind: 'file', batchId: null } : null;
+}
+
 export type BatchLinks = Record<'self' | 'records' | 'results', string> &
   Partial<Record<BatchAction, string>>;
 
@@ -85,6 +100,10 @@ export interface BatchResource {
   expiredAt: string | null;
   progress: BatchProgress;
   retryOf: number | null;
+  /** The batch whose failed records were fixed, or downloaded and uploaded again, to make this one. */
+  resendOf: number | null;
+  /** `null` for batches of CreateBatch. */
+  createdFrom: BatchOrigin | null;
   createdBy: string;
   /** The page that shows the batch in the browser. */
   resultsUrl: string;
@@ -150,6 +169,8 @@ export function batchResource(
     expiredAt: row.expiredAt?.toISOString() ?? null,
     progress: progressOf(row),
     retryOf: row.retryOf,
+    resendOf: row.resendOf,
+    createdFrom: originOf(row),
     createdBy: row.createdBy,
     resultsUrl: resultsUrl(publicUrl, row.id),
     failureReason: row.failureReason ?? row.pauseDetail,

@@ -334,11 +334,13 @@ export async function countUnfinished(sql: Sql, limit: number): Promise<number> 
   return rows[0]?.count ?? 0;
 }
 
-/** The batches that resent records of this one, oldest first, including canceled ones. */
+/** The batches that sent records of this one again, oldest first, including canceled ones. */
 export async function selectChildren(sql: Sql, batchId: number, limit: number): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
-    `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch
-     WHERE retry_of = $1 ORDER BY workflow_import_queue_batch_id LIMIT $2`,
+    `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch WHERE retry_of = $1
+      UNION ALL
+     SELECT workflow_import_queue_batch_id FROM import_queue_batch WHERE resend_of = $1
+      ORDER BY id LIMIT $2`,
     [batchId, limit],
   );
   return rows.map(({ id }) => id);
@@ -420,10 +422,11 @@ export async function lockUpload(
 export async function selectSentColumns(sql: Sql, batchId: number): Promise<string[]> {
   const { rows } = await sql.query<{ columns: UnderstoodFile['columns'] }>(
     `WITH RECURSIVE origin AS (
-       SELECT retry_of, upload FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1
+       SELECT coalesce(retry_of, resend_of) AS parent_id, upload
+         FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1
        UNION ALL
-       SELECT parent.retry_of, parent.upload
-         FROM origin JOIN import_queue_batch parent ON parent.workflow_import_queue_batch_id = origin.retry_of
+       SELECT coalesce(parent.retry_of, parent.resend_of), parent.upload
+         FROM origin JOIN import_queue_batch parent ON parent.workflow_import_queue_batch_id = origin.parent_id
         WHERE origin.upload IS NULL
      )
      SELECT upload -> 'understood' -> 'columns' AS columns FROM origin WHERE upload IS NOT NULL`,
@@ -450,6 +453,9 @@ export interface BatchRow {
   /** Older batches that run or wait; only for a single batch that was selected by id and has not started. */
   batchesAhead: number | null;
   retryOf: number | null;
+  resendOf: number | null;
+  /** Whether its records come from an uploaded file. */
+  fromFile: boolean;
   /** The child that retries the failed records, unless it was canceled; `null` if there is none. */
   retriedBy: number | null;
   createdBy: string;
@@ -526,7 +532,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
          (SELECT count(*) FROM import_queue_batch ahead
            WHERE ahead.status IN ('queued', 'in_progress', 'canceling')
              AND ahead.workflow_import_queue_batch_id < b.workflow_import_queue_batch_id) END AS "batchesAhead",
-       b.retry_of AS "retryOf",
+       b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.upload IS NOT NULL AS "fromFile",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'
            AND r.creation_path = '${RETRY_CREATION_PATH}') AS "retriedBy",

@@ -44,6 +44,8 @@ export class ImportQueueBatchEntity {
   /** How an uploaded file was read; null for batches of the API. */
   @Column('json', { nullable: true }) upload!: UploadFindings | null;
   @Column('bigint', { name: 'retry_of', nullable: true }) retryOf!: number | null;
+  /** The batch whose failed records were fixed, or downloaded and uploaded again, to make this one. */
+  @Column('bigint', { name: 'resend_of', nullable: true }) resendOf!: number | null;
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;

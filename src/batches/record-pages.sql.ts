@@ -156,6 +156,26 @@ export async function selectNextRecords(
   return rows;
 }
 
+/** The records of these lines that have one of the statuses, in line order. */
+export async function selectRecordsAt(
+  sql: Sql,
+  batchId: number,
+  lines: readonly number[],
+  statuses: readonly RecordStatus[],
+): Promise<RecordRow[]> {
+  const ranges = [...lines]
+    .sort((a, b) => a - b)
+    .map((line) => ({ first: line, last: line, count: 1, done: true }));
+  const found: RecordRow[] = [];
+  for (let more = ranges.length > 0; more;) {
+    const after = found.at(-1)?.line ?? 0;
+    const page = await selectRecords(sql, { batchId, ranges, statuses, after, limit: ranges.length });
+    found.push(...page.rows);
+    more = page.more;
+  }
+  return found;
+}
+
 /** A cause for which records were refused. A record with several errors counts in the group of each. */
 export interface ErrorCause {
   code: string;

@@ -1,20 +1,25 @@
-import { Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
+  ApiBadRequestResponse,
+  ApiBody,
   ApiConflictResponse,
   ApiNotFoundResponse,
   ApiOperation,
   ApiParam,
+  ApiPayloadTooLargeResponse,
   ApiTags,
 } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { BatchIdPipe } from '../batches/batch-reader.js';
+import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import { batchPath, type BatchResource } from '../batches/batch-resource.js';
 import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchRetryService } from './batch-retry.service.js';
+import { FIX_BODY, readFixBody } from './fix-body.js';
+import { FixService } from './fix.service.js';
 
 /** Must decorate each method: Nest sets a status for every method, so a decorator on the class would have no effect. */
 const AnswersTheBatch = () =>
@@ -33,6 +38,8 @@ export class BatchActionsController {
   constructor(
     private readonly actions: BatchActionsService,
     private readonly retries: BatchRetryService,
+    private readonly fixes: FixService,
+    private readonly reader: BatchReader,
   ) {}
 
   @Post('Cancel')
@@ -123,6 +130,36 @@ export class BatchActionsController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
     const child = await this.retries.retryFailed(id, principal);
+    response.location(batchPath(child.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
+    return child;
+  }
+
+  @Post('Fix')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Send failed records again with changes, as a new batch',
+    description:
+      'Sends the records that `lines` names, and those in which `replace` changes a value, under their own line numbers. ' +
+      'All other values stay exactly as they were sent. `null` clears a value. The batch itself never changes.',
+  })
+  @ApiBody({ schema: FIX_BODY })
+  @ApiAcceptedResponse({
+    description: 'The new batch, whose resendOf is this one',
+    schema: refTo('Batch'),
+    headers: LOCATION,
+  })
+  @ApiBadRequestResponse({ description: 'invalid_body: also if a line is not a failed record of the batch' })
+  @ApiPayloadTooLargeResponse({ description: 'body_too_large' })
+  async fix(
+    @Param('id', BatchIdPipe) id: number,
+    @Body() body: unknown,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    // A caller who may not fix the batch learns nothing about the body.
+    await this.fixes.fixable(id, principal);
+    const child = await this.reader.get(await this.fixes.fix(id, readFixBody(body), principal), principal);
     response.location(batchPath(child.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
     return child;
   }

@@ -12,7 +12,7 @@ import { CompiledImportProcesses } from '../import-processes/import-processes.se
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
-import { statusesOf } from '../records/record-status.js';
+import { type RecordStatus, statusesOf } from '../records/record-status.js';
 
 /** Retries the failed records of an ended batch in a new batch. The parent never changes. */
 @Injectable()
@@ -29,10 +29,15 @@ export class BatchRetryService {
    * Creates the child: the records that failed, were invalid or unknown, with their original line numbers. The current
    * version of the import process checks them, because it may have been fixed since. A parent has one child at a time:
    * a repeated call answers the same child.
+   * @param statuses the records to send: by default all that failed, were invalid or unknown
    * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` if the batch has not ended or nothing failed,
    *   410 `batch_expired`
    */
-  async retryFailed(parentId: number, principal: Principal): Promise<BatchResource> {
+  async retryFailed(
+    parentId: number,
+    principal: Principal,
+    statuses: readonly RecordStatus[] = statusesOf('failed'),
+  ): Promise<BatchResource> {
     const parent = await this.reader.get(parentId, principal);
     // Checked before the import process, which may have been disabled since.
     const earlier = await selectRetry(this.database, parentId);
@@ -54,7 +59,7 @@ export class BatchRetryService {
         ...mailAddresses(locked),
       });
       const select = (after: number, limit: number) =>
-        selectNextRecords(transaction, parentId, statusesOf('failed'), after, limit);
+        selectNextRecords(transaction, parentId, statuses, after, limit);
       await this.maker.save(transaction, child, { kind: 'stored rows', select, compiled });
       // The refusal rolls back the stored rows.
       if (child.totalCount === 0) throw nothingToRetry(parentId, status);

@@ -1,10 +1,12 @@
-import type {
-  BatchLinks,
-  BatchProgress,
-  BatchResource,
-  CreationAnswer,
-  UploadSummary,
-  WaitingFor,
+import {
+  type BatchLinks,
+  type BatchOrigin,
+  type BatchProgress,
+  type BatchResource,
+  type CreationAnswer,
+  ORIGIN_KINDS,
+  type UploadSummary,
+  type WaitingFor,
 } from '../batches/batch-resource.js';
 import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '../batches/batch-state.js';
 import { PREVIEW_OPERATIONS, type PreviewCounts, type PreviewedRecord } from '../batches/previews.sql.js';
@@ -129,7 +131,15 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     finishedAt: orNull(TIME),
     expiredAt: says('When its retention period ended; its records answer 410 since then.', orNull(TIME)),
     progress,
-    retryOf: says('The batch whose failed records this batch contains.', orNull(INTEGER)),
+    retryOf: says('The batch whose failed records this batch retries.', orNull(INTEGER)),
+    resendOf: says(
+      'The batch whose failed records were fixed, or downloaded and uploaded again, to make this one.',
+      orNull(INTEGER),
+    ),
+    createdFrom: says(
+      'What it was made from; null for batches of CreateBatch.',
+      orNull(objectOf<BatchOrigin>({ kind: choice(...ORIGIN_KINDS), batchId: orNull(INTEGER) })),
+    ),
     createdBy: TEXT,
     failureReason: says('The fault of the whole batch, or the one that paused it.', orNull(TEXT)),
     pauseReason: says('Null unless it is paused.', orNull(choice(...PAUSE_REASONS))),

@@ -16,6 +16,7 @@ export const importQueueErrors = defineErrors({
   malformed_multipart: { status: 400, title: 'The multipart body is damaged' },
   file_missing: { status: 400, title: 'The request contains no file' },
   unexpected_file: { status: 400, title: 'The request contains more than one file' },
+  draft_too_large: { status: 413, title: 'The request exceeds a limit' },
   preview_not_supported: { status: 409, title: 'This import process has no preview' },
   too_many_records_to_preview: { status: 409, title: 'The batch is too large for a preview' },
 });
@@ -160,5 +161,12 @@ export function batchStateConflict(detail: string, currentStatus?: string): Doma
   return httpErrors.state_conflict(
     detail,
     currentStatus === undefined ? {} : { extensions: { currentStatus } },
+  );
+}
+
+export function draftTooLarge(limit: number): DomainError {
+  return importQueueErrors.draft_too_large(
+    `A draft has at most ${limit} changes. Nothing of this change was saved. Send the rows that are ready, then go on, or correct the rest in the downloaded file.`,
+    { limit },
   );
 }

@@ -11,6 +11,8 @@ import { BatchList } from './batch-list.js';
 import { BatchRetryService } from './batch-retry.service.js';
 import { BatchesController } from './batches.controller.js';
 import { ColumnMappingService } from './column-mapping.service.js';
+import { FixDraftsService } from './fix-drafts.service.js';
+import { FixService } from './fix.service.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
@@ -36,6 +38,8 @@ class AdmissionModule {}
     BatchList,
     BatchRetryService,
     ColumnMappingService,
+    FixDraftsService,
+    FixService,
     IdempotencyService,
     ImportQueueService,
     PreviewService,
@@ -48,6 +52,8 @@ class AdmissionModule {}
     BatchList,
     ColumnMappingService,
     BatchRetryService,
+    FixDraftsService,
+    FixService,
     PreviewService,
     ResultDownload,
     RowSubmissionService,

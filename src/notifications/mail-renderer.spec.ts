@@ -18,6 +18,8 @@ const BATCH: BatchRow = {
   pauseDetail: null,
   batchesAhead: null,
   retryOf: null,
+  resendOf: null,
+  fromFile: false,
   retriedBy: null,
   createdBy: 'api-key:4',
   createdAt: new Date('2026-11-24T08:00:00Z'),

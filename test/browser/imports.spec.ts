@@ -7,16 +7,19 @@ import { jsonl, member } from '../support/import-client.js';
 describe('Recent Imports and the page of one import', () => {
   let site: Site;
   let importProcessId: number;
+  let rejecting: number;
 
   beforeAll(async () => {
     site = await Site.open();
     importProcessId = await site.client.setUp();
+    // No instance exists, so each valid record fails in processing.
+    rejecting = await site.client.setUp(undefined, { onNoMatch: 'reject' });
   });
   afterAll(() => site?.close());
   afterEach(async () => expect(await site.farewell()).toEqual([]));
 
-  const send = async (fileName: string, rows: unknown[]): Promise<number> => {
-    const { body } = await site.client.createBatch(jsonl(rows), { fileName, importProcessId });
+  const send = async (fileName: string, rows: unknown[], processId = importProcessId): Promise<number> => {
+    const { body } = await site.client.createBatch(jsonl(rows), { fileName, importProcessId: processId });
     return body.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
   };
 
@@ -49,29 +52,29 @@ describe('Recent Imports and the page of one import', () => {
 
   /** Break it: in wiq.css, leave `height` out of `.confirmation`. */
   it('ask before a retry, and then lead to the new import', async () => {
-    const id = await send('again.jsonl', [member(21), { ...member(22), Level: 'Boss' }]);
+    const id = await send('again.jsonl', [member(21), { ...member(22), Level: 'Boss' }], rejecting);
     await site.client.ended(id);
     const { page } = await site.administrator();
     await page.goto(`/imports/${id}`);
-    await page.getByRole('button', { name: 'Retry failed records' }).first().click();
+    await page.getByRole('button', { name: 'Retry 1 record' }).first().click();
     // As high as its question, not as the window.
     const { height = 0 } = (await page.getByRole('dialog').boundingBox()) ?? {};
     expect(height).toBeGreaterThan(100);
     expect(height).toBeLessThan(350);
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
     expect(await page.getByRole('dialog').count()).toBe(0);
-    await page.getByRole('button', { name: 'Retry failed records' }).first().click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Retry failed records' }).click();
+    await page.getByRole('button', { name: 'Retry 1 record' }).first().click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Retry 1 record' }).click();
     await page.getByRole('link', { name: `import ${id}` }).waitFor();
   });
 
   /** Break it: in pages.js, leave out `showModal`. */
   it('keep the focus in a question, and give it back', async () => {
-    const id = await send('focus.jsonl', [{ ...member(25), Level: 'Boss' }]);
+    const id = await send('focus.jsonl', [member(25)], rejecting);
     await site.client.ended(id);
     const { page } = await site.administrator();
     await page.goto(`/imports/${id}`);
-    const button = page.getByRole('button', { name: 'Retry failed records' }).first();
+    const button = page.getByRole('button', { name: 'Retry 1 record' }).first();
     await button.focus();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();

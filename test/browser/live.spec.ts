@@ -126,7 +126,7 @@ describe('the page of an import that runs', () => {
     expect(await page.title()).toBe('Completed with errors · live.jsonl · Workflow Import Queue');
     const announced = page.getByRole('status').getByText('Completed with errors: 2 succeeded, 1 failed');
     expect(await announced.count()).toBe(1);
-    await page.getByRole('button', { name: 'Retry failed records' }).first().waitFor();
+    await page.getByRole('link', { name: 'Fix and resend' }).waitFor();
     expect(await isTheSame()).toBe(true);
     expect(await page.locator('#stream').count()).toBe(0);
     const before = count('live');

@@ -1,3 +1,4 @@
+import { deleteDrafts } from '../../batches/fix-drafts.sql.js';
 import { deleteBatchMails, HAS_ENDED } from '../../delivery/outbox.sql.js';
 import type { Sql, Transaction } from '../../platform/database/database.service.js';
 
@@ -80,6 +81,7 @@ export async function deleteStep(
   );
   if (emptied > 0) {
     await deleteBatchMails(transaction, batchId);
+    await deleteDrafts(transaction, batchId);
   }
   return { deleted, emptied: emptied > 0 };
 }

@@ -262,6 +262,10 @@ const STREAMED = /^\/API\/WorkflowImportQueue\/(CreateBatch|Uploads)\/?$/i;
 /** Routes that receive their JSON as bytes, because parsing may lose digits of its numbers. */
 const AS_SENT = /^\/API\/Workflows\/[^/]+\/Instances\/[^/]+\/Actions\/[^/]+\/?$/i;
 
+/** The route whose body names thousands of records; it receives its JSON as bytes, too. */
+const LARGE = /^\/API\/WorkflowImportQueue\/Batches\/[^/]+\/Fix\/?$/i;
+const LARGE_LIMIT_BYTES = 8 * 1024 ** 2;
+
 /**
  * Routes for programs do not accept forms: curl labels a body as a form by default, so the body holds records or is a
  * mistake.
@@ -272,6 +276,7 @@ const FORM_TYPES = ['application/x-www-form-urlencoded'];
 const JSON_OPTIONS = { limit: JSON_LIMIT_BYTES, type: ['application/json', 'application/*+json'] };
 const PARSE_JSON = express.json(JSON_OPTIONS);
 const READ_JSON = express.raw(JSON_OPTIONS);
+const READ_LARGE_JSON = express.raw({ ...JSON_OPTIONS, limit: LARGE_LIMIT_BYTES });
 const formParser = (limit: number) => express.urlencoded({ extended: false, limit, parameterLimit: 2000 });
 const PARSE_FORM = formParser(FORM_LIMIT_BYTES);
 const PARSE_ANONYMOUS_FORM = formParser(ANONYMOUS_FORM_LIMIT_BYTES);
@@ -300,8 +305,8 @@ export class BodyParsingInterceptor implements NestInterceptor {
   private async parse(parse: RequestHandler, request: Request, response: Response): Promise<void> {
     const isForm = parse === PARSE_FORM || parse === PARSE_ANONYMOUS_FORM;
     // Checked here, too, because body-parser refuses such a body only after all of it has arrived.
-    const limit = parse === PARSE_ANONYMOUS_FORM ? ANONYMOUS_FORM_LIMIT_BYTES : FORM_LIMIT_BYTES;
-    if (parse === READ_JSON) assertUtf8(request.headers['content-type'], 'JSON');
+    const limit = limitOf(parse);
+    if (parse === READ_JSON || parse === READ_LARGE_JSON) assertUtf8(request.headers['content-type'], 'JSON');
     const isMeant = request.is(isForm ? FORM_TYPES : JSON_OPTIONS.type) !== false;
     if (isMeant && Number(request.headers['content-length']) > limit) {
       throw httpErrors.body_too_large(`The body is larger than ${limit} bytes.`, { limit });
@@ -309,7 +314,7 @@ export class BodyParsingInterceptor implements NestInterceptor {
     const parsed = new Promise<void>((resolve, reject) => {
       parse(request, response, (error?: unknown) => {
         if (error === undefined) resolve();
-        else reject(asError(isForm ? formRefusal(error) : jsonRefusal(error)));
+        else reject(asError(isForm ? formRefusal(error) : jsonRefusal(error, limit)));
       });
     });
     try {
@@ -325,8 +330,20 @@ export class BodyParsingInterceptor implements NestInterceptor {
 }
 
 function parsersFor(path: string, isAuthenticated: boolean): readonly RequestHandler[] {
+  if (LARGE.test(path)) return [READ_LARGE_JSON];
   if (FOR_PROGRAMS.test(path)) return [AS_SENT.test(path) ? READ_JSON : PARSE_JSON];
   return isAuthenticated ? [PARSE_JSON, PARSE_FORM] : [PARSE_ANONYMOUS_FORM];
+}
+
+function limitOf(parse: RequestHandler): number {
+  switch (parse) {
+    case PARSE_ANONYMOUS_FORM:
+      return ANONYMOUS_FORM_LIMIT_BYTES;
+    case READ_LARGE_JSON:
+      return LARGE_LIMIT_BYTES;
+    default:
+      return parse === PARSE_FORM ? FORM_LIMIT_BYTES : JSON_LIMIT_BYTES;
+  }
 }
 
 function asError(error: unknown): Error {
@@ -334,13 +351,11 @@ function asError(error: unknown): Error {
 }
 
 /** Translates the errors of body-parser. @see https://github.com/expressjs/body-parser#errors */
-function jsonRefusal(error: unknown): unknown {
+function jsonRefusal(error: unknown, limit: number): unknown {
   const { type, message, status } = error as { type?: string; message?: string; status?: number };
   switch (type) {
     case 'entity.too.large':
-      return httpErrors.body_too_large(`The body is larger than ${JSON_LIMIT_BYTES} bytes.`, {
-        limit: JSON_LIMIT_BYTES,
-      });
+      return httpErrors.body_too_large(`The body is larger than ${limit} bytes.`, { limit });
     case 'entity.parse.failed':
       return malformedJson(String(message), error);
     default:

@@ -1,132 +1,275 @@
 import { Injectable } from '@nestjs/common';
-import { assertMayPrepare } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
 import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
-import { cellText, jsonMembers } from '../../formats/json/json-members.js';
+import { jsonMembers } from '../../formats/json/json-members.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
-import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
-import type { JsonObject } from '../../platform/json/json-value.js';
+import { fieldOf } from '../../import-queue/fix-causes.js';
+import {
+  type EditedRow,
+  FixDraftsService,
+  type FixedRow,
+  type Replacement,
+} from '../../import-queue/fix-drafts.service.js';
+import { FixService } from '../../import-queue/fix.service.js';
+import { DomainError } from '../../platform/domain-error.js';
 import { statusesOf } from '../../records/record-status.js';
-import type { CompiledTarget, RecordError } from '../../records/target.js';
-import type { FormAnswer } from '../forms.js';
+import type { CompiledTarget } from '../../records/target.js';
+import { type FormAnswer, problemView } from '../forms.js';
 import { importPath, withQuery } from '../layout/links.js';
-import { changedRow, columnOf, filledIn } from '../new-import/row-form.js';
+import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
-import { recordError, relatives } from './import-view.js';
+import { causeView, doneRow, fieldLabel, gridColumns, gridRow, suggestionView } from './fix-grid.js';
+import { relatives } from './import-view.js';
 
-/** Limits of rows, and of cells in a row, that can be corrected on a page. Larger rows are corrected in a file. */
-const ROWS = 20;
-const MOST_COLUMNS = 60;
+/** Rows of a page; fewer if they are wide, so that a form has at most about this many cells. */
+const ROWS = 50;
+const FEWEST_ROWS = 5;
+const CELLS = 1800;
+/** Limits of rows that can be corrected on a page. Larger rows are corrected in a file. */
+const MOST_COLUMNS = 300;
 const LONGEST_ROW = 20_000;
 const CHILDREN = 20;
+const CAUSES = 12;
+/** Rows that are examined after each change, to count those that are ready. */
+const EXAMINED_ON_CHANGE = 2000;
 
-/** The form that corrects failed rows, checks them at once, and sends the selected ones again. */
+/** What a page saved, for its script. */
+export interface SavedDraft {
+  rows: { line: number; changed: boolean; errors: { field: string | null; message: string }[] }[];
+  /** The text of the button that sends the rows. */
+  button: string;
+}
+
+/** The grid that corrects failed rows. What is changed is kept on the server until it is sent. */
 @Injectable()
 export class FixPage {
   constructor(
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly rows: RowDescriptions,
-    private readonly submission: RowSubmissionService,
+    private readonly fixes: FixService,
+    private readonly drafts: FixDraftsService,
     private readonly pages: PageRenderer,
   ) {}
 
   async form(id: number, after: string | undefined, principal: Principal): Promise<string> {
-    return this.render(id, after, principal, (row) => ({
-      payload: row.payload,
-      error: recordError(row),
-      send: true,
-    }));
+    return this.render(id, after, principal);
   }
 
-  /** Sends the selected rows if all of them are valid. If not, shows them again, each with its error. */
+  /** Saves the changes of a page, and does what the pressed button says; without one, sends the rows that are ready. */
   async submit(
     id: number,
     after: string | undefined,
     form: unknown,
     principal: Principal,
   ): Promise<FormAnswer> {
-    const { rows, rules, batch } = await this.load(id, after, principal);
-    const known = new Set(rules.columns.map(({ name }) => name));
     const fields = (form ?? {}) as Record<string, unknown>;
-    const drafts = new Map(
-      rows.map((row) => {
-        const changed = filledIn(form, `cell:${row.line}:`);
-        const payload = changedRow(row.payload, changed, cellText, known);
-        const { error } = rules.checkRow(JSON.parse(payload) as JsonObject, payload);
-        return [row.line, { payload, error, send: fields[`send:${row.line}`] !== undefined }];
-      }),
-    );
-    const chosen = [...drafts].filter(([, { send }]) => send);
-    const sendable = chosen.length > 0 && chosen.every(([, { error }]) => error === null);
-    if (!sendable || fields.check !== undefined) {
-      const html = await this.render(id, after, principal, ({ line }) => drafts.get(line), {
-        checked: true,
-        nothingChosen: chosen.length === 0,
-      });
-      return { status: sendable || fields.check !== undefined ? 200 : 400, html };
+    const here = withQuery(`${importPath(id)}/fix`, { after });
+    const edited = editedRows(form);
+    try {
+      await this.drafts.save(id, edited, principal);
+      const replacements = replacementsIn(fields);
+      if (replacements !== null) {
+        await this.drafts.replaceAll(id, replacements, principal);
+        return { path: here };
+      }
+      if (typeof fields.withdraw === 'string') {
+        await this.drafts.withdrawReplacement(id, Number(fields.withdraw), principal);
+        return { path: here };
+      }
+      if (typeof fields.go === 'string') {
+        return { path: withQuery(`${importPath(id)}/fix`, { after: fields.go || undefined }) };
+      }
+      if (fields.check !== undefined) return { path: here };
+      return await this.send(id, after, edited, principal);
+    } catch (error) {
+      if (!(error instanceof DomainError) || ![400, 409, 413].includes(error.status)) throw error;
+      const html = await this.render(id, after, principal, { problem: problemView(error) });
+      return { status: error.status === 409 ? 400 : error.status, html };
     }
-    const lines = chosen.map(([line, { payload }]) => ({ line, payload }));
-    const sent = await this.submission.submit(batch.importProcessId, batch.fileName, lines, principal, id);
-    return { path: importPath(sent) };
+  }
+
+  /** Saves the cells that a script sends, and answers how their rows are now. */
+  async save(id: number, form: unknown, principal: Principal): Promise<SavedDraft> {
+    const edited = editedRows(form);
+    await this.drafts.save(id, edited, principal);
+    const { importProcessId } = await this.fixes.fixable(id, principal);
+    const rules = await this.rows.rules(importProcessId);
+    const rows = await this.drafts.fixedRows(id, [...edited.keys()], principal, rules);
+    const { ready, isPartial } = await this.drafts.survey(id, principal, rules, EXAMINED_ON_CHANGE);
+    return {
+      rows: [...rows].map(([line, { isChanged, errors }]) => ({
+        line,
+        changed: isChanged,
+        errors: errors.map(({ pointer, message, code }) => ({
+          field: fieldOf(pointer),
+          message: `${message} (${code})`,
+        })),
+      })),
+      button: sendText(isPartial ? 0 : ready),
+    };
+  }
+
+  async discard(id: number, principal: Principal): Promise<string> {
+    await this.drafts.discard(id, principal);
+    return `${importPath(id)}/fix`;
+  }
+
+  /** Rows that were edited on this page must be valid; others that are not stay in the draft. */
+  private async send(
+    id: number,
+    after: string | undefined,
+    edited: ReadonlyMap<number, EditedRow>,
+    principal: Principal,
+  ): Promise<FormAnswer> {
+    const selected = [...edited].filter(([, { send }]) => send === true).map(([line]) => line);
+    const { importProcessId } = await this.fixes.fixable(id, principal);
+    const rules = await this.rows.rules(importProcessId);
+    const rows = await this.drafts.fixedRows(id, selected, principal, rules);
+    const { rows: draft } = await this.drafts.load(id, principal, selected);
+    const isWrong = ([line, { errors }]: [number, FixedRow]) =>
+      errors.length > 0 && (draft.get(line)?.cells.size ?? 0) > 0;
+    const wrong = [...rows].filter(isWrong);
+    if (wrong.length > 0) {
+      const stillWrong = text('fix.stillWrong', { count: wrong.length });
+      return { status: 400, html: await this.render(id, after, principal, { stillWrong }) };
+    }
+    const unchanged = new Set([...rows].filter(([, { isChanged }]) => !isChanged).map(([line]) => line));
+    try {
+      return { path: importPath(await this.drafts.send(id, unchanged, principal)) };
+    } catch (error) {
+      if (!(error instanceof DomainError) || error.status !== 409) throw error;
+      return { status: 400, html: await this.render(id, after, principal, { nothingChosen: true }) };
+    }
   }
 
   private async render(
     id: number,
     after: string | undefined,
     principal: Principal,
-    draftOf: (row: RecordRow) => { payload: string; error: RecordError | null; send: boolean } | undefined,
     more: object = {},
   ): Promise<string> {
-    const { rows, rules, batch, nextCursor, tooLarge } = await this.load(id, after, principal);
-    const known = rules.columns.map(({ name }) => name);
+    const batch = await this.fixes.fixable(id, principal);
+    const rules: CompiledTarget = await this.rows.rules(batch.importProcessId);
+    const limit = Math.max(
+      FEWEST_ROWS,
+      Math.min(ROWS, Math.floor(CELLS / Math.max(1, rules.columns.length))),
+    );
+    const page = await this.records.page(id, { statuses: statusesOf('failed'), limit, after });
+    const usable = page.rows.filter(isFixable);
+    const lines = page.rows.map(({ line }) => line);
+    const rows = await this.drafts.fixedRows(id, lines, principal, rules);
+    const draft = await this.drafts.load(id, principal, lines);
+    const survey = await this.drafts.survey(id, principal, rules);
+    const done = await this.drafts.done(id, lines);
+    const columns = gridColumns(
+      rules,
+      usable.flatMap(({ line }) => rows.get(line) ?? []),
+    );
     const path = importPath(id);
     const formPath = `${path}/fix`;
     return this.pages.render('imports/fix', {
       title: text('fix.pageTitle', { fileName: batch.fileName }),
       section: 'imports',
       batch: { id, path, fileName: batch.fileName },
+      heading: text('fix.heading', { count: survey.open, fileName: batch.fileName }),
       path: withQuery(formPath, { after }),
-      nextPath: nextCursor === null ? null : withQuery(formPath, { after: nextCursor }),
+      draftPath: `${formPath}/draft`,
+      discardPath: `${formPath}/discard`,
+      savedAt: draft.savedAt?.toISOString() ?? null,
+      next: page.nextCursor,
       firstPath: after === undefined ? null : formPath,
-      tooLarge,
-      children: relatives(null, await this.batches.retriesOf(id, CHILDREN)).children,
-      rows: rows.flatMap((row) => {
-        const draft = draftOf(row);
-        if (draft === undefined) return [];
-        const { payload, error, send } = draft;
-        const members = jsonMembers(payload);
-        const wrong = error === null ? null : columnOf(error.pointer);
-        return {
-          line: row.line,
-          send,
-          error,
-          cells: [...new Set([...known, ...members.keys()])].map((name) => {
-            const value = cellText(members.get(name)) ?? '';
-            return {
-              name,
-              field: `cell:${row.line}:${name}`,
-              value,
-              // A one-line field would drop the line breaks.
-              long: (members.get(name)?.length ?? 0) > 80 || /[\r\n]/.test(value),
-              wrong: name === wrong,
-            };
-          }),
-        };
+      tooLarge: page.rows.length - usable.length,
+      ...relatives({ retryOf: null, resendOf: null }, await this.batches.retriesOf(id, CHILDREN)),
+      columns,
+      rows: usable.flatMap((sent) => {
+        const row = rows.get(sent.line);
+        if (row !== undefined) {
+          return gridRow(
+            id,
+            sent,
+            row,
+            columns,
+            isSelected(sent, row, draft.rows.get(sent.line)?.send ?? null),
+          );
+        }
+        const child = done.get(sent.line);
+        return child === undefined ? [] : doneRow(sent, id, child);
       }),
+      ready: survey.ready,
+      sendText: sendText(survey.ready),
+      isPartial: survey.isPartial,
+      open: survey.open,
+      causes: survey.causes.all(CAUSES).map((cause, index) => causeView(cause, index, rules)),
+      suggestions: survey.causes.suggestions(CAUSES).map(suggestionView),
+      replacements: draft.replacements.map(({ field, ...replacement }, index) => ({
+        ...replacement,
+        field: fieldLabel(field),
+        index,
+      })),
       ...more,
     });
   }
+}
 
-  private async load(id: number, after: string | undefined, principal: Principal) {
-    const batch = await this.batches.rowWithRecords(id, principal);
-    assertMayPrepare(principal, batch);
-    const page = await this.records.page(id, { statuses: statusesOf('failed'), limit: ROWS, after });
-    const rows = page.rows.filter(isFixable);
-    const rules: CompiledTarget = await this.rows.rules(batch.importProcessId);
-    return { batch, rows, rules, nextCursor: page.nextCursor, tooLarge: page.rows.length - rows.length };
+/** Rows that failed in processing are only sent again if they were changed; they can be retried as they are. */
+function isSelected({ status }: RecordRow, { isChanged }: FixedRow, chosen: boolean | null): boolean {
+  return chosen ?? (isChanged || status === 'invalid');
+}
+
+const sendText = (ready: number) => text(ready === 0 ? 'fix.send' : 'fix.sendReady', { count: ready });
+
+/** The cells and selected rows of a form, by line. */
+function editedRows(form: unknown): Map<number, EditedRow> {
+  const rows = new Map<number, EditedRow & { cells: Map<string, string> }>();
+  const rowOf = (line: string) => {
+    const number = /^[1-9]\d{0,8}$/.test(line) ? Number(line) : null;
+    if (number === null) return null;
+    const row = rows.get(number) ?? { cells: new Map<string, string>(), send: false };
+    rows.set(number, row);
+    return row;
+  };
+  for (const [field, value] of filledIn(form, 'cell:')) {
+    const [, line = '', name = ''] = /^(\d+):(.+)$/s.exec(field) ?? [];
+    rowOf(line)?.cells.set(name, value);
+  }
+  // A script sends only what was changed, and names the rows that are not selected.
+  for (const [line] of filledIn(form, 'keep:')) rowOf(line);
+  for (const [line] of filledIn(form, 'send:')) {
+    const row = rowOf(line);
+    if (row !== null) row.send = true;
+  }
+  return rows;
+}
+
+/** The replacements that a pressed button asks for; `null` if none was pressed. */
+function replacementsIn(fields: Record<string, unknown>): Replacement[] | null {
+  const { replace, replaceBy } = fields;
+  if (typeof replace === 'string') return parsedReplacements(replace);
+  if (typeof replaceBy !== 'string') return null;
+  const to = fields[`to:${replaceBy}`];
+  const from = fields[`from:${replaceBy}`];
+  if (typeof to !== 'string' || typeof from !== 'string') return [];
+  return parsedReplacements(JSON.stringify([{ ...(parsed(from) as object), to }]));
+}
+
+function parsedReplacements(json: string): Replacement[] {
+  const value = parsed(json);
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((item: unknown) => {
+    const { field, from, to } = (item ?? {}) as Partial<Record<keyof Replacement, unknown>>;
+    const isText = typeof field === 'string' && typeof from === 'string' && typeof to === 'string';
+    return isText ? [{ field, from, to }] : [];
+  });
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return null;
   }
 }
 

@@ -6,6 +6,7 @@ import { BatchActionsService } from '../../import-queue/batch-actions.service.js
 import { BatchRetryService } from '../../import-queue/batch-retry.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { httpErrors } from '../../platform/http/http.errors.js';
+import type { RecordStatus } from '../../records/record-status.js';
 import { importPath } from '../layout/links.js';
 import { text } from '../texts/catalogue.js';
 
@@ -45,26 +46,33 @@ const STYLES: Readonly<Record<PageAction, ButtonStyle>> = {
   resume: { icon: 'player-play', primary: true, danger: false },
   pause: { icon: 'player-pause', primary: false, danger: false },
   cancel: { icon: 'ban', primary: false, danger: true },
-  retryFailed: { icon: 'refresh', primary: true, danger: false },
+  retryFailed: { icon: 'refresh', primary: false, danger: false },
 };
 
 /** The actions that are possible now, if the principal may perform them. */
 export function actionButtons(
-  { links, WORKFLOW_IMPORT_QUEUE_BATCH_ID: id }: BatchResource,
+  { links, recordCounts, WORKFLOW_IMPORT_QUEUE_BATCH_ID: id }: BatchResource,
   principal: Principal,
 ): ActionButton[] {
   if (!principal.permissions.includes('ManageImports')) return [];
-  return PAGE_ACTIONS.filter((action) => links[action] !== undefined).map((name) => ({
+  // Rows that a check rejected would be rejected again.
+  const retriable = recordCounts.failed + recordCounts.unknown;
+  const isOffered = (action: PageAction) =>
+    links[action] !== undefined && (action !== 'retryFailed' || retriable > 0);
+  return PAGE_ACTIONS.filter(isOffered).map((name) => ({
     ...STYLES[name],
     id: `confirm-${name}`,
     name,
     path: `${importPath(id)}/${name}`,
-    text: text(`actions.${name}.text`),
+    text: text(`actions.${name}.text`, { count: retriable }),
     question: text(`actions.${name}.question`),
     explanation: text(`actions.${name}.explanation`),
     dismiss: name === 'cancel' ? text('actions.keep') : text('common.cancel'),
   }));
 }
+
+/** The records that a retry on a page sends: those that passed the checks. */
+const PROCESSED: readonly RecordStatus[] = ['failed', 'unknown'];
 
 /** Performs the action of a button. */
 @Injectable()
@@ -79,7 +87,7 @@ export class ImportActions {
     if (!isPageAction(action)) throw noSuchAction(action);
     const batch =
       action === 'retryFailed'
-        ? await this.retries.retryFailed(id, principal)
+        ? await this.retries.retryFailed(id, principal, PROCESSED)
         : await this.batches.perform(action, id, principal);
     return batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
   }

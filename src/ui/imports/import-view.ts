@@ -1,4 +1,9 @@
-import { API_CREATION_PATH, RETRY_CREATION_PATH, UI_CREATION_PATH } from '../../batches/batch-maker.js';
+import {
+  API_CREATION_PATH,
+  FIX_CREATION_PATH,
+  RETRY_CREATION_PATH,
+  UI_CREATION_PATH,
+} from '../../batches/batch-maker.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
 import { isTerminal } from '../../batches/batch-state.js';
 import type { RecordRow } from '../../batches/record-pages.js';
@@ -80,6 +85,7 @@ function isAbandoned({ status, creationPath, startedAt }: BatchResource): boolea
 function sourceText(creationPath: string): string {
   if (creationPath === UI_CREATION_PATH) return text('source.browser');
   if (creationPath === RETRY_CREATION_PATH) return text('source.retry');
+  if (creationPath === FIX_CREATION_PATH) return text('source.fix');
   if (creationPath === API_CREATION_PATH) return text('source.api');
   const prefix = `${API_CREATION_PATH}:`;
   if (!creationPath.startsWith(prefix)) return creationPath;
@@ -153,9 +159,16 @@ export function sumText(counts: RecordCounts): string {
 }
 
 /** The import whose records this one sends again, and the imports that send records of this one again. */
-export function relatives(retryOf: number | null, children: readonly number[]) {
+export function relatives(
+  { retryOf, resendOf }: { retryOf: number | null; resendOf: number | null },
+  children: readonly number[],
+) {
   const linked = (id: number) => ({ path: importPath(id), text: text('import.relative', { id }) });
-  return { parent: retryOf === null ? null : linked(retryOf), children: children.map(linked) };
+  return {
+    parent: retryOf === null ? null : linked(retryOf),
+    fixed: resendOf === null ? null : linked(resendOf),
+    children: children.map(linked),
+  };
 }
 
 export function downloads(batch: BatchView) {

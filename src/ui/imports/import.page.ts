@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { owns } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader, type BatchRow } from '../../batches/batch-reader.js';
@@ -57,6 +58,8 @@ export class ImportPage {
       const { code, like } = query;
       return recordsPath(batch.path, { show: shown, code, like, after });
     };
+    const actions = actionButtons(resource, principal);
+    const fixPath = batch.failed > 0 && isKept && mayFix(principal, row) ? `${batch.path}/fix` : null;
     return this.pages.render('imports/import', {
       section: 'imports',
       // A reload must not interrupt a person who pages through the records of a running import.
@@ -64,7 +67,9 @@ export class ImportPage {
       ...progress,
       ...(isTerminal(row.status) ? {} : livePaths(row, query)),
       failureReason: row.failureReason,
-      actions: actionButtons(resource, principal),
+      actions,
+      fixPath,
+      hasButtons: actions.length > 0 || fixPath !== null,
       errors: {
         ...errors,
         groups: errors.groups.map(({ code, pattern, ...group }) => ({
@@ -74,10 +79,6 @@ export class ImportPage {
           samplePath: recordPath(id, group.sampleLine),
         })),
       },
-      fixPath:
-        batch.failed > 0 && principal.permissions.includes('BeginWorkflowImportProcess')
-          ? `${batch.path}/fix`
-          : null,
       errorsAreSome: errors.examined < batch.failed,
       onlyCause:
         query.code === undefined
@@ -116,7 +117,7 @@ export class ImportPage {
       title: progressTitle(batch),
       announcement: announcementText(batch),
       retention: retentionOf(row),
-      ...relatives(row.retryOf, await this.batches.retriesOf(row.id, CHILDREN)),
+      ...relatives(row, await this.batches.retriesOf(row.id, CHILDREN)),
       downloads: downloads(batch),
       statusName: row.status,
       pace: isTerminal(row.status) || batch.running ? paceText(resource) : null,
@@ -132,6 +133,13 @@ export class ImportPage {
       return this.records.ofErrorGroup(id, { code, pattern: like, limit: RECORDS, after });
     return this.records.page(id, { statuses: statusesShown(shown), limit: RECORDS, after });
   }
+}
+
+/** The records are checked and sent by the rules of the file type, so that permission to send rows is needed, too. */
+function mayFix({ permissions, ...principal }: Principal, batch: BatchRow): boolean {
+  if (batch.status === 'receiving') return false;
+  const mayPrepare = permissions.includes('ManageImports') || owns(principal, batch);
+  return permissions.includes('BeginWorkflowImportProcess') && mayPrepare;
 }
 
 function statusesShown(shown: ShownRecords): readonly RecordStatus[] | undefined {

@@ -1,4 +1,4 @@
-import { Body, Get, Param, Post, Query, Redirect, Res } from '@nestjs/common';
+import { Body, Get, HttpCode, Param, Post, Query, Redirect, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
@@ -10,7 +10,7 @@ import { nonBlankFields, sendFormAnswer } from '../forms.js';
 import { importPath } from '../layout/links.js';
 import { HtmlPage } from '../page-renderer.js';
 import { ConfirmationPage } from './confirmation.page.js';
-import { FixPage } from './fix.page.js';
+import { FixPage, type SavedDraft } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
 import { FollowImportDto, RecordLinePipe, ShowImportDto } from './imports.dto.js';
@@ -100,6 +100,28 @@ export class ImportsPagesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<void> {
     sendFormAnswer(response, await this.fixPage.submit(id, after, form, principal));
+  }
+
+  /** Saves what a person changes in the grid, as they change it. */
+  @Post('imports/:id/fix/draft')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
+  @HttpCode(200)
+  saveDraft(
+    @Param('id', BatchIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<SavedDraft> {
+    return this.fixPage.save(id, form, principal);
+  }
+
+  @Post('imports/:id/fix/discard')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
+  @Redirect(undefined, 303)
+  async discardDraft(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.fixPage.discard(id, principal) };
   }
 
   /** Matches the columns of an upload to fields. */

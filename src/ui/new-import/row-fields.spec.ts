@@ -1,6 +1,7 @@
 import { compileGrantRole } from '../../../test/support/grant-role.js';
 import type { AttributeDefinition } from '../../workflows/definition.js';
-import { columnOf, rowFields } from './row-form.js';
+import { fieldOf } from '../../import-queue/fix-causes.js';
+import { rowFields } from './row-form.js';
 
 const fields = (values: Record<string, string> = {}, error: Parameters<typeof rowFields>[2] = null) =>
   new Map(
@@ -98,6 +99,6 @@ describe('the form of a row', () => {
     ['/Areas/2', 'Areas'],
     [undefined, null],
   ])('finds the column of %s', (pointer, column) => {
-    expect(columnOf(pointer)).toBe(column);
+    expect(fieldOf(pointer)).toBe(column);
   });
 });

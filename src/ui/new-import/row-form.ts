@@ -1,4 +1,4 @@
-import { jsonMembers } from '../../formats/json/json-members.js';
+import { fieldOf } from '../../import-queue/fix-causes.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { CompiledTarget, RecordError } from '../../records/target.js';
 import { EMAIL_PATTERN, URL_PATTERN } from '../../workflows/rows/values/text.js';
@@ -39,15 +39,9 @@ export function rowFields(
       type: typeOf(schemas, options.length > 0),
       options,
       value,
-      error: error !== null && columnOf(error.pointer) === name ? error.message : null,
+      error: error !== null && fieldOf(error.pointer) === name ? error.message : null,
     };
   });
-}
-
-/** The column that a pointer leads to or into; `null` without one. */
-export function columnOf(pointer: string | undefined): string | null {
-  const step = pointer?.split('/')[1];
-  return step === undefined ? null : step.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
 function typeOf(schemas: readonly JsonObject[], hasOptions: boolean): RowField['type'] {
@@ -115,36 +109,4 @@ export function filledIn(form: unknown, prefix = COLUMN): Map<string, string> {
 /** The row that was entered, without the columns that were left blank. */
 export function rowOf(values: ReadonlyMap<string, string>): string {
   return JSON.stringify(Object.fromEntries([...values].filter(([, value]) => value !== '')));
-}
-
-/**
- * A row with the cells that a person changed. Unchanged cells stay exactly as they were sent, to the last digit. A cell
- * that was cleared becomes `null`; if rows have no such column, it is removed.
- */
-export function changedRow(
-  payload: string,
-  changed: ReadonlyMap<string, string>,
-  shown: (json: string | undefined) => string | null,
-  known: ReadonlySet<string>,
-): string {
-  const members = jsonMembers(payload);
-  let isChanged = false;
-  for (const [name, sent] of changed) {
-    const before = shown(members.get(name)) ?? '';
-    // A browser sends every line break as CRLF, whatever the value had.
-    const text = before.includes('\r\n') ? sent : withLineFeeds(sent);
-    if (withLineFeeds(text) === withLineFeeds(before)) continue;
-    isChanged = true;
-    if (text !== '') members.set(name, JSON.stringify(text));
-    else if (members.has(name)) {
-      if (known.has(name)) members.set(name, 'null');
-      else members.delete(name);
-    }
-  }
-  if (!isChanged) return payload;
-  return `{${[...members].map(([name, json]) => `${JSON.stringify(name)}:${json}`).join(',')}}`;
-}
-
-function withLineFeeds(text: string): string {
-  return text.replace(/\r\n|\r/g, '\n');
 }
