@@ -22,6 +22,7 @@ import { AddRecordErrors1765500000000 } from './migrations/1765500000000-add-rec
 import { AppendOutcomes1765510000000 } from './migrations/1765510000000-append-outcomes.js';
 import { DescribeSessions1765600000000 } from './migrations/1765600000000-describe-sessions.js';
 import { ExtendAuditLog1765700000000 } from './migrations/1765700000000-extend-audit-log.js';
+import { KeepLeftOutColumns1766000000000 } from './migrations/1766000000000-keep-left-out-columns.js';
 import { AddFixes1766100000000 } from './migrations/1766100000000-add-fixes.js';
 
 /** All migrations, oldest first. */
@@ -50,5 +51,6 @@ export const MIGRATIONS = [
   AppendOutcomes1765510000000,
   DescribeSessions1765600000000,
   ExtendAuditLog1765700000000,
+  KeepLeftOutColumns1766000000000,
   AddFixes1766100000000,
 ];

@@ -11,9 +11,11 @@ import {
   type BatchRow,
   selectBatches,
   selectChildren,
-  selectSentColumns,
+  selectSourceFile,
   selectUploadFindings,
+  type SourceFile,
 } from './batches.sql.js';
+import { selectLeftOut } from './chunks.sql.js';
 import { selectPreviewCounts } from './previews.sql.js';
 
 export type { BatchRow } from './batches.sql.js';
@@ -107,8 +109,13 @@ export class BatchReader {
     return selectChildren(this.database, id, limit);
   }
 
-  /** The columns of the batch's source file, in file order; empty if the records do not come from a file. */
-  sentColumns(id: number): Promise<string[]> {
-    return selectSentColumns(this.database, id);
+  /** The file that the records come from; `null` if they do not come from a file. */
+  sourceFile(id: number): Promise<SourceFile | null> {
+    return selectSourceFile(this.database, id);
+  }
+
+  /** The cells of columns that are not imported, by line. */
+  leftOut(id: number, firstLine: number, lastLine: number): Promise<Map<number, readonly string[]>> {
+    return selectLeftOut(this.database, id, firstLine, lastLine);
   }
 }

@@ -415,24 +415,31 @@ export async function lockUpload(
   return rows[0];
 }
 
+/** The file that the records of a batch come from. */
+export interface SourceFile {
+  /** The batch as which the file was uploaded. Its records have the same line numbers. */
+  batchId: number;
+  understood: UnderstoodFile;
+}
+
 /**
- * The columns of the source file, in file order; empty if the records do not come from a file. Rows that were retried,
- * or fixed on a page, have no file of their own: their source file is that of their first batch.
+ * The source file; `null` if the records do not come from a file. Rows that were retried, or fixed on a page, have no
+ * file of their own: their source file is that of their first batch.
  */
-export async function selectSentColumns(sql: Sql, batchId: number): Promise<string[]> {
-  const { rows } = await sql.query<{ columns: UnderstoodFile['columns'] }>(
+export async function selectSourceFile(sql: Sql, batchId: number): Promise<SourceFile | null> {
+  const { rows } = await sql.query<SourceFile>(
     `WITH RECURSIVE origin AS (
-       SELECT coalesce(retry_of, resend_of) AS parent_id, upload
+       SELECT workflow_import_queue_batch_id AS id, coalesce(retry_of, resend_of) AS parent_id, upload
          FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1
        UNION ALL
-       SELECT coalesce(parent.retry_of, parent.resend_of), parent.upload
+       SELECT parent.workflow_import_queue_batch_id, coalesce(parent.retry_of, parent.resend_of), parent.upload
          FROM origin JOIN import_queue_batch parent ON parent.workflow_import_queue_batch_id = origin.parent_id
         WHERE origin.upload IS NULL
      )
-     SELECT upload -> 'understood' -> 'columns' AS columns FROM origin WHERE upload IS NOT NULL`,
+     SELECT id AS "batchId", upload -> 'understood' AS understood FROM origin WHERE upload IS NOT NULL`,
     [batchId],
   );
-  return rows[0]?.columns?.flatMap(({ target }) => target ?? []) ?? [];
+  return rows[0] ?? null;
 }
 
 /** A batch as it is stored, with the sums over its chunks at the moment of the statement. */

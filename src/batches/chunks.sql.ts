@@ -38,13 +38,13 @@ export async function insertChunks(
   });
   await transaction.query(
     `INSERT INTO import_queue_chunk (workflow_import_queue_batch_id, chunk_number, first_line, last_line,
-       record_count, invalid_count, ordering_keys, state, done_at)
+       record_count, invalid_count, ordering_keys, state, done_at, left_out)
      SELECT $1::bigint, chunk_number, first_line, last_line, record_count, invalid_count,
        substring($2::bytea FROM keys_before + 1 FOR keys_length),
        CASE WHEN record_count = invalid_count THEN 'done' ELSE 'pending' END,
-       CASE WHEN record_count = invalid_count THEN now() END
-     FROM unnest($3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
-       AS chunk (chunk_number, first_line, last_line, record_count, invalid_count, keys_before, keys_length)`,
+       CASE WHEN record_count = invalid_count THEN now() END, left_out::json
+     FROM unnest($3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::text[])
+       AS chunk (chunk_number, first_line, last_line, record_count, invalid_count, keys_before, keys_length, left_out)`,
     [
       batchId,
       Buffer.concat(chunks.flatMap(({ orderingKeys }) => orderingKeys ?? [])),
@@ -55,6 +55,7 @@ export async function insertChunks(
       chunks.map(({ invalidCount }) => invalidCount),
       keysBefore,
       chunks.map(({ orderingKeys }) => orderingKeys?.length ?? null),
+      chunks.map(({ leftOut }) => (leftOut === null ? null : `{${leftOut}}`)),
     ],
   );
 }
@@ -339,4 +340,23 @@ export async function selectChunksToPreview(sql: Sql, batchId: number): Promise<
     [batchId],
   );
   return rows;
+}
+
+/** The cells of columns that are not imported, by line, for the lines of a range that have some. */
+export async function selectLeftOut(
+  sql: Sql,
+  batchId: number,
+  firstLine: number,
+  lastLine: number,
+): Promise<Map<number, readonly string[]>> {
+  const { rows } = await sql.query<{ leftOut: Record<string, string[]> }>(
+    `SELECT left_out AS "leftOut" FROM import_queue_chunk
+      WHERE workflow_import_queue_batch_id = $1 AND last_line >= $2 AND first_line <= $3 AND left_out IS NOT NULL`,
+    [batchId, firstLine, lastLine],
+  );
+  return new Map(
+    rows.flatMap(({ leftOut }) =>
+      Object.entries(leftOut).map(([line, cells]) => [Number(line), cells] as const),
+    ),
+  );
 }

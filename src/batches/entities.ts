@@ -83,6 +83,8 @@ export class ImportQueueChunkEntity {
   @Column('integer', { name: 'updated_count', default: 0 }) updatedCount!: number;
   @Column('integer', { name: 'unchanged_count', default: 0 }) unchangedCount!: number;
   @Column('timestamptz', { name: 'done_at', nullable: true }) doneAt!: Date | null;
+  /** The cells of columns that are not imported, by line; null if there are none. */
+  @Column('json', { name: 'left_out', nullable: true }) leftOut!: Record<string, string[]> | null;
 }
 
 /** What was sent: one text row per record, without a foreign key or a second index (ADR 3), never updated (ADR 28). */

@@ -97,6 +97,8 @@ export interface ChunkRow {
   recordCount: number;
   invalidCount: number;
   orderingKeys: Buffer | null;
+  /** The cells of columns that are not imported, as members of a JSON object by line. */
+  leftOut: string | null;
 }
 
 /**
@@ -141,19 +143,28 @@ export class RecordCollector {
     line: number,
     payload: string,
     verdict: RowVerdict,
-    { originLine = null, row = line, plainBytes: field = encodedField(payload) }: RecordOrigin = NO_ORIGIN,
+    {
+      originLine = null,
+      row = line,
+      leftOut = null,
+      plainBytes: field = encodedField(payload),
+    }: RecordOrigin = NO_ORIGIN,
   ): void {
     const { error, orderingKeys } = verdict;
     const isPlain = error === null && originLine === null && row === line;
     this.rows.add(line, isPlain ? null : headFields(verdict, originLine, row === line ? null : row), field);
     this.totalCount += 1;
 
-    const bytes = field.end - field.start;
+    const bytes = field.end - field.start + (leftOut?.length ?? 0);
     if (this.openBytes + bytes > LARGEST_CHUNK) this.closeChunk();
     this.openBytes += bytes;
     const chunk = (this.open ??= this.newChunk(line));
     chunk.lastLine = line;
     chunk.recordCount += 1;
+    if (leftOut !== null) {
+      const member = `"${line}":${leftOut}`;
+      chunk.leftOut = chunk.leftOut === null ? member : `${chunk.leftOut},${member}`;
+    }
     if (error === null) for (const key of orderingKeys) this.orderingKeys.add(key);
     else {
       chunk.invalidCount += 1;
@@ -193,6 +204,7 @@ export class RecordCollector {
       recordCount: 0,
       invalidCount: 0,
       orderingKeys: null,
+      leftOut: null,
     };
   }
 

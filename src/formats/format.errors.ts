@@ -11,6 +11,7 @@ export const formatErrors = defineErrors({
   undecodable_text: { status: 400, title: 'The file is not text in this encoding' },
   spreadsheet_not_supported: { status: 415, title: 'Spreadsheet files are not supported' },
   not_a_text_file: { status: 415, title: 'The file is not text' },
+  too_large_for_workbook: { status: 400, title: 'A workbook cannot hold this' },
   unknown_sheet: { status: 400, title: 'The workbook has no such sheet' },
   unsupported_file: { status: 415, title: 'Files of this kind are not read' },
   damaged_workbook: { status: 422, title: 'The workbook cannot be read' },
@@ -125,5 +126,13 @@ export function spreadsheetFile(): DomainError {
 export function binaryFile(kind: string): DomainError {
   return formatErrors.not_a_text_file(
     `This is ${kind}, not CSV or JSON Lines. Upload a CSV file (UTF-8) with a header, or JSON Lines. Nothing was stored.`,
+  );
+}
+
+/** @param what what is more than a workbook can hold, for example "rows" */
+export function tooLargeForWorkbook(what: string, limit: number): DomainError {
+  return formatErrors.too_large_for_workbook(
+    `A workbook holds at most ${limit.toLocaleString('en')} ${what}. Use format=csv or format=jsonl.`,
+    { limit },
   );
 }

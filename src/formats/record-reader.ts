@@ -19,6 +19,8 @@ export interface RecordOrigin {
   originLine?: number | null;
   /** The row that a spreadsheet shows for the record. Absent: the same number as its line. */
   row?: number;
+  /** The cells of the columns that are not imported, as a JSON array of texts; `null` or absent: none. */
+  leftOut?: string | null;
   /**
    * The range of the stored text in the body; absent if the text contains a backslash, tab or carriage return. The code
    * that stores the text may copy these bytes, which is faster than encoding it again.

@@ -52,8 +52,8 @@ export interface UploadOptions extends CsvOptions {
 
 /** How a file was read. */
 export interface UnderstoodFile {
-  format: 'csv' | 'jsonl';
-  encoding: string;
+  format: 'csv' | 'jsonl' | 'xlsx' | 'ods';
+  encoding: string | null;
   /** CSV only. */
   delimiter: string | null;
   /** CSV only: each header with its target column of the row (`null`: left out). */

@@ -30,7 +30,7 @@ import {
 import { RECORD_STATUSES, type RecordCounts } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
 import type { RecordError } from '../records/target.js';
-import type { RecordResource } from './result-lines.js';
+import type { RecordResource } from './record-json.js';
 
 const COUNTED = says('Never negative.', { type: 'integer', minimum: 0 });
 const counted = <Name extends string>(...names: readonly Name[]) =>

@@ -25,7 +25,7 @@ import { BatchList } from './batch-list.js';
 import { DownloadResultsDto, ListBatchesDto, ListRecordsDto, PreviewDto } from './batches.dto.js';
 import { type PreviewPage, PreviewService } from './preview.service.js';
 import { ResultDownload } from './result-download.js';
-import { recordJson } from './result-lines.js';
+import { recordJson } from './record-json.js';
 
 const ID = { name: 'id', type: 'integer' } as const;
 const NOT_FOUND = { description: 'batch_not_found' };

@@ -10,8 +10,10 @@ import {
   type RecordStatus,
   RESULT_FORMATS,
   RESULT_SETS,
+  RESULT_SHAPES,
   type ResultFormat,
   type ResultSet,
+  type ResultShape,
 } from '../records/record-status.js';
 
 /** The query of `GET /API/WorkflowImportQueue/Batches`. */
@@ -122,10 +124,54 @@ export class DownloadResultsDto {
   @IsIn(RESULT_SETS, { message: `set must be one of ${RESULT_SETS.join(', ')}` })
   set: ResultSet = 'all';
 
-  @ApiPropertyOptional({ enum: RESULT_FORMATS, default: 'jsonl' })
+  @ApiPropertyOptional({
+    description: 'Default: the format of the file that was sent (ODS: xlsx), jsonl for CreateBatch.',
+    enum: RESULT_FORMATS,
+  })
   @IsOptional()
   @IsIn(RESULT_FORMATS, { message: `format must be one of ${RESULT_FORMATS.join(', ')}` })
-  format: ResultFormat = 'jsonl';
+  format?: ResultFormat;
+
+  @ApiPropertyOptional({
+    description: 'JSON Lines: each record with its outcome, or just the record, exactly as it was sent.',
+    enum: RESULT_SHAPES,
+    default: 'wrapped',
+  })
+  @IsOptional()
+  @IsIn(RESULT_SHAPES, { message: `shape must be one of ${RESULT_SHAPES.join(', ')}` })
+  shape: ResultShape = 'wrapped';
+
+  @ApiPropertyOptional({
+    description:
+      'Delimiter of CSV: one character, or comma, semicolon, tab, pipe, colon, space. Default: that of the file that was sent, else comma.',
+    example: 'semicolon',
+  })
+  @IsOptional()
+  @Matches(/^([^"\r\n\ud800-\udfff]|comma|semicolon|tab|pipe|colon|space)$/, {
+    message: 'delimiter must be one character, or comma, semicolon, tab, pipe, colon or space',
+  })
+  delimiter?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'Encoding of CSV, by its name in the Encoding Standard. Default: that of the file that was sent, else utf-8. ' +
+      'The file is UTF-8 if the encoding lacks a character of a value, and its name then ends in -utf-8.',
+    example: 'windows-1252',
+  })
+  @IsOptional()
+  @Matches(/^[A-Za-z0-9._:-]{1,40}$/, {
+    message: 'encoding must be the name of an encoding, for example utf-8',
+  })
+  encoding?: string;
+
+  @ApiPropertyOptional({
+    description: 'Whether CSV in UTF-8 begins with a byte order mark, by which Excel knows the encoding.',
+    enum: ['true', 'false'],
+    default: 'true',
+  })
+  @IsOptional()
+  @IsIn(['true', 'false'], { message: 'bom must be true or false' })
+  bom?: 'true' | 'false';
 }
 
 /** The query of `GET …/Batches/{id}/Preview`. */

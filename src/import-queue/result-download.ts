@@ -1,20 +1,16 @@
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
-import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
-import { BatchReader } from '../batches/batch-reader.js';
+import { type BatchRow, BatchReader } from '../batches/batch-reader.js';
 import { RecordSet } from '../batches/record-pages.js';
+import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { contentDisposition, downloadName } from '../platform/http/downloads.js';
+import { DomainError } from '../platform/domain-error.js';
+import { contentDisposition, downloadName, sendDownload } from '../platform/http/downloads.js';
+import type { JsonObject } from '../platform/json/json-value.js';
+import type { ResultFormat } from '../records/record-status.js';
 import type { DownloadResultsDto } from './batches.dto.js';
-import { csvLines, jsonLines } from './result-lines.js';
-
-const TYPES = {
-  jsonl: 'application/jsonl; charset=utf-8',
-  csv: 'text/csv; charset=utf-8; header=present',
-} as const;
+import { csvFile, jsonLinesFile, type ResultFile, workbookFile } from './result-files.js';
 
 /** Streams the records of a batch as a file. */
 @Injectable()
@@ -23,6 +19,7 @@ export class ResultDownload {
 
   constructor(
     private readonly batches: BatchReader,
+    private readonly processes: CompiledImportProcesses,
     private readonly database: DatabaseService,
   ) {}
 
@@ -31,50 +28,53 @@ export class ResultDownload {
    * later failure cuts the connection, so that an incomplete file never looks complete.
    */
   async send(id: number, query: DownloadResultsDto, principal: Principal, response: Response): Promise<void> {
-    const { fileName } = await this.batches.rowWithRecords(id, principal);
+    const batch = await this.batches.rowWithRecords(id, principal);
     const left = new AbortController();
     response.once('close', () => left.abort());
+    const records = await RecordSet.of(this.database, id, query.set, left.signal);
+    const format = query.format ?? (await this.sentFormat(id));
+    const { type, suffix, extension, pieces } = await this.file(batch, format, query, records);
+    const name = downloadName(batch.fileName, `${query.set}${suffix}`, extension);
+    const content = () => this.whole(id, pieces);
+    await sendDownload(response, { type, disposition: contentDisposition(name), content }, this.logger);
+  }
+
+  /** The format of the file that was sent; ODS is not written. */
+  private async sentFormat(id: number): Promise<ResultFormat> {
+    const format = (await this.batches.sourceFile(id))?.understood.format ?? 'jsonl';
+    return format === 'ods' ? 'xlsx' : format;
+  }
+
+  private async file(
+    batch: BatchRow,
+    format: ResultFormat,
+    query: DownloadResultsDto,
+    records: RecordSet,
+  ): Promise<ResultFile> {
+    if (format === 'jsonl') return jsonLinesFile(records, query.shape);
+    const source = { batchId: batch.id, records, reader: this.batches };
+    if (format === 'csv') return csvFile(source, query);
+    return workbookFile(source, await this.schemaOf(batch));
+  }
+
+  /** Rows whose rules are gone, because their target is no longer built in, are still downloaded, as text. */
+  private async schemaOf(batch: BatchRow): Promise<JsonObject> {
+    const { importProcessId, importProcessVersion, workflowVersion } = batch;
     try {
-      const records = await RecordSet.of(this.database, id, query.set, left.signal);
-      const lines =
-        query.format === 'csv' ? csvLines(records, await this.batches.sentColumns(id)) : jsonLines(records);
-      const first = await lines.next();
-      if (response.req.method !== 'HEAD') {
-        await writeAudit(this.database, {
-          actor: principal.id,
-          action: 'results_downloaded',
-          subject: `batch:${id}`,
-          details: { set: query.set, format: query.format },
-        });
-      }
-      response.setHeader('Content-Type', TYPES[query.format]);
-      response.setHeader(
-        'Content-Disposition',
-        contentDisposition(downloadName(fileName, query.set, query.format)),
-      );
-      response.setHeader('Cache-Control', 'no-store');
-      if (response.req.method === 'HEAD') response.end();
-      else await pipeline(Readable.from(this.whole(id, first, lines), { highWaterMark: 1 }), response);
+      return (await this.processes.get(importProcessId, importProcessVersion, workflowVersion)).compiled
+        .schema;
     } catch (error) {
-      if (left.signal.aborted && !response.headersSent) return;
-      if (!response.headersSent) throw error;
-      if (!clientWentAway(error)) this.logger.error(`The download of batch ${id} broke off`, error);
+      if (error instanceof DomainError) return {};
+      throw error;
     }
   }
 
   /** Ends with an error if records were deleted during the download, so that the file does not look complete. */
   private async *whole(
     id: number,
-    first: IteratorResult<string, void>,
-    rest: AsyncIterable<string>,
-  ): AsyncGenerator<string, void, undefined> {
-    if (first.done === true) return;
-    yield first.value;
-    yield* rest;
+    pieces: AsyncIterable<string | Buffer>,
+  ): AsyncGenerator<string | Buffer, void, undefined> {
+    yield* pieces;
     await this.batches.rowWithRecords(id);
   }
-}
-
-function clientWentAway(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
 }

@@ -23,8 +23,12 @@ export const RESULT_SETS = ['all', 'succeeded', 'failed', 'unprocessed'] as cons
 /** The records that a download contains. Every record is in exactly one of `succeeded`, `failed` and `unprocessed`. */
 export type ResultSet = (typeof RESULT_SETS)[number];
 
-export const RESULT_FORMATS = ['jsonl', 'csv'] as const;
+export const RESULT_FORMATS = ['jsonl', 'csv', 'xlsx'] as const;
 export type ResultFormat = (typeof RESULT_FORMATS)[number];
+
+export const RESULT_SHAPES = ['wrapped', 'record'] as const;
+/** A line of JSON Lines: the record with its outcome, or only the record. */
+export type ResultShape = (typeof RESULT_SHAPES)[number];
 
 const SUCCEEDED = ['succeeded', 'skipped'] as const;
 const FAILED = ['failed', 'invalid', 'unknown'] as const;

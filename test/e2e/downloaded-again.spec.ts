@@ -149,7 +149,7 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     const download = async ({ body }: Answer, set: string): Promise<string[]> =>
       (await client.get(`${body.links.results}?set=${set}&format=csv`)).body.split('\r\n');
     const [header, ...rows] = await download(first, 'failed');
-    expect(header).toBe(':UniqueId,Last Name,First Name,Level,Notes,_line,_status,_error');
+    expect(header).toBe(':UniqueId,Last Name,First Name,Level,Notes,_line,_status,_error,_batch');
     // Another row comes first, which has no Last Name.
     const file = [header, rows[1], rows[0], ''].join('\r\n');
     const second = await client.upload(file, { importProcessId });

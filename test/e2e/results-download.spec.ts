@@ -4,6 +4,9 @@ import { finished } from 'node:stream/promises';
 import { parse } from 'csv-parse/sync';
 import { Client } from 'pg';
 import { restoreFormula } from '../../src/formats/csv/csv-cells.js';
+import type { TableCell } from '../../src/formats/table.js';
+import { openWorkbook } from '../../src/formats/workbook/open-workbook.js';
+import { tableCells } from '../../src/formats/workbook/workbook-cells.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { corpus } from '../support/corpora.js';
 import {
@@ -152,7 +155,7 @@ describe('downloading results', () => {
     it('is an empty file when no record belongs to it', async () => {
       const id = await store([record(1, 'succeeded')]);
       expect(await download(id, '?set=failed')).toMatchObject({ status: 200, text: '' });
-      expect((await download(id, '?set=failed&format=csv')).text).toBe('_line,_status,_error\r\n');
+      expect((await download(id, '?set=failed&format=csv')).text).toBe('_line,_status,_error,_batch\r\n');
     });
   });
 
@@ -168,9 +171,9 @@ describe('downloading results', () => {
       const { headers, text } = await download(id, '?format=csv');
       expect(headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
       expect(text).toBe(
-        'b,2,a,c,_line,_status,_error\r\n' +
-          'x,1.50,"",,1,succeeded,\r\n' +
-          '"",,true,"{""d"": [1]}",2,failed,too_long at /c: c is too long\r\n',
+        'b,2,a,c,_line,_status,_error,_batch\r\n' +
+          `x,1.50,"",,1,succeeded,,${id}\r\n` +
+          `"",,true,"{""d"": [1]}",2,failed,too_long at /c: c is too long,${id}\r\n`,
       );
     });
 
@@ -181,7 +184,7 @@ describe('downloading results', () => {
         ),
       );
       const { text } = await download(id, '?set=failed&format=csv');
-      const rows = parse<Record<string, string>>(text, { columns: true });
+      const rows = parse<Record<string, string>>(text, { columns: true, bom: true });
       expect(rows.map((row) => restoreFormula(row.text!))).toEqual(NAUGHTY);
       expect(rows.map((row) => row._line)).toEqual(NAUGHTY.map((_, index) => String(index + 1)));
       for (const { text: cell } of rows) {
@@ -195,7 +198,7 @@ describe('downloading results', () => {
         record(1, 'failed', JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])))),
       ]);
       const [header] = parse((await download(id, '?format=csv')).text);
-      expect(new Set(header!.slice(0, -3).map(restoreFormula))).toEqual(new Set(keys));
+      expect(new Set(header!.slice(0, -4).map(restoreFormula))).toEqual(new Set(keys));
     });
 
     it('has a column for every value, even of records that fail during the download', async () => {
@@ -217,9 +220,9 @@ describe('downloading results', () => {
       });
       try {
         expect(parse((await download(id, '?set=failed&format=csv')).text)).toEqual([
-          ['a', 'b', '_line', '_status', '_error'],
-          ['1', '', '1', 'failed', ''],
-          ['', '1', '2', 'failed', ''],
+          ['a', 'b', '_line', '_status', '_error', '_batch'],
+          ['1', '', '1', 'failed', '', String(id)],
+          ['', '1', '2', 'failed', '', String(id)],
         ]);
       } finally {
         spy.mockRestore();
@@ -247,12 +250,102 @@ describe('downloading results', () => {
 
   it.each([
     ['?set=everything', 'invalid_parameter'],
-    ['?format=xlsx', 'invalid_parameter'],
+    ['?format=pdf', 'invalid_parameter'],
+    ['?format=csv&encoding=klingon', 'invalid_parameter'],
+    ['?format=csv&bom=maybe', 'invalid_parameter'],
+    ['?shape=round', 'invalid_parameter'],
     ['?sett=all', 'unknown_parameter'],
   ])('refuses %s', async (query, code) => {
     const id = await store([]);
     const { status, text } = await download(id, query);
     expect([status, (JSON.parse(text) as { code: string }).code]).toEqual([400, code]);
+  });
+
+  describe('of a file', () => {
+    const columns = [
+      { header: 'E-Mail', target: ':Email' },
+      { header: 'Bemerkung', target: null },
+      { header: 'Vorname', target: 'First Name' },
+    ];
+    const bytesOf = async (id: number, query = '') => {
+      const response = await fetch(app.url + pathOf(id, query), {
+        headers: { authorization: `apikey ${VIEWER_KEY}` },
+      });
+      const name = /filename="([^"]*)"/.exec(response.headers.get('content-disposition') ?? '')?.[1];
+      return {
+        bytes: Buffer.from(await response.arrayBuffer()),
+        name,
+        type: response.headers.get('content-type'),
+      };
+    };
+    const storeFile = async (understood: object, vorname: string) => {
+      const payload = JSON.stringify({ ':Email': 'a@example.org', 'First Name': vorname });
+      const error = { code: 'too_short', message: 'is too short', pointer: '/First Name' };
+      const id = await store([{ ...record(2, 'failed', payload), error }]);
+      await client.query(
+        `UPDATE import_queue_batch SET upload = $2, file_name = 'members.txt' WHERE workflow_import_queue_batch_id = $1`,
+        [id, { understood: { columns, ...understood } }],
+      );
+      await client.query(
+        `UPDATE import_queue_chunk SET left_out = '{"2":["naïve"]}' WHERE workflow_import_queue_batch_id = $1`,
+        [id],
+      );
+      return id;
+    };
+    const CSV = { format: 'csv', encoding: 'windows-1252', delimiter: ';' };
+
+    /** Break it: in `selectSourceFile`, answer null; in `ResultTable.cells`, leave out `others`. */
+    it('gives back its delimiter, encoding, headers and left-out columns', async () => {
+      const id = await storeFile(CSV, 'Zoë');
+      const { bytes, name, type } = await bytesOf(id, '?set=failed');
+      expect(bytes.toString('latin1')).toBe(
+        'E-Mail;Bemerkung;Vorname;_line;_status;_error;_batch\r\n' +
+          `a@example.org;na\xefve;Zo\xeb;2;failed;too_short at /First Name: is too short;${id}\r\n`,
+      );
+      expect([name, type]).toEqual(['members-failed.csv', 'text/csv; charset=windows-1252; header=present']);
+    });
+
+    it('is UTF-8 and says so in its name if its encoding lacks a character of a value', async () => {
+      const id = await storeFile(CSV, '東京');
+      const { bytes, name } = await bytesOf(id, '?set=failed');
+      expect(bytes.toString()).toContain('\ufeffE-Mail;Bemerkung;Vorname');
+      expect(bytes.toString()).toContain('naïve;東京;');
+      expect(name).toBe('members-failed-utf-8.csv');
+    });
+
+    it('takes delimiter, encoding and byte order mark from the query', async () => {
+      const id = await storeFile(CSV, 'Zoë');
+      const { bytes } = await bytesOf(id, '?format=csv&delimiter=tab&encoding=utf-8&bom=false');
+      expect(bytes.toString().split('\r\n')[0]).toBe(
+        'E-Mail\tBemerkung\tVorname\t_line\t_status\t_error\t_batch',
+      );
+      expect((await bytesOf(id, '?format=csv&encoding=utf-16le')).bytes.toString('utf16le')).toContain('Zoë');
+    });
+
+    it('is a workbook if a workbook was sent', async () => {
+      const id = await storeFile({ format: 'ods', encoding: null, delimiter: null }, "'=1");
+      const { bytes, name } = await bytesOf(id, '?set=failed');
+      expect(name).toBe('members-failed.xlsx');
+      const range = (start: number, end: number) => Promise.resolve(bytes.subarray(start, end));
+      const workbook = await openWorkbook({ size: bytes.length, range }, new AbortController().signal);
+      const rows: TableCell[][] = [];
+      for await (const block of workbook.rows(0)) rows.push(...block.map(tableCells));
+      expect(rows).toEqual([
+        ['E-Mail', 'Bemerkung', 'Vorname', '_line', '_status', '_error', '_batch'],
+        [
+          ...['a@example.org', 'naïve', "''=1"],
+          { kind: 'number', value: '2', text: '2' },
+          ...['failed', 'too_short at /First Name: is too short'],
+          { kind: 'number', value: String(id), text: String(id) },
+        ],
+      ]);
+    });
+
+    it('gives bare records as JSON Lines, byte for byte', async () => {
+      const payload = '{ "n": 1e400, "s": "\\u0041" }';
+      const id = await store([record(1, 'failed', payload)]);
+      expect((await download(id, '?shape=record')).text).toBe(`${payload}\n`);
+    });
   });
 
   describe('that clients are slow to read', () => {

@@ -78,19 +78,19 @@ export function restoreFormula(cell: string): string {
   return text.startsWith("'") && FORMULA.test(text.replace(APOSTROPHES, '')) ? text.slice(1) : text;
 }
 
-const NEEDS_QUOTES = /[",\r\n]|^[\s{[]|\s$/;
+const NEEDS_QUOTES = /["\r\n]|^[\s{[]|\s$/;
 
 /**
- * One cell of an RFC 4180 file. `null` (the record lacks the column) is nothing between the commas, and the empty text
+ * One cell of an RFC 4180 file, or of one with another delimiter. `null` (the record lacks the column) is nothing between the commas, and the empty text
  * is `""`, as in PostgreSQL; other readers read both as empty. Text with white space at its ends is quoted, because
  * some readers remove unquoted white space. Text that begins like JSON is quoted, because such a file is not read as
  * CSV.
  */
-export function csvCell(text: string | null): string {
+export function csvCell(text: string | null, delimiter = ','): string {
   if (text === null) return '';
   if (text === '') return '""';
   const safe = neutralizeFormula(escapeLoneSurrogates(text));
-  return NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return safe.includes(delimiter) || NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 /** Undoes `csvCell`. Only for our own downloads (see `readHeader`): the cells of other files are taken literally. */
@@ -98,7 +98,15 @@ export function readDownloadedCell(cell: string): string {
   return restoreLoneSurrogates(restoreFormula(cell));
 }
 
-/** One line of an RFC 4180 file, including its line end. */
-export function csvLine(cells: readonly (string | null)[]): string {
-  return `${cells.map(csvCell).join(',')}\r\n`;
+/** One line of such a file, including its line end. */
+export function csvLine(cells: readonly (string | null)[], delimiter = ','): string {
+  return `${cells.map((cell) => csvCell(cell, delimiter)).join(delimiter)}\r\n`;
+}
+
+/**
+ * A cell of a workbook, where text never runs as a formula. It is changed only if it would be read as the written form
+ * of another text.
+ */
+export function workbookText(text: string): string {
+  return readDownloadedCell(text) === text ? text : neutralizeFormula(escapeLoneSurrogates(text));
 }

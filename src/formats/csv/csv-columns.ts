@@ -13,7 +13,7 @@ const MAX_COLUMN_CHARACTERS = 1024 * 1024;
 const MAX_SHOWN_CHARACTERS = 60;
 
 /** The columns that downloads of a batch add to those that were sent. */
-export const RESULT_COLUMNS = ['_line', '_status', '_error'] as const;
+export const RESULT_COLUMNS = ['_line', '_status', '_error', '_batch'] as const;
 /** The columns that downloads of instances add to identifiers and attributes. */
 export const INSTANCE_COLUMNS = ['_id', '_status', '_step', '_createdAt', '_updatedAt'] as const;
 const OF_RESULTS: ReadonlySet<string> = new Set(RESULT_COLUMNS);

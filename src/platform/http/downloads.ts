@@ -9,7 +9,7 @@ export interface Download {
   /** Value of Content-Disposition. */
   disposition: string;
   /** The file in pieces; reading stops when the signal is aborted. */
-  content(signal: AbortSignal): AsyncGenerator<string, void, undefined>;
+  content(signal: AbortSignal): AsyncGenerator<string | Buffer, void, undefined>;
 }
 
 /**
@@ -37,9 +37,9 @@ export async function sendDownload(response: Response, download: Download, logge
 }
 
 async function* startingWith(
-  first: IteratorResult<string, void>,
-  rest: AsyncIterable<string>,
-): AsyncGenerator<string, void, undefined> {
+  first: IteratorResult<string | Buffer, void>,
+  rest: AsyncIterable<string | Buffer>,
+): AsyncGenerator<string | Buffer, void, undefined> {
   if (first.done === true) return;
   yield first.value;
   yield* rest;
@@ -51,7 +51,7 @@ function clientWentAway(error: unknown): boolean {
 
 /** Characters that some file system refuses, and invisible ones that make a name look like another (bidi overrides). */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\\/:*?"<>|]/gu;
-const EXTENSION = /\.(?:csv|json|jsonl|ndjson|tsv|txt)$/i;
+const EXTENSION = /\.(?:csv|json|jsonl|ndjson|ods|tsv|txt|xlsm|xlsx)$/i;
 
 /** A safe name for a download, derived from the batch's file name: `members.csv` → `members-failed.jsonl`. */
 export function downloadName(fileName: string, set: string, format: string): string {

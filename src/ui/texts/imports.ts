@@ -113,7 +113,7 @@ export const IMPORT_TEXTS = {
     check: 'Check',
     rowValid: 'Valid',
     delimiters: { comma: 'comma', semicolon: 'semicolon', tab: 'tab', pipe: 'pipe' },
-    formats: { csv: 'CSV', jsonl: 'JSON Lines' },
+    formats: { csv: 'CSV', jsonl: 'JSON Lines', xlsx: 'Excel workbook', ods: 'OpenDocument spreadsheet' },
   },
   actions: {
     keep: 'Keep importing',
