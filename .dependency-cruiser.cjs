@@ -122,6 +122,14 @@ module.exports = {
       to: { path: packages('bull', '@nestjs/bull', '@bull-board') },
     },
     {
+      name: 'one-file-talks-to-the-identity-provider',
+      comment:
+        'The checks of an answer of the provider are made in one place, or one of them is missing somewhere.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/auth/identity-provider[.]ts$' },
+      to: { path: packages('openid-client', 'oauth4webapi') },
+    },
+    {
       name: 'one-file-sends-mail',
       comment: 'Addresses, headers and limits of mail are checked in one place, or in none.',
       severity: 'error',

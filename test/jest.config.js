@@ -34,6 +34,9 @@ const ES_MODULES = [
   'htmlparser2',
   'strtok3',
   'token-types',
+  'jose',
+  'oauth4webapi',
+  'openid-client',
   'typebox',
   'uint8array-extras',
 ];

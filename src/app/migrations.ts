@@ -21,6 +21,7 @@ import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-p
 import { AddRecordErrors1765500000000 } from './migrations/1765500000000-add-record-errors.js';
 import { AppendOutcomes1765510000000 } from './migrations/1765510000000-append-outcomes.js';
 import { DescribeSessions1765600000000 } from './migrations/1765600000000-describe-sessions.js';
+import { AddIdentityProvider1765610000000 } from './migrations/1765610000000-add-identity-provider.js';
 import { ExtendAuditLog1765700000000 } from './migrations/1765700000000-extend-audit-log.js';
 import { KeepLeftOutColumns1766000000000 } from './migrations/1766000000000-keep-left-out-columns.js';
 import { AddFixes1766100000000 } from './migrations/1766100000000-add-fixes.js';
@@ -50,6 +51,7 @@ export const MIGRATIONS = [
   AddRecordErrors1765500000000,
   AppendOutcomes1765510000000,
   DescribeSessions1765600000000,
+  AddIdentityProvider1765610000000,
   ExtendAuditLog1765700000000,
   KeepLeftOutColumns1766000000000,
   AddFixes1766100000000,

@@ -15,12 +15,16 @@ import { CurrentPrincipal, RequirePermission } from './access.js';
 import { ApiKeyIdPipe, type ApiKeyResource, CreateApiKeyDto, type CreatedApiKey } from './api-keys.dto.js';
 import { ApiKeysService } from './api-keys.service.js';
 import type { Principal } from './principal.js';
+import { Reauthentication } from './reauthentication.js';
 
 @ApiTags('API keys')
 @Controller('API/ApiKeys')
 @RequirePermission('Configure')
 export class ApiKeysController {
-  constructor(private readonly keys: ApiKeysService) {}
+  constructor(
+    private readonly keys: ApiKeysService,
+    private readonly reauthentication: Reauthentication,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'List API keys, newest first' })
@@ -36,8 +40,12 @@ export class ApiKeysController {
     schema: refTo('CreatedApiKey'),
   })
   @ApiBadRequestResponse({ description: 'invalid_body, also for an unknown import process' })
-  @ApiForbiddenResponse({ description: 'permission_denied, also for more than the creator has' })
+  @ApiForbiddenResponse({
+    description:
+      'permission_denied, also for more than the creator has; in a browser session confirmation_required',
+  })
   create(@Body() dto: CreateApiKeyDto, @CurrentPrincipal() creator: Principal): Promise<CreatedApiKey> {
+    this.reauthentication.assertRecent(creator);
     return this.keys.create(dto, creator);
   }
 
@@ -48,6 +56,7 @@ export class ApiKeysController {
   @ApiNoContentResponse({ description: 'The key is refused from now on' })
   @ApiNotFoundResponse({ description: 'api_key_not_found' })
   revoke(@Param('id', ApiKeyIdPipe) id: number, @CurrentPrincipal() by: Principal): Promise<void> {
+    this.reauthentication.assertRecent(by);
     return this.keys.revoke(id, by);
   }
 }

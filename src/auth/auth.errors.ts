@@ -20,6 +20,7 @@ const errors = defineErrors({
   session_not_found: { status: 404, title: 'There is no such session' },
   email_taken: { status: 409, title: 'The address is taken' },
   password_change_required: { status: 403, title: 'The password must be changed first' },
+  confirmation_required: { status: 403, title: 'The sign-in must be confirmed first' },
   last_administrator: { status: 409, title: 'The last administrator stays' },
   unusable_password: { status: 400, title: 'The password is not usable' },
 });
@@ -137,6 +138,12 @@ export function passwordChangeRequired(page: boolean): DomainError {
   return errors.sign_in_required(detail, {
     headers: { Location: '/account?temporary', 'Cache-Control': 'no-store' },
   });
+}
+
+export function confirmationRequired(minutes: number): DomainError {
+  return errors.confirmation_required(
+    `The last sign-in is more than ${minutes} minutes ago. Confirm it at /account/confirm, then try again.`,
+  );
 }
 
 /** Without an administrator no one could create another. */

@@ -9,6 +9,9 @@ import { AuditTrail } from './audit-trail.js';
 import { AuditController } from './audit.controller.js';
 import { ApiKeyAuthentication, Authenticator, CreatorNames } from './authenticator.js';
 import { BootstrapKey, FirstAdministrator } from './bootstrap.js';
+import { IdentityProvider } from './identity-provider.js';
+import { OidcSignIn } from './oidc-sign-in.js';
+import { Reauthentication } from './reauthentication.js';
 import { SessionsService } from './sessions.service.js';
 import { SignInThrottle } from './sign-in-throttle.js';
 import { SignIn } from './sign-in.js';
@@ -29,8 +32,26 @@ import { AccountService, UsersService } from './users.service.js';
 })
 export class AuthModule {}
 
+/** Users and their sign-in. Only in processes with an API: no one signs in at a worker. */
+@Module({
+  imports: [AuthModule],
+  providers: [
+    AccountService,
+    FirstAdministrator,
+    IdentityProvider,
+    OidcSignIn,
+    Reauthentication,
+    SignIn,
+    SignInThrottle,
+    UsersService,
+  ],
+  exports: [AccountService, AuthModule, IdentityProvider, OidcSignIn, Reauthentication, SignIn, UsersService],
+})
+export class UsersModule {}
+
 /** Administration of keys. Only in processes with an API: a worker without the variable must not revoke the bootstrap key. */
 @Module({
+  imports: [UsersModule],
   controllers: [ApiKeysController],
   providers: [ApiKeysService, BootstrapKey],
   exports: [ApiKeysService],
@@ -45,11 +66,3 @@ export class ApiKeysModule {}
   exports: [AuditTrail],
 })
 export class AuditModule {}
-
-/** Users and their sign-in. Only in processes with an API: no one signs in at a worker. */
-@Module({
-  imports: [AuthModule],
-  providers: [AccountService, FirstAdministrator, SignIn, SignInThrottle, UsersService],
-  exports: [AccountService, AuthModule, SignIn, UsersService],
-})
-export class UsersModule {}

@@ -84,8 +84,9 @@ export class FirstAdministrator implements OnModuleInit {
     // A restart must not undo what users have changed since: the password, the role, or that the user is disabled.
     const applied = existing.bootstrapPasswordHash;
     if (applied !== null && (await passwordMatches(password, applied))) return;
-    const samePassword = await passwordMatches(password, existing.passwordHash);
-    const passwordHash = samePassword ? existing.passwordHash : await hashPassword(password);
+    const current = existing.passwordHash ?? undefined;
+    const samePassword = await passwordMatches(password, current);
+    const passwordHash = samePassword && current !== undefined ? current : await hashPassword(password);
     await restoreAdministrator(sql, { id: existing.id, passwordHash });
     if (samePassword && existing.isAdministrator) return;
     await endSessions(sql, existing.id);

@@ -8,6 +8,12 @@ export const IDLE_HOURS = 12;
 /** A session ends after this long even if it is in use. */
 export const LONGEST_HOURS = 7 * 24;
 
+/**
+ * The same for a session that began at the identity provider, which does not say when it takes a group away: this is
+ * how long a lost group may still work.
+ */
+export const LONGEST_PROVIDER_HOURS = 12;
+
 type CookieConfig = Pick<AppConfig, 'publicUrl'>;
 
 /** 256 random bits cannot be guessed, so the id needs no signature. */
@@ -83,6 +89,33 @@ export function setKnownBrowserCookie(response: Response, value: string, config:
 const knownBrowserName = (config: CookieConfig): string => `${namePrefix(config)}wiq_browser`;
 const cookieName = (config: CookieConfig): string => `${namePrefix(config)}wiq_session`;
 
+/** A sign-in with the identity provider takes no longer, or begins again. */
+const PENDING_MINUTES = 15;
+
+/** What the browser keeps while its user signs in with the identity provider. Only this browser can end the sign-in. */
+export function setPendingCookie(response: Response, pending: object, config: CookieConfig): void {
+  const value = Buffer.from(JSON.stringify(pending)).toString('base64url');
+  const maxAge = PENDING_MINUTES * 60_000;
+  response.cookie(pendingName(config), value, { ...cookieAttributes(config), maxAge });
+}
+
+export function clearPendingCookie(response: Response, config: CookieConfig): void {
+  response.clearCookie(pendingName(config), cookieAttributes(config));
+}
+
+/** `null` without the cookie, or if it is not one of ours. */
+export function pendingCookie(request: Request, config: CookieConfig): unknown {
+  const value = sentCookie(request, pendingName(config));
+  if (value === undefined) return null;
+  try {
+    return JSON.parse(Buffer.from(value, 'base64url').toString()) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+const pendingName = (config: CookieConfig): string => `${namePrefix(config)}wiq_pending`;
+
 const isHttps = ({ publicUrl }: CookieConfig) => publicUrl.startsWith('https:');
 
 /**
@@ -94,7 +127,9 @@ function namePrefix(config: CookieConfig): string {
   return publicPath(config.publicUrl) === '' ? '__Host-' : '__Secure-';
 }
 
-/** Lax, not Strict: a link in a mail must find its reader signed in. Writes prove their origin in another way. */
+/**
+ * Lax, not Strict: a link in a mail must find its reader signed in, and the identity provider leads back from another
+ * site. Writes prove their origin in another way. */
 function cookieAttributes(config: CookieConfig): CookieOptions {
   const path = publicPath(config.publicUrl) || '/';
   return { httpOnly: true, sameSite: 'lax', secure: isHttps(config), path };

@@ -1,6 +1,6 @@
 import { Column, Entity, Generated, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { AuditOutcome } from './audit.js';
-import type { UserRole } from './principal.js';
+import type { SignInMethod, UserRole } from './principal.js';
 
 @Entity('api_key')
 export class ApiKeyEntity {
@@ -27,7 +27,8 @@ export class AppUserEntity {
   id!: number;
   /** In lower case. */
   @Column('text', { unique: true }) email!: string;
-  @Column('text', { name: 'password_hash' }) passwordHash!: string;
+  /** `null`: the user cannot sign in with a password. */
+  @Column('text', { name: 'password_hash', nullable: true }) passwordHash!: string | null;
   /** Someone else set the password, so the user must change it. */
   @Column('boolean', { name: 'password_is_temporary', default: false }) passwordIsTemporary!: boolean;
   /** Of the BOOTSTRAP_ADMIN_PASSWORD applied last. */
@@ -40,6 +41,9 @@ export class AppUserEntity {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'last_signed_in_at', nullable: true }) lastSignedInAt!: Date | null;
   @Column('timestamptz', { name: 'disabled_at', nullable: true }) disabledAt!: Date | null;
+  /** Who the user is at the identity provider. Both are set, or neither. */
+  @Column('text', { name: 'oidc_issuer', nullable: true }) oidcIssuer!: string | null;
+  @Column('text', { name: 'oidc_subject', nullable: true }) oidcSubject!: string | null;
 }
 
 @Entity('user_session')
@@ -53,6 +57,9 @@ export class UserSessionEntity {
   /** The client address of the last recorded use. */
   @Column('text', { nullable: true }) address!: string | null;
   @Column('text', { name: 'user_agent', nullable: true }) userAgent!: string | null;
+  @Column('text', { default: 'password' }) method!: SignInMethod;
+  /** When its user last proved who they are. */
+  @Column('timestamptz', { name: 'confirmed_at', default: () => 'now()' }) confirmedAt!: Date;
 }
 
 @Entity('audit_log')

@@ -37,6 +37,8 @@ const PERMISSIONS_OF: Readonly<Record<UserRole, readonly Permission[]>> = {
 /** The permissions of the role. Signed-in administrators also manage users and settings, which have pages only. */
 export const permissionsOf = (role: UserRole): readonly Permission[] => PERMISSIONS_OF[role];
 
+export type SignInMethod = 'password' | 'oidc';
+
 /** The author of a request, after authentication. */
 export interface Principal {
   /** Stable and unique, for example `api-key:12` or `user:3`; stored as `created_by` and in logs. */
@@ -57,6 +59,10 @@ export interface SignedInUser {
   role: UserRole;
   /** Of the session of the request. */
   sessionHash: Buffer;
+  /** How the session of the request began. */
+  method: SignInMethod;
+  /** Since the sign-in, or since the user last confirmed it. */
+  confirmedSecondsAgo: number;
   /** Someone else set the password: the user must change it before anything else. */
   passwordIsTemporary: boolean;
 }
@@ -69,14 +75,17 @@ export function userPrincipal(user: {
   importProcessIds: readonly number[] | null;
   passwordIsTemporary: boolean;
   sessionHash: Buffer;
+  method: SignInMethod;
+  confirmedSecondsAgo: number;
 }): Principal {
-  const { userId, email, role, importProcessIds, passwordIsTemporary, sessionHash } = user;
+  const { userId, email, role, importProcessIds, ...session } = user;
+  const { passwordIsTemporary, sessionHash, method, confirmedSecondsAgo } = session;
   return {
     id: `user:${userId}`,
     name: email,
     permissions: permissionsOf(role),
     importProcessIds,
     administrator: role === 'administrator',
-    user: { id: userId, role, sessionHash, passwordIsTemporary },
+    user: { id: userId, role, sessionHash, method, confirmedSecondsAgo, passwordIsTemporary },
   };
 }

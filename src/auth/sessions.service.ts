@@ -2,8 +2,15 @@ import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/comm
 import type { Request } from 'express';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
-import { hashSessionId, IDLE_HOURS, LONGEST_HOURS, newSessionId, sentSessionId } from './browser-session.js';
-import { type Principal, userPrincipal, type UserRole } from './principal.js';
+import {
+  hashSessionId,
+  IDLE_HOURS,
+  LONGEST_HOURS,
+  LONGEST_PROVIDER_HOURS,
+  newSessionId,
+  sentSessionId,
+} from './browser-session.js';
+import { type Principal, type SignInMethod, userPrincipal, type UserRole } from './principal.js';
 
 /*
  * Table user_session. A row is a session: an insert begins it, a delete ends it. Sessions also end by age and idle time;
@@ -11,7 +18,8 @@ import { type Principal, userPrincipal, type UserRole } from './principal.js';
  */
 
 /** SQL condition: neither age nor idle time has ended the session `s`. */
-const SESSION_IS_ALIVE = `s.created_at > now() - interval '${LONGEST_HOURS} hours'
+const SESSION_IS_ALIVE = `s.created_at > now() - CASE s.method WHEN 'oidc' THEN interval '${LONGEST_PROVIDER_HOURS} hours'
+                                                               ELSE interval '${LONGEST_HOURS} hours' END
   AND s.last_seen_at > now() - interval '${IDLE_HOURS} hours'`;
 
 /** Deletes sessions that age or idle time has ended, in one step; call it again while it returns the limit. */
@@ -68,6 +76,25 @@ export async function endSession(sql: Sql, userId: number, id: string): Promise<
   return rowCount > 0;
 }
 
+/** Its user has just proved who they are. */
+export async function confirmSession(sql: Sql, sessionHash: Buffer): Promise<void> {
+  await sql.query('UPDATE user_session SET confirmed_at = now() WHERE session_hash = $1', [sessionHash]);
+}
+
+/** Like `confirmSession`, if the session belongs to this user of the identity provider. Returns whether it does. */
+export async function confirmIdentity(
+  sql: Sql,
+  sessionHash: Buffer,
+  { issuer, subject }: { issuer: string; subject: string },
+): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `UPDATE user_session s SET confirmed_at = now() FROM app_user u
+     WHERE s.session_hash = $1 AND u.user_id = s.user_id AND u.oidc_issuer = $2 AND u.oidc_subject = $3`,
+    [sessionHash, issuer, subject],
+  );
+  return rowCount > 0;
+}
+
 const LONGEST_USER_AGENT = 500;
 
 interface FoundSession {
@@ -77,6 +104,8 @@ interface FoundSession {
   role: UserRole;
   importProcessIds: number[] | null;
   passwordIsTemporary: boolean;
+  method: SignInMethod;
+  confirmedSecondsAgo: number;
   useIsStale: boolean;
 }
 
@@ -103,20 +132,22 @@ export class SessionsService implements BeforeApplicationShutdown {
     const { rows } = await this.database.query<FoundSession>(FIND, [hash]);
     const [found] = rows;
     if (found === undefined) return null;
+    if (found.method === 'password' && !this.config.localSignIn) return null;
     if (found.useIsStale) this.recordUse(hash, request);
     return userPrincipal(found);
   }
 
   /** Begins a session under a new id, whichever id the browser sent: an id that someone planted becomes worthless. */
-  async begin(sql: Sql, userId: number, request: Request): Promise<string> {
+  async begin(sql: Sql, userId: number, request: Request, method: SignInMethod): Promise<string> {
     const id = newSessionId();
     await sql.query(
-      'INSERT INTO user_session (session_hash, user_id, address, user_agent) VALUES ($1, $2, $3, $4)',
+      'INSERT INTO user_session (session_hash, user_id, address, user_agent, method) VALUES ($1, $2, $3, $4, $5)',
       [
         hashSessionId(id, this.config.sessionSecret),
         userId,
         request.ip ?? null,
         request.get('user-agent')?.slice(0, LONGEST_USER_AGENT) ?? null,
+        method,
       ],
     );
     return id;
@@ -151,6 +182,7 @@ export class SessionsService implements BeforeApplicationShutdown {
 const FIND = `
   SELECT s.session_hash AS "sessionHash", u.user_id AS "userId", u.email, u.role,
     u.import_process_ids AS "importProcessIds", u.password_is_temporary AS "passwordIsTemporary",
+    s.method, extract(epoch FROM now() - s.confirmed_at)::float8 AS "confirmedSecondsAgo",
     s.last_seen_at < now() - interval '1 minute' AS "useIsStale"
   FROM user_session s JOIN app_user u USING (user_id)
   WHERE s.session_hash = $1 AND ${SESSION_IS_ALIVE} AND u.disabled_at IS NULL`;

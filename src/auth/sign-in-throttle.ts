@@ -60,8 +60,16 @@ export class SignInThrottle implements OnModuleInit {
    * Call this before the password is checked: during one check, a hundred more attempts could pass.
    * @throws DomainError 429 `too_many_failed_sign_ins`
    */
-  async begin(source: SignInSource): Promise<SignInAttempt> {
-    const counts = this.countsOf(source);
+  begin(source: SignInSource): Promise<SignInAttempt> {
+    return this.count(this.countsOf(source));
+  }
+
+  /** For a sign-in that names no account: counts by network only. @throws DomainError 429 `too_many_failed_sign_ins` */
+  beginFrom(address: string): Promise<SignInAttempt> {
+    return this.count([{ limit: this.started.networks, source: keyOf(networkOf(address)), clears: false }]);
+  }
+
+  private async count(counts: readonly Count[]): Promise<SignInAttempt> {
     const states = await Promise.all(counts.map(({ limit, source: counted }) => limit.take(counted)));
     const takeBack = async () => {
       await Promise.all(counts.map(({ limit, source: counted }) => limit.giveBack(counted)));
@@ -84,9 +92,13 @@ export class SignInThrottle implements OnModuleInit {
     };
   }
 
-  private countsOf({ account, address, knownBrowser }: SignInSource): Count[] {
+  private get started() {
     if (this.limits === undefined) throw new Error('the throttle has not started yet');
-    const { networks, pairs, accounts, browsers } = this.limits;
+    return this.limits;
+  }
+
+  private countsOf({ account, address, knownBrowser }: SignInSource): Count[] {
+    const { networks, pairs, accounts, browsers } = this.started;
     if (knownBrowser !== null) {
       return [{ limit: browsers, source: keyOf(account, knownBrowser), clears: true }];
     }

@@ -8,6 +8,7 @@ import { RefusalLog } from './audit-refusals.js';
 import { writeAudit } from './audit.js';
 import { invalidSignIn } from './auth.errors.js';
 import { knownBrowserOf, newKnownBrowser } from './browser-session.js';
+import { localSignInOff } from './oidc.errors.js';
 import { hashPassword, isOutdatedHash, passwordMatches } from './password-hash.js';
 import { SessionsService } from './sessions.service.js';
 import { SignInThrottle } from './sign-in-throttle.js';
@@ -32,9 +33,11 @@ export class SignIn {
 
   /**
    * Begins a session and ends the one of the request.
-   * @throws DomainError 401 `invalid_sign_in`, whatever was wrong; 429 `too_many_failed_sign_ins`
+   * @throws DomainError 401 `invalid_sign_in`, whatever was wrong; 429 `too_many_failed_sign_ins`; 403
+   *   `local_sign_in_off`
    */
   async signIn(email: string, password: string, request: Request): Promise<SignedIn> {
+    if (!this.config.localSignIn) throw localSignInOff();
     const account = email.trim().toLowerCase();
     const user = await this.verify(account, password, request);
     if (user === null) {
@@ -47,7 +50,7 @@ export class SignIn {
     return this.database.transaction(async (transaction) => {
       if (!(await recordSignIn(transaction, user, newHash))) throw invalidSignIn();
       await this.sessions.end(transaction, request);
-      const sessionId = await this.sessions.begin(transaction, user.id, request);
+      const sessionId = await this.sessions.begin(transaction, user.id, request, 'password');
       await writeAudit(transaction, { actor: `user:${user.id}`, action: 'signed_in' });
       const known = { email: account, passwordHash: newHash };
       return { sessionId, knownBrowser: newKnownBrowser(known, this.config.sessionSecret) };

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
+import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { isUniqueViolation } from '../platform/database/postgres-errors.js';
 import { invalidBody } from '../platform/http/http.errors.js';
@@ -17,6 +18,7 @@ import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js
 import { hashPassword } from './password-hash.js';
 import { assertUsablePassword } from './password-rules.js';
 import { permissionsOf, type Principal, type SignedInUser } from './principal.js';
+import { managedByProvider } from './oidc.errors.js';
 import { endSession, endSessions, type OwnSession, selectSessions } from './sessions.service.js';
 import { SignIn } from './sign-in.js';
 import type { ChangeAccessDto, ChangePasswordDto, CreateUserDto } from './users.dto.js';
@@ -36,6 +38,7 @@ import {
 @Injectable()
 export class UsersService {
   constructor(
+    private readonly config: AppConfig,
     private readonly database: DatabaseService,
     private readonly importProcesses: KnownImportProcesses,
   ) {}
@@ -81,6 +84,7 @@ export class UsersService {
   async changeAccess(id: number, dto: ChangeAccessDto, by: Principal): Promise<void> {
     const { role } = dto;
     const current = await this.get(id);
+    if (role !== current.role) this.assertDecidedHere(current);
     const importProcessIds =
       dto.importProcessIds === undefined ? current.importProcessIds : dto.importProcessIds;
     await this.assertLimitFits({ role, importProcessIds }, current.importProcessIds ?? []);
@@ -128,7 +132,9 @@ export class UsersService {
    * @throws DomainError 404 `user_not_found`, 400 `unusable_password` at the field
    */
   async setPassword(id: number, password: string, by: Principal, field = 'password'): Promise<void> {
-    const { email } = await this.get(id);
+    const user = await this.get(id);
+    this.assertDecidedHere(user);
+    const { email } = user;
     const hash = await usableHash(password, email, field);
     const ownSession = by.user?.id === id ? by.user.sessionHash : null;
     const action = ownSession === null ? 'password_set' : 'password_changed';
@@ -137,6 +143,12 @@ export class UsersService {
       const sessionsEnded = await endSessions(transaction, id, ownSession);
       await audit(transaction, by, action, id, { sessionsEnded });
     });
+  }
+
+  /** @throws DomainError 409 `managed_by_provider` */
+  private assertDecidedHere({ hasIdentity }: UserResource): void {
+    const { oidc } = this.config;
+    if (hasIdentity && oidc !== undefined) throw managedByProvider(oidc.name);
   }
 
   /** @param kept ids of the present limit, which may stay even if their import processes were deleted */

@@ -17,14 +17,17 @@ export interface UserResource {
   /** The only import processes the user may use; `null`: all. */
   importProcessIds: number[] | null;
   enabled: boolean;
+  /** Signs in with the identity provider. */
+  hasIdentity: boolean;
   createdBy: string;
   createdAt: Date;
   lastSignedInAt: Date | null;
 }
 
 const SELECT = `
-  SELECT user_id AS id, email, role, import_process_ids AS "importProcessIds", disabled_at IS NULL AS enabled, created_by AS "createdBy",
-    created_at AS "createdAt", last_signed_in_at AS "lastSignedInAt"
+  SELECT user_id AS id, email, role, import_process_ids AS "importProcessIds", disabled_at IS NULL AS enabled,
+    oidc_subject IS NOT NULL AS "hasIdentity", created_by AS "createdBy", created_at AS "createdAt",
+    last_signed_in_at AS "lastSignedInAt"
   FROM app_user`;
 
 export async function selectUsers(sql: Sql): Promise<UserResource[]> {
@@ -37,7 +40,8 @@ export async function selectUser(sql: Sql, id: number): Promise<UserResource | u
 
 export interface NewUser {
   email: string;
-  passwordHash: string;
+  /** `null`: the user cannot sign in with a password. */
+  passwordHash: string | null;
   role: UserRole;
   importProcessIds: readonly number[] | null;
   createdBy: string;
@@ -114,14 +118,62 @@ export interface StoredPassword {
   passwordHash: string;
 }
 
-/** For a sign-in: `undefined` when the user does not exist or is disabled. */
+/** For a sign-in: `undefined` when the user does not exist, is disabled or has no password. */
 export async function selectPassword(sql: Sql, email: string): Promise<StoredPassword | undefined> {
   const { rows } = await sql.query<StoredPassword>(
     `SELECT user_id AS id, password_hash AS "passwordHash" FROM app_user
-     WHERE email = $1 AND disabled_at IS NULL`,
+     WHERE email = $1 AND disabled_at IS NULL AND password_hash IS NOT NULL`,
     [email],
   );
   return rows[0];
+}
+
+/** A user as a sign-in with the identity provider finds it. */
+export interface ProviderUser {
+  id: number;
+  role: UserRole;
+  enabled: boolean;
+  /** Both `null`: a user who has a password here. */
+  issuer: string | null;
+  subject: string | null;
+}
+
+interface IdentityKey {
+  issuer: string;
+  subject: string;
+}
+
+/** Locks the user with this identity, or else the user with this address. */
+export async function lockUserByIdentity(
+  sql: Sql,
+  { issuer, subject, email }: IdentityKey & { email: string | null },
+): Promise<ProviderUser | undefined> {
+  const { rows } = await sql.query<ProviderUser>(
+    `SELECT user_id AS id, role, disabled_at IS NULL AS enabled, oidc_issuer AS issuer, oidc_subject AS subject
+     FROM app_user WHERE (oidc_issuer = $1 AND oidc_subject = $2) OR email = $3
+     ORDER BY (oidc_issuer = $1 AND oidc_subject = $2) DESC NULLS LAST LIMIT 1 FOR UPDATE`,
+    [issuer, subject, email],
+  );
+  return rows[0];
+}
+
+/** From now on the identity provider decides who this user is: a password would stay valid without a group. */
+export async function linkIdentity(sql: Sql, id: number, { issuer, subject }: IdentityKey): Promise<void> {
+  await sql.query(
+    `UPDATE app_user SET oidc_issuer = $2, oidc_subject = $3, password_hash = NULL, password_is_temporary = false
+     WHERE user_id = $1`,
+    [id, issuer, subject],
+  );
+}
+
+/** Records a sign-in with the role that the groups give. An administrator has no limit to import processes. */
+export async function recordProviderSignIn(sql: Sql, id: number, role: UserRole): Promise<void> {
+  await sql.query(
+    `UPDATE app_user SET last_signed_in_at = now(), role = $2,
+       import_process_ids = CASE WHEN $2 = 'administrator' THEN NULL ELSE import_process_ids END
+     WHERE user_id = $1`,
+    [id, role],
+  );
 }
 
 /**
@@ -145,7 +197,9 @@ export async function anyUserExists(sql: Sql): Promise<boolean> {
   return (await sql.query('SELECT 1 FROM app_user LIMIT 1')).rowCount > 0;
 }
 
-export interface BootstrapUser extends StoredPassword {
+export interface BootstrapUser {
+  id: number;
+  passwordHash: string | null;
   /** An enabled administrator. */
   isAdministrator: boolean;
   /** Of the BOOTSTRAP_ADMIN_PASSWORD applied last; `null` for a user whom it has not created or changed. */

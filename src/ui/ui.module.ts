@@ -10,10 +10,12 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { ERROR_PAGE } from '../platform/http/problem.filter.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { AccountPagesController, LoginPagesController } from './accounts/account-pages.controller.js';
-import { AccountPage, LoginPage } from './accounts/account.page.js';
+import { AccountPage } from './accounts/account.page.js';
 import { ApiKeysPagesController } from './accounts/api-keys-pages.controller.js';
 import { ApiKeysPage } from './accounts/api-keys.page.js';
+import { ConfirmSignInPage } from './accounts/confirm-sign-in.js';
 import { FileTypeLimits } from './accounts/file-type-limit.js';
+import { LoginPage } from './accounts/login.page.js';
 import { UsersPagesController } from './accounts/users-pages.controller.js';
 import { UserPage, UsersPage } from './accounts/users.page.js';
 import { HtmlErrorPage, PageErrorFilter } from './error.page.js';
@@ -70,6 +72,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     Assets,
     AuditPage,
     ConfirmationPage,
+    ConfirmSignInPage,
     FileTypeLimits,
     FileTypesPage,
     FixPage,

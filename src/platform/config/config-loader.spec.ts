@@ -185,6 +185,64 @@ describe('the configuration', () => {
     ]);
   });
 
+  describe('an identity provider', () => {
+    const provider = {
+      OIDC_ISSUER: 'https://id.example.org/realms/main',
+      OIDC_CLIENT_ID: 'imports',
+      OIDC_CLIENT_SECRET: 'a secret',
+      OIDC_ROLES: 'cn=admins=administrator, staff=operator',
+    };
+
+    /** Break it: split a rule at its first equals sign. */
+    it('is described by its variables', () => {
+      expect(loadConfig({ ...provider, LOCAL_SIGN_IN: 'off' })).toMatchObject({
+        localSignIn: false,
+        oidc: {
+          issuer: 'https://id.example.org/realms/main',
+          scopes: 'openid profile email',
+          groupsClaim: 'groups',
+          roles: [
+            { group: 'cn=admins', role: 'administrator' },
+            { group: 'staff', role: 'operator' },
+          ],
+          name: 'single sign-on',
+        },
+      });
+      expect(loadConfig({})).toMatchObject({ localSignIn: true, oidc: undefined });
+    });
+
+    /** Break it: in `isIssuer`, accept http for any host. */
+    it.each([
+      ['OIDC_ISSUER', 'http://id.example.org'],
+      ['OIDC_ISSUER', 'http://127.0.0.1.example.org'],
+      ['OIDC_ISSUER', 'https://id.example.org?tenant=7'],
+      ['OIDC_ISSUER', 'https://somebody@id.example.org'],
+      ['OIDC_ISSUER', 'id.example.org'],
+      ['OIDC_ROLES', 'admins'],
+      ['OIDC_ROLES', 'admins=emperor'],
+      ['OIDC_ROLES', ' , '],
+      ['OIDC_SCOPES', 'profile email'],
+      ['OIDC_NAME', 'x'.repeat(51)],
+    ])('has no %s=%s', (name, value) => {
+      expect(problemsOf({ ...provider, [name]: value })).toEqual([expect.stringMatching(`^${name} must `)]);
+    });
+
+    it.each(['http://localhost:8080/realms/main', 'http://127.0.0.1:4000', 'http://[::1]:4000'])(
+      'may be at %s',
+      (OIDC_ISSUER) => expect(loadConfig({ ...provider, OIDC_ISSUER }).oidc?.issuer).toBe(OIDC_ISSUER),
+    );
+
+    /** Break it: in `configOf`, leave out the rules between variables. */
+    it('is described completely, before passwords are switched off', () => {
+      expect(problemsOf({ OIDC_ISSUER: provider.OIDC_ISSUER, OIDC_CLIENT_ID: 'x' })).toEqual([
+        expect.stringMatching(/must be set together; missing: OIDC_CLIENT_SECRET, OIDC_ROLES$/),
+      ]);
+      expect(problemsOf({ LOCAL_SIGN_IN: 'false' })).toEqual([
+        expect.stringMatching(/^LOCAL_SIGN_IN must be true/),
+      ]);
+    });
+  });
+
   /** Break it: in `loadConfig`, throw before the rules between variables. */
   it('says so, and what a role lacks, beside other bad values', () => {
     const problems = problemsOf({ ROLE: 'api', PORT: 'eighty', BOOTSTRAP_ADMIN_PASSWORD: 'a good password' });

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { StartError } from '../errors.js';
-import { AppConfig } from './config.js';
-import { EnvironmentVariables, VARIABLE_NAMES } from './environment-variables.js';
+import { AppConfig, type OidcConfig } from './config.js';
+import { EnvironmentVariables, groupRoles, VARIABLE_NAMES } from './environment-variables.js';
 
 const HOW_TO_GET_SERVERS = 'To try the product without servers of your own, run `npm run quickstart`.';
 
@@ -26,7 +26,11 @@ const SECRETS = [
   'BOOTSTRAP_API_KEY',
   'BOOTSTRAP_ADMIN_PASSWORD',
   'SESSION_SECRET',
+  'OIDC_CLIENT_SECRET',
 ] as const;
+
+/** An identity provider needs all of them. */
+const OIDC = ['OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_CLIENT_SECRET', 'OIDC_ROLES'] as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -59,6 +63,13 @@ function configOf(environment: Environment, serversRequired: boolean): AppConfig
   }
   if ((given.BOOTSTRAP_ADMIN_EMAIL === undefined) !== (given.BOOTSTRAP_ADMIN_PASSWORD === undefined)) {
     problems.push('BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_PASSWORD must be set together');
+  }
+  const missing = OIDC.filter((name) => given[name] === undefined);
+  if (missing.length > 0 && missing.length < OIDC.length) {
+    problems.push(`${OIDC.join(', ')} must be set together; missing: ${missing.join(', ')}`);
+  }
+  if (!variables.LOCAL_SIGN_IN && missing.length > 0) {
+    problems.push('LOCAL_SIGN_IN must be true unless OIDC_ISSUER is set: no one could sign in');
   }
   if (serversRequired || variables.ROLE !== 'all') {
     for (const name of ['DATABASE_URL', 'REDIS_URL'] as const) {
@@ -158,6 +169,23 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     bootstrapAdminEmail: env.BOOTSTRAP_ADMIN_EMAIL,
     bootstrapAdminPassword: env.BOOTSTRAP_ADMIN_PASSWORD,
     sessionSecret: env.SESSION_SECRET,
+    oidc: oidcConfig(env),
+    localSignIn: env.LOCAL_SIGN_IN,
+    confirmSignInMinutes: env.CONFIRM_SIGN_IN_MINUTES,
     faultPoints: env.FAULT_POINTS,
   });
+}
+
+function oidcConfig(env: EnvironmentVariables): OidcConfig | undefined {
+  const { OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_ROLES } = env;
+  if (!OIDC_ISSUER || !OIDC_CLIENT_ID || !OIDC_CLIENT_SECRET || !OIDC_ROLES) return undefined;
+  return {
+    issuer: OIDC_ISSUER,
+    clientId: OIDC_CLIENT_ID,
+    clientSecret: OIDC_CLIENT_SECRET,
+    scopes: env.OIDC_SCOPES,
+    groupsClaim: env.OIDC_GROUPS_CLAIM,
+    roles: groupRoles(OIDC_ROLES),
+    name: env.OIDC_NAME,
+  };
 }

@@ -6,6 +6,26 @@ export type Role = (typeof ROLES)[number];
 export const LOG_LEVELS = ['error', 'warn', 'log', 'debug', 'verbose'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** Whoever is in the group at the identity provider gets the role. */
+export interface GroupRole {
+  group: string;
+  role: 'administrator' | 'operator' | 'viewer';
+}
+
+/** The identity provider that users sign in with. */
+export interface OidcConfig {
+  issuer: string;
+  clientId: string;
+  clientSecret: string;
+  /** Separated by spaces; `openid` is one of them. */
+  scopes: string;
+  /** The claim that lists the groups of the user. */
+  groupsClaim: string;
+  roles: readonly GroupRole[];
+  /** What users call the provider. */
+  name: string;
+}
+
 /**
  * All settings that the process takes from its environment, validated and frozen. Only `config-loader.ts` reads
  * `process.env`; every other file receives this object (injection token: the class itself).
@@ -93,6 +113,12 @@ export class AppConfig {
   readonly bootstrapAdminEmail: string | undefined;
   readonly bootstrapAdminPassword: string | undefined;
   readonly sessionSecret: string | undefined;
+  /** `undefined`: no identity provider. */
+  readonly oidc: OidcConfig | undefined;
+  /** Whether users sign in with a password that is stored here. */
+  readonly localSignIn: boolean;
+  /** A change of users or keys needs a sign-in, or its confirmation, within this many minutes; 0: it does not. */
+  readonly confirmSignInMinutes: number;
 
   /** For tests only: where this process dies or freezes, see `platform/instrumentation.ts`. */
   readonly faultPoints: string | undefined;

@@ -16,7 +16,7 @@ import {
   ValidateBy,
 } from 'class-validator';
 import { FAULT_POINTS, FAULTS_PATTERN } from '../instrumentation.js';
-import { LOG_LEVELS, type LogLevel, type Role, ROLES } from './config.js';
+import { type GroupRole, LOG_LEVELS, type LogLevel, type Role, ROLES } from './config.js';
 
 /**
  * An address, or a name and an address in angle brackets. A comma outside quotes would separate two senders. A dot may
@@ -95,8 +95,9 @@ const Integer = () =>
 const Flag = () =>
   Transform(
     ({ value }) =>
-      ({ true: true, '1': true, false: false, '0': false })[String(value).toLowerCase()] ??
-      (value as unknown),
+      ({ true: true, '1': true, on: true, false: false, '0': false, off: false })[
+        String(value).toLowerCase()
+      ] ?? (value as unknown),
   );
 
 const NAMED_NETWORKS: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
@@ -107,6 +108,17 @@ function isNetwork(text: string): boolean {
   const family = isIP(address);
   return NAMED_NETWORKS.has(text) || (family !== 0 && Number(bits) <= (family === 4 ? 32 : 128));
 }
+
+/** https, because the tokens in its answers are credentials; http only where nothing leaves this machine. */
+function isIssuer(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, search, hash } = new URL(text);
+  const local = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  return (protocol === 'https:' || (protocol === 'http:' && local)) && username + search + hash === '';
+}
+
+/** A group of the identity provider and the role that it gives. A group may contain an equals sign. */
+const GROUP_ROLE = /^(?<group>.+)=(?<role>administrator|operator|viewer)$/;
 
 const List = () =>
   Transform(({ value }) =>
@@ -227,6 +239,42 @@ export class EnvironmentVariables {
   @IsOptional() @MinLength(16) SESSION_SECRET?: string;
 
   @IsOptional()
+  @ValidateBy({
+    name: 'isIssuer',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && isIssuer(value),
+      defaultMessage: () =>
+        'OIDC_ISSUER must look like https://id.example.org/realms/main, without user, query and fragment (http only for localhost)',
+    },
+  })
+  OIDC_ISSUER?: string;
+  @IsOptional() @MinLength(1) OIDC_CLIENT_ID?: string;
+  @IsOptional() @MinLength(1) OIDC_CLIENT_SECRET?: string;
+  @IsOptional()
+  @Matches(/(^| )openid( |$)/, {
+    message: 'OIDC_SCOPES must be words with spaces in between, one of them openid',
+  })
+  OIDC_SCOPES: string = 'openid profile email';
+  @IsOptional() @MinLength(1) OIDC_GROUPS_CLAIM: string = 'groups';
+  @IsOptional()
+  @List()
+  @ValidateBy({
+    name: 'isGroupRoles',
+    validator: {
+      validate: (value: unknown) =>
+        Array.isArray(value) && value.length > 0 && value.every((item) => GROUP_ROLE.test(String(item))),
+      defaultMessage: () =>
+        'OIDC_ROLES must look like import-admins=administrator, import-staff=operator; the roles are administrator, operator and viewer',
+    },
+  })
+  OIDC_ROLES?: string[];
+  @IsOptional()
+  @Matches(/^[^\p{Cc}]{1,50}$/u, { message: 'OIDC_NAME must have 1 to 50 characters' })
+  OIDC_NAME: string = 'single sign-on';
+  @IsOptional() @Flag() @IsBoolean() LOCAL_SIGN_IN: boolean = true;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(10_080) CONFIRM_SIGN_IN_MINUTES: number = 15;
+
+  @IsOptional()
   @Matches(FAULTS_PATTERN, {
     message: `FAULT_POINTS must look like ${FAULT_POINTS[0]}:kill@3; it is for tests only`,
   })
@@ -241,3 +289,10 @@ export const VARIABLE_NAMES: readonly string[] = [
       .map(({ propertyName }) => propertyName),
   ),
 ];
+
+export function groupRoles(items: readonly string[]): GroupRole[] {
+  return items.flatMap((item) => {
+    const { group, role } = GROUP_ROLE.exec(item)?.groups ?? {};
+    return group === undefined ? [] : [{ group: group.trim(), role: role as GroupRole['role'] }];
+  });
+}

@@ -1,4 +1,15 @@
-import { Body, Controller, Get, Param, Post, Query, Req, Res, UseFilters } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Param,
+  Post,
+  Query,
+  Req,
+  Res,
+  UseFilters,
+  UseInterceptors,
+} from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { CurrentPrincipal, PublicRoute, RequirePerson } from '../../auth/access.js';
@@ -7,7 +18,9 @@ import { SessionIdPipe } from '../../auth/users.dto.js';
 import { PageController, PageErrorFilter } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
-import { AccountPage, LoginPage } from './account.page.js';
+import { AccountPage } from './account.page.js';
+import { ConfirmSignIn, ConfirmSignInPage } from './confirm-sign-in.js';
+import { CONFIRM_PATH, LoginPage } from './login.page.js';
 
 /** Signing in and out: the only pages that are open to everyone. */
 @ApiExcludeController()
@@ -19,13 +32,37 @@ export class LoginPagesController {
 
   @Get('login')
   @HtmlPage()
-  form(@Query('next') next: unknown, @Query('unsent') unsent: unknown): string {
-    return this.login.render(next, { unsent });
+  form(
+    @Query('next') next: unknown,
+    @Query('unsent') unsent: unknown,
+    @Query('signed-out') signedOut: unknown,
+  ): string {
+    return this.login.render(next, { unsent, signedOut: signedOut !== undefined });
   }
 
   @Post('login')
   async signIn(@Body() form: unknown, @Req() request: Request, @Res() response: Response): Promise<void> {
     sendFormAnswer(response, await this.login.signIn(form, request, response));
+  }
+
+  @Get('login/oidc')
+  async beginAtProvider(
+    @Query('next') next: unknown,
+    @Query('confirm') confirm: unknown,
+    @Res() response: Response,
+  ): Promise<void> {
+    const answer = await this.login.beginAtProvider(next, confirm !== undefined, response);
+    sendFormAnswer(response, answer);
+  }
+
+  @Get('login/oidc/callback')
+  async completeAtProvider(@Req() request: Request, @Res() response: Response): Promise<void> {
+    sendFormAnswer(response, await this.login.completeAtProvider(request, response));
+  }
+
+  @Get('login/oidc/sign-out')
+  async signOutAtProvider(@Res() response: Response): Promise<void> {
+    sendFormAnswer(response, await this.login.signOutAtProvider());
   }
 
   @Post('logout')
@@ -37,7 +74,10 @@ export class LoginPagesController {
 @PageController('account')
 @RequirePerson('anyone')
 export class AccountPagesController {
-  constructor(private readonly account: AccountPage) {}
+  constructor(
+    private readonly account: AccountPage,
+    private readonly confirmation: ConfirmSignInPage,
+  ) {}
 
   @Get()
   @HtmlPage()
@@ -53,6 +93,18 @@ export class AccountPagesController {
     @Res() response: Response,
   ): Promise<void> {
     sendFormAnswer(response, await this.account.changePassword(form, principal, request));
+  }
+
+  @Get('confirm')
+  @HtmlPage()
+  askToConfirm(@CurrentPrincipal() principal: Principal, @Query('confirmed') confirmed: unknown): string {
+    return this.confirmation.render(principal, CONFIRM_PATH, {}, { confirmed: confirmed !== undefined });
+  }
+
+  @Post('confirm')
+  @UseInterceptors(ConfirmSignIn)
+  confirm(@Res() response: Response): void {
+    sendFormAnswer(response, { path: `${CONFIRM_PATH}?confirmed` });
   }
 
   @Post('sessions/end-others')

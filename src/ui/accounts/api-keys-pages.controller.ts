@@ -1,4 +1,4 @@
-import { Body, Get, Param, Post, Req, Res } from '@nestjs/common';
+import { Body, Get, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { CurrentPrincipal, RequirePerson } from '../../auth/access.js';
 import { ApiKeyIdPipe } from '../../auth/api-keys.dto.js';
@@ -7,9 +7,11 @@ import { PageController } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { ApiKeysPage } from './api-keys.page.js';
+import { ConfirmSignIn } from './confirm-sign-in.js';
 
 @PageController('api-keys')
 @RequirePerson('administrator')
+@UseInterceptors(ConfirmSignIn)
 export class ApiKeysPagesController {
   constructor(private readonly keys: ApiKeysPage) {}
 

@@ -1,4 +1,4 @@
-import { Body, Get, Param, Post, Res } from '@nestjs/common';
+import { Body, Get, Param, Post, Res, UseInterceptors } from '@nestjs/common';
 import type { Response } from 'express';
 import { CurrentPrincipal, RequirePerson } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
@@ -6,10 +6,12 @@ import { UserIdPipe } from '../../auth/users.dto.js';
 import { PageController } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
+import { ConfirmSignIn } from './confirm-sign-in.js';
 import { UserPage, UsersPage } from './users.page.js';
 
 @PageController('users')
 @RequirePerson('administrator')
+@UseInterceptors(ConfirmSignIn)
 export class UsersPagesController {
   constructor(
     private readonly users: UsersPage,

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type Principal, USER_ROLES } from '../../auth/principal.js';
 import { ChangeAccessDto, CreateUserDto, SetPasswordDto } from '../../auth/users.dto.js';
 import { UsersService } from '../../auth/users.service.js';
+import { AppConfig } from '../../platform/config/config.js';
 import { validateForm } from '../../platform/http/validation.js';
 import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../forms.js';
 import { PageRenderer } from '../page-renderer.js';
@@ -77,6 +78,7 @@ export class UsersPage {
 @Injectable()
 export class UserPage {
   constructor(
+    private readonly config: AppConfig,
     private readonly users: UsersService,
     private readonly limits: FileTypeLimits,
     private readonly pages: PageRenderer,
@@ -98,6 +100,7 @@ export class UserPage {
         createdAt: user.createdAt.toISOString(),
         lastSignedInAt: user.lastSignedInAt?.toISOString() ?? null,
       },
+      provider: user.hasIdentity ? this.config.oidc?.name : undefined,
       label: userLabel(user.enabled),
       disablePath: `/users/${id}/disable`,
       roles: roleOptions(entered?.role ?? user.role),

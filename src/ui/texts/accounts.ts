@@ -5,6 +5,9 @@ export const ACCOUNT_TEXTS = {
     unsent: 'Your session ended. Your changes were not saved. Sign in and try again.',
     email: 'E-mail',
     password: 'Password',
+    with: 'Sign in with {name}',
+    signedOut: 'You are signed out here.',
+    signOutOf: 'Sign out of {name}, too',
   },
   accounts: {
     fileTypes: 'File types',
@@ -18,6 +21,7 @@ export const ACCOUNT_TEXTS = {
     summary: '{email}, {role}',
     temporary: 'Someone else set your password. Change it before you go on.',
     changed: 'Your password was changed. Your other sessions have ended.',
+    provider: 'You sign in with {name}, which decides about your password and role.',
     changePassword: 'Change your password',
     currentPassword: 'Current password',
     newPassword: 'New password',
@@ -37,6 +41,20 @@ export const ACCOUNT_TEXTS = {
     endOthers: 'End all other sessions',
     signOutHint: '“Sign out everywhere” ends your sessions in every browser, including this one.',
     signOutEverywhere: 'Sign out everywhere',
+  },
+  confirm: {
+    title: 'Confirm that it is you',
+    reason: {
+      one: 'You signed in more than {count} minute ago. Confirm it before you change users or keys. What you entered is kept.',
+      other:
+        'You signed in more than {count} minutes ago. Confirm it before you change users or keys. What you entered is kept.',
+    },
+    password: 'Your password',
+    submit: 'Confirm and continue',
+    with: 'Confirm with {name} (opens a new tab)',
+    then: 'Then return to this tab and continue.',
+    goOn: 'Continue',
+    done: 'Your sign-in is confirmed. If you were changing something in another tab, continue there.',
   },
   users: {
     title: 'Users',
@@ -59,6 +77,8 @@ export const ACCOUNT_TEXTS = {
     added: 'added {at, time}, ',
     lastSignedIn: 'last signed in {at, time}',
     neverSignedIn: 'never signed in',
+    provider:
+      'This user signs in with {name}. The groups there decide about the role, at each sign-in, and there is no password here.',
     changeAccess: 'Change role and file types',
     accessHint: 'Another role signs the user out everywhere.',
     newPassword: 'New password',
