@@ -34,7 +34,7 @@ export function batchExpired(id: number, expiredAt: Date): DomainError {
     410,
     'batch_expired',
     'The records of the batch are no longer kept',
-    `The retention of batch ${id} was over at ${expiredAt.toISOString()}, and its records were deleted. Its counts are still at /API/WorkflowImportQueue/Batches/${id}.`,
+    `The records of batch ${id} were deleted at ${expiredAt.toISOString()}, by someone or at the end of their retention. Its counts are still at /API/WorkflowImportQueue/Batches/${id}.`,
   );
 }
 

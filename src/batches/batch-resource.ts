@@ -178,12 +178,10 @@ export function batchResource(
     waitingFor: waitingFor(row),
     understood: upload?.understood ?? null,
     summary: upload === null ? null : summaryOf(row, upload),
-    links: batchLinks(
-      publicUrl,
-      row.id,
-      row.status,
-      isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
-    ),
+    links: batchLinks(publicUrl, row.id, row.status, {
+      retriable: isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
+      deletable: row.expiredAt === null,
+    }),
   };
 }
 
@@ -221,7 +219,10 @@ export function creationAnswer(
     resultsUrl: resultsUrl(publicUrl, batch.id),
     status: batch.status,
     recordCounts,
-    links: batchLinks(publicUrl, batch.id, batch.status, isRetriable(recordCounts)),
+    links: batchLinks(publicUrl, batch.id, batch.status, {
+      retriable: isRetriable(recordCounts),
+      deletable: true,
+    }),
   };
 }
 
@@ -251,13 +252,20 @@ const ACTION_ROUTES: Readonly<Record<BatchAction, string>> = {
   retryFailed: 'RetryFailed',
   confirm: 'Confirm',
   abandon: 'Abandon',
+  delete: 'Delete',
 };
 
-function batchLinks(publicUrl: string, id: number, status: BatchStatus, retriable: boolean): BatchLinks {
+function batchLinks(
+  publicUrl: string,
+  id: number,
+  status: BatchStatus,
+  { retriable, deletable }: { retriable: boolean; deletable: boolean },
+): BatchLinks {
   const self = publicPath(publicUrl) + batchPath(id);
   const links: BatchLinks = { self, records: `${self}/Records`, results: `${self}/Results` };
   for (const action of allowedActions(status)) {
-    if (action !== 'retryFailed' || retriable) links[action] = `${self}/${ACTION_ROUTES[action]}`;
+    const possible = action === 'retryFailed' ? retriable : action !== 'delete' || deletable;
+    if (possible) links[action] = `${self}/${ACTION_ROUTES[action]}`;
   }
   return links;
 }

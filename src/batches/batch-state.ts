@@ -85,7 +85,15 @@ export const WAITING_REASONS = [
 ] as const;
 export type WaitingReason = (typeof WAITING_REASONS)[number];
 
-export const BATCH_ACTIONS = ['cancel', 'pause', 'resume', 'retryFailed', 'confirm', 'abandon'] as const;
+export const BATCH_ACTIONS = [
+  'cancel',
+  'pause',
+  'resume',
+  'retryFailed',
+  'confirm',
+  'abandon',
+  'delete',
+] as const;
 export type BatchAction = (typeof BATCH_ACTIONS)[number];
 
 const ACTIONS: Readonly<Record<BatchStatus, readonly BatchAction[]>> = {
@@ -95,10 +103,10 @@ const ACTIONS: Readonly<Record<BatchStatus, readonly BatchAction[]>> = {
   in_progress: ['cancel', 'pause'],
   paused: ['cancel', 'resume'],
   canceling: [],
-  canceled: ['retryFailed'],
-  completed: [],
-  completed_with_errors: ['retryFailed'],
-  failed: ['retryFailed'],
+  canceled: ['retryFailed', 'delete'],
+  completed: ['delete'],
+  completed_with_errors: ['retryFailed', 'delete'],
+  failed: ['retryFailed', 'delete'],
 };
 
 /**
@@ -113,8 +121,8 @@ export function isAllowed(action: BatchAction, status: BatchStatus): boolean {
   return ACTIONS[status].includes(action);
 }
 
-/** The actions that change the batch itself; `retryFailed` leaves it unchanged and creates another. */
-export type ChangingAction = Exclude<BatchAction, 'retryFailed'>;
+/** The actions that change the status. `retryFailed` creates another batch, and `delete` leaves the status as it is. */
+export type ChangingAction = Exclude<BatchAction, 'retryFailed' | 'delete'>;
 
 /**
  * The status after the action, or `null` if the action is not allowed. A batch that was paused before its first chunk

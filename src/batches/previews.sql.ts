@@ -3,7 +3,7 @@ import type { RecordError, RecordOutcome } from '../records/target.js';
 
 /*
  * import_queue_preview. One row per chunk, without states. One transaction inserts all rows of a batch while it awaits
- * confirmation. Rows are never updated, and are deleted with the batch.
+ * confirmation. Rows are never updated, and are deleted with the records of the batch.
  */
 
 export const PREVIEW_OPERATIONS = ['create', 'update', 'unchanged', 'skip', 'reject'] as const;
@@ -103,4 +103,8 @@ export async function selectPreviewChunks(
     [batchId, from.chunkNumber, limit, from.operation],
   );
   return rows;
+}
+
+export async function deletePreview(sql: Sql, batchId: number): Promise<void> {
+  await sql.query('DELETE FROM import_queue_preview WHERE workflow_import_queue_batch_id = $1', [batchId]);
 }

@@ -17,6 +17,7 @@ import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import { batchPath, type BatchResource } from '../batches/batch-resource.js';
 import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
 import { BatchActionsService } from './batch-actions.service.js';
+import { BatchDeletionService } from './batch-deletion.service.js';
 import { BatchRetryService } from './batch-retry.service.js';
 import { FIX_BODY, readFixBody } from './fix-body.js';
 import { FixService } from './fix.service.js';
@@ -25,7 +26,7 @@ import { FixService } from './fix.service.js';
 const AnswersTheBatch = () =>
   ApiAcceptedResponse({ description: 'The batch as it is now', schema: refTo('Batch') });
 
-/** Changes batches: cancel, pause, resume, confirm, abandon and retry. */
+/** Changes batches: cancel, pause, resume, confirm, abandon, retry and delete. */
 @ApiTags('Batches')
 @ApiParam({ name: 'id', type: 'integer' })
 @ApiNotFoundResponse({ description: 'batch_not_found' })
@@ -40,6 +41,7 @@ export class BatchActionsController {
     private readonly retries: BatchRetryService,
     private readonly fixes: FixService,
     private readonly reader: BatchReader,
+    private readonly deletions: BatchDeletionService,
   ) {}
 
   @Post('Cancel')
@@ -110,6 +112,21 @@ export class BatchActionsController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
     return this.actions.perform('abandon', id, principal);
+  }
+
+  @Post('Delete')
+  @HttpCode(202)
+  @AnswersTheBatch()
+  @ApiOperation({
+    summary: 'Delete what an ended batch holds about its records',
+    description:
+      'Records, results, previews and mails are deleted at once; the batch stays with its counts, and routes about its records answer 410. What the records changed in a workflow stays.',
+  })
+  delete(
+    @Param('id', BatchIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    return this.deletions.delete(id, principal);
   }
 
   @Post('RetryFailed')

@@ -6,6 +6,7 @@ import { batchNotFound, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import {
   allowedActions,
+  type BatchAction,
   type BatchStatus,
   type ChangingAction,
   statusAfter,
@@ -75,7 +76,8 @@ function detailsOf(status: BatchStatus): TransitionDetails {
   return status === 'paused' ? { pause: { reason: 'manual', detail: null } } : {};
 }
 
-function stateConflict(action: ChangingAction, batchId: number, currentStatus: BatchStatus): DomainError {
+/** 409: the status of the batch does not allow the action. */
+export function stateConflict(action: BatchAction, batchId: number, currentStatus: BatchStatus): DomainError {
   const possible = allowedActions(currentStatus).join(', ') || 'nothing';
   return new DomainError(
     409,

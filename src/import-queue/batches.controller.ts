@@ -29,7 +29,7 @@ import { recordJson } from './record-json.js';
 
 const ID = { name: 'id', type: 'integer' } as const;
 const NOT_FOUND = { description: 'batch_not_found' };
-const EXPIRED = { description: 'batch_expired: its retention period is over' };
+const EXPIRED = { description: 'batch_expired: its records were deleted' };
 
 /** Reads batches: the list, one batch, its records, results, preview and events. */
 @ApiTags('Batches')
@@ -141,6 +141,7 @@ export class BatchesController {
   @ApiParam(ID)
   @ApiOkResponse({ description: 'One page', schema: refTo('PreviewPage'), headers: LINK_NEXT })
   @ApiNotFoundResponse(NOT_FOUND)
+  @ApiGoneResponse(EXPIRED)
   @ApiConflictResponse({
     description:
       'state_conflict: no longer awaiting confirmation; preview_not_supported; too_many_records_to_preview',

@@ -6,6 +6,7 @@ import { TargetsModule } from '../targets/targets.module.js';
 import { AdmissionInterceptor, AdmissionService } from './admission.service.js';
 import { BatchActionsController } from './batch-actions.controller.js';
 import { BatchActionsService } from './batch-actions.service.js';
+import { BatchDeletionService } from './batch-deletion.service.js';
 import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
 import { BatchRetryService } from './batch-retry.service.js';
@@ -34,6 +35,7 @@ class AdmissionModule {}
   controllers: [BatchActionsController, BatchesController, ImportQueueController],
   providers: [
     BatchActionsService,
+    BatchDeletionService,
     BatchEvents,
     BatchList,
     BatchRetryService,
@@ -49,6 +51,7 @@ class AdmissionModule {}
   ],
   exports: [
     BatchActionsService,
+    BatchDeletionService,
     BatchList,
     ColumnMappingService,
     BatchRetryService,

@@ -104,7 +104,7 @@ export class PreviewService {
 
   /** @throws DomainError 404, 403; 409 if there is no preview and there cannot be one; 400 `invalid_cursor` */
   async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<PreviewPage> {
-    await this.batches.row(batchId, principal);
+    await this.batches.rowWithRecords(batchId, principal);
     const [chunk, line] =
       query.after === undefined ? [0, 0] : decodeCursor(LIST, query.after, HIGHEST_CHUNK, HIGHEST_ID);
     await this.make(batchId);

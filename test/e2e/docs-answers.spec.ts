@@ -204,6 +204,8 @@ describe('the API docs describe', () => {
     });
     await call('GET', `${BATCHES}/{id}/Preview`, `${first.links.self}/Preview`);
     await act('Abandon', first.links.self);
+    await act('Delete', first.links.self);
+    await call('GET', `${BATCHES}/{id}/Preview`, `${first.links.self}/Preview`, 410);
     // Nobody is two people: that row will be rejected.
     const rows = [member(1), member(30), { ...member(1), ':Email': member(3)[':Email'] }];
     const second = await upload(jsonl(rows));

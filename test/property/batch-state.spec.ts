@@ -24,7 +24,7 @@ const end = fc.record({
   unknown: count,
 });
 const changingAction = fc.constantFrom(
-  ...BATCH_ACTIONS.filter((action): action is ChangingAction => action !== 'retryFailed'),
+  ...BATCH_ACTIONS.filter((action): action is ChangingAction => !['retryFailed', 'delete'].includes(action)),
 );
 
 describe('the status of a batch', () => {

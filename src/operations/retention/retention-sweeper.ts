@@ -16,7 +16,7 @@ import {
   expireBatches,
   nextBatchToEmpty,
   selectEmptiedWithBehaviors,
-} from './retention.sql.js';
+} from '../../batches/retention.sql.js';
 
 /** Records per transaction: some tens of milliseconds, a wait that no one notices. */
 const STEP_RECORDS = 10_000;

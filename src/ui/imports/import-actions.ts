@@ -3,6 +3,7 @@ import type { Principal } from '../../auth/principal.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
 import type { BatchAction } from '../../batches/batch-state.js';
 import { BatchActionsService } from '../../import-queue/batch-actions.service.js';
+import { BatchDeletionService } from '../../import-queue/batch-deletion.service.js';
 import { BatchRetryService } from '../../import-queue/batch-retry.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { httpErrors } from '../../platform/http/http.errors.js';
@@ -18,6 +19,7 @@ const PAGE_ACTIONS = [
   'pause',
   'cancel',
   'retryFailed',
+  'delete',
 ] as const satisfies readonly BatchAction[];
 type PageAction = (typeof PAGE_ACTIONS)[number];
 
@@ -47,6 +49,7 @@ const STYLES: Readonly<Record<PageAction, ButtonStyle>> = {
   pause: { icon: 'player-pause', primary: false, danger: false },
   cancel: { icon: 'ban', primary: false, danger: true },
   retryFailed: { icon: 'refresh', primary: false, danger: false },
+  delete: { icon: 'trash', primary: false, danger: true },
 };
 
 /** The actions that are possible now, if the principal may perform them. */
@@ -80,16 +83,20 @@ export class ImportActions {
   constructor(
     private readonly batches: BatchActionsService,
     private readonly retries: BatchRetryService,
+    private readonly deletions: BatchDeletionService,
   ) {}
 
   /** Answers the id of the batch to show next: a retry's is the new one. */
   async perform(action: string, id: number, principal: Principal): Promise<number> {
     if (!isPageAction(action)) throw noSuchAction(action);
-    const batch =
-      action === 'retryFailed'
-        ? await this.retries.retryFailed(id, principal, PROCESSED)
-        : await this.batches.perform(action, id, principal);
+    const batch = await this.batchAfter(action, id, principal);
     return batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+  }
+
+  private batchAfter(action: PageAction, id: number, principal: Principal): Promise<BatchResource> {
+    if (action === 'retryFailed') return this.retries.retryFailed(id, principal, PROCESSED);
+    if (action === 'delete') return this.deletions.delete(id, principal);
+    return this.batches.perform(action, id, principal);
   }
 
   /** Abandons the upload that a later one replaces. If it is confirmed or abandoned already, it stays as it is. */

@@ -57,6 +57,7 @@ const PAGE_ICONS = [
   'send',
   'sitemap',
   'stack-2',
+  'trash',
   'upload',
   'user',
   'x',

@@ -40,9 +40,9 @@ export const IMPORT_TEXTS = {
     operations: '{created} created, {updated} updated, {unchanged} unchanged',
     total: 'Total',
     retention: {
-      one: 'The records of this import were deleted {count} day after it ended, at the end of their retention period ({at, time}). Its counts remain.',
+      one: 'The records of this import were deleted {count} day after it ended ({at, time}). Its counts remain.',
       other:
-        'The records of this import were deleted {count} days after it ended, at the end of their retention period ({at, time}). Its counts remain.',
+        'The records of this import were deleted {count} days after it ended ({at, time}). Its counts remain.',
     },
     about: 'About this import',
     versionNumber: 'version {version}',
@@ -149,6 +149,12 @@ export const IMPORT_TEXTS = {
       question: 'Retry the records that failed in processing?',
       explanation:
         'They are sent again unchanged, as a new import, and checked by the current version of the file type. Rows that a check rejected are not sent; fix them instead. This import does not change.',
+    },
+    delete: {
+      text: 'Delete records',
+      question: 'Delete the records of this import?',
+      explanation:
+        'Its rows, results and mails are deleted. The import stays in the list with its counts, and what it changed stays. You cannot undo this.',
     },
     noSuchAction: 'No action is called "{action}".',
   },

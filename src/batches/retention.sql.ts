@@ -1,6 +1,7 @@
-import { deleteDrafts } from '../../batches/fix-drafts.sql.js';
-import { deleteBatchMails, HAS_ENDED } from '../../delivery/outbox.sql.js';
-import type { Sql, Transaction } from '../../platform/database/database.service.js';
+import { deleteBatchMails, HAS_ENDED } from '../delivery/outbox.sql.js';
+import type { Sql, Transaction } from '../platform/database/database.service.js';
+import { deleteDrafts } from './fix-drafts.sql.js';
+import { deletePreview } from './previews.sql.js';
 
 /**
  * Marks ended batches past their retention as expired. From then on, no one reads their records, so that no reader
@@ -28,6 +29,19 @@ export async function expireBatches(sql: Sql, defaultDays: number, limit: number
 }
 
 /**
+ * Marks one ended batch as expired, whatever its retention. Returns whether it was not marked before. Callers must have
+ * locked the row and checked that the batch has ended.
+ */
+export async function expireNow(transaction: Transaction, batchId: number): Promise<boolean> {
+  const { rowCount } = await transaction.query(
+    `UPDATE import_queue_batch SET expired_at = now()
+      WHERE workflow_import_queue_batch_id = $1 AND expired_at IS NULL AND finished_at IS NOT NULL`,
+    [batchId],
+  );
+  return rowCount === 1;
+}
+
+/**
  * The next expired batch that still has records. It leaves batches that have just expired to the downloads under way.
  */
 export async function nextBatchToEmpty(sql: Sql, graceMs: number): Promise<number | null> {
@@ -44,8 +58,8 @@ export async function nextBatchToEmpty(sql: Sql, graceMs: number): Promise<numbe
 
 /**
  * Deletes the next chunks of the batch with their records, about as many records as the limit at a time, and in the
- * last step its mails. Returns how many records were deleted. The transaction is small, so that it blocks neither
- * writers nor vacuum.
+ * last step its previews, mails, mail addresses and drafts, and the values that findings of an upload quote. Returns how
+ * many records were deleted. The transaction is small, so that it blocks neither writers nor vacuum.
  */
 export async function deleteStep(
   transaction: Transaction,
@@ -74,12 +88,15 @@ export async function deleteStep(
     [batchId, records],
   );
   const { rowCount: emptied } = await transaction.query(
-    `UPDATE import_queue_batch b SET emptied_at = now()
+    `UPDATE import_queue_batch b
+        SET emptied_at = now(), send_success_email_to = NULL, send_failure_email_to = NULL,
+            upload = (upload::jsonb || '{"errorGroups": []}')::json
       WHERE b.workflow_import_queue_batch_id = $1 AND b.emptied_at IS NULL
         AND NOT EXISTS (SELECT FROM import_queue_chunk c WHERE c.workflow_import_queue_batch_id = $1)`,
     [batchId],
   );
   if (emptied > 0) {
+    await deletePreview(transaction, batchId);
     await deleteBatchMails(transaction, batchId);
     await deleteDrafts(transaction, batchId);
   }
