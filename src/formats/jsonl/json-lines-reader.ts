@@ -15,6 +15,7 @@ import {
 } from '../record-reader.js';
 import { EXAMINED_BYTES, likelyMistake } from './likely-mistakes.js';
 import { validPrefix } from '../text/text-decoding.js';
+import { type RecordWrapper, unwrapped, wrapperOf } from './wrapped-record.js';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -199,6 +200,8 @@ export class JsonLinesReader implements RecordReader {
   /** Kept for the advice about a body that is something else. */
   private beginning: Buffer = EMPTY;
   private readonly splitter: LineSplitter;
+  /** Set by the first record: whether the file is one of our own downloads, whose lines hold the records. */
+  private wrapper: RecordWrapper | null | undefined;
 
   constructor(
     maxLineBytes: number,
@@ -315,7 +318,24 @@ export class JsonLinesReader implements RecordReader {
   }
 
   private accept(row: JsonObject, raw: string, origin: RecordOrigin): void {
+    if (this.wrapper === undefined) this.wrapper = wrapperOf(row) ?? null;
+    if (this.wrapper !== null) return this.acceptWrapped(row, raw, origin, this.wrapper);
     if (this.errorCount === 0) this.sink(this.line, row, raw, origin);
+  }
+
+  private acceptWrapped(row: JsonObject, raw: string, { error }: RecordOrigin, wrapper: RecordWrapper): void {
+    const found = unwrapped(row, raw, wrapper);
+    if (found === null) {
+      const message = `the first line is one of a download, which holds its record under "${wrapper.holder}"; this line is not: send the records alone, or all of them as they were downloaded`;
+      return this.refuse({ column: 1, code: 'not_wrapped', message });
+    }
+    const { originLine } = found;
+    if (this.errorCount === 0) {
+      this.sink(this.line, found.row, found.raw, {
+        ...(error && { error }),
+        ...(originLine !== null && { originLine }),
+      });
+    }
   }
 
   private refuseSyntax(raw: string): void {
