@@ -11,6 +11,7 @@ import {
   Put,
   Req,
   Res,
+  StreamableFile,
 } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
@@ -30,6 +31,7 @@ import {
 import type { Request, Response } from 'express';
 import { assertMayUse, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
+import { WORKBOOK_TYPE } from '../formats/workbook/workbook-writer.js';
 import { ANY_OBJECT, LOCATION, refTo, TEXT } from '../platform/http/answer-schemas.js';
 import { versionCondition, versionTag } from '../platform/http/preconditions.js';
 import { validateBody, validateQuery } from '../platform/http/validation.js';
@@ -174,7 +176,7 @@ export class ImportProcessesController {
   @ApiOperation({ summary: 'A template file: the columns and one example row' })
   @ApiParam({ name: 'id', type: 'integer' })
   @ApiQuery({ type: TemplateDto })
-  @ApiProduces('text/csv', 'application/jsonl')
+  @ApiProduces('text/csv', 'application/jsonl', WORKBOOK_TYPE)
   @ApiOkResponse({ description: 'The file', schema: TEXT })
   @ApiNotFoundResponse({ description: 'import_process_not_found' })
   async template(
@@ -182,14 +184,14 @@ export class ImportProcessesController {
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
-  ): Promise<string> {
+  ): Promise<string | StreamableFile> {
     assertMayUse(principal, id);
     const { content, headers } = await this.rows.template(
       id,
       validateQuery(TemplateDto, request.query).format,
     );
     response.set(headers);
-    return content;
+    return typeof content === 'string' ? content : new StreamableFile(content);
   }
 }
 

@@ -171,10 +171,10 @@ export class ListImportProcessesDto {
 
 /** The query of `GET …/ImportProcesses/{id}/Template`. */
 export class TemplateDto {
-  @ApiPropertyOptional({ enum: ['csv', 'jsonl'], default: 'csv' })
+  @ApiPropertyOptional({ enum: ['csv', 'jsonl', 'xlsx'], default: 'csv' })
   @IsOptional()
-  @IsIn(['csv', 'jsonl'], { message: 'format must be csv or jsonl' })
-  format: 'csv' | 'jsonl' = 'csv';
+  @IsIn(['csv', 'jsonl', 'xlsx'], { message: 'format must be csv, jsonl or xlsx' })
+  format: 'csv' | 'jsonl' | 'xlsx' = 'csv';
 }
 
 /** The id of an import process in a path. */

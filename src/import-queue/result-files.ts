@@ -1,8 +1,14 @@
 import type { BatchReader } from '../batches/batch-reader.js';
 import type { RecordSet } from '../batches/record-pages.js';
-import { csvLine, workbookText } from '../formats/csv/csv-cells.js';
+import { BYTE_ORDER_MARK, csvLine, workbookText } from '../formats/csv/csv-cells.js';
 import { textEncoding, type TextEncoding } from '../formats/text/text-encoding.js';
-import { type SheetColumn, writeWorkbook, type WrittenRow } from '../formats/workbook/workbook-writer.js';
+import { sheetColumn } from '../formats/workbook/sheet-columns.js';
+import {
+  type SheetColumn,
+  WORKBOOK_TYPE,
+  writeWorkbook,
+  type WrittenRow,
+} from '../formats/workbook/workbook-writer.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { ResultFormat } from '../records/record-status.js';
 import type { DownloadResultsDto } from './batches.dto.js';
@@ -37,7 +43,6 @@ export function jsonLinesFile(records: RecordSet, shape: DownloadResultsDto['sha
 }
 
 const UTF_8 = 'utf-8';
-const BYTE_ORDER_MARK = '\ufeff';
 
 /**
  * CSV with the delimiter and the encoding of the file that was sent, unless the query has others. If the encoding lacks
@@ -86,7 +91,9 @@ export async function workbookFile(
   const table = await ResultTable.of(batchId, records, reader, { encoding: null, isWorkbook: true });
   const columns = table.headers.map((header, index): SheetColumn => {
     const member = table.members[index] ?? null;
-    return { header, kind: member === null ? kindOfAdded(header) : kindOf(member, schema) };
+    if (member === null) return { header, kind: kindOfAdded(header) };
+    // No pick lists: a value that was refused is in none.
+    return { header, kind: sheetColumn(header, member, schema).kind };
   });
   async function* rows(): AsyncGenerator<WrittenRow[], void, undefined> {
     for await (const page of records.pages()) {
@@ -97,9 +104,9 @@ export async function workbookFile(
       }));
     }
   }
-  const pieces = writeWorkbook({ name: 'Rows', columns, rows: rows() }) as AsyncIterable<Buffer>;
+  const pieces = writeWorkbook({ name: 'Rows', columns, rows: rows() });
   return {
-    type: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+    type: WORKBOOK_TYPE,
     suffix: '',
     extension: 'xlsx',
     pieces,
@@ -108,24 +115,4 @@ export async function workbookFile(
 
 function kindOfAdded(header: string): SheetColumn['kind'] {
   return header === '_line' || header === '_batch' ? 'number' : 'text';
-}
-
-/** How a workbook holds the values of a member, by the JSON Schema of the row. */
-function kindOf(member: string, { properties }: JsonObject): SheetColumn['kind'] {
-  if (!isObject(properties) || !Object.hasOwn(properties, member)) return 'text';
-  const schemas = alternatives(properties[member]);
-  if (schemas.some(({ format }) => format === 'date')) return 'date';
-  const types = schemas.flatMap(({ type }) => type);
-  if (types.includes('number') || types.includes('integer')) return 'number';
-  return types.includes('boolean') ? 'boolean' : 'text';
-}
-
-function alternatives(schema: unknown): JsonObject[] {
-  if (!isObject(schema)) return [];
-  const nested = [schema.anyOf, schema.oneOf].flatMap((each) => (Array.isArray(each) ? each : []));
-  return [schema, ...nested.flatMap(alternatives)];
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -224,7 +224,11 @@ describe('import processes', () => {
     expect(batch.body.recordCounts).toMatchObject({ total: 1, invalid: 0 });
     await client.ended(batch.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
 
-    const wrong = await client.get(`${PATH}/${created.id}/Template?format=xlsx`);
+    const workbook = await client.get(`${PATH}/${created.id}/Template?format=xlsx`);
+    expect(workbook.status).toBe(200);
+    expect(String(workbook.body).startsWith('PK')).toBe(true);
+
+    const wrong = await client.get(`${PATH}/${created.id}/Template?format=pdf`);
     expect([wrong.status, wrong.body.errors[0].parameter]).toEqual([400, 'format']);
   });
 

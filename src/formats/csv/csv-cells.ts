@@ -98,6 +98,9 @@ export function readDownloadedCell(cell: string): string {
   return restoreLoneSurrogates(restoreFormula(cell));
 }
 
+/** Begins a CSV file in UTF-8, so that Excel does not take it for text in the encoding of the computer. */
+export const BYTE_ORDER_MARK = '\ufeff';
+
 /** One line of such a file, including its line end. */
 export function csvLine(cells: readonly (string | null)[], delimiter = ','): string {
   return `${cells.map((cell) => csvCell(cell, delimiter)).join(delimiter)}\r\n`;

@@ -10,8 +10,7 @@ async function written(columns: SheetColumn[], rows: WrittenRow[]): Promise<Buff
     yield await Promise.resolve(rows);
   }
   const pieces: Buffer[] = [];
-  for await (const piece of writeWorkbook({ name: 'Members', columns, rows: blocks() }))
-    pieces.push(piece as Buffer);
+  for await (const piece of writeWorkbook({ name: 'Members', columns, rows: blocks() })) pieces.push(piece);
   return Buffer.concat(pieces);
 }
 

@@ -5,6 +5,8 @@ import { WORKBOOK_LIMITS } from './workbook-limits.js';
 import { CONTENT_TYPES, noteDrawing, noteList, packageParts, STYLE, styleSheet } from './workbook-parts.js';
 import { isExactNumber, serialOfDay, xmlText } from './written-values.js';
 
+export const WORKBOOK_TYPE = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet';
+
 export interface SheetColumn {
   header: string;
   /** How its cells are written if their text has the form of the kind; as text otherwise. */
@@ -51,7 +53,7 @@ interface Note {
  * Writes a workbook (XLSX) with one sheet as it is read: memory does not grow with the rows. The header is bold and
  * stays in view. Text is always a text cell, so no formula runs, and leading zeros stay.
  */
-export function writeWorkbook(sheet: WrittenSheet): Readable {
+export function writeWorkbook(sheet: WrittenSheet): AsyncIterable<Buffer> {
   const zip = new ZipFile();
   const notes: Note[] = [];
   const lists = sheet.columns.flatMap(({ options }, column) =>

@@ -1,6 +1,6 @@
 import type { StoredBehavior } from '../../delivery/message.js';
-import { csvLine } from '../../formats/csv/csv-cells.js';
 import { INSTANCE_COLUMNS } from '../../formats/csv/csv-columns.js';
+import type { SheetColumn } from '../../formats/workbook/workbook-writer.js';
 import { jsonMembers, memberText } from '../../formats/json/json-members.js';
 import type { WorkflowDefinition } from '../definition.js';
 import type { LogRow } from '../engine/log.sql.js';
@@ -72,22 +72,35 @@ export class InstanceColumns {
     ];
   }
 
-  get header(): string {
-    return csvLine([...this.names, ...INSTANCE_COLUMNS]);
+  get headers(): string[] {
+    return [...this.names, ...INSTANCE_COLUMNS];
   }
 
-  line(row: InstanceRow): string {
+  /** The cells of one instance; `null` where it lacks the attribute. */
+  cells(row: InstanceRow): (string | null)[] {
     const members = jsonMembers(row.attributes);
-    return csvLine([
+    return [
       ...this.names.map((name) => attributeCell(members.get(name))),
       String(row.id),
       row.status,
       row.step,
       row.createdAt.toISOString(),
       row.updatedAt.toISOString(),
-    ]);
+    ];
+  }
+
+  /** The columns of a workbook: dates and numbers as such, where the current definition has them. */
+  sheetColumns(definition: WorkflowDefinition): SheetColumn[] {
+    const types = new Map(definition.attributes.map(({ name, type }) => [name, type]));
+    return this.headers.map((header) => ({ header, kind: SHEET_KINDS[types.get(header) ?? ''] ?? 'text' }));
   }
 }
+
+const SHEET_KINDS: Readonly<Record<string, SheetColumn['kind']>> = {
+  Numeric: 'number',
+  Date: 'date',
+  Boolean: 'boolean',
+};
 
 /** Writes the form that the attribute's type reads: semicolons separate the options of a MultiSelectList. */
 function attributeCell(json: string | undefined): string | null {

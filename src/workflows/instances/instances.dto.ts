@@ -79,8 +79,8 @@ export class ExportInstancesDto extends PickType(ListInstancesDto, [
   'identifier',
   'status',
 ] as const) {
-  @ApiPropertyOptional({ enum: ['jsonl', 'csv'], default: 'jsonl' })
+  @ApiPropertyOptional({ enum: ['jsonl', 'csv', 'xlsx'], default: 'jsonl' })
   @IsOptional()
-  @IsIn(['jsonl', 'csv'], { message: 'format must be jsonl or csv' })
-  format: 'jsonl' | 'csv' = 'jsonl';
+  @IsIn(['jsonl', 'csv', 'xlsx'], { message: 'format must be jsonl, csv or xlsx' })
+  format: 'jsonl' | 'csv' | 'xlsx' = 'jsonl';
 }

@@ -5,6 +5,8 @@ import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/outbox.sql.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
+import { BYTE_ORDER_MARK, csvLine, workbookText } from '../../formats/csv/csv-cells.js';
+import { WORKBOOK_TYPE, writeWorkbook, type WrittenRow } from '../../formats/workbook/workbook-writer.js';
 import { contentDisposition, downloadName, sendDownload } from '../../platform/http/downloads.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID } from '../../platform/http/pagination.js';
 import { WorkflowAccess } from '../definition/workflow-access.js';
@@ -27,6 +29,7 @@ import {
   selectInstancePage,
 } from './instance-search.sql.js';
 import type { ExportInstancesDto, ListInstancesDto, PageDto } from './instances.dto.js';
+import type { WorkflowDefinition } from '../definition.js';
 
 /** JSON text, and its cursor, which the `Link` header repeats. */
 export interface JsonPage {
@@ -150,27 +153,31 @@ export class InstancesService {
           selection.status !== undefined,
       },
     });
-    if (query.format === 'csv') {
-      const columns = new InstanceColumns(await this.definitions.versions(name));
-      const content = (signal: AbortSignal) =>
-        this.lines(selection, signal, (row) => columns.line(row), columns.header);
-      const type = 'text/csv; charset=utf-8; header=present';
-      await sendDownload(response, { type, disposition, content }, this.logger);
-    } else {
-      const content = (signal: AbortSignal) =>
-        this.lines(selection, signal, (row) => `${instanceJson(name, row)}\n`);
-      const type = 'application/jsonl; charset=utf-8';
-      await sendDownload(response, { type, disposition, content }, this.logger);
-    }
+    const { type, pieces } = await this.exportFile(workflow, query.format);
+    const content = (signal: AbortSignal) => pieces(this.pages(selection, signal));
+    await sendDownload(response, { type, disposition, content }, this.logger);
   }
 
-  private async *lines(
+  /** How the pages of instances become a file. */
+  private async exportFile(
+    { definition }: StoredWorkflowDefinition,
+    format: ExportInstancesDto['format'],
+  ): Promise<ExportFile> {
+    if (format === 'jsonl') {
+      const type = 'application/jsonl; charset=utf-8';
+      return { type, pieces: (pages) => jsonLines(definition.name, pages) };
+    }
+    const columns = new InstanceColumns(await this.definitions.versions(definition.name));
+    if (format === 'csv') {
+      return { type: 'text/csv; charset=utf-8; header=present', pieces: (pages) => csvLines(columns, pages) };
+    }
+    return { type: WORKBOOK_TYPE, pieces: (pages) => workbook(definition, columns, pages) };
+  }
+
+  private async *pages(
     selection: Conditions,
     signal: AbortSignal,
-    lineOf: (row: InstanceRow) => string,
-    header?: string,
-  ): AsyncGenerator<string, void, undefined> {
-    if (header !== undefined) yield header;
+  ): AsyncGenerator<InstanceRow[], void, undefined> {
     let after: number | undefined;
     for (let more = true; more;) {
       signal.throwIfAborted();
@@ -180,7 +187,7 @@ export class InstancesService {
         after,
         limit: EXPORT_PAGE,
       });
-      if (page.rows.length > 0) yield page.rows.map(lineOf).join('');
+      if (page.rows.length > 0) yield page.rows;
       after = page.rows.at(-1)?.id;
       more = page.more;
     }
@@ -198,6 +205,42 @@ export class InstancesService {
     await this.access.assertReaches(principal, name);
     return workflow;
   }
+}
+
+type InstancePages = AsyncIterable<readonly InstanceRow[]>;
+
+interface ExportFile {
+  /** Value of Content-Type. */
+  type: string;
+  pieces: (pages: InstancePages) => AsyncGenerator<string | Buffer, void, undefined>;
+}
+
+async function* jsonLines(workflow: string, pages: InstancePages): AsyncGenerator<string, void, undefined> {
+  for await (const rows of pages) yield rows.map((row) => `${instanceJson(workflow, row)}\n`).join('');
+}
+
+async function* csvLines(
+  columns: InstanceColumns,
+  pages: InstancePages,
+): AsyncGenerator<string, void, undefined> {
+  yield BYTE_ORDER_MARK + csvLine(columns.headers);
+  for await (const rows of pages) yield rows.map((row) => csvLine(columns.cells(row))).join('');
+}
+
+async function* workbook(
+  definition: WorkflowDefinition,
+  columns: InstanceColumns,
+  pages: InstancePages,
+): AsyncGenerator<Buffer, void, undefined> {
+  async function* written(): AsyncGenerator<WrittenRow[], void, undefined> {
+    for await (const rows of pages) {
+      yield rows.map((row) => ({
+        cells: columns.cells(row).map((text) => text && workbookText(text)),
+        marked: [],
+      }));
+    }
+  }
+  yield* writeWorkbook({ name: definition.name, columns: columns.sheetColumns(definition), rows: written() });
 }
 
 const resendEntry = (
