@@ -17,12 +17,15 @@ import { publicPathMiddleware } from '../platform/http/public-path.js';
 import { DtoValidationPipe } from '../platform/http/validation.js';
 import { accessLog, AppLogger, requestContext } from '../platform/logging/logging.js';
 import { AppModule } from './app.module.js';
+import { installationId } from './database.js';
 
 /** A body of 2 GiB takes this long at 2.4 Mbit/s; Node's own limit of five minutes would cut it off in the middle. */
 const LONGEST_REQUEST_MS = 2 * 3600_000;
 
 /** Creates the application, configured but not yet listening. The e2e tests use it, too. */
-export async function createApp(config: AppConfig): Promise<NestExpressApplication> {
+export async function createApp(given: AppConfig): Promise<NestExpressApplication> {
+  const queuePrefix = `${given.queuePrefix}:${await installationId(given.databaseUrl)}`;
+  const config: AppConfig = { ...given, queuePrefix };
   // main.ts handles signals, because embedded servers must outlive the application.
   const app = await NestFactory.create<NestExpressApplication>(AppModule.with(config), {
     bodyParser: false,

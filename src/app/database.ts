@@ -125,6 +125,25 @@ export async function requireSchema(databaseUrl: string): Promise<void> {
   }
 }
 
+/**
+ * Identifies the installation, that is, the database, to Redis: installations that share a Redis would otherwise take
+ * each other's jobs, find nothing and drop them. The same for all processes, and after a fail-over.
+ */
+export async function installationId(databaseUrl: string | undefined): Promise<string> {
+  const client = await connect(databaseUrl);
+  try {
+    const { rows } = await client.query<{ id: string }>(
+      `SELECT substr(md5(concat_ws('/', oid,
+                CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE')
+                     THEN (SELECT system_identifier FROM pg_control_system()) END)), 1, 8) AS id
+         FROM pg_database WHERE datname = current_database()`,
+    );
+    return rows[0]?.id ?? '';
+  } finally {
+    await client.end();
+  }
+}
+
 /** The schema could not be brought up to date. */
 class MigrationError extends StartError {
   override readonly name = 'MigrationError';

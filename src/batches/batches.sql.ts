@@ -324,12 +324,27 @@ export async function lockUnconfirmed(
   return rows.map(({ id }) => id);
 }
 
-/** The number of unfinished batches, counted up to the limit; reads a small index. */
-export async function countUnfinished(sql: Sql, limit: number): Promise<number> {
+/**
+ * The number of unfinished batches, counted up to the limit; reads a small index.
+ * @param createdBy counts only the batches of this creator
+ */
+export async function countUnfinished(sql: Sql, limit: number, createdBy: string | null): Promise<number> {
   const { rows } = await sql.query<{ count: number }>(
     `SELECT count(*)::integer AS count
-       FROM (SELECT FROM import_queue_batch WHERE ${IS_UNFINISHED} LIMIT $1) unfinished`,
-    [limit],
+       FROM (SELECT FROM import_queue_batch
+              WHERE ${IS_UNFINISHED} AND ($2::text IS NULL OR created_by = $2) LIMIT $1) unfinished`,
+    [limit, createdBy],
+  );
+  return rows[0]?.count ?? 0;
+}
+
+/** The number of uploads of this creator that await confirmation, counted up to the limit. */
+export async function countUnconfirmed(sql: Sql, createdBy: string, limit: number): Promise<number> {
+  const { rows } = await sql.query<{ count: number }>(
+    `SELECT count(*)::integer AS count
+       FROM (SELECT FROM import_queue_batch
+              WHERE status = 'awaiting_confirmation' AND created_by = $1 LIMIT $2) unconfirmed`,
+    [createdBy, limit],
   );
   return rows[0]?.count ?? 0;
 }

@@ -1,59 +1,38 @@
-import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  type NestInterceptor,
+  type OnModuleInit,
+} from '@nestjs/common';
 import type { Response } from 'express';
 import { defer, finalize, from, type Observable, switchMap } from 'rxjs';
 import type { AuthenticatedRequest } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { countUnfinished } from '../batches/batches.sql.js';
-import { BoundedMap, Gate } from '../platform/concurrency.js';
+import { countUnconfirmed, countUnfinished } from '../batches/batches.sql.js';
+import { BoundedMap, Gate, isWithinShare } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { tooManyRequests, tooManyUploads, tooManyWaitingBatches } from './import-queue.errors.js';
+import {
+  type LimitState,
+  type SharedLimit,
+  SharedLimits,
+  type SharedSlots,
+} from '../platform/shared-limits.js';
+import {
+  tooManyRecordsToday,
+  tooManyRequests,
+  tooManyUnconfirmedUploads,
+  tooManyUploads,
+  tooManyUploadsOfKey,
+  tooManyWaitingBatches,
+} from './import-queue.errors.js';
 
 const WINDOW_SECONDS = 60;
-/** Beyond this number of callers, those that have been quiet for longest are forgotten. */
-const MAX_CALLERS = 10_000;
-
-export interface RateState {
-  allowed: boolean;
-  limit: number;
-  remaining: number;
-  /** Until there is room for the next call, or until the whole limit is available again. */
-  seconds: number;
-}
-
-/**
- * Token bucket per caller, in this process. N processes together allow N times as much, which is still bounded, and the
- * limiter depends on no server.
- */
-export class RateLimiter {
-  private readonly buckets = new BoundedMap<string, { tokens: number; at: number }>(MAX_CALLERS);
-
-  /** @param perMinute the most calls per minute; after a quiet minute, all of them may come at once */
-  constructor(
-    private readonly perMinute: number,
-    private readonly now: () => number = () => performance.now(),
-  ) {}
-
-  take(caller: string): RateState {
-    const now = this.now();
-    const perSecond = this.perMinute / WINDOW_SECONDS;
-    const found = this.buckets.get(caller) ?? { tokens: this.perMinute, at: now };
-    const tokens = Math.min(this.perMinute, found.tokens + ((now - found.at) / 1000) * perSecond);
-    const allowed = tokens >= 1;
-    const left = allowed ? tokens - 1 : tokens;
-    this.buckets.set(caller, { tokens: left, at: now });
-    const missing = allowed ? this.perMinute - left : 1 - left;
-    return {
-      allowed,
-      limit: this.perMinute,
-      remaining: Math.floor(left),
-      seconds: Math.max(1, Math.ceil(missing / perSecond)),
-    };
-  }
-}
+const DAY_SECONDS = 24 * 3600;
 
 /** The headers of draft-ietf-httpapi-ratelimit-headers-10. */
-export function rateLimitHeaders({ limit, remaining, seconds }: RateState): Record<string, string> {
+export function rateLimitHeaders({ limit, remaining, seconds }: LimitState): Record<string, string> {
   return {
     'RateLimit-Policy': `"create";q=${limit};w=${WINDOW_SECONDS}`,
     RateLimit: `"create";r=${remaining};t=${seconds}`,
@@ -63,43 +42,66 @@ export function rateLimitHeaders({ limit, remaining, seconds }: RateState): Reco
 /** How long one count of the waiting batches is reused for all calls. */
 const COUNT_REUSE_MS = 500;
 
+/** Counts the records of a body as they are stored. @throws DomainError 429 `too_many_records_today` */
+export type RecordQuota = (records: number) => Promise<void>;
+
 /** Decides whether a call that creates a batch is admitted, before it causes any cost (ADR 16). */
 @Injectable()
-export class AdmissionService {
+export class AdmissionService implements OnModuleInit {
   readonly gate: Gate;
   /**
    * Transactions that wait for a client take at most half of the connections, regardless of how slow the clients are.
    */
   private readonly openTransactions: Gate;
-  private readonly rates: RateLimiter | null;
-  private counted = { at: -Infinity, count: Promise.resolve(0) };
+  private rates: SharedLimit | null = null;
+  private records: SharedLimit | null = null;
+  private slots: SharedSlots | null = null;
+  /** By owner; the empty name stands for all. */
+  private readonly counts = new BoundedMap<string, { at: number; count: Promise<number> }>(1000);
 
   constructor(
     private readonly config: AppConfig,
     private readonly database: DatabaseService,
+    private readonly shared: SharedLimits,
   ) {
     this.gate = new Gate(config.maxOpenUploads, { longestWaitMs: config.admissionWaitMs });
     this.openTransactions = new Gate(config.databasePoolSize >> 1, { longestWaitMs: config.admissionWaitMs });
-    this.rates = config.createRatePerMinute > 0 ? new RateLimiter(config.createRatePerMinute) : null;
+  }
+
+  onModuleInit(): void {
+    const { createRatePerMinute, recordsPerKeyPerDay, openUploadsPerKey } = this.config;
+    const limit = (name: string, points: number, windowSeconds: number) =>
+      points === 0 ? null : this.shared.limit({ name, points, windowSeconds });
+    this.rates = limit('create', createRatePerMinute, WINDOW_SECONDS);
+    this.records = limit('records', recordsPerKeyPerDay, DAY_SECONDS);
+    this.slots = openUploadsPerKey === 0 ? null : this.shared.slotsOf('uploads', openUploadsPerKey);
   }
 
   /** `null` if no rate is configured. @throws DomainError 429 `rate_limit_exceeded` */
-  rate(principal: Principal): RateState | null {
-    const rate = this.rates?.take(principal.id) ?? null;
+  async rate({ id }: Principal): Promise<LimitState | null> {
+    const rate = (await this.rates?.take(id)) ?? null;
     if (rate?.allowed === false) throw tooManyRequests(rate, rateLimitHeaders(rate));
     return rate;
   }
 
   /**
-   * Waits for the call's turn; an admitted caller must call `gate.leave` exactly once.
-   * @throws DomainError 503 `too_many_waiting_batches`, `too_many_uploads`
+   * Waits for the call's turn. An admitted caller must call the returned function exactly once.
+   * @throws DomainError 503 `too_many_waiting_batches`, `too_many_uploads`; 429 `too_many_uploads_of_key`
    */
-  async enter(gone: AbortSignal): Promise<void> {
-    const { maxWaitingBatches, maxOpenUploads } = this.config;
-    if (maxWaitingBatches > 0 && (await this.unfinished(maxWaitingBatches)) >= maxWaitingBatches) {
-      throw tooManyWaitingBatches(maxWaitingBatches);
+  async enter({ id }: Principal, gone: AbortSignal): Promise<() => void> {
+    const { maxOpenUploads, openUploadsPerKey } = this.config;
+    await this.assertRoomForBatch(id);
+    if (!(await this.gate.enter({ gone, owner: id }))) throw tooManyUploads(maxOpenUploads);
+    // After the wait, so that a burst is worked off instead of refused.
+    const giveBack = this.slots === null ? () => undefined : await this.slots.take(id);
+    if (giveBack === null) {
+      this.gate.leave(id);
+      throw tooManyUploadsOfKey(openUploadsPerKey);
     }
-    if (!(await this.gate.enter(gone))) throw tooManyUploads(maxOpenUploads);
+    return () => {
+      this.gate.leave(id);
+      giveBack();
+    };
   }
 
   /**
@@ -109,21 +111,51 @@ export class AdmissionService {
    */
   async whileReceiving<Result>(
     { complete }: { complete: boolean },
+    { id }: Principal,
     store: () => Promise<Result>,
   ): Promise<Result> {
     if (complete) return store();
-    return this.openTransactions.run(store, () => tooManyUploads(this.openTransactions.limit));
+    const refusal = () => tooManyUploads(this.openTransactions.limit);
+    return this.openTransactions.run(store, refusal, { owner: id });
   }
 
-  private unfinished(limit: number): Promise<number> {
-    const now = performance.now();
-    if (now - this.counted.at > COUNT_REUSE_MS) {
-      const count = countUnfinished(this.database, limit);
-      // The calls that wait for this count get its error; the next call counts again.
-      count.catch(() => (this.counted.at = -Infinity));
-      this.counted = { at: now, count };
+  /** The principal's quota of records, which also counts records of bodies that are refused in the end. */
+  quotaOf({ id }: Principal): RecordQuota {
+    return async (records) => {
+      const state = records === 0 ? undefined : await this.records?.take(id, records);
+      if (state?.allowed === false) throw tooManyRecordsToday(state);
+    };
+  }
+
+  /** @throws DomainError 503 `too_many_unconfirmed_uploads` */
+  async assertRoomForUnconfirmed({ id }: Principal): Promise<void> {
+    const { unconfirmedUploadsPerKey: limit } = this.config;
+    if (limit > 0 && (await countUnconfirmed(this.database, id, limit)) >= limit) {
+      throw tooManyUnconfirmedUploads(limit);
     }
-    return this.counted.count;
+  }
+
+  /** Of the unfinished batches, each creator gets a share, so that one of them cannot keep out all others. */
+  private async assertRoomForBatch(owner: string): Promise<void> {
+    const { maxWaitingBatches: limit } = this.config;
+    if (limit === 0) return;
+    const free = limit - (await this.unfinished('', limit));
+    if (free <= 0) throw tooManyWaitingBatches(limit);
+    // While there are fewer than a third, no single owner can have more than its share.
+    if (isWithinShare(limit - free, free)) return;
+    if (!isWithinShare(await this.unfinished(owner, limit), free)) throw tooManyWaitingBatches(limit, true);
+  }
+
+  private unfinished(owner: string, limit: number): Promise<number> {
+    const now = performance.now();
+    const known = this.counts.get(owner);
+    if (known !== undefined && now - known.at <= COUNT_REUSE_MS) return known.count;
+    const count = countUnfinished(this.database, limit, owner === '' ? null : owner);
+    const entry = { at: now, count };
+    // The calls that wait for this count get its error; the next call counts again.
+    count.catch(() => (entry.at = -Infinity));
+    this.counts.set(owner, entry);
+    return count;
   }
 }
 
@@ -136,14 +168,16 @@ export class AdmissionInterceptor implements NestInterceptor {
     const http = context.switchToHttp();
     const { principal } = http.getRequest<AuthenticatedRequest>();
     const response = http.getResponse<Response>();
-    return defer(() => {
-      const rate = principal ? this.admission.rate(principal) : null;
-      if (rate !== null) response.set(rateLimitHeaders(rate));
-      const gone = new AbortController();
-      response.once('close', () => gone.abort());
-      return from(this.admission.enter(gone.signal)).pipe(
-        switchMap(() => next.handle().pipe(finalize(() => this.admission.gate.leave()))),
-      );
-    });
+    return defer(() => from(this.admit(principal, response))).pipe(
+      switchMap((leave) => next.handle().pipe(finalize(leave))),
+    );
+  }
+
+  private async admit(principal: Principal, response: Response): Promise<() => void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const rate = await this.admission.rate(principal);
+    if (rate !== null) response.set(rateLimitHeaders(rate));
+    return this.admission.enter(principal, gone.signal);
   }
 }

@@ -1,9 +1,14 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { Response } from 'express';
+import { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
+import { AppConfig } from '../platform/config/config.js';
+import { DomainError } from '../platform/domain-error.js';
+import { SharedLimits, type SharedSlots } from '../platform/shared-limits.js';
+import { tooManyEventStreams } from './import-queue.errors.js';
 
 /** One server-sent event. The data is JSON on one line, as the format requires. */
 function serverSentEvent(event: string, data: unknown, id?: string): string {
@@ -54,7 +59,11 @@ const HEARTBEAT_MS = 15_000;
 /** A client with more unread bytes than this misses progress events until it has caught up, but never the end. */
 const MAX_UNSENT_BYTES = 256 * 1024;
 
+/** A stream ends at most this long after its key was revoked, or its user disabled. */
+const CHECK_PRINCIPALS_MS = 4_000;
+
 interface Listener {
+  principal: Principal;
   response: Response;
   changes: BatchChanges;
 }
@@ -70,15 +79,30 @@ interface Watched {
  * Why: ADR 11.
  */
 @Injectable()
-export class BatchEvents implements OnModuleDestroy {
+export class BatchEvents implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger(BatchEvents.name);
   private readonly watched = new Map<number, Watched>();
   private heartbeat: NodeJS.Timeout | undefined;
+  private check: NodeJS.Timeout | undefined;
+  private slots: SharedSlots | undefined;
   private stopped = false;
 
-  constructor(private readonly batches: BatchReader) {}
+  constructor(
+    private readonly config: AppConfig,
+    private readonly batches: BatchReader,
+    private readonly authenticator: Authenticator,
+    private readonly shared: SharedLimits,
+  ) {}
 
-  /** Sends the present state and then each change, until the batch ends, the client leaves or the process stops. */
+  onModuleInit(): void {
+    this.slots = this.shared.slotsOf('event-streams', this.config.eventStreamsPerKey);
+  }
+
+  /**
+   * Sends the present state and then each change, until the batch ends, the client leaves, its credentials end or the
+   * process stops.
+   * @throws DomainError 429 `too_many_event_streams`
+   */
   async follow(batchId: number, principal: Principal, response: Response): Promise<void> {
     const batch = await this.batches.read(batchId, principal);
     if (isTerminal(batch.status) && response.req.get('Last-Event-ID') === END_ID) {
@@ -86,6 +110,7 @@ export class BatchEvents implements OnModuleDestroy {
       response.status(204).end();
       return;
     }
+    if (response.req.method !== 'HEAD') await this.takeSlot(principal, response);
     response.set({
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
@@ -97,7 +122,7 @@ export class BatchEvents implements OnModuleDestroy {
       return;
     }
     response.flushHeaders();
-    const listener = { response, changes: new BatchChanges() };
+    const listener = { principal, response, changes: new BatchChanges() };
     this.send(listener, batch);
     if (!response.writableEnded) this.add(batchId, listener);
   }
@@ -105,11 +130,37 @@ export class BatchEvents implements OnModuleDestroy {
   onModuleDestroy(): void {
     this.stopped = true;
     clearInterval(this.heartbeat);
+    clearInterval(this.check);
     for (const [, { listeners, timer }] of this.watched) {
       clearTimeout(timer);
       for (const { response } of listeners) response.end();
     }
     this.watched.clear();
+  }
+
+  private async takeSlot({ id }: Principal, response: Response): Promise<void> {
+    const giveBack = await this.slots?.take(id);
+    if (giveBack === null) throw tooManyEventStreams(this.config.eventStreamsPerKey);
+    if (giveBack === undefined) return;
+    if (response.destroyed) giveBack();
+    else response.once('close', giveBack);
+  }
+
+  /** Ends the streams of principals whose credentials no longer allow them. Each principal is looked up once. */
+  private async checkPrincipals(): Promise<void> {
+    const known = new Map<string, Promise<Principal>>();
+    for (const [batchId, { listeners }] of this.watched) {
+      for (const { principal, response } of listeners) {
+        const found = known.get(principal.id) ?? this.authenticator.authenticate(response.req, false);
+        known.set(principal.id, found);
+        try {
+          await this.batches.row(batchId, await found);
+        } catch (error) {
+          // While PostgreSQL is away nothing is known, and nothing is sent.
+          if (error instanceof DomainError) response.end();
+        }
+      }
+    }
   }
 
   private add(batchId: number, listener: Listener): void {
@@ -118,6 +169,7 @@ export class BatchEvents implements OnModuleDestroy {
       return;
     }
     this.heartbeat ??= setInterval(() => this.beat(), HEARTBEAT_MS).unref();
+    this.check ??= setInterval(() => void this.checkPrincipals(), CHECK_PRINCIPALS_MS).unref();
     const watched = this.watched.get(batchId) ?? { listeners: new Set(), timer: this.pollSoon(batchId) };
     this.watched.set(batchId, watched);
     watched.listeners.add(listener);

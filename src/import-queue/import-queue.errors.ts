@@ -5,6 +5,10 @@ import { httpErrors } from '../platform/http/http.errors.js';
 export const importQueueErrors = defineErrors({
   rate_limit_exceeded: { status: 429, title: 'Too many batches in too short a time' },
   too_many_uploads: { status: 503, title: 'Too many bodies are being received' },
+  too_many_uploads_of_key: { status: 429, title: 'Too many bodies of one key are being received' },
+  too_many_records_today: { status: 429, title: 'Too many records within a day' },
+  too_many_event_streams: { status: 429, title: 'Too many event streams are open' },
+  too_many_unconfirmed_uploads: { status: 503, title: 'Too many uploads await confirmation' },
   too_many_waiting_batches: { status: 503, title: 'Too many batches have not ended yet' },
   invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is not valid' },
   idempotency_key_in_use: { status: 409, title: 'The Idempotency-Key is in use' },
@@ -40,9 +44,41 @@ export function tooManyUploads(limit: number): DomainError {
   );
 }
 
-export function tooManyWaitingBatches(limit: number): DomainError {
+export function tooManyUploadsOfKey(limit: number): DomainError {
+  return importQueueErrors.too_many_uploads_of_key(
+    `${limit} bodies of this key or user are being received. Nothing was stored; send the same call again when one of them has ended.`,
+    { limit, headers: retryAfter(5) },
+  );
+}
+
+export function tooManyRecordsToday({ limit, seconds }: { limit: number; seconds: number }): DomainError {
+  return importQueueErrors.too_many_records_today(
+    `This key or user may send ${limit} records a day (RECORDS_PER_KEY_PER_DAY). Nothing was stored; send the same call again in ${seconds} s.`,
+    { limit, headers: retryAfter(seconds) },
+  );
+}
+
+export function tooManyEventStreams(limit: number): DomainError {
+  return importQueueErrors.too_many_event_streams(
+    `${limit} event streams of this key or user are open. Close one of them, or poll the batch.`,
+    { limit, headers: retryAfter(5) },
+  );
+}
+
+export function tooManyUnconfirmedUploads(limit: number): DomainError {
+  return importQueueErrors.too_many_unconfirmed_uploads(
+    `${limit} uploads of this key or user await confirmation. Confirm or abandon some of them. Nothing was stored.`,
+    { limit, headers: retryAfter(30) },
+  );
+}
+
+/** @param ofOneKey the limit is not reached, but the rest of it is kept for others */
+export function tooManyWaitingBatches(limit: number, ofOneKey = false): DomainError {
+  const reason = ofOneKey
+    ? `So many batches of this key or user have not ended that the rest of the ${limit} that may wait is kept for others.`
+    : `${limit} batches have not ended yet, and no more are accepted until some have.`;
   return importQueueErrors.too_many_waiting_batches(
-    `${limit} batches have not ended yet, and no more are accepted until some have. Nothing was stored; send the same call again later.`,
+    `${reason} Nothing was stored; send the same call again later.`,
     { limit, headers: retryAfter(30) },
   );
 }

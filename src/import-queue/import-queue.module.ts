@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AuthModule } from '../auth/auth.module.js';
 import { BatchesModule } from '../batches/batches.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
 import { SchedulingModule } from '../processing/processing.module.js';
@@ -31,7 +32,14 @@ class AdmissionModule {}
 
 /** The API of batches: it creates them, changes them, and reports the outcome of their records. */
 @Module({
-  imports: [AdmissionModule, ImportProcessesModule, BatchesModule, SchedulingModule, TargetsModule],
+  imports: [
+    AdmissionModule,
+    AuthModule,
+    ImportProcessesModule,
+    BatchesModule,
+    SchedulingModule,
+    TargetsModule,
+  ],
   controllers: [BatchActionsController, BatchesController, ImportQueueController],
   providers: [
     BatchActionsService,

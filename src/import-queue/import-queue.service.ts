@@ -80,9 +80,10 @@ export class ImportQueueService {
     const intake = new BodyIntake(body, headers.encoding, config, config.chunkSize, process.compiled, {
       hashed: key !== null,
       reader: new JsonLinesReader(config.maxLineBytes),
+      quota: this.admission.quotaOf(principal),
     });
     await intake.collectFirst();
-    const answer = await this.admission.whileReceiving(intake, () =>
+    const answer = await this.admission.whileReceiving(intake, principal, () =>
       intake.storing(() =>
         this.database.transaction(async (transaction) => {
           const batch = transaction.manager.create(ImportQueueBatchEntity, {

@@ -52,6 +52,7 @@ export class UploadsService {
     principal: Principal,
   ): Promise<BatchResource> {
     assertMayReceiveMail(this.config, mailAddresses(dto));
+    await this.admission.assertRoomForUnconfirmed(principal);
     const { pinned, compiled } = await this.processes.forNewBatch(dto.importProcessId, principal);
     const { fields, file } = await open();
     const given = readMapping(fields.get('mapping') ?? dto.mapping);
@@ -68,9 +69,10 @@ export class UploadsService {
     const intake = new BodyIntake(file, 'identity', this.config, this.config.chunkSize, compiled, {
       hashed: false,
       reader,
+      quota: this.admission.quotaOf(principal),
     });
     await intake.collectFirst();
-    const id = await this.admission.whileReceiving(intake, () =>
+    const id = await this.admission.whileReceiving(intake, principal, () =>
       intake.storing(() =>
         this.database.transaction(async (transaction) => {
           const batch = transaction.manager.create(ImportQueueBatchEntity, {

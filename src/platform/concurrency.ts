@@ -110,16 +110,37 @@ interface GateLimits {
   mostWaiting?: number;
 }
 
+export interface GateCaller {
+  /** Aborts the wait. */
+  gone?: AbortSignal;
+  /** Whose share the place counts against. */
+  owner?: string;
+}
+
 interface Waiting {
+  owner: string | undefined;
   admit: () => void;
 }
 
 /**
+ * How an owner's share depends on what is free. With this factor one owner gets two thirds of everything, and two owners
+ * two fifths each: whatever they do, another owner finds room.
+ */
+const SHARE_OF_FREE = 2;
+
+/** Whether an owner with this many of a limited number of things may have one more. */
+export function isWithinShare(owned: number, free: number): boolean {
+  return free > 0 && (owned === 0 || owned < SHARE_OF_FREE * free);
+}
+
+/**
  * A semaphore: admits at most `limit` callers at a time and queues the others. It works off a burst instead of refusing
- * it, and turns away only callers that would wait too long.
+ * it, and turns away only callers that would wait too long. Callers with an owner get at most the owner's share, so that
+ * one owner whose callers never leave cannot keep out all others.
  */
 export class Gate {
   private inside = 0;
+  private readonly owned = new Map<string, number>();
   private readonly line = new Set<Waiting>();
 
   constructor(
@@ -136,23 +157,22 @@ export class Gate {
   }
 
   /** Admits the caller if there is room now. A caller that was admitted must call `leave` exactly once. */
-  tryEnter(): boolean {
-    if (this.inside >= this.limit) return false;
+  tryEnter(owner?: string): boolean {
+    const free = this.limit - this.inside;
+    if (owner === undefined ? free <= 0 : !isWithinShare(this.ownedBy(owner), free)) return false;
     this.inside += 1;
+    if (owner !== undefined) this.owned.set(owner, this.ownedBy(owner) + 1);
     return true;
   }
 
-  /**
-   * Returns whether the caller was admitted. A caller that was admitted must call `leave` exactly once.
-   * @param gone aborts the wait
-   */
-  enter(gone?: AbortSignal): Promise<boolean> {
-    if (this.tryEnter()) return Promise.resolve(true);
+  /** Returns whether the caller was admitted. A caller that was admitted must call `leave` exactly once. */
+  enter({ gone, owner }: GateCaller = {}): Promise<boolean> {
+    if (this.tryEnter(owner)) return Promise.resolve(true);
     const { longestWaitMs = Infinity, mostWaiting = Infinity } = this.limits;
     if (longestWaitMs === 0 || this.line.size >= mostWaiting || gone?.aborted) return Promise.resolve(false);
     return new Promise<boolean>((resolve) => {
       const refuse = () => settle(false);
-      const waiting: Waiting = { admit: () => settle(true) };
+      const waiting: Waiting = { owner, admit: () => settle(true) };
       const timer = longestWaitMs === Infinity ? undefined : setTimeout(refuse, longestWaitMs);
       const settle = (admitted: boolean) => {
         clearTimeout(timer);
@@ -165,23 +185,43 @@ export class Gate {
     });
   }
 
-  /** Gives the place to the caller that has waited longest, so that no one slips in between. */
-  leave(): void {
-    const [next] = this.line;
-    if (next === undefined) this.inside -= 1;
-    else next.admit();
+  /**
+   * Gives the place to the owner with the fewest places, and of that owner's callers to the one that has waited longest,
+   * so that no one slips in between.
+   * @param owner as on entering
+   */
+  leave(owner?: string): void {
+    this.inside -= 1;
+    if (owner !== undefined) {
+      const left = this.ownedBy(owner) - 1;
+      if (left > 0) this.owned.set(owner, left);
+      else this.owned.delete(owner);
+    }
+    const inTurn = [...this.line].sort((a, b) => this.ownedBy(a.owner) - this.ownedBy(b.owner));
+    for (const waiting of inTurn) {
+      if (this.inside >= this.limit) return;
+      if (this.tryEnter(waiting.owner)) waiting.admit();
+    }
   }
 
   /**
    * Runs the work inside the gate, at once if there is room. @throws the error that `refusal` creates, when turned away
    */
-  async run<Result>(work: () => Promise<Result>, refusal: () => Error): Promise<Result> {
-    if (!this.tryEnter() && !(await this.enter())) throw refusal();
+  async run<Result>(
+    work: () => Promise<Result>,
+    refusal: () => Error,
+    caller: GateCaller = {},
+  ): Promise<Result> {
+    if (!(await this.enter(caller))) throw refusal();
     try {
       return await work();
     } finally {
-      this.leave();
+      this.leave(caller.owner);
     }
+  }
+
+  private ownedBy(owner: string | undefined): number {
+    return owner === undefined ? 0 : (this.owned.get(owner) ?? 0);
   }
 }
 

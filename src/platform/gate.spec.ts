@@ -29,7 +29,7 @@ describe('a gate', () => {
     const gate = new Gate(1);
     await gate.enter();
     const gone = new AbortController();
-    const waiting = gate.enter(gone.signal);
+    const waiting = gate.enter({ gone: gone.signal });
     gone.abort();
     expect(await waiting).toBe(false);
     expect(gate.waiting).toBe(0);
@@ -58,5 +58,35 @@ describe('a gate', () => {
     ).rejects.toThrow('full');
     await expect(failing).rejects.toThrow('broken');
     expect(gate.open).toBe(0);
+  });
+
+  /** Break it: in `tryEnter`, look at the free places only. */
+  it('keeps places for others when one owner takes all it gets', async () => {
+    const gate = new Gate(10, { longestWaitMs: 0 });
+    const enter = async (owner: string) => {
+      let admitted = 0;
+      while (await gate.enter({ owner })) admitted += 1;
+      return admitted;
+    };
+    expect(await enter('greedy')).toBe(7);
+    expect(await enter('greedy, too')).toBe(2);
+    expect(await gate.enter({ owner: 'honest' })).toBe(true);
+  });
+
+  it('gives a place to the waiting owner with the fewest', async () => {
+    const gate = new Gate(3);
+    for (const owner of ['a', 'a', 'b']) expect(await gate.enter({ owner })).toBe(true);
+    const came: string[] = [];
+    const waiting = ['a', 'c'].map((owner) => gate.enter({ owner }).then(() => came.push(owner)));
+    gate.leave('b');
+    await waiting[1];
+    gate.leave('a');
+    await waiting[0];
+    expect(came).toEqual(['c', 'a']);
+  });
+
+  it('gives one owner everything when its limit is small', async () => {
+    const gate = new Gate(2, { longestWaitMs: 0 });
+    expect([await gate.enter({ owner: 'a' }), await gate.enter({ owner: 'a' })]).toEqual([true, true]);
   });
 });

@@ -7,6 +7,7 @@ import { RecordCollector } from '../../batches/record-collector.js';
 import { LineLimitError, type RecordReader } from '../../formats/record-reader.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { CompiledTarget } from '../../records/target.js';
+import type { RecordQuota } from '../admission.service.js';
 import {
   bodyTooLarge,
   bodyTooSlow,
@@ -210,6 +211,9 @@ export interface IntakeLimits {
 /** Bytes to collect before taking a database connection, so that small and slow calls do not hold one while sending. */
 const COLLECTED_FIRST = 1024 * 1024;
 
+/** Asking the quota for each piece of the body would cost more than it saves. */
+const COUNTED_TOGETHER = 10_000;
+
 class TooManyRecordsError extends Error {}
 
 /**
@@ -224,6 +228,8 @@ export class BodyIntake {
   private readonly reader: RecordReader;
   private readonly hash: Hash | null;
   private ended = false;
+  /** Records that the quota knows of. */
+  private counted = 0;
   private readonly turn = new EventLoopTurn();
 
   constructor(
@@ -232,7 +238,7 @@ export class BodyIntake {
     private readonly limits: IntakeLimits,
     chunkSize: number,
     target: CompiledTarget,
-    options: { hashed: boolean; reader: RecordReader },
+    private readonly options: { hashed: boolean; reader: RecordReader; quota: RecordQuota },
   ) {
     this.rows = new RecordCollector(chunkSize);
     this.pieces = decodedPieces(body, encoding, limits);
@@ -265,12 +271,22 @@ export class BodyIntake {
   async writeAll(writer: BatchWriter): Promise<void> {
     await refusing(this.pieces, this.limits, async () => {
       while (!this.ended) {
+        await this.countRecords();
         await writer.flush();
         await this.readPiece();
         if (this.reader.errorCount > 0) throw new MalformedMidwayError();
       }
+      await this.countRecords();
       await writer.end();
     });
+  }
+
+  /** Before they are written, because even a refused body leaves its rows in the files of the database for a time. */
+  private async countRecords(): Promise<void> {
+    const records = this.rows.totalCount - this.counted;
+    if (records < COUNTED_TOGETHER && !this.ended && this.counted > 0) return;
+    this.counted = this.rows.totalCount;
+    await this.options.quota(records);
   }
 
   /**

@@ -1,11 +1,10 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { Redis } from 'ioredis';
 import { withTimeout } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { SchemaFit } from '../../platform/database/schema-fit.js';
 import { errorMessage } from '../../platform/errors.js';
-import { redisConnection } from '../../platform/queue/queues.js';
+import { createRedis, type RedisClient } from '../../platform/queue/redis-client.js';
 
 /** Whether this process has begun to stop. */
 @Injectable()
@@ -52,11 +51,10 @@ const KEY_LIFETIME_MS = 10_000;
 /** Writes to Redis on its own connection, because those of Bull queue commands without limit while Redis is away. */
 @Injectable()
 export class RedisCheck implements OnModuleInit, OnApplicationShutdown {
-  private readonly client: Redis;
+  private readonly client: RedisClient;
 
   constructor(private readonly config: AppConfig) {
-    this.client = new Redis({
-      ...redisConnection(config),
+    this.client = createRedis(config, {
       lazyConnect: true,
       connectTimeout: 2000,
       maxRetriesPerRequest: 1,

@@ -5,6 +5,7 @@ import { validateSync } from 'class-validator';
 import { StartError } from '../errors.js';
 import { AppConfig, type OidcConfig } from './config.js';
 import { EnvironmentVariables, groupRoles, VARIABLE_NAMES } from './environment-variables.js';
+import { readRedisUrl } from './redis-url.js';
 
 const HOW_TO_GET_SERVERS = 'To try the product without servers of your own, run `npm run quickstart`.';
 
@@ -124,6 +125,14 @@ function nameVariable(name: string, sentence: string): string {
   return sentence.startsWith(name) ? sentence : `${name}: ${sentence}`;
 }
 
+/**
+ * In a cluster, the keys of one command must lie on one node, which those with the same text in braces do. All queues then
+ * lie on one node: they hold only ids.
+ */
+function queuePrefix({ QUEUE_PREFIX: prefix, REDIS_URL: url = '' }: EnvironmentVariables): string {
+  return readRedisUrl(url)?.kind === 'cluster' && !prefix.startsWith('{') ? `{${prefix}}` : prefix;
+}
+
 function toConfig(env: EnvironmentVariables): AppConfig {
   return Object.freeze<AppConfig>({
     host: env.HOST,
@@ -139,7 +148,7 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     migrateOnStart: env.MIGRATE_ON_START,
     databaseIdleTransactionMs: env.DATABASE_IDLE_TRANSACTION_MS,
     redisUrl: env.REDIS_URL,
-    queuePrefix: env.QUEUE_PREFIX,
+    queuePrefix: queuePrefix(env),
     smtpUrl: env.SMTP_URL,
     mailFrom: env.MAIL_FROM,
     mailRecipientDomains: env.MAIL_RECIPIENT_DOMAINS?.toLowerCase().split(/\s*,\s*/),
@@ -159,6 +168,10 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     admissionWaitMs: env.ADMISSION_WAIT_MS,
     maxWaitingBatches: env.MAX_WAITING_BATCHES,
     createRatePerMinute: env.CREATE_RATE_PER_MINUTE,
+    openUploadsPerKey: env.OPEN_UPLOADS_PER_KEY,
+    recordsPerKeyPerDay: env.RECORDS_PER_KEY_PER_DAY,
+    unconfirmedUploadsPerKey: env.UNCONFIRMED_UPLOADS_PER_KEY,
+    eventStreamsPerKey: env.EVENT_STREAMS_PER_KEY,
     retentionDays: env.RETENTION_DAYS,
     unconfirmedHours: env.UNCONFIRMED_HOURS,
     auditRetentionDays: env.AUDIT_RETENTION_DAYS,

@@ -53,7 +53,10 @@ export class AppConfig {
   readonly databaseIdleTransactionMs: number;
   /** `undefined` selects the embedded Redis. */
   readonly redisUrl: string | undefined;
-  /** Prefix of all our Redis keys, so that several installations can share one Redis. */
+  /**
+   * Prefix of all our Redis keys. The application adds the id of its database, so that several installations can share
+   * one Redis.
+   */
   readonly queuePrefix: string;
   /** `undefined`: mails are stored as `not_sent_no_smtp` and readable in the UI. */
   readonly smtpUrl: string | undefined;
@@ -92,8 +95,16 @@ export class AppConfig {
   readonly admissionWaitMs: number;
   /** The most batches that have not ended, over the whole installation; 0: no limit. */
   readonly maxWaitingBatches: number;
-  /** The most calls per minute that create a batch, per key and in this process; 0: no limit. */
+  /** The most calls per minute that create a batch, per key, over all processes; 0: no limit. */
   readonly createRatePerMinute: number;
+  /** The most bodies of one key that all processes receive at a time; 0: no limit. */
+  readonly openUploadsPerKey: number;
+  /** The most records that one key sends within a day; 0: no limit. */
+  readonly recordsPerKeyPerDay: number;
+  /** The most uploads of one key that await confirmation; 0: no limit. */
+  readonly unconfirmedUploadsPerKey: number;
+  /** The most event streams of one key, over all processes. */
+  readonly eventStreamsPerKey: number;
 
   /**
    * How many days the records of ended batches are kept, unless the import process sets its own number; 0: no limit.

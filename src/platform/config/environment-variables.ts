@@ -17,6 +17,7 @@ import {
 } from 'class-validator';
 import { FAULT_POINTS, FAULTS_PATTERN } from '../instrumentation.js';
 import { type GroupRole, LOG_LEVELS, type LogLevel, type Role, ROLES } from './config.js';
+import { readRedisUrl, REDIS_URL_FORMS } from './redis-url.js';
 
 /**
  * An address, or a name and an address in angle brackets. A comma outside quotes would separate two senders. A dot may
@@ -184,13 +185,16 @@ export class EnvironmentVariables {
   @IsOptional() @Flag() @IsBoolean() MIGRATE_ON_START: boolean = true;
   @IsOptional() @Integer() @IsInt() @Min(100) @Max(3_600_000) DATABASE_IDLE_TRANSACTION_MS: number = 60_000;
   @IsOptional()
-  @IsServerUrl({
-    protocols: ['redis:', 'rediss:'],
-    example: 'redis://:password@host:6379/0',
-    path: /^\/?\d{0,9}$/,
+  @ValidateBy({
+    name: 'isRedisUrl',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && readRedisUrl(value) !== null,
+      defaultMessage: () =>
+        `REDIS_URL must look like ${REDIS_URL_FORMS}, with special characters of the password percent-encoded`,
+    },
   })
   REDIS_URL?: string;
-  @IsOptional() @Matches(/^[\w-]{1,40}$/) QUEUE_PREFIX: string = 'wiq';
+  @IsOptional() @Matches(/^(\{[\w-]{1,38}\}|[\w-]{1,40})$/) QUEUE_PREFIX: string = 'wiq';
   @IsOptional()
   @IsServerUrl({ protocols: ['smtp:', 'smtps:'], example: 'smtp://user:password@host:587' })
   SMTP_URL?: string;
@@ -214,7 +218,7 @@ export class EnvironmentVariables {
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(1024 ** 4) MAX_BODY_BYTES: number = 2 * 1024 ** 3;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(256 * 1024 ** 2) MAX_LINE_BYTES: number = 1024 ** 2;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(100_000_000) MAX_RECORDS: number = 10_000_000;
-  @IsOptional() @Integer() @IsInt() @Min(2) @Max(100_000) MAX_DECOMPRESSION_RATIO: number = 1000;
+  @IsOptional() @Integer() @IsInt() @Min(2) @Max(100_000) MAX_DECOMPRESSION_RATIO: number = 100;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(3_600_000) RECEIVE_IDLE_MS: number = 30_000;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(100 * 1024 ** 2) MIN_BODY_BYTES_PER_SECOND: number = 1024;
 
@@ -222,6 +226,11 @@ export class EnvironmentVariables {
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(600_000) ADMISSION_WAIT_MS: number = 10_000;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(10_000_000) MAX_WAITING_BATCHES: number = 10_000;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(10_000_000) CREATE_RATE_PER_MINUTE: number = 6000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(100_000) OPEN_UPLOADS_PER_KEY: number = 500;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(1_000_000_000_000) RECORDS_PER_KEY_PER_DAY: number =
+    50_000_000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(1_000_000) UNCONFIRMED_UPLOADS_PER_KEY: number = 1000;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(10_000) EVENT_STREAMS_PER_KEY: number = 20;
 
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) RETENTION_DAYS: number = 0;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(876_000) UNCONFIRMED_HOURS: number = 168;

@@ -1,11 +1,30 @@
 import { BullModule, InjectQueue } from '@nestjs/bull';
-import { type BeforeApplicationShutdown, Module } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Module, type OnApplicationShutdown } from '@nestjs/common';
 import type { Queue } from 'bull';
+import type { Cluster, Redis } from 'ioredis';
 import { AppConfig } from '../config/config.js';
-import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, redisConnection, WEBHOOK_QUEUE } from './queues.js';
+import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, WEBHOOK_QUEUE } from './queues.js';
+import { clusterClientFactory, isRedisCluster, redisConnection } from './redis-client.js';
 import { ignoreWorkerNameErrors } from './worker-name.js';
 
 ignoreWorkerNameErrors();
+
+/** Bull creates the clients of a cluster with a function, and leaves it to us to end them. */
+const clusterClients: Cluster[] = [];
+
+function redisOf(config: AppConfig) {
+  if (!isRedisCluster(config)) return { redis: redisConnection(config) };
+  const create = clusterClientFactory(config);
+  return {
+    createClient: (type: string) => {
+      const client = create(type);
+      clusterClients.push(client);
+      // Bull shows the errors of the queue; without a listener ioredis prints each of them.
+      client.on('error', () => undefined);
+      return client as unknown as Redis;
+    },
+  };
+}
 
 /** Registers the Bull queues (ADR 21). Import it where a queue is injected. */
 @Module({
@@ -14,7 +33,7 @@ ignoreWorkerNameErrors();
       inject: [AppConfig],
       useFactory: (config: AppConfig) => ({
         prefix: config.queuePrefix,
-        redis: redisConnection(config),
+        ...redisOf(config),
         // Without it, a consumer would pause for 5 s after a Redis that lost its jobs.
         settings: { retryProcessDelay: 250 },
         // Redis keeps no data that PostgreSQL has, so its size does not grow with the number of imports.
@@ -30,7 +49,7 @@ ignoreWorkerNameErrors();
   ],
   exports: [BullModule],
 })
-export class QueueModule implements BeforeApplicationShutdown {
+export class QueueModule implements BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(
     @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviors: Queue,
     @InjectQueue(CHUNK_QUEUE) private readonly chunks: Queue,
@@ -43,5 +62,9 @@ export class QueueModule implements BeforeApplicationShutdown {
     for (const { client } of [this.behaviors, this.chunks, this.notifications, this.webhooks]) {
       if (client.status !== 'ready') client.disconnect();
     }
+  }
+
+  onApplicationShutdown(): void {
+    for (const client of clusterClients.splice(0)) client.disconnect();
   }
 }

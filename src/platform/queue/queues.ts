@@ -7,9 +7,7 @@ import {
   Optional,
 } from '@nestjs/common';
 import type { JobOptions, Queue } from 'bull';
-import type { RedisOptions } from 'ioredis';
 import { settlesWithin, withTimeout, WorkPermit } from '../concurrency.js';
-import type { AppConfig } from '../config/config.js';
 import { errorMessage, errorStack } from '../errors.js';
 
 /**
@@ -29,23 +27,6 @@ export interface ChunkJob {
 /** A message of the outbox; in the webhook queue it stands for the next message to the same host. */
 export interface DeliveryJob {
   messageId: number;
-}
-
-/** REDIS_URL as options, because Bull needs the same connection for three clients. */
-export function redisConnection(config: Pick<AppConfig, 'redisUrl'>): RedisOptions {
-  const url = new URL(config.redisUrl ?? 'redis://127.0.0.1:6379');
-  const database = url.pathname.replace(/^\//, '');
-  return {
-    // A URL puts an IPv6 address in brackets; a connection option does not.
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: url.port === '' ? 6379 : Number(url.port),
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
-    ...(database !== '' && { db: Number(database) }),
-    ...(url.protocol === 'rediss:' && { tls: {} }),
-    // Bull's own strategy waits up to 20 s after Redis is back.
-    retryStrategy: (attempt) => Math.min(100 * attempt, 2_000),
-  };
 }
 
 /** How long a call waits for Redis. Wake-ups that do not reach Redis are found in PostgreSQL later. */

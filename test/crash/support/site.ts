@@ -1,5 +1,6 @@
 import type { Role } from '../../../src/platform/config/config.js';
 import { ImportClient } from '../../support/import-client.js';
+import { type Pooler, startPgBouncer } from '../../support/pgbouncer.js';
 import { PrivateRedis } from '../../support/private-redis.js';
 import { SmtpSink } from '../../support/smtp-sink.js';
 import { TEST_API_KEY } from '../../support/test-app.js';
@@ -7,6 +8,9 @@ import { createTestDatabase, type TestDatabase } from '../../support/test-databa
 import { type Body, newMembers } from './members.js';
 import { type Accepted, Observer } from './observer.js';
 import { ServiceProcess } from './service-process.js';
+
+/** Set by `npm run test:ha`, which runs the same tests through PgBouncer. */
+const POOL_MODE = process.env.CRASH_POOLER;
 
 /** Whom the mails of a batch go to. */
 export interface MailTo {
@@ -26,6 +30,7 @@ export class Site {
     readonly observer: Observer,
     readonly redis: PrivateRedis,
     readonly smtp: SmtpSink,
+    private readonly pooler: Pooler | null,
     private readonly environment: Record<string, string>,
   ) {}
 
@@ -36,6 +41,7 @@ export class Site {
       await Observer.watch(database.url),
       await PrivateRedis.start(),
       await SmtpSink.start(),
+      POOL_MODE === 'transaction' ? await startPgBouncer(database.url, POOL_MODE) : null,
       environment,
     );
   }
@@ -43,7 +49,7 @@ export class Site {
   /** Starts a process; `ready()` of it waits until it may be sent calls. */
   start(role: Role, environment: Record<string, string> = {}): ServiceProcess {
     const started = new ServiceProcess(role, {
-      DATABASE_URL: this.database.url,
+      DATABASE_URL: this.pooler?.url ?? this.database.url,
       DATABASE_POOL_SIZE: '8',
       REDIS_URL: this.redis.url,
       SMTP_URL: this.smtp.url,
@@ -106,7 +112,7 @@ export class Site {
   async close(): Promise<void> {
     await Promise.all(this.processes.map((each) => each.kill()));
     await this.observer.end();
-    await Promise.all([this.redis.stop(), this.smtp.down()]);
+    await Promise.all([this.redis.stop(), this.smtp.down(), this.pooler?.stop()]);
     await this.database.drop();
   }
 }
