@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Injectable } from '@nestjs/common';
-import { WRONG_CELL_COUNT } from '../formats/csv/csv-reader.js';
+import { WRONG_CELL_COUNT } from '../formats/table-rows.js';
 import { findDuplicateKey } from '../formats/json/json-members.js';
 import { duplicateKeyError } from '../formats/record-reader.js';
 import { EventLoopTurn } from '../platform/concurrency.js';
@@ -11,10 +11,12 @@ import type { Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { assertCanBecome } from './batch-state.js';
-import { insertChunks } from './chunks.sql.js';
+import { deleteChunks, insertChunks } from './chunks.sql.js';
 import { ImportQueueBatchEntity } from './entities.js';
 import { type ChunkRow, type CopiedRows, RecordCollector } from './record-collector.js';
+import { deletePreview } from './previews.sql.js';
 import type { RecordRow } from './record-pages.sql.js';
+import { deleteRecords } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
 /** How a batch was created: the values of `IMPORT_QUEUE_BATCH.CREATION_PATH`. */
@@ -230,15 +232,47 @@ export class BatchMaker {
   ): Promise<void> {
     batch.status = 'receiving';
     await transaction.manager.insert(ImportQueueBatchEntity, batch);
+    const rows = await this.write(transaction, batch.id, source);
+    await arrive(transaction, batch, rows, findings?.(rows));
+  }
+
+  /**
+   * Replaces the records of a locked batch that awaits confirmation, all or nothing: its file was read in another way.
+   * @param pinned the version of the import process that the records were checked by
+   */
+  async replace(
+    transaction: Transaction,
+    batchId: number,
+    pinned: ReturnType<typeof pinnedTo>,
+    source: BatchSource,
+    findings: (rows: RecordCollector) => UploadFindings,
+  ): Promise<void> {
+    await deletePreview(transaction, batchId);
+    await deleteRecords(transaction, batchId);
+    await deleteChunks(transaction, batchId);
+    const rows = await this.write(transaction, batchId, source);
+    const { totalCount, invalidCount, chunkCount } = rows;
+    await transaction.manager.update(
+      ImportQueueBatchEntity,
+      { id: batchId, status: 'awaiting_confirmation' },
+      { ...pinned, upload: findings(rows), totalCount, invalidCount, chunkCount },
+    );
+  }
+
+  private async write(
+    transaction: Transaction,
+    batchId: number,
+    source: BatchSource,
+  ): Promise<RecordCollector> {
     const rows = source.kind === 'body' ? source.body.rows : new RecordCollector(this.config.chunkSize);
-    const writer = new BatchWriter(transaction, batch.id, rows, (this.config.receiveIdleMs || Infinity) / 2);
+    const writer = new BatchWriter(transaction, batchId, rows, (this.config.receiveIdleMs || Infinity) / 2);
     try {
       await writeRecords(source, rows, writer);
     } catch (error) {
       await writer.abort();
       throw error;
     }
-    await arrive(transaction, batch, rows, findings?.(rows));
+    return rows;
   }
 }
 

@@ -5,8 +5,7 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { PathIdPipe } from '../platform/http/validation.js';
-import { UI_CREATION_PATH } from './batch-maker.js';
-import { type BatchResource, batchResource } from './batch-resource.js';
+import { type BatchResource, batchResource, type UploadState } from './batch-resource.js';
 import {
   type BatchRow,
   selectBatches,
@@ -17,6 +16,7 @@ import {
 } from './batches.sql.js';
 import { selectLeftOut } from './chunks.sql.js';
 import { selectPreviewCounts } from './previews.sql.js';
+import { selectUploadOfBatch } from './uploads.sql.js';
 
 export type { BatchRow } from './batches.sql.js';
 
@@ -73,12 +73,16 @@ export class BatchReader {
     const row = await this.row(id);
     if (principal !== undefined) assertMayUse(principal, row.importProcessId);
     const showsRows = principal === undefined || owns(principal, row) || mayRead(principal, row);
-    const upload =
-      showsRows && row.creationPath === UI_CREATION_PATH
-        ? await selectUploadFindings(this.database, id)
-        : null;
-    const operations = upload === null ? null : await selectPreviewCounts(this.database, id);
-    return batchResource(row, this.config.publicUrl, upload && { ...upload, operations });
+    const upload = showsRows ? await this.uploadState(row) : null;
+    return batchResource(row, this.config.publicUrl, upload);
+  }
+
+  private async uploadState({ id, status }: BatchRow): Promise<UploadState | null> {
+    const findings = await selectUploadFindings(this.database, id);
+    if (findings === null) return null;
+    const operations = await selectPreviewCounts(this.database, id);
+    const stored = status === 'awaiting_confirmation' ? await selectUploadOfBatch(this.database, id) : null;
+    return { findings, operations, stored };
   }
 
   /** The batch as it is stored. @throws DomainError 404 `batch_not_found`; 403 unless the principal may read it */

@@ -1,3 +1,5 @@
+import { DEFAULT_READING } from '../formats/reading.js';
+import type { ReadingWarning } from '../formats/table-survey.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import { publicPath } from '../platform/http/public-path.js';
 import type { RecordCounts } from '../records/record-status.js';
@@ -12,6 +14,7 @@ import {
 import { type BatchRow, RATE_WINDOW_SECONDS } from './batches.sql.js';
 import type { PreviewCounts } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
+import type { BatchUpload } from './uploads.sql.js';
 
 export interface BatchProgress {
   /** Records that were processed, or refused in pass 1; reaches `total` unless some were canceled. */
@@ -128,8 +131,26 @@ export interface UploadSummary {
   /** The columns of the file compared with those of a row; `null` for JSON Lines. */
   columns: ColumnFindings | null;
   errorGroups: ErrorTallyGroup[];
+  /** Rows without any value, which are not records. */
+  blankRows: number;
+  /** Rows with fewer cells than the header; `shortRows=fill` fills them up. */
+  shortRows: number;
   /** Empty cells that leave values unchanged; `emptyCells=clear` would clear those values. */
   emptyCells: number;
+  /** Apostrophes removed before text that looks like a formula; `apostrophes=keep` keeps them. */
+  apostrophes: number;
+  /** Texts whose white space at the ends was kept. */
+  keptSpaces: number;
+  /** What a user should look at before confirming. */
+  warnings: ReadingWarning[];
+}
+
+/** How the file of an upload was read, and whether it is being read again. */
+export interface UploadState {
+  findings: UploadFindings;
+  operations: PreviewCounts | null;
+  /** `null` if the file is not stored any more. */
+  stored: BatchUpload | null;
 }
 
 /** The answer to a call that created a batch. */
@@ -150,7 +171,7 @@ export function resultsUrl(publicUrl: string, id: number): string {
 export function batchResource(
   row: BatchRow,
   publicUrl: string,
-  upload: (UploadFindings & { operations: PreviewCounts | null }) | null = null,
+  upload: UploadState | null = null,
 ): BatchResource {
   const recordCounts = countsOf(row);
   return {
@@ -167,17 +188,17 @@ export function batchResource(
     startedAt: row.startedAt?.toISOString() ?? null,
     finishedAt: row.finishedAt?.toISOString() ?? null,
     expiredAt: row.expiredAt?.toISOString() ?? null,
-    progress: progressOf(row),
+    progress: upload?.stored?.isBeingRead === true ? readingProgress(row, upload.stored) : progressOf(row),
     retryOf: row.retryOf,
     resendOf: row.resendOf,
     createdFrom: originOf(row),
     createdBy: row.createdBy,
     resultsUrl: resultsUrl(publicUrl, row.id),
-    failureReason: row.failureReason ?? row.pauseDetail,
+    failureReason: row.failureReason ?? row.pauseDetail ?? upload?.stored?.readingFailure ?? null,
     pauseReason: row.pauseReason,
     waitingFor: waitingFor(row),
-    understood: upload?.understood ?? null,
-    summary: upload === null ? null : summaryOf(row, upload),
+    understood: upload === null ? null : { ...UNKNOWN_READING, ...upload.findings.understood },
+    summary: upload === null || upload.stored?.isBeingRead === true ? null : summaryOf(row, upload),
     links: batchLinks(publicUrl, row.id, row.status, {
       retriable: isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
       deletable: row.expiredAt === null,
@@ -191,12 +212,29 @@ function waitingFor({ status, batchesAhead }: BatchRow): WaitingFor | null {
   return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
 }
 
-function summaryOf(
-  { total, invalid }: BatchRow,
-  { operations, columns, errorGroups, emptyCells = 0 }: UploadFindings & Pick<UploadSummary, 'operations'>,
-): UploadSummary {
-  return { valid: total - invalid, invalid, operations, columns, errorGroups, emptyCells };
+function summaryOf({ total, invalid }: BatchRow, { operations, findings }: UploadState): UploadSummary {
+  const { columns, errorGroups, warnings = [] } = findings;
+  const { blankRows = 0, shortRows = 0, emptyCells = 0, apostrophes = 0, keptSpaces = 0 } = findings;
+  return {
+    valid: total - invalid,
+    invalid,
+    operations,
+    columns,
+    errorGroups,
+    ...{ blankRows, shortRows, emptyCells, apostrophes, keptSpaces, warnings },
+  };
 }
+
+/** The rows of a file that is being read again; their number is not known before the end. */
+function readingProgress({ total }: BatchRow, { rowsRead }: BatchUpload): BatchProgress {
+  return { processed: rowsRead, total: Math.max(total, rowsRead), ratePerSecond: 0, etaSeconds: null };
+}
+
+/** What is answered about files that were read by an earlier version, which stored less. */
+const UNKNOWN_READING = {
+  ...DEFAULT_READING,
+  sheets: null,
+};
 
 /** The answer to CreateBatch, built from the batch that was just stored, without reading it back. */
 export function creationAnswer(

@@ -2,10 +2,11 @@ import { Module } from '@nestjs/common';
 import { BatchMaker } from './batch-maker.js';
 import { BatchReader } from './batch-reader.js';
 import { RecordPages } from './record-pages.js';
+import { UploadStore } from './upload-store.js';
 
 /** Creates and reads batches with their records. */
 @Module({
-  providers: [BatchMaker, BatchReader, RecordPages],
-  exports: [BatchMaker, BatchReader, RecordPages],
+  providers: [BatchMaker, BatchReader, RecordPages, UploadStore],
+  exports: [BatchMaker, BatchReader, RecordPages, UploadStore],
 })
 export class BatchesModule {}

@@ -14,6 +14,7 @@ import {
 import { abandonChunks, lookAhead, PROBE_INTERVAL } from './chunks.sql.js';
 import { abandonRecords } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
+import { deleteUploadOfBatch } from './uploads.sql.js';
 
 /*
  * import_queue_batch. Its states, as `batch-state.ts` defines them:
@@ -291,6 +292,7 @@ export async function writeBatchFault(sql: Sql, batchId: number, reason: string)
  * waiting for anything.
  */
 export async function abandonBatch(transaction: Transaction, batchId: number): Promise<void> {
+  await deleteUploadOfBatch(transaction, batchId);
   const canceled = await abandonRecords(transaction, batchId);
   await abandonChunks(transaction, batchId);
   const counts = {

@@ -360,3 +360,10 @@ export async function selectLeftOut(
     ),
   );
 }
+
+/** Deletes the chunks of an upload whose file is read in another way. */
+export async function deleteChunks(transaction: Transaction, batchId: number): Promise<void> {
+  await transaction.query('DELETE FROM import_queue_chunk WHERE workflow_import_queue_batch_id = $1', [
+    batchId,
+  ]);
+}

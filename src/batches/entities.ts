@@ -151,3 +151,33 @@ export class IdempotencyKeyEntity {
   @Column('json', { nullable: true }) response!: JsonObject | null;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }
+
+/** The bytes of a file until its upload is confirmed or abandoned, in parts. */
+@Entity('upload')
+export class UploadEntity {
+  @PrimaryColumn('uuid', { name: 'upload_id' }) id!: string;
+  @Column('text', { name: 'created_by' }) createdBy!: string;
+  @Column('text', { name: 'file_name' }) fileName!: string;
+  /** Bytes received so far. */
+  @Column('bigint', { default: 0 }) size!: number;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  /** Null until the file is complete and a batch was made from it. */
+  @Column('bigint', { name: 'workflow_import_queue_batch_id', nullable: true }) batchId!: number | null;
+  /** The choices by which the file is being read again in the background. */
+  @Column('json', { nullable: true }) reading!: JsonObject | null;
+  @Column('text', { name: 'read_by', nullable: true }) readBy!: string | null;
+  /** The last sign of life of that reading; null if none is under way. */
+  @Column('timestamptz', { name: 'reading_at', nullable: true }) readingAt!: Date | null;
+  @Column('integer', { name: 'rows_read', default: 0 }) rowsRead!: number;
+  @Column('text', { name: 'reading_failure', nullable: true }) readingFailure!: string | null;
+}
+
+@Entity('upload_part')
+export class UploadPartEntity {
+  @PrimaryColumn('uuid', { name: 'upload_id' }) uploadId!: string;
+  /** 0-based. */
+  @PrimaryColumn('integer', { name: 'part_number' }) partNumber!: number;
+  @Column('integer') size!: number;
+  @Column('boolean') compressed!: boolean;
+  @Column('bytea') bytes!: Buffer;
+}

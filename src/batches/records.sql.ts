@@ -229,3 +229,10 @@ export async function selectNeighbours(sql: Sql, batchId: number, line: number):
   );
   return rows[0] ?? { before: null, after: null };
 }
+
+/** Deletes the records of an upload whose file is read in another way. None of them has an outcome yet. */
+export async function deleteRecords(transaction: Transaction, batchId: number): Promise<void> {
+  await transaction.query('DELETE FROM import_queue_line WHERE workflow_import_queue_batch_id = $1', [
+    batchId,
+  ]);
+}

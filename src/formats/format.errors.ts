@@ -8,9 +8,8 @@ export const formatErrors = defineErrors({
   malformed_csv: { status: 400, title: 'The file is not valid CSV' },
   duplicate_columns: { status: 400, title: 'The header names a column more than once' },
   too_many_columns: { status: 400, title: 'There are too many columns' },
+  header_row_missing: { status: 400, title: 'The file does not have the chosen header row' },
   undecodable_text: { status: 400, title: 'The file is not text in this encoding' },
-  spreadsheet_not_supported: { status: 415, title: 'Spreadsheet files are not supported' },
-  not_a_text_file: { status: 415, title: 'The file is not text' },
   too_large_for_workbook: { status: 400, title: 'A workbook cannot hold this' },
   unknown_sheet: { status: 400, title: 'The workbook has no such sheet' },
   unsupported_file: { status: 415, title: 'Files of this kind are not read' },
@@ -63,7 +62,7 @@ export function duplicateColumns(
   errorCount: number,
 ): DomainError {
   return formatErrors.duplicate_columns(
-    `The header names ${names.join(', ')} more than once. Give each column its own name, or map all but one of them to nothing. Nothing was stored.`,
+    `The header names ${names.join(', ')} more than once. Give each column its own name in the file, and match each field to one column only. Nothing was stored.`,
     { errors, errorCount },
   );
 }
@@ -80,6 +79,12 @@ export function tooManyKeys(limit: number): DomainError {
   return formatErrors.too_many_columns(
     `The records have more than ${limit} different keys. Use format=jsonl, which has no columns.`,
     { limit },
+  );
+}
+
+export function headerRowMissing(row: number): DomainError {
+  return formatErrors.header_row_missing(
+    `Row ${row} of the file is empty, or the file ends before it. Choose the row that names the columns, or "none" if the file has no header.`,
   );
 }
 
@@ -115,18 +120,6 @@ export function noSuchSheet(names: readonly string[]): DomainError {
   return formatErrors.unknown_sheet('The workbook has no sheet of that name. Nothing was stored.', {
     errors: [{ parameter: 'sheet', code: 'unknown_sheet', message }],
   });
-}
-
-export function spreadsheetFile(): DomainError {
-  return formatErrors.spreadsheet_not_supported(
-    'This is a spreadsheet (XLSX, XLS or ODS). Open it, choose "Save as" and "CSV UTF-8 (comma delimited)", and upload that file. Nothing was stored.',
-  );
-}
-
-export function binaryFile(kind: string): DomainError {
-  return formatErrors.not_a_text_file(
-    `This is ${kind}, not CSV or JSON Lines. Upload a CSV file (UTF-8) with a header, or JSON Lines. Nothing was stored.`,
-  );
 }
 
 /** @param what what is more than a workbook can hold, for example "rows" */

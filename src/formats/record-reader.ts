@@ -1,5 +1,6 @@
 import type { DomainError, ProblemDetail } from '../platform/domain-error.js';
 import { type JsonObject, jsonPointer } from '../platform/json/json-value.js';
+import { visiblyQuoted } from '../platform/wording.js';
 import type { RecordError } from '../records/target.js';
 
 /** A run of bytes inside a larger buffer. The buffer must not change until the run has been used. */
@@ -32,7 +33,7 @@ export interface RecordOrigin {
 export function duplicateKeyError(key: string): RecordError {
   return {
     code: 'duplicate_key',
-    message: `the key ${JSON.stringify(key.slice(0, MAX_SHOWN_KEY))} occurs more than once in one object`,
+    message: `the key ${visiblyQuoted(key.slice(0, MAX_SHOWN_KEY))} occurs more than once in one object`,
     pointer: jsonPointer(key),
   };
 }

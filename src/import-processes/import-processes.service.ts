@@ -297,6 +297,14 @@ export class CompiledImportProcesses {
    */
   async forNewBatch(id: number, principal: Principal): Promise<CompiledImportProcess> {
     assertMayUse(principal, id);
+    return this.current(id);
+  }
+
+  /**
+   * The version that records are checked by now.
+   * @throws DomainError as `forNewBatch` does
+   */
+  async current(id: number): Promise<CompiledImportProcess> {
     const { version, workflowVersion } = await this.importProcesses.pin(id);
     return this.get(id, version, workflowVersion);
   }

@@ -111,7 +111,7 @@ export class AdmissionService implements OnModuleInit {
    */
   async whileReceiving<Result>(
     { complete }: { complete: boolean },
-    { id }: Principal,
+    { id }: Pick<Principal, 'id'>,
     store: () => Promise<Result>,
   ): Promise<Result> {
     if (complete) return store();

@@ -16,11 +16,14 @@ import type { Principal } from '../auth/principal.js';
 import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import { batchPath, type BatchResource } from '../batches/batch-resource.js';
 import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
+import { validateBody } from '../platform/http/validation.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchDeletionService } from './batch-deletion.service.js';
 import { BatchRetryService } from './batch-retry.service.js';
 import { FIX_BODY, readFixBody } from './fix-body.js';
 import { FixService } from './fix.service.js';
+import { ReadDto } from './reading.dto.js';
+import { UploadReadingService } from './upload-reading.service.js';
 
 /** Must decorate each method: Nest sets a status for every method, so a decorator on the class would have no effect. */
 const AnswersTheBatch = () =>
@@ -42,6 +45,7 @@ export class BatchActionsController {
     private readonly fixes: FixService,
     private readonly reader: BatchReader,
     private readonly deletions: BatchDeletionService,
+    private readonly readings: UploadReadingService,
   ) {}
 
   @Post('Cancel')
@@ -96,6 +100,27 @@ export class BatchActionsController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
     return this.actions.perform('confirm', id, principal);
+  }
+
+  @Post('Read')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
+  @HttpCode(202)
+  @AnswersTheBatch()
+  @ApiBody({ type: ReadDto, required: false })
+  @ApiOperation({
+    summary: 'Read the file of an upload again, in another way',
+    description:
+      'The batch keeps its id; its records, counts and preview are replaced. A choice that is left out keeps its value; null takes it from the file again. A large file is read in the background: summary is null meanwhile.',
+  })
+  async read(
+    @Param('id', BatchIdPipe) id: number,
+    @Body() choices: unknown,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    const batch = await this.readings.read(id, () => validateBody(ReadDto, choices ?? {}), principal);
+    response.location(batch.links.self);
+    return batch;
   }
 
   @Post('Abandon')

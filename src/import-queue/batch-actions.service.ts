@@ -12,10 +12,12 @@ import {
   statusAfter,
 } from '../batches/batch-state.js';
 import { abandonBatch, lockBatch, transition, type TransitionDetails } from '../batches/batches.sql.js';
+import { deleteUploadOfBatch, selectUploadOfBatch } from '../batches/uploads.sql.js';
 import { saveMappingOf } from '../import-processes/import-process-columns.sql.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
+import { beingRead } from './import-queue.errors.js';
 
 /** Cancels, pauses and resumes batches; confirms and abandons uploads. */
 @Injectable()
@@ -44,6 +46,7 @@ async function changeStatus(
   batchId: number,
   principal: Principal,
 ): Promise<void> {
+  if (action === 'confirm' || action === 'abandon') await refuseWhileBeingRead(transaction, batchId);
   const batch = await lockBatch(transaction, batchId);
   if (batch === undefined) throw batchNotFound(batchId);
   if (action === 'confirm' || action === 'abandon') assertMayPrepare(principal, batch);
@@ -63,6 +66,7 @@ async function changeStatus(
         details: { batch: batchId },
       });
     }
+    await deleteUploadOfBatch(transaction, batchId);
   }
   await writeAudit(transaction, {
     actor: principal.id,
@@ -70,6 +74,12 @@ async function changeStatus(
     subject: `batch:${batchId}`,
     details: { action, from: batch.status, to: status },
   });
+}
+
+/** Asked before the batch is locked, because the reading holds that lock. */
+async function refuseWhileBeingRead(transaction: Transaction, batchId: number): Promise<void> {
+  const stored = await selectUploadOfBatch(transaction, batchId);
+  if (stored?.isBeingRead === true) throw beingRead(batchId);
 }
 
 function detailsOf(status: BatchStatus): TransitionDetails {

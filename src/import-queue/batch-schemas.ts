@@ -12,6 +12,16 @@ import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '.
 import { PREVIEW_OPERATIONS, type PreviewCounts, type PreviewedRecord } from '../batches/previews.sql.js';
 import type { ErrorCause } from '../batches/record-pages.js';
 import type { ColumnFindings } from '../batches/upload-findings.js';
+import {
+  APOSTROPHES,
+  BOOLEAN_FORMS,
+  DATE_ORDERS,
+  DECIMAL_MARKS,
+  EMPTY_CELLS,
+  SHORT_ROWS,
+  TRIMS,
+} from '../formats/reading.js';
+import type { ReadingWarning } from '../formats/table-survey.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import {
   ANY_OBJECT,
@@ -65,9 +75,24 @@ const progress = objectOf<BatchProgress>({
 });
 
 const understood = objectOf<UnderstoodFile>({
-  format: choice('csv', 'jsonl'),
-  encoding: TEXT,
+  format: choice('csv', 'jsonl', 'xlsx', 'ods'),
+  encoding: orNull(TEXT),
   delimiter: orNull(TEXT),
+  sheet: orNull(TEXT),
+  sheets: says('The names of all sheets of a workbook.', orNull(arrayOf(TEXT))),
+  headerRow: says('The row that names the columns, or "none".', {
+    oneOf: [INTEGER, choice('none'), { type: 'null' }],
+  }),
+  trim: choice(...TRIMS),
+  emptyCells: choice(...EMPTY_CELLS),
+  shortRows: choice(...SHORT_ROWS),
+  dateOrder: says('Null if nothing in the file decides.', orNull(choice(...DATE_ORDERS))),
+  decimalMark: says('Null if nothing in the file decides.', orNull(choice(...DECIMAL_MARKS))),
+  booleans: choice(...BOOLEAN_FORMS),
+  apostrophes: choice(...APOSTROPHES),
+  mapping: says('What was decided about columns, or the name of the saved mapping.', {
+    oneOf: [ANY_OBJECT, TEXT],
+  }),
   columns: orNull(
     arrayOf(objectOf<{ header: string; target: string | null }>({ header: TEXT, target: orNull(TEXT) })),
   ),
@@ -86,9 +111,20 @@ const summary = objectOf<UploadSummary>({
     orNull(objectOf<PreviewCounts>(counted(...PREVIEW_OPERATIONS))),
   ),
   columns: orNull(columns),
+  blankRows: says('Rows without any value, which are not records.', INTEGER),
+  shortRows: says('Rows with fewer cells than the header; shortRows=fill fills them up.', INTEGER),
   emptyCells: says(
     'Empty cells that leave values as they are; emptyCells=clear would clear those values.',
     INTEGER,
+  ),
+  apostrophes: says('Apostrophes that were removed before text that looks like a formula.', INTEGER),
+  keptSpaces: says('Texts whose white space at the ends was kept.', INTEGER),
+  warnings: arrayOf(
+    objectOf<ReadingWarning>(
+      { code: TEXT, message: TEXT, columns: arrayOf(TEXT), samples: arrayOf(TEXT) },
+      'columns',
+      'samples',
+    ),
   ),
   errorGroups: arrayOf(
     objectOf<ErrorTallyGroup>({

@@ -15,7 +15,7 @@ import {
 } from '../batches/fix-drafts.sql.js';
 import type { RecordRow } from '../batches/record-pages.sql.js';
 import { allErrors } from '../batches/records.sql.js';
-import { WRONG_CELL_COUNT } from '../formats/csv/csv-reader.js';
+import { WRONG_CELL_COUNT } from '../formats/table-rows.js';
 import { cellText, jsonMembers } from '../formats/json/json-members.js';
 import { EventLoopTurn } from '../platform/concurrency.js';
 import { DatabaseService } from '../platform/database/database.service.js';

@@ -206,3 +206,25 @@ export function draftTooLarge(limit: number): DomainError {
     { limit },
   );
 }
+
+export function notAnUpload(batchId: number, status: string | undefined): DomainError {
+  return batchStateConflict(
+    `Batch ${batchId} is not an upload that awaits confirmation, so it can no longer be read in another way.`,
+    status,
+  );
+}
+
+export function fileNotStored(batchId: number): DomainError {
+  return batchStateConflict(
+    `The file of batch ${batchId} is not stored, because it was uploaded before files were kept. Upload it again.`,
+    'awaiting_confirmation',
+  );
+}
+
+/** Confirm, Abandon and Read have to wait until the reading is over. */
+export function beingRead(batchId: number): DomainError {
+  return batchStateConflict(
+    `The file of batch ${batchId} is being read again. Wait until its summary is there.`,
+    'awaiting_confirmation',
+  );
+}

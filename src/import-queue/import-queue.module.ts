@@ -12,7 +12,6 @@ import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
 import { BatchRetryService } from './batch-retry.service.js';
 import { BatchesController } from './batches.controller.js';
-import { ColumnMappingService } from './column-mapping.service.js';
 import { FixDraftsService } from './fix-drafts.service.js';
 import { FixService } from './fix.service.js';
 import { IdempotencyService } from './idempotency.service.js';
@@ -21,6 +20,7 @@ import { ImportQueueService } from './import-queue.service.js';
 import { PreviewService } from './preview.service.js';
 import { ResultDownload } from './result-download.js';
 import { RowSubmissionService } from './row-submission.service.js';
+import { UploadReadingService } from './upload-reading.service.js';
 import { UploadsService } from './uploads.service.js';
 
 /** One gate shared by all routes that receive bodies. */
@@ -47,7 +47,6 @@ class AdmissionModule {}
     BatchEvents,
     BatchList,
     BatchRetryService,
-    ColumnMappingService,
     FixDraftsService,
     FixService,
     IdempotencyService,
@@ -55,19 +54,20 @@ class AdmissionModule {}
     PreviewService,
     ResultDownload,
     RowSubmissionService,
+    UploadReadingService,
     UploadsService,
   ],
   exports: [
     BatchActionsService,
     BatchDeletionService,
     BatchList,
-    ColumnMappingService,
     BatchRetryService,
     FixDraftsService,
     FixService,
     PreviewService,
     ResultDownload,
     RowSubmissionService,
+    UploadReadingService,
     UploadsService,
   ],
 })

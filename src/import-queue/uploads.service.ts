@@ -2,24 +2,32 @@ import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { maySetDefaults } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import { BatchMaker, mailAddresses, pinnedTo, UI_CREATION_PATH } from '../batches/batch-maker.js';
+import {
+  apiCreationPath,
+  BatchMaker,
+  mailAddresses,
+  pinnedTo,
+  UI_CREATION_PATH,
+} from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
+import { UploadStore } from '../batches/upload-store.js';
+import { linkUpload } from '../batches/uploads.sql.js';
 import { assertMayReceiveMail } from '../delivery/mailer.js';
-import { UploadReader } from '../formats/upload-reader.js';
 import { savedMapping } from '../import-processes/import-process-columns.sql.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { AdmissionService } from './admission.service.js';
-import { BodyIntake } from './intake/body-intake.js';
+import { asRefusal, decodedPieces } from './intake/body-intake.js';
 import { type MultipartFile, openMultipartFile } from './intake/multipart-file.js';
 import { PreviewService } from './preview.service.js';
-import { findColumns, knownColumns } from './upload-columns.js';
-import { delimiterOf, encodingOf, readMapping, type UploadDto } from './upload.dto.js';
+import { readingOf } from './reading.dto.js';
+import { prepareRows } from './upload-rows.js';
+import type { UploadDto } from './upload.dto.js';
 
-/** Receives files through the same intake as CreateBatch; nothing is processed until a user confirms the upload. */
+/** Receives files; nothing is processed until a user confirms the upload. */
 @Injectable()
 export class UploadsService {
   constructor(
@@ -27,6 +35,7 @@ export class UploadsService {
     private readonly admission: AdmissionService,
     private readonly database: DatabaseService,
     private readonly processes: CompiledImportProcesses,
+    private readonly store: UploadStore,
     private readonly maker: BatchMaker,
     private readonly reader: BatchReader,
     private readonly previews: PreviewService,
@@ -34,7 +43,7 @@ export class UploadsService {
 
   /**
    * Answers once the file is durable in PostgreSQL and awaits confirmation. A refused call stored nothing.
-   * @throws DomainError as CreateBatch does, and also for files that are neither CSV nor JSON Lines
+   * @throws DomainError as CreateBatch does, and also for files that cannot be read
    */
   async upload(dto: UploadDto, request: IncomingMessage, principal: Principal): Promise<BatchResource> {
     return this.take(dto, () => this.open(request), principal);
@@ -51,49 +60,49 @@ export class UploadsService {
     open: () => Promise<MultipartFile>,
     principal: Principal,
   ): Promise<BatchResource> {
-    assertMayReceiveMail(this.config, mailAddresses(dto));
+    const { config } = this;
+    assertMayReceiveMail(config, mailAddresses(dto));
     await this.admission.assertRoomForUnconfirmed(principal);
     const { pinned, compiled } = await this.processes.forNewBatch(dto.importProcessId, principal);
     const { fields, file } = await open();
-    const given = readMapping(fields.get('mapping') ?? dto.mapping);
+    const reading = readingOf({ ...dto, mapping: fields.get('mapping') ?? dto.mapping });
     const saved = await savedMapping(this.database, pinned.id);
-    const reader = new UploadReader({
-      maxLineBytes: this.config.maxLineBytes,
-      delimiter: delimiterOf(dto.delimiter),
-      encoding: encodingOf(dto.encoding),
-      apostrophes: dto.apostrophes ?? 'remove',
-      emptyCells: dto.emptyCells ?? 'keep',
-      knownColumns: knownColumns(compiled.columns),
-      mapping: new Map([...saved, ...given]),
-    });
-    const intake = new BodyIntake(file, 'identity', this.config, this.config.chunkSize, compiled, {
-      hashed: false,
-      reader,
-      quota: this.admission.quotaOf(principal),
-    });
-    await intake.collectFirst();
-    const id = await this.admission.whileReceiving(intake, principal, () =>
-      intake.storing(() =>
-        this.database.transaction(async (transaction) => {
-          const batch = transaction.manager.create(ImportQueueBatchEntity, {
-            fileName: dto.fileName,
-            creationPath: UI_CREATION_PATH,
-            createdBy: principal.id,
-            ...pinnedTo(pinned),
-            ...mailAddresses(dto),
-          });
-          await this.maker.save(transaction, batch, { kind: 'body', body: intake }, ({ errorGroups }) => ({
-            understood: reader.understood(),
-            columns: findColumns(reader.understood(), compiled.columns),
-            errorGroups: errorGroups.all(),
-            emptyCells: reader.emptyCells,
-            mapping: maySetDefaults(principal) ? [...given] : [],
-          }));
-          return batch.id;
-        }),
-      ),
-    );
-    await this.previews.prepare(id);
-    return this.reader.get(id, principal);
+    const stored = await this.store
+      .receive(decodedPieces(file, 'identity', config), { createdBy: principal.id, fileName: dto.fileName })
+      .catch((error: unknown) => {
+        throw asRefusal(error, config);
+      });
+    try {
+      const rows = await prepareRows({
+        ...{ file: stored, reading, saved, compiled, limits: config, chunkSize: config.chunkSize },
+        quota: this.admission.quotaOf(principal),
+      });
+      // A file that is not in memory is read through a second connection while the transaction runs.
+      const id = await this.admission.whileReceiving({ complete: stored.isInMemory }, principal, () =>
+        rows.storing(() =>
+          this.database.transaction(async (transaction) => {
+            const batch = transaction.manager.create(ImportQueueBatchEntity, {
+              fileName: dto.fileName,
+              creationPath:
+                dto.creationPath === undefined ? UI_CREATION_PATH : apiCreationPath(dto.creationPath),
+              createdBy: principal.id,
+              ...pinnedTo(pinned),
+              ...mailAddresses(dto),
+            });
+            await this.maker.save(transaction, batch, rows.source, (collected) => ({
+              ...rows.findings(collected),
+              mapping: maySetDefaults(principal) ? Object.entries(reading.mapping) : [],
+            }));
+            await linkUpload(transaction, stored.uploadId, batch.id);
+            return batch.id;
+          }),
+        ),
+      );
+      await this.previews.prepare(id);
+      return await this.reader.get(id, principal);
+    } catch (error) {
+      await this.store.discardUnlinked(stored.uploadId);
+      throw error;
+    }
   }
 }

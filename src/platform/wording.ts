@@ -24,6 +24,25 @@ export function formatDuration(seconds: number): string {
   return `${formatNumber(Math.floor(whole / 3600))} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** Characters that look like nothing, or like a plain space: controls, format characters, halves, other spaces. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}]|(?! )\p{Zs}|^ | $/gu;
+const PLAINLY_VISIBLE = /^[!#-[\]-~](?:[ !#-[\]-~]*[!#-[\]-~])?$/;
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/**
+ * A text in double quotes, with every character that cannot be seen written as an escape, and with a space at its ends
+ * too: `"a@b.org\u00a0"`.
+ */
+export function visiblyQuoted(text: string): string {
+  if (PLAINLY_VISIBLE.test(text)) return `"${text}"`;
+  return `"${text.replace(/["\\]/g, '\\$&').replace(UNSEEN, escapeOf)}"`;
+}
+
+function escapeOf(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  return SHORT_ESCAPES[character] ?? (code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`);
+}
+
 /** The beginning of a long text, without splitting characters. */
 export function excerpt(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length).toWellFormed()}…`;
@@ -56,12 +75,19 @@ function at(row: readonly number[], index: number): number {
   return row[index] ?? Infinity;
 }
 
-/** Ignores case, spaces and signs: `firstName`, `FIRST_NAME` and `First Name` are the same name mistyped. */
-function simplified(name: string): string {
-  return name
-    .slice(0, LONGEST)
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]/gu, '');
+/**
+ * The name without case, accents, spaces and punctuation: `firstName`, `FIRST_NAME` and `First Name` are the same name
+ * written differently.
+ */
+export function foldedName(name: string): string {
+  return (
+    name
+      .normalize('NFKD')
+      // Both, because only the upper case of ß is the same as that of ss.
+      .toUpperCase()
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]/gu, '')
+  );
 }
 
 /** Longer names are compared by their beginning: the work grows with the square of the length. */
@@ -69,12 +95,12 @@ const LONGEST = 100;
 
 /** The known name that the user probably meant, for a hint; `undefined` when none is similar. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
-  const wanted = simplified(name);
+  const wanted = foldedName(name.slice(0, LONGEST));
   const bound = Math.floor(wanted.length / 3);
   let nearest: string | undefined;
   let least = Infinity;
   for (const candidate of known) {
-    const other = simplified(candidate);
+    const other = foldedName(candidate.slice(0, LONGEST));
     if (Math.abs(other.length - wanted.length) > bound) continue;
     const found = distance(wanted, other);
     if (found < least && found <= bound) [nearest, least] = [candidate, found];

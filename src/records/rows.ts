@@ -67,6 +67,33 @@ function isVisibleAscii(code: number): boolean {
   return code > 0x20 && code < 0x7f;
 }
 
+/** Splits the text of a MultiSelectList into options; the reverse of joining escaped options with `;`. */
+export function splitOptions(text: string): string[] {
+  if (!text.includes('\\')) return text.split(';');
+  const options: string[] = [];
+  let option = '';
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charAt(index);
+    const next = text.charAt(index + 1);
+    if (character === ';') {
+      options.push(option);
+      option = '';
+    } else if (character === '\\' && (next === ';' || next === '\\')) {
+      option += next;
+      index += 1;
+    } else {
+      option += character;
+    }
+  }
+  options.push(option);
+  return options;
+}
+
+/** An option as part of a text that `splitOptions` reads. */
+export function escapeOption(option: string): string {
+  return option.replace(/[\\;]/g, '\\$&');
+}
+
 const UNNAMED = /^\(column [1-9]\d{0,5}\)$/;
 
 /** The name that stores the cells of a column without a name. `place` is 1-based. */

@@ -52,10 +52,28 @@ export interface RowVerdict extends AllErrors {
   orderingKeys: readonly string[];
 }
 
-/** One column of a row, for templates and the derived JSON Schema. */
+/** What kind of values a column has. `action`: it names the action of the row. */
+export type ColumnKind =
+  | 'identifier'
+  | 'action'
+  | 'text'
+  | 'number'
+  | 'boolean'
+  | 'date'
+  | 'dateTime'
+  | 'option'
+  | 'options'
+  | 'email'
+  | 'url';
+
+/** One column of a row, for templates, for uploads and for the derived JSON Schema. */
 export interface RowColumn {
   name: string;
   required: boolean;
+  /** Decides how the cells of uploaded files are read; `text` if absent. */
+  kind?: ColumnKind;
+  /** The options of a column of the kind `option` or `options`. */
+  options?: readonly string[];
   description: string;
   /** A sample value that users can start from, as CSV text. */
   example: string;

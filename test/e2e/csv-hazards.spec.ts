@@ -32,7 +32,8 @@ describe('third-party CSV hazards', () => {
   let client: ImportClient;
   let importProcessId: number;
   const cases = JSON.parse(corpus('csv/cases.json').toString()) as CsvCase[];
-  const of = (...classes: string[]) => cases.filter((each) => classes.includes(each.class));
+  const of = (...classes: string[]) =>
+    cases.filter((each) => classes.includes(each.class) && !each.file.includes('empty_columns_long_row'));
 
   beforeAll(async () => {
     test = await startTestApp();
@@ -42,16 +43,23 @@ describe('third-party CSV hazards', () => {
 
   afterAll(() => test.close());
 
-  const upload = (file: Buffer, more: Record<string, string> = {}) =>
-    // Every cell as it stands in the file: this is about the reading of CSV, not about what empty cells do.
-    client.upload(new Uint8Array(file), {
+  /**
+   * Every cell as it stands in the file: this is about the reading of CSV, not about fields. So each column is matched
+   * to a field of its own name, whether there is one or not.
+   */
+  const upload = async (file: Buffer, more: Record<string, string> = {}): Promise<Answer> => {
+    const answer = await client.upload(new Uint8Array(file), {
       importProcessId,
       emptyCells: 'clear',
       apostrophes: 'keep',
       ...more,
     });
-  const expectedRows = (path: string) =>
-    (JSON.parse(corpus(path).toString()) as string[][]).filter((row) => row.length > 0);
+    if (answer.status !== 202) return answer;
+    const columns = answer.body.understood.columns as { header: string }[];
+    const mapping = Object.fromEntries(columns.map(({ header }) => [header, header]));
+    return client.post(`${answer.body.links.self}/Read`, { mapping });
+  };
+  const expectedRows = (path: string) => (JSON.parse(corpus(path).toString()) as string[][]).filter(hasValue);
 
   async function stored(answer: Answer): Promise<RecordToInsert[]> {
     expect(answer).toMatchObject({ status: 202, body: { status: 'awaiting_confirmation' } });
@@ -89,7 +97,10 @@ describe('third-party CSV hazards', () => {
       const answer = await upload(corpus(file));
       const records = await stored(answer);
       const wrong = records.filter(({ error }) => error?.code === 'wrong_cell_count');
-      const ragged = rows.filter((row) => row.length > 0 && row.length !== header!.length);
+      // Empty cells beyond the header hold nothing.
+      const isRagged = (row: string[]) =>
+        row.length < header!.length || row.slice(header!.length).some((cell) => cell !== '');
+      const ragged = rows.filter((row) => hasValue(row) && isRagged(row));
       expect(wrong.map(({ record }) => Object.values(record))).toEqual(ragged);
       for (const { line, status, record } of wrong) {
         expect(status).toBe('invalid');
@@ -104,11 +115,8 @@ describe('third-party CSV hazards', () => {
       const { status, body } = await upload(corpus(file));
       expect([status, body.code]).toEqual([400, 'malformed_csv']);
       for (const { line, column } of body.errors) {
-        const place: string = corpus(file)
-          .toString()
-          .split('\n')
-          [line - 1]!.slice(0, column - 1);
-        expect(place).toMatch(/"$/);
+        const place: string = corpus(file).toString().split('\n')[line - 1]!.slice(0, column);
+        expect(place).toMatch(/".?$/);
       }
     },
   );
@@ -155,9 +163,10 @@ describe('third-party CSV hazards', () => {
   );
 
   it.each([
-    ['csv/binary/frictionless__implicit-zip.csv', 415, 'not_a_text_file'],
+    ['csv/binary/frictionless__implicit-zip.csv', 415, 'unsupported_file'],
     ['csv/empty/frictionless__empty.csv', 400, 'empty_body'],
     ['csv/empty/frictionless__without-rows.csv', 400, 'empty_body'],
+    ['csv/ragged/csvkit__test_empty_columns_long_row.csv', 400, 'empty_body'],
     ['csv/header/frictionless__duplicate-headers.csv', 400, 'duplicate_columns'],
     ['csv/delimiter/papaparse__malformed.tsv', 400, 'malformed_csv'],
   ])('refuses %s with %i %s', async (file, status, code) => {
@@ -188,7 +197,7 @@ describe('third-party CSV hazards', () => {
         wrong.push(`${name}: taken for valid`);
       }
       // One row is a header alone, and a header may not name a column twice.
-      const rows = (strictRows ?? []).filter((row) => row.length > 1 || row[0] !== '');
+      const rows = (strictRows ?? []).filter(hasValue);
       if (wanted !== 'accept' || rows.length < 2 || answer.body.code === 'duplicate_columns') continue;
       if (answer.status !== 202) wrong.push(`${name}: ${answer.body.code}`);
       else {
@@ -208,4 +217,6 @@ describe('third-party CSV hazards', () => {
   });
 });
 
+/** Rows without any value are not records. */
+const hasValue = (row: readonly string[]) => row.some((cell) => cell.trim() !== '');
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -176,7 +176,7 @@ describe('an action without an import', () => {
     [{ Name: 'A', Fee: -1 }, 'too_small', '/Fee'],
     [{ Name: 'A', Reason: 'B' }, 'unknown_column', '/Reason'],
     [{ Name: 'A', ':Email': 'x' }, 'not_an_email', '/:Email'],
-    [{ Name: 'A', ':Email': null }, 'blank_identifier', '/:Email'],
+    [{ Name: 'A', ':Email': null }, 'no_identifier', '/:Email'],
     [{ Name: 'A', ':WorkflowActionName': 'Submit' }, 'unknown_column', '/:WorkflowActionName'],
     [{ Name: 'a\u0000b' }, 'unstorable_text', '/Name'],
   ])('refuses %j as %s, with its place', async (sent, code, pointer) => {

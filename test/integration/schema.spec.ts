@@ -31,7 +31,7 @@ describe('the schema', () => {
     for (let left = MIGRATIONS.length; left > 0; left -= 1) await source.undoLastMigration();
     const { count } = (await source
       .query(
-        `SELECT count(*)::int AS count FROM information_schema.tables WHERE table_schema = 'public' AND table_name LIKE ANY ('{import%,behavior%,app_user,user_session,audit_log}')`,
+        `SELECT count(*)::int AS count FROM information_schema.tables WHERE table_schema = 'public' AND table_name LIKE ANY ('{import%,upload%,behavior%,app_user,user_session,audit_log}')`,
       )
       .then((rows: { count: number }[]) => rows[0]))!;
     expect(count).toBe(0);

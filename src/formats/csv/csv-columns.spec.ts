@@ -1,7 +1,11 @@
-import { readHeader } from './csv-columns.js';
+import { FieldNames, readHeader } from './csv-columns.js';
 
 const read = (cells: (string | null)[], mapping: Record<string, string | null> = {}) => {
-  const { columns, isOurs } = readHeader(cells, new Map(Object.entries(mapping)));
+  const { columns, isOurs } = readHeader(cells, {
+    fields: new FieldNames([]),
+    mapping: new Map(Object.entries(mapping)),
+    saved: new Map(),
+  });
   return { isOurs, columns: columns.map(({ header, target }) => [header, target]) };
 };
 

@@ -1,5 +1,6 @@
 import type { ProblemDetail } from '../../platform/domain-error.js';
-import { unnamedColumn } from '../../records/rows.js';
+import { foldedName, visiblyQuoted } from '../../platform/wording.js';
+import { isUnnamedColumn, trimEnds, unnamedColumn } from '../../records/rows.js';
 import { duplicateColumns, tooManyColumns, tooManyKeys } from '../format.errors.js';
 import { visitMembers } from '../json/json-members.js';
 import { MAX_DESCRIBED_ERRORS } from '../record-reader.js';
@@ -23,35 +24,137 @@ const OF_INSTANCES: ReadonlySet<string> = new Set(INSTANCE_COLUMNS);
 export interface CsvColumn {
   /** The name in the header; for a column without a name, for example `(column 3)`. */
   header: string;
-  /** The target column of the row; `null`: left out. */
+  /** The target column of the row; `null`: not imported. */
   target: string | null;
 }
 
-/** Maps a header to a column of a row, or to `null` to leave the column out. */
+/** Maps a header to a column of a row, or to `null` for a column that is not imported. */
 export type ColumnMapping = ReadonlyMap<string, string | null>;
+
+/** The fields that the rows of an import process may have. */
+export class FieldNames {
+  private readonly names: ReadonlySet<string>;
+  /** By folded name; `null` if several fields fold to one name. */
+  private readonly byFold = new Map<string, string | null>();
+
+  /** @param names none: any column is a field */
+  constructor(names: Iterable<string>) {
+    this.names = new Set(names);
+    for (const name of this.names) {
+      const fold = foldedName(name);
+      if (fold !== '') this.byFold.set(fold, this.byFold.has(fold) ? null : name);
+    }
+  }
+
+  /** Whether every column is a field. */
+  get areOpen(): boolean {
+    return this.names.size === 0;
+  }
+
+  has(name: string): boolean {
+    return this.names.has(name);
+  }
+
+  /** The field with this name, also when case, spaces, punctuation or accents differ. */
+  find(header: string): string | null {
+    return this.has(header) ? header : (this.byFold.get(foldedName(header)) ?? null);
+  }
+
+  all(): Iterable<string> {
+    return this.names;
+  }
+}
+
+export interface HeaderRules {
+  fields: FieldNames;
+  /** What the sender of this file decided. */
+  mapping: ColumnMapping;
+  /** What earlier files have left; it never takes the place of a column that has the name of a field. */
+  saved: ColumnMapping;
+}
 
 export interface CsvHeader {
   columns: CsvColumn[];
   /** Whether the file is one of our own downloads, which are read the way they were written. */
   isOurs: boolean;
+  /** Columns that match nothing and about which nothing was decided. */
+  unknown: string[];
+  /** Saved mappings that were not applied because the file has a column with the name of the field. */
+  overridden: string[];
 }
 
 /**
- * Decides the target of each column of a file.
+ * Decides the target of each column of a file: what the sender decided, then an equal name, then a saved mapping, then
+ * a name that is equal but for case, spaces, punctuation and accents. If several columns are similar to one field, none
+ * is taken: either could be meant.
  * @throws DomainError 400 `duplicate_columns`, `too_many_columns`
  */
-export function readHeader(cells: readonly (string | null)[], mapping: ColumnMapping): CsvHeader {
+export function readHeader(cells: readonly (string | null)[], rules: HeaderRules): CsvHeader {
   if (cells.length > MAX_COLUMNS) throw tooManyColumns(cells.length, MAX_COLUMNS);
+  const { fields, mapping, saved } = rules;
   const added = addedColumns(cells, mapping);
-  const columns = cells.map((cell, index): CsvColumn => {
-    const header =
-      (added === null ? nameIn(cell) : cell && readDownloadedCell(cell)) ?? unnamedColumn(index + 1);
-    if ((added ?? OF_RESULTS).has(header)) return { header, target: null };
+  const headers = cells.map(
+    (cell, index) =>
+      (added === null ? nameIn(cell) : cell && readDownloadedCell(cell)) ?? unnamedColumn(index + 1),
+  );
+  const ours = added ?? OF_RESULTS;
+  const columns = headers.map((header): CsvColumn => {
+    if (ours.has(header)) return { header, target: null };
     const mapped = mapping.get(header);
-    return { header, target: mapped === undefined ? header : mapped };
+    if (mapped !== undefined) return { header, target: mapped };
+    return { header, target: fields.areOpen || fields.has(header) ? header : null };
   });
   refuseDuplicates(columns);
-  return { columns, isOurs: added !== null };
+  refuseEqualHeaders(headers, mapping);
+
+  const open = columns.filter(
+    ({ header, target }) => target === null && !mapping.has(header) && !ours.has(header),
+  );
+  const overridden = applySaved(columns, open, rules);
+  applySimilar(columns, open, fields);
+  const unknown = open.filter(
+    ({ header, target }) => target === null && saved.get(header) !== null && !isUnnamedColumn(header),
+  );
+  return { columns, isOurs: added !== null, unknown: unknown.map(({ header }) => header), overridden };
+}
+
+function applySaved(
+  columns: readonly CsvColumn[],
+  open: readonly CsvColumn[],
+  { fields, mapping, saved }: HeaderRules,
+): string[] {
+  const taken = takenFields(columns);
+  const overridden = columns
+    .filter(({ header, target }) => target === header && saved.has(header) && !mapping.has(header))
+    .map(({ header }) => header);
+  for (const column of open) {
+    const target = saved.get(column.header) ?? null;
+    if (target === null || !(fields.areOpen || fields.has(target))) continue;
+    if (taken.has(target)) overridden.push(column.header);
+    else {
+      column.target = target;
+      taken.add(target);
+    }
+  }
+  return overridden;
+}
+
+function applySimilar(columns: readonly CsvColumn[], open: readonly CsvColumn[], fields: FieldNames): void {
+  const taken = takenFields(columns);
+  const similar = new Map<string, CsvColumn[]>();
+  for (const column of open) {
+    const field = column.target === null ? fields.find(column.header) : null;
+    if (field === null || taken.has(field)) continue;
+    similar.set(field, [...(similar.get(field) ?? []), column]);
+  }
+  for (const [field, candidates] of similar) {
+    const [only] = candidates;
+    if (only !== undefined && candidates.length === 1) only.target = field;
+  }
+}
+
+function takenFields(columns: readonly CsvColumn[]): Set<string> {
+  return new Set(columns.flatMap(({ target }) => target ?? []));
 }
 
 /** The columns of a file that carry no value because one of our own downloads added them. */
@@ -62,7 +165,7 @@ export function columnsAddedByDownloads(columns: readonly CsvColumn[]): Readonly
 
 /** White space is not a name, except in our own downloads, where it is the key of a record. */
 function nameIn(cell: string | null): string | null {
-  return cell === null || cell.trim() === '' ? null : cell;
+  return cell === null || trimEnds(cell) === '' ? null : cell;
 }
 
 /** The columns that we added, if the file is one of our downloads. Other programs also write a column `_id`. */
@@ -74,13 +177,19 @@ function addedColumns(cells: readonly (string | null)[], mapping: ColumnMapping)
 }
 
 /** Refuses two columns for one value: either could be meant. @throws DomainError 400 `duplicate_columns` */
-export function refuseDuplicates(columns: readonly CsvColumn[]): void {
+function refuseDuplicates(columns: readonly CsvColumn[]): void {
+  refuseRepeated(columns.map(({ target }) => target));
+}
+
+/** @throws DomainError 400 `duplicate_columns` */
+function refuseEqualHeaders(headers: readonly string[], mapping: ColumnMapping): void {
+  refuseRepeated(headers.map((header) => (mapping.get(header) === null ? null : header)));
+}
+
+function refuseRepeated(names: readonly (string | null)[]): void {
   const places = new Map<string, number[]>();
-  for (const [index, { target }] of columns.entries()) {
-    if (target === null) continue;
-    const known = places.get(target);
-    if (known === undefined) places.set(target, [index + 1]);
-    else known.push(index + 1);
+  for (const [index, name] of names.entries()) {
+    if (name !== null) places.set(name, [...(places.get(name) ?? []), index + 1]);
   }
   const duplicates = [...places].filter(([, found]) => found.length > 1);
   if (duplicates.length === 0) return;
@@ -89,8 +198,8 @@ export function refuseDuplicates(columns: readonly CsvColumn[]): void {
     code: 'duplicate_column',
     message: `the column ${quotedName(name)} occurs ${found.length} times, as columns ${found.join(', ')}`,
   }));
-  const names = duplicates.slice(0, 5).map(([name]) => quotedName(name));
-  throw duplicateColumns(names, errors, duplicates.length);
+  const shown = duplicates.slice(0, 5).map(([name]) => quotedName(name));
+  throw duplicateColumns(shown, errors, duplicates.length);
 }
 
 /**
@@ -123,7 +232,7 @@ export async function collectColumns(
 
 /** A name from a file, for a message: shortened, with control characters escaped. */
 function quotedName(name: string): string {
-  return JSON.stringify(
+  return visiblyQuoted(
     name.length <= MAX_SHOWN_CHARACTERS ? name : `${name.slice(0, MAX_SHOWN_CHARACTERS)}…`,
   );
 }

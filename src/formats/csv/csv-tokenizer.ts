@@ -12,8 +12,11 @@ interface CsvFault {
 }
 
 export interface CsvSink {
-  /** `line` is the 1-based line of the file on which the record begins. */
-  record(line: number, cells: CsvCells): void;
+  /**
+   * `line` is the 1-based line of the file on which the record begins; `row` is its 1-based place among all records,
+   * empty lines included, as a spreadsheet counts.
+   */
+  record(line: number, cells: CsvCells, row: number): void;
   fault(fault: CsvFault): void;
 }
 
@@ -22,6 +25,8 @@ const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const LINE_END = /\r\n|\n|\r/g;
 const NEXT_LINE_END = /[\r\n]/g;
+const TEXT_AFTER_QUOTE =
+  'a closing quote must be followed by a delimiter or the end of the line; a quote inside a quoted cell is written twice';
 
 /**
  * Cuts text into records and cells as RFC 4180 defines them; LF, CRLF and CR all end a record. Quotes inside a cell
@@ -34,6 +39,7 @@ const NEXT_LINE_END = /[\r\n]/g;
 export class CsvTokenizer {
   private text = '';
   private line = 1;
+  private row = 1;
   /** Number of characters to wait for before reading again. */
   private wanted = 0;
 
@@ -55,6 +61,11 @@ export class CsvTokenizer {
 
   end(): void {
     this.read(true);
+  }
+
+  /** The rows before the one that is read next. */
+  get rowCount(): number {
+    return this.row - 1;
   }
 
   /** The end of the text pushed so far. */
@@ -96,7 +107,7 @@ export class CsvTokenizer {
         at = close + 1;
         const code = text.charCodeAt(at);
         if (at < length && code !== delimiter && code !== LINE_FEED && code !== CARRIAGE_RETURN) {
-          return this.textAfterQuote(start, at, final);
+          return this.textAfterQuote(start, open, at, final);
         }
       } else {
         const from = at;
@@ -115,8 +126,9 @@ export class CsvTokenizer {
         if (at + 1 === length && !final) return -1;
         if (text.charCodeAt(at + 1) === LINE_FEED) at += 1;
       }
-      if (cells.length > 1 || cells[0] !== null) this.sink.record(this.line, cells);
+      if (cells.length > 1 || cells[0] !== null) this.sink.record(this.line, cells, this.row);
       this.line += lines;
+      this.row += 1;
       return Math.min(at + 1, length);
     }
   }
@@ -127,19 +139,28 @@ export class CsvTokenizer {
     return this.text.length;
   }
 
-  /** Skips the rest of the line; reading continues with the next line. */
-  private textAfterQuote(start: number, at: number, final: boolean): number {
+  /**
+   * Skips the rest of the line; reading continues with the next line. A cell with line breaks was probably never closed:
+   * the quote that ends it opens the next quoted cell, which may be far away in a correct row. So its beginning is named.
+   */
+  private textAfterQuote(start: number, open: number, at: number, final: boolean): number {
     NEXT_LINE_END.lastIndex = at;
     let end = NEXT_LINE_END.exec(this.text)?.index ?? -1;
     if (end === -1 || (end + 1 === this.text.length && !final)) {
       if (!final) return -1;
       end = this.text.length;
     }
-    const message =
-      'a closing quote must be followed by a delimiter or the end of the line; a quote inside a quoted cell is written twice';
-    this.sink.fault({ ...this.placeOf(start, at), code: 'text_after_quote', message });
+    const place = this.placeOf(start, at);
+    const opened = this.placeOf(start, open);
+    if (opened.line === place.line) {
+      this.sink.fault({ ...place, code: 'text_after_quote', message: TEXT_AFTER_QUOTE });
+    } else {
+      const message = `the quoted cell that begins here is not closed properly: its next quote is in line ${place.line}, column ${place.column - 1}, and ${TEXT_AFTER_QUOTE}`;
+      this.sink.fault({ ...opened, code: 'text_after_quote', message });
+    }
     const next = this.text.startsWith('\r\n', end) ? end + 2 : end + 1;
     this.line += lineEndsIn(this.text.slice(start, at)) + 1;
+    this.row += 1;
     return Math.min(next, this.text.length);
   }
 

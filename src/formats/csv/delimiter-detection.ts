@@ -1,4 +1,5 @@
 import { LineLimitError } from '../record-reader.js';
+import type { FieldNames } from './csv-columns.js';
 import { CsvTokenizer } from './csv-tokenizer.js';
 
 /** Delimiters that spreadsheets and databases write, most common first. */
@@ -7,9 +8,17 @@ const COMMON = [',', ';', '\t', '|'];
 const UNCOMMON = [':', '^', '~', '\u001f'];
 const EXAMINED_RECORDS = 500;
 
-interface Reading {
+/** Titles and comments may stand before the header. */
+const ROWS_BEFORE_DATA = 20;
+
+interface DelimiterTrial {
   delimiter: string;
+  /** The first record. */
   header: readonly string[];
+  /** The most fields that one of the first records names. */
+  fields: number;
+  /** The most frequent number of cells. */
+  width: number;
   /** The share of records with as many cells as the header. */
   agreement: number;
   records: number;
@@ -20,36 +29,50 @@ interface Reading {
  * that gives the most records as many cells as the header. Without evidence it is a comma, and the file has one column.
  * @param sample the beginning of the text, which may end anywhere unless it is `whole`
  */
-export function detectDelimiter(sample: string, whole: boolean, known: ReadonlySet<string>): string {
-  const readings = [...COMMON, ...UNCOMMON].map((delimiter) => read(sample, whole, delimiter));
+export function detectDelimiter(sample: string, whole: boolean, known: FieldNames): string {
+  const readings = [...COMMON, ...UNCOMMON].map((delimiter) => read(sample, whole, delimiter, known));
   const wide = readings.filter(({ header }) => header.length > 1);
-  const best = (candidates: readonly Reading[], measure: (reading: Reading) => number) =>
-    candidates.reduce<Reading | undefined>(
+  const best = (candidates: readonly DelimiterTrial[], measure: (reading: DelimiterTrial) => number) =>
+    candidates.reduce<DelimiterTrial | undefined>(
       (found, each) => (found === undefined || measure(each) > measure(found) ? each : found),
       undefined,
     );
-  const knowing = best(wide, ({ header }) => header.filter((name) => known.has(name)).length);
-  if (knowing?.header.some((name) => known.has(name)) === true) return knowing.delimiter;
+  const knowing = best(
+    readings.filter(({ width }) => width > 1),
+    ({ fields }) => fields,
+  );
+  if (knowing !== undefined && knowing.fields > 0) return knowing.delimiter;
   const common = wide.filter(({ delimiter }) => COMMON.includes(delimiter));
   const found =
     best(common, ({ agreement, header }) => agreement + header.length / 1e6) ??
-    best(wide.filter(isCertain), ({ header }) => header.length);
+    best(wide.filter(isCertain), ({ header }) => header.length) ??
+    // A title of one cell stands first, and the records below it have several.
+    best(
+      readings.filter(({ delimiter, width }) => width > 1 && COMMON.includes(delimiter)),
+      ({ width }) => width,
+    );
   return found?.delimiter ?? ',';
 }
 
-function isCertain({ header, agreement, records }: Reading): boolean {
+function isCertain({ header, agreement, records }: DelimiterTrial): boolean {
   return records > 1 && agreement === 1 && header.every((name) => name.trim() !== '');
 }
 
-function read(sample: string, whole: boolean, delimiter: string): Reading {
+function read(sample: string, whole: boolean, delimiter: string, known: FieldNames): DelimiterTrial {
   let header: readonly string[] | undefined;
   let records = 0;
   let agreeing = 0;
+  let fields = 0;
+  const widths = new Map<number, number>();
   const note = (cells: readonly (string | null)[] | null) => {
     if (records >= EXAMINED_RECORDS) return;
     records += 1;
-    header ??= (cells ?? []).map((cell) => cell ?? '');
+    const names = (cells ?? []).map((cell) => cell ?? '');
+    header ??= names;
     if (cells?.length === header.length) agreeing += 1;
+    widths.set(names.length, (widths.get(names.length) ?? 0) + 1);
+    if (records > ROWS_BEFORE_DATA || known.areOpen) return;
+    fields = Math.max(fields, names.filter((name) => known.find(name) !== null).length);
   };
   const tokenizer = new CsvTokenizer(delimiter.charCodeAt(0), sample.length + 1, {
     record: (_, cells) => note(cells),
@@ -62,5 +85,13 @@ function read(sample: string, whole: boolean, delimiter: string): Reading {
   } catch (error) {
     if (!(error instanceof LineLimitError)) throw error;
   }
-  return { delimiter, header: header ?? [], agreement: records === 0 ? 0 : agreeing / records, records };
+  const [width = 0] = [...widths].sort(([, a], [, b]) => b - a)[0] ?? [];
+  return {
+    delimiter,
+    header: header ?? [],
+    fields,
+    width,
+    agreement: records === 0 ? 0 : agreeing / records,
+    records,
+  };
 }

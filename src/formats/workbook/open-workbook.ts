@@ -5,7 +5,7 @@ import { NotAWorkbookError } from './workbook-limits.js';
 import { passwordProtected, WorkbookArchive } from './workbook-archive.js';
 import { openXlsx } from './xlsx-workbook.js';
 
-const COMPOUND_FILE = Buffer.from([0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]);
+const COMPOUND_FILE = Buffer.from([0xd0, 0xcf, 0x11, 0xe0]);
 const ODS_TYPE = 'application/vnd.oasis.opendocument.spreadsheet';
 /** The type stands alone in its part, at most with a suffix such as `-template`. */
 const TYPE_BYTES = 200;
@@ -18,7 +18,9 @@ export async function openWorkbook(
   file: Pick<FileBytes, 'size' | 'range'>,
   signal: AbortSignal,
 ): Promise<OpenWorkbook> {
-  if ((await bytesAt(file, 0, 8)).equals(COMPOUND_FILE)) throw await compoundFile(file);
+  const start = await bytesAt(file, 0, 30);
+  if (start.subarray(0, 4).equals(COMPOUND_FILE)) throw await compoundFile(file);
+  if (!isZipEntry(start)) throw new NotAWorkbookError('a ZIP archive that nothing can read', SEND_TABLE);
   const archive = await WorkbookArchive.open(file, signal);
   if (archive.has('[Content_Types].xml')) return openXlsx(archive);
   const type = archive.has('mimetype')
@@ -29,6 +31,11 @@ export async function openWorkbook(
     throw new NotAWorkbookError('an OpenDocument file without sheets', SEND_TABLE);
   }
   throw zipOf(archive.names());
+}
+
+/** Whether the first entry, if there is one, is stored or deflated, as every entry of a workbook is. */
+function isZipEntry(start: Buffer): boolean {
+  return start.readUInt32LE(0) !== 0x04034b50 || [0, 8].includes(start.readUInt16LE(8));
 }
 
 const SEND_TABLE = 'Put the rows into a workbook (.xlsx) or a CSV file, and upload that file.';

@@ -214,7 +214,10 @@ const COLLECTED_FIRST = 1024 * 1024;
 /** Asking the quota for each piece of the body would cost more than it saves. */
 const COUNTED_TOGETHER = 10_000;
 
-class TooManyRecordsError extends Error {}
+/** The body has more records than the limit. */
+export class TooManyRecordsError extends Error {
+  override readonly name = 'TooManyRecordsError';
+}
 
 /**
  * Receives one body: decodes it, splits it into records, parses and checks them (pass 1) and collects them as rows.
@@ -338,7 +341,12 @@ export async function hashBody(body: Readable, encoding: string, limits: IntakeL
   return hash.digest();
 }
 
-function decodedPieces(body: Readable, encoding: string, limits: IntakeLimits): AsyncGenerator<Buffer> {
+/** @throws what `asRefusal` describes */
+export function decodedPieces(
+  body: Readable,
+  encoding: string,
+  limits: IntakeLimits,
+): AsyncGenerator<Buffer> {
   return decodeBody(body, encoding, limits.maxBodyBytes, {
     idleMs: limits.receiveIdleMs,
     minBytesPerSecond: limits.minBodyBytesPerSecond,
@@ -356,15 +364,20 @@ async function refusing(
   } catch (error) {
     if (error instanceof MalformedMidwayError) throw error;
     await pieces.return(undefined);
-    if (error instanceof BodyTooLargeError) throw bodyTooLarge(limits.maxBodyBytes);
-    if (error instanceof DecompressionRatioError)
-      throw decompressionRatioExceeded(limits.maxDecompressionRatio);
-    if (error instanceof BodyTooSlowError) throw bodyTooSlow(limits);
-    if (error instanceof LineLimitError) throw lineTooLong(error.line, limits.maxLineBytes);
-    if (error instanceof TooManyRecordsError) throw tooManyRecords(limits.maxRecords);
-    if (error instanceof UndecodableBodyError) throw undecodableBody(error);
-    throw error;
+    throw asRefusal(error, limits);
   }
+}
+
+/** The answer for an error that a limit or a client caused; any other error stays as it is. */
+export function asRefusal(error: unknown, limits: IntakeLimits): unknown {
+  if (error instanceof BodyTooLargeError) return bodyTooLarge(limits.maxBodyBytes);
+  if (error instanceof DecompressionRatioError)
+    return decompressionRatioExceeded(limits.maxDecompressionRatio);
+  if (error instanceof BodyTooSlowError) return bodyTooSlow(limits);
+  if (error instanceof LineLimitError) return lineTooLong(error.line, limits.maxLineBytes);
+  if (error instanceof TooManyRecordsError) return tooManyRecords(limits.maxRecords);
+  if (error instanceof UndecodableBodyError) return undecodableBody(error);
+  return error;
 }
 
 /** A malformed line arrived after the transaction had begun. The transaction must roll back before the rest is read. */

@@ -4,6 +4,7 @@ import { AuditKeeper } from '../../auth/audit-keeper.js';
 import { writeAudit } from '../../auth/audit.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
 import { abandonBatch, lockUnconfirmed } from '../../batches/batches.sql.js';
+import { deleteUploadsWithoutBatch } from '../../batches/uploads.sql.js';
 import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery/outbox.sql.js';
 import { WorkLoop } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
@@ -37,6 +38,8 @@ export interface Sweep {
   behaviors: number;
   sessions: number;
   auditEvents: number;
+  /** Files that never became an upload. */
+  files: number;
 }
 
 /**
@@ -85,7 +88,8 @@ export class RetentionSweeper extends WorkLoop {
       const behaviors = await this.deleteBehaviors();
       const sessions = await this.repeat((limit) => deleteEndedSessions(this.database, limit));
       const auditEvents = await this.repeat((limit) => this.audit.deletePast(auditRetentionDays, limit));
-      return { abandoned, expired, ...emptied, keys, behaviors, sessions, auditEvents };
+      const files = await this.repeat((limit) => deleteUploadsWithoutBatch(this.database, limit));
+      return { abandoned, expired, ...emptied, keys, behaviors, sessions, auditEvents, files };
     });
   }
 

@@ -4,94 +4,30 @@ import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
 import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
-import { type ColumnMapping, columnsAddedByDownloads } from '../../formats/csv/csv-columns.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
+import type { ReadingWarning } from '../../formats/table-survey.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
-import { ColumnMappingService } from '../../import-queue/column-mapping.service.js';
+import type { ReadDto } from '../../import-queue/reading.dto.js';
+import { UploadReadingService } from '../../import-queue/upload-reading.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { jsonPointer } from '../../platform/json/json-value.js';
 import { excerpt } from '../../platform/wording.js';
 import { type FormAnswer, problemView } from '../forms.js';
 import { importPath, recordPath, withQuery } from '../layout/links.js';
-import { fileSettings } from '../new-import/new-import.page.js';
-import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
 import { recordLabel } from '../status-label.js';
-import { text, type TextKey } from '../texts/catalogue.js';
+import { text } from '../texts/catalogue.js';
+import { askedColumns, fieldName, mappingOf } from './column-form.js';
 import { actionButtons } from './import-actions.js';
 import { batchView } from './import-view.js';
-
-/** The highest number of columns that the page asks about. */
-const MOST_ASKED_COLUMNS = 100;
-/** The choice for a column that is not imported. */
-const LEFT_OUT = '-';
-
-/** A header of the file, and the fields that it can be matched to. */
-interface NamedColumn {
-  header: string;
-  leftOut: boolean;
-  targets: { name: string; text: string; selected: boolean }[];
-  hint: string | null;
-}
-
-/**
- * The headers of the file that are not fields, and those that are matched to a field of a different name. A match was
- * remembered from an earlier file, or chosen for this one. The page shows it, and it can be changed.
- * @param known the fields of a row
- */
-function namedColumns(
-  { understood, summary }: Pick<BatchResource, 'understood' | 'summary'>,
-  known: readonly string[],
-): NamedColumn[] {
-  const nearest = new Map(summary?.columns?.unknown.map((column) => [column.header, column.nearest]));
-  const columns = understood?.columns ?? [];
-  const added = columnsAddedByDownloads(columns);
-  return columns
-    .filter(({ header, target }) => !added.has(header) && (nearest.has(header) || target !== header))
-    .slice(0, MOST_ASKED_COLUMNS)
-    .map(({ header, target }) => {
-      const isUnknown = nearest.has(header);
-      const meant = target === header ? (nearest.get(header) ?? null) : target;
-      // A remembered match may name a field that templates do not have.
-      const names = meant === null || known.includes(meant) ? known : [meant, ...known];
-      return {
-        header,
-        leftOut: target === null,
-        targets: names
-          .filter((name) => name !== header)
-          .map((name) => ({ name, text: fieldName(name), selected: name === meant })),
-        hint: hintFor(target, isUnknown),
-      };
-    });
-}
-
-function hintFor(target: string | null, isUnknown: boolean): string | null {
-  if (target === null) return text('confirmation.leftOutHint');
-  return isUnknown ? text('confirmation.unknownColumn') : null;
-}
-
-/** Identifiers begin with a colon, which means nothing to a person. */
-const fieldName = (name: string): string => name.replace(/^:/, '');
-
-/** The matches of headers to fields of a different name, for the same file to be read again. */
-function renamedColumns({ understood }: Pick<BatchResource, 'understood'>): [string, string | null][] {
-  const columns = understood?.columns ?? [];
-  const added = columnsAddedByDownloads(columns);
-  return columns
-    .filter(({ header, target }) => header !== target && !added.has(header))
-    .map(({ header, target }) => [header, target]);
-}
+import { changedChoices, readingChoices } from './reading-form.js';
 
 const FIRST_ROWS = 10;
 const MOST_COLUMNS = 40;
 const CELL = 80;
 
-const DELIMITERS: Readonly<Record<string, TextKey>> = {
-  ',': 'confirmation.delimiters.comma',
-  ';': 'confirmation.delimiters.semicolon',
-  '\t': 'confirmation.delimiters.tab',
-  '|': 'confirmation.delimiters.pipe',
-};
+const SAMPLES = 3;
+const REFRESH_SECONDS = 3;
 
 /** How an uploaded file was read, for a person to confirm or abandon it. */
 @Injectable()
@@ -101,21 +37,33 @@ export class ConfirmationPage {
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly rows: RowDescriptions,
-    private readonly mappings: ColumnMappingService,
+    private readonly readings: UploadReadingService,
     private readonly pages: PageRenderer,
   ) {}
 
-  /** Leads to the upload that replaces this one, or shows this one again with the error. */
-  async applyColumns(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+  /** Reads the file again with the columns of the form, or shows the upload again with the error. */
+  applyColumns(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+    return this.readAgain(id, principal, (batch) => ({ mapping: mappingOf(form, batch) }));
+  }
+
+  /** Reads the file again with the choices of the form, or shows the upload again with the error. */
+  applyReading(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+    return this.readAgain(id, principal, ({ understood }) =>
+      understood === null ? {} : changedChoices(form, understood),
+    );
+  }
+
+  private async readAgain(
+    id: number,
+    principal: Principal,
+    choices: (batch: BatchResource) => ReadDto,
+  ): Promise<FormAnswer> {
     try {
-      const { WORKFLOW_IMPORT_QUEUE_BATCH_ID: successor } = await this.mappings.apply(
-        id,
-        mappingOf(form),
-        principal,
-      );
-      return { path: importPath(successor) };
+      const batch = await this.batches.read(id, principal);
+      await this.readings.read(id, () => choices(batch), principal);
+      return { path: importPath(id) };
     } catch (error) {
-      if (!(error instanceof DomainError) || error.status !== 400) throw error;
+      if (!(error instanceof DomainError) || ![400, 413, 415, 422].includes(error.status)) throw error;
       return { status: error.status, html: await this.render(id, principal, problemView(error)) };
     }
   }
@@ -125,51 +73,72 @@ export class ConfirmationPage {
     const nameOf = await this.creators.of([resource.createdBy]);
     const batch = batchView(resource, nameOf(resource.createdBy), new Date());
     const { rows } = await this.records.page(id, { limit: FIRST_ROWS });
-    const { understood, summary } = resource;
+    const { understood, summary, progress } = resource;
     const columns = columnsOf(resource, rows);
     const known = (await this.rows.rules(resource.importProcessId)).columns.map(({ name }) => name);
-    const mayImport = principal.permissions.includes('BeginWorkflowImportProcess');
-    const named = mayImport ? namedColumns(resource, known) : [];
-    const nothingValid = summary?.valid === 0;
+    const mayRead =
+      principal.permissions.includes('BeginWorkflowImportProcess') ||
+      principal.permissions.includes('ManageImports');
+    const isTable = understood !== null && understood.columns !== null;
+    const nothingValid = summary !== null && summary.valid === 0;
+    const isBeingRead = summary === null;
+    const asked = isTable ? askedColumns(resource, known, (target) => samplesOf(rows, target)) : [];
     return this.pages.render('imports/confirmation', {
       title: batch.fileName,
       section: 'imports',
+      refreshSeconds: isBeingRead ? REFRESH_SECONDS : null,
       batch,
+      isBeingRead,
+      progress,
+      failureReason: resource.failureReason,
       validShare: 100 - batch.shares.failed,
       summary,
-      understood: understood && {
-        ...understood,
-        format: text(`confirmation.formats.${understood.format}`),
-        delimiter: understood.delimiter && delimiterName(understood.delimiter),
-      },
-      actions: actionButtons(resource, principal).filter(({ name }) => name !== 'confirm' || !nothingValid),
+      format: understood && text(`confirmation.formats.${understood.format}`),
+      actions: isBeingRead
+        ? []
+        : actionButtons(resource, principal)
+            .filter(({ name }) => name !== 'confirm' || !nothingValid)
+            .map((button) => (button.name === 'confirm' ? confirmButton(button, summary.valid) : button)),
       nothingValid,
       errorGroups: summary?.errorGroups.slice(0, 20) ?? [],
-      named,
+      warnings: summary?.warnings.map(warningView) ?? [],
+      choices: isTable && mayRead && !isBeingRead ? readingChoices(understood, summary) : null,
+      readingPath: `${batch.path}/read`,
+      asked,
+      mayMatch: mayRead && !isBeingRead,
+      notImported: asked
+        .filter(({ state }) => state !== 'applied')
+        .map(({ header }) => header)
+        .join(', '),
       missing: summary?.columns?.missing.map(fieldName).join(', '),
-      mapping: JSON.stringify(Object.fromEntries(renamedColumns(resource))),
-      mayReadAgain: mayImport && understood?.format === 'csv',
-      uploadPath: `/imports/new/${resource.importProcessId}`,
       columnsPath: `${batch.path}/columns`,
-      ...fileSettings(),
       problem,
-      invalidPath: withQuery(`${batch.path}/results`, { set: 'failed', format: 'csv' }),
-      columns,
+      invalidPath: withQuery(`${batch.path}/results`, { set: 'failed' }),
+      columns: columns.map(fieldName),
       firstRows: rows.map((row) => firstRow(row, columns, id)),
     });
   }
 }
 
-/** A header that keeps its name is matched to itself, which removes a remembered match. */
-function mappingOf(form: unknown): ColumnMapping {
-  return new Map(
-    [...filledIn(form)].map(([header, target]) => [header, target === LEFT_OUT ? null : target || header]),
-  );
+function confirmButton(button: ReturnType<typeof actionButtons>[number], valid: number) {
+  return { ...button, text: text('confirmation.import', { count: valid }) };
 }
 
-function delimiterName(delimiter: string): string {
-  const key = DELIMITERS[delimiter];
-  return key === undefined ? delimiter : text(key);
+function warningView({ message, columns = [], samples = [] }: ReadingWarning) {
+  return {
+    message,
+    columns: columns.join(', '),
+    samples: samples.map((sample) => excerpt(sample, CELL)),
+  };
+}
+
+/** The first values of a field, for a person to see what is in its column. */
+function samplesOf(rows: readonly RecordRow[], target: string): string {
+  const values = rows.map(({ payload }) => cellText(jsonMembers(payload).get(target)) ?? '');
+  return [...new Set(values.filter((value) => value !== ''))]
+    .slice(0, SAMPLES)
+    .map((value) => excerpt(value, CELL))
+    .join(' · ');
 }
 
 function columnsOf({ understood }: BatchResource, rows: readonly RecordRow[]): string[] {
@@ -188,11 +157,17 @@ function firstRow(row: RecordRow, columns: readonly string[], batchId: number) {
       row.status === 'invalid'
         ? recordLabel('invalid')
         : { text: text('confirmation.rowValid'), tone: 'good' },
-    error: row.errorMessage,
-    cells: columns.map((column) => ({
-      column,
-      text: excerpt(cellText(members.get(column)) ?? '', CELL),
-      wrong: row.errorPointer === jsonPointer(column),
-    })),
+    row: row.row ?? row.line,
+    cells: columns.map((column) => {
+      const pointer = jsonPointer(column);
+      const wrong = allErrorsOf(row).find((error) => error.pointer === pointer)?.message;
+      return { column, text: excerpt(cellText(members.get(column)) ?? '', CELL), wrong };
+    }),
   };
+}
+
+/** Every error of a record, so that every bad cell is marked. */
+function allErrorsOf({ errors, errorCode, errorMessage, errorPointer }: RecordRow) {
+  if (errors !== null) return errors;
+  return errorCode === null ? [] : [{ message: errorMessage ?? '', pointer: errorPointer }];
 }

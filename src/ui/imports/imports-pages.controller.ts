@@ -136,6 +136,18 @@ export class ImportsPagesController {
     sendFormAnswer(response, await this.confirmationPage.applyColumns(id, form, principal));
   }
 
+  /** Reads the file of an upload again in another way. */
+  @Post('imports/:id/read')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
+  async read(
+    @Param('id', BatchIdPipe) id: number,
+    @Body() form: unknown,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.confirmationPage.applyReading(id, form, principal));
+  }
+
   /** A page, not an API route: after the session ended it leads to the sign-in page instead of saving an error as the file. */
   @Get('imports/:id/results')
   results(

@@ -47,6 +47,9 @@ export const NEW_IMPORT_TEXTS = {
       iso88592: 'ISO-8859-2 (Central European)',
       windows1251: 'Windows-1251 (Cyrillic)',
       shiftJis: 'Shift JIS',
+      macintosh: 'Mac Roman',
+      windows1250: 'Windows-1250 (Central European)',
+      gb18030: 'GB 18030 (Chinese)',
     },
   },
   oneRow: {

@@ -11,7 +11,8 @@ import type {
 } from '../definition.js';
 import type { Changes, InstanceState } from '../engine/instance-state.js';
 import { attributesText, changesText } from '../engine/log.sql.js';
-import { escapeOption, valueTypeOf } from '../rows/values/attribute-values.js';
+import { escapeOption } from '../../records/rows.js';
+import { valueTypeOf } from '../rows/values/attribute-values.js';
 import { quoted, RowSource, ValueError, type ValueType } from '../rows/values/value-type.js';
 import {
   mailTemplate,

@@ -62,7 +62,7 @@ describe('a row of a workflow import', () => {
 
     it.each([null, '', ' ', '\t \u00a0'])('none of which may be there but blank: %j', (blank) => {
       expect(refusal({ 'First Name': 'Ada', ':UniqueId': blank })).toMatchObject({
-        code: 'blank_identifier',
+        code: 'no_identifier',
         pointer: '/:UniqueId',
       });
     });

@@ -11,6 +11,7 @@ import {
   type InputValue,
   readRow,
   type ReadRow,
+  type RefusedRow,
   type RowResult,
 } from '../rows/row-reader.js';
 import { keptPointer, quoted, rowError } from '../rows/values/value-type.js';
@@ -47,11 +48,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
   const choice = actionChoice(step, definition, configuration, readers);
   const violates = recordSchema === null ? null : compileJsonSchema(recordSchema);
 
-  const read = (
-    row: JsonObject,
-    raw: string,
-    values: InputValue[] | null,
-  ): ReadRow | { error: RecordError } => {
+  const read = (row: JsonObject, raw: string, values: InputValue[] | null): ReadRow | RefusedRow => {
     const result = readRow(row, raw, choice, values);
     if (result.error !== null) return result;
     const violation = violates?.(row) ?? null;
@@ -68,7 +65,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
 
     checkRow(row, raw) {
       const result = read(row, raw, null);
-      if (result.error !== null) return { error: result.error, orderingKeys: NO_KEYS };
+      if (result.error !== null) return { ...result, orderingKeys: NO_KEYS };
       const orderingKeys: string[] = [];
       for (const [index, reader] of readers.entries()) {
         const written = result.written[index];

@@ -4,7 +4,7 @@ import type { SheetColumn } from '../../formats/workbook/workbook-writer.js';
 import { jsonMembers, memberText } from '../../formats/json/json-members.js';
 import type { WorkflowDefinition } from '../definition.js';
 import type { LogRow } from '../engine/log.sql.js';
-import { escapeOption } from '../rows/values/attribute-values.js';
+import { escapeOption } from '../../records/rows.js';
 import type { InstanceRow } from './instance-search.sql.js';
 
 /** Builds the object as text, so that responses contain attributes and changes exactly as PostgreSQL stores them. */

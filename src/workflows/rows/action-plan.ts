@@ -1,6 +1,6 @@
 import { compileJsonSchema } from '../../platform/json/json-schema.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
-import type { RecordError, RowColumn } from '../../records/target.js';
+import type { ColumnKind, RecordError, RowColumn } from '../../records/target.js';
 import type { ActionRule, AttributeDefinition, WorkflowDefinition } from '../definition.js';
 import type { IdentifierReader, StepAction } from './row-reader.js';
 import { valueTypeOf } from './values/attribute-values.js';
@@ -184,12 +184,27 @@ const CHOSEN_TWICE = rowError(
   `the row names its action twice: give ${ACTION_ID_COLUMN} or ${ACTION_NAME_COLUMN}, not both`,
 );
 
+const KINDS: Readonly<Record<AttributeDefinition['type'], ColumnKind>> = {
+  ShortText: 'text',
+  LongText: 'text',
+  RichText: 'text',
+  Numeric: 'number',
+  Boolean: 'boolean',
+  Date: 'date',
+  DateTime: 'dateTime',
+  PickList: 'option',
+  MultiSelectList: 'options',
+  Email: 'email',
+  Url: 'url',
+};
+
 /** The columns of a template: identifiers, the action if a row must name one, inputs. */
 export function rowColumns(choice: ActionChoice): RowColumn[] {
   const plans = choice.preset === null ? choice.plans : [choice.preset];
   const columns: RowColumn[] = (plans[0]?.identifiers ?? []).map(({ name, form, example }) => ({
     name,
     required: false,
+    kind: 'identifier',
     description: form,
     example,
   }));
@@ -200,7 +215,14 @@ export function rowColumns(choice: ActionChoice): RowColumn[] {
   for (const [name, { attribute, type }] of inputs) {
     const { form, example } = type;
     const description = attribute.description === undefined ? form : `${attribute.description}. ${form}`;
-    columns.push({ name, required: plans.every((plan) => isRequired(plan, name)), description, example });
+    columns.push({
+      name,
+      required: plans.every((plan) => isRequired(plan, name)),
+      kind: KINDS[attribute.type],
+      ...(attribute.options && { options: attribute.options }),
+      description,
+      example,
+    });
   }
   return columns;
 }
@@ -210,6 +232,7 @@ function actionColumn(plans: readonly ActionPlan[]): RowColumn {
   return {
     name: ACTION_NAME_COLUMN,
     required: true,
+    kind: 'action',
     description: `What to do: ${names.join(', ')}`,
     example: names[0] ?? '',
   };
@@ -221,6 +244,8 @@ function isRequired(plan: ActionPlan, name: string): boolean {
 
 /** These values clear any attribute. */
 const BLANK: JsonObject = { enum: [null, ''] };
+/** A blank identifier is absent. Only `checkRow` refuses a row all of whose identifiers are blank. */
+const BLANK_IDENTIFIER: JsonObject = { anyOf: [{ type: 'null' }, { type: 'string', pattern: '^\\s*$' }] };
 
 /**
  * The rules of a row as JSON Schema 2020-12: one alternative per action. Only `checkRow` checks the rules that JSON
@@ -257,7 +282,7 @@ function actionSchema(plan: ActionPlan, isPreset: boolean): JsonObject {
   const properties: [string, JsonObject][] = [
     ...plan.identifiers.map((reader): [string, JsonObject] => [
       reader.name,
-      { description: reader.form, ...reader.schema },
+      { description: reader.form, anyOf: [BLANK_IDENTIFIER, reader.schema] },
     ]),
     [ACTION_ID_COLUMN, { enum: [null, '', ...ids] }],
     [ACTION_NAME_COLUMN, { enum: [null, '', name] }],

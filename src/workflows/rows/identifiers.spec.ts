@@ -28,7 +28,7 @@ describe('an identifier', () => {
   });
 
   it.each(['', ' ', '\u200b', '\u00ad\u2060'])('has no value where nothing is visible: %j', (written) => {
-    expect(refusal({ ':UniqueId': written, 'First Name': 'Ada' })?.code).toBe('blank_identifier');
+    expect(refusal({ ':UniqueId': written, 'First Name': 'Ada' })?.code).toBe('no_identifier');
   });
 
   it.each(['#N/A', '#ref!', ' #DIV/0! ', '#NAME?'])('is never the error %j of a spreadsheet', (written) => {

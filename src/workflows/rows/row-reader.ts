@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { isUnnamedColumn, trimEnds } from '../../records/rows.js';
-import type { RecordError } from '../../records/target.js';
+import { MOST_ERRORS, type RecordError } from '../../records/target.js';
 import type { ActionDefinition, IdentifierDefinition } from '../definition.js';
 import {
   ACTION_ID_COLUMN,
@@ -35,10 +35,6 @@ export function identifierKey(name: string, value: string): string {
  */
 const LONGEST_IDENTIFIER = 400;
 
-const BLANK = new ValueError(
-  'blank_identifier',
-  'is an identifier and must have a value; omit the column if the row has none',
-);
 const NOT_AN_EMAIL = new ValueError(
   'not_an_email',
   'must be one e-mail address, for example ada@example.org',
@@ -89,12 +85,14 @@ export class IdentifierReader {
     this.example = isAddress ? 'ada@example.org' : 'A-1001';
   }
 
-  /** Returns the identifier as written, without white space and invisible characters at its ends. */
+  /**
+   * Returns the identifier as written, without white space and invisible characters at its ends; `''` if nothing is left.
+   */
   read(value: JsonValue, source: RowSource): string | ValueError {
-    const text = value === null ? BLANK : readText(value, this.numbers, source);
+    const text = value === null ? '' : readText(value, this.numbers, source);
     if (typeof text !== 'string') return text;
     const written = trimEnds(text);
-    if (written === '') return BLANK;
+    if (written === '') return '';
     if (SPREADSHEET_ERROR.test(written)) return NOT_AN_IDENTIFIER;
     if (this.definition.format === 'email' && !isEmail(written)) return NOT_AN_EMAIL;
     return lengthError(written, LONGEST_IDENTIFIER) ?? written;
@@ -186,6 +184,13 @@ export interface ReadRow {
   written: readonly (string | undefined)[];
 }
 
+/** A row that its action refuses. */
+export interface RefusedRow {
+  error: RecordError;
+  /** All errors, of which `error` is the first; absent if it is the only one. */
+  errors?: readonly RecordError[];
+}
+
 /**
  * Reads a row by the rules of its action. Pass 1 and pass 2 both use this function, so they cannot disagree. It runs
  * for every line while a body streams in, so it allocates nothing for errors before one occurs.
@@ -196,7 +201,7 @@ export function readRow(
   raw: string,
   choice: ActionChoice,
   values: InputValue[] | null,
-): ReadRow | { error: RecordError } {
+): ReadRow | RefusedRow {
   const chosen = choice.choose(row);
   if (chosen.error !== undefined) return chosen;
   const { plan } = chosen;
@@ -204,30 +209,58 @@ export function readRow(
   const source = new RowSource(raw);
   const written: (string | undefined)[] = new Array<string | undefined>(plan.identifiers.length);
   let requiredSeen = 0;
+  let errors: RecordError[] | null = null;
+  let blank: string | null = null;
+  let isIdentified = false;
   for (const name of Object.keys(row)) {
     const column = plan.columns.get(name);
     const value = row[name] ?? null;
     if (column === undefined) {
       if (value === '' && isUnnamedColumn(name)) continue;
-      return { error: unknownColumn(name, plan) };
+      errors = withError(errors, unknownColumn(name, plan));
+      continue;
     }
     if (column.kind === 'input') {
       const parsed = value === null || value === '' ? null : column.type.parse(value, source);
-      if (parsed instanceof ValueError) return { error: describe(parsed, name, value, source) };
-      if (column.required) {
-        if (parsed === null) return { error: missing(column) };
-        requiredSeen += 1;
-      }
-      read?.push({ name, value: parsed });
+      if (column.required) requiredSeen += 1;
+      if (parsed instanceof ValueError) errors = withError(errors, describe(parsed, name, value, source));
+      else if (column.required && parsed === null) errors = withError(errors, missing(column));
+      else read?.push({ name, value: parsed });
     } else if (column.kind === 'identifier') {
       const text = column.reader.read(value, source);
-      if (typeof text !== 'string') return { error: describe(text, name, value, source) };
-      written[column.index] = text;
+      if (typeof text !== 'string') errors = withError(errors, describe(text, name, value, source));
+      else if (text === '') blank ??= name;
+      else written[column.index] = text;
+      isIdentified ||= text !== '';
     }
   }
-  if (requiredSeen < plan.requiredCount) return { error: firstMissing(row, plan) };
+  // A blank identifier beside another one means that the row has none of that kind.
+  if (blank !== null && !isIdentified) errors = withError(errors, noIdentifier(blank));
+  if (requiredSeen < plan.requiredCount) errors = withMissing(errors, row, plan);
+  const [first] = errors ?? [];
+  if (errors !== null && first !== undefined) return { error: first, errors };
   const broken = plan.violates?.(understoodRow(row, plan, written, read ?? [])) ?? null;
   return broken === null ? { error: null, plan, written } : { error: broken };
+}
+
+function withError(errors: RecordError[] | null, error: RecordError): RecordError[] {
+  if (errors === null) return [error];
+  if (errors.length < MOST_ERRORS) errors.push(error);
+  return errors;
+}
+
+function withMissing(errors: RecordError[] | null, row: JsonObject, plan: ActionPlan): RecordError[] | null {
+  let all = errors;
+  for (const input of plan.inputs) {
+    if (input.required && !Object.hasOwn(row, input.attribute.name)) all = withError(all, missing(input));
+  }
+  return all;
+}
+
+function noIdentifier(column: string): RecordError {
+  const rule =
+    'has no value, and neither has any other identifier: one of them must say which one the row means';
+  return columnError(column, 'no_identifier', rule);
 }
 
 function unknownColumn(name: string, plan: ActionPlan): RecordError {
@@ -237,14 +270,6 @@ function unknownColumn(name: string, plan: ActionPlan): RecordError {
 
 function missing({ attribute, type }: InputColumn): RecordError {
   return columnError(attribute.name, 'required', `is required and must have a value: ${type.form}`);
-}
-
-function firstMissing(row: JsonObject, plan: ActionPlan): RecordError {
-  const input = plan.inputs.find(
-    ({ attribute, required }) => required && !Object.hasOwn(row, attribute.name),
-  );
-  if (input === undefined) throw new Error(`action "${plan.action.name}" counts its required inputs wrongly`);
-  return missing(input);
 }
 
 function describe(error: ValueError, column: string, value: JsonValue, source: RowSource): RecordError {

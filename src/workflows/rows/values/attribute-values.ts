@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../../platform/json/json-value.js';
+import { escapeOption, splitOptions } from '../../../records/rows.js';
 import type { AttributeDefinition } from '../../definition.js';
 import { dateTimeType, dateType } from './dates.js';
 import { numericType } from './numbers.js';
@@ -112,33 +113,6 @@ function textsOf(json: string): string[] | null {
   } catch {
     return null;
   }
-}
-
-/** Splits a text into options; the reverse of joining escaped options with `;`. */
-export function splitOptions(text: string): string[] {
-  if (!text.includes('\\')) return text.split(';');
-  const options: string[] = [];
-  let option = '';
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text.charAt(index);
-    const next = text.charAt(index + 1);
-    if (character === ';') {
-      options.push(option);
-      option = '';
-    } else if (character === '\\' && (next === ';' || next === '\\')) {
-      option += next;
-      index += 1;
-    } else {
-      option += character;
-    }
-  }
-  options.push(option);
-  return options;
-}
-
-/** An option as part of a text that `splitOptions` reads. */
-export function escapeOption(option: string): string {
-  return option.replace(/[\\;]/g, '\\$&');
 }
 
 const WORDS: ReadonlyMap<string, boolean> = new Map([

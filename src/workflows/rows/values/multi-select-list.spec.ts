@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { escapeOption, multiSelectListType, splitOptions } from './attribute-values.js';
+import { escapeOption, splitOptions } from '../../../records/rows.js';
+import { multiSelectListType } from './attribute-values.js';
 import { RowSource } from './value-type.js';
 
 const interests = multiSelectListType(['Chess', 'Go', 'A; B', 'C\\D']);

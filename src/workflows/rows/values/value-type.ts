@@ -1,6 +1,6 @@
 import { BoundedMap } from '../../../platform/concurrency.js';
 import { type JsonObject, jsonPointer, type JsonValue } from '../../../platform/json/json-value.js';
-import { nearestName } from '../../../platform/wording.js';
+import { nearestName, visiblyQuoted } from '../../../platform/wording.js';
 import type { RecordError } from '../../../records/target.js';
 
 const QUOTE = 0x22;
@@ -152,8 +152,8 @@ export const ROW_ERROR_CODES = {
   action_chosen_twice: 'The row names its action by id and by name',
   /** Neither the row nor the import process chooses an action, and the step has several. */
   ambiguous_action: 'No action is chosen',
-  /** An identifier column is present, but holds null, nothing or only white space. */
-  blank_identifier: 'An identifier has no value',
+  /** Every identifier column of the row holds null, nothing or only white space. */
+  no_identifier: 'No identifier has a value',
   not_a_boolean: 'Not yes or no',
   not_a_date: 'Not a calendar date',
   not_a_date_time: 'Not a date and time',
@@ -220,10 +220,10 @@ export interface ValueType {
 const LONGEST_SHOWN = 60;
 const LONGEST_POINTER = 300;
 
-/** A text in double quotes, shortened, with control characters escaped: safe in any message. */
+/** A text in double quotes, shortened, with characters that cannot be seen escaped: safe in any message. */
 export function quoted(text: string): string {
-  if (text.length <= LONGEST_SHOWN) return JSON.stringify(text);
-  return `${JSON.stringify(text.slice(0, LONGEST_SHOWN))}… (${text.length} characters)`;
+  if (text.length <= LONGEST_SHOWN) return visiblyQuoted(text);
+  return `${visiblyQuoted(text.slice(0, LONGEST_SHOWN))}… (${text.length} characters)`;
 }
 
 /** A text, shortened for a message. */

@@ -1,0 +1,163 @@
+import type { Sql, Transaction } from '../platform/database/database.service.js';
+import type { JsonObject } from '../platform/json/json-value.js';
+
+/*
+ * upload, upload_part. An upload exists before its batch, so that a file can arrive in several requests. Confirming or
+ * abandoning the batch deletes both. An upload that never became a batch is deleted after a day.
+ *
+ * `reading_at` marks an upload that is being read again in the background. The reader renews it; a mark that is older
+ * than `STALE_SECONDS` belongs to a process that has died.
+ */
+
+const STALE_SECONDS = 60;
+const HOURS_WITHOUT_BATCH = 24;
+
+export async function insertUpload(
+  sql: Sql,
+  { id, createdBy, fileName }: { id: string; createdBy: string; fileName: string },
+): Promise<void> {
+  await sql.query('INSERT INTO upload (upload_id, created_by, file_name) VALUES ($1, $2, $3)', [
+    id,
+    createdBy,
+    fileName,
+  ]);
+}
+
+export interface UploadPart {
+  partNumber: number;
+  /** Bytes of the file, before compression. */
+  size: number;
+  compressed: boolean;
+  bytes: Buffer;
+}
+
+/** Stores a part. Two calls with the same part store it once. */
+export async function insertUploadPart(sql: Sql, uploadId: string, part: UploadPart): Promise<void> {
+  await sql.query(
+    `WITH stored AS (
+       INSERT INTO upload_part (upload_id, part_number, size, compressed, bytes) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT DO NOTHING RETURNING size
+     )
+     UPDATE upload SET size = upload.size + stored.size FROM stored WHERE upload_id = $1`,
+    [uploadId, part.partNumber, part.size, part.compressed, part.bytes],
+  );
+}
+
+export async function selectUploadPart(
+  sql: Sql,
+  uploadId: string,
+  partNumber: number,
+): Promise<UploadPart | undefined> {
+  const { rows } = await sql.query<UploadPart>(
+    `SELECT part_number AS "partNumber", size, compressed, bytes
+       FROM upload_part WHERE upload_id = $1 AND part_number = $2`,
+    [uploadId, partNumber],
+  );
+  return rows[0];
+}
+
+/** The stored file of a batch. */
+export interface BatchUpload {
+  id: string;
+  size: number;
+  /** Whether it is being read again in the background. */
+  isBeingRead: boolean;
+  rowsRead: number;
+  readingFailure: string | null;
+}
+
+/** `null` if the bytes of the batch are not stored, or no longer. */
+export async function selectUploadOfBatch(sql: Sql, batchId: number): Promise<BatchUpload | null> {
+  const { rows } = await sql.query<BatchUpload>(
+    `SELECT upload_id AS id, size, reading_at IS NOT NULL AS "isBeingRead", rows_read AS "rowsRead",
+            reading_failure AS "readingFailure"
+       FROM upload WHERE workflow_import_queue_batch_id = $1`,
+    [batchId],
+  );
+  return rows[0] ?? null;
+}
+
+export async function linkUpload(transaction: Transaction, uploadId: string, batchId: number): Promise<void> {
+  await transaction.query('UPDATE upload SET workflow_import_queue_batch_id = $2 WHERE upload_id = $1', [
+    uploadId,
+    batchId,
+  ]);
+}
+
+/** Deletes a file, unless a batch was made from it. */
+export async function deleteUnlinkedUpload(sql: Sql, uploadId: string): Promise<void> {
+  await sql.query('DELETE FROM upload WHERE upload_id = $1 AND workflow_import_queue_batch_id IS NULL', [
+    uploadId,
+  ]);
+}
+
+/** Deletes the bytes of a batch that was confirmed or abandoned. */
+export async function deleteUploadOfBatch(sql: Sql, batchId: number): Promise<void> {
+  await sql.query('DELETE FROM upload WHERE workflow_import_queue_batch_id = $1', [batchId]);
+}
+
+/** Deletes files that never became a batch; at most `limit`. */
+export async function deleteUploadsWithoutBatch(sql: Sql, limit: number): Promise<number> {
+  const { rowCount } = await sql.query(
+    `DELETE FROM upload WHERE upload_id IN (
+       SELECT upload_id FROM upload
+        WHERE workflow_import_queue_batch_id IS NULL
+          AND created_at < now() - interval '${HOURS_WITHOUT_BATCH} hours'
+        LIMIT $1)`,
+    [limit],
+  );
+  return rowCount;
+}
+
+/** Marks the file as being read in the background. */
+export async function markReading(
+  transaction: Transaction,
+  uploadId: string,
+  { reading, readBy }: { reading: JsonObject; readBy: string },
+): Promise<void> {
+  await transaction.query(
+    `UPDATE upload SET reading = $2, read_by = $3, reading_at = now(), rows_read = 0, reading_failure = NULL
+      WHERE upload_id = $1`,
+    [uploadId, JSON.stringify(reading), readBy],
+  );
+}
+
+/** A sign of life of the reading, with the rows so far. */
+export async function renewReading(sql: Sql, uploadId: string, rowsRead: number): Promise<void> {
+  await sql.query(
+    'UPDATE upload SET reading_at = now(), rows_read = $2 WHERE upload_id = $1 AND reading_at IS NOT NULL',
+    [uploadId, rowsRead],
+  );
+}
+
+/** @param failure why the file could not be read; `null` if it was */
+export async function endReading(sql: Sql, uploadId: string, failure: string | null): Promise<void> {
+  await sql.query(
+    `UPDATE upload SET reading = NULL, read_by = NULL, reading_at = NULL, rows_read = 0, reading_failure = $2
+      WHERE upload_id = $1`,
+    [uploadId, failure],
+  );
+}
+
+/** A reading whose process has died. */
+export interface LostReading {
+  uploadId: string;
+  batchId: number;
+  size: number;
+  reading: JsonObject;
+  readBy: string;
+}
+
+/** Takes over one reading whose process has died. */
+export async function claimLostReading(sql: Sql): Promise<LostReading | null> {
+  const { rows } = await sql.query<LostReading>(
+    `UPDATE upload SET reading_at = now()
+      WHERE upload_id = (SELECT upload_id FROM upload
+                          WHERE reading_at < now() - interval '${STALE_SECONDS} seconds'
+                            AND workflow_import_queue_batch_id IS NOT NULL
+                          ORDER BY reading_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+     RETURNING upload_id AS "uploadId", workflow_import_queue_batch_id AS "batchId", size, reading,
+               read_by AS "readBy"`,
+  );
+  return rows[0] ?? null;
+}

@@ -1,0 +1,213 @@
+import { jsonPointer } from '../platform/json/json-value.js';
+import { visiblyQuoted } from '../platform/wording.js';
+import { escapeOption, splitOptions, trimEnds } from '../records/rows.js';
+import type { ColumnKind, RecordError, RowColumn } from '../records/target.js';
+import type { ColumnForm } from './column-survey.js';
+import type { DateOrder, Reading } from './reading.js';
+import type { TableCell, TypedCell } from './table.js';
+
+/** What the reading of cells changed, and what it left alone. */
+export interface CellCounts {
+  /** Texts whose white space at the ends was kept. */
+  keptSpaces: number;
+  /** Error values such as `#N/A` in columns of text. */
+  errorsInText: number;
+}
+
+type ValueChoices = Pick<Reading, 'trim' | 'booleans'>;
+
+/** The kinds whose cells are texts: kept as they are, and shown as a person sees them in a workbook. */
+const TEXTS: ReadonlySet<ColumnKind> = new Set(['text']);
+const TYPED: ReadonlySet<ColumnKind> = new Set(['number', 'boolean', 'date', 'dateTime']);
+const SPREADSHEET_ERROR = /^#(N\/A|REF!|VALUE!|NAME\?|DIV\/0!|NUM!|NULL!|SPILL!|CALC!)$/;
+
+/**
+ * Reads the cells of one column: the local forms of numbers, dates, booleans and options become the form that rows of
+ * the import process have. A cell in no known form stays as it is, and the check of the row says what is wrong with it.
+ */
+export class CellReader {
+  private readonly kind: ColumnKind;
+  private readonly options: ReadonlyMap<string, string> | null;
+  private readonly isText: boolean;
+
+  constructor(
+    private readonly column: Pick<RowColumn, 'name' | 'kind' | 'options'>,
+    private readonly form: ColumnForm,
+    private readonly choices: ValueChoices,
+    private readonly counts: CellCounts,
+  ) {
+    this.kind = column.kind ?? 'text';
+    this.isText = TEXTS.has(this.kind);
+    this.options = choices.booleans === 'words' && column.options ? foldedOptions(column.options) : null;
+  }
+
+  /** The text of a cell that is not empty; `''` if nothing is left. @param errors receives why it cannot be read */
+  read(cell: Exclude<TableCell, null>, errors: RecordError[]): string {
+    if (typeof cell !== 'string') return this.readTyped(cell, errors);
+    if (this.isText) {
+      if (trimEnds(cell) !== cell) this.counts.keptSpaces += 1;
+      if (cell.startsWith('#') && SPREADSHEET_ERROR.test(cell)) this.counts.errorsInText += 1;
+      return cell;
+    }
+    return this.converted(this.choices.trim === 'ends' ? trimEnds(cell) : cell, errors);
+  }
+
+  private readTyped({ kind, text, value }: TypedCell, errors: RecordError[]): string {
+    if (kind === 'error') {
+      if (this.isText) {
+        this.counts.errorsInText += 1;
+        return '';
+      }
+      errors.push(
+        this.error('spreadsheet_error', `is the error value of a spreadsheet; found ${visiblyQuoted(text)}`),
+      );
+      return text;
+    }
+    if (kind === 'unreadable') {
+      errors.push(this.error('unreadable_cell', `cannot be read: the cell ${text}`));
+      return '';
+    }
+    if (!TYPED.has(this.kind)) return this.isText ? text : this.converted(text, errors);
+    if (this.kind === 'dateTime') return momentOf(value, kind);
+    return this.kind === 'date' ? dayOf(value, null) : value;
+  }
+
+  private converted(text: string, errors: RecordError[]): string {
+    switch (this.kind) {
+      case 'number':
+        return this.number(text, errors);
+      case 'date':
+        return dayOf(text, this.form.dateOrder);
+      case 'dateTime':
+        return timeOf(text);
+      case 'boolean':
+        return this.choices.booleans === 'words' ? (BOOLEANS.get(text.toLowerCase()) ?? text) : text;
+      case 'option':
+        return this.options?.get(foldedOption(text)) ?? text;
+      case 'options':
+        return this.options === null ? text : optionsOf(text, this.options);
+      default:
+        return text;
+    }
+  }
+
+  private number(text: string, errors: RecordError[]): string {
+    const { decimalMark } = this.form;
+    if (decimalMark === 'comma') {
+      if (text.includes('.')) {
+        errors.push(
+          this.error(
+            'not_a_number',
+            `must be a decimal number such as 1234,5: digits, a comma, no thousands separators; found ${visiblyQuoted(text)}`,
+          ),
+        );
+      } else if (DECIMAL_COMMA.test(text)) return text.replace(',', '.');
+    } else if (decimalMark === 'unclear' && ONE_MARK.test(text)) {
+      errors.push(
+        this.error(
+          'not_a_number',
+          `has two meanings: ${visiblyQuoted(text)} is a number with three decimals, or thousands. Say which decimal mark the file has`,
+        ),
+      );
+    }
+    return text;
+  }
+
+  private error(code: string, rule: string): RecordError {
+    const { name } = this.column;
+    return { code, message: `${visiblyQuoted(name)} ${rule}`, pointer: jsonPointer(name) };
+  }
+}
+
+const DECIMAL_COMMA = /^[+-]?\d*,\d+$/;
+const ONE_MARK = /^[+-]?\d+[.,]\d{3}$/;
+
+/** Words of the languages that spreadsheets write, and their usual abbreviations. No word has two meanings. */
+const WORDS: readonly (readonly [value: string, words: string])[] = [
+  [
+    'true',
+    'true t yes y wahr ja j vrai oui verdadero sí si vero sì verdadeiro sim waar prawda tak igaz igen sand sann on',
+  ],
+  ['false', 'false f no n falsch nein faux non falso não onwaar nee fałsz nie hamis nem falsk nej nei off'],
+];
+const BOOLEANS: ReadonlyMap<string, string> = new Map(
+  WORDS.flatMap(([value, words]) => words.split(' ').map((word) => [word, value] as const)),
+);
+
+function foldedOption(text: string): string {
+  return trimEnds(text).normalize('NFC').toLowerCase();
+}
+
+/** Options by folded name; options that differ only in case must be written exactly. */
+function foldedOptions(options: readonly string[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const repeated = new Set<string>();
+  for (const option of options) {
+    const fold = foldedOption(option);
+    if (found.has(fold)) repeated.add(fold);
+    found.set(fold, option);
+  }
+  for (const fold of repeated) found.delete(fold);
+  for (const option of options) found.set(option, option);
+  return found;
+}
+
+/** Removes white space around each option, empty ones, and differences in case. */
+function optionsOf(text: string, options: ReadonlyMap<string, string>): string {
+  if (text.startsWith('[') && !options.has(foldedOption(text))) return text;
+  return splitOptions(text)
+    .map((option) => options.get(option) ?? options.get(foldedOption(option)) ?? trimEnds(option))
+    .filter((option) => option !== '')
+    .map(escapeOption)
+    .join(';');
+}
+
+const DAY_AND_MIDNIGHT = /^(\d{4}-\d{2}-\d{2})[ T]00:00(?::00(?:\.0+)?)?$/;
+const DAY_MONTH_YEAR = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
+const YEAR_MONTH_DAY = /^(\d{4})[./-](\d{1,2})[./-](\d{1,2})$/;
+
+/** A day as ISO, from the form of the column; other texts stay as they are. */
+function dayOf(text: string, order: DateOrder | null): string {
+  const midnight = DAY_AND_MIDNIGHT.exec(text)?.[1];
+  if (midnight !== undefined) return midnight;
+  if (order === null || order === 'iso') return text;
+  const [, first = '', second = '', third = ''] =
+    (order === 'ymd' ? YEAR_MONTH_DAY : DAY_MONTH_YEAR).exec(text) ?? [];
+  if (first === '') return text;
+  const [year, month, day] =
+    order === 'ymd'
+      ? [first, second, third]
+      : order === 'dmy'
+        ? [third, second, first]
+        : [third, first, second];
+  // A day that does not exist keeps the form in which a person looks for it in the file.
+  return isDay(Number(year), Number(month), Number(day))
+    ? `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`
+    : text;
+}
+
+function isDay(year: number, month: number, day: number): boolean {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  return year >= 1 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+}
+
+const DATABASE_TIME = /^(\d{4}-\d{2}-\d{2})[ Tt](\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?(Z|z|[+-]\d{2}(?::?\d{2})?)$/;
+
+/** Databases write a space for the T, and offsets without minutes. A time without offset stays as it is. */
+function timeOf(text: string): string {
+  const [, day, time, offset] = DATABASE_TIME.exec(text) ?? [];
+  if (day === undefined || time === undefined || offset === undefined) return text;
+  return `${day}T${time}${offsetOf(offset)}`;
+}
+
+function offsetOf(offset: string): string {
+  if (offset.length === 3) return `${offset}:00`;
+  return offset.length === 5 ? `${offset.slice(0, 3)}:${offset.slice(3)}` : offset;
+}
+
+/** A moment of a workbook, which has no offset: it is read as UTC. */
+function momentOf(value: string, kind: TypedCell['kind']): string {
+  if (kind === 'date') return `${value}T00:00:00Z`;
+  return kind === 'dateTime' ? `${value}Z` : value;
+}
