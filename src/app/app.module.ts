@@ -8,7 +8,11 @@ import {
   KnownImportProcessesModule,
 } from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
-import { BatchMailsModule, NotificationsModule } from '../notifications/notifications.module.js';
+import {
+  AccountMailsModule,
+  BatchMailsModule,
+  NotificationsModule,
+} from '../notifications/notifications.module.js';
 import { DashboardModule } from '../operations/dashboard.module.js';
 import { HealthModule } from '../operations/health/health.module.js';
 import { ShutdownState } from '../operations/health/readiness.js';
@@ -29,6 +33,7 @@ const SHUTDOWN_LIMIT_MS = 25_000;
 const API = [
   DefinitionsModule,
   KnownImportProcessesModule,
+  AccountMailsModule,
   ApiKeysModule,
   AuditModule,
   UsersModule,

@@ -1,4 +1,10 @@
-import { ApiKeyEntity, AppUserEntity, AuditLogEntity, UserSessionEntity } from '../auth/entities.js';
+import {
+  AccountLinkEntity,
+  ApiKeyEntity,
+  AppUserEntity,
+  AuditLogEntity,
+  UserSessionEntity,
+} from '../auth/entities.js';
 import {
   IdempotencyKeyEntity,
   ImportQueueBatchEntity,
@@ -37,6 +43,7 @@ export const ENTITIES = [
   ImportQueuePreviewEntity,
   OutboxEntity,
   UserSessionEntity,
+  AccountLinkEntity,
   WorkflowDefinitionEntity,
   WorkflowEntity,
   WorkflowIdentifierEntity,

@@ -22,6 +22,7 @@ import { AddRecordErrors1765500000000 } from './migrations/1765500000000-add-rec
 import { AppendOutcomes1765510000000 } from './migrations/1765510000000-append-outcomes.js';
 import { DescribeSessions1765600000000 } from './migrations/1765600000000-describe-sessions.js';
 import { AddIdentityProvider1765610000000 } from './migrations/1765610000000-add-identity-provider.js';
+import { AddAccountLinks1765620000000 } from './migrations/1765620000000-add-account-links.js';
 import { ExtendAuditLog1765700000000 } from './migrations/1765700000000-extend-audit-log.js';
 import { FindUnconfirmedUploads1765800000000 } from './migrations/1765800000000-find-unconfirmed-uploads.js';
 import { StoreUploads1765900000000 } from './migrations/1765900000000-store-uploads.js';
@@ -54,6 +55,7 @@ export const MIGRATIONS = [
   AppendOutcomes1765510000000,
   DescribeSessions1765600000000,
   AddIdentityProvider1765610000000,
+  AddAccountLinks1765620000000,
   ExtendAuditLog1765700000000,
   FindUnconfirmedUploads1765800000000,
   StoreUploads1765900000000,

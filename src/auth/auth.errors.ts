@@ -22,6 +22,8 @@ const errors = defineErrors({
   password_change_required: { status: 403, title: 'The password must be changed first' },
   confirmation_required: { status: 403, title: 'The sign-in must be confirmed first' },
   last_administrator: { status: 409, title: 'The last administrator stays' },
+  mail_is_off: { status: 409, title: 'No mail can be sent' },
+  account_link_invalid: { status: 410, title: 'The link does not work' },
   unusable_password: { status: 400, title: 'The password is not usable' },
 });
 
@@ -157,6 +159,24 @@ export function lastAdministrator(): DomainError {
 export function limitedAdministrator(): DomainError {
   const message = 'an administrator cannot be limited to file types';
   return invalidBody([{ pointer: '/importProcessIds', code: 'invalid_value', message }]);
+}
+
+export function mailIsOff(): DomainError {
+  return errors.mail_is_off(
+    'No mail can be sent, because SMTP_URL is not set or LOCAL_SIGN_IN is false. Set a password and give it to the user instead.',
+    {
+      errors: [
+        { pointer: '/password', code: 'mail_is_off', message: 'a password is required, because mail is off' },
+      ],
+    },
+  );
+}
+
+/** Unknown, used, replaced and expired links get the same answer. */
+export function accountLinkInvalid(): DomainError {
+  return errors.account_link_invalid(
+    'This link was used before, has expired, or was replaced by a newer one. Ask for another one.',
+  );
 }
 
 export function unusablePassword(field: string, message: string): DomainError {

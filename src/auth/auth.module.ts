@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { PrincipalGuard } from './access.js';
+import { AccountLinks } from './account-links.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { AuditKeeper } from './audit-keeper.js';
@@ -36,6 +37,7 @@ export class AuthModule {}
 @Module({
   imports: [AuthModule],
   providers: [
+    AccountLinks,
     AccountService,
     FirstAdministrator,
     IdentityProvider,
@@ -45,7 +47,16 @@ export class AuthModule {}
     SignInThrottle,
     UsersService,
   ],
-  exports: [AccountService, AuthModule, IdentityProvider, OidcSignIn, Reauthentication, SignIn, UsersService],
+  exports: [
+    AccountLinks,
+    AccountService,
+    AuthModule,
+    IdentityProvider,
+    OidcSignIn,
+    Reauthentication,
+    SignIn,
+    UsersService,
+  ],
 })
 export class UsersModule {}
 

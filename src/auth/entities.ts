@@ -1,4 +1,5 @@
 import { Column, Entity, Generated, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
+import type { LinkPurpose } from './account-links.sql.js';
 import type { AuditOutcome } from './audit.js';
 import type { SignInMethod, UserRole } from './principal.js';
 
@@ -60,6 +61,22 @@ export class UserSessionEntity {
   @Column('text', { default: 'password' }) method!: SignInMethod;
   /** When its user last proved who they are. */
   @Column('timestamptz', { name: 'confirmed_at', default: () => 'now()' }) confirmedAt!: Date;
+}
+
+@Entity('account_link')
+export class AccountLinkEntity {
+  @PrimaryGeneratedColumn('identity', {
+    name: 'account_link_id',
+    type: 'bigint',
+    generatedIdentity: 'BY DEFAULT',
+  })
+  id!: number;
+  @Column('bigint', { name: 'user_id' }) userId!: number;
+  @Column('text') purpose!: LinkPurpose;
+  /** `null` until the mail is written. */
+  @Column('bytea', { name: 'token_hash', unique: true, nullable: true }) tokenHash!: Buffer | null;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
+  @Column('timestamptz', { name: 'expires_at' }) expiresAt!: Date;
 }
 
 @Entity('audit_log')

@@ -51,8 +51,10 @@ export class CreateUserDto {
   @IsIn(USER_ROLES, { message: `role must be one of ${USER_ROLES.join(', ')}` })
   role!: UserRole;
 
+  /** Absent: the user is invited by mail. */
+  @IsOptional()
   @IsNewPassword()
-  password!: string;
+  password?: string;
 
   /** The only import processes the user may use; absent or null: all. */
   @IsOptional()
@@ -74,6 +76,24 @@ export class ChangeAccessDto {
 export class SetPasswordDto {
   @IsNewPassword()
   password!: string;
+}
+
+/** Someone has forgotten the password. */
+export class ForgottenPasswordDto {
+  @Matches(/^[^\p{Cc}\p{Cs}]{1,254}$/u, { message: 'email must be your e-mail address' })
+  email!: string;
+}
+
+/** The owner of a link sets a password. */
+export class NewPasswordDto {
+  @Matches(/^[\w-]{43}$/, { message: 'the link is incomplete' })
+  token!: string;
+
+  @IsNewPassword()
+  newPassword!: string;
+
+  @IsString({ message: 'this must be text' })
+  repeatedPassword!: string;
 }
 
 /** The id of a user in a path. */

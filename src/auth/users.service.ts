@@ -4,6 +4,8 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { isUniqueViolation } from '../platform/database/postgres-errors.js';
 import { invalidBody } from '../platform/http/http.errors.js';
+import { AccountLinks } from './account-links.js';
+import { deleteLinks } from './account-links.sql.js';
 import { writeAudit } from './audit.js';
 import {
   emailTaken,
@@ -41,6 +43,7 @@ export class UsersService {
     private readonly config: AppConfig,
     private readonly database: DatabaseService,
     private readonly importProcesses: KnownImportProcesses,
+    private readonly links: AccountLinks,
   ) {}
 
   /** By address. Includes disabled users, because batches name them. */
@@ -53,20 +56,24 @@ export class UsersService {
     return find(this.database, id);
   }
 
-  /** @throws DomainError 409 `email_taken`, 400 `unusable_password`, `invalid_body` for an unusable limit */
+  /**
+   * Without a password, the user is invited by mail.
+   * @throws DomainError 409 `email_taken`, `mail_is_off`, 400 `unusable_password`, `invalid_body` for an unusable limit
+   */
   async create(dto: CreateUserDto, creator: Principal): Promise<number> {
     const { email, role, password, importProcessIds = null } = dto;
     const address = email.toLowerCase();
     await this.assertLimitFits({ role, importProcessIds });
-    const passwordHash = await usableHash(password, address);
-    return this.database.transaction(async (transaction) => {
+    if (password === undefined) this.links.assertCanInvite(address);
+    const passwordHash = password === undefined ? null : await usableHash(password, address);
+    const created = await this.database.transaction(async (transaction) => {
       const user = {
         email: address,
         passwordHash,
         role,
         importProcessIds,
         createdBy: creator.id,
-        passwordIsTemporary: true,
+        passwordIsTemporary: password !== undefined,
       };
       const id = await insertUser(transaction, user).catch((error: unknown) => {
         throw isUniqueViolation(error) ? emailTaken(address, error) : error;
@@ -74,6 +81,8 @@ export class UsersService {
       await audit(transaction, creator, 'user_created', id, { email: address, role, importProcessIds });
       return id;
     });
+    if (password === undefined) await this.links.invite(created, creator);
+    return created;
   }
 
   /**
@@ -112,6 +121,7 @@ export class UsersService {
       if (!enabled) return;
       await updateEnabled(transaction, id, false);
       await endSessions(transaction, id);
+      await deleteLinks(transaction, id);
       await audit(transaction, by, 'user_disabled', id);
     });
   }
@@ -140,6 +150,7 @@ export class UsersService {
     const action = ownSession === null ? 'password_set' : 'password_changed';
     await this.database.transaction(async (transaction) => {
       await updatePassword(transaction, id, hash, ownSession === null);
+      await deleteLinks(transaction, id);
       const sessionsEnded = await endSessions(transaction, id, ownSession);
       await audit(transaction, by, action, id, { sessionsEnded });
     });

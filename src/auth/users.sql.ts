@@ -19,6 +19,8 @@ export interface UserResource {
   enabled: boolean;
   /** Signs in with the identity provider. */
   hasIdentity: boolean;
+  /** Has not chosen a password yet. */
+  isInvited: boolean;
   createdBy: string;
   createdAt: Date;
   lastSignedInAt: Date | null;
@@ -26,7 +28,8 @@ export interface UserResource {
 
 const SELECT = `
   SELECT user_id AS id, email, role, import_process_ids AS "importProcessIds", disabled_at IS NULL AS enabled,
-    oidc_subject IS NOT NULL AS "hasIdentity", created_by AS "createdBy", created_at AS "createdAt",
+    oidc_subject IS NOT NULL AS "hasIdentity",
+    password_hash IS NULL AND oidc_subject IS NULL AS "isInvited", created_by AS "createdBy", created_at AS "createdAt",
     last_signed_in_at AS "lastSignedInAt"
   FROM app_user`;
 

@@ -14,7 +14,7 @@ import { WebhookDispatcher } from './webhook-dispatcher.js';
 /** The sender records a failed delivery itself; this failure means that the sender could not look up the message. */
 const FAILURE = 'a message could not be looked up';
 
-/** Handles the wake-ups of mails about batches. */
+/** Handles the wake-ups of mails about batches and accounts. */
 @Processor(NOTIFICATION_QUEUE)
 export class BatchMailConsumer extends QueueConsumer<DeliveryJob> {
   constructor(
@@ -24,8 +24,9 @@ export class BatchMailConsumer extends QueueConsumer<DeliveryJob> {
     super(queue, { concurrency: 4, failure: FAILURE });
   }
 
-  protected override handle({ messageId }: DeliveryJob, stop: AbortSignal): Promise<Attempt> {
-    return this.sender.send({ kind: 'batch_mail', id: messageId }, stop);
+  protected override handle({ messageId, kind }: DeliveryJob, stop: AbortSignal): Promise<Attempt> {
+    const key = { kind: kind === 'account_mail' ? kind : 'batch_mail', id: messageId } as const;
+    return this.sender.send(key, stop);
   }
 }
 

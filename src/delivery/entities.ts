@@ -10,6 +10,8 @@ export class OutboxEntity {
   @PrimaryGeneratedColumn('identity', { name: 'outbox_id', type: 'bigint', generatedIdentity: 'BY DEFAULT' })
   id!: number;
   @Column('bigint', { name: 'workflow_import_queue_batch_id', nullable: true }) batchId!: number | null;
+  /** Only for mails about an account: the link that the mail contains. */
+  @Column('bigint', { name: 'account_link_id', nullable: true }) accountLinkId!: number | null;
   /** Only for mails about a batch. */
   @Column('text', { nullable: true }) outcome!: NotificationKind | null;
   @Column('bigint', { name: 'workflow_instance_id', nullable: true }) instanceId!: number | null;

@@ -239,9 +239,12 @@ export class MessageSender {
   }
 }
 
-/** The rendered mail if it differs from the one in the outbox, which is then updated; else `null`. */
+/**
+ * The rendered mail if it differs from the one in the outbox, which is then updated; else `null`. The link in a mail
+ * about an account is a credential, so the text is not kept.
+ */
 function newContent(claim: ClaimedMessage, outgoing: OutgoingMessage): MailContent | null {
-  if (outgoing.channel !== 'mail') return null;
+  if (outgoing.channel !== 'mail' || claim.kind === 'account_mail') return null;
   const { subject, text, html } = outgoing.mail;
   const isStored = subject === claim.subject && text === claim.text && html === claim.html;
   return isStored ? null : { subject, text, html };

@@ -1,5 +1,5 @@
-/** The kinds of messages in the outbox. Each kind has its own Bull queue, and therefore its own slots. */
-export const MESSAGE_KINDS = ['batch_mail', 'behavior_mail', 'behavior_webhook'] as const;
+/** The kinds of messages in the outbox. Mails about batches and accounts share a queue; both are few. */
+export const MESSAGE_KINDS = ['batch_mail', 'behavior_mail', 'behavior_webhook', 'account_mail'] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
 /** The states of a message; outbox.sql.ts shows the transitions. */
@@ -24,6 +24,8 @@ export interface MailContent {
 /** A message that this process is to send now. */
 export interface ClaimedMessage extends MessageKey {
   batchId: number | null;
+  /** Of a mail about an account. */
+  accountLinkId: number | null;
   /** An e-mail address or a URL. */
   recipient: string;
   subject: string | null;

@@ -64,6 +64,24 @@ export async function insertBatchMail(
   return row.id;
 }
 
+export interface NewAccountMail {
+  /** Of the table `account_link`. */
+  linkId: number;
+  recipient: string;
+}
+
+/** Stores a mail about an account, without its text: the link in it exists only in the mail. Returns its id. */
+export async function insertAccountMail(sql: Sql, { linkId, recipient }: NewAccountMail): Promise<number> {
+  const { rows } = await sql.query<{ id: number }>(
+    `INSERT INTO outbox (kind, account_link_id, recipient, status) VALUES ('account_mail', $1, $2, 'pending')
+     RETURNING outbox_id AS id`,
+    [linkId, recipient],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new Error(`the mail with link ${linkId} was not stored`);
+  return row.id;
+}
+
 export interface BehaviorRow {
   instanceId: number;
   line: number;
@@ -191,7 +209,8 @@ async function claim(
         SET status = 'sending', attempts = attempts + 1,
             locked_until = now() + make_interval(secs => $3 / 1000.0)
       WHERE ${condition}
-     RETURNING kind, outbox_id AS id, workflow_import_queue_batch_id AS "batchId", recipient, subject,
+     RETURNING kind, outbox_id AS id, workflow_import_queue_batch_id AS "batchId",
+               account_link_id AS "accountLinkId", recipient, subject,
                text_body AS text, html_body AS html, json_body AS json, secret, attempts,
                attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt",
                (extract(epoch FROM now() - owed_at) * 1000)::float AS "owedForMs"`,

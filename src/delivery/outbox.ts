@@ -12,7 +12,13 @@ import {
   WEBHOOK_QUEUE,
 } from '../platform/queue/queues.js';
 import { MESSAGE_KINDS, type MessageKind } from './message.js';
-import { insertBatchMail, type NewNotification, selectDueMessages } from './outbox.sql.js';
+import {
+  insertAccountMail,
+  insertBatchMail,
+  type NewAccountMail,
+  type NewNotification,
+  selectDueMessages,
+} from './outbox.sql.js';
 
 /**
  * The Bull queues of the outbox. Redis may be down: no method throws or takes long. Each kind has its own queue,
@@ -28,7 +34,12 @@ export class DeliveryQueues {
     @InjectQueue(BEHAVIOR_QUEUE) behaviorMails: Queue<DeliveryJob>,
     @InjectQueue(WEBHOOK_QUEUE) webhooks: Queue<DeliveryJob>,
   ) {
-    this.queues = { batch_mail: batchMails, behavior_mail: behaviorMails, behavior_webhook: webhooks };
+    this.queues = {
+      batch_mail: batchMails,
+      account_mail: batchMails,
+      behavior_mail: behaviorMails,
+      behavior_webhook: webhooks,
+    };
   }
 
   add(kind: MessageKind, wakeUps: readonly WakeUp<DeliveryJob>[]): Promise<void> {
@@ -49,6 +60,7 @@ interface WakeLimits {
  */
 const LIMITS: Readonly<Record<MessageKind, WakeLimits>> = {
   batch_mail: { perReceiver: 1_000, againAfterMs: 30_000 },
+  account_mail: { perReceiver: 1_000, againAfterMs: 30_000 },
   behavior_mail: { perReceiver: 1_000, againAfterMs: 30_000 },
   behavior_webhook: { perReceiver: 32, againAfterMs: 5_000 },
 };
@@ -70,6 +82,11 @@ export class Outbox {
     return insertBatchMail(transaction, mail);
   }
 
+  /** Stores a mail with a link to an account; returns its id. Call `wake` after the commit. */
+  addAccountMail(transaction: Transaction, mail: NewAccountMail): Promise<number> {
+    return insertAccountMail(transaction, mail);
+  }
+
   /**
    * Wakes the senders of messages soon, or after a delay. Never throws and never waits long for Redis: a message that
    * is not woken now is woken when it is due. PostgreSQL decides when a message is due.
@@ -77,7 +94,7 @@ export class Outbox {
   wake(kind: MessageKind, ids: readonly number[], delayMs?: number): Promise<void> {
     return this.queues.add(
       kind,
-      ids.map((messageId) => ({ job: { messageId }, ...(delayMs !== undefined && { delayMs }) })),
+      ids.map((messageId) => ({ job: { messageId, kind }, ...(delayMs !== undefined && { delayMs }) })),
     );
   }
 
@@ -93,7 +110,7 @@ export class Outbox {
     await this.queues.add(
       kind,
       due.map(({ id, attempts, resends }) => ({
-        job: { messageId: id },
+        job: { messageId: id, kind },
         // The id contains the attempt, so that the job of a failed attempt never blocks the next one.
         jobId: `${id}.${attempts}.${resends}.${period}`,
       })),

@@ -1,5 +1,5 @@
 /**
- * Every text of the mails about batches. A translator needs only this file. Words in braces are filled in when a mail
+ * Every text of the mails about batches and accounts. A translator needs only this file. Words in braces are filled in when a mail
  * is rendered and must stay; every other word can be changed.
  */
 
@@ -76,4 +76,32 @@ export const SENTENCES = {
   moreErrors: 'and {count} more',
   noMessage: 'The outcome of this record is not known.',
   fixRows: 'You can download the failed rows from the results page, fix them, and import them again.',
+} as const;
+
+/** {url} is the link, {site} the address of the service; {hours} and {days} state how long the link works. */
+export const ACCOUNT_MAILS = {
+  invitation: {
+    subject: 'Your account for imports',
+    lines: [
+      'An administrator of {site} has created an account for you.',
+      '',
+      'Choose your password here:',
+      '{url}',
+      '',
+      'The link works once, for {days} days. If you do not expect this mail, ignore it.',
+      '',
+    ],
+  },
+  reset: {
+    subject: 'Your new password for imports',
+    lines: [
+      'Someone, probably you, asked for a new password at {site}.',
+      '',
+      'Choose it here:',
+      '{url}',
+      '',
+      'The link works once, for {hours} hour. If you did not ask for it, ignore this mail: your password stays as it is.',
+      '',
+    ],
+  },
 } as const;

@@ -10,6 +10,7 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { ERROR_PAGE } from '../platform/http/problem.filter.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { AccountPagesController, LoginPagesController } from './accounts/account-pages.controller.js';
+import { AccountLinkPage } from './accounts/account-link.page.js';
 import { AccountPage } from './accounts/account.page.js';
 import { ApiKeysPagesController } from './accounts/api-keys-pages.controller.js';
 import { ApiKeysPage } from './accounts/api-keys.page.js';
@@ -67,6 +68,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     OversightPagesController,
   ],
   providers: [
+    AccountLinkPage,
     AccountPage,
     ApiKeysPage,
     Assets,

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { AuditKeeper } from '../../auth/audit-keeper.js';
 import { writeAudit } from '../../auth/audit.js';
+import { deleteExpiredLinks } from '../../auth/account-links.sql.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
 import { abandonBatch, lockUnconfirmed } from '../../batches/batches.sql.js';
 import { deleteUploadsWithoutBatch } from '../../batches/uploads.sql.js';
@@ -87,6 +88,7 @@ export class RetentionSweeper extends WorkLoop {
       );
       const behaviors = await this.deleteBehaviors();
       const sessions = await this.repeat((limit) => deleteEndedSessions(this.database, limit));
+      await this.repeat((limit) => deleteExpiredLinks(this.database, limit));
       const auditEvents = await this.repeat((limit) => this.audit.deletePast(auditRetentionDays, limit));
       const files = await this.repeat((limit) => deleteUploadsWithoutBatch(this.database, limit));
       return { abandoned, expired, ...emptied, keys, behaviors, sessions, auditEvents, files };

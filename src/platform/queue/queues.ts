@@ -27,6 +27,8 @@ export interface ChunkJob {
 /** A message of the outbox; in the webhook queue it stands for the next message to the same host. */
 export interface DeliveryJob {
   messageId: number;
+  /** Jobs of earlier versions lack it; each of their queues had one kind. */
+  kind?: string;
 }
 
 /** How long a call waits for Redis. Wake-ups that do not reach Redis are found in PostgreSQL later. */

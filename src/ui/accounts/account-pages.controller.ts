@@ -18,6 +18,7 @@ import { SessionIdPipe } from '../../auth/users.dto.js';
 import { PageController, PageErrorFilter } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
+import { AccountLinkPage } from './account-link.page.js';
 import { AccountPage } from './account.page.js';
 import { ConfirmSignIn, ConfirmSignInPage } from './confirm-sign-in.js';
 import { CONFIRM_PATH, LoginPage } from './login.page.js';
@@ -28,7 +29,10 @@ import { CONFIRM_PATH, LoginPage } from './login.page.js';
 @PublicRoute()
 @UseFilters(PageErrorFilter)
 export class LoginPagesController {
-  constructor(private readonly login: LoginPage) {}
+  constructor(
+    private readonly links: AccountLinkPage,
+    private readonly login: LoginPage,
+  ) {}
 
   @Get('login')
   @HtmlPage()
@@ -36,8 +40,36 @@ export class LoginPagesController {
     @Query('next') next: unknown,
     @Query('unsent') unsent: unknown,
     @Query('signed-out') signedOut: unknown,
+    @Query('password-set') passwordSet: unknown,
   ): string {
-    return this.login.render(next, { unsent, signedOut: signedOut !== undefined });
+    const messages = { signedOut: signedOut !== undefined, passwordSet: passwordSet !== undefined };
+    return this.login.render(next, { unsent, ...messages });
+  }
+
+  @Get('login/forgotten')
+  @HtmlPage()
+  forgotten(@Query('sent') sent: unknown): string {
+    return this.links.renderForgotten({ sent: sent !== undefined });
+  }
+
+  @Post('login/forgotten')
+  async requestLink(
+    @Body() form: unknown,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.links.request(form, request));
+  }
+
+  @Get('login/link')
+  @HtmlPage()
+  link(@Query('token') token: unknown): Promise<string> {
+    return this.links.renderLink(token);
+  }
+
+  @Post('login/link')
+  async useLink(@Body() form: unknown, @Req() request: Request, @Res() response: Response): Promise<void> {
+    sendFormAnswer(response, await this.links.setPassword(form, request));
   }
 
   @Post('login')

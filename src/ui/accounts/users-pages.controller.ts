@@ -68,6 +68,15 @@ export class UsersPagesController {
     sendFormAnswer(response, await this.user.disable(id, principal));
   }
 
+  @Post(':id/invite')
+  async invite(
+    @Param('id', UserIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.user.invite(id, principal));
+  }
+
   @Post(':id/enable')
   async enable(
     @Param('id', UserIdPipe) id: number,

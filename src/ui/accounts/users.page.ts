@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { AccountLinks } from '../../auth/account-links.js';
 import { type Principal, USER_ROLES } from '../../auth/principal.js';
 import { ChangeAccessDto, CreateUserDto, SetPasswordDto } from '../../auth/users.dto.js';
 import { UsersService } from '../../auth/users.service.js';
@@ -19,7 +20,8 @@ function roleOptions(chosen: unknown) {
   }));
 }
 
-function userLabel(enabled: boolean): StatusLabel {
+function userLabel({ enabled, isInvited }: { enabled: boolean; isInvited: boolean }): StatusLabel {
+  if (enabled && isInvited) return { text: text('users.invited'), tone: 'quiet' };
   return enabled
     ? { text: text('users.enabled'), tone: 'good' }
     : { text: text('users.disabled'), tone: 'quiet' };
@@ -39,6 +41,7 @@ function accessFields(form: unknown): Record<string, unknown> {
 export class UsersPage {
   constructor(
     private readonly users: UsersService,
+    private readonly links: AccountLinks,
     private readonly limits: FileTypeLimits,
     private readonly pages: PageRenderer,
   ) {}
@@ -53,10 +56,11 @@ export class UsersPage {
         ...user,
         path: `/users/${user.id}`,
         fileTypes: fileTypesOf(user.importProcessIds),
-        label: userLabel(user.enabled),
+        label: userLabel(user),
         lastSignedInAt: user.lastSignedInAt?.toISOString() ?? null,
       })),
       email: entered.email,
+      canInvite: this.links.available,
       roles: roleOptions(entered.role ?? 'viewer'),
       fileTypes: await this.limits.options(tickedFileTypes(entered)),
       errors,
@@ -80,6 +84,7 @@ export class UserPage {
   constructor(
     private readonly config: AppConfig,
     private readonly users: UsersService,
+    private readonly links: AccountLinks,
     private readonly limits: FileTypeLimits,
     private readonly pages: PageRenderer,
   ) {}
@@ -101,7 +106,8 @@ export class UserPage {
         lastSignedInAt: user.lastSignedInAt?.toISOString() ?? null,
       },
       provider: user.hasIdentity ? this.config.oidc?.name : undefined,
-      label: userLabel(user.enabled),
+      label: userLabel(user),
+      invitePath: user.isInvited && this.links.available ? `/users/${id}/invite` : undefined,
       disablePath: `/users/${id}/disable`,
       roles: roleOptions(entered?.role ?? user.role),
       fileTypes: await this.limits.options(entered?.fileTypes ?? (user.importProcessIds ?? []).map(String)),
@@ -126,6 +132,10 @@ export class UserPage {
 
   disable(id: number, principal: Principal): Promise<FormAnswer> {
     return this.act(id, () => this.users.disable(id, principal));
+  }
+
+  invite(id: number, principal: Principal): Promise<FormAnswer> {
+    return this.act(id, () => this.links.invite(id, principal));
   }
 
   enable(id: number, principal: Principal): Promise<FormAnswer> {

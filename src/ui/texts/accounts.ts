@@ -8,6 +8,8 @@ export const ACCOUNT_TEXTS = {
     with: 'Sign in with {name}',
     signedOut: 'You are signed out here.',
     signOutOf: 'Sign out of {name}, too',
+    forgotten: 'Forgot your password?',
+    passwordSet: 'Your password is set. Sign in with it.',
   },
   accounts: {
     fileTypes: 'File types',
@@ -42,6 +44,18 @@ export const ACCOUNT_TEXTS = {
     signOutHint: '“Sign out everywhere” ends your sessions in every browser, including this one.',
     signOutEverywhere: 'Sign out everywhere',
   },
+  forgotten: {
+    title: 'Forgot your password?',
+    explanation: 'Enter your address. You receive a mail with a link by which you can set a new password.',
+    submit: 'Send the link',
+    sent: 'If a user with a password has this address, a mail with a link is on its way. The link works once, for one hour.',
+    off: 'This service cannot send mail. Ask an administrator for a new password.',
+  },
+  link: {
+    titles: { invitation: 'Welcome', reset: 'Set a new password' },
+    for: 'Choose the password of {email}. All sessions of this account end.',
+    submit: 'Set password',
+  },
   confirm: {
     title: 'Confirm that it is you',
     reason: {
@@ -61,9 +75,13 @@ export const ACCOUNT_TEXTS = {
     lastSignedIn: 'Last signed in',
     enabled: 'enabled',
     disabled: 'disabled',
+    invited: 'invited',
     newUser: 'New user',
     passwordHint:
       'At least 12 characters. Give it to the user, who can change it by selecting the name at the top of the page.',
+    invitationHint:
+      'Leave it empty to send an invitation by mail: the user then chooses the password. Otherwise at least 12 characters; the user must change it at the first sign-in.',
+    mailIsOff: 'Mail is off (SMTP_URL is not set), so no invitation can be sent.',
     add: 'Add user',
     role: 'Role',
     roleHint: '{role}: {explanation}',
@@ -84,6 +102,9 @@ export const ACCOUNT_TEXTS = {
     newPassword: 'New password',
     passwordHint: 'At least 12 characters. Setting a password signs the user out everywhere.',
     setPassword: 'Set password',
+    inviteHint:
+      'This user has not set a password yet. A new invitation replaces the earlier one and works for 7 days.',
+    inviteAgain: 'Send another invitation',
     disableHint:
       'A disabled user is signed out at once and cannot sign in. Imports still show who started them.',
     signOutEverywhere: 'Sign out everywhere',
