@@ -185,6 +185,11 @@ export function storedValuesOf(stored: StoredInstance | null, name: string): rea
   return [...new Set(forms)];
 }
 
+/** Whether the value finds the stored instance. Most values are stored as rows have them, so this is checked first. */
+export function isFoundBy(stored: StoredInstance, name: string, value: string): boolean {
+  return stored.attributes[name] === value || storedValuesOf(stored, name).includes(value);
+}
+
 /** Whether the row has identifiers and all are shared: several instances can have their values. */
 export function hasSharedOnly({ identifiers }: ParsedRow): boolean {
   return identifiers.length > 0 && !identifiers.some(({ unique }) => unique);

@@ -5,8 +5,8 @@ import {
   decidingIdentifiers,
   hasSharedOnly,
   isCrowd,
+  isFoundBy,
   type StoredInstance,
-  storedValuesOf,
 } from './instance-state.js';
 import { findCarriers, lockSharedValues } from './identifiers.sql.js';
 import { lockInstances, selectStoredInstances } from './instances.sql.js';
@@ -110,7 +110,7 @@ async function readCarriers(
     }
     for (const id of carriers) {
       const instance = instances.get(id);
-      if (instance !== undefined && storedValuesOf(instance, name).includes(value)) {
+      if (instance !== undefined && isFoundBy(instance, name, value)) {
         matches.push({ name, value, instance });
       } else {
         moved = true;

@@ -58,7 +58,9 @@ export function normalForm(written: string): string {
 
 /** The same form for identifiers that are case-insensitive. */
 export function foldedForm(written: string): string {
-  return normalForm(normalForm(written).toLowerCase());
+  const form = normalForm(written);
+  const lower = form.toLowerCase();
+  return lower === form ? form : normalForm(lower);
 }
 
 /** Reads the values of one identifier column. */
