@@ -77,6 +77,20 @@ export async function selectUploadOfBatch(sql: Sql, batchId: number): Promise<Ba
   return rows[0] ?? null;
 }
 
+/** A file of this principal that did not become a batch; `null` if there is none. */
+export async function selectUploadWithoutBatch(
+  sql: Sql,
+  uploadId: string,
+  createdBy: string,
+): Promise<{ id: string; size: number; fileName: string } | null> {
+  const { rows } = await sql.query<{ id: string; size: number; fileName: string }>(
+    `SELECT upload_id AS id, size, file_name AS "fileName" FROM upload
+      WHERE upload_id = $1 AND created_by = $2 AND workflow_import_queue_batch_id IS NULL`,
+    [uploadId, createdBy],
+  );
+  return rows[0] ?? null;
+}
+
 export async function linkUpload(transaction: Transaction, uploadId: string, batchId: number): Promise<void> {
   await transaction.query('UPDATE upload SET workflow_import_queue_batch_id = $2 WHERE upload_id = $1', [
     uploadId,

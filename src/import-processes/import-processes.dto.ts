@@ -17,6 +17,7 @@ import {
 } from 'class-validator';
 import {
   ANY_OBJECT,
+  arrayOf,
   choice,
   INTEGER,
   itemsOf,
@@ -33,7 +34,9 @@ import { AsSent, PathIdPipe } from '../platform/http/validation.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { TargetConfiguration } from '../records/target.js';
 import { importProcessNotFound } from './import-process.errors.js';
+import { ATTRIBUTE_TYPES } from '../workflows/definition.js';
 import type { ImportProcess, ImportProcessInput, ImportProcessSummary } from './import-process.js';
+import type { ProposedField } from './start/file-proposal.js';
 
 /** PostgreSQL text can hold neither U+0000 nor half of a surrogate pair. */
 const STORABLE = /^[^\0\p{Cs}]*$/u;
@@ -212,6 +215,30 @@ export const IMPORT_PROCESS_SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     recordSchema: says('JSON Schema 2020-12 of a row.', orNull(ANY_OBJECT)),
   }),
+  FileProposal: {
+    type: 'object',
+    required: ['fileName', 'rows', 'understood', 'fields', 'workflow', 'importProcess', 'mapping'],
+    properties: {
+      fileName: TEXT,
+      rows: INTEGER,
+      understood: says('How the file was read.', ANY_OBJECT),
+      fields: arrayOf(
+        objectOf<ProposedField>({
+          header: says('The name of the column in the file.', TEXT),
+          name: TEXT,
+          type: choice(...ATTRIBUTE_TYPES),
+          options: says('Of lists.', arrayOf(TEXT)),
+          required: YES_OR_NO,
+          identifier: YES_OR_NO,
+          imported: YES_OR_NO,
+          samples: says('The first different values.', arrayOf(TEXT)),
+        }),
+      ),
+      workflow: says('For POST /API/Workflows.', ANY_OBJECT),
+      importProcess: says('For POST …/ImportProcesses.', ANY_OBJECT),
+      mapping: says('For Uploads: from headers to fields.', ANY_OBJECT),
+    },
+  },
   ImportProcessSummary: objectOf<ImportProcessSummary>(importProcessSummary),
   ImportProcessList: itemsOf({ anyOf: [refTo('ImportProcess'), refTo('ImportProcessSummary')] }),
 };

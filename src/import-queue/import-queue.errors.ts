@@ -21,6 +21,7 @@ export const importQueueErrors = defineErrors({
   file_missing: { status: 400, title: 'The request contains no file' },
   unexpected_file: { status: 400, title: 'The request contains more than one file' },
   draft_too_large: { status: 413, title: 'The request exceeds a limit' },
+  started_file_not_found: { status: 404, title: 'The file is no longer here' },
   preview_not_supported: { status: 409, title: 'This import process has no preview' },
   too_many_records_to_preview: { status: 409, title: 'The batch is too large for a preview' },
 });
@@ -226,5 +227,11 @@ export function beingRead(batchId: number): DomainError {
   return batchStateConflict(
     `The file of batch ${batchId} is being read again. Wait until its summary is there.`,
     'awaiting_confirmation',
+  );
+}
+
+export function startedFileNotFound(): DomainError {
+  return importQueueErrors.started_file_not_found(
+    'The file was imported already, or a day has passed since it was sent. Send it again.',
   );
 }

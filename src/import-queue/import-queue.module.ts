@@ -4,6 +4,7 @@ import { BatchesModule } from '../batches/batches.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
 import { SchedulingModule } from '../processing/processing.module.js';
 import { TargetsModule } from '../targets/targets.module.js';
+import { WorkflowsModule } from '../workflows/workflows.module.js';
 import { AdmissionInterceptor, AdmissionService } from './admission.service.js';
 import { BatchActionsController } from './batch-actions.controller.js';
 import { BatchActionsService } from './batch-actions.service.js';
@@ -14,6 +15,8 @@ import { BatchRetryService } from './batch-retry.service.js';
 import { BatchesController } from './batches.controller.js';
 import { FixDraftsService } from './fix-drafts.service.js';
 import { FixService } from './fix.service.js';
+import { FileStartController } from './file-start.controller.js';
+import { FileStartService } from './file-start.service.js';
 import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
@@ -39,14 +42,16 @@ class AdmissionModule {}
     BatchesModule,
     SchedulingModule,
     TargetsModule,
+    WorkflowsModule,
   ],
-  controllers: [BatchActionsController, BatchesController, ImportQueueController],
+  controllers: [BatchActionsController, BatchesController, FileStartController, ImportQueueController],
   providers: [
     BatchActionsService,
     BatchDeletionService,
     BatchEvents,
     BatchList,
     BatchRetryService,
+    FileStartService,
     FixDraftsService,
     FixService,
     IdempotencyService,
@@ -62,6 +67,7 @@ class AdmissionModule {}
     BatchDeletionService,
     BatchList,
     BatchRetryService,
+    FileStartService,
     FixDraftsService,
     FixService,
     PreviewService,

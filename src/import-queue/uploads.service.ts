@@ -12,7 +12,7 @@ import {
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
-import { UploadStore } from '../batches/upload-store.js';
+import { type StoredFile, UploadStore } from '../batches/upload-store.js';
 import { linkUpload } from '../batches/uploads.sql.js';
 import { assertMayReceiveMail } from '../delivery/mailer.js';
 import { savedMapping } from '../import-processes/import-process-columns.sql.js';
@@ -62,17 +62,33 @@ export class UploadsService {
   ): Promise<BatchResource> {
     const { config } = this;
     assertMayReceiveMail(config, mailAddresses(dto));
+    // Refused before the file arrives.
     await this.admission.assertRoomForUnconfirmed(principal);
-    const { pinned, compiled } = await this.processes.forNewBatch(dto.importProcessId, principal);
+    await this.processes.forNewBatch(dto.importProcessId, principal);
     const { fields, file } = await open();
-    const reading = readingOf({ ...dto, mapping: fields.get('mapping') ?? dto.mapping });
-    const saved = await savedMapping(this.database, pinned.id);
     const stored = await this.store
       .receive(decodedPieces(file, 'identity', config), { createdBy: principal.id, fileName: dto.fileName })
       .catch((error: unknown) => {
         throw asRefusal(error, config);
       });
+    return this.check(dto, stored, fields.get('mapping'), principal);
+  }
+
+  /**
+   * Makes a batch that awaits confirmation from a file that has arrived. If it is refused, the file is deleted.
+   * @param mapping as JSON; replaces that of the query
+   */
+  async check(
+    dto: UploadDto,
+    stored: StoredFile,
+    mapping: string | undefined,
+    principal: Principal,
+  ): Promise<BatchResource> {
+    const { config } = this;
     try {
+      const { pinned, compiled } = await this.processes.forNewBatch(dto.importProcessId, principal);
+      const reading = readingOf({ ...dto, mapping: mapping ?? dto.mapping });
+      const saved = await savedMapping(this.database, pinned.id);
       const rows = await prepareRows({
         ...{ file: stored, reading, saved, compiled, limits: config, chunkSize: config.chunkSize },
         quota: this.admission.quotaOf(principal),

@@ -37,6 +37,7 @@ import { NewImportPage } from './new-import/new-import.page.js';
 import { OneRowPage } from './new-import/one-row.page.js';
 import { AuditPage } from './oversight/audit.page.js';
 import { OversightPagesController } from './oversight/oversight-pages.controller.js';
+import { StartFromFilePage, StartFromFilePagesController } from './new-import/start-from-file.page.js';
 import { PageRenderer } from './page-renderer.js';
 import { InstancesPage } from './workflows/instances.page.js';
 import { WorkflowsPagesController } from './workflows/workflows-pages.controller.js';
@@ -56,6 +57,8 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
   ],
   controllers: [
     FileTypesPagesController,
+    // Before the next controller, to which "from-file" would be the id of a file type.
+    StartFromFilePagesController,
     // Before the next controller, to which "new" would be the id of an import.
     NewImportPagesController,
     ImportsPagesController,
@@ -91,6 +94,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     PageRenderer,
     RecentImportsPage,
     RecordDetailPage,
+    StartFromFilePage,
     WorkflowsPage,
     UserPage,
     UsersPage,

@@ -29,6 +29,7 @@ export const FILE_TYPE_TEXTS = {
     displayOrder: 'Position in lists',
     displayOrderHint: 'Smaller numbers come first.',
     ordered: 'Process rows strictly in file order (slower)',
+    withoutFile: 'Or describe the file type yourself',
     rowHeading: 'What to do with each row',
     action: 'Action',
     chooseAction: 'Choose an action',
