@@ -40,6 +40,7 @@ import { OversightPagesController } from './oversight/oversight-pages.controller
 import { StartFromFilePage, StartFromFilePagesController } from './new-import/start-from-file.page.js';
 import { PageRenderer } from './page-renderer.js';
 import { InstancesPage } from './workflows/instances.page.js';
+import { WorkflowFieldsPage } from './workflows/workflow-fields.page.js';
 import { WorkflowsPagesController } from './workflows/workflows-pages.controller.js';
 import { WorkflowsPage } from './workflows/workflows.page.js';
 
@@ -95,6 +96,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     RecentImportsPage,
     RecordDetailPage,
     StartFromFilePage,
+    WorkflowFieldsPage,
     WorkflowsPage,
     UserPage,
     UsersPage,

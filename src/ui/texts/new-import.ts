@@ -88,6 +88,10 @@ export const NEW_IMPORT_TEXTS = {
   fieldTable: {
     fields: 'Fields',
     import: 'Import',
+    keep: 'Keep',
+    keepOf: 'Keep {name}',
+    present: 'Field now',
+    newField: 'new field',
     importOf: 'Import {name}',
     column: 'Column in the file',
     name: 'Field',

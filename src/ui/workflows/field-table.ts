@@ -22,6 +22,7 @@ export function fieldRows(fields: readonly EnteredField[], samples: readonly (re
   return fields.slice(0, MOST_ROWS).map(({ options, type, ...field }, index) => ({
     ...field,
     index,
+    label: field.name || field.header || text('fieldTable.newField'),
     options: options.join('\n'),
     types: ATTRIBUTE_TYPES.map((value) => ({
       value,
@@ -58,14 +59,17 @@ function enteredField(members: ReadonlyMap<string, string>): EnteredField {
   };
 }
 
-/** What is wrong with the fields, in words; nothing if they can be saved. */
-export function fieldMistakes(fields: readonly EnteredField[]): string[] {
+/**
+ * What is wrong with the fields, in words; nothing if they can be saved.
+ * @param needsIdentifier whether one of the fields must identify
+ */
+export function fieldMistakes(fields: readonly EnteredField[], needsIdentifier = true): string[] {
   const imported = fields.filter((field) => field.imported);
   const names = imported.map(({ name }) => name.toLowerCase());
   const repeated = imported.filter(({ name }, index) => names.indexOf(name.toLowerCase()) !== index);
   return [
-    ...(imported.length === 0 ? [text('fieldTable.error.none')] : []),
-    ...(imported.length > 0 && !imported.some(({ identifier }) => identifier)
+    ...(needsIdentifier && imported.length === 0 ? [text('fieldTable.error.none')] : []),
+    ...(needsIdentifier && imported.length > 0 && !imported.some(({ identifier }) => identifier)
       ? [text('fieldTable.error.noIdentifier')]
       : []),
     ...imported

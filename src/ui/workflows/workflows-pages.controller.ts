@@ -8,6 +8,7 @@ import { PageController } from '../error.page.js';
 import { nonBlankFields, sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { InstancesPage, SearchInstancesDto } from './instances.page.js';
+import { WorkflowFieldsPage } from './workflow-fields.page.js';
 import { WorkflowSourceDto, WorkflowsPage } from './workflows.page.js';
 
 @PageController('workflows')
@@ -16,6 +17,7 @@ export class WorkflowsPagesController {
   constructor(
     private readonly workflows: WorkflowsPage,
     private readonly instances: InstancesPage,
+    private readonly fieldsPage: WorkflowFieldsPage,
   ) {}
 
   @Get()
@@ -62,6 +64,24 @@ export class WorkflowsPagesController {
   ): Promise<void> {
     const { source } = validateForm(WorkflowSourceDto, form);
     sendFormAnswer(response, await this.workflows.save(name, source, principal));
+  }
+
+  @Get(':name/fields')
+  @RequirePermission('Configure')
+  @HtmlPage()
+  fields(@Param('name') name: string): Promise<string> {
+    return this.fieldsPage.form(name);
+  }
+
+  @Post(':name/fields')
+  @RequirePermission('Configure')
+  async saveFields(
+    @Param('name') name: string,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.fieldsPage.save(name, form, principal));
   }
 
   @Get(':name/instances')

@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { IsString } from 'class-validator';
+import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
+import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import type { WorkflowDefinition } from '../../workflows/definition.js';
+import { definitionChanges } from '../../workflows/definition/field-edits.js';
 import { WorkflowAccess } from '../../workflows/definition/workflow-access.js';
 import {
   type StoredWorkflowDefinition,
@@ -52,6 +55,9 @@ const WORKFLOW_SKELETON = `{
 }
 `;
 
+/** Versions that the page lists. */
+const VERSIONS = 20;
+
 interface Draft {
   source: string;
   problems: PlacedProblem[];
@@ -59,6 +65,9 @@ interface Draft {
   refusal?: string;
   /** The version that was just saved. */
   savedVersion?: number | undefined;
+  versions?: object[];
+  /** The file types that use the workflow. */
+  usedBy?: string;
 }
 
 /** Workflow definitions: the list, one definition to read, and the editor of its JSON. */
@@ -67,6 +76,8 @@ export class WorkflowsPage {
   constructor(
     private readonly workflows: WorkflowDefinitionsService,
     private readonly access: WorkflowAccess,
+    private readonly creators: CreatorNames,
+    private readonly importProcesses: ImportProcessesService,
     private readonly pages: PageRenderer,
   ) {}
 
@@ -95,7 +106,24 @@ export class WorkflowsPage {
       source,
       problems: [],
       savedVersion: saved === stored.version ? saved : undefined,
+      ...(mayConfigure(principal) && (await this.history(name))),
     });
+  }
+
+  /** The versions, what each changed, and the file types that use the workflow. */
+  private async history(name: string) {
+    const versions = await this.workflows.history(name, VERSIONS + 1);
+    const nameOf = await this.creators.of(versions.map(({ createdBy }) => createdBy));
+    const users = (await this.importProcesses.list()).filter(({ target }) => target.workflow === name);
+    return {
+      usedBy: users.map((process) => process.name).join(', '),
+      versions: versions.slice(0, VERSIONS).map(({ version, definition, createdBy, createdAt }, index) => ({
+        version,
+        by: nameOf(createdBy),
+        at: createdAt.toISOString(),
+        changes: changesText(versions[index + 1]?.definition, definition),
+      })),
+    };
   }
 
   draft(source = WORKFLOW_SKELETON): string {
@@ -161,6 +189,17 @@ export class WorkflowsPage {
       ...draft,
     });
   }
+}
+
+function changesText(before: WorkflowDefinition | undefined, after: WorkflowDefinition): string {
+  if (before === undefined) return text('workflow.firstVersion');
+  const { added, removed, changed } = definitionChanges(before, after);
+  const texts = [
+    ...(added.length > 0 ? [text('workflow.added', { names: added.join(', ') })] : []),
+    ...(removed.length > 0 ? [text('workflow.removed', { names: removed.join(', ') })] : []),
+    ...(changed.length > 0 ? [text('workflow.changed', { names: changed.join(', ') })] : []),
+  ];
+  return texts.join('; ') || text('workflow.noFieldChanges');
 }
 
 const mayConfigure = ({ permissions }: Principal) => permissions.includes('Configure');

@@ -41,6 +41,11 @@ export class WorkflowDefinitionsService {
     return (await selectVersionsOf(this.database, name)).map(({ definition }) => definition);
   }
 
+  /** The newest versions with their authors, newest first, at most `limit`. */
+  history(name: string, limit: number): Promise<DatedDefinition[]> {
+    return selectHistory(this.database, name, limit);
+  }
+
   /** The current version of every workflow, by name. */
   list(): Promise<StoredWorkflowDefinition[]> {
     return selectCurrentDefinitions(this.database);
@@ -207,6 +212,24 @@ async function selectVersionsOf(sql: Sql, name: string): Promise<StoredWorkflowD
     [name],
   );
   return rows.map(toStored);
+}
+
+/** A version with its author. */
+export interface DatedDefinition extends StoredWorkflowDefinition {
+  createdBy: string;
+  createdAt: Date;
+}
+
+/** The newest versions of a workflow, newest first, at most `limit`. */
+async function selectHistory(sql: Sql, name: string, limit: number): Promise<DatedDefinition[]> {
+  const { rows } = await sql.query<DefinitionRow & { createdBy: string; createdAt: Date }>(
+    `SELECT workflow_id, version, definition, created_by AS "createdBy",
+            workflow_definition.created_at AS "createdAt"
+       FROM workflow JOIN workflow_definition USING (workflow_id)
+      WHERE workflow.name = $1 ORDER BY version DESC LIMIT $2`,
+    [name, limit],
+  );
+  return rows.map(({ createdBy, createdAt, ...row }) => ({ ...toStored(row), createdBy, createdAt }));
 }
 
 /** The current version of every workflow, by name. */
