@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { auditRefusals, RefusalLog } from '../auth/audit-refusals.js';
+import type { NextFunction, Request, Response } from 'express';
 import { serveDocs } from '../operations/openapi.js';
 import type { AppConfig } from '../platform/config/config.js';
 import { cachingDefaults } from '../platform/http/preconditions.js';
@@ -37,6 +38,13 @@ export async function createApp(given: AppConfig): Promise<NestExpressApplicatio
   return app;
 }
 
+/** No page of ours uses these features of browsers, so a script that gets in cannot use them either. */
+function refuseUnusedFeatures(_request: Request, response: Response, next: NextFunction): void {
+  const policy = 'camera=(), geolocation=(), microphone=(), payment=(), serial=(), usb=()';
+  response.setHeader('Permissions-Policy', policy);
+  next();
+}
+
 function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   // A parameter consists of a name and a text: nested names would let a[b]=c bypass the check for unknown names.
   app.set('query parser', parseQuery);
@@ -49,6 +57,7 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
     accessLog,
     auditRefusals(app.get(RefusalLog, { strict: false })),
     securityHeaders(config.publicUrl),
+    refuseUnusedFeatures,
     cachingDefaults,
     discardUnreadBodies,
     refuseUnusable,

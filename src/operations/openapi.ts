@@ -140,8 +140,8 @@ export function serveDocs(app: NestExpressApplication, publicUrl: string): void 
     customSiteTitle: 'Workflow Import Queue: API',
     swaggerOptions: {
       requestInterceptor: completeAuthorization,
-      // Survives a reload of the page; kept in this browser only.
-      persistAuthorization: true,
+      // A key in the storage of the browser would outlive the session of the person who entered it.
+      persistAuthorization: false,
       displayRequestDuration: true,
       tryItOutEnabled: true,
       validatorUrl: null,

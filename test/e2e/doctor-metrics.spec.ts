@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { examine } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
+import { repair, REPAIRS } from '../../src/operations/doctor/repairs.js';
 import { ChildProgram } from '../support/child-program.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -206,6 +207,51 @@ describe('a database', () => {
   /** Break it: in `INVARIANTS`, rename one. */
   it('has a damage for each invariant', () => {
     expect(DAMAGES.map(([code]) => code).toSorted()).toEqual(INVARIANTS.map(({ code }) => code).toSorted());
+  });
+
+  /** Beside the damages above, those of which only another form can be repaired. */
+  const REPAIRABLE: [code: string, damage: string][] = [
+    ...DAMAGES.filter(([code]) => code in REPAIRS && !['batch_end_counts', 'owed_mail'].includes(code)).map(
+      ([code, damage]): [string, string] => [code, damage],
+    ),
+    ['batch_end_counts', 'UPDATE import_queue_batch SET succeeded_count = 3, failed_count = 1'],
+    ['owed_mail', 'DELETE FROM outbox'],
+  ];
+
+  /** Break it: in `REPAIRS`, update nothing. */
+  it.each(REPAIRABLE)('that is damaged is repaired on request: %s', async (code, damage) => {
+    await sql.query('BEGIN; SET LOCAL session_replication_role = replica');
+    try {
+      await sql.query(damage);
+      const invariants = INVARIANTS.filter((each) => each.code === code);
+      const violations = await examine(sql, invariants);
+      expect(violations).toHaveLength(1);
+      expect(await repair(sql, violations)).toEqual([{ code, changed: expect.any(Number), left: 0 }]);
+      // The repair does no other damage.
+      const after = await examine(sql, INVARIANTS);
+      expect(after.map((found) => found.invariant.code)).toEqual([]);
+    } finally {
+      await sql.query('ROLLBACK');
+    }
+  });
+
+  it('has a damage for each repair', () => {
+    expect(REPAIRABLE.map(([code]) => code).toSorted()).toEqual(Object.keys(REPAIRS).toSorted());
+  });
+
+  /** Break it: in `doctor/main.ts`, commit without `--apply`. */
+  it('that is damaged is changed only with --apply', async () => {
+    const succeeded = async () => {
+      const { rows } = await sql.query('SELECT succeeded_count AS count FROM import_queue_batch');
+      return rows[0].count as number;
+    };
+    await sql.query('UPDATE import_queue_batch SET succeeded_count = 3, failed_count = 1');
+    const tried = await doctor('--repair');
+    expect([tried.code, await succeeded()]).toEqual([1, 3]);
+    expect(tried.output).toContain('Would repair batch_end_counts: 1 rows');
+    const applied = await doctor('--repair', '--apply');
+    expect([applied.code, await succeeded()]).toEqual([0, 4]);
+    expect(applied.output).toContain('Repaired batch_end_counts: 1 rows');
   });
 
   /** Break it: in the invariant `identifiers`, leave out the collation. */

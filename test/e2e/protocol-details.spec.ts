@@ -140,6 +140,14 @@ describe('details of the protocol', () => {
     expect(body.errors).toContainEqual(expect.objectContaining({ code: 'nesting_too_deep' }));
   });
 
+  /** Break it: in `configureHttp`, leave `refuseUnusedFeatures` out; in `serveDocs`, persist the authorization. */
+  it('pages may not use features of the browser, and the documentation keeps no key', async () => {
+    const { headers } = await client.get('/login');
+    expect(headers.get('permissions-policy')).toContain('camera=()');
+    const script = await (await fetch(`${test.url}/docs/swagger-ui-init.js`)).text();
+    expect(script).toContain('"persistAuthorization": false');
+  });
+
   describe('caches', () => {
     /** Break it: leave out `@Revalidated()`. */
     it('may keep a batch and a list of batches, but ask each time', async () => {

@@ -31,6 +31,16 @@ const COUNTED = [
   list((name) => `count(*) FILTER (WHERE r.operation = '${name}') AS ${name}`, OPERATIONS),
 ].join(', ');
 
+/** The end counts of a batch and the sums over its chunks, which are right where they differ. */
+export const COUNT_SUMS_OF_CHUNKS = {
+  sql: `SELECT workflow_import_queue_batch_id, ${list((name) => `sum(${name}_count)::integer AS ${name}`)},
+               sum(${sum((name) => `${name}_count`)})::integer AS outcomes
+          FROM import_queue_chunk GROUP BY 1`,
+  assignments: list((name) => `${name}_count = c.${name}`),
+  columns: list((name) => `b.${name}_count`),
+  sums: list((name) => `c.${name}`),
+};
+
 const RECONCILER =
   'The reconciler of any worker does this within seconds: start a worker, and look at its log.';
 const REPORT =

@@ -9,17 +9,23 @@ import { explainStartFailure, StartError } from '../../platform/errors.js';
 import { describeViolations, examine } from './examination.js';
 import { INVARIANTS } from './invariants.js';
 import { describeNotes, NOTES } from './notes.js';
+import { describeRepairs, repair } from './repairs.js';
 
-const USAGE = `npm run doctor [-- --quick] [-- --json]
+const USAGE = `npm run doctor [-- --quick] [-- --json] [-- --repair [--apply]]
   Checks the invariants of the database of DATABASE_URL, or of a running quickstart, and changes nothing.
-  --quick  leaves out checks that read every record
-  --json   prints JSON
+  --quick   leaves out checks that read every record
+  --json    prints JSON
+  --repair  tries the repairs of damage where one side of the contradiction is certain, and takes them back
+  --apply   stores these repairs
 Exit codes: 0 all is well, 1 an invariant does not hold, 2 the database could not be examined.
 `;
+const FLAGS = ['--quick', '--json', '--repair', '--apply'];
 
 const flags = process.argv.slice(2);
 try {
-  if (flags.some((flag) => !['--quick', '--json'].includes(flag))) {
+  const repairs = flags.includes('--repair');
+  const applies = flags.includes('--apply');
+  if (flags.some((flag) => !FLAGS.includes(flag)) || (applies && !repairs)) {
     process.stderr.write(USAGE);
     process.exit(2);
   }
@@ -33,16 +39,22 @@ try {
     throw new DatabaseUnreachableError(databaseUrl, error);
   });
   // One snapshot for all invariants, without locks that would block other transactions.
-  await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  const access = repairs ? '' : ' READ ONLY';
+  await client.query(`BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ${access}`);
   const violations = await examine(client, invariants);
   const notes = await examine(client, NOTES);
+  const reports = repairs && violations.length > 0 ? await repair(client, violations) : [];
+  await client.query(applies ? 'COMMIT' : 'ROLLBACK');
   await client.end();
   process.stdout.write(
     flags.includes('--json')
-      ? `${JSON.stringify({ examined: invariants.length, violations, notes })}\n`
-      : describeViolations(violations, invariants.length) + describeNotes(notes),
+      ? `${JSON.stringify({ examined: invariants.length, violations, notes, repairs: reports })}\n`
+      : describeViolations(violations, invariants.length) +
+          (repairs && violations.length > 0 ? describeRepairs(reports, applies) : '') +
+          describeNotes(notes),
   );
-  process.exitCode = violations.length === 0 ? 0 : 1;
+  const repaired = applies && reports.filter(({ left }) => left === 0).length === violations.length;
+  process.exitCode = violations.length === 0 || repaired ? 0 : 1;
 } catch (error) {
   process.stderr.write(`${explainStartFailure(error)}\n`);
   process.exitCode = 2;
