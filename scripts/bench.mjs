@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: runs the benches of `bench/` one after the other, because two at once would measure each other. Uses
  * the servers of DATABASE_URL and REDIS_URL, or embedded ones; `psql` must be on the PATH.
- *   npm run bench -- [--scale 0.01] [--rounds 1] [ingest] [process-records] [preview] [row-check]
+ *   npm run bench -- [--scale 0.01] [--rounds 1] [ingest] [process-records] [preview] [row-check] [storage] [wal]
  * `--scale` multiplies the numbers of records: small numbers show that a bench runs, but not how fast.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -19,7 +19,11 @@ const BENCHES = {
   'process-records': ({ records, rounds }) => [records(200_000), rounds, records(10_000), 'setAttribute'],
   preview: ({ records }) => [records(100_000)],
   'row-check': ({ records, rounds }) => [records(200_000), rounds],
+  storage: ({ records }) => [records(200_000), 'storage'],
+  wal: ({ records }) => [records(200_000), 'wal'],
 };
+/** The program of a bench, if it is not named after it. */
+const PROGRAMS = { wal: 'storage' };
 
 await useSupportedNode();
 const { scale, rounds, names } = readArguments();
@@ -75,7 +79,7 @@ function bench(name) {
   const records = (count) => Math.max(10, Math.round(count * scale));
   const args = BENCHES[name]({ records, rounds });
   const env = { ...process.env, DATABASE_URL: servers.databaseUrl, REDIS_URL: servers.redisUrl };
-  const program = [...TYPESCRIPT, join(ROOT, 'bench', `${name}.ts`), ...args.map(String)];
+  const program = [...TYPESCRIPT, join(ROOT, 'bench', `${PROGRAMS[name] ?? name}.ts`), ...args.map(String)];
   return spawn(process.execPath, program, { cwd: ROOT, stdio: 'inherit', env });
 }
 

@@ -139,16 +139,15 @@ describe('while the disk of PostgreSQL is full', () => {
     const api = site.start('api');
     const client = await site.client(api);
     await moveTo('import_queue_line', tablespace);
-    const body = newMembers(30_000);
     const upload = new Upload(await api.url(), site.createPath());
-    await upload.send(body.text);
+    await upload.send(newMembers(60_000).text);
     expect(await upload.finish()).toMatchObject({ status: 503, body: { code: 'database_unavailable' } });
     expect(await site.problems()).toEqual([]);
     await moveTo('import_queue_line', 'pg_default');
 
     await moveTo('workflow_log', tablespace);
     await moveTo('workflow_log_pkey', 'pg_default').catch(() => undefined);
-    await site.send(client, body);
+    await site.send(client, newMembers(30_000));
     const worker = site.start('worker');
     await eventually(
       () =>
