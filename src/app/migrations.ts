@@ -20,6 +20,7 @@ import { CountMails1765400000000 } from './migrations/1765400000000-count-mails.
 import { AddPasswordStates1765410000000 } from './migrations/1765410000000-add-password-states.js';
 import { AddRecordErrors1765500000000 } from './migrations/1765500000000-add-record-errors.js';
 import { AppendOutcomes1765510000000 } from './migrations/1765510000000-append-outcomes.js';
+import { FindRefusedRecords1765520000000 } from './migrations/1765520000000-find-refused-records.js';
 import { DescribeSessions1765600000000 } from './migrations/1765600000000-describe-sessions.js';
 import { AddIdentityProvider1765610000000 } from './migrations/1765610000000-add-identity-provider.js';
 import { AddAccountLinks1765620000000 } from './migrations/1765620000000-add-account-links.js';
@@ -53,6 +54,7 @@ export const MIGRATIONS = [
   AddPasswordStates1765410000000,
   AddRecordErrors1765500000000,
   AppendOutcomes1765510000000,
+  FindRefusedRecords1765520000000,
   DescribeSessions1765600000000,
   AddIdentityProvider1765610000000,
   AddAccountLinks1765620000000,

@@ -176,6 +176,54 @@ export async function selectRecordsAt(
   return found;
 }
 
+/**
+ * The refused records of a chunk `c`, as a subquery. Outcomes with an error have an index of their own. Invalid records,
+ * and failed ones of versions before 0.2.0-rc.1, have theirs in their line; lines are read only if the counts of the
+ * chunk say that it has such records.
+ */
+const REFUSED_OF_CHUNK = `(
+    SELECT line_number, error_code, error_message, error_pointer, errors
+      FROM import_queue_outcome
+     WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
+       AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL
+     UNION ALL
+    SELECT line_number, error_code, error_message, error_pointer, errors
+      FROM import_queue_line
+     WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
+       AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL
+       AND (c.invalid_count > 0 OR c.failed_count + c.unknown_count > (
+             SELECT count(*) FROM import_queue_outcome
+              WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
+                AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL)))`;
+const HAS_REFUSED = 'c.failed_count + c.invalid_count + c.unknown_count > 0';
+
+/**
+ * The next chunks of a batch with a record that has an error of this code, in line order.
+ * @param after only lines after this one
+ * @param limit the most chunks
+ */
+export async function selectRangesWithError(
+  sql: Sql,
+  batchId: number,
+  errorCode: string,
+  after: number,
+  limit: number,
+): Promise<LineRange[]> {
+  const { rows } = await sql.query<LineRange>(
+    `SELECT c.first_line AS first, c.last_line AS last, c.record_count AS count, c.state = 'done' AS done
+       FROM (SELECT * FROM import_queue_chunk
+              WHERE workflow_import_queue_batch_id = $1 AND last_line > $2 ORDER BY chunk_number) c
+      WHERE ${HAS_REFUSED}
+        AND EXISTS (SELECT FROM ${REFUSED_OF_CHUNK} r
+                     WHERE r.line_number > $2
+                       AND (r.error_code = $3 OR r.errors @> jsonb_build_array(jsonb_build_object('code', $3::text))))
+      ORDER BY c.chunk_number
+      LIMIT $4`,
+    [batchId, after, errorCode, limit],
+  );
+  return rows;
+}
+
 /** A cause for which records were refused. A record with several errors counts in the group of each. */
 export interface ErrorCause {
   code: string;
@@ -206,22 +254,21 @@ export async function selectErrorCauses(sql: Sql, batchId: number): Promise<Erro
            array_to_string((array_agg(line ORDER BY line))[1:${SAMPLE_LINES}], ',') AS lines
          FROM (
            SELECT r.line_number AS line, e.code, e.pointer, left(e.message, 500) AS message
-           FROM ${recordsBetween('$1', 'c.first_line', 'c.last_line')} r
+           FROM ${REFUSED_OF_CHUNK} r
            CROSS JOIN LATERAL (
              SELECT r.error_code AS code, r.error_pointer AS pointer, r.error_message AS message WHERE r.errors IS NULL
              UNION ALL
              SELECT item ->> 'code', item ->> 'pointer', item ->> 'message' FROM jsonb_array_elements(r.errors) item
            ) e
-           WHERE r.status = ANY ($2) AND r.error_code IS NOT NULL
          ) error
          GROUP BY code, pointer
        ) g
-       WHERE c.workflow_import_queue_batch_id = $1 AND c.failed_count + c.invalid_count + c.unknown_count > 0
+       WHERE c.workflow_import_queue_batch_id = $1 AND ${HAS_REFUSED}
      ) of_chunk
      GROUP BY code, pointer
      ORDER BY count DESC, min(first_line)
      LIMIT ${MOST_CAUSES}`,
-    [batchId, statusesOf('failed')],
+    [batchId],
   );
   return rows.map(({ samples, ...cause }) => ({
     ...cause,
@@ -258,19 +305,16 @@ export function errorPattern(message: string): string {
 
 /** Why records of the batch were refused, most frequent cause first. Examines only the first few thousand. */
 export async function selectErrorGroups(sql: Sql, batchId: number): Promise<ErrorGroups> {
-  const statuses = statusesOf('failed');
-  const ranges = await selectLineRanges(sql, batchId, statuses, 0, EXAMINED);
   const { rows } = await sql.query<ErrorGroup & { examined: number }>(
     `WITH refused AS (
-       SELECT record.*
-       FROM unnest($2::int[], $3::int[]) AS range (first, last)
-       CROSS JOIN LATERAL (
-         SELECT line_number, error_code AS code, left(error_message, 500) AS message
-         FROM ${recordsBetween('$1', 'range.first', 'range.last')} r
-         WHERE status = ANY ($4) AND error_code IS NOT NULL
-         LIMIT $5
-       ) record
-       LIMIT $5
+       SELECT r.line_number, r.error_code AS code, left(r.error_message, 500) AS message
+       FROM (
+         SELECT * FROM import_queue_chunk c
+         WHERE workflow_import_queue_batch_id = $1 AND ${HAS_REFUSED}
+         ORDER BY chunk_number LIMIT $2
+       ) c
+       CROSS JOIN LATERAL (SELECT * FROM ${REFUSED_OF_CHUNK} r LIMIT $2) r
+       LIMIT $2
      )
      SELECT code, pattern, count(*) AS count, min(line_number) AS "sampleLine",
        (array_agg(message ORDER BY line_number))[1] AS "sampleMessage", (SELECT count(*) FROM refused) AS examined
@@ -280,7 +324,7 @@ export async function selectErrorGroups(sql: Sql, batchId: number): Promise<Erro
      GROUP BY code, pattern
      ORDER BY count(*) DESC, min(line_number)
      LIMIT ${GROUPS}`,
-    [batchId, ranges.map(({ first }) => first), ranges.map(({ last }) => last), statuses, EXAMINED],
+    [batchId, EXAMINED],
   );
   return {
     groups: rows.map(({ code, pattern, count, sampleLine, sampleMessage }) => ({

@@ -11,6 +11,7 @@ import {
   selectErrorCauses,
   selectErrorGroups,
   selectLineRanges,
+  selectRangesWithError,
   selectRecords,
 } from './record-pages.sql.js';
 import { type Neighbours, selectNeighbours } from './records.sql.js';
@@ -57,8 +58,8 @@ export class RecordPages {
   constructor(private readonly database: DatabaseService) {}
 
   /**
-   * The records that match every condition, by line. With an error code, a bounded number of refused records is
-   * examined per page, so a page may have fewer records than requested, even none, and still have a next page.
+   * The records that match every condition, by line. A page with an error code comes from a bounded number of chunks. If
+   * it also has a status, it may have fewer records than requested, even none, and still have a next page.
    * @throws DomainError 400 `invalid_cursor`
    */
   async page(batchId: number, query: RecordQuery): Promise<RecordPage> {
@@ -66,10 +67,8 @@ export class RecordPages {
     const statuses = statusesFor(query);
     let after = Math.max(lineBefore(query.after), (query.fromLine ?? 1) - 1);
     const rows: RecordRow[] = [];
-    let steps = 0;
-    for (const ranges of grouped(await this.ranges(batchId, query, after), STEP_RECORDS)) {
-      if (steps === MOST_STEPS) return { rows, nextCursor: encodeCursor(LIST, [after]) };
-      steps += 1;
+    const all = await this.ranges(batchId, query, after);
+    for (const ranges of grouped(all, STEP_RECORDS)) {
       const left = limit - rows.length;
       const page = await selectRecords(this.database, {
         batchId,
@@ -85,7 +84,8 @@ export class RecordPages {
       if (page.more || page.rows.length > left) return { rows, nextCursor: encodeCursor(LIST, [last]) };
       after = ranges.at(-1)?.last ?? last;
     }
-    return { rows, nextCursor: null };
+    const isCut = errorCode !== undefined && all.length === limit + 1;
+    return { rows, nextCursor: isCut ? encodeCursor(LIST, [after]) : null };
   }
 
   /**
@@ -148,8 +148,9 @@ export class RecordPages {
     if (line !== undefined) return [{ first: line, last: line, count: 1, done: true }];
     const statuses = statusesFor(query);
     if (statuses.length === 0) return [];
-    const enough = errorCode === undefined ? limit + 1 : undefined;
-    return selectLineRanges(this.database, batchId, statuses, after, enough);
+    return errorCode === undefined
+      ? selectLineRanges(this.database, batchId, statuses, after, limit + 1)
+      : selectRangesWithError(this.database, batchId, errorCode, after, limit + 1);
   }
 }
 
@@ -169,7 +170,7 @@ function isOfGroup(row: RecordRow, { code, pattern }: Pick<ErrorGroupQuery, 'cod
   return row.errorCode === code && errorPattern(row.errorMessage ?? '') === pattern;
 }
 
-/** Records that one statement examines at most for a page of one error code. */
+/** Records of the chunks that one statement reads for a page. */
 const STEP_RECORDS = 5000;
 /** Records per statement: enough to share the cost of the statement, few enough to keep a page small. */
 const PAGE_RECORDS = 1000;

@@ -75,7 +75,7 @@ export class ListRecordsDto {
 
   @ApiPropertyOptional({
     description:
-      'Only records with an error of this code. A page may then have fewer records than limit and still have a nextCursor.',
+      'Only records with an error of this code. With a status too, a page may have fewer records than limit and still have a nextCursor.',
     maxLength: 100,
   })
   @IsOptional()

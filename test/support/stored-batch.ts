@@ -131,28 +131,60 @@ export async function insertBatch(
   return id;
 }
 
+/** The letters of outcomes, by operation. */
+const OUTCOMES: Readonly<Record<string, string>> = {
+  created: 'c',
+  updated: 'u',
+  unchanged: 'n',
+  rejected: 'f',
+};
+
+/** A processed record is stored in two rows if it has an operation, and otherwise in one, as versions before 0.2.0 did. */
 async function storeRecords(client: Client, batchId: number, records: RecordToInsert[]): Promise<void> {
+  const processed = records.filter(({ operation }) => operation !== undefined);
   const column = (of: (record: RecordToInsert) => unknown) => records.map(of);
+  const inLine = (record: RecordToInsert): Partial<RecordToInsert> =>
+    record.operation === undefined ? record : { status: 'pending' };
   await client.query(
-    `INSERT INTO import_queue_line (workflow_import_queue_batch_id, line_number, attempts, status, operation,
-       reference, error_code, error_message, error_pointer, errors, row_number, payload)
-     SELECT $1, line, attempts, status, operation, reference, code, message, pointer, errors::jsonb, row, payload
-     FROM unnest($2::int[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-       $10::text[], $11::int[], $12::text[])
-       AS r (line, attempts, status, operation, reference, code, message, pointer, errors, row, payload)`,
+    `INSERT INTO import_queue_line (workflow_import_queue_batch_id, line_number, attempts, status, reference,
+       error_code, error_message, error_pointer, errors, row_number, payload)
+     SELECT $1, line, attempts, status, reference, code, message, pointer, errors::jsonb, row, payload
+     FROM unnest($2::int[], $3::smallint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+       $9::text[], $10::int[], $11::text[])
+       AS r (line, attempts, status, reference, code, message, pointer, errors, row, payload)`,
     [
       batchId,
       column((record) => record.line),
-      column((record) => (record.status === 'pending' || record.status === 'invalid' ? 0 : 1)),
-      column((record) => record.status),
-      column((record) => record.operation ?? null),
-      column((record) => record.reference ?? null),
-      column((record) => record.error?.code ?? null),
-      column((record) => record.error?.message ?? null),
-      column((record) => record.error?.pointer ?? null),
-      column((record) => (record.errors === undefined ? null : JSON.stringify(record.errors))),
+      column((record) => (['pending', 'invalid'].includes(inLine(record).status ?? '') ? 0 : 1)),
+      column((record) => inLine(record).status),
+      column((record) => inLine(record).reference ?? null),
+      column((record) => inLine(record).error?.code ?? null),
+      column((record) => inLine(record).error?.message ?? null),
+      column((record) => inLine(record).error?.pointer ?? null),
+      column((record) => errorsOf(inLine(record))),
       column((record) => record.row ?? null),
       column((record) => record.payload),
     ],
   );
+  await client.query(
+    `INSERT INTO import_queue_outcome (workflow_import_queue_batch_id, line_number, outcome, reference, error_code,
+       error_message, error_pointer, errors)
+     SELECT $1, line, outcome, reference, code, message, pointer, errors::jsonb
+     FROM unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+       AS o (line, outcome, reference, code, message, pointer, errors)`,
+    [
+      batchId,
+      processed.map(({ line }) => line),
+      processed.map(({ operation }) => OUTCOMES[operation!]),
+      processed.map(({ reference }) => reference ?? null),
+      processed.map(({ error }) => error?.code ?? null),
+      processed.map(({ error }) => error?.message ?? null),
+      processed.map(({ error }) => error?.pointer ?? null),
+      processed.map(errorsOf),
+    ],
+  );
+}
+
+function errorsOf({ errors }: Partial<RecordToInsert>): string | null {
+  return errors === undefined ? null : JSON.stringify(errors);
 }
