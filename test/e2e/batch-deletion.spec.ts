@@ -26,7 +26,13 @@ describe('POST …/Batches/{id}/Delete', () => {
   const path = (id: number, rest = '') => `/API/WorkflowImportQueue/Batches/${id}${rest}`;
   /** The tables that still hold something of the batch. */
   const holding = async (id: number) => {
-    const tables = ['import_queue_record', 'import_queue_chunk', 'import_queue_preview', 'outbox'];
+    const tables = [
+      'import_queue_line',
+      'import_queue_outcome',
+      'import_queue_chunk',
+      'import_queue_preview',
+      'outbox',
+    ];
     const counts = await Promise.all(
       tables.map(async (table) => {
         const { rows } = await sql.query(
@@ -62,7 +68,7 @@ describe('POST …/Batches/{id}/Delete', () => {
     const id = await endedUpload();
     const before = await api.batch(id);
     expect(before.links).toHaveProperty('delete', path(id, '/Delete'));
-    expect(Object.keys(await holding(id))).toHaveLength(4);
+    expect(Object.keys(await holding(id))).toHaveLength(5);
     const deleted = await api.post(path(id, '/Delete'));
     expect(deleted.status).toBe(202);
     expect(await holding(id)).toEqual({});
@@ -104,7 +110,7 @@ describe('POST …/Batches/{id}/Delete', () => {
     });
     const { status, body } = await api.post(path(id, '/Delete'));
     expect([status, body.code, body.currentStatus]).toEqual([409, 'state_conflict', 'paused']);
-    expect(await holding(id)).toHaveProperty('import_queue_record', 1);
+    expect(await holding(id)).toHaveProperty('import_queue_line', 1);
   });
 
   /** Break it: in `PAGE_ACTIONS`, leave out `delete`. */
