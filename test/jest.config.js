@@ -81,5 +81,9 @@ export default {
     onServers('e2e'),
     onServers('browser'),
     { ...onServers('crash'), globalSetup: '<rootDir>/test/crash/support/global-setup.cjs' },
+    // Takes long, so only `npm run test:chaos` selects it. It starts servers of its own.
+    ...(process.argv.includes('chaos')
+      ? [{ ...common, displayName: 'chaos', testMatch: ['<rootDir>/test/chaos/**/*.spec.ts'] }]
+      : []),
   ],
 };

@@ -21,10 +21,19 @@ const LIST_AT_MOST = 3;
 export class Observer {
   private constructor(readonly client: Client) {}
 
+  /** Prepares the database to note what must never happen, and looks at it. */
   static async watch(databaseUrl: string): Promise<Observer> {
+    const observer = await Observer.connect(databaseUrl);
+    await observer.client.query(WITNESSES);
+    return observer;
+  }
+
+  /** Looks at a database that another observer has prepared. */
+  static async connect(databaseUrl: string): Promise<Observer> {
     const client = new Client({ connectionString: databaseUrl, application_name: 'observer' });
+    // PostgreSQL may end: the next statement reports it.
+    client.on('error', () => undefined);
     await client.connect();
-    await client.query(WITNESSES);
     return new Observer(client);
   }
 

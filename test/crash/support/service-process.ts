@@ -48,21 +48,30 @@ export class ServiceProcess {
     return this.process.exitCode === null && this.process.signalCode === null;
   }
 
+  /** Where it listens; `undefined` until it does. */
+  get listensAt(): string | undefined {
+    return /listens on (http:\S+?)"/.exec(this.said)?.[1];
+  }
+
   /** Where it listens, once it does. */
-  async url(): Promise<string> {
+  async url(boundMs = 60_000): Promise<string> {
     const found = await eventually(
-      () => (this.alive ? /listens on (http:\S+?)"/.exec(this.said)?.[1] : 'dead'),
+      () => (this.alive ? this.listensAt : 'dead'),
       `${this.role} ${this.pid} to listen`,
-      60_000,
+      boundMs,
     );
     if (found === 'dead') throw new Error(`the ${this.role} ended before it listened:\n${this.said}`);
     return found;
   }
 
   /** Answers the URL once it may be sent calls. */
-  async ready(): Promise<string> {
-    const url = await this.url();
-    await eventually(async () => (await this.readiness()).status === 200, `${this.role} to be ready`, 60_000);
+  async ready(boundMs = 60_000): Promise<string> {
+    const url = await this.url(boundMs);
+    await eventually(
+      async () => (await this.readiness()).status === 200,
+      `${this.role} to be ready`,
+      boundMs,
+    );
     return url;
   }
 
