@@ -37,6 +37,8 @@ export class XlsxSheet implements XmlHandlers {
   private type = 'n';
   private format = NO_FORMAT;
   private hasFormula = false;
+  /** Whether a formula before this cell has a result. */
+  private isCalculated = false;
   private hasValue = false;
   /** Whether text belongs to the value of the cell: inside `v`, or `t` of an inline string. */
   private isValue = false;
@@ -111,16 +113,8 @@ export class XlsxSheet implements XmlHandlers {
   private closeCell(): void {
     this.isInCell = false;
     const text = this.value.take();
-    if (!this.hasValue) {
-      // A formula that was never calculated has no result; one that gave an empty text has an empty one.
-      if (this.hasFormula)
-        this.unreadable('holds a formula without a stored result; open and save the workbook once');
-      return;
-    }
-    if (text === '' && this.type === 'n') {
-      if (this.hasFormula) this.set(CELL.text, '');
-      return;
-    }
+    if (!this.hasValue || (text === '' && this.type === 'n')) return this.closeEmpty();
+    if (this.hasFormula) this.isCalculated = true;
     switch (this.type) {
       case 's':
         return this.shared(text);
@@ -136,6 +130,16 @@ export class XlsxSheet implements XmlHandlers {
       default:
         return this.number(text);
     }
+  }
+
+  /**
+   * A formula that was never calculated has no result, or, from openpyxl, an empty one. XlsxWriter writes the empty text
+   * in the same way, but then other formulas have results.
+   */
+  private closeEmpty(): void {
+    if (!this.hasFormula) return;
+    if (this.hasValue && this.isCalculated) this.set(CELL.text, '');
+    else this.unreadable('holds a formula without a stored result; open and save the workbook once');
   }
 
   private set(kind: CellLetter, value: string, shown = value): void {
