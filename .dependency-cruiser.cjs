@@ -12,7 +12,7 @@ const LAYERS = [
   ['targets'],
   ['import-processes'],
   ['processing', 'notifications'],
-  ['import-queue'],
+  ['import-queue', 'people'],
   ['ui', 'definitions', 'operations'],
   ['app'],
 ];

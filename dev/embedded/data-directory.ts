@@ -1,4 +1,13 @@
-import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { EmbeddedServerError } from './child-server.js';
@@ -71,6 +80,8 @@ export function ensureWritableDirectory(path: string): string {
   const directory = resolve(path);
   try {
     mkdirSync(directory, { recursive: true });
+    // As root, PostgreSQL runs as another user, who must reach its own folder.
+    chmodSync(directory, process.getuid?.() === 0 ? 0o711 : 0o700);
     accessSync(directory, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new EmbeddedServerError(

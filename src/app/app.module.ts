@@ -18,6 +18,8 @@ import { HealthModule } from '../operations/health/health.module.js';
 import { ShutdownState } from '../operations/health/readiness.js';
 import { MetricsModule } from '../operations/metrics/metrics.module.js';
 import { RetentionModule } from '../operations/retention/retention.module.js';
+import { PeopleModule } from '../people/people.controller.js';
+import { SecurityTxtModule } from '../operations/security-txt.js';
 import { type AppConfig, ConfigModule } from '../platform/config/config.js';
 import { SharedLimitsModule } from '../platform/shared-limits.js';
 import { ProcessingModule } from '../processing/processing.module.js';
@@ -41,8 +43,10 @@ const API = [
   NotificationsModule,
   ImportProcessesApiModule,
   WorkflowsApiModule,
+  PeopleModule,
   UiModule,
   DashboardModule,
+  SecurityTxtModule,
 ];
 /** The modules that consume queues. */
 const WORKER = [ProcessingModule, BatchMailsModule, BehaviorMessagesModule, RetentionModule];

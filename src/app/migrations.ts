@@ -25,6 +25,7 @@ import { DescribeSessions1765600000000 } from './migrations/1765600000000-descri
 import { AddIdentityProvider1765610000000 } from './migrations/1765610000000-add-identity-provider.js';
 import { AddAccountLinks1765620000000 } from './migrations/1765620000000-add-account-links.js';
 import { ExtendAuditLog1765700000000 } from './migrations/1765700000000-extend-audit-log.js';
+import { EmptyAgain1765710000000 } from './migrations/1765710000000-empty-again.js';
 import { FindUnconfirmedUploads1765800000000 } from './migrations/1765800000000-find-unconfirmed-uploads.js';
 import { StoreUploads1765900000000 } from './migrations/1765900000000-store-uploads.js';
 import { KeepLeftOutColumns1766000000000 } from './migrations/1766000000000-keep-left-out-columns.js';
@@ -59,6 +60,7 @@ export const MIGRATIONS = [
   AddIdentityProvider1765610000000,
   AddAccountLinks1765620000000,
   ExtendAuditLog1765700000000,
+  EmptyAgain1765710000000,
   FindUnconfirmedUploads1765800000000,
   StoreUploads1765900000000,
   KeepLeftOutColumns1766000000000,

@@ -102,13 +102,24 @@ export function literalHeader(text: string): string {
 /** A host that drops packets must not hold a sender for the two minutes that are nodemailer's default. */
 const CONNECT_MS = 30_000;
 
+/**
+ * Without TLS, everyone on the path reads the password and the mails. `?requireTLS=false` in the URL allows it for a
+ * server on a private network.
+ */
+export function isLoopback(smtpUrl: string): boolean {
+  const { hostname } = new URL(smtpUrl);
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/i.test(hostname);
+}
+
 /** Registers the mailer. The module requires a transport, so without SMTP_URL it gets one that sends nothing. */
 export const MAILER_MODULE = MailerModule.forRootAsync({
   imports: [],
   inject: [AppConfig],
   useFactory: ({ smtpUrl, mailFrom }: AppConfig) => ({
     transport:
-      smtpUrl === undefined ? { jsonTransport: true } : { url: smtpUrl, connectionTimeout: CONNECT_MS },
+      smtpUrl === undefined
+        ? { jsonTransport: true }
+        : { url: smtpUrl, connectionTimeout: CONNECT_MS, requireTLS: !isLoopback(smtpUrl) },
     // Our content never comes from a file or a URL, so nodemailer must not read either.
     defaults: { from: mailFrom, disableFileAccess: true, disableUrlAccess: true },
   }),

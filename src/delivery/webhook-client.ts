@@ -10,6 +10,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
+import { SecretBox } from '../platform/secret-box.js';
 import { DeliveryFault } from './message.js';
 import { isPrivateAddress } from './private-address.js';
 import { type OutgoingWebhook, retryAfterMs, webhookHeaders } from './webhook-message.js';
@@ -29,7 +30,10 @@ export class WebhookClient implements OnApplicationShutdown {
   private readonly http = new HttpAgent({ keepAlive: true });
   private readonly https = new HttpsAgent({ keepAlive: true });
 
-  constructor(private readonly config: AppConfig) {}
+  constructor(
+    private readonly config: AppConfig,
+    private readonly secrets: SecretBox,
+  ) {}
 
   /** Runs last, after the deliveries in progress have ended. */
   onApplicationShutdown(): void {
@@ -73,6 +77,7 @@ export class WebhookClient implements OnApplicationShutdown {
 
   private request(webhook: OutgoingWebhook, signal: AbortSignal): ClientRequest {
     const url = new URL(webhook.url);
+    const secret = webhook.secret === null ? null : this.secrets.open(webhook.secret);
     const host = url.hostname.replace(/^\[|\]$/g, '');
     // Node does not look up an IP address, so `lookup` would never check it.
     if (isIP(host) !== 0) this.assertAllowed(host, [host]);
@@ -83,7 +88,7 @@ export class WebhookClient implements OnApplicationShutdown {
       lookup: this.lookup,
       signal,
       headers: {
-        ...webhookHeaders(webhook, Date.now()),
+        ...webhookHeaders({ ...webhook, secret }, Date.now()),
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(webhook.body),
         'user-agent': 'workflow-import-queue',

@@ -6,6 +6,7 @@ import { AUDIT_SCHEMAS } from '../auth/audit.dto.js';
 import { IMPORT_PROCESS_SCHEMAS } from '../import-processes/import-processes.dto.js';
 import { BATCH_SCHEMAS } from '../import-queue/batch-schemas.js';
 import { NOTIFICATION_SCHEMAS } from '../notifications/notifications.controller.js';
+import { PEOPLE_SCHEMAS } from '../people/people.dto.js';
 import { ANY_REFUSAL_HEADERS, REFUSAL_HEADERS } from '../platform/http/answer-schemas.js';
 import { publicPath } from '../platform/http/public-path.js';
 import { WORKFLOW_SCHEMAS } from '../workflows/workflow-schemas.js';
@@ -57,6 +58,7 @@ const ANSWERS = {
   ...HEALTH_SCHEMAS,
   ...IMPORT_PROCESS_SCHEMAS,
   ...NOTIFICATION_SCHEMAS,
+  ...PEOPLE_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
 };
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;

@@ -7,6 +7,7 @@ import { BatchesModule } from '../batches/batches.module.js';
 import { ImportProcessesApiModule } from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
 import { NotificationsModule } from '../notifications/notifications.module.js';
+import { PeopleModule } from '../people/people.controller.js';
 import { ERROR_PAGE } from '../platform/http/problem.filter.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { AccountPagesController, LoginPagesController } from './accounts/account-pages.controller.js';
@@ -36,6 +37,7 @@ import { NewImportPagesController } from './new-import/new-import-pages.controll
 import { NewImportPage } from './new-import/new-import.page.js';
 import { OneRowPage } from './new-import/one-row.page.js';
 import { AuditPage } from './oversight/audit.page.js';
+import { PeoplePage } from './oversight/people.page.js';
 import { OversightPagesController } from './oversight/oversight-pages.controller.js';
 import { StartFromFilePage, StartFromFilePagesController } from './new-import/start-from-file.page.js';
 import { PageRenderer } from './page-renderer.js';
@@ -53,6 +55,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     ImportQueueModule,
     NotificationsModule,
     BatchesModule,
+    PeopleModule,
     UsersModule,
     WorkflowsApiModule,
   ],
@@ -93,6 +96,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     HtmlErrorPage,
     { provide: ERROR_PAGE, useExisting: HtmlErrorPage },
     PageRenderer,
+    PeoplePage,
     RecentImportsPage,
     RecordDetailPage,
     StartFromFilePage,

@@ -158,6 +158,18 @@ describe('the API docs describe', () => {
     await call('GET', '/API/Audit', '/API/Audit?from=today', 400);
   });
 
+  it('people', async () => {
+    const identifier = { name: ':Email', value: 'person1@example.org' };
+    await call('GET', '/API/People', '/API/People?identifier=:Email:person1@example.org');
+    await call('GET', '/API/People', '/API/People', 400);
+    await call('POST', '/API/People/Erase', '/API/People/Erase', 200, {
+      identifier,
+      mode: 'erase',
+      dryRun: true,
+    });
+    await call('POST', '/API/People/Erase', '/API/People/Erase', 400, { identifier });
+  });
+
   it('batches', async () => {
     const send = (rows: unknown[], headers: Record<string, string> = {}) =>
       client.createBatch(

@@ -1,4 +1,5 @@
 import { recordsBetween } from '../../batches/records.sql.js';
+import { ERASED_PAYLOAD } from '../../people/person.js';
 import { normalFormSql } from '../../workflows/engine/identifiers.sql.js';
 
 /** A condition that always holds in our database, whatever runs on it at that moment (ADR 17). */
@@ -218,7 +219,8 @@ export const INVARIANTS: readonly Invariant[] = [
       'a record that created or updated has exactly one log entry, of its own instance, and no other record has one',
     sql: `SELECT coalesce(r.batch, l.batch) AS batch, coalesce(r.line_number, l.line_number) AS line, r.operation,
                  r.reference, l.instance, l.entries
-            FROM (SELECT r.workflow_import_queue_batch_id AS batch, r.line_number, r.operation, r.reference
+            FROM (SELECT r.workflow_import_queue_batch_id AS batch, r.line_number, r.operation, r.reference,
+                         r.payload = '${ERASED_PAYLOAD}' AS is_erased
                     FROM import_queue_record r
                     JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
                     JOIN import_process_version v USING (import_process_id)
@@ -230,7 +232,8 @@ export const INVARIANTS: readonly Invariant[] = [
                          JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
                         WHERE b.expired_at IS NULL AND l.line_number IS NOT NULL
                         GROUP BY 1, 2) l USING (batch, line_number)
-           WHERE l.entries IS NULL OR r.operation IS NULL OR r.reference IS DISTINCT FROM l.instance`,
+           WHERE r.is_erased IS NOT TRUE
+             AND (l.entries IS NULL OR r.operation IS NULL OR r.reference IS DISTINCT FROM l.instance)`,
     repair: REPORT,
     cheap: false,
   },
@@ -312,11 +315,16 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     code: 'emptied_has_no_records',
-    sentence: 'a batch whose records were deleted has none',
+    sentence: 'a batch whose records were deleted has no record, preview or draft',
     sql: `SELECT b.workflow_import_queue_batch_id AS batch, b.emptied_at FROM import_queue_batch b
            WHERE b.emptied_at IS NOT NULL
-             AND EXISTS (SELECT FROM import_queue_record r
-                          WHERE r.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id)`,
+             AND (EXISTS (SELECT FROM import_queue_record r
+                           WHERE r.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id)
+               OR EXISTS (SELECT FROM import_queue_preview p
+                           WHERE p.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id)
+               OR EXISTS (SELECT FROM fix_draft d
+                            LEFT JOIN fix_draft_cell USING (workflow_import_queue_batch_id)
+                           WHERE d.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id))`,
     repair: `UPDATE import_queue_batch SET emptied_at = NULL for it: the next sweep deletes the rest.`,
     cheap: false,
   },

@@ -14,6 +14,16 @@ export const NOTES: readonly Invariant[] = [
     repair: `Use a role of its own for the service and AUDIT_DATABASE_URL for the role that may: docs/operations.md, Database roles.`,
     cheap: true,
   },
+  {
+    code: 'secrets_in_clear',
+    sentence: 'URLs and secrets of webhooks are stored in clear',
+    sql: `SELECT w.name AS workflow, d.version FROM workflow_definition d JOIN workflow w USING (workflow_id)
+           WHERE jsonb_path_exists(d.definition::jsonb,
+                   '$.steps[*].actions[*].behaviors[*] ? (@.kind == "webhook" && !(@.url starts with "enc:v1:"))')`,
+    repair:
+      'Set SECRETS_KEY, or SESSION_SECRET, in every process and start them: the start encrypts what is stored.',
+    cheap: true,
+  },
 ];
 
 /** For people: each note and what to do. */

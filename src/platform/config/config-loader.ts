@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { StartError } from '../errors.js';
+import { derivedSecretKey, parseSecretKeys, type SecretKey } from '../secret-box.js';
 import { AppConfig, type OidcConfig } from './config.js';
 import { EnvironmentVariables, groupRoles, VARIABLE_NAMES } from './environment-variables.js';
 import { readRedisUrl } from './redis-url.js';
@@ -28,6 +29,7 @@ const SECRETS = [
   'BOOTSTRAP_ADMIN_PASSWORD',
   'SESSION_SECRET',
   'OIDC_CLIENT_SECRET',
+  'SECRETS_KEY',
 ] as const;
 
 /** An identity provider needs all of them. */
@@ -181,10 +183,12 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     trustedProxies: env.TRUSTED_PROXIES,
     bootstrapAdminEmail: env.BOOTSTRAP_ADMIN_EMAIL,
     bootstrapAdminPassword: env.BOOTSTRAP_ADMIN_PASSWORD,
+    securityContact: env.SECURITY_CONTACT,
     sessionSecret: env.SESSION_SECRET,
     oidc: oidcConfig(env),
     localSignIn: env.LOCAL_SIGN_IN,
     confirmSignInMinutes: env.CONFIRM_SIGN_IN_MINUTES,
+    secretKeys: secretKeysOf(env),
     faultPoints: env.FAULT_POINTS,
   });
 }
@@ -201,4 +205,10 @@ function oidcConfig(env: EnvironmentVariables): OidcConfig | undefined {
     roles: groupRoles(OIDC_ROLES),
     name: env.OIDC_NAME,
   };
+}
+
+/** The key of SESSION_SECRET stays readable, so that SECRETS_KEY can be set later. */
+function secretKeysOf({ SECRETS_KEY, SESSION_SECRET }: EnvironmentVariables): SecretKey[] {
+  const given = SECRETS_KEY === undefined ? [] : (parseSecretKeys(SECRETS_KEY) ?? []);
+  return [...given, ...(SESSION_SECRET === undefined ? [] : [derivedSecretKey(SESSION_SECRET)])];
 }

@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { SecretBox, type SecretKey } from '../secret-box.js';
 
 export const ROLES = ['all', 'api', 'worker'] as const;
 export type Role = (typeof ROLES)[number];
@@ -123,6 +124,8 @@ export class AppConfig {
   readonly trustedProxies: readonly string[];
   readonly bootstrapAdminEmail: string | undefined;
   readonly bootstrapAdminPassword: string | undefined;
+  /** Where vulnerabilities of this installation are reported, as a URI. */
+  readonly securityContact: string | undefined;
   readonly sessionSecret: string | undefined;
   /** `undefined`: no identity provider. */
   readonly oidc: OidcConfig | undefined;
@@ -130,6 +133,8 @@ export class AppConfig {
   readonly localSignIn: boolean;
   /** A change of users or keys needs a sign-in, or its confirmation, within this many minutes; 0: it does not. */
   readonly confirmSignInMinutes: number;
+  /** Keys of stored secrets, the one to encrypt with first; empty: secrets are stored in clear. */
+  readonly secretKeys: readonly SecretKey[];
 
   /** For tests only: where this process dies or freezes, see `platform/instrumentation.ts`. */
   readonly faultPoints: string | undefined;
@@ -142,8 +147,11 @@ export class ConfigModule {
   static with(config: AppConfig): DynamicModule {
     return {
       module: ConfigModule,
-      providers: [{ provide: AppConfig, useValue: config }],
-      exports: [AppConfig],
+      providers: [
+        { provide: AppConfig, useValue: config },
+        { provide: SecretBox, useValue: new SecretBox(config.secretKeys) },
+      ],
+      exports: [AppConfig, SecretBox],
     };
   }
 }

@@ -16,6 +16,7 @@ import {
   ValidateBy,
 } from 'class-validator';
 import { FAULT_POINTS, FAULTS_PATTERN } from '../instrumentation.js';
+import { parseSecretKeys } from '../secret-box.js';
 import { type GroupRole, LOG_LEVELS, type LogLevel, type Role, ROLES } from './config.js';
 import { readRedisUrl, REDIS_URL_FORMS } from './redis-url.js';
 
@@ -245,7 +246,22 @@ export class EnvironmentVariables {
   BOOTSTRAP_API_KEY?: string;
   @IsOptional() @IsEmail({ require_tld: false }) BOOTSTRAP_ADMIN_EMAIL?: string;
   @IsOptional() @MinLength(12) BOOTSTRAP_ADMIN_PASSWORD?: string;
+  @IsOptional()
+  @Matches(/^(mailto:[^\s@]+@[^\s@]+|https:\/\/\S+|tel:\+[\d-]+)$/, {
+    message: 'SECURITY_CONTACT must begin with mailto:, https:// or tel:, as in mailto:security@example.org',
+  })
+  SECURITY_CONTACT?: string;
   @IsOptional() @MinLength(16) SESSION_SECRET?: string;
+  @IsOptional()
+  @ValidateBy({
+    name: 'isSecretKeys',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && parseSecretKeys(value) !== null,
+      defaultMessage: () =>
+        'SECRETS_KEY must be 32 bytes in base64, or several such keys as id:key with commas in between',
+    },
+  })
+  SECRETS_KEY?: string;
 
   @IsOptional()
   @ValidateBy({

@@ -20,6 +20,8 @@ export const ADVISORY_LOCK_CLASSES = {
   sharedValues: 7_163_006,
   /** Preparing the preview of a batch; by batch. */
   preview: 7_163_007,
+  /** Encrypting stored secrets with the present key. */
+  secrets: 7_163_009,
 } as const;
 export type AdvisoryLock = keyof typeof ADVISORY_LOCK_CLASSES;
 

@@ -20,7 +20,6 @@ import { problemJson, toProblem } from './problem.js';
 
 /** How long the client has to read why its connection ends. */
 const LINGER_MS = 1000;
-
 const logger = new Logger('Protocol');
 
 /**
@@ -225,8 +224,10 @@ export function securityHeaders(publicUrl: string): RequestHandler {
     });
   const strict = headers(STRICT);
   const foreign = headers(FOREIGN_UI);
-  return (request, response, next) =>
+  return (request, response, next) => {
+    response.setHeader('Permissions-Policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()');
     (FOREIGN_UI_PATHS.test(request.path) ? foreign : strict)(request, response, next);
+  };
 }
 
 /**

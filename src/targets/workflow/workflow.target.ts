@@ -122,7 +122,7 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
     const { workflow } = configuration;
     const stored =
       pinned.workflowVersion === null
-        ? await this.workflows.current(workflow)
+        ? await this.workflows.forProcessing(workflow)
         : await this.workflows.version(workflow, pinned.workflowVersion);
     const { workflowId, definition } = stored;
     return compileWorkflowTarget({

@@ -3,7 +3,16 @@ import { text, type TextKey } from '../texts/catalogue.js';
 
 /** The parts of the interface. Each page names its own. */
 export type Section =
-  'imports' | 'new-import' | 'workflows' | 'file-types' | 'mail' | 'api-keys' | 'users' | 'audit' | 'account';
+  | 'imports'
+  | 'new-import'
+  | 'workflows'
+  | 'file-types'
+  | 'mail'
+  | 'api-keys'
+  | 'users'
+  | 'audit'
+  | 'people'
+  | 'account';
 
 interface Entry {
   section: Section | 'docs' | 'queues';
@@ -46,6 +55,7 @@ const ENTRIES: readonly Entry[] = [
   { section: 'mail', path: '/mail', text: 'layout.nav.mail', icon: 'mail', anyOf: ['ViewImports'] },
   { section: 'api-keys', path: '/api-keys', text: 'layout.nav.apiKeys', icon: 'key', anyOf: 'administrator' },
   { section: 'users', path: '/users', text: 'layout.nav.users', icon: 'user', anyOf: 'administrator' },
+  { section: 'people', path: '/people', text: 'layout.nav.people', icon: 'users', anyOf: ['Administer'] },
   { section: 'audit', path: '/audit', text: 'layout.nav.audit', icon: 'shield-check', anyOf: ['Administer'] },
 ];
 

@@ -16,6 +16,7 @@ export const COMMON_TEXTS = {
       apiKeys: 'API keys',
       users: 'Users',
       audit: 'Audit log',
+      people: 'People',
       docs: 'API docs',
       queues: 'Job dashboard',
     },

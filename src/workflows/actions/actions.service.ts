@@ -50,7 +50,7 @@ export class ActionsService {
     principal: Principal,
   ): Promise<string> {
     if (principal.importProcessIds !== null) throw actionsOutsideProcesses();
-    const workflow = await this.definitions.current(name);
+    const workflow = await this.definitions.forProcessing(name);
     await this.instances.assertExists(workflow, id);
     const action = chooseAction(workflow.definition, wanted);
     const compiled = await this.compile(workflow, action);

@@ -1,13 +1,15 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { writeAudit } from '../../auth/audit.js';
 import { DatabaseService, type Sql } from '../../platform/database/database.service.js';
 import { isUniqueViolation } from '../../platform/database/postgres-errors.js';
 import { assertMeets, type VersionCondition } from '../../platform/http/preconditions.js';
+import { SecretBox } from '../../platform/secret-box.js';
 import type { IdentifierDefinition, VersionedWorkflowDefinition, WorkflowDefinition } from '../definition.js';
 import { selectUsedIdentifiers } from '../engine/identifiers.sql.js';
 import { WorkflowDefinitionEntity, WorkflowEntity } from '../entities.js';
 import { readDefinition } from './definition-reader.js';
-import { hideSecrets, restoreSecrets } from './webhook-secrets.js';
+import { hideSecrets, openSecrets, restoreSecrets, sealSecrets } from './webhook-secrets.js';
 import {
   identifiersInUse,
   workflowChangedMeanwhile,
@@ -18,7 +20,10 @@ import {
 /** Workflow definitions and their versions. A stored version never changes. */
 @Injectable()
 export class WorkflowDefinitionsService {
-  constructor(private readonly database: DatabaseService) {}
+  constructor(
+    private readonly database: DatabaseService,
+    @Optional() private readonly secrets: SecretBox = new SecretBox(),
+  ) {}
 
   /** @throws DomainError 404 `workflow_not_found` */
   async current(name: string): Promise<StoredWorkflowDefinition> {
@@ -28,17 +33,32 @@ export class WorkflowDefinitionsService {
   /** Returns `undefined` if no workflow has that name. */
   async find(name: string): Promise<StoredWorkflowDefinition | undefined> {
     // PostgreSQL refuses a text with U+0000 even as a parameter.
-    return name.includes('\0') ? undefined : selectDefinition(this.database, name);
+    const stored = name.includes('\0') ? undefined : await selectDefinition(this.database, name);
+    return stored && this.opened(stored);
   }
 
   /** @throws DomainError 404 `workflow_not_found` when the workflow or the version does not exist */
   async version(name: string, version: number): Promise<StoredWorkflowDefinition> {
-    return (await selectDefinition(this.database, name, version)) ?? fail(name);
+    const stored = await selectDefinition(this.database, name, version);
+    return stored === undefined ? fail(name) : this.opened(stored, { forEditing: false });
+  }
+
+  /** The current version, whose secrets stay encrypted until a webhook is sent. @throws DomainError 404 `workflow_not_found` */
+  async forProcessing(name: string): Promise<StoredWorkflowDefinition> {
+    const { version } = await this.current(name);
+    return this.version(name, version);
+  }
+
+  private opened(
+    { definition, ...stored }: StoredWorkflowDefinition,
+    purpose = { forEditing: true },
+  ): StoredWorkflowDefinition {
+    return { ...stored, definition: openSecrets(definition, this.secrets, purpose) };
   }
 
   /** Every version of a workflow, newest first. */
   async versions(name: string): Promise<WorkflowDefinition[]> {
-    return (await selectVersionsOf(this.database, name)).map(({ definition }) => definition);
+    return (await selectVersionsOf(this.database, name)).map((stored) => this.opened(stored).definition);
   }
 
   /** The newest versions with their authors, newest first, at most `limit`. */
@@ -47,8 +67,8 @@ export class WorkflowDefinitionsService {
   }
 
   /** The current version of every workflow, by name. */
-  list(): Promise<StoredWorkflowDefinition[]> {
-    return selectCurrentDefinitions(this.database);
+  async list(): Promise<StoredWorkflowDefinition[]> {
+    return (await selectCurrentDefinitions(this.database)).map((stored) => this.opened(stored));
   }
 
   /** @throws DomainError 400 `invalid_definition`, 409 `workflow_name_taken` */
@@ -61,10 +81,19 @@ export class WorkflowDefinitionsService {
         throw isUniqueViolation(error) ? workflowNameTaken(definition.name, error) : error;
       });
       const stored = { workflowId: workflow.id, version: 1, definition };
-      await manager.insert(WorkflowDefinitionEntity, { ...stored, createdBy: actor });
+      await this.insert(manager, stored, actor);
       await note(transaction, actor, 'workflow_created', stored);
       return stored;
     });
+  }
+
+  private async insert(
+    manager: EntityManager,
+    stored: StoredWorkflowDefinition,
+    createdBy: string,
+  ): Promise<void> {
+    const definition = sealSecrets(stored.definition, this.secrets);
+    await manager.insert(WorkflowDefinitionEntity, { ...stored, definition, createdBy });
   }
 
   /**
@@ -99,7 +128,7 @@ export class WorkflowDefinitionsService {
       }
       await refuseChangedIdentifiers(transaction, workflow.id, definition.identifiers);
       const stored = { workflowId: workflow.id, version: workflow.currentVersion + 1, definition };
-      await manager.insert(WorkflowDefinitionEntity, { ...stored, createdBy: actor });
+      await this.insert(manager, stored, actor);
       await manager.update(
         WorkflowEntity,
         { id: workflow.id },
