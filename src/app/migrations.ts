@@ -28,6 +28,7 @@ import { ExtendAuditLog1765700000000 } from './migrations/1765700000000-extend-a
 import { EmptyAgain1765710000000 } from './migrations/1765710000000-empty-again.js';
 import { FindUnconfirmedUploads1765800000000 } from './migrations/1765800000000-find-unconfirmed-uploads.js';
 import { StoreUploads1765900000000 } from './migrations/1765900000000-store-uploads.js';
+import { PreviewChanges1765910000000 } from './migrations/1765910000000-preview-changes.js';
 import { KeepLeftOutColumns1766000000000 } from './migrations/1766000000000-keep-left-out-columns.js';
 import { AddFixes1766100000000 } from './migrations/1766100000000-add-fixes.js';
 
@@ -63,6 +64,7 @@ export const MIGRATIONS = [
   EmptyAgain1765710000000,
   FindUnconfirmedUploads1765800000000,
   StoreUploads1765900000000,
+  PreviewChanges1765910000000,
   KeepLeftOutColumns1766000000000,
   AddFixes1766100000000,
 ];

@@ -15,7 +15,7 @@ import {
   type SourceFile,
 } from './batches.sql.js';
 import { selectLeftOut } from './chunks.sql.js';
-import { selectPreviewCounts } from './previews.sql.js';
+import { selectChangeCounts, selectPreviewCounts } from './previews.sql.js';
 import { selectUploadOfBatch } from './uploads.sql.js';
 
 export type { BatchRow } from './batches.sql.js';
@@ -81,8 +81,9 @@ export class BatchReader {
     const findings = await selectUploadFindings(this.database, id);
     if (findings === null) return null;
     const operations = await selectPreviewCounts(this.database, id);
+    const changes = operations === null ? null : await selectChangeCounts(this.database, id);
     const stored = status === 'awaiting_confirmation' ? await selectUploadOfBatch(this.database, id) : null;
-    return { findings, operations, stored };
+    return { findings, operations, changes, stored };
   }
 
   /** The batch as it is stored. @throws DomainError 404 `batch_not_found`; 403 unless the principal may read it */

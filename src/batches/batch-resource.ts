@@ -12,7 +12,7 @@ import {
   type WaitingReason,
 } from './batch-state.js';
 import { type BatchRow, RATE_WINDOW_SECONDS } from './batches.sql.js';
-import type { PreviewCounts } from './previews.sql.js';
+import type { ChangeCounts, PreviewCounts } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 import type { BatchUpload } from './uploads.sql.js';
 
@@ -143,12 +143,20 @@ export interface UploadSummary {
   keptSpaces: number;
   /** What a user should look at before confirming. */
   warnings: ReadingWarning[];
+  /** The updates that change a field, by field; `null` without a preview, as the next two. */
+  fieldChanges: ChangeCounts['fieldChanges'] | null;
+  /** Stored values that would be cleared, and the records that clear them. */
+  cleared: ChangeCounts['cleared'] | null;
+  /** The first things that several records are about. */
+  sameThing: ChangeCounts['sameThing'] | null;
 }
 
 /** How the file of an upload was read, and whether it is being read again. */
 export interface UploadState {
   findings: UploadFindings;
   operations: PreviewCounts | null;
+  /** `null` if there is no preview. */
+  changes: ChangeCounts | null;
   /** `null` if the file is not stored any more. */
   stored: BatchUpload | null;
 }
@@ -212,7 +220,10 @@ function waitingFor({ status, batchesAhead }: BatchRow): WaitingFor | null {
   return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
 }
 
-function summaryOf({ total, invalid }: BatchRow, { operations, findings }: UploadState): UploadSummary {
+function summaryOf(
+  { total, invalid }: BatchRow,
+  { operations, changes, findings }: UploadState,
+): UploadSummary {
   const { columns, errorGroups, warnings = [] } = findings;
   const { blankRows = 0, shortRows = 0, emptyCells = 0, apostrophes = 0, keptSpaces = 0 } = findings;
   return {
@@ -222,6 +233,9 @@ function summaryOf({ total, invalid }: BatchRow, { operations, findings }: Uploa
     columns,
     errorGroups,
     ...{ blankRows, shortRows, emptyCells, apostrophes, keptSpaces, warnings },
+    fieldChanges: changes?.fieldChanges ?? null,
+    cleared: changes?.cleared ?? null,
+    sameThing: changes?.sameThing ?? null,
   };
 }
 

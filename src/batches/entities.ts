@@ -1,9 +1,9 @@
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { RecordStatus } from '../records/record-status.js';
-import type { Operation, RecordError } from '../records/target.js';
+import type { Operation, RecordError, SameThing } from '../records/target.js';
 import type { BatchStatus, PauseReason } from './batch-state.js';
-import type { StoredPreview } from './previews.sql.js';
+import type { StoredChanges, StoredPreview } from './previews.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
 @Entity('import_queue_batch')
@@ -137,6 +137,14 @@ export class ImportQueuePreviewEntity {
   @Column('integer', { name: 'skip_count' }) skipCount!: number;
   @Column('integer', { name: 'reject_count' }) rejectCount!: number;
   @Column('json') outcomes!: StoredPreview[];
+  /** The changes of each outcome; null in previews of earlier versions. */
+  @Column('json', { nullable: true }) changes!: (StoredChanges | null)[] | null;
+  /** The updates that change a field, by field. */
+  @Column('json', { name: 'field_changes', nullable: true }) fieldChanges!: Record<string, number> | null;
+  @Column('integer', { name: 'cleared_values', default: 0 }) clearedValues!: number;
+  @Column('integer', { name: 'cleared_rows', default: 0 }) clearedRows!: number;
+  /** Of the whole batch, in its last chunk. */
+  @Column('json', { name: 'same_things', nullable: true }) sameThings!: SameThing[] | null;
 }
 
 @Entity('idempotency_key')

@@ -1,5 +1,12 @@
 import type { Sql, Transaction } from '../platform/database/database.service.js';
-import type { RecordError, RecordOutcome } from '../records/target.js';
+import type { JsonValue } from '../platform/json/json-value.js';
+import type {
+  FieldChange,
+  PreviewedOutcome,
+  RecordError,
+  RecordOutcome,
+  SameThing,
+} from '../records/target.js';
 
 /*
  * import_queue_preview. One row per chunk, without states. One transaction inserts all rows of a batch while it awaits
@@ -11,11 +18,26 @@ export const PREVIEW_OPERATIONS = ['create', 'update', 'unchanged', 'skip', 'rej
 export type PreviewOperation = (typeof PREVIEW_OPERATIONS)[number];
 export type PreviewCounts = Record<PreviewOperation, number>;
 
+/** The operation of a record as routes name it; `invalid` records were refused before. */
+export const PREVIEW_RESULTS = ['created', 'updated', 'unchanged', 'skipped', 'rejected', 'invalid'] as const;
+export type PreviewResult = (typeof PREVIEW_RESULTS)[number];
+
+const RESULTS: Readonly<Record<PreviewOperation, PreviewResult>> = {
+  create: 'created',
+  update: 'updated',
+  unchanged: 'unchanged',
+  skip: 'skipped',
+  reject: 'rejected',
+};
+
 export interface PreviewedRecord {
   line: number;
-  operation: PreviewOperation;
+  /** The row that a spreadsheet shows. */
+  row: number;
+  operation: PreviewResult;
   /** The instance that the record would change; `null` if the instance does not exist yet. */
   reference: string | null;
+  changes: FieldChange[];
   /** Why the record would be rejected. */
   error: RecordError | null;
 }
@@ -44,10 +66,59 @@ export function toStoredPreview(outcome: RecordOutcome): StoredPreview {
   }
 }
 
-export function fromStoredPreview([line, operation, reference, ...error]: StoredPreview): PreviewedRecord {
+/** @param row the row that a spreadsheet shows */
+export function fromStoredPreview(
+  [line, operation, reference, ...error]: StoredPreview,
+  changes: StoredChanges | null | undefined,
+  row: number,
+): PreviewedRecord {
   const [code, message, pointer] = error;
-  if (code === undefined || message === undefined) return { line, operation, reference, error: null };
-  return { line, operation, reference, error: { code, message, ...(pointer != null && { pointer }) } };
+  return {
+    ...{ line, row, operation: RESULTS[operation], reference },
+    changes: Object.entries(changes ?? {}).map(([field, [before, after]]) => ({ field, before, after })),
+    error:
+      code === undefined || message === undefined
+        ? null
+        : { code, message, ...(pointer != null && { pointer }) },
+  };
+}
+
+/** The stored operation that a result stands for; `undefined` for `invalid`, which has no outcome. */
+export function storedOperation(result: PreviewResult): PreviewOperation | undefined {
+  return PREVIEW_OPERATIONS.find((operation) => RESULTS[operation] === result);
+}
+
+/** `[before, after]` by field. */
+export type StoredChanges = Record<string, [before: JsonValue, after: JsonValue]>;
+
+/** What the records of a batch would change. */
+export interface ChangeCounts {
+  /** The updates that change a field, most frequent first. */
+  fieldChanges: { field: string; count: number }[];
+  /** Stored values that would be cleared, and the records that clear them. */
+  cleared: { values: number; rows: number };
+  sameThing: SameThing[];
+}
+
+function countChanges(outcomes: readonly PreviewedOutcome[]) {
+  const fields = new Map<string, number>();
+  const cleared = { values: 0, rows: 0 };
+  for (const { operation, changes = [] } of outcomes) {
+    if (operation !== 'updated') continue;
+    let values = 0;
+    for (const { field, before, after } of changes) {
+      fields.set(field, (fields.get(field) ?? 0) + 1);
+      if (after === null && before !== null) values += 1;
+    }
+    cleared.values += values;
+    if (values > 0) cleared.rows += 1;
+  }
+  return { fields: Object.fromEntries(fields), cleared };
+}
+
+function storedChanges({ changes = [] }: PreviewedOutcome): StoredChanges | null {
+  if (changes.length === 0) return null;
+  return Object.fromEntries(changes.map(({ field, before, after }) => [field, [before, after]]));
 }
 
 function countOperations(previews: readonly StoredPreview[]): PreviewCounts {
@@ -56,20 +127,59 @@ function countOperations(previews: readonly StoredPreview[]): PreviewCounts {
   return counts;
 }
 
-/** Stores the preview of one chunk. */
+/**
+ * Stores the preview of one chunk.
+ * @param outcomes in line order
+ * @param sameThings of the whole batch, with its last chunk; else `null`
+ */
 export async function insertPreview(
   transaction: Transaction,
   batchId: number,
   chunkNumber: number,
-  previews: readonly StoredPreview[],
+  outcomes: readonly PreviewedOutcome[],
+  sameThings: readonly SameThing[] | null,
 ): Promise<void> {
+  const previews = outcomes.map(toStoredPreview);
   const { create, update, unchanged, skip, reject } = countOperations(previews);
+  const { fields, cleared } = countChanges(outcomes);
   await transaction.query(
     `INSERT INTO import_queue_preview (workflow_import_queue_batch_id, chunk_number, create_count, update_count,
-       unchanged_count, skip_count, reject_count, outcomes)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    [batchId, chunkNumber, create, update, unchanged, skip, reject, JSON.stringify(previews)],
+       unchanged_count, skip_count, reject_count, outcomes, changes, field_changes, cleared_values, cleared_rows,
+       same_things)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+    [
+      ...[batchId, chunkNumber, create, update, unchanged, skip, reject, JSON.stringify(previews)],
+      ...[JSON.stringify(outcomes.map(storedChanges)), JSON.stringify(fields), cleared.values, cleared.rows],
+      sameThings === null ? null : JSON.stringify(sameThings),
+    ],
   );
+}
+
+/** What the records of a previewed batch would change. */
+export async function selectChangeCounts(sql: Sql, batchId: number): Promise<ChangeCounts> {
+  const { rows } = await sql.query<{
+    fields: { field: string; count: number }[] | null;
+    values: number;
+    rows: number;
+    sameThing: SameThing[] | null;
+  }>(
+    `SELECT (SELECT json_agg(json_build_object('field', field, 'count', count) ORDER BY count DESC, field)
+               FROM (SELECT key AS field, sum(value::int)::int AS count
+                       FROM import_queue_preview p, json_each_text(p.field_changes)
+                      WHERE p.workflow_import_queue_batch_id = $1 GROUP BY key) counted) AS fields,
+            coalesce(sum(cleared_values), 0) AS "values", coalesce(sum(cleared_rows), 0) AS "rows",
+            (SELECT same_things FROM import_queue_preview
+              WHERE workflow_import_queue_batch_id = $1 AND same_things IS NOT NULL
+              ORDER BY chunk_number DESC LIMIT 1) AS "sameThing"
+       FROM import_queue_preview WHERE workflow_import_queue_batch_id = $1`,
+    [batchId],
+  );
+  const [found] = rows;
+  return {
+    fieldChanges: found?.fields ?? [],
+    cleared: { values: found?.values ?? 0, rows: found?.rows ?? 0 },
+    sameThing: found?.sameThing ?? [],
+  };
 }
 
 /** Counts of a stored preview; `null` if there is none. */
@@ -87,19 +197,33 @@ export async function selectPreviewCounts(sql: Sql, batchId: number): Promise<Pr
   return { create, update, unchanged, skip, reject };
 }
 
+/** The preview of one chunk, with the range of its lines. */
+export interface PreviewedChunk {
+  chunkNumber: number;
+  firstLine: number;
+  lastLine: number;
+  /** Records that were refused before, and so have no outcome. */
+  invalid: number;
+  outcomes: StoredPreview[];
+  changes: (StoredChanges | null)[] | null;
+}
+
 /** The next chunks of a stored preview that have a matching record, beginning with this number. */
 export async function selectPreviewChunks(
   sql: Sql,
   batchId: number,
   from: { chunkNumber: number; operation: PreviewOperation | undefined },
   limit: number,
-): Promise<{ chunkNumber: number; outcomes: StoredPreview[] }[]> {
-  const { rows } = await sql.query<{ chunkNumber: number; outcomes: StoredPreview[] }>(
-    `SELECT chunk_number AS "chunkNumber", outcomes FROM import_queue_preview
-      WHERE workflow_import_queue_batch_id = $1 AND chunk_number >= $2
+): Promise<PreviewedChunk[]> {
+  const { rows } = await sql.query<PreviewedChunk>(
+    `SELECT p.chunk_number AS "chunkNumber", c.first_line AS "firstLine", c.last_line AS "lastLine",
+            c.invalid_count AS invalid, p.outcomes, p.changes
+       FROM import_queue_preview p
+       JOIN import_queue_chunk c USING (workflow_import_queue_batch_id, chunk_number)
+      WHERE p.workflow_import_queue_batch_id = $1 AND p.chunk_number >= $2
         AND CASE $4::text WHEN 'create' THEN create_count WHEN 'update' THEN update_count WHEN 'skip' THEN skip_count
-              WHEN 'unchanged' THEN unchanged_count WHEN 'reject' THEN reject_count ELSE 1 END > 0
-      ORDER BY chunk_number LIMIT $3`,
+              WHEN 'unchanged' THEN p.unchanged_count WHEN 'reject' THEN reject_count ELSE 1 END > 0
+      ORDER BY p.chunk_number LIMIT $3`,
     [batchId, from.chunkNumber, limit, from.operation],
   );
   return rows;

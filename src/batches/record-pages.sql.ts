@@ -337,3 +337,39 @@ export async function selectErrorGroups(sql: Sql, batchId: number): Promise<Erro
     examined: rows[0]?.examined ?? 0,
   };
 }
+
+/** A record that a check refused, as a preview shows it. */
+export type InvalidRecord = Pick<RecordRow, 'line' | 'row' | 'errorCode' | 'errorMessage' | 'errorPointer'>;
+
+/** The records of some lines that a check refused. */
+export async function selectInvalidRecords(
+  sql: Sql,
+  batchId: number,
+  firstLine: number,
+  lastLine: number,
+): Promise<InvalidRecord[]> {
+  const { rows } = await sql.query<InvalidRecord>(
+    `SELECT line_number AS line, row_number AS "row", error_code AS "errorCode", error_message AS "errorMessage",
+            error_pointer AS "errorPointer"
+       FROM import_queue_record
+      WHERE workflow_import_queue_batch_id = $1 AND line_number BETWEEN $2 AND $3 AND status = 'invalid'
+      ORDER BY line_number`,
+    [batchId, firstLine, lastLine],
+  );
+  return rows;
+}
+
+/** The rows that a spreadsheet shows, for the lines of a range where they differ. */
+export async function selectShownRows(
+  sql: Sql,
+  batchId: number,
+  firstLine: number,
+  lastLine: number,
+): Promise<Map<number, number>> {
+  const { rows } = await sql.query<{ line: number; row: number }>(
+    `SELECT line_number AS line, row_number AS "row" FROM import_queue_record
+      WHERE workflow_import_queue_batch_id = $1 AND line_number BETWEEN $2 AND $3 AND row_number IS NOT NULL`,
+    [batchId, firstLine, lastLine],
+  );
+  return new Map(rows.map(({ line, row }) => [line, row]));
+}

@@ -9,7 +9,13 @@ import {
   type WaitingFor,
 } from '../batches/batch-resource.js';
 import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '../batches/batch-state.js';
-import { PREVIEW_OPERATIONS, type PreviewCounts, type PreviewedRecord } from '../batches/previews.sql.js';
+import {
+  type ChangeCounts,
+  PREVIEW_OPERATIONS,
+  PREVIEW_RESULTS,
+  type PreviewCounts,
+  type PreviewedRecord,
+} from '../batches/previews.sql.js';
 import type { ErrorCause } from '../batches/record-pages.js';
 import type { ColumnFindings } from '../batches/upload-findings.js';
 import {
@@ -119,6 +125,20 @@ const summary = objectOf<UploadSummary>({
   ),
   apostrophes: says('Apostrophes that were removed before text that looks like a formula.', INTEGER),
   keptSpaces: says('Texts whose white space at the ends was kept.', INTEGER),
+  fieldChanges: says(
+    'The updates that change a field, most frequent first; null without a preview.',
+    orNull(arrayOf(objectOf<ChangeCounts['fieldChanges'][number]>({ field: TEXT, count: INTEGER }))),
+  ),
+  cleared: says(
+    'Stored values that would be cleared, and the records that clear them.',
+    orNull(objectOf<ChangeCounts['cleared']>({ values: INTEGER, rows: INTEGER })),
+  ),
+  sameThing: says(
+    'The first things that several records are about.',
+    orNull(
+      arrayOf(objectOf<ChangeCounts['sameThing'][number]>({ identifier: TEXT, lines: arrayOf(INTEGER) })),
+    ),
+  ),
   warnings: arrayOf(
     objectOf<ReadingWarning>(
       { code: TEXT, message: TEXT, columns: arrayOf(TEXT), samples: arrayOf(TEXT) },
@@ -221,7 +241,12 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   PreviewedRecord: objectOf<PreviewedRecord>({
     line: INTEGER,
-    operation: choice(...PREVIEW_OPERATIONS),
+    row: says('The row that a spreadsheet shows.', INTEGER),
+    operation: choice(...PREVIEW_RESULTS),
+    changes: says(
+      'Each value that it would change; null stands for absent.',
+      arrayOf(objectOf<PreviewedRecord['changes'][number]>({ field: TEXT, before: {}, after: {} })),
+    ),
     reference: says('What it would affect; null if that does not exist yet.', orNull(TEXT)),
     error: says(
       'Why it would be rejected.',

@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, Length, Matches, Max, MaxLength, Min } from 'class-validator';
 import { BATCH_STATUSES, type BatchStatus } from '../batches/batch-state.js';
-import { PREVIEW_OPERATIONS, type PreviewOperation } from '../batches/previews.sql.js';
+import { PREVIEW_RESULTS, type PreviewResult } from '../batches/previews.sql.js';
 import { LAST_LINE } from '../batches/record-pages.js';
 import { Integer } from '../platform/http/validation.js';
 import {
@@ -176,10 +176,10 @@ export class DownloadResultsDto {
 
 /** The query of `GET …/Batches/{id}/Preview`. */
 export class PreviewDto {
-  @ApiPropertyOptional({ enum: PREVIEW_OPERATIONS })
+  @ApiPropertyOptional({ enum: PREVIEW_RESULTS })
   @IsOptional()
-  @IsIn(PREVIEW_OPERATIONS, { message: `operation must be one of ${PREVIEW_OPERATIONS.join(', ')}` })
-  operation?: PreviewOperation;
+  @IsIn(PREVIEW_RESULTS, { message: `operation must be one of ${PREVIEW_RESULTS.join(', ')}` })
+  operation?: PreviewResult;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 50 })
   @IsOptional()

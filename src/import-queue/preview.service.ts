@@ -5,12 +5,15 @@ import { selectChunksToPreview } from '../batches/chunks.sql.js';
 import {
   fromStoredPreview,
   insertPreview,
+  type PreviewedChunk,
   type PreviewedRecord,
-  type PreviewOperation,
+  type PreviewResult,
   selectPreviewChunks,
   selectPreviewCounts,
-  toStoredPreview,
+  storedOperation,
 } from '../batches/previews.sql.js';
+import { RecordPages } from '../batches/record-pages.js';
+import { type InvalidRecord, selectInvalidRecords, selectShownRows } from '../batches/record-pages.sql.js';
 import { selectPendingRecords } from '../batches/records.sql.js';
 import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
@@ -28,8 +31,9 @@ async function makePreview(transaction: Transaction, batchId: number, run: Previ
   for (const [place, { chunkNumber, firstLine, lastLine }] of chunks.entries()) {
     const records = await selectPendingRecords(transaction, batchId, firstLine, lastLine);
     const outcomes = await run.chunk(records, (key) => keys.after(place, key));
-    const previews = outcomes.sort((a, b) => a.line - b.line).map(toStoredPreview);
-    await insertPreview(transaction, batchId, chunkNumber, previews);
+    outcomes.sort((a, b) => a.line - b.line);
+    const isLast = place === chunks.length - 1;
+    await insertPreview(transaction, batchId, chunkNumber, outcomes, isLast ? (run.sameThings ?? []) : null);
   }
 }
 
@@ -71,10 +75,20 @@ const CHUNKS_AT_A_TIME = 4;
 /** The highest value of the column for chunk numbers. */
 const HIGHEST_CHUNK = 2 ** 31 - 1;
 
+function invalidRecord({ line, row, errorCode, errorMessage, errorPointer }: InvalidRecord): PreviewedRecord {
+  const pointer = errorPointer ?? undefined;
+  const error = {
+    code: errorCode ?? '',
+    message: errorMessage ?? '',
+    ...(pointer !== undefined && { pointer }),
+  };
+  return { line, row: row ?? line, operation: 'invalid', reference: null, changes: [], error };
+}
+
 export type PreviewPage = Page<PreviewedRecord>;
 
 export interface PreviewQuery {
-  operation?: PreviewOperation;
+  operation?: PreviewResult;
   limit: number;
   after?: string;
 }
@@ -87,6 +101,7 @@ export class PreviewService {
   constructor(
     private readonly database: DatabaseService,
     private readonly batches: BatchReader,
+    private readonly pages: RecordPages,
     private readonly processes: CompiledImportProcesses,
     private readonly targets: TargetRegistry,
   ) {}
@@ -105,26 +120,48 @@ export class PreviewService {
   /** @throws DomainError 404, 403; 409 if there is no preview and there cannot be one; 400 `invalid_cursor` */
   async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<PreviewPage> {
     await this.batches.rowWithRecords(batchId, principal);
+    if (query.operation === 'invalid') return this.invalidPage(batchId, query);
+    const operation = query.operation === undefined ? undefined : storedOperation(query.operation);
     const [chunk, line] =
       query.after === undefined ? [0, 0] : decodeCursor(LIST, query.after, HIGHEST_CHUNK, HIGHEST_ID);
     await this.make(batchId);
     const items: PreviewedRecord[] = [];
-    let place = { chunkNumber: chunk, operation: query.operation };
+    let place = { chunkNumber: chunk, operation };
     for (;;) {
       const chunks = await selectPreviewChunks(this.database, batchId, place, CHUNKS_AT_A_TIME);
-      for (const { chunkNumber, outcomes } of chunks) {
-        for (const stored of outcomes) {
-          if (stored[0] <= line || (query.operation !== undefined && stored[1] !== query.operation)) continue;
+      for (const each of chunks) {
+        for (const record of await this.recordsOf(batchId, each, query.operation)) {
+          if (record.line <= line) continue;
           if (items.length === query.limit) {
             return { items, nextCursor: encodeCursor(LIST, [place.chunkNumber, items.at(-1)?.line ?? 0]) };
           }
-          items.push(fromStoredPreview(stored));
-          place = { ...place, chunkNumber };
+          items.push(record);
+          place = { ...place, chunkNumber: each.chunkNumber };
         }
       }
       if (chunks.length < CHUNKS_AT_A_TIME) return { items, nextCursor: null };
       place = { ...place, chunkNumber: (chunks.at(-1)?.chunkNumber ?? 0) + 1 };
     }
+  }
+
+  /** The records of a chunk with what they would do, in line order; without an operation also its invalid records. */
+  private async recordsOf(
+    batchId: number,
+    { firstLine, lastLine, invalid, outcomes, changes }: PreviewedChunk,
+    operation: PreviewResult | undefined,
+  ): Promise<PreviewedRecord[]> {
+    const rows = await selectShownRows(this.database, batchId, firstLine, lastLine);
+    const previewed = outcomes
+      .map((stored, index) => fromStoredPreview(stored, changes?.[index], rows.get(stored[0]) ?? stored[0]))
+      .filter((record) => operation === undefined || record.operation === operation);
+    if (operation !== undefined || invalid === 0) return previewed;
+    const refused = await selectInvalidRecords(this.database, batchId, firstLine, lastLine);
+    return [...previewed, ...refused.map(invalidRecord)].sort((a, b) => a.line - b.line);
+  }
+
+  private async invalidPage(batchId: number, { limit, after }: PreviewQuery): Promise<PreviewPage> {
+    const { rows, nextCursor } = await this.pages.page(batchId, { statuses: ['invalid'], limit, after });
+    return { items: rows.map(invalidRecord), nextCursor };
   }
 
   /** Makes the preview if it does not exist. Two concurrent calls make only one. */

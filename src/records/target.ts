@@ -1,5 +1,5 @@
 import type { Sql, Transaction } from '../platform/database/database.service.js';
-import type { JsonObject } from '../platform/json/json-value.js';
+import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
 
 /** Why one record was refused. `pointer` is an RFC 6901 pointer into the record. */
 export interface RecordError {
@@ -112,13 +112,35 @@ export interface PreviewContext<Compiled extends CompiledTarget = CompiledTarget
   sql: Sql;
 }
 
+/** The outcome that a record would have, and what it would change. */
+export type PreviewedOutcome = RecordOutcome & { changes?: readonly FieldChange[] };
+
+/** One value that a record changes; `null` stands for absent. */
+export interface FieldChange {
+  field: string;
+  before: JsonValue;
+  after: JsonValue;
+}
+
+/** Records of a batch that are about the same thing. */
+export interface SameThing {
+  /** An identifier that they have, as a name, a colon and a value. */
+  identifier: string;
+  lines: number[];
+}
+
 /** Previews a batch chunk by chunk, in line order. Later records see the effects that earlier ones would have had. */
 export interface PreviewRun {
   /**
    * One outcome per record, as `process` would answer it; objects that would be created have no reference yet.
    * @param recurs whether an ordering key occurs in a later chunk. Data that no later record needs may be dropped.
    */
-  chunk(records: readonly ImportRecord[], recurs: (orderingKey: string) => boolean): Promise<RecordOutcome[]>;
+  chunk(
+    records: readonly ImportRecord[],
+    recurs: (orderingKey: string) => boolean,
+  ): Promise<PreviewedOutcome[]>;
+  /** The first things that several records so far are about. */
+  readonly sameThings?: readonly SameThing[];
 }
 
 /** The configuration part of an import process that belongs to its target. */

@@ -2,13 +2,6 @@ import { FORGED_POSITIONS, sealed } from '../support/forged-cursors.js';
 import { type Answer, ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
-const OPERATION = {
-  created: 'create',
-  updated: 'update',
-  unchanged: 'unchanged',
-  rejected: 'reject',
-} as const;
-
 /** The same numbers in every run. */
 function* numbers(seed: number): Generator<number, never> {
   for (let state = seed; ;) {
@@ -43,7 +36,8 @@ describe('the preview of an upload', () => {
       after = `&after=${encodeURIComponent(body.nextCursor)}`;
     }
   };
-  const previewOf = (answer: Answer) => all(`${answer.body.links.self}/Preview?`, 7);
+  const previewOf = async (answer: Answer) =>
+    (await all(`${answer.body.links.self}/Preview?`, 7)).filter(({ operation }) => operation !== 'invalid');
   /** What became of the records, in the words of the preview. */
   const outcomesOf = async (answer: Answer): Promise<any[]> => {
     await client.post(`${answer.body.links.self}/Confirm`);
@@ -53,7 +47,7 @@ describe('the preview of an upload', () => {
       .filter(({ status }) => status !== 'invalid')
       .map(({ line, status, operation, error }) => ({
         line,
-        operation: status === 'skipped' ? 'skip' : OPERATION[operation as keyof typeof OPERATION],
+        operation: status === 'skipped' ? 'skipped' : operation,
         error: error?.code ?? null,
       }));
   };
@@ -80,15 +74,31 @@ describe('the preview of an upload', () => {
       valid: 4,
       invalid: 1,
       operations: { create: 1, update: 1, unchanged: 1, skip: 0, reject: 1 },
+      fieldChanges: [{ field: 'Level', count: 1 }],
+      cleared: { values: 0, rows: 0 },
+      sameThing: [],
     });
+    const refused = await client.get(`${answer.body.links.self}/Preview?operation=invalid`);
+    expect(refused.body.items).toMatchObject([
+      { line: 4, operation: 'invalid', changes: [], error: { code: 'not_an_option' } },
+    ]);
     const preview = await previewOf(answer);
     expect(preview).toMatchObject([
-      { line: 1, operation: 'unchanged', reference: expect.stringMatching(/^\d+$/), error: null },
-      { line: 2, operation: 'update', reference: expect.stringMatching(/^\d+$/) },
-      { line: 3, operation: 'create', reference: null },
-      { line: 5, operation: 'reject', error: { code: 'ambiguous_match', message: expect.any(String) } },
+      {
+        line: 1,
+        operation: 'unchanged',
+        reference: expect.stringMatching(/^\d+$/),
+        changes: [],
+        error: null,
+      },
+      {
+        ...{ line: 2, row: 2, operation: 'updated', reference: expect.stringMatching(/^\d+$/) },
+        changes: [{ field: 'Level', before: 'Fellow', after: 'Associate' }],
+      },
+      { line: 3, operation: 'created', reference: null },
+      { line: 5, operation: 'rejected', error: { code: 'ambiguous_match', message: expect.any(String) } },
     ]);
-    const { body } = await client.get(`${answer.body.links.self}/Preview?operation=update`);
+    const { body } = await client.get(`${answer.body.links.self}/Preview?operation=updated`);
     expect(body).toMatchObject({ items: [{ line: 2 }], nextCursor: null });
     expect(inShort(preview)).toEqual(await outcomesOf(answer));
   });
@@ -137,9 +147,9 @@ describe('the preview of an upload', () => {
     );
     const preview = inShort(await previewOf(answer));
     expect([preview[0], preview[12], preview.at(-1)].map((each) => each?.operation)).toEqual([
-      'create',
+      'created',
       'unchanged',
-      'update',
+      'updated',
     ]);
     expect(preview).toEqual(await outcomesOf(answer));
   });

@@ -144,6 +144,7 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
     const preview = new RowPreview(context);
     return Promise.resolve({
       chunk: (records, occursLater) => preview.see(records, occursLater),
+      sameThings: preview.sameThings,
     });
   }
 }

@@ -1,11 +1,19 @@
-import type { ImportRecord, PreviewContext, RecordOutcome } from '../../records/target.js';
-import { identifierKey, type IdentifierValue } from '../rows/row-reader.js';
+import type { ImportRecord, PreviewContext, PreviewedOutcome, SameThing } from '../../records/target.js';
+import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
 import { type InstanceState, storedValuesOf } from './instance-state.js';
 import { selectNow } from './instances.sql.js';
 import { lookUpMatches } from './matches.js';
-import { type EarlierInstances, type ResolutionRules, resolveRows } from './resolve-rows.js';
+import {
+  type EarlierInstances,
+  type ResolutionRules,
+  type ResolvedRow,
+  resolveRows,
+} from './resolve-rows.js';
 import { readRows, rulesOf, toOutcome } from './row-application.js';
+
+/** The most things that are listed because several rows are about them. */
+const MOST_SAME = 100;
 
 /**
  * Previews rows: the same look-up and resolution as `RowApplication`, without writing. Later rows would find the
@@ -16,13 +24,16 @@ export class RowPreview implements EarlierInstances {
   private readonly changed = new Map<number, InstanceState>();
   private readonly carriers = new Map<string, InstanceState[]>();
   private rules: ResolutionRules | undefined;
+  /** The lines about each instance that a later row may find, by its id or, until it has one, by itself. */
+  private readonly lines = new Map<number | InstanceState, number[]>();
+  readonly sameThings: SameThing[] = [];
 
   constructor(private readonly context: PreviewContext<CompiledWorkflowTarget>) {}
 
   async see(
     records: readonly ImportRecord[],
     occursLater: (key: string) => boolean,
-  ): Promise<RecordOutcome[]> {
+  ): Promise<PreviewedOutcome[]> {
     const { sql, compiled } = this.context;
     const { rows, refused } = await readRows(records, compiled);
     if (rows.length === 0) return refused;
@@ -32,7 +43,44 @@ export class RowPreview implements EarlierInstances {
     for (const instance of new Set(resolution.effects.map((effect) => effect.instance))) {
       if (this.mayBeFound(instance, occursLater)) this.keep(instance);
     }
-    return [...refused, ...resolution.rows.map(toOutcome)];
+    this.noteSame(rows, resolution.rows, occursLater);
+    const changes = new Map(resolution.effects.map((effect) => [effect.line, effect.changes]));
+    const outcomes = resolution.rows.map((row): PreviewedOutcome => {
+      const own = changes.get(row.line) ?? [];
+      return {
+        ...toOutcome(row),
+        changes: own.map(({ name, before, after }) => ({ field: name, before, after })),
+      };
+    });
+    return [...refused, ...outcomes];
+  }
+
+  /** Notes which rows are about an instance that an earlier row was about, too. */
+  private noteSame(
+    rows: readonly ParsedRow[],
+    resolved: readonly ResolvedRow[],
+    occursLater: (key: string) => boolean,
+  ): void {
+    const parsed = new Map(rows.map((row) => [row.line, row]));
+    const seen = new Set<number | InstanceState>();
+    for (const { line, instance } of resolved) {
+      if (instance === null) continue;
+      const key = instance.id ?? instance;
+      seen.add(key);
+      const lines = this.lines.get(key) ?? [];
+      lines.push(line);
+      this.lines.set(key, lines);
+      const [identifier] = parsed.get(line)?.identifiers ?? [];
+      if (lines.length !== 2 || identifier === undefined || this.sameThings.length === MOST_SAME) continue;
+      this.sameThings.push({ identifier: `${identifier.name}:${identifier.written}`, lines });
+    }
+    const recurring = new Set<number | InstanceState>();
+    for (const { instance, line } of resolved) {
+      const identifiers = parsed.get(line)?.identifiers ?? [];
+      const recurs = identifiers.some(({ name, value }) => occursLater(identifierKey(name, value)));
+      if (instance !== null && recurs) recurring.add(instance.id ?? instance);
+    }
+    for (const key of seen) if (!recurring.has(key)) this.lines.delete(key);
   }
 
   byId(id: number): InstanceState | undefined {
