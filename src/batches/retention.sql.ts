@@ -90,7 +90,8 @@ export async function deleteStep(
   const { rowCount: emptied } = await transaction.query(
     `UPDATE import_queue_batch b
         SET emptied_at = now(), send_success_email_to = NULL, send_failure_email_to = NULL,
-            upload = (upload::jsonb || '{"errorGroups": [], "warnings": []}')::json
+            upload = ((upload::jsonb || '{"errorGroups": [], "warnings": []}') #- '{reading,sendSuccessEmailTo}'
+                      #- '{reading,sendFailureEmailTo}')::json
       WHERE b.workflow_import_queue_batch_id = $1 AND b.emptied_at IS NULL
         AND NOT EXISTS (SELECT FROM import_queue_chunk c WHERE c.workflow_import_queue_batch_id = $1)`,
     [batchId],

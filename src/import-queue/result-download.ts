@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
+import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
 import { type BatchRow, BatchReader } from '../batches/batch-reader.js';
 import { RecordSet } from '../batches/record-pages.js';
@@ -35,6 +36,14 @@ export class ResultDownload {
     const format = query.format ?? (await this.sentFormat(id));
     const { type, suffix, extension, pieces } = await this.file(batch, format, query, records);
     const name = downloadName(batch.fileName, `${query.set}${suffix}`, extension);
+    if (response.req.method !== 'HEAD') {
+      await writeAudit(this.database, {
+        actor: principal.id,
+        action: 'results_downloaded',
+        subject: `batch:${id}`,
+        details: { set: query.set, format },
+      });
+    }
     const content = () => this.whole(id, pieces);
     await sendDownload(response, { type, disposition: contentDisposition(name), content }, this.logger);
   }

@@ -70,6 +70,8 @@ describe('the permission matrix', () => {
   let importProcessId: number;
   let otherBatch: number;
   let ownBatch: number;
+  /** Has not ended, so that it cannot be deleted. */
+  let openBatch: number;
 
   beforeAll(async () => {
     app = await startTestApp({ ROLE: 'api' });
@@ -114,6 +116,11 @@ describe('the permission matrix', () => {
     await storeApiKey(client, 'the-key-called-limited', LIMITED, [elsewhere]);
     otherBatch = await batchOf('user:999999');
     ownBatch = await batchOf(`api-key:${sender}`);
+    openBatch = await insertBatch(client, importProcessId, {
+      status: 'paused',
+      createdBy: 'user:999999',
+      records: [],
+    });
     await storeUser(app, 'operator', 'limited@example.org');
     await client.query(`UPDATE app_user SET import_process_ids = $1 WHERE email = 'limited@example.org'`, [
       [elsewhere],
@@ -167,6 +174,7 @@ describe('the permission matrix', () => {
   /** With things that exist, where limits and ownership depend on them; no request changes anything. */
   const pathOf = (path: string, { own }: Caller) =>
     path
+      .replace('/Batches/:id/Delete', `/Batches/${openBatch}/Delete`)
       .replace(/(\/Batches|\/imports)\/:id/, `$1/${own ? ownBatch : otherBatch}`)
       .replace(/(\/ImportProcesses|\/file-types)\/:id/, `$1/${importProcessId}`)
       .replace('/new/:type', `/new/${importProcessId}`)

@@ -224,10 +224,8 @@ export function securityHeaders(publicUrl: string): RequestHandler {
     });
   const strict = headers(STRICT);
   const foreign = headers(FOREIGN_UI);
-  return (request, response, next) => {
-    response.setHeader('Permissions-Policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()');
+  return (request, response, next) =>
     (FOREIGN_UI_PATHS.test(request.path) ? foreign : strict)(request, response, next);
-  };
 }
 
 /**
