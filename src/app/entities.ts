@@ -12,6 +12,8 @@ import {
   ImportQueueLineEntity,
   ImportQueueOutcomeEntity,
   ImportQueuePreviewEntity,
+  UploadEntity,
+  UploadPartEntity,
 } from '../batches/entities.js';
 import { OutboxEntity } from '../delivery/entities.js';
 import {
@@ -42,6 +44,8 @@ export const ENTITIES = [
   ImportQueueOutcomeEntity,
   ImportQueuePreviewEntity,
   OutboxEntity,
+  UploadEntity,
+  UploadPartEntity,
   UserSessionEntity,
   AccountLinkEntity,
   WorkflowDefinitionEntity,

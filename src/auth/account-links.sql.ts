@@ -8,8 +8,7 @@ import type { Sql } from '../platform/database/database.service.js';
  * The token is made while the mail is written and exists nowhere else. A mail that is sent again has another token.
  */
 
-export const LINK_PURPOSES = ['invitation', 'reset'] as const;
-export type LinkPurpose = (typeof LINK_PURPOSES)[number];
+export type LinkPurpose = 'invitation' | 'reset';
 
 /** How long a link works, in hours. */
 export const LINK_HOURS: Readonly<Record<LinkPurpose, number>> = { invitation: 7 * 24, reset: 1 };

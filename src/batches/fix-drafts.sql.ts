@@ -15,7 +15,7 @@ export interface Replacement {
 }
 
 /** What a person wants of one failed row. */
-export interface DraftRow {
+interface DraftRow {
   /** The changed cells, by field. */
   cells: Map<string, string>;
   /** Whether the row is sent; `null`: not stated. */

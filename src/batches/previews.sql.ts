@@ -52,7 +52,7 @@ export type StoredPreview = [
 
 const OPERATIONS = { created: 'create', updated: 'update', unchanged: 'unchanged' } as const;
 
-export function toStoredPreview(outcome: RecordOutcome): StoredPreview {
+function toStoredPreview(outcome: RecordOutcome): StoredPreview {
   const { line, reference } = outcome;
   switch (outcome.status) {
     case 'succeeded':

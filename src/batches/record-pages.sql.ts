@@ -1,5 +1,5 @@
 import type { Sql } from '../platform/database/database.service.js';
-import { type RecordStatus, statusesOf } from '../records/record-status.js';
+import type { RecordStatus } from '../records/record-status.js';
 import type { Operation, RecordError } from '../records/target.js';
 import { recordsBetween } from './records.sql.js';
 

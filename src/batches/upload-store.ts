@@ -14,7 +14,7 @@ import {
 } from './uploads.sql.js';
 
 /** Every part except the last one has this size, so that a place in the file names its part. */
-export const UPLOAD_PART_BYTES = 1024 * 1024;
+const UPLOAD_PART_BYTES = 1024 * 1024;
 /** Files of at most this size are kept in memory while they are read. */
 const KEPT_IN_MEMORY = 4 * UPLOAD_PART_BYTES;
 /** A part is stored compressed if that saves at least a tenth. */

@@ -57,7 +57,7 @@ export async function openUpload(file: FileBytes, options: OpenOptions): Promise
 }
 
 /** One column of a file as it was understood. */
-export interface UnderstoodColumn {
+interface UnderstoodColumn {
   header: string;
   /** `null`: not imported. */
   target: string | null;

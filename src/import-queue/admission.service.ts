@@ -32,7 +32,7 @@ const WINDOW_SECONDS = 60;
 const DAY_SECONDS = 24 * 3600;
 
 /** The headers of draft-ietf-httpapi-ratelimit-headers-10. */
-export function rateLimitHeaders({ limit, remaining, seconds }: LimitState): Record<string, string> {
+function rateLimitHeaders({ limit, remaining, seconds }: LimitState): Record<string, string> {
   return {
     'RateLimit-Policy': `"create";q=${limit};w=${WINDOW_SECONDS}`,
     RateLimit: `"create";r=${remaining};t=${seconds}`,

@@ -82,7 +82,7 @@ function withRareOnesTogether(causes: FixCause[]): FixCause[] {
 }
 
 /** The value in a sentence such as `Did you mean "Fellow"?`; `null` without one. */
-export function suggestionIn(message: string): string | null {
+function suggestionIn(message: string): string | null {
   const quoted = /Did you mean ("(?:[^"\\]|\\.)*")\?/.exec(message)?.[1];
   if (quoted === undefined) return null;
   try {

@@ -9,7 +9,7 @@ const VALID_DAYS = 180;
 /** Tells researchers where to report a vulnerability of this installation (RFC 9116). */
 @ApiExcludeController()
 @Controller('.well-known')
-export class SecurityTxtController {
+class SecurityTxtController {
   constructor(private readonly config: AppConfig) {}
 
   /** Its values expire, so that an abandoned installation does not promise a contact; each answer renews the date. */

@@ -10,7 +10,7 @@ import { PeopleService } from './people.service.js';
 @ApiTags('People')
 @Controller('API/People')
 @RequirePermission('Administer')
-export class PeopleController {
+class PeopleController {
   constructor(private readonly people: PeopleService) {}
 
   @Get()

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { IdempotencyService } from '../../src/import-queue/idempotency.service.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
@@ -278,7 +279,12 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
   });
 
   it('counts the limit on decoded bytes', async () => {
-    const body = gzipSync(`{"Notes":"${'x'.repeat(10_000)}"}\n`.repeat(301));
+    // Random enough to stay below the allowed ratio of decompression, which is another limit.
+    const lines = Array.from({ length: 301 }, () => {
+      const notes = randomBytes(130).toString('hex').padEnd(10_000, 'x');
+      return `{"Notes":"${notes}"}\n`;
+    });
+    const body = gzipSync(lines.join(''));
     expect(body.length).toBeLessThan(50_000);
     const answer = await refused(() =>
       client.createBatch(

@@ -187,7 +187,7 @@ describe('workflow.md', () => {
         { ':UniqueId': 'M-1', ':Email': ' ' },
         { ':UniqueId': '', ':Email': ' ' },
       ];
-      expect(await world.import(rows)).toEqual(['created', 'updated', 'updated', 'no_identifier']);
+      expect(await world.import(rows)).toEqual(['created', 'updated', 'unchanged', 'no_identifier']);
     });
 
     it.each([

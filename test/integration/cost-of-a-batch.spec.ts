@@ -40,13 +40,13 @@ describe('what 1,000 records cost PostgreSQL', () => {
     directory = await mkdtemp(join(tmpdir(), 'wiq-cost-'));
     postgres = await startPostgres(directory, { full_page_writes: 'off', autovacuum: 'off' });
     await migrate({ databaseUrl: postgres.url, databasePoolSize: 2 });
-    const query = Object.getOwnPropertyDescriptor(Client.prototype, 'query')!.value as (
+    const query = Object.getOwnPropertyDescriptor(Client.prototype, 'query')?.value as (
       ...args: unknown[]
     ) => unknown;
     jest.spyOn(Client.prototype, 'query').mockImplementation(function (this: Client, ...args: unknown[]) {
       if (this instanceof GuardedClient) sent.push(textOf(args[0]));
       return query.apply(this, args);
-    } as never);
+    });
     app = await startTestApp({
       DATABASE_URL: postgres.url,
       DATABASE_POOL_SIZE: String(POOL_SIZE),

@@ -1,7 +1,7 @@
 import { LineLimitError } from '../record-reader.js';
 
 /** The cells of one record: `null` if there is nothing between two delimiters, `''` for `""`. */
-export type CsvCells = (string | null)[];
+type CsvCells = (string | null)[];
 
 /** A quoting error in a file. Line and column are 1-based; columns count characters. */
 interface CsvFault {

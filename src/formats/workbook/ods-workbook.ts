@@ -15,7 +15,7 @@ const MANIFEST = 'META-INF/manifest.xml';
 const MANIFEST_BYTES = 64 * 1024;
 
 /** The value of an attribute, whatever its prefix. */
-export function odfAttribute({ attributes }: XmlTag, namespace: string, local: string): string | undefined {
+function odfAttribute({ attributes }: XmlTag, namespace: string, local: string): string | undefined {
   for (const name in attributes) {
     const attribute = attributes[name];
     if (attribute?.local === local && attribute.uri === namespace) return attribute.value;

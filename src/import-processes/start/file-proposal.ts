@@ -88,7 +88,7 @@ function isContactName(header: string): boolean {
 }
 
 /** "hr_members-2025.csv" becomes "Hr members 2025". */
-export function nameFromFile(fileName: string): string {
+function nameFromFile(fileName: string): string {
   const stem = oneLine(fileName.replace(/^.*[/\\]/, '').replace(/(\.[A-Za-z0-9]{1,6})+$/, ''))
     .replace(/[_-]+/g, ' ')
     .replace(/\s+/g, ' ')
@@ -99,7 +99,7 @@ export function nameFromFile(fileName: string): string {
 }
 
 /** A name for each header that a workflow accepts, each different from the others. */
-export function fieldNames(headers: readonly string[]): string[] {
+function fieldNames(headers: readonly string[]): string[] {
   const taken = new Set<string>();
   return headers.map((header, index) => {
     const base = fieldName(header, index + 1);
@@ -187,7 +187,7 @@ export function isListType(type: AttributeType): boolean {
 }
 
 /** Rows mark identifiers by a colon. */
-export const identifierName = (name: string) => `:${name}`;
+const identifierName = (name: string) => `:${name}`;
 
 /** The import process whose rows perform the action of the proposed workflow. */
 export function proposedImportProcess(

@@ -41,7 +41,7 @@ const DELIMITERS: readonly (readonly [string, TextKey])[] = [
  * The choices of how to read a file.
  * @param entered what was chosen before, when the form is shown again
  */
-export function fileSettings(entered: Readonly<Record<string, string>> = {}) {
+function fileSettings(entered: Readonly<Record<string, string>> = {}) {
   return {
     encodings: selectOptions(ENCODINGS, entered.encoding),
     delimiters: selectOptions(DELIMITERS, entered.delimiter),

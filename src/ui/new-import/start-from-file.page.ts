@@ -12,7 +12,7 @@ import { startedFileNotFound } from '../../import-queue/import-queue.errors.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { PageController } from '../error.page.js';
 import { type FormAnswer, type ProblemView, problemView, sendFormAnswer } from '../forms.js';
-import { importPath, withQuery } from '../layout/links.js';
+import { importPath } from '../layout/links.js';
 import { HtmlPage, PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
 import {
@@ -151,7 +151,7 @@ function optionsIn(given: unknown): StartOptions {
 
 /** The id of a stored file in a path. */
 @Injectable()
-export class StartedFileIdPipe implements PipeTransform<string, string> {
+class StartedFileIdPipe implements PipeTransform<string, string> {
   transform(given: string): string {
     if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(given)) return given;
     throw startedFileNotFound();
