@@ -199,6 +199,7 @@ describe('GET /API/Audit', () => {
 });
 
 describe('the roles of the database', () => {
+  const PASSWORD = 'of-the-test';
   const blocks = [
     ...readFileSync(join(import.meta.dirname, '../../docs/operations.md'), 'utf8').matchAll(
       /```sql\n(.*?)```/gs,
@@ -218,11 +219,15 @@ describe('the roles of the database', () => {
     const as = (role: string) => {
       const url = new URL(database.url);
       url.username = named(role);
+      url.password = PASSWORD;
       return url.toString();
     };
     const owner = await connect(database.url);
     try {
       for (const block of blocks) await owner.query(named(block));
+      for (const role of ['wiq_run', 'wiq_audit']) {
+        await owner.query(`ALTER ROLE ${named(role)} PASSWORD '${PASSWORD}'`);
+      }
       const app = await createApp(
         loadConfig({
           DATABASE_URL: as('wiq_run'),

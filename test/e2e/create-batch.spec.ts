@@ -281,7 +281,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
   it('counts the limit on decoded bytes', async () => {
     // Random enough to stay below the allowed ratio of decompression, which is another limit.
     const lines = Array.from({ length: 301 }, () => {
-      const notes = randomBytes(130).toString('hex').padEnd(10_000, 'x');
+      const notes = randomBytes(115).toString('hex').padEnd(10_000, 'x');
       return `{"Notes":"${notes}"}\n`;
     });
     const body = gzipSync(lines.join(''));

@@ -342,7 +342,7 @@ describe('workflow.md', () => {
       error: { code: string } | null;
     }[];
     expect(preview.map(({ operation, error }) => error?.code ?? operation)).toEqual([
-      ...['update', 'unchanged', 'create', 'ambiguous_match', 'update'],
+      ...['updated', 'unchanged', 'created', 'ambiguous_match', 'updated'],
     ]);
     expect(await world.instances()).toEqual(before);
 
