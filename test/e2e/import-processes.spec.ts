@@ -168,7 +168,7 @@ describe('import processes', () => {
       `"recordSchema":${deep}`,
     );
     const answer = await client.post(PATH, body, { 'content-type': 'application/json' });
-    expect([answer.status, mistakes(answer)]).toEqual([400, ['/recordSchema invalid_schema']]);
+    expect([answer.status, mistakes(answer)]).toEqual([400, ['/recordSchema nesting_too_deep']]);
   });
 
   it('keep a name for one only', async () => {

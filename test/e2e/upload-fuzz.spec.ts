@@ -24,10 +24,12 @@ const DOCUMENTED: Readonly<Record<number, readonly string[]>> = {
   202: ['accepted'],
   400: [
     ...['empty_body', 'malformed_csv', 'malformed_json_lines', 'undecodable_text', 'undecodable_body'],
+    ...['header_row_missing', 'too_many_columns'],
     ...['duplicate_columns', 'invalid_parameter', 'malformed_multipart', 'file_missing', 'unexpected_file'],
   ],
   413: ['body_too_large', 'line_too_long', 'too_many_records', 'decompression_ratio_exceeded'],
-  415: ['spreadsheet_not_supported', 'not_a_text_file', 'unsupported_content_encoding'],
+  415: ['unsupported_file', 'unsupported_content_encoding'],
+  422: ['damaged_workbook'],
 };
 
 jest.setTimeout(60_000 + SECONDS * 1_000);

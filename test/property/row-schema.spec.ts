@@ -114,6 +114,7 @@ const values: readonly JsonValue[] = [
     'http:x',
     'https://',
   ],
+  ...['\u200b', '\u00ad\u2060 '],
   ...[0, 1, -2, -2.5, 5.5, 5.6, 1e300, true, false, [], ['a'], ['a', 'b'], ['d'], [1], [['a']], {}, { a: 1 }],
 ];
 

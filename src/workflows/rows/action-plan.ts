@@ -244,8 +244,10 @@ function isRequired(plan: ActionPlan, name: string): boolean {
 
 /** These values clear any attribute. */
 const BLANK: JsonObject = { enum: [null, ''] };
-/** A blank identifier is absent. Only `checkRow` refuses a row all of whose identifiers are blank. */
-const BLANK_IDENTIFIER: JsonObject = { anyOf: [{ type: 'null' }, { type: 'string', pattern: '^\\s*$' }] };
+/** A blank identifier beside another one is absent. */
+const BLANK_IDENTIFIER: JsonObject = {
+  anyOf: [{ type: 'null' }, { type: 'string', pattern: '^[\\s\\u0085\\u200B-\\u200D\\u2060\\u00AD]*$' }],
+};
 
 /**
  * The rules of a row as JSON Schema 2020-12: one alternative per action. Only `checkRow` checks the rules that JSON
@@ -295,8 +297,20 @@ function actionSchema(plan: ActionPlan, isPreset: boolean): JsonObject {
     properties: Object.fromEntries(properties),
     required: plan.inputs.filter(({ required }) => required).map(({ attribute }) => attribute.name),
     additionalProperties: false,
+    anyOf: identified(plan.identifiers),
     ...(isPreset ? { not: { allOf: [byId, byName] } } : { oneOf: [byId, byName] }),
   };
+}
+
+/** The row has no identifier column, or at least one that is not blank. */
+function identified(identifiers: readonly IdentifierReader[]): JsonObject[] {
+  const names = identifiers.map(({ name }) => name);
+  const absent = names.map((name): JsonObject => ({ not: { required: [name] } }));
+  const given = names.map((name): JsonObject => ({
+    required: [name],
+    properties: { [name]: { not: BLANK_IDENTIFIER } },
+  }));
+  return [{ allOf: absent }, ...given];
 }
 
 function inputSchema({ attribute, required, type }: InputColumn): JsonObject {
