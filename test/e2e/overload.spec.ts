@@ -140,33 +140,39 @@ describe('under overload', () => {
     }
   });
 
-  /** Break it: in `AdmissionService`, let `openTransactions` have all of the pool, or in `UploadsService.store`, pass it by. */
-  it('keeps half of its connections from clients that are slow, whichever way they send', async () => {
+  /** Break it: in `AdmissionService`, let `openTransactions` have all of the pool. */
+  it('keeps half of its connections from slow clients, and gives none to a file that is still arriving', async () => {
     const { url } = await start({ DATABASE_POOL_SIZE: '4', ADMISSION_WAIT_MS: '0' });
     const rows = jsonl(Array.from({ length: 20_000 }, (_, n) => member(n)));
-    const form = { 'content-type': 'multipart/form-data; boundary=B' };
-    const part = '--B\r\nContent-Disposition: form-data; name="file"; filename="x.jsonl"\r\n\r\n';
-    const uploads = path().replace('CreateBatch', 'Uploads');
-    const slow = [new Upload(url, path()), new Upload(url, uploads, form)];
-    await slow[0]!.send(rows);
-    await slow[1]!.send(part + rows);
-    const copying = `SELECT count(*)::int AS count FROM pg_stat_activity
-      WHERE datname = current_database() AND query LIKE '%COPY import_queue_line%' AND pid <> pg_backend_pid()`;
-    await eventually(async () => (await sql(copying))[0].count === 2, 'both to hold a connection');
-    const others = [new Upload(url, path()), new Upload(url, uploads, form)];
-    await others[0]!.send(rows);
-    await others[1]!.send(part + rows);
-    for (const { answer } of others) {
-      expect(await answer).toMatchObject({ status: 503, body: { code: 'too_many_uploads', limit: 2 } });
+    const slow = [new Upload(url, path()), new Upload(url, path())];
+    const others: Upload[] = [];
+    try {
+      for (const each of slow) await each.send(rows);
+      const open = `SELECT count(*)::int AS count FROM pg_stat_activity
+        WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()`;
+      await eventually(async () => (await sql(open))[0].count === 2, 'both to hold a connection');
+      const form = { 'content-type': 'multipart/form-data; boundary=B' };
+      const file = new Upload(url, path().replace('CreateBatch', 'Uploads'), form);
+      others.push(file, new Upload(url, path()));
+      await file.send(
+        `--B\r\nContent-Disposition: form-data; name="file"; filename="x.jsonl"\r\n\r\n${rows}`,
+      );
+      await others[1]!.send(rows);
+      expect(await others[1]!.answer).toMatchObject({
+        status: 503,
+        body: { code: 'too_many_uploads', limit: 2 },
+      });
+      await eventually(async () => (await sql(open))[0].count === 2, 'the file to hold none');
+      expect((await send()).status).toBe(202);
+    } finally {
+      for (const each of [...slow, ...others]) each.disconnect();
     }
-    expect((await send()).status).toBe(202);
-    for (const each of slow) each.disconnect();
   });
 
   /** Break it: in `decodeBody`, do not compare with `maxRatio`. */
   it('refuses a body that grows like a decompression bomb', async () => {
     await start({ MAX_DECOMPRESSION_RATIO: '100' });
-    const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2, '{"a":"b"}\n'));
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 ** 2, `{"a":"${'b'.repeat(1000)}"}\n`));
     const answer = await client.createBatch(
       bomb,
       { importProcessId },
