@@ -105,7 +105,7 @@ export class BatchActionsController {
   @Post('Read')
   @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
   @HttpCode(202)
-  @AnswersTheBatch()
+  @ApiAcceptedResponse({ description: 'The batch', schema: refTo('Batch'), headers: LOCATION })
   @ApiBody({ type: ReadDto, required: false })
   @ApiOperation({
     summary: 'Read the file of an upload again, in another way',

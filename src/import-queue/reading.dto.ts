@@ -172,7 +172,8 @@ export function readingOf(
   const { headerRow, delimiter, encoding } = dto;
   const given = Object.fromEntries(
     Object.entries(dto)
-      .filter(([, value]) => value !== undefined)
+      // A request has parameters that are not about the reading.
+      .filter(([name, value]) => name in DEFAULT_READING && value !== undefined)
       .map(([name, value]) => [name, value ?? DEFAULT_READING[name as keyof Reading]]),
   );
   return {

@@ -8,7 +8,7 @@ const BATCHES = `${QUEUE}/Batches`;
 const PROCESSES = `${QUEUE}/ImportProcesses`;
 const WORKFLOWS = '/API/Workflows';
 const CSV =
-  ':UniqueId,:Email,First Name,Colour\nM-8,eight@example.org,Eight,red\nM-9,nine@example.org,,red\n';
+  ':UniqueId,:Email,First Name,Colour\nM-8,eight@example.org,Eight,red\nM-9,nine@example.org,,red\nM-10,ten,Ten,red\n';
 const HEADERS = ['location', 'link', 'idempotency-replayed', 'retry-after', 'accept-post'];
 
 /** A schema that admits only the members it names, so that an answer has no undocumented one. */
@@ -138,6 +138,17 @@ describe('the API docs describe', () => {
     await call('GET', `${PROCESSES}/{id}/Template`, `${path}/Template?format=csv`);
     await call('GET', `${PROCESSES}/{id}/Template`, `${path}/Template?format=jsonl`);
     await call('GET', `${PROCESSES}/{id}`, `${PROCESSES}/999999`, 404);
+
+    const fromFile = `${PROCESSES}/FromFile`;
+    for (const [query, status] of [
+      ['', 200],
+      ['?create=true', 202],
+      ['?headerRow=0', 400],
+    ] as const) {
+      const form = new FormData();
+      form.set('file', new Blob(['id,Name\n1,Ada\n2,Grace\n']), 'people.csv');
+      await call('POST', fromFile, `${fromFile}${query}`, status, form);
+    }
   });
 
   it('API keys, and what a key that may only import sees', async () => {
@@ -190,6 +201,9 @@ describe('the API docs describe', () => {
     expect(events).toContain('event: status');
     await call('POST', `${BATCHES}/{id}/RetryFailed`, `${path}/RetryFailed`, 202);
     await call('GET', `${BATCHES}/{id}`, path);
+    const fixed = { lines: { 2: { 'First Name': 'Second' } } };
+    await call('POST', `${BATCHES}/{id}/Fix`, `${path}/Fix`, 202, fixed);
+    await call('POST', `${BATCHES}/{id}/Fix`, `${path}/Fix`, 400, { lines: { 1: {} } });
     await call('GET', BATCHES, `${BATCHES}?limit=1`);
     await call('GET', BATCHES, `${BATCHES}?limti=1`, 400);
     await call('GET', `${BATCHES}/{id}/Records`, `${path}/Records?limit=2`);
@@ -210,7 +224,7 @@ describe('the API docs describe', () => {
     const first = await upload(CSV);
     // All that a summary can have.
     expect(first.summary).toMatchObject({
-      operations: { create: 0 },
+      operations: { create: 1 },
       errorGroups: [{}, {}],
       columns: { unknown: [{ header: 'Colour' }] },
     });
@@ -225,6 +239,7 @@ describe('the API docs describe', () => {
     const { items } = await call('GET', `${BATCHES}/{id}/Preview`, preview);
     expect(items[2].error).toEqual(expect.objectContaining({ code: 'ambiguous_match' }));
     await call('GET', `${BATCHES}/{id}/Preview`, `${preview}?limit=2`);
+    await act('Read', second.links.self);
     await act('Confirm', second.links.self);
   });
 
