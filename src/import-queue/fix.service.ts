@@ -3,7 +3,7 @@ import { assertMayPrepare } from '../auth/access.js';
 import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchMaker, FIX_CREATION_PATH, mailAddresses, pinnedTo } from '../batches/batch-maker.js';
-import { batchNotFound, BatchReader, type BatchRow } from '../batches/batch-reader.js';
+import { batchExpired, batchNotFound, BatchReader, type BatchRow } from '../batches/batch-reader.js';
 import { lockParent } from '../batches/batches.sql.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { type Replacement, selectDoneLines } from '../batches/fix-drafts.sql.js';
@@ -63,8 +63,9 @@ export class FixService {
    * @throws DomainError 404 `batch_not_found`, 403, 410 `batch_expired`, 409 `state_conflict` before it is confirmed
    */
   async fixable(batchId: number, principal: Principal): Promise<BatchRow> {
-    const batch = await this.reader.rowWithRecords(batchId);
+    const batch = await this.reader.row(batchId);
     assertMayPrepare(principal, batch);
+    if (batch.expiredAt !== null) throw batchExpired(batchId, batch.expiredAt);
     if (batch.status === 'receiving' || batch.status === 'awaiting_confirmation') {
       throw httpErrors.state_conflict(
         `Batch ${batchId} is ${batch.status}. Its failed records can be fixed after it is confirmed or abandoned.`,

@@ -90,6 +90,20 @@ describe('failed rows that are fixed and sent again', () => {
       expect(answer).toMatchObject({ status: 409, body: { code: 'state_conflict' } });
     });
 
+    it('tell a caller who may not fix the batch nothing about it, not even that it was deleted', async () => {
+      const parent = await batchWithErrors();
+      const permissions = ['BeginWorkflowImportProcess'];
+      const { body } = await client.post('/API/ApiKeys', { name: 'Importer', permissions });
+      expect((await client.post(`/API/WorkflowImportQueue/Batches/${parent}/Delete`)).status).toBe(202);
+      const request = { lines: { 2: { Level: 'Fellow' } } };
+      await expect(fix(parent, request)).resolves.toMatchObject({
+        status: 410,
+        body: { code: 'batch_expired' },
+      });
+      const other = await new ImportClient(client.url, body.key).post(fixPath(parent), request);
+      expect(other).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
+    });
+
     /** Break it: in protocol.ts, leave `LARGE` out of `parsersFor`. */
     it('may come in a body of eight megabytes, and no more', async () => {
       const parent = await batchWithErrors();
