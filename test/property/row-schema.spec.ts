@@ -62,10 +62,10 @@ const definition: WorkflowDefinition = {
   ],
 };
 
-const compile = (action?: string, recordSchema: JsonObject | null = null) =>
+const compile = (action?: string, recordSchema: JsonObject | null = null, workflow = definition) =>
   compileWorkflowTarget({
     workflowId: 1,
-    definition,
+    definition: workflow,
     configuration: {
       kind: 'workflow',
       workflow: 'everything',
@@ -202,10 +202,11 @@ describe('the JSON Schema of a row', () => {
     );
   });
 
-  /** Break it: in `actionSchema`, give `enum` a text. */
+  /** Break it: in `actionSchema`, give `enum` a text, or give `anyOf` to workflows without identifiers. */
   it('is a valid JSON Schema 2020-12', () => {
     expect(jsonSchemaProblems(compile().schema)).toEqual([]);
     expect(jsonSchemaProblems(compile('Set').schema)).toEqual([]);
+    expect(jsonSchemaProblems(compile('Set', null, { ...definition, identifiers: [] }).schema)).toEqual([]);
   });
 
   /** Break it: in `embedded`, leave out `$id`. */

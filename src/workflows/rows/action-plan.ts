@@ -297,7 +297,7 @@ function actionSchema(plan: ActionPlan, isPreset: boolean): JsonObject {
     properties: Object.fromEntries(properties),
     required: plan.inputs.filter(({ required }) => required).map(({ attribute }) => attribute.name),
     additionalProperties: false,
-    anyOf: identified(plan.identifiers),
+    ...(plan.identifiers.length > 0 && { anyOf: identified(plan.identifiers) }),
     ...(isPreset ? { not: { allOf: [byId, byName] } } : { oneOf: [byId, byName] }),
   };
 }
