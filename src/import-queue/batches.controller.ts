@@ -17,6 +17,7 @@ import type { Principal } from '../auth/principal.js';
 import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type ErrorCause, RecordPages } from '../batches/record-pages.js';
+import { WORKBOOK_TYPE } from '../formats/workbook/workbook-writer.js';
 import { LINK_NEXT, refTo, TEXT } from '../platform/http/answer-schemas.js';
 import { nextLink, type Page } from '../platform/http/pagination.js';
 import { Revalidated } from '../platform/http/preconditions.js';
@@ -119,7 +120,7 @@ export class BatchesController {
   @Get(':id/Results')
   @ApiOperation({ summary: 'Download the records in input order, as JSON Lines or CSV' })
   @ApiParam(ID)
-  @ApiProduces('application/jsonl', 'text/csv')
+  @ApiProduces('application/jsonl', 'text/csv', WORKBOOK_TYPE)
   @ApiOkResponse({ description: 'The file', schema: TEXT })
   @ApiGoneResponse(EXPIRED)
   @ApiNotFoundResponse(NOT_FOUND)

@@ -72,12 +72,18 @@ describe('the API docs', () => {
       }
     }
     const others = [...types].filter(([, each]) => each.join() !== 'application/json');
+    const workbook = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet';
     expect(Object.fromEntries(others)).toEqual({
+      'get /API/Audit': ['application/jsonl', 'application/json'],
       'get /API/WorkflowImportQueue/Batches/{id}/Events': ['text/event-stream'],
-      'get /API/WorkflowImportQueue/Batches/{id}/Results': ['application/jsonl', 'text/csv'],
+      'get /API/WorkflowImportQueue/Batches/{id}/Results': ['application/jsonl', 'text/csv', workbook],
       'get /API/WorkflowImportQueue/ImportProcesses/{id}/Schema': ['application/schema+json'],
-      'get /API/WorkflowImportQueue/ImportProcesses/{id}/Template': ['text/csv', 'application/jsonl'],
-      'get /API/Workflows/{name}/Instances/Export': ['application/jsonl', 'text/csv'],
+      'get /API/WorkflowImportQueue/ImportProcesses/{id}/Template': [
+        'text/csv',
+        'application/jsonl',
+        workbook,
+      ],
+      'get /API/Workflows/{name}/Instances/Export': ['application/jsonl', 'text/csv', workbook],
       'get /metrics': ['text/plain; version=0.0.4'],
     });
   });

@@ -15,6 +15,7 @@ import type { Request, Response } from 'express';
 import { CurrentPrincipal, RequireEveryPermission, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/message.js';
+import { WORKBOOK_TYPE } from '../../formats/workbook/workbook-writer.js';
 import { LINK_NEXT, refTo, TEXT } from '../../platform/http/answer-schemas.js';
 import { nextLink } from '../../platform/http/pagination.js';
 import { validateQuery } from '../../platform/http/validation.js';
@@ -64,7 +65,7 @@ export class InstancesController {
   @RequirePermission('ViewImports')
   @ApiOperation({ summary: 'Download instances, oldest first, as JSON Lines or CSV' })
   @ApiQuery({ type: ExportInstancesDto })
-  @ApiProduces('application/jsonl', 'text/csv')
+  @ApiProduces('application/jsonl', 'text/csv', WORKBOOK_TYPE)
   @ApiOkResponse({ description: 'The file', schema: TEXT })
   export(
     @Param('name') name: string,
