@@ -55,7 +55,8 @@ describe('the pages of configuration', () => {
     await page.getByRole('button', { name: 'Save as a new version' }).click();
     await page.getByRole('cell', { name: '2', exact: true }).waitFor();
     await page.goto('/imports/new');
-    expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(['Members']);
+    const headings = await page.getByRole('heading', { level: 2 }).allTextContents();
+    expect(headings).toEqual(['Start from a file', 'Or choose a file type', 'Members']);
   });
 
   it('find an instance by its identifier, and show its log', async () => {
