@@ -80,8 +80,11 @@ export const PERSONAL_TABLES: readonly PersonalTable[] = [
       payload: mode === 'erase' ? ERASED_PAYLOAD : anonymizedRow(row.values.payload ?? ''),
       ...withoutError(row, mode),
     }),
-    // The outcome of an erased line may quote other values of it.
-    follow: `UPDATE import_queue_outcome
+    // The chunk keeps the cells that were not imported, and the outcome of an erased line may quote other values of it.
+    follow: `WITH left_out AS (
+        UPDATE import_queue_chunk SET left_out = (left_out::jsonb - ($2::bigint)::text)::json
+         WHERE workflow_import_queue_batch_id = $1 AND $2 BETWEEN first_line AND last_line AND left_out IS NOT NULL)
+      UPDATE import_queue_outcome
         SET errors = NULL, error_message = CASE WHEN error_message IS NOT NULL THEN '${ERASED}' END
       WHERE workflow_import_queue_batch_id = $1 AND line_number = $2 AND error_message IS NOT NULL`,
   },
@@ -108,9 +111,17 @@ export const PERSONAL_TABLES: readonly PersonalTable[] = [
   {
     table: 'import_queue_preview',
     key: ['workflow_import_queue_batch_id', 'chunk_number'],
-    columns: { outcomes: 'json' },
+    columns: { outcomes: 'json', changes: 'json', same_things: 'json' },
+    // The changes of a row do not say whose they are, and no one reads them once the batch has ended.
+    belongs: `(t.changes IS NOT NULL OR t.same_things IS NOT NULL) AND EXISTS (SELECT FROM workflow_log l
+      WHERE l.workflow_instance_id = ANY ($1::bigint[])
+        AND l.workflow_import_queue_batch_id = t.workflow_import_queue_batch_id)`,
     isOpen: OF_OPEN_BATCH,
-    changeOf: (row, person) => withoutValue(row, person, ['outcomes']),
+    changeOf: (row, person) => ({
+      ...withoutValue(row, person, ['outcomes']),
+      changes: null,
+      same_things: null,
+    }),
   },
   {
     table: 'import_queue_batch',
