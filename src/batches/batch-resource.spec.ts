@@ -50,23 +50,23 @@ describe('the links of a batch', () => {
     ['in_progress', ['cancel', 'pause']],
     ['paused', ['cancel', 'resume']],
     ['canceling', []],
-    ['completed_with_errors', ['retryFailed']],
-    ['canceled', ['retryFailed']],
+    ['completed_with_errors', ['retryFailed', 'delete']],
+    ['canceled', ['retryFailed', 'delete']],
   ])('name only what is allowed when it is %s', (status, actions) => {
     expect(actionsOf({ status })).toEqual(actions);
   });
 
   it('offer no retry when no record can be sent again', () => {
-    expect(actionsOf({ status: 'canceled', invalid: 0, canceled: 10, pending: 0 })).toEqual([]);
+    expect(actionsOf({ status: 'canceled', invalid: 0, canceled: 10, pending: 0 })).toEqual(['delete']);
   });
 
   it('offer no retry when another batch does it already', () => {
-    expect(actionsOf({ status: 'completed_with_errors', retriedBy: 18 })).toEqual([]);
+    expect(actionsOf({ status: 'completed_with_errors', retriedBy: 18 })).toEqual(['delete']);
   });
 });
 
 describe('the progress of a batch', () => {
-  const progressOf = (row: Partial<BatchRow>) => batchResource({ ...ROW, ...row }, '').progress;
+  const progressOf = (row: Partial<BatchRow>) => batchResource({ ...ROW, ...row }, 'https://imports.example.org').progress;
   const startedAt = new Date('2026-01-01T00:00:00Z');
 
   it('has no rate before it starts', () => {

@@ -88,7 +88,7 @@ function renamedBehavior(
   const nameOf = (name: string) => names.get(name) ?? name;
   const inTemplate = (template: string) =>
     template.replace(/\{\{\s*([^{}]+?)\s*\}\}/g, (all, name: string) =>
-      names.has(name) ? `{{${nameOf(name)}}}` : all,
+      nameOf(name) === name ? all : `{{${nameOf(name)}}}`,
     );
   switch (behavior.kind) {
     case 'sendEmail':
