@@ -66,7 +66,8 @@ describe('the links of a batch', () => {
 });
 
 describe('the progress of a batch', () => {
-  const progressOf = (row: Partial<BatchRow>) => batchResource({ ...ROW, ...row }, 'https://imports.example.org').progress;
+  const progressOf = (row: Partial<BatchRow>) =>
+    batchResource({ ...ROW, ...row }, 'https://imports.example.org').progress;
   const startedAt = new Date('2026-01-01T00:00:00Z');
 
   it('has no rate before it starts', () => {
