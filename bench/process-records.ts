@@ -1,9 +1,9 @@
+import '../src/app/heap.js';
 import 'reflect-metadata';
 import { rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../src/app/bootstrap.js';
 import { migrate } from '../src/app/database.js';
-import { disableParallelScavenge } from '../src/app/process.js';
 import { loadConfig } from '../src/platform/config/config-loader.js';
 import { DatabaseService } from '../src/platform/database/database.service.js';
 import { processJobPerRecord } from './job-per-record.js';
@@ -47,7 +47,6 @@ const rates: Record<string, number[]> = {
   'job per record': [],
 };
 
-disableParallelScavenge();
 for (let round = 1; round <= rounds; round += 1) {
   await processOurs();
   await processTheirs();

@@ -1,13 +1,13 @@
+import './app/heap.js';
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { disableParallelScavenge, stopOnSignal } from './app/process.js';
+import { stopOnSignal } from './app/process.js';
 import { startService } from './app/start.js';
 import { loadServiceConfig } from './platform/config/config-loader.js';
 import { explainStartFailure } from './platform/errors.js';
 import { armFaultPoints } from './platform/instrumentation.js';
 
 try {
-  disableParallelScavenge();
   const config = loadServiceConfig();
   if (config.faultPoints !== undefined) armFaultPoints(config.faultPoints);
   const service = await startService(config);

@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import { Logger } from '@nestjs/common';
 
 /** The time that container platforms allow between SIGTERM and SIGKILL. */
@@ -29,13 +28,4 @@ export function stopOnSignal(stop: () => Promise<void>): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-}
-
-/**
- * Collects young garbage on the thread that created it. V8 would share the work with helper threads, which here take
- * processor time from PostgreSQL: without them, the intake of a large body is measurably faster and uses less memory
- * (docs/performance.md). V8 reads the flag at each collection, so it may be set in a running process.
- */
-export function disableParallelScavenge(): void {
-  setFlagsFromString('--no-parallel-scavenge');
 }

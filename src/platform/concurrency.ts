@@ -212,7 +212,7 @@ export class Gate {
     refusal: () => Error,
     caller: GateCaller = {},
   ): Promise<Result> {
-    if (!(await this.enter(caller))) throw refusal();
+    if (!this.tryEnter(caller.owner) && !(await this.enter(caller))) throw refusal();
     try {
       return await work();
     } finally {

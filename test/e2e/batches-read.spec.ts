@@ -7,6 +7,7 @@ import {
   storeImportProcess,
 } from '../support/stored-batch.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+import { emptyTables } from '../support/test-database.js';
 
 const VIEWER_KEY = 'a-key-that-may-view-imports';
 
@@ -37,9 +38,7 @@ describe('reading batches', () => {
     await app?.close();
   });
 
-  afterEach(() =>
-    client.query('TRUNCATE import_queue_batch, import_queue_line, import_queue_outcome CASCADE'),
-  );
+  afterEach(() => emptyTables(client, 'import_queue_batch, import_queue_line, import_queue_outcome'));
 
   const get = async (path: string, key = VIEWER_KEY) => {
     const response = await fetch(`${app.url}/API/WorkflowImportQueue/Batches${path}`, {

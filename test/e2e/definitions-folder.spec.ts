@@ -7,6 +7,7 @@ import { DefinitionsError } from '../../src/definitions/definition-files.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+import { emptyTables } from '../support/test-database.js';
 
 const PROCESS = {
   name: 'Members from git',
@@ -40,7 +41,7 @@ describe('the files of DEFINITIONS_DIR', () => {
   afterAll(() => app.close());
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'wiq-definitions-'));
-    await sql('TRUNCATE workflow, import_process CASCADE');
+    await emptyTables(app.app.get(DatabaseService), 'workflow, import_process');
   });
   afterEach(() => rm(folder, { recursive: true }));
 

@@ -1,6 +1,7 @@
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { type Answer, ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+import { emptyTables } from '../support/test-database.js';
 
 const PATH = '/API/WorkflowImportQueue/ImportProcesses';
 
@@ -31,9 +32,7 @@ describe('import processes', () => {
   });
 
   beforeEach(() =>
-    app.app
-      .get(DatabaseService)
-      .query('TRUNCATE import_process, import_process_version, import_queue_batch CASCADE'),
+    emptyTables(app.app.get(DatabaseService), 'import_process, import_process_version, import_queue_batch'),
   );
 
   afterAll(() => app.close());

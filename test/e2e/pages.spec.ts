@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { signIn } from '../support/sign-in.js';
 import { insertBatch, type StoredBatch, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, TEST_ADMIN, type TestApp } from '../support/test-app.js';
+import { emptyTables } from '../support/test-database.js';
 
 const MARKUP = `"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}`;
 
@@ -25,9 +26,7 @@ describe('the pages', () => {
     await app?.close();
   });
 
-  afterEach(() =>
-    client.query('TRUNCATE import_queue_batch, import_queue_line, import_queue_outcome CASCADE'),
-  );
+  afterEach(() => emptyTables(client, 'import_queue_batch, import_queue_line, import_queue_outcome'));
 
   const open = async (path: string, init: RequestInit = {}) => {
     const response = await fetch(app.url + path, {

@@ -4,6 +4,9 @@ import { Client } from 'pg';
 /** Named by the process that runs the tests, so that two runs on one server keep out of each other's way. */
 export const TEMPLATE_DATABASE = (process.env.WIQ_TEST_TEMPLATE ??= `wiq_template_${process.pid}`);
 
+/** PostgreSQL's error code `deadlock_detected`. */
+const DEADLOCK_DETECTED = '40P01';
+
 /** The server of DATABASE_URL, another database. */
 export function databaseNamed(name: string): string {
   const url = new URL(process.env.DATABASE_URL!);
@@ -46,5 +49,24 @@ async function administer(statement: string): Promise<void> {
     await client.query(statement);
   } finally {
     await client.end();
+  }
+}
+
+/**
+ * Empties tables that an application is working on. Its loops hold locks of their own: when the two wait for each other,
+ * PostgreSQL ends one of them, and if that is this one, it tries again.
+ * @param tables as SQL lists them; tables that refer to them are emptied, too
+ */
+export async function emptyTables(
+  database: { query: (sql: string) => Promise<unknown> },
+  tables: string,
+): Promise<void> {
+  for (;;) {
+    try {
+      await database.query(`TRUNCATE ${tables} CASCADE`);
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== DEADLOCK_DETECTED) throw error;
+    }
   }
 }
