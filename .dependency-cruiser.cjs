@@ -5,7 +5,7 @@
 
 /** The folders of src, lowest layer first (ADR 20). A folder imports from layers below its own, and from nothing beside it. */
 const LAYERS = [
-  ['platform'],
+  ['platform', 'client'],
   ['records'],
   ['delivery', 'formats', 'auth'],
   ['workflows', 'batches'],
@@ -15,6 +15,7 @@ const LAYERS = [
   ['import-queue', 'people'],
   ['ui', 'definitions', 'operations'],
   ['app'],
+  ['cli'],
 ];
 /** The only edges between folders of one layer. */
 const SIDEWAYS = [['processing', 'notifications']];
@@ -67,6 +68,21 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(targets|workflows|records)/' },
       to: { path: ['^src/platform/queue/', ...packages('bull', '@nestjs/bull')] },
+    },
+    {
+      name: 'client-depends-on-nothing',
+      comment: 'Programs and browsers take the client without the service.',
+      severity: 'error',
+      from: { path: '^src/client/', pathNot: '[.]spec[.]ts$' },
+      to: { pathNot: '^src/client/' },
+    },
+    {
+      name: 'the-command-line-is-a-client',
+      comment:
+        'It does nothing that another program could not do through HTTP. The doctor needs the database itself.',
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '[.]spec[.]ts$' },
+      to: { path: '^src/', pathNot: '^src/(cli|client)/|^src/operations/doctor/main[.]ts$' },
     },
     {
       name: 'formats-are-pure',

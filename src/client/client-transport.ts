@@ -1,0 +1,141 @@
+import { errorOfAnswer, RefusedError, UnreachableError } from './client-errors.js';
+
+/** What `fetch` sends as a body. */
+export type SentBody = NonNullable<RequestInit['body']>;
+
+export interface ClientOptions {
+  /** The address of the service, with its path if it has one. */
+  url: string;
+  /** An API key. Without one, a browser sends the cookie of its session. */
+  key?: string;
+  /** How often a call that can safely be repeated is repeated. Default: 5. */
+  retries?: number;
+  /** The first pause before a repetition; each further one is twice as long, at most 30 s. Default: 500 ms. */
+  retryDelayMs?: number;
+  fetch?: typeof fetch;
+}
+
+export interface Call {
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  headers?: Readonly<Record<string, string>>;
+  /** Makes the body of one attempt. */
+  body?: () => SentBody | Promise<SentBody>;
+  signal?: AbortSignal;
+  /**
+   * What may be repeated: `always`, because the service does the same call once; `refused`, because only an answer says
+   * that nothing was done; `never`.
+   */
+  repeat: 'always' | 'refused' | 'never';
+}
+
+const LONGEST_PAUSE_MS = 30_000;
+/** Refusals that say that nothing was done, and that the same call may succeed later. */
+const LATER = new Set([408, 429, 502, 503, 504]);
+/** 503 that leaves open whether something was done. */
+const IN_DOUBT = new Set(['outcome_unknown', 'stored_without_answer']);
+
+/** Sends calls, and repeats those that failed and can be repeated. */
+export class ClientTransport {
+  private readonly base: string;
+  readonly retries: number;
+
+  constructor(private readonly options: ClientOptions) {
+    this.base = options.url.replace(/\/+$/, '');
+    this.retries = options.retries ?? 5;
+  }
+
+  /**
+   * Answers what `read` makes of the first answer that succeeded. An answer that breaks off is like none.
+   * @throws RefusedError if the service refused the call, UnreachableError if no attempt was answered
+   */
+  async send<Answer>(call: Call, read: (response: Response) => Promise<Answer>): Promise<Answer> {
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await this.attempt(call, read);
+      if ('answer' in outcome) return outcome.answer;
+      const { error, pauseMs } = outcome;
+      if (attempt > this.retries || !mayRepeat(call, error)) throw error;
+      await this.pause(attempt, pauseMs, call.signal);
+    }
+  }
+
+  /** Waits before the next attempt, `attempt` of which have failed. */
+  async pause(attempt: number, atLeastMs = 0, signal?: AbortSignal): Promise<void> {
+    const { retryDelayMs = 500 } = this.options;
+    const longest = Math.min(retryDelayMs * 2 ** (attempt - 1), LONGEST_PAUSE_MS);
+    // Clients that failed together must not come back together.
+    await sleep(Math.max(atLeastMs, longest * (0.5 + Math.random() / 2)), signal);
+  }
+
+  private async attempt<Answer>(
+    call: Call,
+    read: (response: Response) => Promise<Answer>,
+  ): Promise<{ answer: Answer } | { error: RefusedError | UnreachableError; pauseMs?: number }> {
+    try {
+      const response = await this.request(call);
+      if (response.ok) return { answer: await read(response) };
+      const seconds = Number(response.headers.get('Retry-After') ?? 0);
+      const pauseMs = Number.isFinite(seconds) ? seconds * 1000 : 0;
+      return { error: await errorOfAnswer(response), pauseMs };
+    } catch (cause) {
+      if (call.signal?.aborted === true) throw cause;
+      return { error: new UnreachableError(`${this.base} cannot be reached: ${reasonOf(cause)}.`, cause) };
+    }
+  }
+
+  private async request(call: Call): Promise<Response> {
+    const { fetch: send = fetch, key } = this.options;
+    const body = await call.body?.();
+    return send(this.urlOf(call), {
+      method: call.method,
+      headers: { ...(key !== undefined && { Authorization: `Bearer ${key}` }), ...call.headers },
+      signal: call.signal,
+      // A redirect would send the key to an address that nobody named.
+      redirect: 'error',
+      ...(body !== undefined && { body }),
+      ...(body instanceof ReadableStream && { duplex: 'half' }),
+    } as RequestInit);
+  }
+
+  private urlOf({ path, query = {} }: Call): string {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) parameters.set(name, String(value));
+    }
+    const text = parameters.toString();
+    return `${this.base}${path}${text === '' ? '' : `?${text}`}`;
+  }
+}
+
+function mayRepeat({ repeat }: Call, error: RefusedError | UnreachableError): boolean {
+  if (repeat === 'never') return false;
+  if (error instanceof UnreachableError) return repeat === 'always';
+  if (IN_DOUBT.has(error.code)) return repeat === 'always';
+  // The first attempt may still be running; its answer will be the answer to this one.
+  if (error.code === 'idempotency_key_in_use') return repeat === 'always';
+  return LATER.has(error.status);
+}
+
+/** Fetch hides the reason in the cause of its error, and that of several addresses in a list. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  if (error.cause !== undefined) return reasonOf(error.cause);
+  return error.message === '' ? error.name : error.message;
+}
+
+async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
