@@ -1,5 +1,5 @@
 /** What a body may be made of: text, bytes, a stream of them, or rows, which become one line each. */
-export type BodySource =
+type BodySource =
   | string
   | Uint8Array
   | Blob
@@ -36,7 +36,7 @@ export async function openBody(
 ): Promise<ReadableStream<Uint8Array>> {
   let stream = streamOf(typeof body === 'function' ? await body() : body);
   if (onRead !== undefined) stream = stream.pipeThrough(counting(onRead));
-  return gzip ? stream.pipeThrough(new CompressionStream('gzip') as Transform) : stream;
+  return gzip ? stream.pipeThrough(new CompressionStream('gzip')) : stream;
 }
 
 type Transform = ReadableWritablePair<Uint8Array, Uint8Array>;
@@ -44,8 +44,7 @@ type Transform = ReadableWritablePair<Uint8Array, Uint8Array>;
 function streamOf(source: BodySource): ReadableStream<Uint8Array> {
   if (source instanceof ReadableStream) return source;
   if (source instanceof Blob) return source.stream();
-  if (typeof source === 'string' || source instanceof Uint8Array)
-    return new Blob([source as string | Uint8Array<ArrayBuffer>]).stream();
+  if (typeof source === 'string' || source instanceof Uint8Array) return new Blob([source]).stream();
   const iterator = piecesOf(source);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {

@@ -95,7 +95,7 @@ export class ClientTransport {
       redirect: 'error',
       ...(body !== undefined && { body }),
       ...(body instanceof ReadableStream && { duplex: 'half' }),
-    } as RequestInit);
+    });
   }
 
   private urlOf({ path, query = {} }: Call): string {

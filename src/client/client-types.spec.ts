@@ -11,23 +11,21 @@ import {
   type ClientImportProcess,
   type ClientPreviewItem,
   type ClientRecord,
-  hasEnded,
+  batchHasEnded,
 } from './client-types.js';
 
-type Answers<Expected, _Answer extends Expected> = Expected;
-
 /** Compiles only if the answers of the service are what the client expects. */
-type _Agreement = [
-  Answers<AcceptedBatch, CreationAnswer>,
-  Answers<ClientBatch, BatchResource>,
-  Answers<Omit<ClientRecord, 'record'>, Omit<RecordResource, 'record'>>,
-  Answers<ClientPreviewItem, PreviewedRecord>,
-  Answers<ClientImportProcess, ImportProcessSummary>,
-  Answers<ClientApiKey, ApiKeyResource>,
-];
+export const agreement = {
+  acceptedBatch: (answer: CreationAnswer): AcceptedBatch => answer,
+  batch: (answer: BatchResource): ClientBatch => answer,
+  record: (answer: Omit<RecordResource, 'record'>): Omit<ClientRecord, 'record'> => answer,
+  previewItem: (answer: PreviewedRecord): ClientPreviewItem => answer,
+  importProcess: (answer: ImportProcessSummary): ClientImportProcess => answer,
+  apiKey: (answer: ApiKeyResource): ClientApiKey => answer,
+};
 
-describe('hasEnded', () => {
+describe('batchHasEnded', () => {
   it.each(BATCH_STATUSES)('knows whether a batch that is %s can change', (status) => {
-    expect(hasEnded(status)).toBe(isTerminal(status));
+    expect(batchHasEnded(status)).toBe(isTerminal(status));
   });
 });

@@ -148,6 +148,6 @@ export interface ClientProblem {
 const ENDS: readonly ClientBatchStatus[] = ['completed', 'completed_with_errors', 'failed', 'canceled'];
 
 /** Whether a batch with this status never changes again. */
-export function hasEnded(status: ClientBatchStatus): boolean {
+export function batchHasEnded(status: ClientBatchStatus): boolean {
   return ENDS.includes(status);
 }

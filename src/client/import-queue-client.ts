@@ -10,7 +10,7 @@ import {
   type ClientPreviewItem,
   type ClientRecord,
   type ClientResult,
-  hasEnded,
+  batchHasEnded,
 } from './client-types.js';
 import { linesOf, serverSentEvents } from './text-lines.js';
 
@@ -141,7 +141,7 @@ export class ImportQueueClient {
         for await (const event of this.eventStream(id, signal)) {
           attempt = 0;
           yield event;
-          if (event.type === 'status' && hasEnded(event.batch.status)) return;
+          if (event.type === 'status' && batchHasEnded(event.batch.status)) return;
         }
       } catch (error) {
         signal?.throwIfAborted();
@@ -149,7 +149,7 @@ export class ImportQueueClient {
         if (error instanceof RefusedError) {
           const batch = await this.batch(id, signal);
           yield { type: 'status', batch };
-          if (hasEnded(batch.status)) return;
+          if (batchHasEnded(batch.status)) return;
         }
         if (error instanceof UnreachableError && attempt > this.transport.retries) throw error;
       }
@@ -166,7 +166,7 @@ export class ImportQueueClient {
     for await (const event of this.events(id, signal)) {
       onEvent?.(event);
       const { status } = event.batch;
-      if (event.type === 'status' && (hasEnded(status) || status === 'awaiting_confirmation'))
+      if (event.type === 'status' && (batchHasEnded(status) || status === 'awaiting_confirmation'))
         return event.batch;
     }
     return this.batch(id, signal);
@@ -221,7 +221,7 @@ export class ImportQueueClient {
 
   private async *eventStream(id: number, signal?: AbortSignal): AsyncGenerator<ClientEvent, void, undefined> {
     const silence = new AbortController();
-    const stop = () => silence.abort(signal?.reason);
+    const stop = () => silence.abort();
     signal?.addEventListener('abort', stop, { once: true });
     let timer = setTimeout(() => undefined, 0);
     const heard = () => {
@@ -233,7 +233,7 @@ export class ImportQueueClient {
       const call = get(`${batchPath(id)}/Events`, {}, silence.signal);
       const stream = await this.transport.send({ ...call, headers: { Accept: 'text/event-stream' } }, bodyOf);
       for await (const { type, data } of serverSentEvents(each(linesOf(stream), heard))) {
-        if (type === 'progress' || type === 'status') yield { type, batch: JSON.parse(data) } as ClientEvent;
+        if (type === 'progress' || type === 'status') yield eventOf(type, data);
       }
     } finally {
       clearTimeout(timer);
@@ -277,6 +277,10 @@ function streamed(stream: ReadableStream<Uint8Array>): SentBody | Promise<SentBo
 
 function bodyOf(response: Response): Promise<ReadableStream<Uint8Array>> {
   return Promise.resolve(response.body ?? new Blob([]).stream());
+}
+
+function eventOf(type: ClientEvent['type'], data: string): ClientEvent {
+  return { type, batch: JSON.parse(data) as ClientBatch };
 }
 
 async function* each<Item>(
