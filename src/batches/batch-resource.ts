@@ -2,6 +2,7 @@ import { DEFAULT_READING } from '../formats/reading.js';
 import type { ReadingWarning } from '../formats/table-survey.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import { publicPath } from '../platform/http/public-path.js';
+import { formatNumber } from '../platform/wording.js';
 import type { RecordCounts } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
 import {
@@ -122,6 +123,9 @@ export interface BatchResource {
   links: BatchLinks;
 }
 
+/** Something that a user should look at before confirming. */
+export type UploadWarning = Omit<ReadingWarning, 'code'> & { code: ReadingWarning['code'] | 'many_changes' };
+
 /** The facts that a person reviews before confirming an upload. */
 export interface UploadSummary {
   valid: number;
@@ -142,7 +146,7 @@ export interface UploadSummary {
   /** Texts whose white space at the ends was kept. */
   keptSpaces: number;
   /** What a user should look at before confirming. */
-  warnings: ReadingWarning[];
+  warnings: UploadWarning[];
   /** The updates that change a field, by field; `null` without a preview, as the next two. */
   fieldChanges: ChangeCounts['fieldChanges'] | null;
   /** Stored values that would be cleared, and the records that clear them. */
@@ -224,7 +228,8 @@ function summaryOf(
   { total, invalid }: BatchRow,
   { operations, changes, findings }: UploadState,
 ): UploadSummary {
-  const { columns, errorGroups, warnings = [] } = findings;
+  const { columns, errorGroups } = findings;
+  const warnings = [...(findings.warnings ?? []), ...unusualShare(changes)];
   const { blankRows = 0, shortRows = 0, emptyCells = 0, apostrophes = 0, keptSpaces = 0 } = findings;
   return {
     valid: total - invalid,
@@ -237,6 +242,22 @@ function summaryOf(
     cleared: changes?.cleared ?? null,
     sameThing: changes?.sameThing ?? null,
   };
+}
+
+/** Fewer changes are never unusual. */
+const FEW_CHANGES = 10;
+const UNUSUAL_SHARE = 0.3;
+
+/**
+ * Warns if a file would change an unusual share of the things that exist, as a file does whose columns were mixed up. A
+ * file that repeats everything and changes little, or that has only changes, is not unusual.
+ */
+function unusualShare(changes: ChangeCounts | null): UploadWarning[] {
+  const { changed, total } = changes?.existing ?? { changed: 0, total: 0 };
+  if (changed < FEW_CHANGES || changed < total * UNUSUAL_SHARE) return [];
+  const share = `${formatNumber(changed)} of the ${formatNumber(total)} things that exist (${Math.round((changed / total) * 100)} %)`;
+  const message = `The file would change ${share}. Check that its columns hold what you expect.`;
+  return [{ code: 'many_changes', message }];
 }
 
 /** The rows of a file that is being read again; their number is not known before the end. */

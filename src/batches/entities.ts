@@ -145,6 +145,10 @@ export class ImportQueuePreviewEntity {
   @Column('integer', { name: 'cleared_rows', default: 0 }) clearedRows!: number;
   /** Of the whole batch, in its last chunk. */
   @Column('json', { name: 'same_things', nullable: true }) sameThings!: SameThing[] | null;
+  /** Things that existed when the preview was made, in its last chunk. */
+  @Column('bigint', { name: 'existing_things', nullable: true }) existingThings!: number | null;
+  /** Those of them that would change. */
+  @Column('bigint', { name: 'changed_things', nullable: true }) changedThings!: number | null;
 }
 
 @Entity('idempotency_key')

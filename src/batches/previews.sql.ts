@@ -1,6 +1,7 @@
 import type { Sql, Transaction } from '../platform/database/database.service.js';
 import type { JsonValue } from '../platform/json/json-value.js';
 import type {
+  ExistingThings,
   FieldChange,
   PreviewedOutcome,
   RecordError,
@@ -98,6 +99,14 @@ export interface ChangeCounts {
   /** Stored values that would be cleared, and the records that clear them. */
   cleared: { values: number; rows: number };
   sameThing: SameThing[];
+  /** `null` if the target does not count them. */
+  existing: ExistingThings | null;
+}
+
+/** What a preview found out about the batch as a whole; stored with its last chunk. */
+export interface WholePreview {
+  sameThings: readonly SameThing[];
+  existing: ExistingThings | null;
 }
 
 function countChanges(outcomes: readonly PreviewedOutcome[]) {
@@ -130,14 +139,14 @@ function countOperations(previews: readonly StoredPreview[]): PreviewCounts {
 /**
  * Stores the preview of one chunk.
  * @param outcomes in line order
- * @param sameThings of the whole batch, with its last chunk; else `null`
+ * @param whole with the last chunk; else `null`
  */
 export async function insertPreview(
   transaction: Transaction,
   batchId: number,
   chunkNumber: number,
   outcomes: readonly PreviewedOutcome[],
-  sameThings: readonly SameThing[] | null,
+  whole: WholePreview | null,
 ): Promise<void> {
   const previews = outcomes.map(toStoredPreview);
   const { create, update, unchanged, skip, reject } = countOperations(previews);
@@ -145,12 +154,13 @@ export async function insertPreview(
   await transaction.query(
     `INSERT INTO import_queue_preview (workflow_import_queue_batch_id, chunk_number, create_count, update_count,
        unchanged_count, skip_count, reject_count, outcomes, changes, field_changes, cleared_values, cleared_rows,
-       same_things)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+       same_things, existing_things, changed_things)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
       ...[batchId, chunkNumber, create, update, unchanged, skip, reject, JSON.stringify(previews)],
       ...[JSON.stringify(outcomes.map(storedChanges)), JSON.stringify(fields), cleared.values, cleared.rows],
-      sameThings === null ? null : JSON.stringify(sameThings),
+      whole === null ? null : JSON.stringify(whole.sameThings),
+      ...[whole?.existing?.total, whole?.existing?.changed],
     ],
   );
 }
@@ -162,6 +172,8 @@ export async function selectChangeCounts(sql: Sql, batchId: number): Promise<Cha
     values: number;
     rows: number;
     sameThing: SameThing[] | null;
+    existing: number | null;
+    changed: number | null;
   }>(
     `SELECT (SELECT json_agg(json_build_object('field', field, 'count', count) ORDER BY count DESC, field)
                FROM (SELECT key AS field, sum(value::int)::int AS count
@@ -170,7 +182,8 @@ export async function selectChangeCounts(sql: Sql, batchId: number): Promise<Cha
             coalesce(sum(cleared_values), 0) AS "values", coalesce(sum(cleared_rows), 0) AS "rows",
             (SELECT same_things FROM import_queue_preview
               WHERE workflow_import_queue_batch_id = $1 AND same_things IS NOT NULL
-              ORDER BY chunk_number DESC LIMIT 1) AS "sameThing"
+              ORDER BY chunk_number DESC LIMIT 1) AS "sameThing",
+            max(existing_things) AS existing, max(changed_things) AS changed
        FROM import_queue_preview WHERE workflow_import_queue_batch_id = $1`,
     [batchId],
   );
@@ -179,6 +192,8 @@ export async function selectChangeCounts(sql: Sql, batchId: number): Promise<Cha
     fieldChanges: found?.fields ?? [],
     cleared: { values: found?.values ?? 0, rows: found?.rows ?? 0 },
     sameThing: found?.sameThing ?? [],
+    existing:
+      found?.existing == null ? null : { total: found.existing, changed: found.changed ?? 0 },
   };
 }
 

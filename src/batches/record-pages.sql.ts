@@ -373,3 +373,17 @@ export async function selectShownRows(
   );
   return new Map(rows.map(({ line, row }) => [line, row]));
 }
+
+/** The rows that a spreadsheet shows, for those of these lines where they differ. */
+export async function selectRowNumbers(
+  sql: Sql,
+  batchId: number,
+  lines: readonly number[],
+): Promise<Map<number, number>> {
+  const { rows } = await sql.query<{ line: number; row: number }>(
+    `SELECT line_number AS line, row_number AS "row" FROM import_queue_record
+      WHERE workflow_import_queue_batch_id = $1 AND line_number = ANY ($2::int[]) AND row_number IS NOT NULL`,
+    [batchId, lines],
+  );
+  return new Map(rows.map(({ line, row }) => [line, row]));
+}

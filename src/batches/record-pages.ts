@@ -13,6 +13,8 @@ import {
   selectLineRanges,
   selectRangesWithError,
   selectRecords,
+  selectRecordsAt,
+  selectRowNumbers,
 } from './record-pages.sql.js';
 import { type Neighbours, selectNeighbours } from './records.sql.js';
 
@@ -121,6 +123,17 @@ export class RecordPages {
       limit: 1,
     });
     return rows[0];
+  }
+
+  /** The records of these lines, in line order. */
+  at(batchId: number, lines: readonly number[]): Promise<RecordRow[]> {
+    return selectRecordsAt(this.database, batchId, lines, RECORD_STATUSES);
+  }
+
+  /** The row that a spreadsheet shows for each of these lines. */
+  async rowNumbers(batchId: number, lines: readonly number[]): Promise<Map<number, number>> {
+    const shown = await selectRowNumbers(this.database, batchId, lines);
+    return new Map(lines.map((line) => [line, shown.get(line) ?? line]));
   }
 
   /** Why records of the batch were refused, most frequent cause first; only the first few thousand are examined. */

@@ -6,6 +6,7 @@ import {
   type CreationAnswer,
   ORIGIN_KINDS,
   type UploadSummary,
+  type UploadWarning,
   type WaitingFor,
 } from '../batches/batch-resource.js';
 import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '../batches/batch-state.js';
@@ -27,7 +28,6 @@ import {
   SHORT_ROWS,
   TRIMS,
 } from '../formats/reading.js';
-import type { ReadingWarning } from '../formats/table-survey.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import {
   ANY_OBJECT,
@@ -140,7 +140,7 @@ const summary = objectOf<UploadSummary>({
     ),
   ),
   warnings: arrayOf(
-    objectOf<ReadingWarning>(
+    objectOf<UploadWarning>(
       { code: TEXT, message: TEXT, columns: arrayOf(TEXT), samples: arrayOf(TEXT) },
       'columns',
       'samples',

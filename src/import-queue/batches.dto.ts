@@ -16,6 +16,8 @@ import {
   type ResultShape,
 } from '../records/record-status.js';
 
+export { PREVIEW_RESULTS, type PreviewResult };
+
 /** The query of `GET /API/WorkflowImportQueue/Batches`. */
 export class ListBatchesDto {
   @ApiPropertyOptional({ enum: BATCH_STATUSES })
@@ -181,12 +183,12 @@ export class PreviewDto {
   @IsIn(PREVIEW_RESULTS, { message: `operation must be one of ${PREVIEW_RESULTS.join(', ')}` })
   operation?: PreviewResult;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 1000, default: 50 })
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 500, default: 50 })
   @IsOptional()
   @Integer()
-  @IsInt({ message: 'limit must be an integer from 1 to 1000' })
-  @Min(1, { message: 'limit must be an integer from 1 to 1000' })
-  @Max(1000, { message: 'limit must be an integer from 1 to 1000' })
+  @IsInt({ message: 'limit must be an integer from 1 to 500' })
+  @Min(1, { message: 'limit must be an integer from 1 to 500' })
+  @Max(500, { message: 'limit must be an integer from 1 to 500' })
   limit: number = 50;
 
   @ApiPropertyOptional({ description: 'nextCursor of the previous page.' })

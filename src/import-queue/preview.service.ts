@@ -11,6 +11,7 @@ import {
   selectPreviewChunks,
   selectPreviewCounts,
   storedOperation,
+  type WholePreview,
 } from '../batches/previews.sql.js';
 import { RecordPages } from '../batches/record-pages.js';
 import { type InvalidRecord, selectInvalidRecords, selectShownRows } from '../batches/record-pages.sql.js';
@@ -18,11 +19,12 @@ import { selectPendingRecords } from '../batches/records.sql.js';
 import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
+import type { DomainError } from '../platform/domain-error.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page } from '../platform/http/pagination.js';
 import { LaterKeys } from '../records/rows.js';
 import type { PreviewRun } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
+import { batchStateConflict, previewNotSupported, tooManyToPreview } from './import-queue.errors.js';
 
 /** Previews every chunk in line order and stores the effects that its records would have; all or nothing. */
 async function makePreview(transaction: Transaction, batchId: number, run: PreviewRun): Promise<void> {
@@ -33,36 +35,18 @@ async function makePreview(transaction: Transaction, batchId: number, run: Previ
     const outcomes = await run.chunk(records, (key) => keys.after(place, key));
     outcomes.sort((a, b) => a.line - b.line);
     const isLast = place === chunks.length - 1;
-    await insertPreview(transaction, batchId, chunkNumber, outcomes, isLast ? (run.sameThings ?? []) : null);
+    await insertPreview(transaction, batchId, chunkNumber, outcomes, isLast ? await wholePreview(run) : null);
   }
 }
 
-function previewNotSupported(kind: string): DomainError {
-  return new DomainError(
-    409,
-    'preview_not_supported',
-    'There is no preview for this import process',
-    `A target of kind "${kind}" cannot say what will become of a record before it has tried.`,
-  );
+async function wholePreview(run: PreviewRun): Promise<WholePreview> {
+  return { sameThings: run.sameThings ?? [], existing: (await run.existingThings?.()) ?? null };
 }
 
 function tooLateForPreview(batchId: number, status: string): DomainError {
-  return new DomainError(
-    409,
-    'state_conflict',
-    'The batch is not in a state for that',
-    `Batch ${batchId} is ${status} and has no preview: only an upload that awaits confirmation can be looked at beforehand.`,
-    { extensions: { currentStatus: status } },
-  );
-}
-
-function tooManyToPreview(limit: number): DomainError {
-  return new DomainError(
-    409,
-    'too_many_records_to_preview',
-    'The batch is too large for a preview',
-    `At most ${limit} records are looked at beforehand. The batch can be confirmed without.`,
-    { limit },
+  return batchStateConflict(
+    `Batch ${batchId} is ${status} and has no preview: a preview is made only while an upload awaits confirmation.`,
+    status,
   );
 }
 

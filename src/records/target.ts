@@ -129,6 +129,12 @@ export interface SameThing {
   lines: number[];
 }
 
+/** How many things exist that records can change, and how many of them the previewed records would change. */
+export interface ExistingThings {
+  total: number;
+  changed: number;
+}
+
 /** Previews a batch chunk by chunk, in line order. Later records see the effects that earlier ones would have had. */
 export interface PreviewRun {
   /**
@@ -141,6 +147,8 @@ export interface PreviewRun {
   ): Promise<PreviewedOutcome[]>;
   /** The first things that several records so far are about. */
   readonly sameThings?: readonly SameThing[];
+  /** After all records: the things that existed before, and those of them that would change. */
+  existingThings?(): Promise<ExistingThings>;
 }
 
 /** The configuration part of an import process that belongs to its target. */

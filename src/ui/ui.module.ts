@@ -28,6 +28,7 @@ import { FixPage } from './imports/fix.page.js';
 import { ImportActions } from './imports/import-actions.js';
 import { ImportPage } from './imports/import.page.js';
 import { ImportsPagesController } from './imports/imports-pages.controller.js';
+import { PreviewTable } from './imports/preview-table.js';
 import { RecentImportsPage } from './imports/recent-imports.page.js';
 import { RecordDetailPage } from './imports/record.page.js';
 import { Assets } from './layout/assets.js';
@@ -81,6 +82,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     Assets,
     AuditPage,
     ConfirmationPage,
+    PreviewTable,
     ConfirmSignInPage,
     FileTypeLimits,
     FileTypesPage,

@@ -86,7 +86,7 @@ describe('the page of a file that awaits confirmation', () => {
     const id = await upload([UNKNOWN, 'M-1,a@example.org,Ada,Fellow,x']);
     expect(await open(`/imports/${id}`)).toContain(`action="/imports/${id}/columns"`);
     const shown = await open(`/imports/${id}`, viewer);
-    expect(shown).toContain('First rows');
+    expect(shown).toContain('Rows by what they would do');
     expect(shown.match(/action="[^"]+"/g)).toEqual(['action="/logout"']);
   });
 
@@ -130,7 +130,7 @@ describe('the page of a file that awaits confirmation', () => {
       recordCounts: { total: 1, invalid: 1 },
       understood: { headerRow: 2, decimalMark: 'point' },
     });
-    expect(await open(`/imports/${id}`)).toMatch(/<td class="is-wrong" title="[^"]*must be a decimal number/);
+    expect(await open(`/imports/${id}`)).toMatch(/<td [^>]*class="is-wrong">4,0 <small[^>]*>[^<]*must be a decimal number/);
     const refused = await submit(app, `/imports/${id}/read`, { headerRow: '20' }, { cookie: administrator });
     expect(refused.status).toBe(400);
     expect(await refused.text()).toContain('Choose the row that names the columns');

@@ -114,6 +114,13 @@ describe('the preview of an upload', () => {
     }
   });
 
+  it('answers at most 500 records a page', async () => {
+    const answer = await upload([member(802)], await client.setUp());
+    const page = (limit: number) => client.get(`${answer.body.links.self}/Preview?limit=${limit}`);
+    expect((await page(500)).status).toBe(200);
+    expect(await page(501)).toMatchObject({ status: 400, body: { code: 'invalid_parameter' } });
+  });
+
   it('has no effect at all', async () => {
     const importProcessId = await client.setUp();
     const answer = await upload([member(901), member(902)], importProcessId);

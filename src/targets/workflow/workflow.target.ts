@@ -145,6 +145,7 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
     return Promise.resolve({
       chunk: (records, occursLater) => preview.see(records, occursLater),
       sameThings: preview.sameThings,
+      existingThings: () => preview.existingThings(),
     });
   }
 }

@@ -2,28 +2,25 @@ import { Injectable } from '@nestjs/common';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
-import type { BatchResource } from '../../batches/batch-resource.js';
+import type { BatchResource, UploadWarning } from '../../batches/batch-resource.js';
 import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
-import type { ReadingWarning } from '../../formats/table-survey.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import type { ReadDto } from '../../import-queue/reading.dto.js';
 import { UploadReadingService } from '../../import-queue/upload-reading.service.js';
 import { DomainError } from '../../platform/domain-error.js';
-import { jsonPointer } from '../../platform/json/json-value.js';
 import { excerpt } from '../../platform/wording.js';
 import { type FormAnswer, problemView } from '../forms.js';
-import { importPath, recordPath, withQuery } from '../layout/links.js';
+import { importPath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
-import { recordLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
 import { askedColumns, fieldName, mappingOf } from './column-form.js';
 import { actionButtons } from './import-actions.js';
 import { batchView } from './import-view.js';
+import { PreviewTable, type PreviewTableQuery } from './preview-table.js';
 import { changedChoices, readingChoices } from './reading-form.js';
 
 const FIRST_ROWS = 10;
-const MOST_COLUMNS = 40;
 const CELL = 80;
 
 const SAMPLES = 3;
@@ -38,6 +35,7 @@ export class ConfirmationPage {
     private readonly records: RecordPages,
     private readonly rows: RowDescriptions,
     private readonly readings: UploadReadingService,
+    private readonly previews: PreviewTable,
     private readonly pages: PageRenderer,
   ) {}
 
@@ -64,17 +62,21 @@ export class ConfirmationPage {
       return { path: importPath(id) };
     } catch (error) {
       if (!(error instanceof DomainError) || ![400, 413, 415, 422].includes(error.status)) throw error;
-      return { status: error.status, html: await this.render(id, principal, problemView(error)) };
+      return { status: error.status, html: await this.render(id, {}, principal, problemView(error)) };
     }
   }
 
-  async render(id: number, principal: Principal, problem?: object): Promise<string> {
+  async render(
+    id: number,
+    query: PreviewTableQuery,
+    principal: Principal,
+    problem?: object,
+  ): Promise<string> {
     const resource = await this.batches.read(id, principal);
     const nameOf = await this.creators.of([resource.createdBy]);
     const batch = batchView(resource, nameOf(resource.createdBy), new Date());
     const { rows } = await this.records.page(id, { limit: FIRST_ROWS });
     const { understood, summary, progress } = resource;
-    const columns = columnsOf(resource, rows);
     const known = (await this.rows.rules(resource.importProcessId)).columns.map(({ name }) => name);
     const mayRead =
       principal.permissions.includes('BeginWorkflowImportProcess') ||
@@ -101,7 +103,7 @@ export class ConfirmationPage {
             .map((button) => (button.name === 'confirm' ? confirmButton(button, summary.valid) : button)),
       nothingValid,
       errorGroups: summary?.errorGroups.slice(0, 20) ?? [],
-      warnings: summary?.warnings.map(warningView) ?? [],
+      ...warningsOf(summary),
       choices: isTable && mayRead && !isBeingRead ? readingChoices(understood, summary) : null,
       readingPath: `${batch.path}/read`,
       asked,
@@ -114,8 +116,7 @@ export class ConfirmationPage {
       columnsPath: `${batch.path}/columns`,
       problem,
       invalidPath: withQuery(`${batch.path}/results`, { set: 'failed' }),
-      columns: columns.map(fieldName),
-      firstRows: rows.map((row) => firstRow(row, columns, id)),
+      preview: await this.previews.view(resource, query, principal),
     });
   }
 }
@@ -124,7 +125,17 @@ function confirmButton(button: ReturnType<typeof actionButtons>[number], valid: 
   return { ...button, text: text('confirmation.import', { count: valid }) };
 }
 
-function warningView({ message, columns = [], samples = [] }: ReadingWarning) {
+/** Warnings about the reading, and those about what would change, each beside what it is about. */
+function warningsOf(summary: BatchResource['summary']) {
+  const all = summary?.warnings ?? [];
+  const isAboutChanges = ({ code }: UploadWarning) => code === 'many_changes';
+  return {
+    warnings: all.filter((warning) => !isAboutChanges(warning)).map(warningView),
+    changeWarnings: all.filter(isAboutChanges).map(({ message }) => message),
+  };
+}
+
+function warningView({ message, columns = [], samples = [] }: UploadWarning) {
   return {
     message,
     columns: columns.join(', '),
@@ -139,35 +150,4 @@ function samplesOf(rows: readonly RecordRow[], target: string): string {
     .slice(0, SAMPLES)
     .map((value) => excerpt(value, CELL))
     .join(' · ');
-}
-
-function columnsOf({ understood }: BatchResource, rows: readonly RecordRow[]): string[] {
-  const named =
-    understood?.columns?.flatMap(({ target }) => target ?? []) ??
-    rows.flatMap(({ payload }) => [...jsonMembers(payload).keys()]);
-  return [...new Set(named)].slice(0, MOST_COLUMNS);
-}
-
-function firstRow(row: RecordRow, columns: readonly string[], batchId: number) {
-  const members = jsonMembers(row.payload);
-  return {
-    line: row.line,
-    path: recordPath(batchId, row.line),
-    label:
-      row.status === 'invalid'
-        ? recordLabel('invalid')
-        : { text: text('confirmation.rowValid'), tone: 'good' },
-    row: row.row ?? row.line,
-    cells: columns.map((column) => {
-      const pointer = jsonPointer(column);
-      const wrong = allErrorsOf(row).find((error) => error.pointer === pointer)?.message;
-      return { column, text: excerpt(cellText(members.get(column)) ?? '', CELL), wrong };
-    }),
-  };
-}
-
-/** Every error of a record, so that every bad cell is marked. */
-function allErrorsOf({ errors, errorCode, errorMessage, errorPointer }: RecordRow) {
-  if (errors !== null) return errors;
-  return errorCode === null ? [] : [{ message: errorMessage ?? '', pointer: errorPointer }];
 }

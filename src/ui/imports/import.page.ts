@@ -46,7 +46,7 @@ export class ImportPage {
 
   async render(id: number, query: ShowImportDto, principal: Principal): Promise<string> {
     const row = await this.batches.row(id, principal);
-    if (row.status === 'awaiting_confirmation') return this.confirmation.render(id, principal);
+    if (row.status === 'awaiting_confirmation') return this.confirmation.render(id, query, principal);
     const progress = await this.progress(row);
     const { batch, resource } = progress;
     const shown = query.show ?? (batch.failed > 0 ? 'refused' : 'all');

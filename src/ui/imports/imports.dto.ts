@@ -1,6 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
 import { IsIn, IsOptional, MaxLength } from 'class-validator';
 import { BATCH_STATUSES, type BatchStatus } from '../../batches/batch-state.js';
+import { PREVIEW_RESULTS, type PreviewResult } from '../../import-queue/batches.dto.js';
 import { defineErrors, type DomainError } from '../../platform/domain-error.js';
 import { RECORD_STATUSES, type RecordStatus } from '../../records/record-status.js';
 import { text } from '../texts/catalogue.js';
@@ -27,6 +28,16 @@ export class ShowImportDto {
   @IsOptional()
   @MaxLength(200, { message: 'after must come from the link to the next page' })
   after?: string;
+
+  /** Before confirmation: only rows that would have this effect. */
+  @IsOptional()
+  @IsIn(PREVIEW_RESULTS, { message: `operation must be one of ${PREVIEW_RESULTS.join(', ')}` })
+  operation?: PreviewResult;
+
+  /** Before confirmation: the place of the next rows. A name of its own, since links to it outlive the confirmation. */
+  @IsOptional()
+  @MaxLength(200, { message: 'rows must come from the link to the next rows' })
+  rows?: string;
 }
 
 /** The same query, from a page that was rendered when the batch had the status `was`. */

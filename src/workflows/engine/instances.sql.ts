@@ -40,6 +40,15 @@ export async function allocateInstanceIds(transaction: Transaction, count: numbe
   return rows.map(({ id }) => id);
 }
 
+/** The number of instances of a workflow. */
+export async function countInstances(sql: Sql, workflowId: number): Promise<number> {
+  const { rows } = await sql.query<{ count: number }>(
+    'SELECT count(*) AS count FROM workflow_instance WHERE workflow_id = $1',
+    [workflowId],
+  );
+  return rows[0]?.count ?? 0;
+}
+
 /** Reads the current instances without a lock: for reading only, because another transaction can change them. */
 export async function selectStoredInstances(sql: Sql, ids: readonly number[]): Promise<StoredInstance[]> {
   const { rows } = await sql.query<StoredInstance>(

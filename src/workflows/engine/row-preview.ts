@@ -1,8 +1,8 @@
-import type { ImportRecord, PreviewContext, PreviewedOutcome, SameThing } from '../../records/target.js';
+import type { ExistingThings, ImportRecord, PreviewContext, PreviewedOutcome, SameThing } from '../../records/target.js';
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
 import { type InstanceState, storedValuesOf } from './instance-state.js';
-import { selectNow } from './instances.sql.js';
+import { countInstances, selectNow } from './instances.sql.js';
 import { lookUpMatches } from './matches.js';
 import {
   type EarlierInstances,
@@ -27,6 +27,9 @@ export class RowPreview implements EarlierInstances {
   /** The lines about each instance that a later row may find, by its id or, until it has one, by itself. */
   private readonly lines = new Map<number | InstanceState, number[]>();
   readonly sameThings: SameThing[] = [];
+  /** Stored instances that were changed. One that a later row may find is the same object then. */
+  private readonly counted = new WeakSet<InstanceState>();
+  private changedStored = 0;
 
   constructor(private readonly context: PreviewContext<CompiledWorkflowTarget>) {}
 
@@ -41,6 +44,8 @@ export class RowPreview implements EarlierInstances {
     const matches = await lookUpMatches(sql, compiled.workflowId, rows);
     const resolution = resolveRows(rows, matches, this.rules, null, this);
     for (const instance of new Set(resolution.effects.map((effect) => effect.instance))) {
+      if (instance.stored !== null && !this.counted.has(instance)) this.changedStored += 1;
+      this.counted.add(instance);
       if (this.mayBeFound(instance, occursLater)) this.keep(instance);
     }
     this.noteSame(rows, resolution.rows, occursLater);
@@ -81,6 +86,11 @@ export class RowPreview implements EarlierInstances {
       if (instance !== null && recurs) recurring.add(instance.id ?? instance);
     }
     for (const key of seen) if (!recurring.has(key)) this.lines.delete(key);
+  }
+
+  async existingThings(): Promise<ExistingThings> {
+    const { sql, compiled } = this.context;
+    return { total: await countInstances(sql, compiled.workflowId), changed: this.changedStored };
   }
 
   byId(id: number): InstanceState | undefined {
