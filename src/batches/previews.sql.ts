@@ -192,8 +192,7 @@ export async function selectChangeCounts(sql: Sql, batchId: number): Promise<Cha
     fieldChanges: found?.fields ?? [],
     cleared: { values: found?.values ?? 0, rows: found?.rows ?? 0 },
     sameThing: found?.sameThing ?? [],
-    existing:
-      found?.existing == null ? null : { total: found.existing, changed: found.changed ?? 0 },
+    existing: found?.existing == null ? null : { total: found.existing, changed: found.changed ?? 0 },
   };
 }
 

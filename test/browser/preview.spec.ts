@@ -44,7 +44,10 @@ describe('the rows of a file before confirmation', () => {
     return visitor;
   };
   const choose = async (page: import('playwright-core').Page, tab: RegExp) => {
-    await page.getByRole('navigation', { name: 'Rows by what they would do' }).getByRole('link', { name: tab }).click();
+    await page
+      .getByRole('navigation', { name: 'Rows by what they would do' })
+      .getByRole('link', { name: tab })
+      .click();
     await page.waitForURL(/operation=/);
   };
 
@@ -68,11 +71,18 @@ describe('the rows of a file before confirmation', () => {
       expect(await visitor.overflow()).toBe(0);
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
-        if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/update-${viewport.width}-${colorScheme}.png`, fullPage: true });
+        if (process.env.SCREENSHOTS)
+          await page.screenshot({
+            path: `${process.env.SCREENSHOTS}/update-${viewport.width}-${colorScheme}.png`,
+            fullPage: true,
+          });
       }
     }
     await choose(page, /^Invalid 1$/);
-    await page.getByText(/Knight/).first().waitFor();
+    await page
+      .getByText(/Knight/)
+      .first()
+      .waitFor();
     if (process.env.SCREENSHOTS) {
       await page.goto(page.url().replace(/\?.*/, '?operation=created'));
       await page.locator('#same summary').click();
@@ -85,7 +95,10 @@ describe('the rows of a file before confirmation', () => {
 
   it('can be paged through without JavaScript', async () => {
     const { body } = await site.client.upload(
-      csv(Array.from({ length: 70 }, (_, n) => [...memberRow(300 + n), '']), COLUMNS),
+      csv(
+        Array.from({ length: 70 }, (_, n) => [...memberRow(300 + n), '']),
+        COLUMNS,
+      ),
       { importProcessId },
     );
     const { page } = await site.visitor(await signIn(site.app), { javaScriptEnabled: false });

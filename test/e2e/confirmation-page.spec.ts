@@ -130,7 +130,9 @@ describe('the page of a file that awaits confirmation', () => {
       recordCounts: { total: 1, invalid: 1 },
       understood: { headerRow: 2, decimalMark: 'point' },
     });
-    expect(await open(`/imports/${id}`)).toMatch(/<td [^>]*class="is-wrong">4,0 <small[^>]*>[^<]*must be a decimal number/);
+    expect(await open(`/imports/${id}`)).toMatch(
+      /<td [^>]*class="is-wrong">4,0 <small[^>]*>[^<]*must be a decimal number/,
+    );
     const refused = await submit(app, `/imports/${id}/read`, { headerRow: '20' }, { cookie: administrator });
     expect(refused.status).toBe(400);
     expect(await refused.text()).toContain('Choose the row that names the columns');

@@ -33,7 +33,10 @@ describe('what a file would change, on the page before confirmation', () => {
   };
   const open = async (path: string) => {
     const response = await fetch(app.url + path, { headers: { cookie } });
-    return { status: response.status, html: (await response.text()).replace(/&#x27;/g, "'").replace(/&#x3D;/g, '=') };
+    return {
+      status: response.status,
+      html: (await response.text()).replace(/&#x27;/g, "'").replace(/&#x3D;/g, '='),
+    };
   };
   const page = (answer: Answer, query = '') =>
     open(`/imports/${answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID}${query}`);
@@ -44,7 +47,9 @@ describe('what a file would change, on the page before confirmation', () => {
     [...html.matchAll(new RegExp(`<td data-label="${column}"[^>]*>([^]*?)</td>`, 'g'))].map(([, inner]) =>
       (inner ?? '')
         .replace(/<span class="visually-hidden">.*?<\/span>/g, '')
-        .replace(/<(\/?(?:del|ins|em))>|<[^>]+>/g, (_, kept?: string) => (kept === undefined ? '' : `<${kept}>`)),
+        .replace(/<(\/?(?:del|ins|em))>|<[^>]+>/g, (_, kept?: string) =>
+          kept === undefined ? '' : `<${kept}>`,
+        ),
     );
 
   /** Break it: in `rowView`, take the changes of created rows, too; or in `tabsOf`, leave out a count. */
@@ -58,9 +63,11 @@ describe('what a file would change, on the page before confirmation', () => {
       'M-1,person2@example.org,First 1,Fellow',
     ]);
     const { html } = await page(answer);
-    expect([...html.matchAll(/<a [^>]*#rows"[^>]*>(\w+) <small>(\d+)</g)].map(([, tab, count]) => `${tab} ${count}`)).toEqual(
-      ['All 5', 'Create 1', 'Update 1', 'Unchanged 1', 'Reject 1', 'Invalid 1'],
-    );
+    expect(
+      [...html.matchAll(/<a [^>]*#rows"[^>]*>(\w+) <small>(\d+)</g)].map(
+        ([, tab, count]) => `${tab} ${count}`,
+      ),
+    ).toEqual(['All 5', 'Create 1', 'Update 1', 'Unchanged 1', 'Reject 1', 'Invalid 1']);
     expect(shownRows(html)).toEqual(['2', '3', '4', '5', '6']);
     expect(cell(html, 'Level')).toEqual([
       '<del>Fellow</del> <ins>Associate</ins>',
@@ -87,7 +94,10 @@ describe('what a file would change, on the page before confirmation', () => {
 
   /** Break it: in `rowsPath`, leave out the operation. */
   it('shows 50 rows a page, within one kind of effect', async () => {
-    const rows = Array.from({ length: 130 }, (_, n) => `P-${n},p${n}@example.org,First,${n % 2 ? 'Fellow' : 'Boss'}`);
+    const rows = Array.from(
+      { length: 130 },
+      (_, n) => `P-${n},p${n}@example.org,First,${n % 2 ? 'Fellow' : 'Boss'}`,
+    );
     const answer = await upload(rows);
     const first = await page(answer, '?operation=created');
     expect(shownRows(first.html)).toHaveLength(50);
@@ -123,7 +133,9 @@ describe('what a file would change, on the page before confirmation', () => {
     ]);
     const { html } = await page(answer);
     expect(html).toContain('Rows about the same thing');
-    expect(html).toMatch(/<bdi>UniqueId:S-2<\/bdi>: <a [^>]+>row 3<\/a>, <a [^>]+>row 4<\/a>, <a [^>]+>row 5<\/a>/);
+    expect(html).toMatch(
+      /<bdi>UniqueId:S-2<\/bdi>: <a [^>]+>row 3<\/a>, <a [^>]+>row 4<\/a>, <a [^>]+>row 5<\/a>/,
+    );
     expect(html.match(/same as row 3/g)).toHaveLength(2);
     expect(cell(html, 'First Name').slice(2)).toEqual([
       '<del>Bob</del> <ins>Bobby</ins>',
@@ -147,9 +159,12 @@ describe('what a file would change, on the page before confirmation', () => {
     const many = await change(30);
     expect(many.body.summary.warnings).toMatchObject([{ code: 'many_changes' }]);
     expect((await page(many)).html).toContain('The file would change 30 of the 40 things that exist (75 %).');
-    const first = await client.upload(jsonl(people.map((row) => ({ ...row, ':UniqueId': `${row[':UniqueId']}x`, ':Email': undefined }))), {
-      importProcessId: own,
-    });
+    const first = await client.upload(
+      jsonl(people.map((row) => ({ ...row, ':UniqueId': `${row[':UniqueId']}x`, ':Email': undefined }))),
+      {
+        importProcessId: own,
+      },
+    );
     expect(first.body.summary.warnings).toEqual([]);
   });
 

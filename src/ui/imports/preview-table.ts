@@ -100,8 +100,13 @@ export class PreviewTable {
       return { items: rows.map(checkedItem), nextCursor };
     } catch (error) {
       // A link from before the preview was there leads to the first rows.
-      if (after === undefined || !(error instanceof DomainError) || error.code !== 'invalid_cursor') throw error;
-      return this.items({ WORKFLOW_IMPORT_QUEUE_BATCH_ID: id, summary } as BatchResource, { operation }, principal);
+      if (after === undefined || !(error instanceof DomainError) || error.code !== 'invalid_cursor')
+        throw error;
+      return this.items(
+        { WORKFLOW_IMPORT_QUEUE_BATCH_ID: id, summary } as BatchResource,
+        { operation },
+        principal,
+      );
     }
   }
 

@@ -1,4 +1,10 @@
-import type { ExistingThings, ImportRecord, PreviewContext, PreviewedOutcome, SameThing } from '../../records/target.js';
+import type {
+  ExistingThings,
+  ImportRecord,
+  PreviewContext,
+  PreviewedOutcome,
+  SameThing,
+} from '../../records/target.js';
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
 import { type InstanceState, storedValuesOf } from './instance-state.js';
