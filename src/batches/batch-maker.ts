@@ -221,19 +221,20 @@ export class BatchMaker {
   /**
    * Stores the batch with its records and chunks, all or nothing, inside the transaction. No one sees the batch before
    * the commit. Afterwards `batch` has its id, its counts and the status `queued`, or, with findings,
-   * `awaiting_confirmation`.
-   * @param findings how an uploaded file was read; called after the whole file was read
+   * `awaiting_confirmation`, or `validated` if it is a dry run.
+   * @param findings how an uploaded file, or the body of a dry run, was read; called after all of it was read
    */
   async save(
     transaction: Transaction,
     batch: ImportQueueBatchEntity,
     source: BatchSource,
     findings?: (rows: RecordCollector) => UploadFindings,
+    isDryRun = false,
   ): Promise<void> {
     batch.status = 'receiving';
     await transaction.manager.insert(ImportQueueBatchEntity, batch);
     const rows = await this.write(transaction, batch.id, source);
-    await arrive(transaction, batch, rows, findings?.(rows));
+    await arrive(transaction, batch, rows, { upload: findings?.(rows), isDryRun });
   }
 
   /**
@@ -276,20 +277,27 @@ export class BatchMaker {
   }
 }
 
+/** A dry run has ended as soon as it is stored. */
+const NOTHING_PROCESSED = {
+  finishedAt: () => 'now()',
+  ...{ succeededCount: 0, failedCount: 0, skippedCount: 0, canceledCount: 0, unknownCount: 0 },
+  ...{ createdCount: 0, updatedCount: 0, unchangedCount: 0 },
+};
+
 /** Makes the completely stored batch visible to the API and the workers. */
 async function arrive(
   transaction: Transaction,
   batch: ImportQueueBatchEntity,
   { totalCount, invalidCount, chunkCount }: RecordCollector,
-  upload: UploadFindings | undefined,
+  { upload, isDryRun }: { upload: UploadFindings | undefined; isDryRun: boolean },
 ): Promise<void> {
-  const status = upload === undefined ? 'queued' : 'awaiting_confirmation';
+  const status = isDryRun ? 'validated' : upload === undefined ? 'queued' : 'awaiting_confirmation';
   assertCanBecome(batch.status, status);
   const arrival = { status, upload, totalCount, invalidCount, chunkCount } as const;
   const { affected } = await transaction.manager.update(
     ImportQueueBatchEntity,
     { id: batch.id, status: batch.status },
-    arrival,
+    isDryRun ? { ...arrival, ...NOTHING_PROCESSED } : arrival,
   );
   if (affected !== 1) throw new Error(`batch ${batch.id} is no longer ${batch.status}`);
   Object.assign(batch, arrival);

@@ -9,17 +9,19 @@ export const BATCH_STATUSES = [
   'completed',
   'completed_with_errors',
   'failed',
+  'validated',
 ] as const;
 export type BatchStatus = (typeof BATCH_STATUSES)[number];
 
 const ENDS = ['completed', 'completed_with_errors', 'failed'] as const satisfies readonly BatchStatus[];
 
 /**
- * Every status that a batch may change to. A queued batch ends without running if all its records are invalid. A paused
+ * Every status that a batch may change to. A dry run is `validated` as soon as it is stored: none of its records is
+ * processed. A queued batch ends without running if all its records are invalid. A paused
  * batch ends if the chunks that ran when it was paused were its last.
  */
 const TRANSITIONS: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
-  receiving: ['awaiting_confirmation', 'queued'],
+  receiving: ['awaiting_confirmation', 'queued', 'validated'],
   awaiting_confirmation: ['queued', 'canceled'],
   queued: ['in_progress', 'paused', 'canceling', ...ENDS],
   in_progress: ['paused', 'canceling', ...ENDS],
@@ -29,6 +31,7 @@ const TRANSITIONS: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
   completed: [],
   completed_with_errors: [],
   failed: [],
+  validated: [],
 };
 
 /** Statuses of batches whose end is not written yet. */
@@ -42,6 +45,13 @@ export type UnfinishedStatus = (typeof UNFINISHED)[number];
 
 /** Statuses in which chunks are queued and processed. Chunks of a `canceling` batch run to cancel their records. */
 export const RUNNING = ['queued', 'in_progress', 'canceling'] as const satisfies readonly BatchStatus[];
+
+/** Statuses in which a preview can be made: no record has been processed, so that nothing has changed. */
+export const PREVIEWABLE = ['awaiting_confirmation', 'validated'] as const satisfies readonly BatchStatus[];
+
+export function isPreviewable(status: BatchStatus): boolean {
+  return (PREVIEWABLE as readonly BatchStatus[]).includes(status);
+}
 
 /** Statuses in which records will still be processed, now or after a pause. */
 export const PROCESSABLE = ['queued', 'in_progress', 'paused'] as const satisfies readonly BatchStatus[];
@@ -107,6 +117,7 @@ const ACTIONS: Readonly<Record<BatchStatus, readonly BatchAction[]>> = {
   completed: ['delete'],
   completed_with_errors: ['retryFailed', 'delete'],
   failed: ['retryFailed', 'delete'],
+  validated: ['delete'],
 };
 
 /**

@@ -21,6 +21,7 @@ import { deleteUploadOfBatch } from './uploads.sql.js';
  *
  *   receiving ──┬── awaiting_confirmation ──┬── canceled (abandoned)
  *               │                           │ confirmed
+ *               ├── validated (dry run)     │
  *               └───────────── queued ◄─────┘
  *                                │ first chunk
  *                 paused ◄──► in_progress ──► completed, completed_with_errors, failed
@@ -556,7 +557,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
          (SELECT count(*) FROM import_queue_batch ahead
            WHERE ahead.status IN ('queued', 'in_progress', 'canceling')
              AND ahead.workflow_import_queue_batch_id < b.workflow_import_queue_batch_id) END AS "batchesAhead",
-       b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.upload IS NOT NULL AS "fromFile",
+       b.retry_of AS "retryOf", b.resend_of AS "resendOf", (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'
            AND r.creation_path = '${RETRY_CREATION_PATH}') AS "retriedBy",

@@ -3,6 +3,9 @@ import type { Sql, Transaction } from '../platform/database/database.service.js'
 import { deleteDrafts } from './fix-drafts.sql.js';
 import { deletePreview } from './previews.sql.js';
 
+/** The records and the preview of a dry run are kept for this long, whatever the retention is. */
+const DRY_RUN_HOURS = 24;
+
 /**
  * Marks ended batches past their retention as expired. From then on, no one reads their records, so that no reader
  * encounters a half-deleted batch. Returns how many it marked; call it again until there are fewer than the limit.
@@ -14,8 +17,9 @@ export async function expireBatches(sql: Sql, defaultDays: number, limit: number
          FROM import_queue_batch b
          JOIN import_process p USING (import_process_id)
         WHERE b.expired_at IS NULL
-          AND b.finished_at < now() - coalesce(p.retention_days, $1) * interval '1 day'
-          AND coalesce(p.retention_days, $1) > 0
+          AND (b.finished_at < now() - coalesce(p.retention_days, $1) * interval '1 day'
+                 AND coalesce(p.retention_days, $1) > 0
+               OR b.status = 'validated' AND b.finished_at < now() - interval '${DRY_RUN_HOURS} hours')
         ORDER BY b.finished_at
         LIMIT $2
           FOR NO KEY UPDATE OF b SKIP LOCKED

@@ -13,7 +13,8 @@ export type ClientBatchStatus =
   | 'canceled'
   | 'completed'
   | 'completed_with_errors'
-  | 'failed';
+  | 'failed'
+  | 'validated';
 
 export type ClientRecordStatus =
   'pending' | 'invalid' | 'processing' | 'succeeded' | 'failed' | 'skipped' | 'canceled' | 'unknown';
@@ -145,7 +146,13 @@ export interface ClientProblem {
   errorId?: string;
 }
 
-const ENDS: readonly ClientBatchStatus[] = ['completed', 'completed_with_errors', 'failed', 'canceled'];
+const ENDS: readonly ClientBatchStatus[] = [
+  'completed',
+  'completed_with_errors',
+  'failed',
+  'canceled',
+  'validated',
+];
 
 /** Whether a batch with this status never changes again. */
 export function batchHasEnded(status: ClientBatchStatus): boolean {

@@ -34,6 +34,8 @@ export interface CreateBatchOptions extends SendOptions {
   gzip?: boolean;
   /** Default: a new one, if the body can be read again. */
   idempotencyKey?: string;
+  /** A dry run: the batch ends `validated`, with a summary and a preview, and nothing is processed. */
+  validate?: boolean;
   /** Called with the bytes of the body that have been read so far, from 0 again in each attempt. */
   onRead?: (bytes: number) => void;
 }

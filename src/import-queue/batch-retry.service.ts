@@ -49,7 +49,7 @@ export class BatchRetryService {
       const { status, expiredAt } = locked;
       if (locked.childId !== null) return locked.childId;
       if (expiredAt !== null) throw batchExpired(parentId, expiredAt);
-      if (!isTerminal(status)) throw nothingToRetry(parentId, status);
+      if (!isTerminal(status) || status === 'validated') throw nothingToRetry(parentId, status);
       const child = transaction.manager.create(ImportQueueBatchEntity, {
         fileName: parent.fileName,
         creationPath: RETRY_CREATION_PATH,
@@ -77,9 +77,12 @@ export class BatchRetryService {
 }
 
 function nothingToRetry(batchId: number, status: BatchStatus): DomainError {
-  const reason = isTerminal(status)
-    ? 'no record of it failed or was invalid'
-    : `it is ${status}; wait until it has ended, or cancel it`;
+  const reason =
+    status === 'validated'
+      ? 'it is a dry run; send the records without validate=true'
+      : isTerminal(status)
+        ? 'no record of it failed or was invalid'
+        : `it is ${status}; wait until it has ended, or cancel it`;
   return new DomainError(
     409,
     'state_conflict',

@@ -209,7 +209,7 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
       ),
     ),
     understood: says('Only for an uploaded file, in the answer about one batch.', orNull(understood)),
-    summary: says('Only for an uploaded file, in the answer about one batch.', orNull(summary)),
+    summary: says('Only for an uploaded file or a dry run, in the answer about one batch.', orNull(summary)),
   }),
   BatchPage: pageSchema(refTo('Batch')),
   Record: objectOf<RecordResource>(

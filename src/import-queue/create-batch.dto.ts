@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsEmail, IsInt, IsOptional, Length, Matches, Min, type ValidationArguments } from 'class-validator';
+import { IsEmail, IsIn, IsInt, IsOptional, Length, Matches, Min, type ValidationArguments } from 'class-validator';
 import { assertUtf8 } from '../platform/http/protocol.js';
 import { Integer } from '../platform/http/validation.js';
 import {
@@ -73,6 +73,16 @@ export class CreateBatchDto {
   @IsOptional()
   @IsEmail(RECIPIENT, { message: notAnAddress })
   sendFailureEmailTo?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'A dry run: the batch ends `validated`. It has a summary and a preview, as an upload has, for 24 hours; no record is processed and no mail is sent.',
+    enum: ['true', 'false'],
+    default: 'false',
+  })
+  @IsOptional()
+  @IsIn(['true', 'false'], { message: 'validate must be true or false' })
+  validate?: 'true' | 'false';
 }
 
 /** Media types that a JSON Lines body may have; the default of curl is among them. */

@@ -72,6 +72,12 @@ export class FixService {
         { extensions: { currentStatus: batch.status } },
       );
     }
+    if (batch.status === 'validated') {
+      throw httpErrors.state_conflict(
+        `Batch ${batchId} is a dry run, which processes nothing. Send its records without validate=true.`,
+        { extensions: { currentStatus: batch.status } },
+      );
+    }
     return batch;
   }
 

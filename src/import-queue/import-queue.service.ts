@@ -7,7 +7,11 @@ import { apiCreationPath, BatchMaker, mailAddresses, pinnedTo } from '../batches
 import { creationAnswer, type CreationAnswer } from '../batches/batch-resource.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { assertMayReceiveMail } from '../delivery/mailer.js';
+import type { RecordCollector } from '../batches/record-collector.js';
+import type { UploadFindings } from '../batches/upload-findings.js';
 import { JsonLinesReader } from '../formats/jsonl/json-lines-reader.js';
+import { DEFAULT_READING } from '../formats/reading.js';
+import { understoodJsonLines } from '../formats/upload-reader.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
@@ -18,6 +22,7 @@ import type { BodyHeaders, CreateBatchDto } from './create-batch.dto.js';
 import { type AnsweredKey, type HeldKey, IdempotencyService } from './idempotency.service.js';
 import { bodyTooLarge, idempotencyKeyReused } from './import-queue.errors.js';
 import { BodyIntake, hashBody } from './intake/body-intake.js';
+import { PreviewService } from './preview.service.js';
 
 export interface CreatedBatch {
   answer: CreationAnswer;
@@ -36,6 +41,7 @@ export class ImportQueueService {
     private readonly maker: BatchMaker,
     private readonly idempotency: IdempotencyService,
     private readonly scheduler: ChunkScheduler,
+    private readonly previews: PreviewService,
   ) {}
 
   /**
@@ -77,6 +83,7 @@ export class ImportQueueService {
   ): Promise<CreationAnswer> {
     const process = await this.processes.forNewBatch(dto.importProcessId, principal);
     const { config } = this;
+    const isDryRun = dto.validate === 'true';
     const intake = new BodyIntake(body, headers.encoding, config, config.chunkSize, process.compiled, {
       hashed: key !== null,
       reader: new JsonLinesReader(config.maxLineBytes),
@@ -91,9 +98,15 @@ export class ImportQueueService {
             creationPath: apiCreationPath(dto.creationPath),
             createdBy: principal.id,
             ...pinnedTo(process.pinned),
-            ...mailAddresses(dto),
+            ...(isDryRun ? {} : mailAddresses(dto)),
           });
-          await this.maker.save(transaction, batch, { kind: 'body', body: intake });
+          await this.maker.save(
+            transaction,
+            batch,
+            { kind: 'body', body: intake },
+            isDryRun ? dryRunFindings : undefined,
+            isDryRun,
+          );
           const stored = creationAnswer(batch, config.publicUrl);
           if (key !== null) {
             const requestHash = hashRequest(dto, intake.bodyHash());
@@ -109,10 +122,24 @@ export class ImportQueueService {
       ),
     );
     faultPoint('intake.after-commit');
+    if (isDryRun) {
+      await this.previews.prepare(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+      return answer;
+    }
     // Not awaited: the batch is durable, and the reconciler queues chunks that are not queued here.
     void this.scheduler.advance(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     return answer;
   }
+}
+
+/** What a dry run keeps about its body, which is always JSON Lines. */
+function dryRunFindings({ errorGroups }: RecordCollector): UploadFindings {
+  return {
+    understood: understoodJsonLines(DEFAULT_READING),
+    columns: null,
+    errorGroups: errorGroups.all(),
+    mapping: [],
+  };
 }
 
 function replay(key: AnsweredKey, dto: CreateBatchDto, bodyHash: Buffer): CreationAnswer {
@@ -125,6 +152,10 @@ function replay(key: AnsweredKey, dto: CreateBatchDto, bodyHash: Buffer): Creati
 /** SHA-256 over the parameters, in a fixed order, and the decoded body. */
 function hashRequest(dto: CreateBatchDto, bodyHash: Buffer): Buffer {
   const { fileName, importProcessId, creationPath, sendSuccessEmailTo, sendFailureEmailTo } = dto;
-  const parameters = [fileName, importProcessId, creationPath, sendSuccessEmailTo, sendFailureEmailTo];
+  const parameters: unknown[] = [
+    ...[fileName, importProcessId, creationPath, sendSuccessEmailTo, sendFailureEmailTo],
+  ];
+  // Left out where it is not true, so that keys of earlier versions stay valid.
+  if (dto.validate === 'true') parameters.push('validate');
   return createHash('sha256').update(JSON.stringify(parameters)).update(bodyHash).digest();
 }

@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import { selectChunksToPreview } from '../batches/chunks.sql.js';
+import { isPreviewable } from '../batches/batch-state.js';
 import {
   fromStoredPreview,
   insertPreview,
@@ -45,7 +46,7 @@ async function wholePreview(run: PreviewRun): Promise<WholePreview> {
 
 function tooLateForPreview(batchId: number, status: string): DomainError {
   return batchStateConflict(
-    `Batch ${batchId} is ${status} and has no preview: a preview is made only while an upload awaits confirmation.`,
+    `Batch ${batchId} is ${status} and has no preview: a preview is made while an upload awaits confirmation, and for dry runs.`,
     status,
   );
 }
@@ -152,7 +153,7 @@ export class PreviewService {
   private async make(batchId: number): Promise<void> {
     if ((await selectPreviewCounts(this.database, batchId)) !== null) return;
     const batch = await this.batches.row(batchId);
-    if (batch.status !== 'awaiting_confirmation') throw tooLateForPreview(batchId, batch.status);
+    if (!isPreviewable(batch.status)) throw tooLateForPreview(batchId, batch.status);
     if (batch.total - batch.invalid > MOST_PREVIEWED) throw tooManyToPreview(MOST_PREVIEWED);
     const { pinned, compiled } = await this.processes.get(
       batch.importProcessId,

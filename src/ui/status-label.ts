@@ -24,6 +24,7 @@ const BATCH_TONES: Readonly<Record<BatchStatus, Tone>> = {
   completed: 'good',
   completed_with_errors: 'bad',
   failed: 'bad',
+  validated: 'good',
 };
 
 const RECORD_TONES: Readonly<Record<RecordStatus, Tone>> = {

@@ -54,6 +54,7 @@ describe('the API docs', () => {
       'creationPath',
       'sendFailureEmailTo',
       'sendSuccessEmailTo',
+      'validate',
     ]);
   });
 

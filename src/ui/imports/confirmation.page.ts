@@ -82,7 +82,8 @@ export class ConfirmationPage {
       principal.permissions.includes('BeginWorkflowImportProcess') ||
       principal.permissions.includes('ManageImports');
     const isTable = understood !== null && understood.columns !== null;
-    const nothingValid = summary !== null && summary.valid === 0;
+    const isDryRun = resource.status === 'validated';
+    const nothingValid = !isDryRun && summary !== null && summary.valid === 0;
     const isBeingRead = summary === null;
     const asked = isTable ? askedColumns(resource, known, (target) => samplesOf(rows, target)) : [];
     return this.pages.render('imports/confirmation', {
@@ -91,6 +92,7 @@ export class ConfirmationPage {
       refreshSeconds: isBeingRead ? REFRESH_SECONDS : null,
       batch,
       isBeingRead,
+      isDryRun,
       progress,
       failureReason: resource.failureReason,
       validShare: 100 - batch.shares.failed,

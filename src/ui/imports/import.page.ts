@@ -46,7 +46,9 @@ export class ImportPage {
 
   async render(id: number, query: ShowImportDto, principal: Principal): Promise<string> {
     const row = await this.batches.row(id, principal);
-    if (row.status === 'awaiting_confirmation') return this.confirmation.render(id, query, principal);
+    const isDryRun = row.status === 'validated' && row.expiredAt === null;
+    if (row.status === 'awaiting_confirmation' || isDryRun)
+      return this.confirmation.render(id, query, principal);
     const progress = await this.progress(row);
     const { batch, resource } = progress;
     const shown = query.show ?? (batch.failed > 0 ? 'refused' : 'all');
@@ -137,7 +139,7 @@ export class ImportPage {
 
 /** The records are checked and sent by the rules of the file type, so that permission to send rows is needed, too. */
 function mayFix({ permissions, ...principal }: Principal, batch: BatchRow): boolean {
-  if (batch.status === 'receiving') return false;
+  if (batch.status === 'receiving' || batch.status === 'validated') return false;
   const mayPrepare = permissions.includes('ManageImports') || owns(principal, batch);
   return permissions.includes('BeginWorkflowImportProcess') && mayPrepare;
 }

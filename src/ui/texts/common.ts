@@ -96,6 +96,7 @@ export const COMMON_TEXTS = {
       canceled: 'Canceled',
       completed: 'Completed',
       completed_with_errors: 'Completed with errors',
+      validated: 'Dry run',
       failed: 'Failed',
     },
     abandoned: 'Abandoned',

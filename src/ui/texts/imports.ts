@@ -89,6 +89,7 @@ export const IMPORT_TEXTS = {
       other: '{count} invalid rows will not be imported. ',
     },
     nothingProcessed: 'Nothing is processed until you confirm.',
+    dryRun: 'This was a dry run: nothing was processed. Its rows are kept for 24 hours.',
     othersConfirm: 'Someone who manages imports must confirm it.',
     reading: 'How the file is read',
     choices: {
