@@ -210,7 +210,10 @@ export function batchResource(
     pauseReason: row.pauseReason,
     waitingFor: waitingFor(row),
     // The body of a dry run is read as that of every CreateBatch.
-    understood: upload === null || row.status === 'validated' ? null : { ...UNKNOWN_READING, ...upload.findings.understood },
+    understood:
+      upload === null || row.status === 'validated'
+        ? null
+        : { ...UNKNOWN_READING, ...upload.findings.understood },
     summary: upload === null || upload.stored?.isBeingRead === true ? null : summaryOf(row, upload),
     links: batchLinks(publicUrl, row.id, row.status, {
       retriable: isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,

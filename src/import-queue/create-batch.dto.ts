@@ -1,6 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsEmail, IsIn, IsInt, IsOptional, Length, Matches, Min, type ValidationArguments } from 'class-validator';
+import {
+  IsEmail,
+  IsIn,
+  IsInt,
+  IsOptional,
+  Length,
+  Matches,
+  Min,
+  type ValidationArguments,
+} from 'class-validator';
 import { assertUtf8 } from '../platform/http/protocol.js';
 import { Integer } from '../platform/http/validation.js';
 import {

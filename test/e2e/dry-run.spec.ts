@@ -27,7 +27,12 @@ describe('CreateBatch?validate=true', () => {
   const dryRun = async (rows: unknown[], headers?: Record<string, string>): Promise<Answer> =>
     client.createBatch(
       jsonl(rows),
-      { importProcessId, validate: 'true', sendSuccessEmailTo: 'a@example.org', sendFailureEmailTo: 'a@example.org' },
+      {
+        importProcessId,
+        validate: 'true',
+        sendSuccessEmailTo: 'a@example.org',
+        sendFailureEmailTo: 'a@example.org',
+      },
       { 'content-type': 'application/jsonl', ...headers },
     );
   const self = (answer: Answer) => answer.body.links.self as string;
@@ -43,7 +48,10 @@ describe('CreateBatch?validate=true', () => {
       member(3),
       member(4, { Level: 'Knight' }),
     ]);
-    expect(answer).toMatchObject({ status: 202, body: { status: 'validated', recordCounts: { total: 4, invalid: 1 } } });
+    expect(answer).toMatchObject({
+      status: 202,
+      body: { status: 'validated', recordCounts: { total: 4, invalid: 1 } },
+    });
     const { body } = await client.get(self(answer));
     expect(body).toMatchObject({
       status: 'validated',
@@ -87,12 +95,21 @@ describe('CreateBatch?validate=true', () => {
   it('can only be deleted', async () => {
     const answer = await dryRun([member(20), member(21, { Level: 'Knight' })]);
     for (const action of ['Confirm', 'Abandon', 'Cancel', 'Pause', 'Resume', 'RetryFailed'])
-      expect([action, (await client.post(`${self(answer)}/${action}`)).body.code]).toEqual([action, 'state_conflict']);
+      expect([action, (await client.post(`${self(answer)}/${action}`)).body.code]).toEqual([
+        action,
+        'state_conflict',
+      ]);
     const fix = await client.post(`${self(answer)}/Fix`, { lines: { '2': { Level: 'Fellow' } } });
     expect(fix).toMatchObject({ status: 409, body: { code: 'state_conflict' } });
     expect(await client.post(`${self(answer)}/Delete`)).toMatchObject({ status: 202 });
-    expect(await client.get(`${self(answer)}/Preview`)).toMatchObject({ status: 410, body: { code: 'batch_expired' } });
-    expect((await client.get(self(answer))).body).toMatchObject({ status: 'validated', recordCounts: { total: 2, invalid: 1 } });
+    expect(await client.get(`${self(answer)}/Preview`)).toMatchObject({
+      status: 410,
+      body: { code: 'batch_expired' },
+    });
+    expect((await client.get(self(answer))).body).toMatchObject({
+      status: 'validated',
+      recordCounts: { total: 2, invalid: 1 },
+    });
   });
 
   /** Break it: in `hashRequest`, leave out `validate`. */
@@ -142,12 +159,16 @@ describe('CreateBatch?validate=true', () => {
   it('shows its rows on a page that offers nothing to confirm', async () => {
     const answer = await dryRun([member(60), member(61, { Level: 'Knight' })]);
     const cookie = await signIn(test);
-    const page = await fetch(`${test.url}/imports/${answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID}`, { headers: { cookie } });
+    const page = await fetch(`${test.url}/imports/${answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID}`, {
+      headers: { cookie },
+    });
     const html = await page.text();
     expect(html).toContain('This was a dry run: nothing was processed.');
     expect(html).toContain('Create <small>1</small>');
     expect(html).not.toMatch(/\/(confirm|abandon|read|columns)"/);
-    const recent = await (await fetch(`${test.url}/imports?status=validated`, { headers: { cookie } })).text();
+    const recent = await (
+      await fetch(`${test.url}/imports?status=validated`, { headers: { cookie } })
+    ).text();
     expect(recent).toContain('Dry run');
   });
 
