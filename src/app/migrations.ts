@@ -31,6 +31,7 @@ import { StoreUploads1765900000000 } from './migrations/1765900000000-store-uplo
 import { PreviewChanges1765910000000 } from './migrations/1765910000000-preview-changes.js';
 import { KeepLeftOutColumns1766000000000 } from './migrations/1766000000000-keep-left-out-columns.js';
 import { AddFixes1766100000000 } from './migrations/1766100000000-add-fixes.js';
+import { ControlRuns1766300000000 } from './migrations/1766300000000-control-runs.js';
 import { AddDryRuns1766320000000 } from './migrations/1766320000000-add-dry-runs.js';
 import { CountExistingThings1766310000000 } from './migrations/1766310000000-count-existing-things.js';
 
@@ -69,6 +70,7 @@ export const MIGRATIONS = [
   PreviewChanges1765910000000,
   KeepLeftOutColumns1766000000000,
   AddFixes1766100000000,
+  ControlRuns1766300000000,
   CountExistingThings1766310000000,
   AddDryRuns1766320000000,
 ];

@@ -12,6 +12,8 @@ import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { assertCanBecome } from './batch-state.js';
 import { deleteChunks, insertChunks } from './chunks.sql.js';
+import { type BatchControl } from './batch-control.js';
+import { insertControl, markCanary } from './control.sql.js';
 import { ImportQueueBatchEntity } from './entities.js';
 import { type ChunkRow, type CopiedRows, RecordCollector } from './record-collector.js';
 import { deletePreview } from './previews.sql.js';
@@ -222,18 +224,24 @@ export class BatchMaker {
    * Stores the batch with its records and chunks, all or nothing, inside the transaction. No one sees the batch before
    * the commit. Afterwards `batch` has its id, its counts and the status `queued`, or, with findings,
    * `awaiting_confirmation`, or `validated` if it is a dry run.
+   * @param control how it is to be run
    * @param findings how an uploaded file, or the body of a dry run, was read; called after all of it was read
    */
   async save(
     transaction: Transaction,
     batch: ImportQueueBatchEntity,
     source: BatchSource,
+    control: BatchControl,
     findings?: (rows: RecordCollector) => UploadFindings,
     isDryRun = false,
   ): Promise<void> {
     batch.status = 'receiving';
     await transaction.manager.insert(ImportQueueBatchEntity, batch);
+    await insertControl(transaction, batch.id, control);
     const rows = await this.write(transaction, batch.id, source);
+    if (findings === undefined && control.canary !== null) {
+      await markCanary(transaction, batch.id);
+    }
     await arrive(transaction, batch, rows, { upload: findings?.(rows), isDryRun });
   }
 

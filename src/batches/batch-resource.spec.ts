@@ -13,6 +13,7 @@ const ROW: BatchRow = {
   status: 'queued',
   failureReason: null,
   pauseReason: null,
+  control: null,
   pauseDetail: null,
   batchesAhead: null,
   retryOf: null,

@@ -13,6 +13,7 @@ import {
   type WaitingReason,
 } from './batch-state.js';
 import { type BatchRow, RATE_WINDOW_SECONDS } from './batches.sql.js';
+import type { StoredControl } from './batch-control.js';
 import type { ChangeCounts, PreviewCounts } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 import type { BatchUpload } from './uploads.sql.js';
@@ -117,6 +118,8 @@ export interface BatchResource {
   pauseReason: PauseReason | null;
   /** Why the batch is not being processed; `null` while it runs and after its end. */
   waitingFor: WaitingFor | null;
+  /** How it is to be run; `null` if simply as soon as possible. */
+  control: StoredControl | null;
   /** How an uploaded file was read, in answers about one batch; `null` in lists and for batches of the API. */
   understood: UnderstoodFile | null;
   summary: UploadSummary | null;
@@ -209,6 +212,7 @@ export function batchResource(
     failureReason: row.failureReason ?? row.pauseDetail ?? upload?.stored?.readingFailure ?? null,
     pauseReason: row.pauseReason,
     waitingFor: waitingFor(row),
+    control: row.control === null ? null : withUtcTimes(row.control),
     // The body of a dry run is read as that of every CreateBatch.
     understood:
       upload === null || row.status === 'validated'
@@ -222,9 +226,17 @@ export function batchResource(
   };
 }
 
+function withUtcTimes({ notBefore, expiresAt, ...control }: StoredControl): StoredControl {
+  const utc = (time: string | null) => (time === null ? null : new Date(time).toISOString());
+  return { ...control, notBefore: utc(notBefore), expiresAt: utc(expiresAt) };
+}
+
 /** Batches ahead are counted for a single batch only: in a list, each count would read all older batches. */
-function waitingFor({ status, batchesAhead }: BatchRow): WaitingFor | null {
+function waitingFor({ status, batchesAhead, control, now }: BatchRow): WaitingFor | null {
   if (status === 'paused') return { reason: 'paused', batchesAhead: null };
+  const notBefore = control?.notBefore ?? null;
+  const startsLater = notBefore !== null && new Date(notBefore) > now;
+  if (status === 'queued' && startsLater) return { reason: 'not_before', batchesAhead: null };
   return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
 }
 

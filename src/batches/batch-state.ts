@@ -158,6 +158,9 @@ export function statusAfter(
   }
 }
 
+/** The failure reason of a batch whose `expiresAt` passed; its remaining records were canceled. */
+export const EXPIRED = 'expired';
+
 /** The facts that decide how a batch ended. */
 export interface BatchEnd {
   /** A fault of the whole batch; `null` if there was none. */
@@ -171,7 +174,7 @@ export interface BatchEnd {
 /** The terminal status of a batch that has no open chunk left. */
 export function finalStatus(status: UnfinishedStatus, end: BatchEnd): BatchStatus {
   if (status === 'canceling') return 'canceled';
-  if (end.failureReason !== null) return 'failed';
+  if (end.failureReason !== null && end.failureReason !== EXPIRED) return 'failed';
   const everyRecordSucceeded = end.invalid + end.failed + end.canceled + end.unknown === 0;
   return everyRecordSucceeded ? 'completed' : 'completed_with_errors';
 }

@@ -12,6 +12,8 @@ import {
   type UnfinishedStatus,
 } from './batch-state.js';
 import { abandonChunks, lookAhead, PROBE_INTERVAL } from './chunks.sql.js';
+import { type StoredControl } from './batch-control.js';
+import { LARGEST_SHARE, MAY_START, windowOf } from './control.sql.js';
 import { abandonRecords } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 import { deleteUploadOfBatch } from './uploads.sql.js';
@@ -39,6 +41,8 @@ function listed(statuses: readonly BatchStatus[]): string {
 
 const IS_UNFINISHED = `status IN (${listed(UNFINISHED)})`;
 const IS_RUNNING = `status IN (${listed(RUNNING)})`;
+/** Whether the records of a batch `b` are still processed, and not only canceled. */
+const GOES_ON = `(b.status <> 'canceling' AND b.failure_reason IS NULL)`;
 const IS_PROCESSABLE = `status IN (${listed(PROCESSABLE)})`;
 
 /** The counts stored in the row of a batch when it ends, so that lists need not add up chunks. */
@@ -112,6 +116,7 @@ export interface RunningBatch {
   importProcessVersion: number;
   workflowVersion: number | null;
   createdBy: string;
+  muteBehaviors: boolean;
 }
 
 /**
@@ -122,8 +127,9 @@ export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatc
   const { rows } = await sql.query<RunningBatch>(
     `SELECT workflow_import_queue_batch_id AS id, status, failure_reason AS "failureReason",
             import_process_id AS "importProcessId", import_process_version AS "importProcessVersion",
-            workflow_version AS "workflowVersion", created_by AS "createdBy"
-       FROM import_queue_batch
+            workflow_version AS "workflowVersion", created_by AS "createdBy",
+            coalesce(mute_behaviors, false) AS "muteBehaviors"
+       FROM import_queue_batch LEFT JOIN import_queue_batch_control USING (workflow_import_queue_batch_id)
       WHERE workflow_import_queue_batch_id = $1`,
     [batchId],
   );
@@ -161,26 +167,39 @@ export async function lockBatch(transaction: Transaction, batchId: number): Prom
   return rows[0];
 }
 
+/** The chunks of a batch that may be queued now. */
+export interface Window {
+  status: BatchStatus;
+  /** How many may be queued at a time. */
+  size: number;
+  /** Whether the control of the batch may ask for a pause. */
+  mayPause: boolean;
+  /** Records behind this line wait for the review of those before it. */
+  canaryLine: number | null;
+}
+
 /**
- * The number of chunks of the batch that may be queued at a time, or `null` if none may be queued now (paused, ended).
- * Locks the batch row: the next caller waits, and then counts the chunks that this transaction queued. Running chunks
+ * Answers `null` if no chunk may be queued now: the batch is paused, has ended, or starts later. Locks the batch row: the next caller waits, and then counts the chunks that this transaction queued. Running chunks
  * do not touch the batch row, and other transactions can still write rows that refer to it.
  */
 export async function lockWindow(
   transaction: Transaction,
   batchId: number,
   chunkWindow: number,
-): Promise<number | null> {
-  const { rows } = await transaction.query<{ window: number }>(
-    `SELECT CASE WHEN v.ordered THEN 1 ELSE $2::integer END AS "window"
+): Promise<Window | null> {
+  const { rows } = await transaction.query<Window>(
+    `SELECT b.status, ${windowOf('$2')} AS size,
+            control.workflow_import_queue_batch_id IS NOT NULL AND ${GOES_ON} AS "mayPause",
+            CASE WHEN ${GOES_ON} THEN control.canary_line END AS "canaryLine"
        FROM import_queue_batch b
        JOIN import_process_version v
          ON v.import_process_id = b.import_process_id AND v.version = b.import_process_version
-      WHERE b.workflow_import_queue_batch_id = $1 AND b.${IS_RUNNING}
+       LEFT JOIN import_queue_batch_control control USING (workflow_import_queue_batch_id)
+      WHERE b.workflow_import_queue_batch_id = $1 AND b.${IS_RUNNING} AND ${MAY_START}
         FOR NO KEY UPDATE OF b`,
     [batchId, chunkWindow],
   );
-  return rows[0]?.window ?? null;
+  return rows[0] ?? null;
 }
 
 /** The batches with a chunk that could be queued now, oldest first. In normal operation there are none. */
@@ -190,6 +209,7 @@ export async function selectBatchesWithRoom(sql: Sql, chunkWindow: number): Prom
        FROM import_queue_batch b
        JOIN import_process_version v
          ON v.import_process_id = b.import_process_id AND v.version = b.import_process_version
+       LEFT JOIN import_queue_batch_control control USING (workflow_import_queue_batch_id)
       CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
                array_agg(chunk_number) AS open,
@@ -199,11 +219,11 @@ export async function selectBatchesWithRoom(sql: Sql, chunkWindow: number): Prom
                  WHERE c.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id AND c.state <> 'done'
                  ORDER BY chunk_number
                  LIMIT $2) ahead) chunks
-      WHERE b.${IS_RUNNING}
-        AND chunks.queued < CASE WHEN v.ordered THEN 1 ELSE $1::integer END
+      WHERE b.${IS_RUNNING} AND ${MAY_START}
+        AND chunks.queued < ${windowOf('$1')}
         AND NOT coalesce(chunks.waits_for, '{}') <@ chunks.open
       ORDER BY b.workflow_import_queue_batch_id`,
-    [chunkWindow, lookAhead(chunkWindow)],
+    [chunkWindow, lookAhead(LARGEST_SHARE * chunkWindow)],
   );
   return rows.map(({ id }) => id);
 }
@@ -475,6 +495,8 @@ export interface BatchRow {
   pauseReason: PauseReason | null;
   /** The fault behind the pause. */
   pauseDetail: string | null;
+  /** How it is to be run; `null` if simply as soon as possible. */
+  control: StoredControl | null;
   /** Older batches that run or wait; only for a single batch that was selected by id and has not started. */
   batchesAhead: number | null;
   retryOf: number | null;
@@ -557,6 +579,11 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
          (SELECT count(*) FROM import_queue_batch ahead
            WHERE ahead.status IN ('queued', 'in_progress', 'canceling')
              AND ahead.workflow_import_queue_batch_id < b.workflow_import_queue_batch_id) END AS "batchesAhead",
+       (SELECT row_to_json(control) FROM (
+          SELECT priority, max_failed AS "maxFailed", max_failed_percent AS "maxFailedPercent",
+                 not_before AS "notBefore", expires_at AS "expiresAt", canary, mute_behaviors AS "muteBehaviors"
+            FROM import_queue_batch_control k
+           WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id) control) AS "control",
        b.retry_of AS "retryOf", b.resend_of AS "resendOf", (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'

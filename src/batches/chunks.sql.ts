@@ -90,18 +90,20 @@ export function lookAhead(window: number): number {
 
 /**
  * Moves the next chunks from `pending` to `queued` while the window has room, lowest number first. Skips chunks that
- * wait for an earlier chunk. Requires the lock of `lockWindow`.
+ * wait for an earlier chunk, and those behind the canary. Requires the lock of `lockWindow`.
  */
 export async function queueNextChunks(
   transaction: Transaction,
   batchId: number,
-  window: number,
+  { size, canaryLine }: { size: number; canaryLine: number | null },
 ): Promise<QueuedChunk[]> {
   const { rows } = await transaction.query<QueuedChunk>(
     `WITH ahead AS MATERIALIZED (
        SELECT chunk_number, state, blocked_by
          FROM import_queue_chunk
         WHERE workflow_import_queue_batch_id = $1 AND state <> 'done'
+          AND ($4::integer IS NULL OR first_line <= $4
+               AND (last_line <= $4 OR succeeded_count + failed_count + skipped_count = 0 OR state = 'queued'))
         ORDER BY chunk_number
         LIMIT $3
      ), next AS (
@@ -119,7 +121,7 @@ export async function queueNextChunks(
         AND c.state = 'pending'
      RETURNING c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber",
                (extract(epoch FROM c.queued_at) * 1000000)::bigint AS "queuedAt"`,
-    [batchId, window, lookAhead(window)],
+    [batchId, size, lookAhead(size), canaryLine],
   );
   return rows.sort((a, b) => a.chunkNumber - b.chunkNumber);
 }
@@ -186,6 +188,8 @@ export interface LockedChunk {
   processed: number;
   /** A fault paused the batch, and this chunk was queued afterwards to find out whether the fault is gone. */
   isProbe: boolean;
+  /** The last line that may be processed before the review of the canary; `null` if there is none to wait for. */
+  canaryLine: number | null;
   backendPid: number;
 }
 
@@ -199,9 +203,11 @@ export async function lockChunk(transaction: Transaction, job: ChunkKey): Promis
             b.status AS "batchStatus", b.failure_reason AS "failureReason",
             c.succeeded_count + c.failed_count + c.skipped_count AS processed,
             b.status = 'paused' AND b.pause_reason = 'environment_fault'
-              AND c.queued_at >= b.probe_at - ${PROBE_INTERVAL} AS "isProbe", pg_backend_pid() AS "backendPid"
+              AND c.queued_at >= b.probe_at - ${PROBE_INTERVAL} AS "isProbe",
+            control.canary_line AS "canaryLine", pg_backend_pid() AS "backendPid"
        FROM import_queue_chunk c
        JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+       LEFT JOIN import_queue_batch_control control USING (workflow_import_queue_batch_id)
       WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = $2 AND c.state = 'queued'
         FOR UPDATE OF c SKIP LOCKED`,
     [job.batchId, job.chunkNumber],

@@ -28,6 +28,9 @@ const IMPORT_PROCESS_PARTS: Record<keyof ImportProcessInput, true> = {
   status: true,
   retentionDays: true,
   ordered: true,
+  priority: true,
+  maxFailed: true,
+  maxFailedPercent: true,
   target: true,
   recordSchema: true,
 };

@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { JsonObject } from '../platform/json/json-value.js';
+import type { Priority } from '../batches/batch-control.js';
 import type { TargetConfiguration } from '../records/target.js';
 
 export type ImportProcessStatus = 'active' | 'disabled';
@@ -36,6 +37,10 @@ export class ImportProcessVersionEntity {
   @Column('json', { name: 'record_schema', nullable: true }) recordSchema!: JsonObject | null;
   /** One chunk at a time, in line order. */
   @Column('boolean', { default: false }) ordered!: boolean;
+  @Column('text', { default: 'normal' }) priority!: Priority;
+  @Column('integer', { name: 'max_failed', nullable: true }) maxFailed!: number | null;
+  @Column('double precision', { name: 'max_failed_percent', nullable: true }) maxFailedPercent!:
+    number | null;
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }

@@ -1,9 +1,10 @@
 import type { Principal } from '../auth/principal.js';
+import type { ProcessControl } from '../batches/batch-control.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, PinnedConfiguration, TargetConfiguration } from '../records/target.js';
 
 /** An import process as a client sends it. */
-export interface ImportProcessInput {
+export interface ImportProcessInput extends ProcessControl {
   name: string;
   description: string;
   /** For administrators; hidden from users who only import. */
@@ -30,7 +31,7 @@ export interface ImportProcess extends ImportProcessInput {
 }
 
 /** An import process as one batch uses it: fixed when the batch starts, whatever changes later. */
-export interface PinnedImportProcess extends PinnedConfiguration {
+export interface PinnedImportProcess extends PinnedConfiguration, ProcessControl {
   id: number;
   version: number;
   name: string;
@@ -45,7 +46,10 @@ export interface CompiledImportProcess {
 }
 
 /** The members for users who only import: neither the target of the records nor the administrators' note. */
-export type ImportProcessSummary = Omit<ImportProcess, 'note' | 'retentionDays' | 'target' | 'recordSchema'>;
+export type ImportProcessSummary = Omit<
+  ImportProcess,
+  'note' | 'retentionDays' | 'target' | 'recordSchema' | keyof ProcessControl
+>;
 
 /** The import processes that the principal may see, each with the members that the principal may see. */
 export function visibleTo(

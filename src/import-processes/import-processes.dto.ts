@@ -5,6 +5,7 @@ import {
   IsBoolean,
   IsIn,
   IsInt,
+  IsNumber,
   IsObject,
   IsOptional,
   IsString,
@@ -33,6 +34,7 @@ import {
 import { AsSent, PathIdPipe } from '../platform/http/validation.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { TargetConfiguration } from '../records/target.js';
+import { PRIORITIES, type Priority } from '../batches/batch-control.js';
 import { importProcessNotFound } from './import-process.errors.js';
 import { ATTRIBUTE_TYPES } from '../workflows/definition.js';
 import type { ImportProcess, ImportProcessInput, ImportProcessSummary } from './import-process.js';
@@ -106,6 +108,40 @@ export class SaveImportProcessDto implements ImportProcessInput {
   @ApiPropertyOptional({ description: 'One chunk at a time, in line order.', default: false })
   @IsBoolean({ message: 'ordered must be true or false' })
   ordered: boolean = false;
+
+  @ApiPropertyOptional({
+    description: 'The share of the workers that its batches get beside others, unless a call says otherwise.',
+    enum: PRIORITIES,
+    default: 'normal',
+  })
+  @IsIn(PRIORITIES, { message: `priority must be one of ${PRIORITIES.join(', ')}` })
+  priority: Priority = 'normal';
+
+  @ApiPropertyOptional({
+    description:
+      'A batch pauses when more records than this have failed or are invalid, unless the call says otherwise. null: no limit.',
+    type: 'integer',
+    nullable: true,
+    minimum: 0,
+  })
+  @IsOptional()
+  @IsInt({ message: 'maxFailed must be a whole number, or null' })
+  @Min(0, { message: 'maxFailed must be at least 0' })
+  @Max(2_147_483_647, { message: 'maxFailed must be at most 2147483647' })
+  maxFailed: number | null = null;
+
+  @ApiPropertyOptional({
+    description: 'Like maxFailed, in percent of all records of the batch. null: no limit.',
+    type: 'number',
+    nullable: true,
+    minimum: 0,
+    maximum: 100,
+  })
+  @IsOptional()
+  @IsNumber({}, { message: 'maxFailedPercent must be a number from 0 to 100, or null' })
+  @Min(0, { message: 'maxFailedPercent must be at least 0' })
+  @Max(100, { message: 'maxFailedPercent must be at most 100' })
+  maxFailedPercent: number | null = null;
 
   @ApiProperty({
     description:
@@ -206,6 +242,9 @@ export const IMPORT_PROCESS_SCHEMAS: Readonly<Record<string, Schema>> = {
   ImportProcess: objectOf<ImportProcess>({
     ...importProcessSummary,
     note: TEXT,
+    priority: choice(...PRIORITIES),
+    maxFailed: says('null: no limit.', orNull(INTEGER)),
+    maxFailedPercent: says('Of all records; null: no limit.', orNull({ type: 'number' })),
     retentionDays: says('null: the default of the installation; 0: forever.', orNull(INTEGER)),
     target: {
       type: 'object',

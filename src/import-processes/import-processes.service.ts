@@ -240,9 +240,13 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   }
 
   private async pinned(process: ImportProcess): Promise<PinnedImportProcess> {
-    const { id, version, name, ordered, target, recordSchema } = process;
+    const { id, version, name, ordered, priority, maxFailed, maxFailedPercent, target, recordSchema } =
+      process;
     const { workflowVersion } = await builtInTarget(this.targets, target.kind).pin(target);
-    return { id, version, name, ordered, target, recordSchema, workflowVersion };
+    return {
+      ...{ id, version, name, ordered, priority, maxFailed, maxFailedPercent },
+      ...{ target, recordSchema, workflowVersion },
+    };
   }
 
   private async refuseUnusable(input: ImportProcessInput): Promise<void> {
@@ -263,10 +267,11 @@ async function insertVersion(
   manager: EntityManager,
   importProcessId: number,
   version: number,
-  { name, target, recordSchema, ordered }: ImportProcessInput,
+  { name, target, recordSchema, ordered, priority, maxFailed, maxFailedPercent }: ImportProcessInput,
   createdBy: string,
 ): Promise<void> {
-  const row = { importProcessId, version, name, target, recordSchema, ordered, createdBy };
+  const control = { ordered, priority, maxFailed, maxFailedPercent };
+  const row = { importProcessId, version, name, target, recordSchema, ...control, createdBy };
   await manager.save(manager.create(ImportProcessVersionEntity, row), { reload: false });
 }
 
@@ -313,26 +318,35 @@ export class CompiledImportProcesses {
    * @throws DomainError 404 `import_process_not_found` when the version does not exist; 409 `import_process_unusable`
    * when something it refers to has changed so that it no longer fits
    */
-  get(id: number, version: number, workflowVersion: number | null): Promise<CompiledImportProcess> {
-    return this.cache.get(`${id}/${version}/${workflowVersion}`, () =>
-      this.compile(id, version, workflowVersion),
-    );
+  get(
+    id: number,
+    version: number,
+    workflowVersion: number | null,
+    { muteBehaviors }: { muteBehaviors: boolean } = { muteBehaviors: false },
+  ): Promise<CompiledImportProcess> {
+    const key = `${id}/${version}/${workflowVersion}${muteBehaviors ? '/muted' : ''}`;
+    return this.cache.get(key, () => this.compile(id, version, workflowVersion, muteBehaviors));
   }
 
   private async compile(
     id: number,
     version: number,
     workflowVersion: number | null,
+    muteBehaviors: boolean,
   ): Promise<CompiledImportProcess> {
     const { rows } = await this.database.query<PinnedImportProcess>(
-      `SELECT import_process_id AS id, version, name, ordered, target, record_schema AS "recordSchema",
+      `SELECT import_process_id AS id, version, name, ordered, priority, max_failed AS "maxFailed",
+              max_failed_percent AS "maxFailedPercent", target, record_schema AS "recordSchema",
               $3::integer AS "workflowVersion"
          FROM import_process_version
         WHERE import_process_id = $1 AND version = $2`,
       [id, version, workflowVersion],
     );
-    const [pinned] = rows;
-    if (pinned === undefined) throw importProcessNotFound(id);
+    const [found] = rows;
+    if (found === undefined) throw importProcessNotFound(id);
+    // Only workflows have behaviors.
+    const isMuted = muteBehaviors && found.target.kind === 'workflow';
+    const pinned = isMuted ? { ...found, target: { ...found.target, muteBehaviors: true } } : found;
     const target = builtInTarget(this.targets, pinned.target.kind);
     const compiled = await target.compile(pinned).catch(async (error: unknown) => {
       // The version was valid when it was saved; something it refers to may have changed since, such as the workflow's

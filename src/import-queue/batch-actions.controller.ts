@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBadRequestResponse,
@@ -23,6 +23,7 @@ import { BatchRetryService } from './batch-retry.service.js';
 import { FIX_BODY, readFixBody } from './fix-body.js';
 import { FixService } from './fix.service.js';
 import { ReadDto } from './reading.dto.js';
+import { readControl, RunControlDto } from './run-control.dto.js';
 import { UploadReadingService } from './upload-reading.service.js';
 
 /** Must decorate each method: Nest sets a status for every method, so a decorator on the class would have no effect. */
@@ -93,13 +94,15 @@ export class BatchActionsController {
   @AnswersTheBatch()
   @ApiOperation({
     summary: 'Process an upload that awaits confirmation',
-    description: 'Its valid records are queued; its invalid ones stay invalid.',
+    description:
+      'Its valid records are queued; its invalid ones stay invalid. Parameters replace those of the upload.',
   })
   confirm(
     @Param('id', BatchIdPipe) id: number,
+    @Query() query: RunControlDto,
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
-    return this.actions.perform('confirm', id, principal);
+    return this.actions.perform('confirm', id, principal, readControl(query));
   }
 
   @Post('Read')

@@ -12,12 +12,15 @@ import {
   statusAfter,
 } from '../batches/batch-state.js';
 import { abandonBatch, lockBatch, transition, type TransitionDetails } from '../batches/batches.sql.js';
+import { type BatchControl } from '../batches/batch-control.js';
+import { changeControl, markCanary, selectControl } from '../batches/control.sql.js';
 import { deleteUploadOfBatch, selectUploadOfBatch } from '../batches/uploads.sql.js';
 import { saveMappingOf } from '../import-processes/import-process-columns.sql.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { beingRead } from './import-queue.errors.js';
+import { assertStartsInTime } from './run-control.dto.js';
 
 /** Cancels, pauses and resumes batches; confirms and abandons uploads. */
 @Injectable()
@@ -31,10 +34,18 @@ export class BatchActionsService {
   /**
    * Answers the batch after the action. Running chunks still finish. A canceled batch is `canceling` until the records
    * of its other chunks are marked as canceled.
+   * @param asked how a confirmed upload is to be run; what is absent stays as the upload said
    * @throws DomainError 404 `batch_not_found`, 403 `import_process_not_allowed`, 409 `state_conflict`
    */
-  async perform(action: ChangingAction, batchId: number, principal: Principal): Promise<BatchResource> {
-    await this.database.transaction((transaction) => changeStatus(transaction, action, batchId, principal));
+  async perform(
+    action: ChangingAction,
+    batchId: number,
+    principal: Principal,
+    asked: Partial<BatchControl> = {},
+  ): Promise<BatchResource> {
+    await this.database.transaction((transaction) =>
+      changeStatus(transaction, action, batchId, principal, asked),
+    );
     await this.scheduler.advance(batchId);
     return this.reader.get(batchId, principal);
   }
@@ -45,6 +56,7 @@ async function changeStatus(
   action: ChangingAction,
   batchId: number,
   principal: Principal,
+  asked: Partial<BatchControl>,
 ): Promise<void> {
   if (action === 'confirm' || action === 'abandon') await refuseWhileBeingRead(transaction, batchId);
   const batch = await lockBatch(transaction, batchId);
@@ -57,6 +69,7 @@ async function changeStatus(
   else await transition(transaction, batchId, batch.status, status, detailsOf(status));
   // Saved only on confirmation, because only now has the user seen the effect of the mapping.
   if (action === 'confirm') {
+    await control(transaction, batchId, asked);
     const saved = await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
     if (saved) {
       await writeAudit(transaction, {
@@ -74,6 +87,18 @@ async function changeStatus(
     subject: `batch:${batchId}`,
     details: { action, from: batch.status, to: status },
   });
+}
+
+async function control(
+  transaction: Transaction,
+  batchId: number,
+  asked: Partial<BatchControl>,
+): Promise<void> {
+  await changeControl(transaction, batchId, asked);
+  const control = await selectControl(transaction, batchId);
+  if (control === null) return;
+  assertStartsInTime(control);
+  await markCanary(transaction, batchId);
 }
 
 /** Asked before the batch is locked, because the reading holds that lock. */

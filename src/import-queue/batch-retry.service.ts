@@ -6,6 +6,7 @@ import { batchExpired, batchNotFound, BatchReader } from '../batches/batch-reade
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
 import { lockParent, selectRetry } from '../batches/batches.sql.js';
+import { controlOf } from '../batches/batch-control.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { selectNextRecords } from '../batches/record-pages.sql.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
@@ -60,7 +61,12 @@ export class BatchRetryService {
       });
       const select = (after: number, limit: number) =>
         selectNextRecords(transaction, parentId, statuses, after, limit);
-      await this.maker.save(transaction, child, { kind: 'stored rows', select, compiled });
+      await this.maker.save(
+        transaction,
+        child,
+        { kind: 'stored rows', select, compiled },
+        controlOf(pinned, {}),
+      );
       // The refusal rolls back the stored rows.
       if (child.totalCount === 0) throw nothingToRetry(parentId, status);
       await writeAudit(transaction, {

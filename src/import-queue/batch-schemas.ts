@@ -10,6 +10,7 @@ import {
   type WaitingFor,
 } from '../batches/batch-resource.js';
 import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '../batches/batch-state.js';
+import { PRIORITIES, type StoredControl } from '../batches/batch-control.js';
 import {
   type ChangeCounts,
   PREVIEW_OPERATIONS,
@@ -42,6 +43,7 @@ import {
   type Schema,
   TEXT,
   TIME,
+  YES_OR_NO,
 } from '../platform/http/answer-schemas.js';
 import { RECORD_STATUSES, type RecordCounts } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
@@ -205,6 +207,20 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
         objectOf<WaitingFor>({
           reason: choice(...WAITING_REASONS),
           batchesAhead: says('Older batches that run or wait; null in lists.', orNull(INTEGER)),
+        }),
+      ),
+    ),
+    control: says(
+      'How it is to be run; null if simply as soon as possible.',
+      orNull(
+        objectOf<StoredControl>({
+          priority: choice(...PRIORITIES),
+          maxFailed: orNull(INTEGER),
+          maxFailedPercent: orNull({ type: 'number' }),
+          notBefore: orNull(TIME),
+          expiresAt: orNull(TIME),
+          canary: orNull(INTEGER),
+          muteBehaviors: YES_OR_NO,
         }),
       ),
     ),

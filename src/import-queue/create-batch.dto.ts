@@ -18,6 +18,7 @@ import {
   unsupportedMediaType,
 } from './import-queue.errors.js';
 import { CONTENT_ENCODINGS, isSupportedEncoding } from './intake/body-intake.js';
+import { RunControlDto } from './run-control.dto.js';
 
 const CREATION_PATH = /^[A-Z0-9_]{1,15}$/;
 
@@ -32,7 +33,7 @@ function notAnAddress({ property, value }: ValidationArguments): string {
 }
 
 /** The query of `POST /API/WorkflowImportQueue/CreateBatch`; the body is the records. */
-export class CreateBatchDto {
+export class CreateBatchDto extends RunControlDto {
   @ApiProperty({
     description: 'Shown in Recent Imports. It need not be the name of a file.',
     minLength: 1,

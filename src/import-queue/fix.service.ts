@@ -5,6 +5,7 @@ import type { Principal } from '../auth/principal.js';
 import { BatchMaker, FIX_CREATION_PATH, mailAddresses, pinnedTo } from '../batches/batch-maker.js';
 import { batchExpired, batchNotFound, BatchReader, type BatchRow } from '../batches/batch-reader.js';
 import { lockParent } from '../batches/batches.sql.js';
+import { controlOf } from '../batches/batch-control.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { type Replacement, selectDoneLines } from '../batches/fix-drafts.sql.js';
 import { type RecordRow, selectNextRecords, selectRecordsAt } from '../batches/record-pages.sql.js';
@@ -130,7 +131,12 @@ export class FixService {
         choose,
       );
       const select = (_after: number, limit: number) => rows.next(limit);
-      await this.maker.save(transaction, child, { kind: 'stored rows', select, compiled });
+      await this.maker.save(
+        transaction,
+        child,
+        { kind: 'stored rows', select, compiled },
+        controlOf(pinned, {}),
+      );
       await selection.after?.(transaction);
       // The refusal rolls back the stored rows.
       if (child.totalCount === 0) throw nothingChanged(batchId);

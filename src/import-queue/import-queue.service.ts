@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { apiCreationPath, BatchMaker, mailAddresses, pinnedTo } from '../batches/batch-maker.js';
+import { controlOf, NO_CONTROL } from '../batches/batch-control.js';
 import { creationAnswer, type CreationAnswer } from '../batches/batch-resource.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { assertMayReceiveMail } from '../delivery/mailer.js';
@@ -23,6 +24,7 @@ import { type AnsweredKey, type HeldKey, IdempotencyService } from './idempotenc
 import { bodyTooLarge, idempotencyKeyReused } from './import-queue.errors.js';
 import { BodyIntake, hashBody } from './intake/body-intake.js';
 import { PreviewService } from './preview.service.js';
+import { readControl } from './run-control.dto.js';
 
 export interface CreatedBatch {
   answer: CreationAnswer;
@@ -81,7 +83,9 @@ export class ImportQueueService {
     principal: Principal,
     key: HeldKey | null,
   ): Promise<CreationAnswer> {
+    const asked = readControl(dto);
     const process = await this.processes.forNewBatch(dto.importProcessId, principal);
+    const control = controlOf(process.pinned, asked);
     const { config } = this;
     const isDryRun = dto.validate === 'true';
     const intake = new BodyIntake(body, headers.encoding, config, config.chunkSize, process.compiled, {
@@ -104,6 +108,7 @@ export class ImportQueueService {
             transaction,
             batch,
             { kind: 'body', body: intake },
+            isDryRun ? NO_CONTROL : control,
             isDryRun ? dryRunFindings : undefined,
             isDryRun,
           );
@@ -152,10 +157,13 @@ function replay(key: AnsweredKey, dto: CreateBatchDto, bodyHash: Buffer): Creati
 /** SHA-256 over the parameters, in a fixed order, and the decoded body. */
 function hashRequest(dto: CreateBatchDto, bodyHash: Buffer): Buffer {
   const { fileName, importProcessId, creationPath, sendSuccessEmailTo, sendFailureEmailTo } = dto;
+  const { priority, notBefore, expiresAt, maxFailed, maxFailedPercent, canary, muteBehaviors } = dto;
+  const control = { priority, notBefore, expiresAt, maxFailed, maxFailedPercent, canary, muteBehaviors };
   const parameters: unknown[] = [
     ...[fileName, importProcessId, creationPath, sendSuccessEmailTo, sendFailureEmailTo],
+    // Parameters that earlier versions did not have are left out unless they are given, so that their keys stay valid.
+    ...(Object.values(control).some((value) => value !== undefined) ? [control] : []),
+    ...(dto.validate === 'true' ? ['validate'] : []),
   ];
-  // Left out where it is not true, so that keys of earlier versions stay valid.
-  if (dto.validate === 'true') parameters.push('validate');
   return createHash('sha256').update(JSON.stringify(parameters)).update(bodyHash).digest();
 }

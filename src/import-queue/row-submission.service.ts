@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { BatchMaker, type GivenRow, pinnedTo, UI_CREATION_PATH } from '../batches/batch-maker.js';
+import { controlOf } from '../batches/batch-control.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
@@ -38,7 +39,12 @@ export class RowSubmissionService {
         retryOf,
         ...pinnedTo(pinned),
       });
-      await this.maker.save(transaction, batch, { kind: 'given rows', rows, compiled });
+      await this.maker.save(
+        transaction,
+        batch,
+        { kind: 'given rows', rows, compiled },
+        controlOf(pinned, {}),
+      );
       return batch.id;
     });
     await this.scheduler.advance(id);

@@ -1,6 +1,7 @@
 import { IntersectionType, PickType } from '@nestjs/swagger';
 import { CreateBatchDto } from './create-batch.dto.js';
 import { ReadingDto } from './reading.dto.js';
+import { RunControlDto } from './run-control.dto.js';
 
 /** The query of `POST /API/WorkflowImportQueue/Uploads`; the file is the multipart field `file`. */
 export class UploadDto extends IntersectionType(
@@ -12,4 +13,5 @@ export class UploadDto extends IntersectionType(
     'sendFailureEmailTo',
   ]),
   ReadingDto,
+  RunControlDto,
 ) {}

@@ -11,6 +11,7 @@ import {
 } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
+import { controlOf } from '../batches/batch-control.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { type StoredFile, UploadStore } from '../batches/upload-store.js';
 import { linkUpload } from '../batches/uploads.sql.js';
@@ -24,6 +25,7 @@ import { asRefusal, decodedPieces } from './intake/body-intake.js';
 import { type MultipartFile, openMultipartFile } from './intake/multipart-file.js';
 import { PreviewService } from './preview.service.js';
 import { readingOf } from './reading.dto.js';
+import { readControl } from './run-control.dto.js';
 import { prepareRows } from './upload-rows.js';
 import type { UploadDto } from './upload.dto.js';
 
@@ -61,6 +63,7 @@ export class UploadsService {
     principal: Principal,
   ): Promise<BatchResource> {
     const { config } = this;
+    readControl(dto);
     assertMayReceiveMail(config, mailAddresses(dto));
     // Refused before the file arrives.
     await this.admission.assertRoomForUnconfirmed(principal);
@@ -105,7 +108,8 @@ export class UploadsService {
               ...pinnedTo(pinned),
               ...mailAddresses(dto),
             });
-            await this.maker.save(transaction, batch, rows.source, (collected) => ({
+            const control = controlOf(pinned, readControl(dto));
+            await this.maker.save(transaction, batch, rows.source, control, (collected) => ({
               ...rows.findings(collected),
               mapping: maySetDefaults(principal) ? Object.entries(reading.mapping) : [],
             }));

@@ -15,6 +15,7 @@ const BATCH: BatchRow = {
   status: 'completed_with_errors',
   failureReason: null,
   pauseReason: null,
+  control: null,
   pauseDetail: null,
   batchesAhead: null,
   retryOf: null,

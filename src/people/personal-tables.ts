@@ -260,6 +260,7 @@ export const NO_PERSONAL_DATA: readonly string[] = [
   'import_process',
   'import_process_column',
   'import_process_version',
+  'import_queue_batch_control',
   'import_queue_chunk',
   'schema_compatibility',
   'schema_migration',

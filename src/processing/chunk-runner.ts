@@ -158,7 +158,7 @@ export class ChunkRunner {
   private async prepare(job: ChunkJob, batch: RunningBatch): Promise<ChunkWork | null> {
     if (batch.status === 'canceling' || batch.failureReason !== null) return null;
     const process = await this.processes
-      .get(batch.importProcessId, batch.importProcessVersion, batch.workflowVersion)
+      .get(batch.importProcessId, batch.importProcessVersion, batch.workflowVersion, batch)
       .catch((error: unknown) => {
         if (error instanceof DomainError) throw new UnprocessableBatchError(error.message, { cause: error });
         throw error;
@@ -208,7 +208,9 @@ export class ChunkRunner {
       await handBackChunk(transaction, job, blockedBy);
       return 'handed-back';
     }
-    const records = await selectPendingRecords(transaction, job.batchId, firstLine, lastLine);
+    // The rest of a chunk that reaches beyond the canary waits for the review.
+    const limit = Math.min(lastLine, chunk.canaryLine ?? lastLine);
+    const records = await selectPendingRecords(transaction, job.batchId, firstLine, limit);
     faultPoint('chunk.after-load');
     if (chunk.attempts >= LASTING_FAULTS && records.length > 0) {
       return { work, records, othersHaveOutcomes: chunk.processed > 0 };
@@ -216,10 +218,11 @@ export class ChunkRunner {
     const earlier = open.slice(1);
     const counts =
       records.length === 0 ? NO_OUTCOMES : await processRecords(transaction, work, records, earlier);
-    await writeChunkProgress(transaction, job, counts, true);
+    await writeChunkProgress(transaction, job, counts, limit === lastLine);
+    if (limit < lastLine) await handBackChunk(transaction, job, null);
     if (chunk.isProbe) await transition(transaction, job.batchId, 'paused', 'in_progress');
     faultPoint('chunk.before-commit');
-    return 'done';
+    return limit < lastLine ? 'handed-back' : 'done';
   }
 
   /** A failure to record the fault (the database is unavailable) must not hide the fault itself. */

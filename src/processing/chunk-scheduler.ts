@@ -3,6 +3,7 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { Queue } from 'bull';
 import { type BatchStatus, finalStatus } from '../batches/batch-state.js';
 import { type EndedBatch, hasEnded, lockEndedBatch, lockWindow, transition } from '../batches/batches.sql.js';
+import { takeDuePause } from '../batches/control.sql.js';
 import { jobIdOf, type QueuedChunk, queueNextChunks } from '../batches/chunks.sql.js';
 import type { NotificationKind } from '../delivery/message.js';
 import { Outbox } from '../delivery/outbox.js';
@@ -204,7 +205,12 @@ export class ChunkScheduler {
   private queueNext(batchId: number): Promise<QueuedChunk[]> {
     return this.database.transaction(async (transaction) => {
       const window = await lockWindow(transaction, batchId, this.config.chunkWindow);
-      return window === null ? [] : queueNextChunks(transaction, batchId, window);
+      if (window === null) return [];
+      const pause = window.mayPause ? await takeDuePause(transaction, batchId) : null;
+      if (pause === null) return queueNextChunks(transaction, batchId, window);
+      await transition(transaction, batchId, window.status, 'paused', { pause });
+      this.logger.log({ message: 'batch paused', batchId, reason: pause.reason, detail: pause.detail });
+      return [];
     });
   }
 }

@@ -1,5 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { claimDueProbes, selectBatchesWithRoom, selectEndedBatchIds } from '../batches/batches.sql.js';
+import { statusAfter } from '../batches/batch-state.js';
+import {
+  claimDueProbes,
+  lockBatch,
+  selectBatchesWithRoom,
+  selectEndedBatchIds,
+  transition,
+} from '../batches/batches.sql.js';
+import { markExpired, selectExpiring } from '../batches/control.sql.js';
 import { jobIdOf, queueProbe, requeueChunks, selectStaleChunks } from '../batches/chunks.sql.js';
 import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
@@ -7,6 +15,9 @@ import { whileLocked } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { ChunkQueue, ChunkScheduler } from './chunk-scheduler.js';
 import { FrozenCopies } from './frozen-copies.js';
+
+/** Batches that expire in one pass; the next pass takes the others. */
+const MOST_EXPIRED = 100;
 
 /**
  * Keeps the queue consistent with PostgreSQL, at start and regularly after it. Requeues chunks that Redis lost, queues
@@ -42,6 +53,7 @@ export class Reconciler extends WorkLoop {
       await this.requeueLost();
       await this.endFrozenCopies();
       await this.probePaused();
+      await this.expireDue();
       const withRoom = await selectBatchesWithRoom(this.database, this.config.chunkWindow);
       const ended = await selectEndedBatchIds(this.database);
       for (const batchId of [...withRoom, ...ended]) await this.scheduler.advance(batchId);
@@ -60,6 +72,19 @@ export class Reconciler extends WorkLoop {
   private async probePaused(): Promise<void> {
     for (const batchId of await claimDueProbes(this.database)) {
       await this.queue.add(await queueProbe(this.database, batchId));
+    }
+  }
+
+  /** Lets the remaining records of batches whose time is over be canceled; a paused one goes on for that. */
+  private async expireDue(): Promise<void> {
+    for (const batchId of await selectExpiring(this.database, MOST_EXPIRED)) {
+      await this.database.transaction(async (transaction) => {
+        const batch = await lockBatch(transaction, batchId);
+        if (batch === undefined) return;
+        await markExpired(transaction, batchId);
+        const resumed = statusAfter('resume', batch);
+        if (resumed !== null) await transition(transaction, batchId, batch.status, resumed);
+      });
     }
   }
 

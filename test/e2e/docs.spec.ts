@@ -51,7 +51,14 @@ describe('the API docs', () => {
     expect(names(true)).toEqual(['fileName', 'importProcessId']);
     expect(names(false)).toEqual([
       'Idempotency-Key',
+      'canary',
       'creationPath',
+      'expiresAt',
+      'maxFailed',
+      'maxFailedPercent',
+      'muteBehaviors',
+      'notBefore',
+      'priority',
       'sendFailureEmailTo',
       'sendSuccessEmailTo',
       'validate',

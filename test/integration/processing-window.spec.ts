@@ -1,3 +1,4 @@
+import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { eventually } from '../support/eventually.js';
 import { chunksOf, ProcessingFixture, range } from '../support/processing-fixture.js';
 
@@ -51,6 +52,30 @@ describe('the window of a batch', () => {
     expect(await fixture.chunkStates(batchId)).toEqual(['queued', 'pending', 'pending']);
     await fixture.worker.runner.run({ batchId, chunkNumber: 1 });
     expect(await fixture.chunkStates(batchId)).toEqual(['done', 'queued', 'pending']);
+  });
+
+  it('is four times as large for a high priority, and one chunk for a low one beside others', async () => {
+    const sql = fixture.worker.module.get(DatabaseService);
+    const control = (batchId: number, priority: string) =>
+      sql.query(
+        'INSERT INTO import_queue_batch_control (workflow_import_queue_batch_id, priority) VALUES ($1, $2)',
+        [batchId, priority],
+      );
+    const queued = async (batchId: number) => {
+      await fixture.worker.scheduler.advance(batchId);
+      return (await fixture.chunkStates(batchId)).filter((state) => state === 'queued').length;
+    };
+    await sql.query(`UPDATE import_queue_batch SET status = 'canceled' WHERE status <> 'completed'`);
+    const low = await fixture.storeBatch({ chunks: chunksOf(20, 1) });
+    await control(low, 'low');
+    const normal = await fixture.storeBatch({ chunks: chunksOf(20, 1) });
+    const high = await fixture.storeBatch({ chunks: chunksOf(20, 1) });
+    await control(high, 'high');
+    expect([await queued(high), await queued(normal), await queued(low)]).toEqual([12, 3, 1]);
+    await fixture.setStatus(normal, 'canceled');
+    expect(await queued(low)).toBe(1);
+    await fixture.setStatus(high, 'canceled');
+    expect(await queued(low)).toBe(3);
   });
 
   it('lets batches take turns: a small one does not wait for the end of a large one', async () => {

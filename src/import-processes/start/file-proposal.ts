@@ -198,6 +198,7 @@ export function proposedImportProcess(
   return {
     ...{ name, description, note: '', icon: 'file-import', displayOrder: 0, status: 'active' },
     ...{ retentionDays: null, ordered: false, recordSchema: null },
+    ...{ priority: 'normal', maxFailed: null, maxFailedPercent: null },
     target: {
       kind: 'workflow',
       workflow: workflow.name,

@@ -19,6 +19,9 @@ export class FileTypeFormDto {
   @IsIn(['active', 'disabled'], { message: 'status must be active or disabled' })
   status?: string;
   @IsOptional() @IsIn(['yes'], { message: 'ordered must be yes or missing' }) ordered?: string;
+  @IsOptional() @IsString(TEXT) priority?: string;
+  @IsOptional() @IsString(TEXT) maxFailed?: string;
+  @IsOptional() @IsString(TEXT) maxFailedPercent?: string;
   /** One of the offered workflow actions, as the JSON of `{workflow, step, action}`, or `other`: see `target`. */
   @IsOptional() @IsString(TEXT) performs?: string;
   @IsOptional() @IsString(TEXT) onNoMatch?: string;
@@ -80,6 +83,9 @@ function read(form: FileTypeFormDto): ReplaceImportProcessDto {
     displayOrder: displayOrder === undefined ? 0 : Number(displayOrder),
     status: status ?? 'active',
     ordered: ordered === 'yes',
+    priority: form.priority ?? 'normal',
+    maxFailed: numberOrNull(form.maxFailed),
+    maxFailedPercent: numberOrNull(form.maxFailedPercent),
     target: targetOf(form),
     recordSchema:
       form.recordSchema === undefined
@@ -87,6 +93,11 @@ function read(form: FileTypeFormDto): ReplaceImportProcessDto {
         : parsed(form.recordSchema, 'recordSchema', text('fileType.error.rowSchema')),
     ...(version !== undefined && { version: Number(version) }),
   });
+}
+
+/** A field that was left empty is null; one without a number is NaN, which the rules refuse. */
+function numberOrNull(field: string | undefined): number | null {
+  return field === undefined ? null : Number(field.replace(',', '.'));
 }
 
 function targetOf({ performs, onNoMatch, onMatch, muteBehaviors, target }: FileTypeFormDto): unknown {
@@ -131,6 +142,9 @@ export function formOf(process: ImportProcess, offered: ReadonlySet<string>): Fi
       displayOrder: String(displayOrder),
     },
     ordered: ordered ? 'yes' : undefined,
+    priority: process.priority,
+    maxFailed: process.maxFailed?.toString(),
+    maxFailedPercent: process.maxFailedPercent?.toString(),
     ...(isOffered
       ? {
           performs,

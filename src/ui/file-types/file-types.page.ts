@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { PRIORITIES } from '../../batches/batch-control.js';
 import { assertMayUse } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
@@ -166,6 +167,9 @@ export class FileTypesPage {
         option('active', text('fileType.active'), form.status),
         option('disabled', text('fileType.disabled'), form.status),
       ],
+      priorities: PRIORITIES.map((priority) =>
+        option(priority, text(`fileType.priorities.${priority}`), form.priority ?? 'normal'),
+      ),
       performs: [
         ...choices.map(({ value, text: label }) => option(value, label, form.performs)),
         option(OTHER, text('fileType.otherAction'), form.performs),

@@ -101,6 +101,33 @@ export function paceText({ progress }: BatchResource): string | null {
     : text('import.paceLeft', { rate, left: timeLeft(progress.etaSeconds) });
 }
 
+/** Why the import is not being processed; `null` while it runs and after its end. */
+export function waitingText({
+  waitingFor,
+  pauseReason,
+  failureReason,
+  control,
+}: BatchResource): string | null {
+  const reason = failureReason ?? '';
+  switch (pauseReason) {
+    case 'manual':
+      return text('import.waits.manual');
+    case 'canary':
+      return text('import.waits.canary', { reason });
+    case 'error_budget':
+      return text('import.waits.errorBudget', { reason });
+    case 'environment_fault':
+    case 'target_unavailable':
+      return text('import.waits.fault', { reason });
+    case null:
+  }
+  if (waitingFor?.reason === 'not_before') {
+    return text('import.waits.notBefore', { at: control?.notBefore ?? '' });
+  }
+  const count = waitingFor?.batchesAhead ?? 0;
+  return count > 0 ? text('import.waits.turn', { count }) : null;
+}
+
 /** The title of the page: "43 % · members.csv" while the import runs, "Completed · members.csv" afterwards. */
 export function progressTitle({ fileName, status, running, total, processed }: BatchView): string {
   const isMoving = running && processed > 0;

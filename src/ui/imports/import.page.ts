@@ -3,13 +3,14 @@ import { owns } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader, type BatchRow } from '../../batches/batch-reader.js';
-import { isTerminal } from '../../batches/batch-state.js';
+import { EXPIRED, isTerminal } from '../../batches/batch-state.js';
 import { type RecordPage, RecordPages } from '../../batches/record-pages.js';
 import { NotificationsReader } from '../../notifications/mailbox.js';
 import { type RecordStatus, statusesOf } from '../../records/record-status.js';
 import { importPath, recordPath, withQuery } from '../layout/links.js';
 import { mailView } from '../mail/mail.page.js';
 import { PageRenderer } from '../page-renderer.js';
+import { text } from '../texts/catalogue.js';
 import { ConfirmationPage } from './confirmation.page.js';
 import { actionButtons } from './import-actions.js';
 import {
@@ -23,6 +24,7 @@ import {
   relatives,
   sumText,
   tabs,
+  waitingText,
 } from './import-view.js';
 import type { FollowImportDto, ShowImportDto, ShownRecords } from './imports.dto.js';
 
@@ -68,7 +70,8 @@ export class ImportPage {
       refreshSeconds: batch.running && query.after === undefined ? REFRESH_SECONDS : null,
       ...progress,
       ...(isTerminal(row.status) ? {} : livePaths(row, query)),
-      failureReason: row.failureReason,
+      failureReason: row.failureReason === EXPIRED ? text('import.expired') : row.failureReason,
+      waiting: waitingText(resource),
       actions,
       fixPath,
       hasButtons: actions.length > 0 || fixPath !== null,

@@ -44,6 +44,22 @@ export const IMPORT_TEXTS = {
       other:
         'The records of this import were deleted {count} days after it ended ({at, time}). Its counts remain.',
     },
+    waits: {
+      notBefore: 'This import starts at {at, time}.',
+      turn: {
+        one: 'This import waits for its turn: {count} older import runs or waits.',
+        other: 'This import waits for its turn: {count} older imports run or wait.',
+      },
+      manual: 'This import was paused by a person. Nothing more is processed until it is resumed.',
+      canary:
+        'This import paused for a review: {reason}. Look at the results below, then resume or cancel it.',
+      errorBudget:
+        'This import paused because too many rows failed: {reason}. Look at the causes below, then resume or cancel it.',
+      fault:
+        'This import paused because of a fault outside its rows: {reason}. It tries again every 30 seconds and continues by itself once the fault is gone.',
+    },
+    expired:
+      'The time of this import was over before all rows were processed. The remaining rows were canceled.',
     about: 'About this import',
     versionNumber: 'version {version}',
     received: 'Received',

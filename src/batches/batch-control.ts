@@ -1,0 +1,54 @@
+export const PRIORITIES = ['low', 'normal', 'high'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** What an import process says about the runs of its batches; a call may say otherwise. */
+export interface ProcessControl {
+  priority: Priority;
+  /** The batch pauses when more records than this have failed or are invalid. `null`: no limit. */
+  maxFailed: number | null;
+  /** The same, in percent of all records of the batch. */
+  maxFailedPercent: number | null;
+}
+
+/** How a batch is to be run. */
+export interface BatchControl extends ProcessControl {
+  /** No chunk starts earlier. */
+  notBefore: Date | null;
+  /** Records that have no outcome by then are canceled. */
+  expiresAt: Date | null;
+  /** The batch pauses when this many of its first valid records have been processed. */
+  canary: number | null;
+  /** Actions send neither mails nor webhooks. */
+  muteBehaviors: boolean;
+}
+
+/** As a row of JSON, with RFC 3339 times. */
+export type StoredControl = Omit<BatchControl, 'notBefore' | 'expiresAt'> &
+  Record<'notBefore' | 'expiresAt', string | null>;
+
+export const NO_CONTROL: BatchControl = {
+  priority: 'normal',
+  maxFailed: null,
+  maxFailedPercent: null,
+  notBefore: null,
+  expiresAt: null,
+  canary: null,
+  muteBehaviors: false,
+};
+
+export const CONTROL_NAMES = Object.keys(NO_CONTROL) as (keyof BatchControl)[];
+
+/** The control of a batch: what the call says, else what the import process says. */
+export function controlOf(process: ProcessControl, asked: Partial<BatchControl>): BatchControl {
+  const { priority, maxFailed, maxFailedPercent } = process;
+  return { ...NO_CONTROL, priority, maxFailed, maxFailedPercent, ...wishesOf(asked) };
+}
+
+/** The members that are present; `undefined` stands for an absent one. */
+export function wishesOf(asked: Partial<BatchControl>): Partial<BatchControl> {
+  const present = CONTROL_NAMES.filter((name) => asked[name] !== undefined).map((name) => [
+    name,
+    asked[name],
+  ]);
+  return Object.fromEntries(present) as Partial<BatchControl>;
+}
