@@ -32,6 +32,7 @@ import { PreviewChanges1765910000000 } from './migrations/1765910000000-preview-
 import { KeepLeftOutColumns1766000000000 } from './migrations/1766000000000-keep-left-out-columns.js';
 import { AddFixes1766100000000 } from './migrations/1766100000000-add-fixes.js';
 import { ControlRuns1766300000000 } from './migrations/1766300000000-control-runs.js';
+import { RunPreviewsInBackground1766330000000 } from './migrations/1766330000000-run-previews-in-background.js';
 import { AddDryRuns1766320000000 } from './migrations/1766320000000-add-dry-runs.js';
 import { CountExistingThings1766310000000 } from './migrations/1766310000000-count-existing-things.js';
 
@@ -73,4 +74,5 @@ export const MIGRATIONS = [
   ControlRuns1766300000000,
   CountExistingThings1766310000000,
   AddDryRuns1766320000000,
+  RunPreviewsInBackground1766330000000,
 ];

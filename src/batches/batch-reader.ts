@@ -15,7 +15,7 @@ import {
   type SourceFile,
 } from './batches.sql.js';
 import { selectLeftOut } from './chunks.sql.js';
-import { selectChangeCounts, selectPreviewCounts } from './previews.sql.js';
+import { selectChangeCounts, selectPreviewCounts, selectPreviewProgress } from './previews.sql.js';
 import { selectUploadOfBatch } from './uploads.sql.js';
 
 export type { BatchRow } from './batches.sql.js';
@@ -83,7 +83,8 @@ export class BatchReader {
     const operations = await selectPreviewCounts(this.database, id);
     const changes = operations === null ? null : await selectChangeCounts(this.database, id);
     const stored = status === 'awaiting_confirmation' ? await selectUploadOfBatch(this.database, id) : null;
-    return { findings, operations, changes, stored };
+    const previewProgress = operations === null ? await selectPreviewProgress(this.database, id) : null;
+    return { findings, operations, changes, previewProgress, stored };
   }
 
   /** The batch as it is stored. @throws DomainError 404 `batch_not_found`; 403 unless the principal may read it */

@@ -14,7 +14,7 @@ import {
 } from './batch-state.js';
 import { type BatchRow, RATE_WINDOW_SECONDS } from './batches.sql.js';
 import type { StoredControl } from './batch-control.js';
-import type { ChangeCounts, PreviewCounts } from './previews.sql.js';
+import type { ChangeCounts, PreviewCounts, PreviewProgress } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 import type { BatchUpload } from './uploads.sql.js';
 
@@ -135,6 +135,8 @@ export interface UploadSummary {
   invalid: number;
   /** The operations that the valid records would cause; `null` if there is no preview yet, or there cannot be one. */
   operations: PreviewCounts | null;
+  /** How far the preview of a large file is; `null` unless it is being made. */
+  previewProgress: PreviewProgress | null;
   /** The columns of the file compared with those of a row; `null` for JSON Lines. */
   columns: ColumnFindings | null;
   errorGroups: ErrorTallyGroup[];
@@ -164,6 +166,7 @@ export interface UploadState {
   operations: PreviewCounts | null;
   /** `null` if there is no preview. */
   changes: ChangeCounts | null;
+  previewProgress: PreviewProgress | null;
   /** `null` if the file is not stored any more. */
   stored: BatchUpload | null;
 }
@@ -242,7 +245,7 @@ function waitingFor({ status, batchesAhead, control, now }: BatchRow): WaitingFo
 
 function summaryOf(
   { total, invalid }: BatchRow,
-  { operations, changes, findings }: UploadState,
+  { operations, changes, previewProgress, findings }: UploadState,
 ): UploadSummary {
   const { columns, errorGroups } = findings;
   const warnings = [...(findings.warnings ?? []), ...unusualShare(changes)];
@@ -251,6 +254,7 @@ function summaryOf(
     valid: total - invalid,
     invalid,
     operations,
+    previewProgress,
     columns,
     errorGroups,
     ...{ blankRows, shortRows, emptyCells, apostrophes, keptSpaces, warnings },

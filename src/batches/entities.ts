@@ -151,6 +151,15 @@ export class ImportQueuePreviewEntity {
   @Column('bigint', { name: 'changed_things', nullable: true }) changedThings!: number | null;
 }
 
+/** A preview of a large batch that is being made after the answer. */
+@Entity('import_queue_preview_run')
+export class ImportQueuePreviewRunEntity {
+  @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
+  @Column('integer') total!: number;
+  @Column('integer', { default: 0 }) previewed!: number;
+  @Column('timestamptz', { name: 'alive_at', default: () => 'now()' }) aliveAt!: Date;
+}
+
 @Entity('idempotency_key')
 export class IdempotencyKeyEntity {
   @PrimaryColumn('text') principal!: string;

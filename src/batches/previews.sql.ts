@@ -12,7 +12,12 @@ import type {
 /*
  * import_queue_preview. One row per chunk, without states. One transaction inserts all rows of a batch while it awaits
  * confirmation. Rows are never updated, and are deleted with the records of the batch.
+ *
+ * import_queue_preview_run. A row exists while the preview of a large batch is being made after the answer. The process
+ * that makes it renews `alive_at`; a row that is older than `STALE_SECONDS` belongs to a process that has died.
  */
+
+const STALE_SECONDS = 60;
 
 export const PREVIEW_OPERATIONS = ['create', 'update', 'unchanged', 'skip', 'reject'] as const;
 /** The effect that a record would have. */
@@ -245,4 +250,56 @@ export async function selectPreviewChunks(
 
 export async function deletePreview(sql: Sql, batchId: number): Promise<void> {
   await sql.query('DELETE FROM import_queue_preview WHERE workflow_import_queue_batch_id = $1', [batchId]);
+}
+
+/** How far the preview of a large batch is. */
+export interface PreviewProgress {
+  processed: number;
+  total: number;
+}
+
+/** Announces that a preview is being made. Returns whether it was not announced before. */
+export async function beginPreviewRun(sql: Sql, batchId: number, total: number): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `INSERT INTO import_queue_preview_run (workflow_import_queue_batch_id, total) VALUES ($1, $2)
+     ON CONFLICT DO NOTHING`,
+    [batchId, total],
+  );
+  return rowCount === 1;
+}
+
+/** A sign of life of the preview, with the records so far. */
+export async function renewPreviewRun(sql: Sql, batchId: number, previewed: number): Promise<void> {
+  await sql.query(
+    `UPDATE import_queue_preview_run SET previewed = $2, alive_at = now()
+      WHERE workflow_import_queue_batch_id = $1`,
+    [batchId, previewed],
+  );
+}
+
+export async function endPreviewRun(sql: Sql, batchId: number): Promise<void> {
+  await sql.query('DELETE FROM import_queue_preview_run WHERE workflow_import_queue_batch_id = $1', [batchId]);
+}
+
+/** `null` if no preview of the batch is being made in the background. */
+export async function selectPreviewProgress(sql: Sql, batchId: number): Promise<PreviewProgress | null> {
+  const { rows } = await sql.query<PreviewProgress>(
+    `SELECT previewed AS processed, total FROM import_queue_preview_run
+      WHERE workflow_import_queue_batch_id = $1`,
+    [batchId],
+  );
+  return rows[0] ?? null;
+}
+
+/** Takes over one preview whose process has died; answers the id of its batch. */
+export async function claimLostPreviewRun(sql: Sql): Promise<number | null> {
+  const { rows } = await sql.query<{ id: number }>(
+    `UPDATE import_queue_preview_run SET previewed = 0, alive_at = now()
+      WHERE workflow_import_queue_batch_id = (
+        SELECT workflow_import_queue_batch_id FROM import_queue_preview_run
+         WHERE alive_at < now() - interval '${STALE_SECONDS} seconds'
+         ORDER BY alive_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+     RETURNING workflow_import_queue_batch_id AS id`,
+  );
+  return rows[0]?.id ?? null;
 }

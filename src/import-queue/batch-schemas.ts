@@ -17,6 +17,7 @@ import {
   PREVIEW_RESULTS,
   type PreviewCounts,
   type PreviewedRecord,
+  type PreviewProgress,
 } from '../batches/previews.sql.js';
 import type { ErrorCause } from '../batches/record-pages.js';
 import type { ColumnFindings } from '../batches/upload-findings.js';
@@ -117,6 +118,10 @@ const summary = objectOf<UploadSummary>({
   operations: says(
     'What the valid records would turn into; null while unknown, or if there is no preview.',
     orNull(objectOf<PreviewCounts>(counted(...PREVIEW_OPERATIONS))),
+  ),
+  previewProgress: says(
+    'How far the preview is that follows the answer for a large file; null unless it is being made.',
+    orNull(objectOf<PreviewProgress>({ processed: INTEGER, total: INTEGER })),
   ),
   columns: orNull(columns),
   blankRows: says('Rows without any value, which are not records.', INTEGER),

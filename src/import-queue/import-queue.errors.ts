@@ -193,6 +193,13 @@ export function tooManyToPreview(limit: number): DomainError {
   );
 }
 
+/** The preview of a large batch is being made; how far it is stands in the batch. */
+export function beingPreviewed(batchId: number): DomainError {
+  return batchStateConflict(
+    `The preview of batch ${batchId} is being made. summary.previewProgress of the batch says how far it is.`,
+  );
+}
+
 /** @param detail why the batch cannot be changed now */
 export function batchStateConflict(detail: string, currentStatus?: string): DomainError {
   return httpErrors.state_conflict(

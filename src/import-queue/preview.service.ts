@@ -1,14 +1,18 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
-import { BatchReader } from '../batches/batch-reader.js';
+import { BatchReader, type BatchRow } from '../batches/batch-reader.js';
 import { selectChunksToPreview } from '../batches/chunks.sql.js';
 import { isPreviewable } from '../batches/batch-state.js';
 import {
+  beginPreviewRun,
+  claimLostPreviewRun,
+  endPreviewRun,
   fromStoredPreview,
   insertPreview,
   type PreviewedChunk,
   type PreviewedRecord,
   type PreviewResult,
+  renewPreviewRun,
   selectPreviewChunks,
   selectPreviewCounts,
   storedOperation,
@@ -20,23 +24,36 @@ import { selectPendingRecords } from '../batches/records.sql.js';
 import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
-import type { DomainError } from '../platform/domain-error.js';
+import { WorkLoop } from '../platform/concurrency.js';
+import { DomainError } from '../platform/domain-error.js';
+import { errorStack } from '../platform/errors.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page } from '../platform/http/pagination.js';
 import { LaterKeys } from '../records/rows.js';
 import type { PreviewRun } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
-import { batchStateConflict, previewNotSupported, tooManyToPreview } from './import-queue.errors.js';
+import { batchStateConflict, beingPreviewed, previewNotSupported, tooManyToPreview } from './import-queue.errors.js';
 
-/** Previews every chunk in line order and stores the effects that its records would have; all or nothing. */
-async function makePreview(transaction: Transaction, batchId: number, run: PreviewRun): Promise<void> {
+/**
+ * Previews every chunk in line order and stores the effects that its records would have; all or nothing.
+ * @param progress told the number of records so far after each chunk; throws to stop
+ */
+async function makePreview(
+  transaction: Transaction,
+  batchId: number,
+  run: PreviewRun,
+  progress: (records: number) => void,
+): Promise<void> {
   const chunks = await selectChunksToPreview(transaction, batchId);
   const keys = new LaterKeys(chunks.map(({ orderingKeys }) => orderingKeys));
+  let previewed = 0;
   for (const [place, { chunkNumber, firstLine, lastLine }] of chunks.entries()) {
     const records = await selectPendingRecords(transaction, batchId, firstLine, lastLine);
     const outcomes = await run.chunk(records, (key) => keys.after(place, key));
     outcomes.sort((a, b) => a.line - b.line);
     const isLast = place === chunks.length - 1;
     await insertPreview(transaction, batchId, chunkNumber, outcomes, isLast ? await wholePreview(run) : null);
+    previewed += records.length;
+    progress(previewed);
   }
 }
 
@@ -57,6 +74,8 @@ const MOST_PREVIEWED = 1_000_000;
 const ANSWERED_AT_ONCE = 200_000;
 const LIST = 'Preview';
 const CHUNKS_AT_A_TIME = 4;
+const SIGN_OF_LIFE_MS = 2_000;
+const LOOK_FOR_LOST_MS = 30_000;
 /** The highest value of the column for chunk numbers. */
 const HIGHEST_CHUNK = 2 ** 31 - 1;
 
@@ -78,38 +97,89 @@ export interface PreviewQuery {
   after?: string;
 }
 
-/** Shows the effects of an upload before it is confirmed. */
+/**
+ * Shows the effects of an upload or a dry run. The preview of a large one is made after the answer. As a loop, it makes
+ * the previews whose process has died.
+ */
 @Injectable()
-export class PreviewService {
-  private readonly logger = new Logger(PreviewService.name);
-
+export class PreviewService extends WorkLoop {
   constructor(
     private readonly database: DatabaseService,
     private readonly batches: BatchReader,
     private readonly pages: RecordPages,
     private readonly processes: CompiledImportProcesses,
     private readonly targets: TargetRegistry,
-  ) {}
+  ) {
+    super({
+      intervalMs: LOOK_FOR_LOST_MS,
+      begins: 'after a pause',
+      failure: 'a preview could not be made',
+    });
+  }
 
   /** After an upload: starts the preview if there can be one, and waits for it if the upload is small. */
   async prepare(batchId: number): Promise<void> {
-    const { total, invalid } = await this.batches.row(batchId);
-    if (total - invalid > MOST_PREVIEWED) return;
+    const batch = await this.batches.row(batchId);
+    const valid = validRecords(batch);
+    if (valid > MOST_PREVIEWED) return;
     // The upload itself is stored. An error here shows up again when a user requests the preview.
-    const made = this.make(batchId).catch((error: unknown) => {
+    try {
+      if (valid <= ANSWERED_AT_ONCE) await this.make(batchId);
+      else if (await this.isSupported(batch)) await this.begin(batch);
+    } catch (error) {
       this.logger.warn(`Batch ${batchId} has no preview yet: ${String(error)}`);
+    }
+  }
+
+  /** Starts to make a preview in the background, unless some process does so. */
+  private async begin(batch: BatchRow): Promise<void> {
+    if (await beginPreviewRun(this.database, batch.id, validRecords(batch))) void this.run(batch.id);
+  }
+
+  /** Makes a preview that was announced. */
+  private async run(batchId: number): Promise<void> {
+    let previewed = 0;
+    const alive = setInterval(() => {
+      renewPreviewRun(this.database, batchId, previewed).catch((error: unknown) => {
+        this.logger.warn(`The preview of batch ${batchId} shows no sign of life: ${String(error)}`);
+      });
+    }, SIGN_OF_LIFE_MS).unref();
+    try {
+      await this.make(batchId, (records) => {
+        // Another process, or this one after its next start, makes it from the beginning.
+        this.stopSignal.throwIfAborted();
+        previewed = records;
+      });
+    } catch (error) {
+      if (this.stopSignal.aborted) return;
+      // For example, it was confirmed meanwhile. Only a fault of the program is worth a log entry.
+      if (!(error instanceof DomainError))
+        this.logger.error({ message: 'a preview could not be made', batchId }, errorStack(error));
+    } finally {
+      clearInterval(alive);
+    }
+    await endPreviewRun(this.database, batchId).catch((error: unknown) => {
+      this.logger.warn(`The preview of batch ${batchId} could not be ended: ${String(error)}`);
     });
-    if (total - invalid <= ANSWERED_AT_ONCE) await made;
+  }
+
+  /** Makes the previews whose process has died. */
+  protected override async pass(): Promise<void> {
+    let lost = await claimLostPreviewRun(this.database);
+    while (lost !== null && !this.stopSignal.aborted) {
+      await this.run(lost);
+      lost = await claimLostPreviewRun(this.database);
+    }
   }
 
   /** @throws DomainError 404, 403; 409 if there is no preview and there cannot be one; 400 `invalid_cursor` */
   async page(batchId: number, query: PreviewQuery, principal: Principal): Promise<PreviewPage> {
-    await this.batches.rowWithRecords(batchId, principal);
+    const batch = await this.batches.rowWithRecords(batchId, principal);
     if (query.operation === 'invalid') return this.invalidPage(batchId, query);
     const operation = query.operation === undefined ? undefined : storedOperation(query.operation);
     const [chunk, line] =
       query.after === undefined ? [0, 0] : decodeCursor(LIST, query.after, HIGHEST_CHUNK, HIGHEST_ID);
-    await this.make(batchId);
+    await this.ensure(batch);
     const items: PreviewedRecord[] = [];
     let place = { chunkNumber: chunk, operation };
     for (;;) {
@@ -149,24 +219,46 @@ export class PreviewService {
     return { items: rows.map(invalidRecord), nextCursor };
   }
 
+  /** Makes the preview of a small batch if it does not exist. @throws DomainError 409 while that of a large one is made */
+  private async ensure(batch: BatchRow): Promise<void> {
+    if ((await selectPreviewCounts(this.database, batch.id)) !== null) return;
+    const isLarge = validRecords(batch) > ANSWERED_AT_ONCE && validRecords(batch) <= MOST_PREVIEWED;
+    if (!isLarge || !isPreviewable(batch.status) || !(await this.isSupported(batch)))
+      return this.make(batch.id);
+    await this.begin(batch);
+    throw beingPreviewed(batch.id);
+  }
+
   /** Makes the preview if it does not exist. Two concurrent calls make only one. */
-  private async make(batchId: number): Promise<void> {
+  private async make(batchId: number, progress: (records: number) => void = () => undefined): Promise<void> {
     if ((await selectPreviewCounts(this.database, batchId)) !== null) return;
     const batch = await this.batches.row(batchId);
     if (!isPreviewable(batch.status)) throw tooLateForPreview(batchId, batch.status);
-    if (batch.total - batch.invalid > MOST_PREVIEWED) throw tooManyToPreview(MOST_PREVIEWED);
-    const { pinned, compiled } = await this.processes.get(
-      batch.importProcessId,
-      batch.importProcessVersion,
-      batch.workflowVersion,
-    );
+    if (validRecords(batch) > MOST_PREVIEWED) throw tooManyToPreview(MOST_PREVIEWED);
+    const { pinned, compiled } = await this.configurationOf(batch);
     const target = builtInTarget(this.targets, pinned.target.kind);
     if (target.preview === undefined) throw previewNotSupported(target.kind);
     const begin = target.preview.bind(target);
     await this.database.transaction(async (transaction) => {
       await holdLock(transaction, 'preview', batchId);
       if ((await selectPreviewCounts(transaction, batchId)) !== null) return;
-      await makePreview(transaction, batchId, await begin({ compiled, sql: transaction }));
+      await makePreview(transaction, batchId, await begin({ compiled, sql: transaction }), progress);
+      // What it found is about a state that processing has begun to change.
+      const { status } = await this.batches.row(batchId);
+      if (!isPreviewable(status)) throw tooLateForPreview(batchId, status);
     });
   }
+
+  private async isSupported(batch: BatchRow): Promise<boolean> {
+    const { pinned } = await this.configurationOf(batch);
+    return builtInTarget(this.targets, pinned.target.kind).preview !== undefined;
+  }
+
+  private configurationOf({ importProcessId, importProcessVersion, workflowVersion }: BatchRow) {
+    return this.processes.get(importProcessId, importProcessVersion, workflowVersion);
+  }
+}
+
+function validRecords({ total, invalid }: BatchRow): number {
+  return total - invalid;
 }

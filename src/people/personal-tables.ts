@@ -113,9 +113,10 @@ export const PERSONAL_TABLES: readonly PersonalTable[] = [
     key: ['workflow_import_queue_batch_id', 'chunk_number'],
     columns: { outcomes: 'json', changes: 'json', same_things: 'json' },
     // The changes of a row do not say whose they are, and no one reads them once the batch has ended.
-    belongs: `(t.changes IS NOT NULL OR t.same_things IS NOT NULL) AND EXISTS (SELECT FROM workflow_log l
+    belongs: `(t.changes IS NOT NULL OR t.same_things IS NOT NULL) AND (EXISTS (SELECT FROM workflow_log l
       WHERE l.workflow_instance_id = ANY ($1::bigint[])
-        AND l.workflow_import_queue_batch_id = t.workflow_import_queue_batch_id)`,
+        AND l.workflow_import_queue_batch_id = t.workflow_import_queue_batch_id)
+      OR EXISTS (SELECT FROM json_array_elements(t.outcomes) o WHERE o ->> 2 = ANY ($1::bigint[]::text[])))`,
     isOpen: OF_OPEN_BATCH,
     changeOf: (row, person) => ({
       ...withoutValue(row, person, ['outcomes']),
@@ -262,6 +263,7 @@ export const NO_PERSONAL_DATA: readonly string[] = [
   'import_process_version',
   'import_queue_batch_control',
   'import_queue_chunk',
+  'import_queue_preview_run',
   'schema_compatibility',
   'schema_migration',
   'workflow',

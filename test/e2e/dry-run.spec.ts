@@ -156,6 +156,23 @@ describe('CreateBatch?validate=true', () => {
     expect((await client.get(self(answer))).body.recordCounts).toMatchObject({ total: 1, pending: 1 });
   });
 
+  /** Break it: in personal-tables.ts, look for the person in the log only. */
+  it('shows nothing of a person who was erased', async () => {
+    const known = await client.createBatch(jsonl([member(55)]), { importProcessId });
+    await client.ended(known.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    // The row names the person by the other identifier only.
+    const answer = await dryRun([{ ':UniqueId': 'M-55', 'First Name': 'Other', Level: 'Associate' }]);
+    const changes = async () => (await client.get(`${self(answer)}/Preview`)).body.items[0].changes;
+    expect(await changes()).toContainEqual({ field: 'First Name', before: 'First 55', after: 'Other' });
+    const erased = await client.post('/API/People/Erase', {
+      identifier: { name: ':Email', value: 'person55@example.org' },
+      mode: 'erase',
+      dryRun: false,
+    });
+    expect(erased.status).toBe(200);
+    expect(await changes()).toEqual([]);
+  });
+
   it('shows its rows on a page that offers nothing to confirm', async () => {
     const answer = await dryRun([member(60), member(61, { Level: 'Knight' })]);
     const cookie = await signIn(test);

@@ -89,7 +89,9 @@ export class ConfirmationPage {
     return this.pages.render('imports/confirmation', {
       title: batch.fileName,
       section: 'imports',
-      refreshSeconds: isBeingRead ? REFRESH_SECONDS : null,
+      // A reload must not interrupt a person who pages through the rows.
+      refreshSeconds:
+        isBeingRead || (summary.previewProgress !== null && query.rows === undefined) ? REFRESH_SECONDS : null,
       batch,
       isBeingRead,
       isDryRun,

@@ -157,6 +157,8 @@ export const IMPORT_TEXTS = {
     readAgain: 'Read again',
     readAgainHint: 'Reads the same file again; it need not be sent again.',
     beingRead: 'The file is being read again: {count} rows so far.',
+    beingPreviewed: 'What the rows would change is being computed: {processed} of {count} rows.',
+    previewProgress: 'Progress of the preview',
     readingFailed: 'The file could not be read in the way you chose last, so nothing changed: {reason}',
     whyInvalid: 'Why rows are invalid',
     missing: 'The file lacks required columns: {columns}.',
