@@ -278,7 +278,9 @@ export async function renewPreviewRun(sql: Sql, batchId: number, previewed: numb
 }
 
 export async function endPreviewRun(sql: Sql, batchId: number): Promise<void> {
-  await sql.query('DELETE FROM import_queue_preview_run WHERE workflow_import_queue_batch_id = $1', [batchId]);
+  await sql.query('DELETE FROM import_queue_preview_run WHERE workflow_import_queue_batch_id = $1', [
+    batchId,
+  ]);
 }
 
 /** `null` if no preview of the batch is being made in the background. */

@@ -31,7 +31,12 @@ import { decodeCursor, encodeCursor, HIGHEST_ID, type Page } from '../platform/h
 import { LaterKeys } from '../records/rows.js';
 import type { PreviewRun } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
-import { batchStateConflict, beingPreviewed, previewNotSupported, tooManyToPreview } from './import-queue.errors.js';
+import {
+  batchStateConflict,
+  beingPreviewed,
+  previewNotSupported,
+  tooManyToPreview,
+} from './import-queue.errors.js';
 
 /**
  * Previews every chunk in line order and stores the effects that its records would have; all or nothing.

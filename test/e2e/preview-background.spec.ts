@@ -29,13 +29,18 @@ describe('the preview of a large file', () => {
   /** Break it: in `prepare`, await `run`; in `run`, leave out `renewPreviewRun` or `endPreviewRun`. */
   it('is made after the answer, with its own progress', async () => {
     const rows = Array.from({ length: MANY }, (_, n) => `M-${n},person${n}@example.org,First`);
-    const answer = await client.upload([':UniqueId,:Email,First Name', ...rows].join('\n'), { importProcessId });
+    const answer = await client.upload([':UniqueId,:Email,First Name', ...rows].join('\n'), {
+      importProcessId,
+    });
     expect(answer).toMatchObject({
       status: 202,
       body: { summary: { valid: MANY, operations: null, previewProgress: { total: MANY } } },
     });
     const { self } = answer.body.links;
-    expect(await client.get(`${self}/Preview`)).toMatchObject({ status: 409, body: { code: 'state_conflict' } });
+    expect(await client.get(`${self}/Preview`)).toMatchObject({
+      status: 409,
+      body: { code: 'state_conflict' },
+    });
     const page = async () => {
       const id = answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
       const response = await fetch(`${test.url}/imports/${id}`, { headers: { cookie: await signIn(test) } });
@@ -78,10 +83,16 @@ describe('the preview of a large file', () => {
     const look = () => test.app.get(PreviewService, { strict: false })['pass']();
     await forget('50 seconds');
     await look();
-    expect((await client.batch(id)).summary).toMatchObject({ operations: null, previewProgress: { processed: 0, total: 2 } });
+    expect((await client.batch(id)).summary).toMatchObject({
+      operations: null,
+      previewProgress: { processed: 0, total: 2 },
+    });
     await forget('70 seconds');
     await look();
-    expect((await client.batch(id)).summary).toMatchObject({ operations: { create: 2 }, previewProgress: null });
+    expect((await client.batch(id)).summary).toMatchObject({
+      operations: { create: 2 },
+      previewProgress: null,
+    });
   });
 
   /** Break it: in `run`, leave the row of a run that failed. */

@@ -91,7 +91,9 @@ export class ConfirmationPage {
       section: 'imports',
       // A reload must not interrupt a person who pages through the rows.
       refreshSeconds:
-        isBeingRead || (summary.previewProgress !== null && query.rows === undefined) ? REFRESH_SECONDS : null,
+        isBeingRead || (summary.previewProgress !== null && query.rows === undefined)
+          ? REFRESH_SECONDS
+          : null,
       batch,
       isBeingRead,
       isDryRun,
