@@ -8,6 +8,7 @@ import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, GuardedClient, type Sql } from '../platform/database/database.service.js';
 import { DatabaseUnreachableError } from '../platform/database/postgres-errors.js';
+import { selectInstallationId } from '../platform/database/installation.js';
 import { SchemaFit } from '../platform/database/schema-fit.js';
 import { sessionStatements } from '../platform/database/session-settings.js';
 import { errorMessage, StartError } from '../platform/errors.js';
@@ -132,13 +133,7 @@ export async function requireSchema(databaseUrl: string): Promise<void> {
 export async function installationId(databaseUrl: string | undefined): Promise<string> {
   const client = await connect(databaseUrl);
   try {
-    const { rows } = await client.query<{ id: string }>(
-      `SELECT substr(md5(concat_ws('/', oid,
-                CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE')
-                     THEN (SELECT system_identifier FROM pg_control_system()) END)), 1, 8) AS id
-         FROM pg_database WHERE datname = current_database()`,
-    );
-    return rows[0]?.id ?? '';
+    return await selectInstallationId(sqlOf(client));
   } finally {
     await client.end();
   }

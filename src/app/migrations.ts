@@ -35,6 +35,7 @@ import { ControlRuns1766300000000 } from './migrations/1766300000000-control-run
 import { RunPreviewsInBackground1766330000000 } from './migrations/1766330000000-run-previews-in-background.js';
 import { AddDryRuns1766320000000 } from './migrations/1766320000000-add-dry-runs.js';
 import { CountExistingThings1766310000000 } from './migrations/1766310000000-count-existing-things.js';
+import { AddTableShapes1766900000000 } from './migrations/1766900000000-add-table-shapes.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -75,4 +76,5 @@ export const MIGRATIONS = [
   CountExistingThings1766310000000,
   AddDryRuns1766320000000,
   RunPreviewsInBackground1766330000000,
+  AddTableShapes1766900000000,
 ];

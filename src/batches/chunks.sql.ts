@@ -367,6 +367,19 @@ export async function selectLeftOut(
   );
 }
 
+/** Those of the chunks that are not done. */
+export async function selectUnfinishedOf(sql: Sql, chunks: readonly ChunkKey[]): Promise<ChunkKey[]> {
+  const { rows } = await sql.query<ChunkKey>(
+    `SELECT c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber"
+       FROM unnest($1::bigint[], $2::integer[]) AS given (batch, chunk)
+       JOIN import_queue_chunk c
+         ON c.workflow_import_queue_batch_id = given.batch AND c.chunk_number = given.chunk
+      WHERE c.state <> 'done'`,
+    [chunks.map(({ batchId }) => batchId), chunks.map(({ chunkNumber }) => chunkNumber)],
+  );
+  return rows;
+}
+
 /** Deletes the chunks of an upload whose file is read in another way. */
 export async function deleteChunks(transaction: Transaction, batchId: number): Promise<void> {
   await transaction.query('DELETE FROM import_queue_chunk WHERE workflow_import_queue_batch_id = $1', [

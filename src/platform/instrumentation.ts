@@ -11,6 +11,9 @@ export const FAULT_POINTS = [
   'chunk.after-load',
   'chunk.before-commit',
   'chunk.after-commit',
+  // Writing a chunk into another database: everything is written there; it is committed there, but not here.
+  'table.before-target-commit',
+  'table.after-target-commit',
   // PostgreSQL records the next chunks as queued, but Redis has no job for them.
   'chunk.before-enqueue',
   // Ending a batch: status and owed mail are written; they are committed, but no sender has been woken.

@@ -1,6 +1,8 @@
 import { Inject, Injectable, Module, type Type } from '@nestjs/common';
 import type { RecordTarget } from '../records/target.js';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
+import { TableConnections } from './table/connections.js';
+import { TableTarget } from './table/table.target.js';
 import { WorkflowTarget } from './workflow/workflow.target.js';
 
 /** Injection token of the targets that `targets.module.ts` lists. */
@@ -21,12 +23,13 @@ export class TargetRegistry {
 }
 
 /** The targets of this installation. Add your own here: docs/targets.md shows how to write one. */
-const TARGETS: Type<RecordTarget>[] = [WorkflowTarget];
+const TARGETS: Type<RecordTarget>[] = [WorkflowTarget, TableTarget];
 
 @Module({
   imports: [WorkflowsModule],
   providers: [
     ...TARGETS,
+    TableConnections,
     {
       provide: RECORD_TARGETS,
       inject: TARGETS,

@@ -2,11 +2,16 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { Client } from 'pg';
 import type { DatabaseService } from '../../src/platform/database/database.service.js';
 import type { RecordTarget } from '../../src/records/target.js';
 import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';
 import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';
+import { loadConfig } from '../../src/platform/config/config-loader.js';
+import { TableConnections } from '../../src/targets/table/connections.js';
+import { TableTarget } from '../../src/targets/table/table.target.js';
 import { describeTarget } from '../conformance/record-target.js';
+import { createEmptyDatabase } from '../support/test-database.js';
 import { EffectsTarget } from '../support/effects-target.js';
 import { MEMBERSHIP } from '../support/workflow-fixture.js';
 
@@ -41,6 +46,73 @@ describeTarget('the target of workflows', async (database) => {
     effects: counter(database, 'workflow_log'),
   };
 });
+
+const CONTACT = `
+  CREATE SCHEMA crm;
+  CREATE TABLE crm.contact (
+    contact_id serial PRIMARY KEY,
+    email text NOT NULL UNIQUE,
+    name text NOT NULL,
+    nickname text UNIQUE,
+    age integer CHECK (age >= 0)
+  )`;
+
+/** The same table in our own database, whose transaction the chunk shares, and in another one. */
+for (const connection of ['main', 'crm']) {
+  describe('a table target', () => {
+    const there: { url: string; drop(): Promise<void> }[] = [];
+    const stops: (() => Promise<void>)[] = [];
+    afterAll(async () => {
+      for (const stop of stops) await stop();
+      for (const each of there) await each.drop();
+    });
+
+    describeTarget(`for a table of the connection "${connection}"`, async (database) => {
+      const other = await createEmptyDatabase();
+      there.push(other);
+      const client = new Client({ connectionString: other.url });
+      await client.connect();
+      stops.push(() => client.end());
+      const sql: Pick<DatabaseService, 'query'> = connection === 'main' ? database : (client);
+      await sql.query(CONTACT);
+      const config = loadConfig({
+        TARGET_MAIN_SCHEMAS: 'crm',
+        TARGET_CRM_URL: other.url,
+        TARGET_CRM_SCHEMAS: 'crm',
+      });
+      const connections = new TableConnections(config, database);
+      stops.unshift(() => connections.onModuleDestroy());
+      const configuration = {
+        kind: 'table',
+        connection,
+        schema: 'crm',
+        table: 'contact',
+        key: ['email'],
+        columns: { 'E-mail': 'email', Name: 'name', Nickname: 'nickname', Age: 'age' },
+        onMatch: 'update',
+        onNoMatch: 'create',
+      };
+      return {
+        target: new TableTarget(database, connections),
+        configuration,
+        unusable: { ...configuration, key: ['name'], columns: { 'E-mail': 'mail' }, onMatch: 'overwrite' },
+        rows: [
+          { 'E-mail': 'ada@example.org', Name: 'Ada', Nickname: 'countess' },
+          { 'E-mail': 'bob@example.org', Name: 'Bob', Age: 7 },
+        ],
+        invalid: { 'E-mail': 'eve@example.org', Name: 'Eve', Age: -1 },
+        failing: { 'E-mail': 'eve@example.org', Name: 'Eve', Nickname: 'countess' },
+        effects: async () => {
+          const { rows } = await sql.query<{ count: number }>(
+            'SELECT count(*)::integer AS count FROM crm.contact',
+          );
+          return rows[0]?.count ?? 0;
+        },
+        commitsElsewhere: connection !== 'main',
+      };
+    });
+  });
+}
 
 describeTarget('the target of the tests', async (database) => {
   await EffectsTarget.prepare(database);

@@ -7,6 +7,7 @@ import { derivedSecretKey, parseSecretKeys, type SecretKey } from '../secret-box
 import { AppConfig, type OidcConfig } from './config.js';
 import { EnvironmentVariables, groupRoles, VARIABLE_NAMES } from './environment-variables.js';
 import { readRedisUrl } from './redis-url.js';
+import { readTableConnections } from './table-connections.js';
 
 const HOW_TO_GET_SERVERS = 'To try the product without servers of your own, run `npm run quickstart`.';
 
@@ -79,8 +80,9 @@ function configOf(environment: Environment, serversRequired: boolean): AppConfig
       if (given[name] === undefined) problems.push(`${name} must be set. ${HOW_TO_GET_SERVERS}`);
     }
   }
+  const tableConnections = readTableConnections(environment, problems);
   if (problems.length > 0) throw new ConfigurationError(problems);
-  return toConfig(variables);
+  return toConfig(variables, tableConnections);
 }
 
 /**
@@ -135,7 +137,7 @@ function queuePrefix({ QUEUE_PREFIX: prefix, REDIS_URL: url = '' }: EnvironmentV
   return readRedisUrl(url)?.kind === 'cluster' && !prefix.startsWith('{') ? `{${prefix}}` : prefix;
 }
 
-function toConfig(env: EnvironmentVariables): AppConfig {
+function toConfig(env: EnvironmentVariables, tableConnections: AppConfig['tableConnections']): AppConfig {
   return Object.freeze<AppConfig>({
     host: env.HOST,
     port: env.PORT,
@@ -155,6 +157,7 @@ function toConfig(env: EnvironmentVariables): AppConfig {
     mailFrom: env.MAIL_FROM,
     mailRecipientDomains: env.MAIL_RECIPIENT_DOMAINS?.toLowerCase().split(/\s*,\s*/),
     mailsPerKeyPerHour: env.MAILS_PER_KEY_PER_HOUR,
+    tableConnections,
     allowPrivateTargets: env.ALLOW_PRIVATE_TARGETS,
     workerConcurrency: env.WORKER_CONCURRENCY,
     chunkSize: env.CHUNK_SIZE,

@@ -27,6 +27,14 @@ export interface OidcConfig {
   name: string;
 }
 
+/** A database whose tables the `table` target may fill. */
+export interface TableConnectionConfig {
+  /** `undefined`: the application's own database. */
+  url: string | undefined;
+  /** Only tables of these schemas can be chosen. */
+  schemas: readonly string[];
+}
+
 /**
  * All settings that the process takes from its environment, validated and frozen. Only `config-loader.ts` reads
  * `process.env`; every other file receives this object (injection token: the class itself).
@@ -66,6 +74,9 @@ export class AppConfig {
   readonly mailRecipientDomains: readonly string[] | undefined;
   /** The most mails per hour about batches of one key or user; 0: no limit. */
   readonly mailsPerKeyPerHour: number;
+
+  /** Connections of the `table` target by name; `main` is the application's own database. */
+  readonly tableConnections: ReadonlyMap<string, TableConnectionConfig>;
 
   /** Whether webhooks may go to private, loopback and link-local addresses. */
   readonly allowPrivateTargets: boolean;

@@ -69,7 +69,10 @@ function IsServerUrl(form: ServerUrlForm): PropertyDecorator {
   });
 }
 
-function isServerUrl(text: string, { protocols, path = /^/, hostOptional = false }: ServerUrlForm): boolean {
+export function isServerUrl(
+  text: string,
+  { protocols, path = /^/, hostOptional = false }: ServerUrlForm,
+): boolean {
   // pg accepts user@/database?host=/a/socket, which is not a URL, and reads it like this.
   const readable = hostOptional ? text.replace('@/', '@localhost/') : text;
   if (!URL.canParse(readable)) return false;

@@ -107,14 +107,11 @@ export interface Transaction extends Sql {
   savepoint<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
-/** A transaction on one pooled connection. `DatabaseService.transaction` opens and ends it. */
-class PgTransaction implements Transaction {
+/** The statements of an open transaction on one connection, which the owner of the connection begins and ends. */
+export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFrom'> {
   private savepoints = 0;
 
-  constructor(
-    private readonly client: PoolClient,
-    readonly manager: EntityManager,
-  ) {}
+  constructor(protected readonly client: PoolClient) {}
 
   static async run<Row extends object>(
     client: PoolClient,
@@ -126,11 +123,7 @@ class PgTransaction implements Transaction {
   }
 
   query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
-    return PgTransaction.run<Row>(this.client, text, values);
-  }
-
-  copyFrom(text: string): Writable {
-    return this.client.query(copyFrom(text));
+    return ClientTransaction.run<Row>(this.client, text, values);
   }
 
   copyTogether(tables: readonly CopyInput[]): Promise<void> {
@@ -148,6 +141,20 @@ class PgTransaction implements Transaction {
       await this.client.query(`ROLLBACK TO SAVEPOINT ${name}`);
       throw error;
     }
+  }
+}
+
+/** A transaction on one pooled connection. `DatabaseService.transaction` opens and ends it. */
+class PgTransaction extends ClientTransaction implements Transaction {
+  constructor(
+    client: PoolClient,
+    readonly manager: EntityManager,
+  ) {
+    super(client);
+  }
+
+  copyFrom(text: string): Writable {
+    return this.client.query(copyFrom(text));
   }
 }
 
@@ -191,7 +198,7 @@ export class DatabaseService implements Sql {
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
-    return this.connected((client) => PgTransaction.run<Row>(client, text, values));
+    return this.connected((client) => ClientTransaction.run<Row>(client, text, values));
   }
 
   /**

@@ -322,7 +322,7 @@ function inputSchema({ attribute, required, type }: InputColumn): JsonObject {
 }
 
 /** A schema inside another schema. Its own base keeps its `#/…` references inside it. */
-function embedded(schema: JsonObject, name: string): JsonObject {
+export function embedded(schema: JsonObject, name: string): JsonObject {
   const rest = { ...schema };
   delete rest.$schema;
   return { ...rest, $id: `urn:workflow-import-queue:${name}` };

@@ -158,6 +158,7 @@ export const ROW_ERROR_CODES = {
   not_a_date: 'Not a calendar date',
   not_a_date_time: 'Not a date and time',
   not_a_number: 'Not a decimal number',
+  not_a_time: 'Not a time of day',
   not_a_url: 'Not an http or https URL',
   not_an_email: 'Not an e-mail address',
   not_an_option: 'Not one of the options',
@@ -174,6 +175,7 @@ export const ROW_ERROR_CODES = {
   rule_violated: 'A rule of the action is broken',
   too_large: 'A number is larger than allowed',
   too_long: 'A text is longer than allowed',
+  too_short: 'A text is shorter than allowed',
   too_small: 'A number is smaller than allowed',
   /** `:WorkflowActionId` or `:WorkflowActionName` names no action of the step. */
   unknown_action: 'The step has no such action',
@@ -181,6 +183,8 @@ export const ROW_ERROR_CODES = {
   unknown_column: 'The action has no such input',
   /** PostgreSQL text holds neither U+0000 nor half of a surrogate pair. */
   unstorable_text: 'A text contains characters that the database cannot store',
+  /** For example a text that is not a UUID. */
+  wrong_format: 'The text does not have the form of the column',
   /** For example an object where a text is expected. */
   wrong_type: 'The value has the wrong type',
 } as const;
