@@ -395,7 +395,7 @@ describe('a table target and its configuration', () => {
     const { rows } = await fixture.database.query<{ name: string }>(
       `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')`,
     );
-    expect(rows.map(({ name }) => name).filter((name) => !OWN_TABLES.has(name))).toEqual([]);
+    expect(rows.map(({ name }) => name).filter((name) => !new RegExp(OWN_TABLES).test(name))).toEqual([]);
     const main = { kind: 'table', connection: 'main', schema: 'public', table: 'app_user' };
     expect(await fixture.target.validate(main, null)).toMatchObject([{ code: 'unknown_table' }]);
   });
