@@ -73,7 +73,7 @@ for (const connection of ['main', 'crm']) {
       const client = new Client({ connectionString: other.url });
       await client.connect();
       stops.push(() => client.end());
-      const sql: Pick<DatabaseService, 'query'> = connection === 'main' ? database : (client);
+      const sql: Pick<DatabaseService, 'query'> = connection === 'main' ? database : client;
       await sql.query(CONTACT);
       const config = loadConfig({
         TARGET_MAIN_SCHEMAS: 'crm',

@@ -305,7 +305,9 @@ describe('the configuration', () => {
       ['erp_2', { url, schemas: ['sales', 'stock'] }],
       ['main', { url: undefined, schemas: ['app'] }],
     ]);
-    expect(problemsOf({ TARGET_CRM_URL: 'mysql://db', TARGET_MAIN_URL: url, TARGET_ERP_SCHEMAS: 'a' })).toEqual([
+    expect(
+      problemsOf({ TARGET_CRM_URL: 'mysql://db', TARGET_MAIN_URL: url, TARGET_ERP_SCHEMAS: 'a' }),
+    ).toEqual([
       expect.stringContaining('TARGET_CRM_URL must look like postgres://'),
       'TARGET_ERP_URL must be set, because TARGET_ERP_SCHEMAS is',
       'TARGET_MAIN_URL must not be set: main is the database of DATABASE_URL',
@@ -320,7 +322,9 @@ describe('the configuration', () => {
       expect(described).toContainEqual([name, String(value)]);
     }
     // Connections have names that their operators choose.
-    const fixed = described.map(([name]) => name).filter((name) => !/^TARGET_[A-Z]+_(URL|SCHEMAS)$/.test(name ?? ''));
+    const fixed = described
+      .map(([name]) => name)
+      .filter((name) => !/^TARGET_[A-Z]+_(URL|SCHEMAS)$/.test(name ?? ''));
     expect(fixed.toSorted()).toEqual(VARIABLE_NAMES.toSorted());
   });
 });
