@@ -22,7 +22,9 @@ const row = fc
   .tuple(person, fc.option(person, { freq: 1 }), fc.nat(9), fc.constantFrom('Ann', 'Bo', 'Cleo'), values)
   .map(([n, other, kind, name, more]) => ({
     ...(kind !== 0 && { ':UniqueId': `L-${n}` }),
-    ...(kind < 6 && { ':Email': `${kind === 1 ? 'P' : 'p'}${kind === 2 ? (other ?? n) : n}@log.example.org` }),
+    ...(kind < 6 && {
+      ':Email': `${kind === 1 ? 'P' : 'p'}${kind === 2 ? (other ?? n) : n}@log.example.org`,
+    }),
     ...(kind !== 3 && { 'First Name': name }),
     ...more,
     ...(kind === 9 && { Level: 'Knight' }),
@@ -30,7 +32,13 @@ const row = fc
 
 const target = fc.record({
   onNoMatch: fc.constantFrom('create' as const, 'create' as const, 'reject' as const),
-  onMatch: fc.constantFrom('update' as const, 'update' as const, 'update' as const, 'skip' as const, 'reject' as const),
+  onMatch: fc.constantFrom(
+    'update' as const,
+    'update' as const,
+    'update' as const,
+    'skip' as const,
+    'reject' as const,
+  ),
 });
 
 describe('the log of a confirmed upload', () => {
@@ -54,9 +62,13 @@ describe('the log of a confirmed upload', () => {
     expect(body.nextCursor).toBeNull();
     const changes = new Map<number, Changes>();
     for (const { line, operation, changes: each } of body.items as any[]) {
-      if (operation !== 'created' && operation !== 'updated') expect([operation, each]).toEqual([operation, []]);
+      if (operation !== 'created' && operation !== 'updated')
+        expect([operation, each]).toEqual([operation, []]);
       else
-        changes.set(line, Object.fromEntries(each.map(({ field, before, after }: any) => [field, [before, after]])));
+        changes.set(
+          line,
+          Object.fromEntries(each.map(({ field, before, after }: any) => [field, [before, after]])),
+        );
     }
     return changes;
   };
@@ -78,27 +90,32 @@ describe('the log of a confirmed upload', () => {
     let updates = 0;
     let cleared = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 30 }), target, async (rows, configuration) => {
-        const importProcessId = await client.setUp(MEMBER_WORKFLOW, configuration, { ordered: true });
-        const answer = await client.upload(jsonl(rows), { importProcessId });
-        expect(answer.status).toBe(202);
-        const { WORKFLOW_IMPORT_QUEUE_BATCH_ID: id, links, summary } = answer.body;
-        const preview = await previewed(links.self);
-        await client.act(answer, 'Confirm');
-        await client.ended(id);
-        const log = await logged(id);
-        expect(Object.fromEntries(log)).toEqual(Object.fromEntries(preview));
-        // The summary counts the same changes.
-        const updated = [...log.values()].filter((each) => each[':WorkflowStatus']?.[0] !== null);
-        const fields: Record<string, number> = {};
-        for (const each of updated) for (const field of Object.keys(each)) fields[field] = (fields[field] ?? 0) + 1;
-        const counted = summary.fieldChanges.map(({ field, count }: any) => [field, count]);
-        expect(Object.fromEntries(counted)).toEqual(fields);
-        const values = updated.flatMap((each) => Object.values(each)).filter(([, after]) => after === null);
-        expect(summary.cleared.values).toBe(values.length);
-        updates += updated.length;
-        cleared += values.length;
-      }),
+      fc.asyncProperty(
+        fc.array(row, { minLength: 1, maxLength: 30 }),
+        target,
+        async (rows, configuration) => {
+          const importProcessId = await client.setUp(MEMBER_WORKFLOW, configuration, { ordered: true });
+          const answer = await client.upload(jsonl(rows), { importProcessId });
+          expect(answer.status).toBe(202);
+          const { WORKFLOW_IMPORT_QUEUE_BATCH_ID: id, links, summary } = answer.body;
+          const preview = await previewed(links.self);
+          await client.act(answer, 'Confirm');
+          await client.ended(id);
+          const log = await logged(id);
+          expect(Object.fromEntries(log)).toEqual(Object.fromEntries(preview));
+          // The summary counts the same changes.
+          const updated = [...log.values()].filter((each) => each[':WorkflowStatus']?.[0] !== null);
+          const fields: Record<string, number> = {};
+          for (const each of updated)
+            for (const field of Object.keys(each)) fields[field] = (fields[field] ?? 0) + 1;
+          const counted = summary.fieldChanges.map(({ field, count }: any) => [field, count]);
+          expect(Object.fromEntries(counted)).toEqual(fields);
+          const values = updated.flatMap((each) => Object.values(each)).filter(([, after]) => after === null);
+          expect(summary.cleared.values).toBe(values.length);
+          updates += updated.length;
+          cleared += values.length;
+        },
+      ),
       { numRuns: 25, seed: 20_261_128, endOnFailure: true },
     );
     // Otherwise the test would have compared little.
