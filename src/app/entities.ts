@@ -15,7 +15,7 @@ import {
   UploadEntity,
   UploadPartEntity,
 } from '../batches/entities.js';
-import { OutboxEntity } from '../delivery/entities.js';
+import { OutboxEntity, WebhookEndpointEntity } from '../delivery/entities.js';
 import {
   ImportProcessColumnEntity,
   ImportProcessEntity,
@@ -47,6 +47,7 @@ export const ENTITIES = [
   UploadEntity,
   UploadPartEntity,
   UserSessionEntity,
+  WebhookEndpointEntity,
   AccountLinkEntity,
   WorkflowDefinitionEntity,
   WorkflowEntity,

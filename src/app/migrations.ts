@@ -36,6 +36,7 @@ import { RunPreviewsInBackground1766330000000 } from './migrations/1766330000000
 import { AddDryRuns1766320000000 } from './migrations/1766320000000-add-dry-runs.js';
 import { CountExistingThings1766310000000 } from './migrations/1766310000000-count-existing-things.js';
 import { AddTableShapes1766900000000 } from './migrations/1766900000000-add-table-shapes.js';
+import { AddWebhookEndpoints1767000000000 } from './migrations/1767000000000-add-webhook-endpoints.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -77,4 +78,5 @@ export const MIGRATIONS = [
   AddDryRuns1766320000000,
   RunPreviewsInBackground1766330000000,
   AddTableShapes1766900000000,
+  AddWebhookEndpoints1767000000000,
 ];

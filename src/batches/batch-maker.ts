@@ -10,7 +10,8 @@ import { AppConfig } from '../platform/config/config.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
-import { assertCanBecome } from './batch-state.js';
+import { assertCanBecome, eventOf } from './batch-state.js';
+import { insertBatchWebhooks } from './batch-webhooks.sql.js';
 import { deleteChunks, insertChunks } from './chunks.sql.js';
 import { type BatchControl } from './batch-control.js';
 import { insertControl, markCanary } from './control.sql.js';
@@ -308,6 +309,12 @@ async function arrive(
     isDryRun ? { ...arrival, ...NOTHING_PROCESSED } : arrival,
   );
   if (affected !== 1) throw new Error(`batch ${batch.id} is no longer ${batch.status}`);
+  // No one is told of a dry run.
+  if (!isDryRun) {
+    const event = eventOf(status);
+    const events = ['batch.received' as const, ...(event === undefined ? [] : [event])];
+    await insertBatchWebhooks(transaction, batch.id, events);
+  }
   Object.assign(batch, arrival);
 }
 

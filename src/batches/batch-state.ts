@@ -74,6 +74,23 @@ export function isUnfinished(status: BatchStatus): status is UnfinishedStatus {
   return (UNFINISHED as readonly BatchStatus[]).includes(status);
 }
 
+/** The events that a webhook can report. */
+export const BATCH_EVENTS = [
+  'batch.received',
+  'batch.awaiting_confirmation',
+  'batch.paused',
+  'batch.completed',
+  'batch.completed_with_errors',
+  'batch.failed',
+  'batch.canceled',
+] as const;
+export type BatchEvent = (typeof BATCH_EVENTS)[number];
+
+/** The event of a batch that has got this status; `undefined` if no webhook reports the status. */
+export function eventOf(status: BatchStatus): BatchEvent | undefined {
+  return BATCH_EVENTS.find((event) => event === `batch.${status}`);
+}
+
 /** Why a batch is paused. */
 export const PAUSE_REASONS = [
   'manual',

@@ -4,6 +4,7 @@ import { RETRY_CREATION_PATH } from './batch-maker.js';
 import {
   assertCanBecome,
   type BatchStatus,
+  eventOf,
   isTerminal,
   type PauseReason,
   PROCESSABLE,
@@ -11,6 +12,7 @@ import {
   UNFINISHED,
   type UnfinishedStatus,
 } from './batch-state.js';
+import { insertBatchWebhooks } from './batch-webhooks.sql.js';
 import { abandonChunks, lookAhead, PROBE_INTERVAL } from './chunks.sql.js';
 import { type StoredControl } from './batch-control.js';
 import { LARGEST_SHARE, MAY_START, windowOf } from './control.sql.js';
@@ -31,7 +33,7 @@ import { deleteUploadOfBatch } from './uploads.sql.js';
  *                     canceling ──► canceled
  *
  * BatchMaker inserts the row as `receiving` and makes it visible with its records, in one transaction. After that
- * `transition` is the only statement that changes a status.
+ * `changeStatus` is the only statement that changes a status.
  */
 
 /** Statuses as the items of an SQL list. They are constants of this program, never input. */
@@ -66,10 +68,24 @@ export interface TransitionDetails {
 }
 
 /**
- * Changes the status of a batch if it is still in the status `from`. Answers whether the status changed.
+ * Changes the status of a batch if it is still in the status `from`, and stores the webhooks that report the change.
+ * Answers whether the status changed.
  * @throws Error if the state machine has no such transition
  */
 export async function transition(
+  transaction: Transaction,
+  batchId: number,
+  from: BatchStatus,
+  to: BatchStatus,
+  details: TransitionDetails = {},
+): Promise<boolean> {
+  if (!(await changeStatus(transaction, batchId, from, to, details))) return false;
+  const event = eventOf(to);
+  if (event !== undefined) await insertBatchWebhooks(transaction, batchId, [event]);
+  return true;
+}
+
+async function changeStatus(
   sql: Sql,
   batchId: number,
   from: BatchStatus,
@@ -121,7 +137,7 @@ export interface RunningBatch {
 
 /**
  * Reads the batch. Its first chunk also marks it as started, in a separate statement, so that the chunks of a batch do
- * not wait for each other on the batch row.
+ * not wait for each other on the batch row. No webhook reports the start.
  */
 export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatch | undefined> {
   const { rows } = await sql.query<RunningBatch>(
@@ -133,7 +149,7 @@ export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatc
       WHERE workflow_import_queue_batch_id = $1`,
     [batchId],
   );
-  if (rows[0]?.status === 'queued') await transition(sql, batchId, 'queued', 'in_progress');
+  if (rows[0]?.status === 'queued') await changeStatus(sql, batchId, 'queued', 'in_progress');
   return rows[0];
 }
 

@@ -1,4 +1,4 @@
-import { deleteBatchMails, HAS_ENDED } from '../delivery/outbox.sql.js';
+import { deleteBatchMessages, HAS_ENDED } from '../delivery/outbox.sql.js';
 import type { Sql, Transaction } from '../platform/database/database.service.js';
 import { deleteDrafts } from './fix-drafts.sql.js';
 import { deletePreview } from './previews.sql.js';
@@ -102,7 +102,7 @@ export async function deleteStep(
   );
   if (emptied > 0) {
     await deletePreview(transaction, batchId);
-    await deleteBatchMails(transaction, batchId);
+    await deleteBatchMessages(transaction, batchId);
     await deleteDrafts(transaction, batchId);
   }
   return { deleted, emptied: emptied > 0 };

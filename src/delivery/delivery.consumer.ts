@@ -55,7 +55,8 @@ export class WebhookConsumer extends QueueConsumer<DeliveryJob> {
     super(queue, { concurrency: WEBHOOK_SLOTS, failure: FAILURE });
   }
 
-  protected override handle({ messageId }: DeliveryJob, stop: AbortSignal): Promise<string> {
-    return this.dispatcher.wake(messageId, stop);
+  protected override handle({ messageId, kind }: DeliveryJob, stop: AbortSignal): Promise<string> {
+    const key = { kind: kind === 'batch_webhook' ? kind : 'behavior_webhook', id: messageId } as const;
+    return this.dispatcher.wake(key, stop);
   }
 }

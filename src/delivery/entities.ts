@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { DeliveryStatus, MessageKind, NotificationKind } from './message.js';
+import type { EndpointFormat, EndpointStatus, LoggedAttempt } from './webhook-endpoint.js';
 
 /**
  * A mail or webhook to deliver, written in the transaction that causes it. Kind and id are the key: see `MessageKey`.
@@ -26,6 +27,11 @@ export class OutboxEntity {
   @Column('text', { name: 'html_body', nullable: true }) htmlBody!: string | null;
   @Column('text', { name: 'json_body', nullable: true }) jsonBody!: string | null;
   @Column('text', { nullable: true }) secret!: string | null;
+  /** Only for webhooks about batches. */
+  @Column('bigint', { name: 'webhook_endpoint_id', nullable: true }) webhookEndpointId!: number | null;
+  @Column('text', { nullable: true }) event!: string | null;
+  /** Oldest first. */
+  @Column('jsonb', { name: 'attempt_log', nullable: true }) attemptLog!: LoggedAttempt[] | null;
   @Column('text') status!: DeliveryStatus;
   @Column('integer', { default: 0 }) attempts!: number;
   @Column('integer', { name: 'attempts_before_resend', default: 0 }) attemptsBeforeResend!: number;
@@ -39,4 +45,33 @@ export class OutboxEntity {
   @Column('timestamptz', { name: 'sent_at', nullable: true }) sentAt!: Date | null;
   /** When the message was sent or given up. Decides how long it is kept if it belongs to no batch. */
   @Column('timestamptz', { name: 'ended_at', nullable: true }) endedAt!: Date | null;
+}
+
+/** A receiver of webhooks about batches. */
+@Entity('webhook_endpoint')
+export class WebhookEndpointEntity {
+  @PrimaryGeneratedColumn('identity', {
+    name: 'webhook_endpoint_id',
+    type: 'bigint',
+    generatedIdentity: 'BY DEFAULT',
+  })
+  id!: number;
+  /** Encrypted, like the secrets. */
+  @Column('text') url!: string;
+  /** Host and port of the URL. */
+  @Column({ type: 'text', collation: 'C' }) receiver!: string;
+  @Column('text') description!: string;
+  @Column('text') format!: EndpointFormat;
+  @Column('text', { array: true }) events!: string[];
+  /** `null`: all. */
+  @Column('bigint', { name: 'import_process_ids', array: true, nullable: true })
+  importProcessIds!: number[] | null;
+  @Column('text') status!: EndpointStatus;
+  @Column('text', { name: 'disabled_reason', nullable: true }) disabledReason!: 'manual' | 'gone' | null;
+  @Column('timestamptz', { name: 'disabled_at', nullable: true }) disabledAt!: Date | null;
+  @Column('text') secret!: string;
+  @Column('text', { name: 'previous_secret', nullable: true }) previousSecret!: string | null;
+  @Column('timestamptz', { name: 'previous_secret_until', nullable: true }) previousSecretUntil!: Date | null;
+  @Column('text', { name: 'created_by' }) createdBy!: string;
+  @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }

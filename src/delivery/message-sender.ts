@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { DatabaseService } from '../platform/database/database.service.js';
+import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/instrumentation.js';
 import { oneLine } from '../platform/wording.js';
@@ -8,13 +8,15 @@ import { Mailer, type OutgoingMail } from './mailer.js';
 import {
   type ClaimedMessage,
   DeliveryFault,
+  isWebhook,
   type MailContent,
   type MessageKey,
   type MessageKind,
 } from './message.js';
 import { Outbox } from './outbox.js';
 import { type AttemptEnd, claimMessage, claimNextMessage, endAttempt, renewClaim } from './outbox.sql.js';
-import { WebhookClient } from './webhook-client.js';
+import { WebhookClient, type WebhookExchange } from './webhook-client.js';
+import type { LoggedAttempt } from './webhook-endpoint.js';
 import type { OutgoingWebhook } from './webhook-message.js';
 
 /**
@@ -112,11 +114,15 @@ class ClaimHolder {
 }
 
 export type OutgoingMessage =
-  { channel: 'mail'; mail: OutgoingMail } | { channel: 'webhook'; webhook: OutgoingWebhook };
+  | { channel: 'mail'; mail: OutgoingMail }
+  /** `logged`: the outbox keeps requests and answers. */
+  | { channel: 'webhook'; webhook: OutgoingWebhook; logged?: true };
 
 /** Renders the content of a claimed message. The layers above know the subject of a message; delivery does not. */
 export interface MessageRenderer {
   render(claim: ClaimedMessage): Promise<OutgoingMessage>;
+  /** The receiver answered that it is gone. Runs in the transaction that ends the message. */
+  gone?(transaction: Transaction, claim: ClaimedMessage): Promise<void>;
 }
 
 /** The renderers by kind. The layers above register them at module start, before the first consumer runs. */
@@ -129,15 +135,18 @@ export class MessageRenderers {
   }
 
   /** @throws Error if no module has registered a renderer for this kind: the process was assembled incorrectly */
-  render(claim: ClaimedMessage): Promise<OutgoingMessage> {
-    const renderer = this.renderers.get(claim.kind);
-    if (renderer === undefined) throw new Error(`no renderer is registered for ${claim.kind}`);
-    return renderer.render(claim);
+  of(kind: MessageKind): MessageRenderer {
+    const renderer = this.renderers.get(kind);
+    if (renderer === undefined) throw new Error(`no renderer is registered for ${kind}`);
+    return renderer;
   }
 }
 
 /** The result of an attempt. `not_due`: nothing could be claimed; `lost`: another worker took over in the meantime. */
 export type Attempt = AttemptEnd['status'] | 'not_due' | 'lost';
+
+/** The end of an attempt, and whether the receiver is gone for good. */
+type Ending = AttemptEnd & { isGone: boolean };
 
 const NEVER = new AbortController().signal;
 
@@ -182,7 +191,7 @@ export class MessageSender {
     holder.hold();
     try {
       const end = await this.attempt(claim, holder.signal);
-      const written = await holder.whileHeld(() => endAttempt(this.database, claim, end));
+      const written = await holder.whileHeld(() => this.write(claim, end));
       this.report(claim, end, written);
       if (!written) return 'lost';
       if (end.status === 'pending') await this.outbox.wake(claim.kind, [claim.id], end.retryInMs);
@@ -192,37 +201,63 @@ export class MessageSender {
     }
   }
 
-  private async attempt(claim: ClaimedMessage, signal: AbortSignal): Promise<AttemptEnd> {
+  private write(claim: ClaimedMessage, { isGone, ...end }: Ending): Promise<boolean> {
+    if (!isGone) return endAttempt(this.database, claim, end);
+    return this.database.transaction(async (transaction) => {
+      const written = await endAttempt(transaction, claim, end);
+      if (written) await this.renderers.of(claim.kind).gone?.(transaction, claim);
+      return written;
+    });
+  }
+
+  private async attempt(claim: ClaimedMessage, signal: AbortSignal): Promise<Ending> {
     let content: MailContent | null = null;
+    let exchange: WebhookExchange | undefined;
+    const begun = performance.now();
+    const at = new Date().toISOString();
+    const logged = (error: string | null): LoggedAttempt | null => {
+      if (exchange === undefined) return null;
+      const durationMs = Math.round(performance.now() - begun);
+      return { attempt: claim.attempts, at, durationMs, ...exchange, error };
+    };
     try {
-      const outgoing = await this.renderers.render(claim);
+      const outgoing = await this.renderers.of(claim.kind).render(claim);
       content = newContent(claim, outgoing);
       if (outgoing.channel === 'mail' && !this.mailer.configured) {
-        return { status: 'not_sent_no_smtp', error: null, retryInMs: 0, content };
+        const status = 'not_sent_no_smtp';
+        return { status, error: null, retryInMs: 0, content, logged: null, isGone: false };
       }
+      if (outgoing.channel === 'webhook' && outgoing.logged) exchange = { request: null, answer: null };
       faultPoint('message.before-send');
-      await this.deliver(outgoing, signal);
+      await this.deliver(outgoing, signal, exchange);
       faultPoint('message.after-accept');
-      return { status: 'sent', error: null, retryInMs: 0, content };
+      return { status: 'sent', error: null, retryInMs: 0, content, logged: logged(null), isGone: false };
     } catch (error) {
-      return { ...this.failure(claim, error), error: oneLine(errorMessage(error)), content };
+      const message = oneLine(errorMessage(error));
+      const isGone = error instanceof DeliveryFault && error.isGone;
+      return { ...this.failure(claim, error), error: message, content, logged: logged(message), isGone };
     }
   }
 
   /** Whether and when the message is retried: not before the time that its receiver asked for. */
   private failure(claim: ClaimedMessage, error: unknown): Pick<AttemptEnd, 'status' | 'retryInMs'> {
     const { isPermanent = false, retryAfterMs = 0 } = error instanceof DeliveryFault ? error : {};
-    const leftMs =
-      claim.kind === 'behavior_webhook' ? this.times.webhookRetriesMs - claim.owedForMs : Infinity;
+    const leftMs = isWebhook(claim.kind) ? this.times.webhookRetriesMs - claim.owedForMs : Infinity;
     if (isPermanent || leftMs <= 0) return { status: 'failed', retryInMs: 0 };
     const backOffMs = backOff(claim.attempts - claim.attemptsBeforeResend, this.times.backOffMs);
     return { status: 'pending', retryInMs: Math.min(Math.max(backOffMs, retryAfterMs), leftMs) };
   }
 
-  private deliver(outgoing: OutgoingMessage, signal: AbortSignal): Promise<void> {
+  private deliver(
+    outgoing: OutgoingMessage,
+    signal: AbortSignal,
+    exchange: WebhookExchange | undefined,
+  ): Promise<void> {
     const { webhookCallMs, mailCallMs } = this.times;
     if (outgoing.channel === 'webhook') {
-      return endsWithin(webhookCallMs, signal, (ends) => this.webhooks.post(outgoing.webhook, ends));
+      return endsWithin(webhookCallMs, signal, (ends) =>
+        this.webhooks.post(outgoing.webhook, ends, exchange),
+      );
     }
     return endsWithin(mailCallMs, signal, (ends) => this.mailer.send(outgoing.mail, ends));
   }

@@ -1,6 +1,14 @@
+/** The kinds of webhooks. They share a queue and the slots of each host. */
+const WEBHOOK_KINDS = ['batch_webhook', 'behavior_webhook'] as const;
+export type WebhookKind = (typeof WEBHOOK_KINDS)[number];
+
 /** The kinds of messages in the outbox. Mails about batches and accounts share a queue; both are few. */
-export const MESSAGE_KINDS = ['batch_mail', 'behavior_mail', 'behavior_webhook', 'account_mail'] as const;
+export const MESSAGE_KINDS = ['batch_mail', 'behavior_mail', 'account_mail', ...WEBHOOK_KINDS] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
+
+export function isWebhook(kind: MessageKind): kind is WebhookKind {
+  return WEBHOOK_KINDS.some((webhook) => webhook === kind);
+}
 
 /** The states of a message; outbox.sql.ts shows the transitions. */
 export const DELIVERY_STATUSES = ['pending', 'sending', 'sent', 'failed', 'not_sent_no_smtp'] as const;
@@ -26,6 +34,8 @@ export interface ClaimedMessage extends MessageKey {
   batchId: number | null;
   /** Of a mail about an account. */
   accountLinkId: number | null;
+  /** Of a webhook about a batch, which also has the event. */
+  webhookEndpointId: number | null;
   /** An e-mail address or a URL. */
   recipient: string;
   subject: string | null;
@@ -83,6 +93,8 @@ export interface StoredBehavior extends Progress {
 }
 
 interface FaultOptions extends ErrorOptions {
+  /** The receiver answered that it will never exist again. */
+  isGone?: boolean | undefined;
   /** How long the receiver asked us to wait. */
   retryAfterMs?: number | undefined;
 }
@@ -91,15 +103,17 @@ interface FaultOptions extends ErrorOptions {
 export class DeliveryFault extends Error {
   override readonly name = 'DeliveryFault';
   readonly retryAfterMs: number | undefined;
+  readonly isGone: boolean;
 
   constructor(
     message: string,
     /** Whether no further attempt can succeed. */
     readonly isPermanent: boolean,
-    { retryAfterMs, ...options }: FaultOptions = {},
+    { retryAfterMs, isGone = false, ...options }: FaultOptions = {},
   ) {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
+    this.isGone = isGone;
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   StoredBehavior,
   StoredNotification,
 } from './message.js';
+import type { LoggedAttempt } from './webhook-endpoint.js';
 import { receiverOf } from './webhook-message.js';
 
 /*
@@ -210,7 +211,7 @@ async function claim(
             locked_until = now() + make_interval(secs => $3 / 1000.0)
       WHERE ${condition}
      RETURNING kind, outbox_id AS id, workflow_import_queue_batch_id AS "batchId",
-               account_link_id AS "accountLinkId", recipient, subject,
+               account_link_id AS "accountLinkId", webhook_endpoint_id AS "webhookEndpointId", recipient, subject,
                text_body AS text, html_body AS html, json_body AS json, secret, attempts,
                attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt",
                (extract(epoch FROM now() - owed_at) * 1000)::float AS "owedForMs"`,
@@ -239,13 +240,18 @@ export interface AttemptEnd {
   retryInMs: number;
   /** The content that the attempt rendered, if it differs from the stored one. */
   content: MailContent | null;
+  /** The request and its answer, for webhooks that keep a log. */
+  logged: LoggedAttempt | null;
 }
+
+/** A log keeps this many attempts, the last ones. */
+const LOGGED_ATTEMPTS = 20;
 
 /** Writes the result of an attempt. Returns `false` if the claim was lost in the meantime. */
 export async function endAttempt(
   sql: Sql,
   { kind, id, attempts }: Claim,
-  { status, error, retryInMs, content }: AttemptEnd,
+  { status, error, retryInMs, content, logged }: AttemptEnd,
 ): Promise<boolean> {
   const { rowCount } = await sql.query(
     `UPDATE outbox
@@ -255,11 +261,14 @@ export async function endAttempt(
             sent_at = CASE WHEN $4 = 'sent' THEN now() ELSE sent_at END,
             ended_at = CASE WHEN $4 <> 'pending' THEN now() END,
             subject = coalesce($7, subject), text_body = coalesce($8, text_body),
-            html_body = coalesce($9, html_body)
+            html_body = coalesce($9, html_body),
+            attempt_log = CASE WHEN $10::jsonb IS NULL THEN attempt_log ELSE
+              jsonb_path_query_array(coalesce(attempt_log, '[]'), '$[last - ${LOGGED_ATTEMPTS - 2} to last]') || $10 END
       WHERE kind = $1 AND outbox_id = $2 AND attempts = $3 AND status = 'sending'`,
     [
       ...[kind, id, attempts, status, error, retryInMs],
       ...[content?.subject ?? null, content?.text ?? null, content?.html ?? null],
+      logged && JSON.stringify(logged),
     ],
   );
   return rowCount === 1;
@@ -290,7 +299,7 @@ export function resendBehavior(sql: Sql, instanceId: number, id: number): Promis
   return resendMessage(sql, { kinds: Object.values(MESSAGE_KIND_OF), id, instanceId });
 }
 
-const PROGRESS = `status, attempts, last_error AS "lastError", created_at AS "createdAt",
+export const PROGRESS = `status, attempts, last_error AS "lastError", created_at AS "createdAt",
        CASE WHEN status = 'pending' THEN next_attempt_at END AS "nextAttemptAt", sent_at AS "sentAt"`;
 
 /** The mails about a batch, oldest first. */
@@ -368,10 +377,14 @@ export async function selectBehavior(
   return rows[0];
 }
 
-/** Deletes the ended mails about a batch; mails that are still to be sent stay. */
-export async function deleteBatchMails(sql: Sql, batchId: number): Promise<void> {
+/** Deletes the ended mails and webhooks about a batch; those that are still to be sent stay. */
+export async function deleteBatchMessages(sql: Sql, batchId: number): Promise<void> {
   await sql.query(
     `DELETE FROM outbox WHERE workflow_import_queue_batch_id = $1 AND kind = 'batch_mail' AND ${HAS_ENDED}`,
+    [batchId],
+  );
+  await sql.query(
+    `DELETE FROM outbox WHERE workflow_import_queue_batch_id = $1 AND kind = 'batch_webhook' AND ${HAS_ENDED}`,
     [batchId],
   );
 }

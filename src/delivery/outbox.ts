@@ -38,6 +38,7 @@ export class DeliveryQueues {
       batch_mail: batchMails,
       account_mail: batchMails,
       behavior_mail: behaviorMails,
+      batch_webhook: webhooks,
       behavior_webhook: webhooks,
     };
   }
@@ -62,6 +63,7 @@ const LIMITS: Readonly<Record<MessageKind, WakeLimits>> = {
   batch_mail: { perReceiver: 1_000, againAfterMs: 30_000 },
   account_mail: { perReceiver: 1_000, againAfterMs: 30_000 },
   behavior_mail: { perReceiver: 1_000, againAfterMs: 30_000 },
+  batch_webhook: { perReceiver: 32, againAfterMs: 5_000 },
   behavior_webhook: { perReceiver: 32, againAfterMs: 5_000 },
 };
 

@@ -3,6 +3,7 @@ import {
   Agent as HttpAgent,
   type ClientRequest,
   type IncomingMessage,
+  type OutgoingHttpHeaders,
   request as httpRequest,
   type RequestOptions,
 } from 'node:http';
@@ -13,15 +14,26 @@ import { AppConfig } from '../platform/config/config.js';
 import { SecretBox } from '../platform/secret-box.js';
 import { DeliveryFault } from './message.js';
 import { isPrivateAddress } from './private-address.js';
+import type { LoggedAnswer, LoggedRequest } from './webhook-endpoint.js';
 import { type OutgoingWebhook, retryAfterMs, webhookHeaders } from './webhook-message.js';
 
-/** Only the status of a response counts. Its body is read up to this size, so that the connection can be reused. */
+/** A body is read up to this size, so that the connection can be reused. */
 const MOST_BODY_BYTES = 64 * 1024;
 const BODY_WITHIN_MS = 2_000;
+/** A log keeps this much of a body and of a header. */
+const LOGGED_BODY_BYTES = 2 * 1024;
+const LOGGED_HEADER_LENGTH = 200;
+const LOGGED_HEADERS = 30;
 
 interface Answer {
   status: number;
   retryAfter: string | undefined;
+}
+
+/** What the client sent and received, as far as it got: it fills this in while the request is under way. */
+export interface WebhookExchange {
+  request: LoggedRequest | null;
+  answer: LoggedAnswer | null;
 }
 
 /** POSTs webhooks; only to public addresses unless the configuration allows others. */
@@ -45,54 +57,82 @@ export class WebhookClient implements OnApplicationShutdown {
    * Resolves when the receiver has answered 2xx. 410 means that the receiver is permanently gone. Any other answer may
    * differ at the next attempt, for example while a receiver is deployed or changes its secret.
    * @param signal aborts the attempt
+   * @param exchange records the request and the answer; the body of the answer is then waited for
    * @throws DeliveryFault for any other answer; redirects are not followed because nothing has checked their
    * destination
    */
-  async post(webhook: OutgoingWebhook, signal: AbortSignal): Promise<void> {
-    const { status, retryAfter } = await this.answerTo(webhook, signal);
+  async post(webhook: OutgoingWebhook, signal: AbortSignal, exchange?: WebhookExchange): Promise<void> {
+    const { status, retryAfter } = await this.answerTo(webhook, signal, exchange);
     if (status >= 200 && status < 300) return;
     const reason = status >= 300 && status < 400 ? ', and redirects are not followed' : '';
     const message = `the receiver answered ${status}${reason}`;
-    throw new DeliveryFault(message, status === 410, { retryAfterMs: retryAfterMs(retryAfter, Date.now()) });
+    const isGone = status === 410;
+    throw new DeliveryFault(message, isGone, {
+      isGone,
+      retryAfterMs: retryAfterMs(retryAfter, Date.now()),
+    });
   }
 
-  private answerTo(webhook: OutgoingWebhook, signal: AbortSignal): Promise<Answer> {
+  private answerTo(
+    webhook: OutgoingWebhook,
+    signal: AbortSignal,
+    exchange: WebhookExchange | undefined,
+  ): Promise<Answer> {
     return new Promise((answer, reject) => {
-      const request = this.request(webhook, signal);
+      const request = this.request(webhook, signal, exchange);
       request.on('response', (response) => {
         const { statusCode: status = 0, headers } = response;
-        readBody(response);
-        answer({ status, retryAfter: headers['retry-after'] });
+        const settle = () => answer({ status, retryAfter: headers['retry-after'] });
+        if (exchange === undefined) {
+          readBody(response);
+          settle();
+          return;
+        }
+        const received = { status, headers: loggedHeaders(headers), body: '' };
+        exchange.answer = received;
+        readBody(response, (body) => {
+          received.body = body;
+          settle();
+        });
       });
       // Without these two handlers, a receiver could end the exchange without an event that settles the promise.
       request.on('upgrade', ({ statusCode: status = 101 }, socket) => {
         socket.destroy();
         answer({ status, retryAfter: undefined });
       });
-      request.on('close', () => reject(new DeliveryFault('the receiver closed the connection', false)));
+      request.on('close', () => {
+        // With an answer, the end of its body settles the promise.
+        if (!exchange?.answer) reject(new DeliveryFault('the receiver closed the connection', false));
+      });
       request.on('error', (error) => reject(asFault(error)));
       request.end(webhook.body);
     });
   }
 
-  private request(webhook: OutgoingWebhook, signal: AbortSignal): ClientRequest {
+  private request(
+    webhook: OutgoingWebhook,
+    signal: AbortSignal,
+    exchange: WebhookExchange | undefined,
+  ): ClientRequest {
     const url = new URL(webhook.url);
-    const secret = webhook.secret === null ? null : this.secrets.open(webhook.secret);
+    const secrets = webhook.secrets.map((secret) => this.secrets.open(secret));
     const host = url.hostname.replace(/^\[|\]$/g, '');
     // Node does not look up an IP address, so `lookup` would never check it.
     if (isIP(host) !== 0) this.assertAllowed(host, [host]);
     const isHttps = url.protocol === 'https:';
+    const headers = {
+      ...webhookHeaders({ ...webhook, secrets }, Date.now()),
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(webhook.body),
+      'user-agent': 'workflow-import-queue',
+    };
+    if (exchange !== undefined) exchange.request = { headers: loggedHeaders(headers), body: webhook.body };
     const options: RequestOptions = {
       method: 'POST',
       agent: isHttps ? this.https : this.http,
       lookup: this.lookup,
       signal,
-      headers: {
-        ...webhookHeaders({ ...webhook, secret }, Date.now()),
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(webhook.body),
-        'user-agent': 'workflow-import-queue',
-      },
+      headers,
     };
     return isHttps ? httpsRequest(url, options) : httpRequest(url, options);
   }
@@ -124,16 +164,38 @@ export class WebhookClient implements OnApplicationShutdown {
   }
 }
 
-/** Reads the body to its end, or closes the connection if it is too long or too slow. */
-function readBody(response: IncomingMessage): void {
+/**
+ * Reads the body to its end, or closes the connection if it is too long or too slow.
+ * @param onEnd gets the beginning of the body
+ */
+function readBody(response: IncomingMessage, onEnd: (body: string) => void = () => undefined): void {
   const timer = setTimeout(() => response.destroy(), BODY_WITHIN_MS);
   let read = 0;
+  const head: Buffer[] = [];
   response.on('data', (bytes: Buffer) => {
+    if (read < LOGGED_BODY_BYTES) head.push(bytes.subarray(0, LOGGED_BODY_BYTES - read));
     read += bytes.length;
     if (read > MOST_BODY_BYTES) response.destroy();
   });
   response.on('error', () => undefined);
-  response.on('close', () => clearTimeout(timer));
+  response.on('close', () => {
+    clearTimeout(timer);
+    onEnd(storable(Buffer.concat(head).toString()));
+  });
+}
+
+function loggedHeaders(headers: OutgoingHttpHeaders): Record<string, string> {
+  const shown = Object.entries(headers).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    shown
+      .slice(0, LOGGED_HEADERS)
+      .map(([name, value]) => [name, storable(String(value)).slice(0, LOGGED_HEADER_LENGTH)]),
+  );
+}
+
+/** PostgreSQL cannot store U+0000. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '\uFFFD');
 }
 
 function asFault(error: unknown): DeliveryFault {

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { type Attempt, MessageSender } from './message-sender.js';
+import type { WebhookKind } from './message.js';
 import { Outbox } from './outbox.js';
 import { selectReceiver } from './outbox.sql.js';
 import { ReceiverSlots, type Slot } from './receiver-slots.js';
-
-const KIND = 'behavior_webhook';
 
 /**
  * Sends webhooks so that each host delays only its own webhooks (ADR 19). A wake-up stands for the host of its webhook:
@@ -27,19 +26,22 @@ export class WebhookDispatcher {
   ) {}
 
   /** Of the webhooks to this webhook's host, sends the one that has waited longest, or none if the host is busy. */
-  async wake(id: number, stop: AbortSignal): Promise<Attempt | 'host_busy'> {
-    const host = await selectReceiver(this.database, { kind: KIND, id });
+  async wake(
+    { kind, id }: { kind: WebhookKind; id: number },
+    stop: AbortSignal,
+  ): Promise<Attempt | 'host_busy'> {
+    const host = await selectReceiver(this.database, { kind, id });
     if (host === undefined) return 'not_due';
     const slot = this.slots.take(host);
     if (slot === undefined) return 'host_busy';
-    const attempt = await this.attempt(host, slot, stop);
-    if (attempt !== 'not_due') await this.outbox.wake(KIND, [id]);
+    const attempt = await this.attempt(kind, host, slot, stop);
+    if (attempt !== 'not_due') await this.outbox.wake(kind, [id]);
     return attempt;
   }
 
-  private async attempt(host: string, slot: Slot, stop: AbortSignal): Promise<Attempt> {
+  private async attempt(kind: WebhookKind, host: string, slot: Slot, stop: AbortSignal): Promise<Attempt> {
     try {
-      const attempt = await this.sender.sendNext(KIND, host, stop);
+      const attempt = await this.sender.sendNext(kind, host, stop);
       if (attempt === 'sent') slot.accepted();
       else if (attempt === 'pending' || attempt === 'failed') slot.failed();
       return attempt;

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 
 /** Whether the text is an http or https URL without a fragment and without credentials, which would end up in logs. */
 export function isWebhookUrl(text: string): boolean {
@@ -17,13 +17,18 @@ export function isWebhookSecret(text: string): boolean {
   return length >= 24 && length <= 64;
 }
 
+/** A new secret in that form. */
+export function newWebhookSecret(): string {
+  return SECRET_PREFIX + randomBytes(32).toString('base64');
+}
+
 export interface OutgoingWebhook {
   url: string;
   /** The same on every attempt: receivers treat a message with a known id as a repetition. */
   id: string;
   body: string;
-  /** `null`: not signed. */
-  secret: string | null;
+  /** Each signs the request, so that a receiver may know the previous or the new secret. Empty: not signed. */
+  secrets: readonly string[];
 }
 
 /** Host and port of a URL as written: two spellings of one host are two receivers (ADR 19). */
@@ -39,15 +44,18 @@ export function retryAfterMs(value: string | undefined, now: number): number | u
   return waitMs > 0 ? waitMs : undefined;
 }
 
-type SignedParts = Pick<OutgoingWebhook, 'id' | 'body' | 'secret'>;
+type SignedParts = Pick<OutgoingWebhook, 'id' | 'body' | 'secrets'>;
 
 /** The headers of Standard Webhooks 1.0. @param now in milliseconds; receivers refuse messages that are minutes old */
-export function webhookHeaders({ id, body, secret }: SignedParts, now: number): Record<string, string> {
+export function webhookHeaders({ id, body, secrets }: SignedParts, now: number): Record<string, string> {
   const timestamp = String(Math.floor(now / 1000));
   const headers = { 'webhook-id': id, 'webhook-timestamp': timestamp };
-  if (secret === null) return headers;
-  const mac = createHmac('sha256', secretBytes(secret)).update(`${id}.${timestamp}.${body}`).digest('base64');
-  return { ...headers, 'webhook-signature': `v1,${mac}` };
+  if (secrets.length === 0) return headers;
+  const signatures = secrets.map((secret) => {
+    const mac = createHmac('sha256', secretBytes(secret)).update(`${id}.${timestamp}.${body}`);
+    return `v1,${mac.digest('base64')}`;
+  });
+  return { ...headers, 'webhook-signature': signatures.join(' ') };
 }
 
 function secretBytes(secret: string): Buffer {

@@ -6,6 +6,7 @@ import { AUDIT_SCHEMAS } from '../auth/audit.dto.js';
 import { IMPORT_PROCESS_SCHEMAS } from '../import-processes/import-processes.dto.js';
 import { BATCH_SCHEMAS } from '../import-queue/batch-schemas.js';
 import { NOTIFICATION_SCHEMAS } from '../notifications/notifications.controller.js';
+import { WEBHOOK_SCHEMAS } from '../notifications/webhook-endpoints.dto.js';
 import { PEOPLE_SCHEMAS } from '../people/people.dto.js';
 import { ANY_REFUSAL_HEADERS, REFUSAL_HEADERS } from '../platform/http/answer-schemas.js';
 import { publicPath } from '../platform/http/public-path.js';
@@ -59,6 +60,7 @@ const ANSWERS = {
   ...IMPORT_PROCESS_SCHEMAS,
   ...NOTIFICATION_SCHEMAS,
   ...PEOPLE_SCHEMAS,
+  ...WEBHOOK_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
 };
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;

@@ -157,16 +157,20 @@ export const PERSONAL_TABLES: readonly PersonalTable[] = [
       html_body: 'text',
       json_body: 'text',
       last_error: 'text',
+      attempt_log: 'jsonb',
     },
     belongs: 't.workflow_instance_id::text = ANY ($1::text[])',
     changeOf: (row, person, mode) => {
       const texts = ['subject', 'text_body', 'html_body', 'json_body', 'last_error'];
-      const isAboutBatch = row.values.kind === 'batch_mail';
+      const isAboutBatch = ['batch_mail', 'batch_webhook'].includes(row.values.kind ?? '');
       if (mode === 'erase' && !isAboutBatch) return 'delete';
       const recipient = row.values.recipient ?? '';
       const isForPerson = person.isIn(recipient);
       if (isAboutBatch) {
-        return { ...withoutValue(row, person, texts), ...(isForPerson && { recipient: ADDRESS_OF_NOBODY }) };
+        return {
+          ...withoutValue(row, person, [...texts, 'attempt_log']),
+          ...(isForPerson && { recipient: ADDRESS_OF_NOBODY }),
+        };
       }
       const replaced: Record<string, string> = { recipient: ADDRESS_OF_NOBODY };
       for (const name of texts) if (row.values[name] != null) replaced[name] = ERASED;
@@ -266,6 +270,7 @@ export const NO_PERSONAL_DATA: readonly string[] = [
   'import_queue_preview_run',
   'schema_compatibility',
   'schema_migration',
+  'webhook_endpoint',
   'workflow',
   'workflow_definition',
 ];

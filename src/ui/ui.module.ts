@@ -42,6 +42,8 @@ import { PeoplePage } from './oversight/people.page.js';
 import { OversightPagesController } from './oversight/oversight-pages.controller.js';
 import { StartFromFilePage, StartFromFilePagesController } from './new-import/start-from-file.page.js';
 import { PageRenderer } from './page-renderer.js';
+import { WebhooksPagesController } from './webhooks/webhooks-pages.controller.js';
+import { WebhooksPage } from './webhooks/webhooks.page.js';
 import { InstancesPage } from './workflows/instances.page.js';
 import { WorkflowFieldsPage } from './workflows/workflow-fields.page.js';
 import { WorkflowsPagesController } from './workflows/workflows-pages.controller.js';
@@ -74,6 +76,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     ApiKeysPagesController,
     UsersPagesController,
     OversightPagesController,
+    WebhooksPagesController,
   ],
   providers: [
     AccountLinkPage,
@@ -106,6 +109,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     WorkflowsPage,
     UserPage,
     UsersPage,
+    WebhooksPage,
   ],
   exports: [PageErrorFilter, HtmlErrorPage, PageRenderer],
 })

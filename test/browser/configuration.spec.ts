@@ -124,6 +124,9 @@ describe('the pages of configuration', () => {
   it('are accessible, on a desktop and on a phone', async () => {
     const visitor = await site.administrator();
     const phone = await site.administrator({ viewport: PHONE });
+    const endpoint = { url: 'https://hooks.invalid/a', events: ['batch.failed'] };
+    const endpointId = (await site.client.post('/API/WebhookEndpoints', endpoint)).body.id;
+    await site.client.post(`/API/WebhookEndpoints/${endpointId}/Test`);
     const paths = [
       '/workflows',
       '/workflows/new',
@@ -134,6 +137,8 @@ describe('the pages of configuration', () => {
       `/file-types/${importProcessId}`,
       '/mail',
       '/mail?of=actions',
+      '/webhooks',
+      `/webhooks/${endpointId}`,
       '/api-keys',
       '/users',
       '/account',

@@ -1,5 +1,6 @@
 import addFormats from 'ajv-formats';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { eventually } from '../support/eventually.js';
 import { type Answer, ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -149,6 +150,32 @@ describe('the API docs describe', () => {
       form.set('file', new Blob(['id,Name\n1,Ada\n2,Grace\n']), 'people.csv');
       await call('POST', fromFile, `${fromFile}${query}`, status, form);
     }
+  });
+
+  it('webhook endpoints and their deliveries', async () => {
+    const endpoints = '/API/WebhookEndpoints';
+    const one = `${endpoints}/{id}`;
+    const asked = { url: 'https://hooks.invalid/imports', events: ['batch.completed'] };
+    const { id } = await call('POST', endpoints, endpoints, 201, asked);
+    const self = `${endpoints}/${id}`;
+    await call('GET', endpoints, endpoints);
+    await call('GET', one, self);
+    await call('PUT', one, self, 200, { ...asked, importProcessIds: [processId], format: 'slack' });
+    await call('POST', `${one}/RotateSecret`, `${self}/RotateSecret`);
+    const delivery = await call('POST', `${one}/Test`, `${self}/Test`, 202);
+    const logged = await eventually(async () => {
+      const { items } = await call('GET', `${one}/Deliveries`, `${self}/Deliveries`);
+      return items[0].log.length > 0 ? items[0] : null;
+    }, 'an attempt');
+    expect(logged).toMatchObject({ id: delivery.id, log: [{ attempt: 1, answer: null }] });
+    const resend = `${self}/Deliveries/${delivery.id}/Resend`;
+    await call('POST', `${one}/Deliveries/{n}/Resend`, resend, 202);
+    const since = '?failedSince=2026-01-01T00:00:00Z';
+    await call('POST', `${one}/Deliveries/Resend`, `${self}/Deliveries/Resend${since}`, 202);
+    await call('PUT', one, self, 200, { ...asked, status: 'disabled' });
+    await call('POST', `${one}/Test`, `${self}/Test`, 409);
+    expect((await client.call('DELETE', self)).status).toBe(204);
+    await call('GET', one, self, 404);
   });
 
   it('API keys, and what a key that may only import sees', async () => {

@@ -17,9 +17,12 @@ export const NOTES: readonly Invariant[] = [
   {
     code: 'secrets_in_clear',
     sentence: 'URLs and secrets of webhooks are stored in clear',
-    sql: `SELECT w.name AS workflow, d.version FROM workflow_definition d JOIN workflow w USING (workflow_id)
+    sql: `SELECT w.name AS workflow, d.version, NULL::bigint AS "webhookEndpoint"
+            FROM workflow_definition d JOIN workflow w USING (workflow_id)
            WHERE jsonb_path_exists(d.definition::jsonb,
-                   '$.steps[*].actions[*].behaviors[*] ? (@.kind == "webhook" && !(@.url starts with "enc:v1:"))')`,
+                   '$.steps[*].actions[*].behaviors[*] ? (@.kind == "webhook" && !(@.url starts with "enc:v1:"))')
+          UNION ALL
+          SELECT NULL, NULL, webhook_endpoint_id FROM webhook_endpoint WHERE url NOT LIKE 'enc:v1:%'`,
     repair:
       'Set SECRETS_KEY, or SESSION_SECRET, in every process and start them: the start encrypts what is stored.',
     cheap: true,

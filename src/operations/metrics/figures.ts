@@ -30,7 +30,7 @@ export async function selectFigures(sql: Sql): Promise<Figures> {
       `SELECT named.outbox, sum(owed.pending)::integer AS pending, sum(ended.failed)::integer AS failed,
               coalesce(extract(epoch FROM now() - min(owed.oldest)), 0)::float AS "oldestSeconds"
          FROM (VALUES ('notification', 'batch_mail'), ('behavior', 'behavior_mail'),
-                      ('behavior', 'behavior_webhook'), ('notification', 'account_mail')) named (outbox, kind)
+                      ('behavior', 'behavior_webhook'), ('notification', 'account_mail'), ('webhook', 'batch_webhook')) named (outbox, kind)
         CROSS JOIN LATERAL (SELECT count(*) AS pending, min(created_at) AS oldest FROM outbox
                              WHERE kind = named.kind AND status IN ('pending', 'sending')) owed
         CROSS JOIN LATERAL (SELECT count(*) AS failed FROM outbox

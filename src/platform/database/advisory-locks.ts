@@ -22,6 +22,8 @@ export const ADVISORY_LOCK_CLASSES = {
   preview: 7_163_007,
   /** Encrypting stored secrets with the present key. */
   secrets: 7_163_009,
+  /** The same for webhook endpoints. */
+  endpointSecrets: 7_163_010,
 } as const;
 export type AdvisoryLock = keyof typeof ADVISORY_LOCK_CLASSES;
 

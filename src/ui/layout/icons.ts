@@ -60,6 +60,7 @@ const PAGE_ICONS = [
   'trash',
   'upload',
   'user',
+  'webhook',
   'x',
 ] as const;
 

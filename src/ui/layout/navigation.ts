@@ -8,6 +8,7 @@ export type Section =
   | 'workflows'
   | 'file-types'
   | 'mail'
+  | 'webhooks'
   | 'api-keys'
   | 'users'
   | 'audit'
@@ -53,6 +54,13 @@ const ENTRIES: readonly Entry[] = [
     anyOf: ['Configure'],
   },
   { section: 'mail', path: '/mail', text: 'layout.nav.mail', icon: 'mail', anyOf: ['ViewImports'] },
+  {
+    section: 'webhooks',
+    path: '/webhooks',
+    text: 'layout.nav.webhooks',
+    icon: 'webhook',
+    anyOf: ['Configure'],
+  },
   { section: 'api-keys', path: '/api-keys', text: 'layout.nav.apiKeys', icon: 'key', anyOf: 'administrator' },
   { section: 'users', path: '/users', text: 'layout.nav.users', icon: 'user', anyOf: 'administrator' },
   { section: 'people', path: '/people', text: 'layout.nav.people', icon: 'users', anyOf: ['Administer'] },

@@ -5,6 +5,7 @@ import { FILE_TYPE_TEXTS } from './file-types.js';
 import { IMPORT_TEXTS } from './imports.js';
 import { NEW_IMPORT_TEXTS } from './new-import.js';
 import { OVERSIGHT_TEXTS } from './oversight.js';
+import { WEBHOOK_TEXTS } from './webhooks.js';
 import { WORKFLOW_TEXTS } from './workflows.js';
 
 /**
@@ -22,6 +23,7 @@ export const TEXTS = {
   ...IMPORT_TEXTS,
   ...NEW_IMPORT_TEXTS,
   ...OVERSIGHT_TEXTS,
+  ...WEBHOOK_TEXTS,
   ...WORKFLOW_TEXTS,
 } as const;
 

@@ -13,6 +13,7 @@ export const COMMON_TEXTS = {
       workflows: 'Workflows',
       fileTypes: 'File types',
       mail: 'Mail',
+      webhooks: 'Webhooks',
       apiKeys: 'API keys',
       users: 'Users',
       audit: 'Audit log',

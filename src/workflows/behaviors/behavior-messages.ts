@@ -55,7 +55,12 @@ function behaviorWebhook(claim: ClaimedMessage): OutgoingMessage {
   const { recipient: url, json, secret } = claim;
   return {
     channel: 'webhook',
-    webhook: { url, id: `behavior_${identityOf(claim)}`, body: json ?? '', secret },
+    webhook: {
+      url,
+      id: `behavior_${identityOf(claim)}`,
+      body: json ?? '',
+      secrets: secret === null ? [] : [secret],
+    },
   };
 }
 
