@@ -345,24 +345,6 @@ export async function abandonBatch(transaction: Transaction, batchId: number): P
   await transition(transaction, batchId, 'awaiting_confirmation', 'canceled', { counts });
 }
 
-/** Locks uploads that were not confirmed within this number of hours, oldest first. */
-export async function lockUnconfirmed(
-  transaction: Transaction,
-  hours: number,
-  limit: number,
-): Promise<number[]> {
-  const { rows } = await transaction.query<{ id: number }>(
-    `SELECT workflow_import_queue_batch_id AS id
-       FROM import_queue_batch
-      WHERE status = 'awaiting_confirmation' AND created_at < now() - $1 * interval '1 hour'
-      ORDER BY workflow_import_queue_batch_id
-      LIMIT $2
-        FOR NO KEY UPDATE SKIP LOCKED`,
-    [hours, limit],
-  );
-  return rows.map(({ id }) => id);
-}
-
 /**
  * The number of unfinished batches, counted up to the limit; reads a small index.
  * @param createdBy counts only the batches of this creator
@@ -373,17 +355,6 @@ export async function countUnfinished(sql: Sql, limit: number, createdBy: string
        FROM (SELECT FROM import_queue_batch
               WHERE ${IS_UNFINISHED} AND ($2::text IS NULL OR created_by = $2) LIMIT $1) unfinished`,
     [limit, createdBy],
-  );
-  return rows[0]?.count ?? 0;
-}
-
-/** The number of uploads of this creator that await confirmation, counted up to the limit. */
-export async function countUnconfirmed(sql: Sql, createdBy: string, limit: number): Promise<number> {
-  const { rows } = await sql.query<{ count: number }>(
-    `SELECT count(*)::integer AS count
-       FROM (SELECT FROM import_queue_batch
-              WHERE status = 'awaiting_confirmation' AND created_by = $1 LIMIT $2) unconfirmed`,
-    [createdBy, limit],
   );
   return rows[0]?.count ?? 0;
 }

@@ -175,3 +175,32 @@ export async function claimLostReading(sql: Sql): Promise<LostReading | null> {
   );
   return rows[0] ?? null;
 }
+
+/** Locks uploads that were not confirmed within this number of hours, oldest first. */
+export async function lockUnconfirmed(
+  transaction: Transaction,
+  hours: number,
+  limit: number,
+): Promise<number[]> {
+  const { rows } = await transaction.query<{ id: number }>(
+    `SELECT workflow_import_queue_batch_id AS id
+       FROM import_queue_batch
+      WHERE status = 'awaiting_confirmation' AND created_at < now() - $1 * interval '1 hour'
+      ORDER BY workflow_import_queue_batch_id
+      LIMIT $2
+        FOR NO KEY UPDATE SKIP LOCKED`,
+    [hours, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** The number of uploads of this creator that await confirmation, counted up to the limit. */
+export async function countUnconfirmed(sql: Sql, createdBy: string, limit: number): Promise<number> {
+  const { rows } = await sql.query<{ count: number }>(
+    `SELECT count(*)::integer AS count
+       FROM (SELECT FROM import_queue_batch
+              WHERE status = 'awaiting_confirmation' AND created_by = $1 LIMIT $2) unconfirmed`,
+    [createdBy, limit],
+  );
+  return rows[0]?.count ?? 0;
+}
