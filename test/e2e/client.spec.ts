@@ -176,7 +176,7 @@ describe('the typed client', () => {
     expect(refused).toMatchObject({ code: 'malformed_json_lines', status: 400 });
     expect((refused as RefusedError).problem.errors![0]).toMatchObject({ line: 1 });
     const nowhere = new ImportQueueClient({
-      url: 'http://127.0.0.1:9',
+      url: 'http://127.0.0.1:2',
       key: 'k',
       retries: 1,
       retryDelayMs: 1,
