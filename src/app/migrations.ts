@@ -37,6 +37,7 @@ import { AddDryRuns1766320000000 } from './migrations/1766320000000-add-dry-runs
 import { CountExistingThings1766310000000 } from './migrations/1766310000000-count-existing-things.js';
 import { AddTableShapes1766900000000 } from './migrations/1766900000000-add-table-shapes.js';
 import { AddWebhookEndpoints1767000000000 } from './migrations/1767000000000-add-webhook-endpoints.js';
+import { AddUndo1766910000000 } from './migrations/1766910000000-add-undo.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -79,4 +80,5 @@ export const MIGRATIONS = [
   RunPreviewsInBackground1766330000000,
   AddTableShapes1766900000000,
   AddWebhookEndpoints1767000000000,
+  AddUndo1766910000000,
 ];

@@ -19,7 +19,7 @@ import { ImportQueueBatchEntity } from './entities.js';
 import { type ChunkRow, type CopiedRows, RecordCollector } from './record-collector.js';
 import { deletePreview } from './previews.sql.js';
 import type { RecordRow } from './record-pages.sql.js';
-import { deleteRecords } from './records.sql.js';
+import { deleteRecords, type EffectiveRecord } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
 /** How a batch was created: the values of `IMPORT_QUEUE_BATCH.CREATION_PATH`. */
@@ -27,6 +27,7 @@ export const API_CREATION_PATH = 'IMPORT_QUEUE_API';
 export const UI_CREATION_PATH = 'IMPORT_QUEUE_UI';
 export const RETRY_CREATION_PATH = 'IMPORT_QUEUE_RETRY';
 export const FIX_CREATION_PATH = 'IMPORT_QUEUE_FIX';
+export const UNDO_CREATION_PATH = 'IMPORT_QUEUE_UNDO';
 
 /** The stored value for a batch of the API: `IMPORT_QUEUE_API:LH` for `LH`, the bare prefix if none was given. */
 export function apiCreationPath(given: string | undefined): string {
@@ -202,6 +203,11 @@ export interface GivenRow {
 /** A stored record with the error from its first check. */
 type StoredRecord = Pick<RecordRow, 'line' | 'payload' | 'originLine' | 'row' | 'errorCode' | 'errorMessage'>;
 
+/** A record that an undo reverts, with its ordering keys. */
+export interface RecordToUndo extends EffectiveRecord {
+  orderingKeys: readonly string[];
+}
+
 /** Where the records of a new batch come from. */
 export type BatchSource =
   | { kind: 'body'; body: ReceivedBody }
@@ -211,7 +217,9 @@ export type BatchSource =
       select: (afterLine: number, limit: number) => Promise<StoredRecord[]>;
       compiled: CompiledTarget;
     }
-  | { kind: 'given rows'; rows: readonly GivenRow[]; compiled: CompiledTarget };
+  | { kind: 'given rows'; rows: readonly GivenRow[]; compiled: CompiledTarget }
+  /** In the order in which they are reverted. */
+  | { kind: 'undo'; pages: AsyncIterable<readonly RecordToUndo[]> };
 
 /** Records to read at a time. The limit bounds memory for any number of records. */
 const PAGE_SIZE = 2000;
@@ -326,6 +334,8 @@ function writeRecords(source: BatchSource, rows: RecordCollector, writer: BatchW
       return copyStoredRecords(source.select, source.compiled, rows, writer);
     case 'given rows':
       return writeGivenRows(source.rows, source.compiled, rows, writer);
+    case 'undo':
+      return writeUndo(source.pages, rows, writer);
   }
 }
 
@@ -367,6 +377,21 @@ function checkText(payload: string, compiled: CompiledTarget): RowVerdict {
   const duplicate = findDuplicateKey(payload, row);
   if (duplicate !== null) return { error: duplicateKeyError(duplicate), orderingKeys: [] };
   return compiled.checkRow(row, payload);
+}
+
+/** No check: the records passed it when they were imported, and are not imported again. */
+async function writeUndo(
+  pages: AsyncIterable<readonly RecordToUndo[]>,
+  rows: RecordCollector,
+  writer: BatchWriter,
+): Promise<void> {
+  for await (const page of pages) {
+    for (const { line, payload, row, reference, orderingKeys } of page) {
+      rows.add(line, payload, { error: null, orderingKeys }, { row: row ?? line, reference });
+    }
+    await writer.suspend();
+  }
+  await writer.end();
 }
 
 async function writeGivenRows(

@@ -18,6 +18,8 @@ const ROW: BatchRow = {
   batchesAhead: null,
   retryOf: null,
   resendOf: null,
+  undoOf: null,
+  undoneBy: null,
   fromFile: false,
   retriedBy: null,
   createdBy: 'api-key:1',

@@ -78,14 +78,24 @@ export interface BatchOrigin {
   batchId: number | null;
 }
 
-function originOf({ retryOf, resendOf, fromFile }: BatchRow): BatchOrigin | null {
+function originOf({ retryOf, resendOf, undoOf, fromFile }: BatchRow): BatchOrigin | null {
   if (retryOf !== null) return { kind: 'retry', batchId: retryOf };
+  if (undoOf !== null) return { kind: 'undo', batchId: undoOf };
   if (resendOf !== null) return { kind: fromFile ? 'resend' : 'fix', batchId: resendOf };
   return fromFile ? { kind: 'file', batchId: null } : null;
 }
 
 export type BatchLinks = Record<'self' | 'records' | 'results', string> &
   Partial<Record<BatchAction, string>>;
+
+/** The records by what they did. `reverted` and `kept` only for an undo. */
+interface Operations {
+  created: number;
+  updated: number;
+  unchanged: number;
+  reverted?: number;
+  kept?: number;
+}
 
 /** A batch as the HTTP API answers it. Times are RFC 3339 UTC. */
 export interface BatchResource {
@@ -97,7 +107,7 @@ export interface BatchResource {
   creationPath: string;
   status: BatchStatus;
   recordCounts: RecordCounts;
-  operations: { created: number; updated: number; unchanged: number };
+  operations: Operations;
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
@@ -107,6 +117,10 @@ export interface BatchResource {
   retryOf: number | null;
   /** The batch whose failed records were fixed, or downloaded and uploaded again, to make this one. */
   resendOf: number | null;
+  /** The batch whose effects this one reverts. */
+  undoOf: number | null;
+  /** The batch that reverts the effects of this one, unless it was canceled or undone itself. */
+  undoneBy: number | null;
   /** `null` for batches of CreateBatch. */
   createdFrom: BatchOrigin | null;
   createdBy: string;
@@ -201,7 +215,7 @@ export function batchResource(
     creationPath: row.creationPath,
     status: row.status,
     recordCounts,
-    operations: { created: row.created, updated: row.updated, unchanged: row.unchanged },
+    operations: operationsOf(row),
     createdAt: row.createdAt.toISOString(),
     startedAt: row.startedAt?.toISOString() ?? null,
     finishedAt: row.finishedAt?.toISOString() ?? null,
@@ -209,6 +223,8 @@ export function batchResource(
     progress: upload?.stored?.isBeingRead === true ? readingProgress(row, upload.stored) : progressOf(row),
     retryOf: row.retryOf,
     resendOf: row.resendOf,
+    undoOf: row.undoOf,
+    undoneBy: row.undoneBy,
     createdFrom: originOf(row),
     createdBy: row.createdBy,
     resultsUrl: resultsUrl(publicUrl, row.id),
@@ -223,8 +239,9 @@ export function batchResource(
         : { ...UNKNOWN_READING, ...upload.findings.understood },
     summary: upload === null || upload.stored?.isBeingRead === true ? null : summaryOf(row, upload),
     links: batchLinks(publicUrl, row.id, row.status, {
-      retriable: isRetriable(recordCounts) && row.retriedBy === null && row.expiredAt === null,
-      deletable: row.expiredAt === null,
+      retryFailed: isRetriable(recordCounts) && canSendAgain(row),
+      undo: row.expiredAt === null && row.undoneBy === null && hasEffects(row),
+      delete: row.expiredAt === null,
     }),
   };
 }
@@ -313,8 +330,9 @@ export function creationAnswer(
     status: batch.status,
     recordCounts,
     links: batchLinks(publicUrl, batch.id, batch.status, {
-      retriable: isRetriable(recordCounts),
-      deletable: true,
+      retryFailed: isRetriable(recordCounts),
+      undo: false,
+      delete: true,
     }),
   };
 }
@@ -334,6 +352,26 @@ function countsOf(row: BatchRow): RecordCounts {
   };
 }
 
+function operationsOf({ created, updated, unchanged, succeeded, skipped, undoOf }: BatchRow): Operations {
+  const operations = { created, updated, unchanged };
+  if (undoOf === null) return operations;
+  return { ...operations, reverted: revertedOf({ succeeded, unchanged }), kept: skipped };
+}
+
+/** In an undo, every record that succeeded was reverted, unless there was nothing left to revert. */
+function revertedOf({ succeeded, unchanged }: Pick<BatchRow, 'succeeded' | 'unchanged'>): number {
+  return succeeded - unchanged;
+}
+
+/** Whether a record changed something: `succeeded` includes `unchanged`. */
+function hasEffects(row: BatchRow): boolean {
+  return row.succeeded > row.unchanged;
+}
+
+function canSendAgain({ retriedBy, expiredAt, undoOf }: BatchRow): boolean {
+  return retriedBy === null && expiredAt === null && undoOf === null;
+}
+
 function isRetriable(counts: RecordCounts): boolean {
   return counts.invalid + counts.failed + counts.unknown > 0;
 }
@@ -343,6 +381,7 @@ const ACTION_ROUTES: Readonly<Record<BatchAction, string>> = {
   pause: 'Pause',
   resume: 'Resume',
   retryFailed: 'RetryFailed',
+  undo: 'Undo',
   confirm: 'Confirm',
   abandon: 'Abandon',
   delete: 'Delete',
@@ -352,13 +391,13 @@ function batchLinks(
   publicUrl: string,
   id: number,
   status: BatchStatus,
-  { retriable, deletable }: { retriable: boolean; deletable: boolean },
+  possible: Readonly<Record<'retryFailed' | 'undo' | 'delete', boolean>>,
 ): BatchLinks {
   const self = publicPath(publicUrl) + batchPath(id);
   const links: BatchLinks = { self, records: `${self}/Records`, results: `${self}/Results` };
   for (const action of allowedActions(status)) {
-    const possible = action === 'retryFailed' ? retriable : action !== 'delete' || deletable;
-    if (possible) links[action] = `${self}/${ACTION_ROUTES[action]}`;
+    const isPossible = action in possible ? possible[action as keyof typeof possible] : true;
+    if (isPossible) links[action] = `${self}/${ACTION_ROUTES[action]}`;
   }
   return links;
 }

@@ -117,6 +117,7 @@ export const BATCH_ACTIONS = [
   'pause',
   'resume',
   'retryFailed',
+  'undo',
   'confirm',
   'abandon',
   'delete',
@@ -130,16 +131,16 @@ const ACTIONS: Readonly<Record<BatchStatus, readonly BatchAction[]>> = {
   in_progress: ['cancel', 'pause'],
   paused: ['cancel', 'resume'],
   canceling: [],
-  canceled: ['retryFailed', 'delete'],
-  completed: ['delete'],
-  completed_with_errors: ['retryFailed', 'delete'],
-  failed: ['retryFailed', 'delete'],
+  canceled: ['retryFailed', 'undo', 'delete'],
+  completed: ['undo', 'delete'],
+  completed_with_errors: ['retryFailed', 'undo', 'delete'],
+  failed: ['retryFailed', 'undo', 'delete'],
   validated: ['delete'],
 };
 
 /**
- * The actions that a batch in this status allows. `retryFailed` also needs a record that failed, which the status does
- * not show: callers that offer it check the counts as well.
+ * The actions that a batch in this status allows. `retryFailed` also needs a record that failed, and `undo` one that
+ * changed something, which the status does not show: callers that offer them check the counts as well.
  */
 export function allowedActions(status: BatchStatus): readonly BatchAction[] {
   return ACTIONS[status];
@@ -149,8 +150,8 @@ export function isAllowed(action: BatchAction, status: BatchStatus): boolean {
   return ACTIONS[status].includes(action);
 }
 
-/** The actions that change the status. `retryFailed` creates another batch, and `delete` leaves the status as it is. */
-export type ChangingAction = Exclude<BatchAction, 'retryFailed' | 'delete'>;
+/** The actions that change the status. `retryFailed` and `undo` create another batch; `delete` leaves the status. */
+export type ChangingAction = Exclude<BatchAction, 'retryFailed' | 'undo' | 'delete'>;
 
 /**
  * The status after the action, or `null` if the action is not allowed. A batch that was paused before its first chunk

@@ -131,6 +131,9 @@ export interface RunningBatch {
   importProcessId: number;
   importProcessVersion: number;
   workflowVersion: number | null;
+  /** The batch whose effects it reverts. */
+  undoOf: number | null;
+  lastLineFirst: boolean;
   createdBy: string;
   muteBehaviors: boolean;
 }
@@ -143,7 +146,8 @@ export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatc
   const { rows } = await sql.query<RunningBatch>(
     `SELECT workflow_import_queue_batch_id AS id, status, failure_reason AS "failureReason",
             import_process_id AS "importProcessId", import_process_version AS "importProcessVersion",
-            workflow_version AS "workflowVersion", created_by AS "createdBy",
+            workflow_version AS "workflowVersion", undo_of AS "undoOf", last_line_first AS "lastLineFirst",
+            created_by AS "createdBy",
             coalesce(mute_behaviors, false) AS "muteBehaviors"
        FROM import_queue_batch LEFT JOIN import_queue_batch_control USING (workflow_import_queue_batch_id)
       WHERE workflow_import_queue_batch_id = $1`,
@@ -381,6 +385,50 @@ export async function selectRetry(sql: Sql, parentId: number): Promise<number | 
   return rows[0]?.id ?? null;
 }
 
+/**
+ * The undo of a batch `id` that is in effect, as an expression; null if there is none. An undo that was canceled or failed
+ * does not count, and neither does one that was undone itself: the newest undo of each batch forms a chain, and every
+ * second one counts from its end.
+ */
+function undoInEffect(id: string): string {
+  return `(WITH RECURSIVE chain AS (
+           SELECT ${id} AS id, 0 AS depth
+            UNION ALL
+           SELECT (SELECT max(u.workflow_import_queue_batch_id) FROM import_queue_batch u
+                    WHERE u.undo_of = chain.id AND u.status NOT IN ('canceled', 'failed')), depth + 1
+             FROM chain WHERE chain.id IS NOT NULL)
+         SELECT CASE WHEN max(depth) % 2 = 1 THEN max(id) FILTER (WHERE depth = 1) END
+           FROM chain WHERE chain.id IS NOT NULL)`;
+}
+
+/** The facts that decide whether a batch can be undone. */
+export interface UndoableBatch {
+  status: BatchStatus;
+  expiredAt: Date | null;
+  lastLineFirst: boolean;
+  /** The undo of it that is in effect. */
+  undoneBy: number | null;
+}
+
+/** Locks the batch, so that it is undone only once. */
+export async function lockUndone(
+  transaction: Transaction,
+  batchId: number,
+): Promise<UndoableBatch | undefined> {
+  await transaction.query(
+    'SELECT FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR NO KEY UPDATE',
+    [batchId],
+  );
+  // A separate statement: only a statement that begins after the lock was taken sees the undo of the previous call.
+  const { rows } = await transaction.query<UndoableBatch>(
+    `SELECT status, expired_at AS "expiredAt", last_line_first AS "lastLineFirst",
+            ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy"
+       FROM import_queue_batch b WHERE workflow_import_queue_batch_id = $1`,
+    [batchId],
+  );
+  return rows[0];
+}
+
 /** The batch whose failed records are retried. */
 export interface LockedParent {
   status: BatchStatus;
@@ -454,10 +502,11 @@ export interface SourceFile {
 export async function selectSourceFile(sql: Sql, batchId: number): Promise<SourceFile | null> {
   const { rows } = await sql.query<SourceFile>(
     `WITH RECURSIVE origin AS (
-       SELECT workflow_import_queue_batch_id AS id, coalesce(retry_of, resend_of) AS parent_id, upload
+       SELECT workflow_import_queue_batch_id AS id, coalesce(retry_of, resend_of, undo_of) AS parent_id, upload
          FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1
        UNION ALL
-       SELECT parent.workflow_import_queue_batch_id, coalesce(parent.retry_of, parent.resend_of), parent.upload
+       SELECT parent.workflow_import_queue_batch_id,
+              coalesce(parent.retry_of, parent.resend_of, parent.undo_of), parent.upload
          FROM origin JOIN import_queue_batch parent ON parent.workflow_import_queue_batch_id = origin.parent_id
         WHERE origin.upload IS NULL
      )
@@ -488,6 +537,10 @@ export interface BatchRow {
   batchesAhead: number | null;
   retryOf: number | null;
   resendOf: number | null;
+  /** The batch that it undoes. */
+  undoOf: number | null;
+  /** The undo of it that is in effect. */
+  undoneBy: number | null;
   /** Whether its records come from an uploaded file. */
   fromFile: boolean;
   /** The child that retries the failed records, unless it was canceled; `null` if there is none. */
@@ -571,7 +624,9 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
                  not_before AS "notBefore", expires_at AS "expiresAt", canary, mute_behaviors AS "muteBehaviors"
             FROM import_queue_batch_control k
            WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id) control) AS "control",
-       b.retry_of AS "retryOf", b.resend_of AS "resendOf", (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",
+       b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.undo_of AS "undoOf",
+       ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy",
+       (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'
            AND r.creation_path = '${RETRY_CREATION_PATH}') AS "retriedBy",

@@ -46,6 +46,10 @@ export class ImportQueueBatchEntity {
   @Column('bigint', { name: 'retry_of', nullable: true }) retryOf!: number | null;
   /** The batch whose failed records were fixed, or downloaded and uploaded again, to make this one. */
   @Column('bigint', { name: 'resend_of', nullable: true }) resendOf!: number | null;
+  /** The batch whose effects this one reverts. */
+  @Column('bigint', { name: 'undo_of', nullable: true }) undoOf!: number | null;
+  /** Its chunks are numbered, and its records processed, from the last line to the first one. */
+  @Column('boolean', { name: 'last_line_first', default: false }) lastLineFirst!: boolean;
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
   @Column('timestamptz', { name: 'started_at', nullable: true }) startedAt!: Date | null;
@@ -93,7 +97,10 @@ export class ImportQueueLineEntity {
   @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
   /** 1-based, in the body that was sent. */
   @PrimaryColumn('integer', { name: 'line_number' }) line!: number;
-  /** `pending` or `invalid`. Only records of versions before 0.2.0-rc.1 have another status, and these four values. */
+  /**
+   * `pending` or `invalid`. Only records of versions before 0.2.0-rc.1 have another status, and the next values, except
+   * that each record of an undo has the reference of the outcome that it reverts.
+   */
   @Column('text', { default: 'pending' }) status!: RecordStatus;
   @Column('smallint', { default: 0 }) attempts!: number;
   @Column('text', { nullable: true }) operation!: Operation | null;

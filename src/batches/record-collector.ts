@@ -68,8 +68,8 @@ class RecordCopyText {
   }
 }
 
-/** Status, error, further errors, origin line and row of a record that has none of these, as COPY fields. */
-const NO_FIELDS = Buffer.from(`\tpending\t${[...'123456'].map(() => COPY_NULL).join('\t')}\t`);
+/** Status, error, further errors, origin line, row and reference of a record without these, as COPY fields. */
+const NO_FIELDS = Buffer.from(`\tpending\t${[...'1234567'].map(() => COPY_NULL).join('\t')}\t`);
 
 /** A text as the bytes of a COPY field. */
 function encodedField(text: string): ByteRange {
@@ -110,7 +110,7 @@ const LARGEST_CHUNK = 8 * 1024 ** 2;
 const NO_ORIGIN: RecordOrigin = {};
 
 /**
- * Collects records as rows of COPY text and cuts them into chunks. The batch id is added when rows are taken, because a
+ * Collects records as rows of COPY text and cuts them into chunks, in line order or from the last line to the first. The batch id is added when rows are taken, because a
  * small batch is read to its end before the database assigns an id.
  */
 export class RecordCollector {
@@ -146,20 +146,23 @@ export class RecordCollector {
     {
       originLine = null,
       row = line,
+      reference = null,
       leftOut = null,
       plainBytes: field = encodedField(payload),
     }: RecordOrigin = NO_ORIGIN,
   ): void {
     const { error, orderingKeys } = verdict;
-    const isPlain = error === null && originLine === null && row === line;
-    this.rows.add(line, isPlain ? null : headFields(verdict, originLine, row === line ? null : row), field);
+    const isPlain = error === null && originLine === null && row === line && reference === null;
+    const own = { originLine, row: row === line ? null : row, reference };
+    this.rows.add(line, isPlain ? null : headFields(verdict, own), field);
     this.totalCount += 1;
 
     const bytes = field.end - field.start + (leftOut?.length ?? 0);
     if (this.openBytes + bytes > LARGEST_CHUNK) this.closeChunk();
     this.openBytes += bytes;
     const chunk = (this.open ??= this.newChunk(line));
-    chunk.lastLine = line;
+    if (line < chunk.firstLine) chunk.firstLine = line;
+    else chunk.lastLine = line;
     chunk.recordCount += 1;
     if (leftOut !== null) {
       const member = `"${line}":${leftOut}`;
@@ -217,7 +220,10 @@ export class RecordCollector {
   }
 }
 
-function headFields(verdict: RowVerdict, originLine: number | null, row: number | null): string {
+function headFields(
+  verdict: RowVerdict,
+  { originLine, row, reference }: { originLine: number | null; row: number | null; reference: string | null },
+): string {
   const { error } = verdict;
   const fields = [
     error === null ? 'pending' : 'invalid',
@@ -225,6 +231,7 @@ function headFields(verdict: RowVerdict, originLine: number | null, row: number 
     storedErrors(verdict),
     originLine?.toString() ?? null,
     row?.toString() ?? null,
+    reference,
   ];
   return `\t${fields.map((field) => copyField(field === null ? null : visiblyEscaped(field))).join('\t')}\t`;
 }

@@ -45,7 +45,7 @@ export async function selectLineRanges(
      FROM (
        SELECT first_line AS first, last_line AS last, ${count} AS count, state = 'done' AS done,
          -- The chunk in which we are may have shown all of its records already: it counts for none.
-         sum(CASE WHEN first_line > $2 THEN ${count} ELSE 0 END) OVER (ORDER BY chunk_number
+         sum(CASE WHEN first_line > $2 THEN ${count} ELSE 0 END) OVER (ORDER BY first_line
            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
        FROM import_queue_chunk
        WHERE workflow_import_queue_batch_id = $1 AND last_line > $2 AND ${count} > 0
@@ -179,13 +179,13 @@ export async function selectRecordsAt(
 /**
  * The refused records of a chunk `c`, as a subquery. Outcomes with an error have an index of their own. Invalid records,
  * and failed ones of versions before 0.2.0-rc.1, have theirs in their line; lines are read only if the counts of the
- * chunk say that it has such records.
+ * chunk say that it has such records. Records that an undo kept state a reason, too, but were not refused.
  */
 const REFUSED_OF_CHUNK = `(
     SELECT line_number, error_code, error_message, error_pointer, errors
       FROM import_queue_outcome
      WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
-       AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL
+       AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL AND outcome <> 'k'
      UNION ALL
     SELECT line_number, error_code, error_message, error_pointer, errors
       FROM import_queue_line
@@ -194,7 +194,8 @@ const REFUSED_OF_CHUNK = `(
        AND (c.invalid_count > 0 OR c.failed_count + c.unknown_count > (
              SELECT count(*) FROM import_queue_outcome
               WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
-                AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL)))`;
+                AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL
+                AND outcome <> 'k')))`;
 const HAS_REFUSED = 'c.failed_count + c.invalid_count + c.unknown_count > 0';
 
 /**
@@ -212,12 +213,16 @@ export async function selectRangesWithError(
   const { rows } = await sql.query<LineRange>(
     `SELECT c.first_line AS first, c.last_line AS last, c.record_count AS count, c.state = 'done' AS done
        FROM (SELECT * FROM import_queue_chunk
-              WHERE workflow_import_queue_batch_id = $1 AND last_line > $2 ORDER BY chunk_number) c
+              WHERE workflow_import_queue_batch_id = $1 AND last_line > $2 ORDER BY first_line) c
       WHERE ${HAS_REFUSED}
         AND EXISTS (SELECT FROM ${REFUSED_OF_CHUNK} r
                      WHERE r.line_number > $2
                        AND (r.error_code = $3 OR r.errors @> jsonb_build_array(jsonb_build_object('code', $3::text))))
-      ORDER BY c.chunk_number
+         OR c.skipped_count > 0
+        AND EXISTS (SELECT FROM import_queue_outcome o
+                     WHERE o.workflow_import_queue_batch_id = $1 AND o.line_number BETWEEN c.first_line AND c.last_line
+                       AND o.line_number > $2 AND o.outcome = 'k' AND o.error_code = $3)
+      ORDER BY c.first_line
       LIMIT $4`,
     [batchId, after, errorCode, limit],
   );

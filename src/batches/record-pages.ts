@@ -167,11 +167,11 @@ export class RecordPages {
   }
 }
 
-/** Only refused records have an error. */
+/** Only refused records have an error, and those that an undo kept, which are skipped. */
+const WITH_ERROR: readonly RecordStatus[] = [...statusesOf('failed'), 'skipped'];
+
 function statusesFor({ statuses = RECORD_STATUSES, errorCode }: RecordQuery): readonly RecordStatus[] {
-  if (errorCode === undefined) return statuses;
-  const refused = statusesOf('failed');
-  return statuses.filter((status) => refused.includes(status));
+  return errorCode === undefined ? statuses : statuses.filter((status) => WITH_ERROR.includes(status));
 }
 
 /** There is always a line after it. */

@@ -7,9 +7,13 @@ import {
   type RecordError,
   type RecordOutcome,
   type RowVerdict,
+  type UndoOutcome,
 } from '../records/target.js';
 
-/** Counts of record outcomes; `created + updated + unchanged = succeeded`. */
+/**
+ * Counts of record outcomes; `created + updated + unchanged = succeeded`. In an undo, the others that succeeded are
+ * reverted, and the skipped ones are kept.
+ */
 export interface OutcomeCounts {
   succeeded: number;
   failed: number;
@@ -30,11 +34,14 @@ export const NO_OUTCOMES: Readonly<OutcomeCounts> = Object.freeze({
   unchanged: 0,
 });
 
-export function countOutcomes(outcomes: readonly RecordOutcome[]): OutcomeCounts {
+/** What a target reports about a record. */
+export type TargetOutcome = RecordOutcome | UndoOutcome;
+
+export function countOutcomes(outcomes: readonly TargetOutcome[]): OutcomeCounts {
   const counts = { ...NO_OUTCOMES };
   for (const outcome of outcomes) {
     counts[outcome.status] += 1;
-    if (outcome.status === 'succeeded') counts[outcome.operation] += 1;
+    if (outcome.status === 'succeeded' && outcome.operation !== 'reverted') counts[outcome.operation] += 1;
   }
   return counts;
 }
@@ -42,7 +49,7 @@ export function countOutcomes(outcomes: readonly RecordOutcome[]): OutcomeCounts
 /** Checks that a target fulfilled its contract. @throws unless each record has exactly one outcome */
 export function assertOneOutcomeEach(
   records: readonly ImportRecord[],
-  outcomes: readonly RecordOutcome[],
+  outcomes: readonly TargetOutcome[],
 ): void {
   const open = new Set(records.map(({ line }) => line));
   for (const { line } of outcomes) {
@@ -57,6 +64,7 @@ export function assertOneOutcomeEach(
  * when its chunk is processed. Neither is ever updated (ADR 28). The view import_queue_record joins them. The states:
  *
  *   line inserted ──┬──► pending ──► outcome inserted: succeeded, failed, skipped (from the target), canceled (never tried)
+ *                   │                in an undo: succeeded (reverted), skipped (kept), failed, canceled
  *                   └──► invalid (a check refused it; never tried)
  *
  * An outcome is final: its primary key admits one per record. Records of versions before 0.2.0-rc.1 have their outcome
@@ -65,7 +73,7 @@ export function assertOneOutcomeEach(
 
 /** The COPY that stores records, with columns in the order of `RecordCollector`'s fields. */
 export const RECORD_COPY = `COPY import_queue_line (workflow_import_queue_batch_id, line_number, status, error_code,
-  error_message, error_pointer, errors, origin_line, row_number, payload) FROM STDIN`;
+  error_message, error_pointer, errors, origin_line, row_number, reference, payload) FROM STDIN`;
 /** The same for records that have no other values. */
 export const PLAIN_RECORD_COPY =
   'COPY import_queue_line (workflow_import_queue_batch_id, line_number, payload) FROM STDIN';
@@ -88,12 +96,12 @@ function pendingBetween(first: string, last: string): string {
 export function recordsBetween(batchId: string, first: string, last: string): string {
   return `(
     SELECT l.workflow_import_queue_batch_id, l.line_number,
-           CASE WHEN o.outcome IN ('c', 'u', 'n', 's', 'f', 'q') THEN 1::smallint ELSE l.attempts END AS attempts,
+           CASE WHEN o.outcome IN ('c', 'u', 'n', 's', 'f', 'q', 'r', 'k') THEN 1::smallint ELSE l.attempts END AS attempts,
            CASE o.outcome WHEN 'c' THEN 'succeeded' WHEN 'u' THEN 'succeeded' WHEN 'n' THEN 'succeeded'
              WHEN 's' THEN 'skipped' WHEN 'f' THEN 'failed' WHEN 'x' THEN 'canceled' WHEN 'q' THEN 'unknown'
-             ELSE l.status END AS status,
+             WHEN 'r' THEN 'succeeded' WHEN 'k' THEN 'skipped' ELSE l.status END AS status,
            CASE o.outcome WHEN 'c' THEN 'created' WHEN 'u' THEN 'updated' WHEN 'n' THEN 'unchanged'
-             WHEN 'f' THEN 'rejected' ELSE l.operation END AS operation,
+             WHEN 'f' THEN 'rejected' WHEN 'r' THEN 'reverted' WHEN 'k' THEN 'kept' ELSE l.operation END AS operation,
            coalesce(o.reference, l.reference) AS reference, coalesce(o.error_code, l.error_code) AS error_code,
            coalesce(o.error_message, l.error_message) AS error_message,
            coalesce(o.error_pointer, l.error_pointer) AS error_pointer, coalesce(o.errors, l.errors) AS errors,
@@ -119,10 +127,50 @@ export async function selectPendingRecords(
   return rows;
 }
 
+/** The same for an undo, in the order in which they are reverted. */
+export async function selectPendingUndos(
+  sql: Sql,
+  batchId: number,
+  { firstLine, lastLine }: { firstLine: number; lastLine: number },
+  lastLineFirst: boolean,
+): Promise<ImportRecord[]> {
+  const { rows } = await sql.query<ImportRecord>(
+    `SELECT l.line_number AS line, l.payload, l.reference FROM ${pendingBetween('$2', '$3')} ORDER BY l.line_number`,
+    [batchId, firstLine, lastLine],
+  );
+  return lastLineFirst ? rows.reverse() : rows;
+}
+
+/** A record that changed something. */
+export interface EffectiveRecord {
+  line: number;
+  payload: string;
+  /** The row that a spreadsheet shows; `null` if that is the line. */
+  row: number | null;
+  reference: string | null;
+}
+
+/** The records of a range of lines that changed something, in line order, at most `limit`. */
+export async function selectEffects(
+  sql: Sql,
+  batchId: number,
+  { firstLine, lastLine }: { firstLine: number; lastLine: number },
+  limit: number | null = null,
+): Promise<EffectiveRecord[]> {
+  const { rows } = await sql.query<EffectiveRecord>(
+    `SELECT line_number AS line, payload, row_number AS "row", reference
+       FROM ${recordsBetween('$1', '$2', '$3')} record
+      WHERE operation IN ('created', 'updated', 'reverted')
+      ORDER BY line_number LIMIT $4`,
+    [batchId, firstLine, lastLine, limit],
+  );
+  return rows;
+}
+
 const OUTCOME = 'workflow_import_queue_batch_id, line_number, outcome, reference';
 const EFFECTS_COPY = `import_queue_outcome (${OUTCOME})`;
-const FAILURES_COPY = `import_queue_outcome (${OUTCOME}, error_code, error_message, error_pointer, errors)`;
-const CODES = { created: 'c', updated: 'u', unchanged: 'n' } as const;
+const EXPLAINED_COPY = `import_queue_outcome (${OUTCOME}, error_code, error_message, error_pointer, errors)`;
+const CODES = { created: 'c', updated: 'u', unchanged: 'n', reverted: 'r' } as const;
 
 /**
  * Writes the outcomes of pending records. The caller holds the lock of their chunk.
@@ -131,20 +179,21 @@ const CODES = { created: 'c', updated: 'u', unchanged: 'n' } as const;
 export async function writeOutcomes(
   transaction: Transaction,
   batchId: number,
-  outcomes: readonly RecordOutcome[],
+  outcomes: readonly TargetOutcome[],
 ): Promise<void> {
   const effects = outcomes.filter(isEffect);
-  const failures = outcomes.filter((outcome) => outcome.status === 'failed');
+  const explained = outcomes.filter((outcome) => !isEffect(outcome));
   try {
     await transaction.copyTogether([
       rowsToCopy(EFFECTS_COPY, effects, (outcome) => {
         const code = outcome.status === 'skipped' ? 's' : CODES[outcome.operation];
         return `${batchId}\t${outcome.line}\t${code}\t${messageField(outcome.reference)}`;
       }),
-      rowsToCopy(FAILURES_COPY, failures, (outcome) => {
+      rowsToCopy(EXPLAINED_COPY, explained, (outcome) => {
         const { code, message, pointer } = outcome.error;
         const fields = [outcome.reference, code, message, pointer ?? null, storedErrors(outcome)];
-        return `${batchId}\t${outcome.line}\tf\t${fields.map(messageField).join('\t')}`;
+        const letter = outcome.status === 'skipped' ? 'k' : 'f';
+        return `${batchId}\t${outcome.line}\t${letter}\t${fields.map(messageField).join('\t')}`;
       }),
     ]);
   } catch (error) {
@@ -153,8 +202,11 @@ export async function writeOutcomes(
   }
 }
 
-function isEffect(outcome: RecordOutcome): outcome is Exclude<RecordOutcome, { status: 'failed' }> {
-  return outcome.status !== 'failed';
+type ExplainedOutcome = Extract<TargetOutcome, { error: RecordError }>;
+
+/** The other outcomes have an error: records that failed, and those that an undo kept. */
+function isEffect(outcome: TargetOutcome): outcome is Exclude<TargetOutcome, ExplainedOutcome> {
+  return outcome.status !== 'failed' && outcome.operation !== 'kept';
 }
 
 function messageField(text: string | null): string {

@@ -420,3 +420,43 @@ export async function deleteBehaviorsOfNoBatch(sql: Sql, days: number, limit: nu
   );
   return rowCount;
 }
+
+/** A mail or webhook that a record of a batch caused and that was sent. */
+export interface SentBehavior {
+  line: number;
+  kind: 'behavior_mail' | 'behavior_webhook';
+  recipient: string;
+  sentAt: Date;
+}
+
+/** The messages that the batch caused about these instances and that were sent. */
+export async function selectSentBehaviors(
+  sql: Sql,
+  batchId: number,
+  references: readonly string[],
+): Promise<SentBehavior[]> {
+  const { rows } = await sql.query<SentBehavior>(
+    `SELECT line_number AS line, kind, recipient, sent_at AS "sentAt" FROM outbox
+      WHERE workflow_instance_id IN (SELECT DISTINCT unnest($2::bigint[])) AND workflow_import_queue_batch_id = $1
+        AND ${IS_BEHAVIOR} AND status = 'sent'
+      ORDER BY outbox_id`,
+    [batchId, references.filter((reference) => /^\d{1,15}$/.test(reference))],
+  );
+  return rows;
+}
+
+/** How many messages the records of the batch caused and that were sent. */
+export async function countSentBehaviors(
+  sql: Sql,
+  batchId: number,
+): Promise<{ mails: number; webhooks: number }> {
+  const { rows } = await sql.query<{ mails: number; webhooks: number }>(
+    `SELECT count(*) FILTER (WHERE kind = 'behavior_mail')::integer AS mails,
+            count(*) FILTER (WHERE kind = 'behavior_webhook')::integer AS webhooks
+       FROM outbox
+      WHERE workflow_import_queue_batch_id = $1 AND workflow_instance_id IS NOT NULL AND ${HAS_ENDED}
+        AND status = 'sent'`,
+    [batchId],
+  );
+  return rows[0] ?? { mails: 0, webhooks: 0 };
+}

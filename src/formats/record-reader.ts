@@ -20,6 +20,8 @@ export interface RecordOrigin {
   originLine?: number | null;
   /** The row that a spreadsheet shows for the record. Absent: the same number as its line. */
   row?: number;
+  /** In an undo: the reference of the outcome to revert. */
+  reference?: string | null;
   /** The cells of the columns that are not imported, as a JSON array of texts; `null` or absent: none. */
   leftOut?: string | null;
   /**

@@ -4,6 +4,7 @@ import {
   ApiBadRequestResponse,
   ApiBody,
   ApiConflictResponse,
+  ApiGoneResponse,
   ApiNotFoundResponse,
   ApiOperation,
   ApiParam,
@@ -24,18 +25,20 @@ import { FIX_BODY, readFixBody } from './fix-body.js';
 import { FixService } from './fix.service.js';
 import { ReadDto } from './reading.dto.js';
 import { readControl, RunControlDto } from './run-control.dto.js';
+import { UndoService } from './undo.service.js';
 import { UploadReadingService } from './upload-reading.service.js';
 
 /** Must decorate each method: Nest sets a status for every method, so a decorator on the class would have no effect. */
 const AnswersTheBatch = () =>
   ApiAcceptedResponse({ description: 'The batch as it is now', schema: refTo('Batch') });
 
-/** Changes batches: cancel, pause, resume, confirm, abandon, retry and delete. */
+/** Changes batches: cancel, pause, resume, confirm, abandon, retry, undo and delete. */
 @ApiTags('Batches')
 @ApiParam({ name: 'id', type: 'integer' })
 @ApiNotFoundResponse({ description: 'batch_not_found' })
 @ApiConflictResponse({
-  description: 'state_conflict, with currentStatus; of RetryFailed also if no record failed',
+  description:
+    'state_conflict, with currentStatus; of RetryFailed also if no record failed; of Undo also if none changed anything, and already_undone, undo_not_supported',
 })
 @Controller('API/WorkflowImportQueue/Batches/:id')
 @RequirePermission('ManageImports')
@@ -47,6 +50,7 @@ export class BatchActionsController {
     private readonly reader: BatchReader,
     private readonly deletions: BatchDeletionService,
     private readonly readings: UploadReadingService,
+    private readonly undos: UndoService,
   ) {}
 
   @Post('Cancel')
@@ -177,6 +181,30 @@ export class BatchActionsController {
     const child = await this.retries.retryFailed(id, principal);
     response.location(batchPath(child.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
     return child;
+  }
+
+  @Post('Undo')
+  @HttpCode(202)
+  @ApiOperation({
+    summary: 'Undo an ended batch, with a new batch',
+    description:
+      'The new batch reverts each record that changed something, the last one first, under its own line number: `reverted`, or `kept` if the instance has changed since, ' +
+      'or failed. Instances that the batch created are deleted. No mail or webhook is sent again or taken back. Undo of the undo restores everything.',
+  })
+  @ApiAcceptedResponse({
+    description: 'The new batch, whose undoOf is this one',
+    schema: refTo('Batch'),
+    headers: LOCATION,
+  })
+  @ApiGoneResponse({ description: 'batch_expired: its records were deleted' })
+  async undo(
+    @Param('id', BatchIdPipe) id: number,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    const undo = await this.undos.undo(id, principal);
+    response.location(batchPath(undo.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
+    return undo;
   }
 
   @Post('Fix')

@@ -14,6 +14,7 @@ import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { type RecordStatus, statusesOf } from '../records/record-status.js';
+import { undoCannotBeSentAgain } from './import-queue.errors.js';
 
 /** Retries the failed records of an ended batch in a new batch. The parent never changes. */
 @Injectable()
@@ -40,6 +41,7 @@ export class BatchRetryService {
     statuses: readonly RecordStatus[] = statusesOf('failed'),
   ): Promise<BatchResource> {
     const parent = await this.reader.get(parentId, principal);
+    if (parent.undoOf !== null) throw undoCannotBeSentAgain(parentId, parent.undoOf);
     // Checked before the import process, which may have been disabled since.
     const earlier = await selectRetry(this.database, parentId);
     if (earlier !== null) return this.reader.get(earlier, principal);

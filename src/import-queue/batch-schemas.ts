@@ -50,6 +50,7 @@ import { RECORD_STATUSES, type RecordCounts } from '../records/record-status.js'
 import type { ErrorTallyGroup } from '../records/rows.js';
 import type { RecordError } from '../records/target.js';
 import type { RecordResource } from './record-json.js';
+import { type PreviewedUndoRecord, type SentMessage, UNDO_RESULTS } from './undo.service.js';
 
 const COUNTED = says('Never negative.', { type: 'integer', minimum: 0 });
 const counted = <Name extends string>(...names: readonly Name[]) =>
@@ -178,6 +179,10 @@ const recordError = objectOf<Required<RecordError>>({
   pointer: says('RFC 6901, into the record.', orNull(TEXT)),
 });
 
+const fieldChanges = arrayOf(
+  objectOf<PreviewedRecord['changes'][number]>({ field: TEXT, before: {}, after: {} }),
+);
+
 /** The response schemas of the routes for batches. */
 export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
   CreatedBatch: objectOf<CreationAnswer>(creation),
@@ -188,7 +193,14 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     importProcessName: TEXT,
     importProcessVersion: INTEGER,
     creationPath: TEXT,
-    operations: objectOf<BatchResource['operations']>(counted('created', 'updated', 'unchanged')),
+    operations: says(
+      'reverted and kept only for an undo.',
+      objectOf<BatchResource['operations']>(
+        counted('created', 'updated', 'unchanged', 'reverted', 'kept'),
+        'reverted',
+        'kept',
+      ),
+    ),
     createdAt: TIME,
     startedAt: orNull(TIME),
     finishedAt: orNull(TIME),
@@ -197,6 +209,11 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     retryOf: says('The batch whose failed records this batch retries.', orNull(INTEGER)),
     resendOf: says(
       'The batch whose failed records were fixed, or downloaded and uploaded again, to make this one.',
+      orNull(INTEGER),
+    ),
+    undoOf: says('The batch whose effects this batch reverts.', orNull(INTEGER)),
+    undoneBy: says(
+      'The batch that reverts the effects of this one, unless it was canceled or undone itself.',
       orNull(INTEGER),
     ),
     createdFrom: says(
@@ -239,7 +256,7 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
       row: says('The row that a spreadsheet shows for it; otherwise the line.', INTEGER),
       originLine: says('Its line in the batch whose results were uploaded.', INTEGER),
       status: choice(...RECORD_STATUSES),
-      operation: orNull(choice('created', 'updated', 'unchanged', 'rejected')),
+      operation: orNull(choice('created', 'updated', 'unchanged', 'rejected', 'reverted', 'kept')),
       reference: says('What it affected: for a workflow, the id of the instance.', orNull(TEXT)),
       attempts: INTEGER,
       error: orNull(recordError),
@@ -264,10 +281,7 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     line: INTEGER,
     row: says('The row that a spreadsheet shows.', INTEGER),
     operation: choice(...PREVIEW_RESULTS),
-    changes: says(
-      'Each value that it would change; null stands for absent.',
-      arrayOf(objectOf<PreviewedRecord['changes'][number]>({ field: TEXT, before: {}, after: {} })),
-    ),
+    changes: says('Each value that it would change; null stands for absent.', fieldChanges),
     reference: says('What it would affect; null if that does not exist yet.', orNull(TEXT)),
     error: says(
       'Why it would be rejected.',
@@ -275,4 +289,26 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     ),
   }),
   PreviewPage: pageSchema(refTo('PreviewedRecord')),
+  PreviewedUndo: objectOf<PreviewedUndoRecord>({
+    line: INTEGER,
+    row: says('The row that a spreadsheet shows.', INTEGER),
+    operation: choice(...UNDO_RESULTS),
+    changes: says('Each value that the undo would change; null stands for absent.', fieldChanges),
+    reference: says('For a workflow, the id of the instance.', orNull(TEXT)),
+    error: says(
+      'Why it would be kept (who changed it and when), or would fail.',
+      orNull(objectOf<RecordError>({ code: TEXT, message: TEXT, pointer: TEXT }, 'pointer')),
+    ),
+    sent: says(
+      'Mails and webhooks that the record caused and that were sent; an undo does not take them back.',
+      arrayOf(
+        objectOf<SentMessage>({
+          kind: choice('mail', 'webhook'),
+          recipient: says('Of a webhook only the host.', TEXT),
+          sentAt: TIME,
+        }),
+      ),
+    ),
+  }),
+  UndoPreviewPage: pageSchema(refTo('PreviewedUndo')),
 };

@@ -23,10 +23,17 @@ import { nextLink, type Page } from '../platform/http/pagination.js';
 import { Revalidated } from '../platform/http/preconditions.js';
 import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
-import { DownloadResultsDto, ListBatchesDto, ListRecordsDto, PreviewDto } from './batches.dto.js';
+import {
+  DownloadResultsDto,
+  ListBatchesDto,
+  ListRecordsDto,
+  PreviewDto,
+  UndoPreviewDto,
+} from './batches.dto.js';
 import { type PreviewPage, PreviewService } from './preview.service.js';
 import { ResultDownload } from './result-download.js';
 import { recordJson } from './record-json.js';
+import { type PreviewedUndoRecord, UndoService } from './undo.service.js';
 
 const ID = { name: 'id', type: 'integer' } as const;
 const NOT_FOUND = { description: 'batch_not_found' };
@@ -47,6 +54,7 @@ export class BatchesController {
     private readonly download: ResultDownload,
     private readonly previews: PreviewService,
     private readonly events: BatchEvents,
+    private readonly undos: UndoService,
   ) {}
 
   @Get()
@@ -155,6 +163,31 @@ export class BatchesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<PreviewPage> {
     const page = await this.previews.page(id, query, principal);
+    linkNext(request, response, page.nextCursor);
+    return page;
+  }
+
+  @Get(':id/UndoPreview')
+  @RequirePermission('ViewImports')
+  @ApiOperation({
+    summary: 'What an undo of the batch would do to each record that changed something, by line',
+    description:
+      'Computed from the log at each request, without effects. `kept`: the instance has changed since, and error says who changed it and when. ' +
+      '`sent` lists the mails and webhooks that were sent: an undo does not take them back.',
+  })
+  @ApiParam(ID)
+  @ApiOkResponse({ description: 'One page', schema: refTo('UndoPreviewPage'), headers: LINK_NEXT })
+  @ApiNotFoundResponse(NOT_FOUND)
+  @ApiGoneResponse(EXPIRED)
+  @ApiConflictResponse({ description: 'state_conflict: not ended; already_undone; undo_not_supported' })
+  async undoPreview(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: UndoPreviewDto,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<Page<PreviewedUndoRecord>> {
+    const page = await this.undos.page(id, query, principal);
     linkNext(request, response, page.nextCursor);
     return page;
   }

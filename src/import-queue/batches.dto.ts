@@ -15,6 +15,7 @@ import {
   type ResultSet,
   type ResultShape,
 } from '../records/record-status.js';
+import { UNDO_RESULTS, type UndoResult } from './undo.service.js';
 
 export { PREVIEW_RESULTS, type PreviewResult };
 
@@ -174,6 +175,31 @@ export class DownloadResultsDto {
   @IsOptional()
   @IsIn(['true', 'false'], { message: 'bom must be true or false' })
   bom?: 'true' | 'false';
+}
+
+/** The query of `GET …/Batches/{id}/UndoPreview`. */
+export class UndoPreviewDto {
+  @ApiPropertyOptional({
+    description:
+      'With an operation, a page may have fewer records than limit and still have a nextCursor. unchanged: an earlier, canceled undo has reverted the record.',
+    enum: UNDO_RESULTS,
+  })
+  @IsOptional()
+  @IsIn(UNDO_RESULTS, { message: `operation must be one of ${UNDO_RESULTS.join(', ')}` })
+  operation?: UndoResult;
+
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 500, default: 50 })
+  @IsOptional()
+  @Integer()
+  @IsInt({ message: 'limit must be an integer from 1 to 500' })
+  @Min(1, { message: 'limit must be an integer from 1 to 500' })
+  @Max(500, { message: 'limit must be an integer from 1 to 500' })
+  limit: number = 50;
+
+  @ApiPropertyOptional({ description: 'nextCursor of the previous page.' })
+  @IsOptional()
+  @MaxLength(200, { message: 'after must be the nextCursor of the previous page' })
+  after?: string;
 }
 
 /** The query of `GET …/Batches/{id}/Preview`. */

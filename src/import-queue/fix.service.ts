@@ -18,7 +18,7 @@ import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { statusesOf } from '../records/record-status.js';
 import type { CompiledTarget } from '../records/target.js';
 import { fixedRow, rowWith } from './fixed-rows.js';
-import { lineTooLong } from './import-queue.errors.js';
+import { lineTooLong, undoCannotBeSentAgain } from './import-queue.errors.js';
 
 /** The changes that a call of Fix states. */
 export interface FixRequest {
@@ -67,6 +67,7 @@ export class FixService {
     const batch = await this.reader.row(batchId);
     assertMayPrepare(principal, batch);
     if (batch.expiredAt !== null) throw batchExpired(batchId, batch.expiredAt);
+    if (batch.undoOf !== null) throw undoCannotBeSentAgain(batchId, batch.undoOf);
     if (batch.status === 'receiving' || batch.status === 'awaiting_confirmation') {
       throw httpErrors.state_conflict(
         `Batch ${batchId} is ${batch.status}. Its failed records can be fixed after it is confirmed or abandoned.`,

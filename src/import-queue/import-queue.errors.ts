@@ -24,6 +24,8 @@ export const importQueueErrors = defineErrors({
   started_file_not_found: { status: 404, title: 'The file is no longer here' },
   preview_not_supported: { status: 409, title: 'This import process has no preview' },
   too_many_records_to_preview: { status: 409, title: 'The batch is too large for a preview' },
+  already_undone: { status: 409, title: 'The batch was undone already' },
+  undo_not_supported: { status: 409, title: 'This import process has no undo' },
 });
 
 const retryAfter = (seconds: number) => ({ 'Retry-After': String(seconds) });
@@ -183,6 +185,25 @@ export function unexpectedFile(name = ''): DomainError {
 export function previewNotSupported(kind: string): DomainError {
   return importQueueErrors.preview_not_supported(
     `A target of kind "${kind}" cannot tell what will happen to a record before it processes it.`,
+  );
+}
+
+export function alreadyUndone(batchId: number, undoneBy: number): DomainError {
+  return importQueueErrors.already_undone(
+    `Batch ${undoneBy} undid batch ${batchId}. To restore what batch ${batchId} did, undo batch ${undoneBy}.`,
+  );
+}
+
+export function undoNotSupported(kind: string): DomainError {
+  return importQueueErrors.undo_not_supported(
+    `A target of kind "${kind}" does not record what a record changed, so the batch cannot be undone.`,
+  );
+}
+
+/** An undo has no rows of its own to send again. */
+export function undoCannotBeSentAgain(batchId: number, undoOf: number): DomainError {
+  return batchStateConflict(
+    `Batch ${batchId} is the undo of batch ${undoOf}. Its records cannot be sent again; undo it to restore what it reverted.`,
   );
 }
 

@@ -23,6 +23,7 @@ import { ImportQueueService } from './import-queue.service.js';
 import { PreviewService } from './preview.service.js';
 import { ResultDownload } from './result-download.js';
 import { RowSubmissionService } from './row-submission.service.js';
+import { UndoService } from './undo.service.js';
 import { UploadReadingService } from './upload-reading.service.js';
 import { UploadsService } from './uploads.service.js';
 
@@ -59,6 +60,7 @@ class AdmissionModule {}
     PreviewService,
     ResultDownload,
     RowSubmissionService,
+    UndoService,
     UploadReadingService,
     UploadsService,
   ],
@@ -73,6 +75,7 @@ class AdmissionModule {}
     PreviewService,
     ResultDownload,
     RowSubmissionService,
+    UndoService,
     UploadReadingService,
     UploadsService,
   ],

@@ -20,6 +20,8 @@ const BATCH: BatchRow = {
   batchesAhead: null,
   retryOf: null,
   resendOf: null,
+  undoOf: null,
+  undoneBy: null,
   fromFile: false,
   retriedBy: null,
   createdBy: 'api-key:4',

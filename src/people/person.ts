@@ -71,7 +71,7 @@ function writtenForms(value: string): string[] {
 }
 
 function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, (sign) => `\\${sign}`);
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, (sign) => `\\${sign}`);
 }
 
 /** A row with all values replaced; texts that are not JSON objects become the payload of an erased record. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Sql, Transaction } from '../platform/database/database.service.js';
+import { normalFormSql } from '../workflows/engine/identifiers.sql.js';
 import type { Change, PersonalRow, PersonalTable } from './personal-tables.js';
 import { ERASED, type Person } from './person.js';
 
@@ -79,7 +80,10 @@ export interface FoundInstance {
   workflow: string;
 }
 
-/** By the identifier of that name; by any identifier if the value cannot mean anything else. */
+/**
+ * By the identifier of that name; by any identifier if the value cannot mean anything else. The log of an instance that an
+ * undo deleted still holds its values.
+ */
 export async function selectInstancesOf(sql: Sql, person: Person, limit: number): Promise<FoundInstance[]> {
   const { rows } = await sql.query<FoundInstance>(
     `WITH known AS (
@@ -93,7 +97,19 @@ export async function selectInstancesOf(sql: Sql, person: Person, limit: number)
             AND i.value = ANY ($2::text[])
        JOIN workflow w ON w.workflow_id = i.workflow_id
       WHERE known.name = $1 OR $3
-      ORDER BY i.workflow_instance_id
+      UNION
+     SELECT l.workflow_instance_id, v.target ->> 'workflow'
+       FROM import_queue_batch b
+       JOIN import_process_version v
+         ON v.import_process_id = b.import_process_id AND v.version = b.import_process_version
+       JOIN workflow_log l ON l.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id
+      CROSS JOIN LATERAL json_each(l.changes) AS change
+      WHERE b.undo_of IS NOT NULL AND json_typeof(l.changes -> ':WorkflowStatus' -> 1) = 'null'
+        AND change.key LIKE ':%' AND (change.key = $1 OR $3)
+        AND (${normalFormSql('change.value ->> 0')} = ANY ($2::text[])
+          OR lower(${normalFormSql('change.value ->> 0')}) = ANY ($2::text[]))
+        AND NOT EXISTS (SELECT FROM workflow_instance i WHERE i.workflow_instance_id = l.workflow_instance_id)
+      ORDER BY id
       LIMIT $4`,
     [person.identifier.name, person.identifierValues, person.isDistinctive, limit],
   );

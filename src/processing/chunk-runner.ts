@@ -15,7 +15,12 @@ import {
   writeChunkFault,
   writeChunkProgress,
 } from '../batches/chunks.sql.js';
-import { cancelRecords, NO_OUTCOMES, selectPendingRecords } from '../batches/records.sql.js';
+import {
+  cancelRecords,
+  NO_OUTCOMES,
+  selectPendingRecords,
+  selectPendingUndos,
+} from '../batches/records.sql.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { visiblyEscaped } from '../platform/database/copy-rows.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
@@ -168,7 +173,9 @@ export class ChunkRunner {
     if (target === undefined) {
       throw new UnprocessableBatchError(`this version was built without the target "${kind}"`);
     }
-    return { job, target, process, actor: batch.createdBy };
+    const { undoOf, lastLineFirst } = batch;
+    const undo = undoOf === null ? null : { undoneBatchId: undoOf, lastLineFirst };
+    return { job, target, process, actor: batch.createdBy, undo };
   }
 
   private async process(
@@ -210,7 +217,10 @@ export class ChunkRunner {
     }
     // The rest of a chunk that reaches beyond the canary waits for the review.
     const limit = Math.min(lastLine, chunk.canaryLine ?? lastLine);
-    const records = await selectPendingRecords(transaction, job.batchId, firstLine, limit);
+    const records =
+      work.undo === null
+        ? await selectPendingRecords(transaction, job.batchId, firstLine, limit)
+        : await selectPendingUndos(transaction, job.batchId, chunk, work.undo.lastLineFirst);
     faultPoint('chunk.after-load');
     if (chunk.attempts >= LASTING_FAULTS && records.length > 0) {
       return { work, records, othersHaveOutcomes: chunk.processed > 0 };

@@ -11,6 +11,7 @@ import {
   assertOneOutcomeEach,
   countOutcomes,
   type OutcomeCounts,
+  type TargetOutcome,
   writeOutcomes,
 } from '../batches/records.sql.js';
 import type { CompiledImportProcess } from '../import-processes/import-process.js';
@@ -19,7 +20,7 @@ import { errorMessage, errorStack } from '../platform/errors.js';
 import { publishRecordMeasurement } from '../platform/instrumentation.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
 import { OrderingKeys } from '../records/rows.js';
-import type { ImportRecord, RecordError, RecordOutcome, RecordTarget } from '../records/target.js';
+import type { ImportRecord, RecordError, RecordTarget } from '../records/target.js';
 import { CommonFaultError, faultKind } from './faults.js';
 
 /**
@@ -82,6 +83,8 @@ export interface ChunkWork {
   target: RecordTarget;
   process: CompiledImportProcess;
   actor: string;
+  /** For an undo: the batch that it reverts, and whether its last line goes first. */
+  undo: { undoneBatchId: number; lastLineFirst: boolean } | null;
 }
 
 /**
@@ -91,13 +94,33 @@ export interface ChunkWork {
  */
 export async function processRecords(
   transaction: Transaction,
-  { job, target, process, actor }: ChunkWork,
+  work: ChunkWork,
   records: readonly ImportRecord[],
   earlier: readonly OpenChunk[],
 ): Promise<OutcomeCounts> {
-  const outcomes: RecordOutcome[] = await target.process(records, {
+  const { job } = work;
+  const outcomes = await targetOutcomes(transaction, work, records, earlier);
+  assertOneOutcomeEach(records, outcomes);
+  await writeOutcomes(transaction, job.batchId, outcomes);
+  const counts = countOutcomes(outcomes);
+  publishRecordMeasurement({ succeeded: counts.succeeded, failed: counts.failed, skipped: counts.skipped });
+  return counts;
+}
+
+function targetOutcomes(
+  transaction: Transaction,
+  { job, target, process: { compiled }, actor, undo }: ChunkWork,
+  records: readonly ImportRecord[],
+  earlier: readonly OpenChunk[],
+): Promise<TargetOutcome[]> {
+  if (undo !== null) {
+    if (target.undo === undefined) throw new Error(`the target "${target.kind}" cannot undo`);
+    const { undoneBatchId } = undo;
+    return target.undo(records, { batchId: job.batchId, compiled, actor, transaction, undoneBatchId });
+  }
+  return target.process(records, {
     ...job,
-    compiled: process.compiled,
+    compiled,
     actor,
     transaction,
     keepOrder: (orderingKeys) => {
@@ -105,11 +128,6 @@ export async function processRecords(
       if (blocker !== null) throw new ChunkNotDueError(blocker);
     },
   });
-  assertOneOutcomeEach(records, outcomes);
-  await writeOutcomes(transaction, job.batchId, outcomes);
-  const counts = countOutcomes(outcomes);
-  publishRecordMeasurement({ succeeded: counts.succeeded, failed: counts.failed, skipped: counts.skipped });
-  return counts;
 }
 
 /** A record that makes our code, or the code of a target, throw. */

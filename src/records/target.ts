@@ -21,9 +21,12 @@ interface AllErrors {
 export interface ImportRecord {
   line: number;
   payload: string;
+  /** In an undo: the reference of the outcome to revert. */
+  reference?: string | null;
 }
 
-export type Operation = 'created' | 'updated' | 'unchanged' | 'rejected';
+/** `reverted` and `kept` occur only in an undo. */
+export type Operation = 'created' | 'updated' | 'unchanged' | 'rejected' | 'reverted' | 'kept';
 
 /** The outcome of one record. `reference` names the object it affected (for a workflow: the instance id). */
 export type RecordOutcome =
@@ -41,6 +44,15 @@ export type RecordOutcome =
       reference: string | null;
       error: RecordError;
     } & AllErrors);
+
+/**
+ * The outcome of undoing one record. `kept`: the object has changed since, and stays as it is. `unchanged`: there was
+ * nothing left to revert.
+ */
+export type UndoOutcome =
+  | { line: number; status: 'succeeded'; operation: 'reverted' | 'unchanged'; reference: string | null }
+  | { line: number; status: 'skipped'; operation: 'kept'; reference: string | null; error: RecordError }
+  | Extract<RecordOutcome, { status: 'failed' }>;
 
 /** The result of pass 1 for a row. `errors` is stored with the record and answered by `GET …/Records`. */
 export interface RowVerdict extends AllErrors {
@@ -104,6 +116,25 @@ export interface ChunkContext<Compiled extends CompiledTarget = CompiledTarget> 
   /** Write everything through this transaction, so that effects, outcomes and the chunk's `done` commit together. */
   transaction: Transaction;
 }
+
+/** The facts that a target gets about the chunk of an undo. */
+export interface UndoContext<Compiled extends CompiledTarget = CompiledTarget> extends Pick<
+  ChunkContext<Compiled>,
+  'batchId' | 'compiled' | 'actor' | 'transaction'
+> {
+  /** The batch whose effects are reverted. The records have the same lines in it. */
+  undoneBatchId: number;
+}
+
+/** The facts that a target gets for lookups about a batch that may be undone. It does not write or lock anything. */
+export interface UndoPreviewContext<Compiled extends CompiledTarget = CompiledTarget> {
+  compiled: Compiled;
+  sql: Sql;
+  undoneBatchId: number;
+}
+
+/** The outcome that the undo of a record would have, and the values that it would change. */
+export type PreviewedUndo = UndoOutcome & { changes?: readonly FieldChange[] };
 
 /** The facts that a target gets for the preview of a batch. */
 export interface PreviewContext<Compiled extends CompiledTarget = CompiledTarget> {
@@ -187,4 +218,23 @@ export interface RecordTarget<Compiled extends CompiledTarget = CompiledTarget> 
   process(records: readonly ImportRecord[], context: ChunkContext<Compiled>): Promise<RecordOutcome[]>;
   /** Absent for targets that cannot know the outcome of a record before processing it. */
   preview?(context: PreviewContext<Compiled>): Promise<PreviewRun>;
+  /**
+   * Reverts the effects of records of an ended batch, each exactly once and only if nothing has changed the object
+   * since. The records come in the order in which they must be reverted: the last effect first. Absent, as the next
+   * two, for targets that do not record what a record changed.
+   */
+  undo?(records: readonly ImportRecord[], context: UndoContext<Compiled>): Promise<UndoOutcome[]>;
+  /** What `undo` would do to these records. It assumes that it reverts the later effects of the batch first. */
+  previewUndo?(
+    records: readonly ImportRecord[],
+    context: UndoPreviewContext<Compiled>,
+  ): Promise<PreviewedUndo[]>;
+  /**
+   * The ordering keys of each of these records in an undo, by line: two records that share a key are reverted in turn,
+   * even across chunks.
+   */
+  undoKeys?(
+    records: readonly ImportRecord[],
+    context: UndoPreviewContext<Compiled>,
+  ): Promise<ReadonlyMap<number, readonly string[]>>;
 }

@@ -31,6 +31,7 @@ import { ImportsPagesController } from './imports/imports-pages.controller.js';
 import { PreviewTable } from './imports/preview-table.js';
 import { RecentImportsPage } from './imports/recent-imports.page.js';
 import { RecordDetailPage } from './imports/record.page.js';
+import { UndoPage } from './imports/undo.page.js';
 import { Assets } from './layout/assets.js';
 import { MailPagesController } from './mail/mail-pages.controller.js';
 import { MailPage } from './mail/mail.page.js';
@@ -105,6 +106,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     RecentImportsPage,
     RecordDetailPage,
     StartFromFilePage,
+    UndoPage,
     WorkflowFieldsPage,
     WorkflowsPage,
     UserPage,

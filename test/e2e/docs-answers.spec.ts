@@ -268,6 +268,17 @@ describe('the API docs describe', () => {
     await call('GET', `${BATCHES}/{id}/Preview`, `${preview}?limit=2`);
     await act('Read', second.links.self);
     await act('Confirm', second.links.self);
+    await client.ended(second.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const undoPreview = `${second.links.self}/UndoPreview`;
+    const reverts = await call('GET', `${BATCHES}/{id}/UndoPreview`, undoPreview);
+    expect(reverts.items.map(({ operation }: any) => operation)).toEqual(['reverted']);
+    const undo = await act('Undo', second.links.self);
+    await call('GET', `${BATCHES}/{id}/UndoPreview`, undoPreview, 409);
+    await call('POST', `${BATCHES}/{id}/Undo`, `${second.links.self}/Undo`, 409);
+    await client.ended(undo.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const undone = await call('GET', `${BATCHES}/{id}`, undo.links.self);
+    expect(undone.operations).toMatchObject({ reverted: 1, kept: 0 });
+    await call('GET', `${BATCHES}/{id}/Records`, undo.links.records);
   });
 
   it('actions on batches that wait', async () => {

@@ -183,6 +183,11 @@ describe('a database', () => {
       'UPDATE workflow_log SET workflow_instance_id = -workflow_instance_id WHERE line_number = 1',
     ],
     [
+      'undo_outcomes',
+      `UPDATE import_queue_outcome SET outcome = 'r' WHERE line_number = 1`,
+      `UPDATE import_queue_outcome SET outcome = 'c' WHERE line_number = 1`,
+    ],
+    [
       'identifier_workflows',
       `UPDATE workflow_identifier SET workflow_id = workflow_id + 1 WHERE value = 'M-1'`,
       `UPDATE workflow_identifier SET workflow_id = workflow_id - 1 WHERE value = 'M-1'`,

@@ -85,12 +85,15 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     code: 'chunk_counts_add_up',
     sentence: 'a chunk is done exactly when every record of it has its outcome',
-    sql: `SELECT workflow_import_queue_batch_id AS batch, chunk_number AS chunk, state, record_count, invalid_count,
-                 ${sum((name) => `${name}_count`)} AS outcomes
-            FROM import_queue_chunk
-           WHERE invalid_count + ${sum((name) => `${name}_count`)} > record_count
-              OR state = 'done' AND invalid_count + ${sum((name) => `${name}_count`)} <> record_count
-              OR succeeded_count <> ${OPERATIONS.map((name) => `${name}_count`).join(' + ')}`,
+    sql: `SELECT c.workflow_import_queue_batch_id AS batch, chunk_number AS chunk, state, record_count, c.invalid_count,
+                 ${sum((name) => `c.${name}_count`)} AS outcomes
+            FROM import_queue_chunk c
+            LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+           WHERE c.invalid_count + ${sum((name) => `c.${name}_count`)} > record_count
+              OR state = 'done' AND c.invalid_count + ${sum((name) => `c.${name}_count`)} <> record_count
+              -- In an undo, the others that succeeded are reverted.
+              OR CASE WHEN b.undo_of IS NULL THEN c.succeeded_count <> ${OPERATIONS.map((name) => `c.${name}_count`).join(' + ')}
+                   ELSE c.succeeded_count < c.unchanged_count OR c.created_count + c.updated_count > 0 END`,
     repair: REPORT,
     cheap: true,
   },
@@ -163,13 +166,18 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     code: 'chunk_lines',
-    sentence: 'the chunks of a batch are numbered without a gap, in line order, and do not overlap',
+    sentence:
+      'the chunks of a batch are numbered without a gap, in line order (an undo: in line order or its reverse), and do not overlap',
     sql: `SELECT batch, chunk, first_line, last_line, line_before
             FROM (SELECT c.workflow_import_queue_batch_id AS batch, chunk_number AS chunk, first_line, last_line,
-                         lag(last_line) OVER w AS line_before, row_number() OVER w AS place
+                         lag(last_line) OVER w AS line_before,
+                         CASE WHEN b.last_line_first THEN 1 + count(*) OVER all_of - row_number() OVER w
+                           ELSE row_number() OVER w END AS place
                     FROM import_queue_chunk c JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
                    WHERE b.expired_at IS NULL
-                  WINDOW w AS (PARTITION BY c.workflow_import_queue_batch_id ORDER BY chunk_number)) ordered
+                  WINDOW w AS (PARTITION BY c.workflow_import_queue_batch_id
+                               ORDER BY CASE WHEN b.last_line_first THEN -chunk_number ELSE chunk_number END),
+                         all_of AS (PARTITION BY c.workflow_import_queue_batch_id)) ordered
            WHERE chunk <> place OR first_line > last_line OR first_line <= line_before`,
     repair: REPORT,
     cheap: true,
@@ -216,7 +224,7 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     code: 'log_entries',
     sentence:
-      'a record that created or updated has exactly one log entry, of its own instance, and no other record has one',
+      'a record that created, updated or reverted has exactly one log entry, of its own instance, and no other record has one',
     sql: `SELECT coalesce(r.batch, l.batch) AS batch, coalesce(r.line_number, l.line_number) AS line, r.operation,
                  r.reference, l.instance, l.entries
             FROM (SELECT r.workflow_import_queue_batch_id AS batch, r.line_number, r.operation, r.reference,
@@ -224,7 +232,7 @@ export const INVARIANTS: readonly Invariant[] = [
                     FROM import_queue_record r
                     JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
                     JOIN import_process_version v USING (import_process_id)
-                   WHERE r.operation IN ('created', 'updated') AND b.expired_at IS NULL
+                   WHERE r.operation IN ('created', 'updated', 'reverted') AND b.expired_at IS NULL
                      AND v.version = b.import_process_version AND v.target ->> 'kind' = 'workflow') r
             FULL JOIN (SELECT l.workflow_import_queue_batch_id AS batch, l.line_number, count(*) AS entries,
                               min(l.workflow_instance_id)::text AS instance
@@ -339,10 +347,30 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     code: 'log_instances',
-    sentence: 'each entry of the log is about an instance that exists',
+    sentence: 'each entry of the log is about an instance that exists, unless the last entry of it says that an undo deleted it',
     sql: `SELECT l.workflow_instance_id AS instance, count(*) AS entries FROM workflow_log l
            WHERE NOT EXISTS (SELECT FROM workflow_instance i WHERE i.workflow_instance_id = l.workflow_instance_id)
+             AND NOT coalesce((SELECT json_typeof(newest.changes -> ':WorkflowStatus' -> 1) = 'null' FROM workflow_log newest
+                                WHERE newest.workflow_instance_id = l.workflow_instance_id
+                                ORDER BY newest.workflow_log_id DESC LIMIT 1), false)
            GROUP BY 1`,
+    repair: REPORT,
+    cheap: false,
+  },
+  {
+    code: 'undo_outcomes',
+    sentence: 'a record is reverted or kept exactly in an undo, and no batch is undone twice',
+    sql: `SELECT o.workflow_import_queue_batch_id AS batch, o.line_number AS line, o.outcome, b.undo_of
+            FROM import_queue_outcome o JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+           WHERE b.undo_of IS NULL AND o.outcome IN ('r', 'k') OR b.undo_of IS NOT NULL AND o.outcome IN ('c', 'u', 's')
+           UNION ALL
+          SELECT max(b.workflow_import_queue_batch_id), o.line_number, 'r', b.undo_of
+            FROM import_queue_batch b JOIN import_queue_outcome o USING (workflow_import_queue_batch_id)
+           WHERE b.undo_of IS NOT NULL AND o.outcome = 'r'
+             AND NOT EXISTS (SELECT FROM import_queue_batch redo
+                              WHERE redo.undo_of = b.workflow_import_queue_batch_id)
+           GROUP BY b.undo_of, o.line_number
+          HAVING count(*) > 1`,
     repair: REPORT,
     cheap: false,
   },

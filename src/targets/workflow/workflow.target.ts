@@ -8,10 +8,14 @@ import type {
   ImportRecord,
   PinnedConfiguration,
   PreviewContext,
+  PreviewedUndo,
   PreviewRun,
   RecordOutcome,
   RecordTarget,
   TargetConfiguration,
+  UndoContext,
+  UndoOutcome,
+  UndoPreviewContext,
 } from '../../records/target.js';
 import type { WorkflowDefinition, WorkflowTargetConfiguration } from '../../workflows/definition.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
@@ -21,6 +25,7 @@ import {
 } from '../../workflows/engine/compiled-workflow-target.js';
 import { RowApplication } from '../../workflows/engine/row-application.js';
 import { RowPreview } from '../../workflows/engine/row-preview.js';
+import { previewReversal, reversalKeys, RowReversal } from '../../workflows/engine/row-reversal.js';
 
 const MEMBERS = ['kind', 'workflow', 'step', 'action', 'onNoMatch', 'onMatch', 'muteBehaviors'];
 const ON_NO_MATCH = ['create', 'reject'];
@@ -147,6 +152,24 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
       sameThings: preview.sameThings,
       existingThings: () => preview.existingThings(),
     });
+  }
+
+  undo(records: readonly ImportRecord[], context: UndoContext<CompiledWorkflowTarget>): Promise<UndoOutcome[]> {
+    return new RowReversal(context).apply(records);
+  }
+
+  previewUndo(
+    records: readonly ImportRecord[],
+    context: UndoPreviewContext<CompiledWorkflowTarget>,
+  ): Promise<PreviewedUndo[]> {
+    return previewReversal(records, context);
+  }
+
+  undoKeys(
+    records: readonly ImportRecord[],
+    context: UndoPreviewContext<CompiledWorkflowTarget>,
+  ): Promise<ReadonlyMap<number, readonly string[]>> {
+    return reversalKeys(records, context);
   }
 }
 

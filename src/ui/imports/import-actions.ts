@@ -5,13 +5,14 @@ import type { BatchAction } from '../../batches/batch-state.js';
 import { BatchActionsService } from '../../import-queue/batch-actions.service.js';
 import { BatchDeletionService } from '../../import-queue/batch-deletion.service.js';
 import { BatchRetryService } from '../../import-queue/batch-retry.service.js';
+import { UndoService } from '../../import-queue/undo.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { httpErrors } from '../../platform/http/http.errors.js';
 import type { RecordStatus } from '../../records/record-status.js';
 import { importPath } from '../layout/links.js';
 import { text } from '../texts/catalogue.js';
 
-/** The actions that a page offers, in the order of the buttons. */
+/** The actions that a page offers, in the order of the buttons. Undo has a page of its own, with its preview. */
 const PAGE_ACTIONS = [
   'confirm',
   'abandon',
@@ -84,10 +85,12 @@ export class ImportActions {
     private readonly batches: BatchActionsService,
     private readonly retries: BatchRetryService,
     private readonly deletions: BatchDeletionService,
+    private readonly undos: UndoService,
   ) {}
 
-  /** Answers the id of the batch to show next: a retry's is the new one. */
+  /** Answers the id of the batch to show next: of a retry and an undo, the new one. */
   async perform(action: string, id: number, principal: Principal): Promise<number> {
+    if (action === 'undo') return (await this.undos.undo(id, principal)).WORKFLOW_IMPORT_QUEUE_BATCH_ID;
     if (!isPageAction(action)) throw noSuchAction(action);
     const batch = await this.batchAfter(action, id, principal);
     return batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID;

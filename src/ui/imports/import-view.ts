@@ -3,6 +3,7 @@ import {
   FIX_CREATION_PATH,
   RETRY_CREATION_PATH,
   UI_CREATION_PATH,
+  UNDO_CREATION_PATH,
 } from '../../batches/batch-maker.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
 import { isTerminal } from '../../batches/batch-state.js';
@@ -86,6 +87,7 @@ function sourceText(creationPath: string): string {
   if (creationPath === UI_CREATION_PATH) return text('source.browser');
   if (creationPath === RETRY_CREATION_PATH) return text('source.retry');
   if (creationPath === FIX_CREATION_PATH) return text('source.fix');
+  if (creationPath === UNDO_CREATION_PATH) return text('source.undo');
   if (creationPath === API_CREATION_PATH) return text('source.api');
   const prefix = `${API_CREATION_PATH}:`;
   if (!creationPath.startsWith(prefix)) return creationPath;
@@ -185,15 +187,29 @@ export function sumText(counts: RecordCounts): string {
   return text('import.sum', { terms: terms.join(' + ') || '0', count: counts.total });
 }
 
-/** The import whose records this one sends again, and the imports that send records of this one again. */
+/** What the records did, in words. */
+export function operationsText({ operations }: BatchResource): string {
+  const { reverted, kept } = operations;
+  if (reverted === undefined || kept === undefined) return text('import.operations', { ...operations });
+  return text('import.undoOperations', { reverted, kept });
+}
+
+/** The imports that this one retries, fixes or undoes, and those that do so with it. */
 export function relatives(
-  { retryOf, resendOf }: { retryOf: number | null; resendOf: number | null },
+  {
+    retryOf,
+    resendOf,
+    undoOf = null,
+    undoneBy = null,
+  }: Pick<BatchResource, 'retryOf' | 'resendOf'> & Partial<Pick<BatchResource, 'undoOf' | 'undoneBy'>>,
   children: readonly number[],
 ) {
   const linked = (id: number) => ({ path: importPath(id), text: text('import.relative', { id }) });
   return {
     parent: retryOf === null ? null : linked(retryOf),
     fixed: resendOf === null ? null : linked(resendOf),
+    undone: undoOf === null ? null : linked(undoOf),
+    undoneBy: undoneBy === null ? null : linked(undoneBy),
     children: children.map(linked),
   };
 }

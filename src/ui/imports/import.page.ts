@@ -18,6 +18,7 @@ import {
   batchView,
   countCards,
   downloads,
+  operationsText,
   paceText,
   progressTitle,
   recordView,
@@ -64,6 +65,10 @@ export class ImportPage {
     };
     const actions = actionButtons(resource, principal);
     const fixPath = batch.failed > 0 && isKept && mayFix(principal, row) ? `${batch.path}/fix` : null;
+    const undoPath =
+      resource.links.undo !== undefined && principal.permissions.includes('ManageImports')
+        ? `${batch.path}/undo`
+        : null;
     return this.pages.render('imports/import', {
       section: 'imports',
       // A reload must not interrupt a person who pages through the records of a running import.
@@ -74,7 +79,8 @@ export class ImportPage {
       waiting: waitingText(resource),
       actions,
       fixPath,
-      hasButtons: actions.length > 0 || fixPath !== null,
+      undoPath,
+      hasButtons: actions.length > 0 || fixPath !== null || undoPath !== null,
       errors: {
         ...errors,
         groups: errors.groups.map(({ code, pattern, ...group }) => ({
@@ -128,7 +134,7 @@ export class ImportPage {
       pace: isTerminal(row.status) || batch.running ? paceText(resource) : null,
       counts: countCards(resource.recordCounts),
       sum: sumText(resource.recordCounts),
-      operations: resource.operations,
+      operations: operationsText(resource),
     };
   }
 
@@ -142,7 +148,7 @@ export class ImportPage {
 
 /** The records are checked and sent by the rules of the file type, so that permission to send rows is needed, too. */
 function mayFix({ permissions, ...principal }: Principal, batch: BatchRow): boolean {
-  if (batch.status === 'receiving' || batch.status === 'validated') return false;
+  if (batch.status === 'receiving' || batch.status === 'validated' || batch.undoOf !== null) return false;
   const mayPrepare = permissions.includes('ManageImports') || owns(principal, batch);
   return permissions.includes('BeginWorkflowImportProcess') && mayPrepare;
 }

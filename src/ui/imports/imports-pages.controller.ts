@@ -13,9 +13,10 @@ import { ConfirmationPage } from './confirmation.page.js';
 import { FixPage, type SavedDraft } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
-import { FollowImportDto, RecordLinePipe, ShowImportDto } from './imports.dto.js';
+import { FollowImportDto, RecordLinePipe, ShowImportDto, ShowUndoDto } from './imports.dto.js';
 import { RecentImportsPage } from './recent-imports.page.js';
 import { RecordDetailPage } from './record.page.js';
+import { UndoPage } from './undo.page.js';
 
 @PageController()
 @RequirePermission('ViewImports')
@@ -26,6 +27,7 @@ export class ImportsPagesController {
     private readonly recordPage: RecordDetailPage,
     private readonly confirmationPage: ConfirmationPage,
     private readonly fixPage: FixPage,
+    private readonly undoPage: UndoPage,
     private readonly actions: ImportActions,
     private readonly download: ResultDownload,
   ) {}
@@ -88,6 +90,17 @@ export class ImportsPagesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
     return this.fixPage.form(id, after, principal);
+  }
+
+  @Get('imports/:id/undo')
+  @RequirePermission('ManageImports')
+  @HtmlPage()
+  undo(
+    @Param('id', BatchIdPipe) id: number,
+    @Query() query: ShowUndoDto,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.undoPage.render(id, query, principal);
   }
 
   @Post('imports/:id/fix')

@@ -2,6 +2,7 @@ import { Injectable, type PipeTransform } from '@nestjs/common';
 import { IsIn, IsOptional, MaxLength } from 'class-validator';
 import { BATCH_STATUSES, type BatchStatus } from '../../batches/batch-state.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../../import-queue/batches.dto.js';
+import { UNDO_RESULTS, type UndoResult } from '../../import-queue/undo.service.js';
 import { defineErrors, type DomainError } from '../../platform/domain-error.js';
 import { RECORD_STATUSES, type RecordStatus } from '../../records/record-status.js';
 import { text } from '../texts/catalogue.js';
@@ -38,6 +39,17 @@ export class ShowImportDto {
   @IsOptional()
   @MaxLength(200, { message: 'rows must come from the link to the next rows' })
   rows?: string;
+}
+
+/** The query of the page that shows what an undo would do. */
+export class ShowUndoDto {
+  @IsOptional()
+  @IsIn(UNDO_RESULTS, { message: `operation must be one of ${UNDO_RESULTS.join(', ')}` })
+  operation?: UndoResult;
+
+  @IsOptional()
+  @MaxLength(200, { message: 'after must come from the link to the next page' })
+  after?: string;
 }
 
 /** The same query, from a page that was rendered when the batch had the status `was`. */

@@ -182,7 +182,8 @@ function checkedItem({ line, row, status }: RecordRow): PreviewItem {
   return { line, row: row ?? line, operation, reference: null, changes: [], error: null };
 }
 
-function columnName(name: string): string {
+/** The name of a field, of the status or of the step, as a person reads it. */
+export function columnName(name: string): string {
   return STATE_FIELDS[name]?.() ?? fieldName(name);
 }
 

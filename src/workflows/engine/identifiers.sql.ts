@@ -82,7 +82,10 @@ interface IdentifierRow {
  * wait in turn and cannot deadlock.
  * Writing them throws 23505 when another transaction has given a unique value to another instance.
  */
-export function identifiersToInsert(workflowId: number, instances: readonly InstanceState[]): CopyInput {
+export function identifiersToInsert(
+  workflowId: number,
+  instances: readonly Pick<InstanceState, 'id' | 'newIdentifiers'>[],
+): CopyInput {
   const rows: IdentifierRow[] = [];
   for (const instance of instances) {
     const instanceId = idOf(instance);

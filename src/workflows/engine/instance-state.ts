@@ -10,7 +10,7 @@ import {
 } from '../rows/row-reader.js';
 
 /** Whether two values are the same JSON. `===` comes first and treats 0 and -0 as equal, as JSON text does. */
-function isSameValue(left: JsonValue, right: JsonValue): boolean {
+export function isSameValue(left: JsonValue, right: JsonValue): boolean {
   if (left === right) return true;
   const mayBeEqual = typeof left === 'object' && typeof right === 'object' && left !== null && right !== null;
   return mayBeEqual && isDeepStrictEqual(left, right);
@@ -30,8 +30,8 @@ export interface StoredInstance {
 export type Changes = { name: string; before: JsonValue; after: JsonValue }[];
 
 /** Names of status and step in the log. They are reserved: no identifier can begin with `:Workflow`. */
-const STATUS_CHANGE = ':WorkflowStatus';
-const STEP_CHANGE = ':WorkflowStep';
+export const STATUS_CHANGE = ':WorkflowStatus';
+export const STEP_CHANGE = ':WorkflowStep';
 
 /** An instance after the rows so far. */
 export class InstanceState {
@@ -157,7 +157,7 @@ export class InstanceState {
 }
 
 /** @throws Error for a new instance without an id */
-export function idOf({ id }: InstanceState): number {
+export function idOf({ id }: Pick<InstanceState, 'id'>): number {
   if (id === undefined) throw new Error('an instance has no id yet');
   return id;
 }

@@ -16,6 +16,8 @@ import { attributesText, copyJson } from './log.sql.js';
  *                        ▲   │  ▲  └───completeUnsuccessfully──▶ completed_unsuccessfully
  *                        │   └──┘ save, moveToStep                │ (actions of a data import step with
  *                        └──────────────── makeIncomplete ────────┘  `actsOnTerminal` reach these, too)
+ *
+ * Undoing a creation deletes the row, and undoing that inserts it again under its id.
  */
 
 /** The start of the transaction by the clock of PostgreSQL, as ISO 8601. */
@@ -92,7 +94,10 @@ export function instancesToInsert(workflowId: number, instances: readonly Instan
 /** The new state of instances, as parameters of the statement; `null` if there are none. */
 export type InstanceUpdate = readonly string[] | null;
 
-export function instancesToUpdate(instances: readonly InstanceState[]): InstanceUpdate {
+/** The parts of an instance that its row stores. */
+type StoredState = Pick<InstanceState, 'id' | 'status' | 'step' | 'attributes'>;
+
+export function instancesToUpdate(instances: readonly StoredState[]): InstanceUpdate {
   if (instances.length === 0) return null;
   return [
     integerArray(instances.map(idOf)),
@@ -113,5 +118,35 @@ export async function updateInstances(transaction: Transaction, update: Instance
          AS changed (id, status, step, attributes)
       WHERE i.workflow_instance_id = changed.id`,
     update,
+  );
+}
+
+/** Deletes instances that this transaction has locked. Their log stays: it says what they were. */
+export async function deleteInstances(transaction: Transaction, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return;
+  await transaction.query('DELETE FROM workflow_instance WHERE workflow_instance_id = ANY ($1::bigint[])', [
+    ids,
+  ]);
+}
+
+/**
+ * Inserts deleted instances again, under their ids. Their first log entry has the time of their creation.
+ * @throws 23505 if another transaction has inserted one of them
+ */
+export async function restoreInstances(
+  transaction: Transaction,
+  workflowId: number,
+  instances: readonly StoredState[],
+): Promise<void> {
+  const restored = instancesToUpdate(instances);
+  if (restored === null) return;
+  await transaction.query(
+    `INSERT INTO workflow_instance (workflow_instance_id, workflow_id, status, step, attributes, created_at)
+     SELECT restored.id, $5, restored.status, restored.step, restored.attributes::jsonb,
+            coalesce((SELECT logged_at FROM workflow_log
+                       WHERE workflow_instance_id = restored.id ORDER BY workflow_log_id LIMIT 1), now())
+       FROM unnest($1::bigint[], $2::text[], $3::text[], string_to_array($4, E'\\n'))
+         AS restored (id, status, step, attributes)`,
+    [...restored, workflowId],
   );
 }

@@ -1,7 +1,7 @@
 import { COPY_NULL, copyField, type CopyInput, rowsToCopy } from '../../platform/database/copy-rows.js';
 import type { Sql } from '../../platform/database/database.service.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
-import { type Changes, idOf } from './instance-state.js';
+import { type Changes, idOf, type InstanceState } from './instance-state.js';
 import type { Effect } from './resolve-rows.js';
 
 /** Attributes have few names, and each name is written thousands of times. */
@@ -62,7 +62,7 @@ function quoted(name: string): string {
 /** One entry per effect. */
 export function logToInsert(
   { batchId, actor }: { batchId: number | null; actor: string },
-  effects: readonly Effect[],
+  effects: readonly (Omit<Effect, 'instance'> & { instance: Pick<InstanceState, 'id'> })[],
 ): CopyInput {
   const actorField = copyField(actor);
   return rowsToCopy(
@@ -101,6 +101,79 @@ export async function selectLog(
       WHERE workflow_instance_id = $1 AND ($3::bigint IS NULL OR workflow_log_id < $3)
       ORDER BY workflow_log_id DESC LIMIT $2`,
     [instanceId, limit, after ?? null],
+  );
+  return rows;
+}
+
+/** An entry of an instance, as an undo reads it. */
+export interface ReversibleEntry {
+  instanceId: number;
+  id: number;
+  batchId: number | null;
+  line: number | null;
+  /** The batch that its batch undoes: the entry reverts the entry of that batch with the same line. */
+  undoOf: number | null;
+  actor: string;
+  loggedAt: Date;
+  /** `[before, after]` by name; only for entries of the batch to undo. */
+  changes: Record<string, [before: JsonValue, after: JsonValue]> | null;
+}
+
+const REVERSIBLE = `l.workflow_instance_id AS "instanceId", l.workflow_log_id AS id,
+            l.workflow_import_queue_batch_id AS "batchId", l.line_number AS line, b.undo_of AS "undoOf", l.actor,
+            l.logged_at AS "loggedAt"`;
+
+/** The entries of these instances since the first one of the batch, newest first. */
+export async function selectEntriesSince(
+  sql: Sql,
+  batchId: number,
+  instanceIds: readonly number[],
+): Promise<ReversibleEntry[]> {
+  const { rows } = await sql.query<ReversibleEntry>(
+    `SELECT ${REVERSIBLE}, CASE WHEN l.workflow_import_queue_batch_id = $2 THEN l.changes END AS changes
+       FROM unnest($1::bigint[]) AS wanted (id)
+      CROSS JOIN LATERAL (
+        SELECT min(workflow_log_id) AS id FROM workflow_log
+         WHERE workflow_instance_id = wanted.id AND workflow_import_queue_batch_id = $2
+      ) AS first
+       JOIN workflow_log l ON l.workflow_instance_id = wanted.id AND l.workflow_log_id >= first.id
+       LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+      ORDER BY l.workflow_log_id DESC`,
+    [instanceIds, batchId],
+  );
+  return rows;
+}
+
+/** The newest entry of each of these instances. */
+export async function selectNewestEntries(
+  sql: Sql,
+  instanceIds: readonly number[],
+): Promise<Omit<ReversibleEntry, 'changes'>[]> {
+  const { rows } = await sql.query<Omit<ReversibleEntry, 'changes'>>(
+    `SELECT ${REVERSIBLE}
+       FROM unnest($1::bigint[]) AS wanted (id)
+      CROSS JOIN LATERAL (
+        SELECT * FROM workflow_log WHERE workflow_instance_id = wanted.id ORDER BY workflow_log_id DESC LIMIT 1
+      ) AS l
+       LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id)`,
+    [instanceIds],
+  );
+  return rows;
+}
+
+/** What these records of a batch changed; `instanceIds[i]` belongs to `lines[i]`. */
+export async function selectChangesOf(
+  sql: Sql,
+  batchId: number,
+  instanceIds: readonly number[],
+  lines: readonly number[],
+): Promise<{ line: number; changes: Record<string, [JsonValue, JsonValue]> }[]> {
+  const { rows } = await sql.query<{ line: number; changes: Record<string, [JsonValue, JsonValue]> }>(
+    `SELECT l.line_number AS line, l.changes
+       FROM unnest($2::bigint[], $3::integer[]) AS wanted (instance, line)
+       JOIN workflow_log l ON l.workflow_instance_id = wanted.instance
+        AND l.workflow_import_queue_batch_id = $1 AND l.line_number = wanted.line`,
+    [batchId, instanceIds, lines],
   );
   return rows;
 }

@@ -64,7 +64,10 @@ function named(identifiers: readonly IdentifierValue[], conjunction: string): st
 }
 
 /** The outcome of a record that PostgreSQL refuses even when it is written alone. */
-export function refusedByDatabase(line: number, cause: unknown): RecordOutcome {
+export function refusedByDatabase(
+  line: number,
+  cause: unknown,
+): Extract<RecordOutcome, { status: 'failed' }> {
   return { line, status: 'failed', operation: 'rejected', reference: null, error: describe(cause) };
 }
 
