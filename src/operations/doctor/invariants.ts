@@ -347,7 +347,8 @@ export const INVARIANTS: readonly Invariant[] = [
   },
   {
     code: 'log_instances',
-    sentence: 'each entry of the log is about an instance that exists, unless the last entry of it says that an undo deleted it',
+    sentence:
+      'each entry of the log is about an instance that exists, unless the last entry of it says that an undo deleted it',
     sql: `SELECT l.workflow_instance_id AS instance, count(*) AS entries FROM workflow_log l
            WHERE NOT EXISTS (SELECT FROM workflow_instance i WHERE i.workflow_instance_id = l.workflow_instance_id)
              AND NOT coalesce((SELECT json_typeof(newest.changes -> ':WorkflowStatus' -> 1) = 'null' FROM workflow_log newest

@@ -154,7 +154,10 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
     });
   }
 
-  undo(records: readonly ImportRecord[], context: UndoContext<CompiledWorkflowTarget>): Promise<UndoOutcome[]> {
+  undo(
+    records: readonly ImportRecord[],
+    context: UndoContext<CompiledWorkflowTarget>,
+  ): Promise<UndoOutcome[]> {
     return new RowReversal(context).apply(records);
   }
 
