@@ -19,7 +19,7 @@ import { ImportQueueBatchEntity } from './entities.js';
 import { type ChunkRow, type CopiedRows, RecordCollector } from './record-collector.js';
 import { deletePreview } from './previews.sql.js';
 import type { RecordRow } from './record-pages.sql.js';
-import { deleteRecords, type EffectiveRecord } from './records.sql.js';
+import { deleteRecords, type RecordToUndo } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
 /** How a batch was created: the values of `IMPORT_QUEUE_BATCH.CREATION_PATH`. */
@@ -203,11 +203,6 @@ export interface GivenRow {
 /** A stored record with the error from its first check. */
 type StoredRecord = Pick<RecordRow, 'line' | 'payload' | 'originLine' | 'row' | 'errorCode' | 'errorMessage'>;
 
-/** A record that an undo reverts, with its ordering keys. */
-export interface RecordToUndo extends EffectiveRecord {
-  orderingKeys: readonly string[];
-}
-
 /** Where the records of a new batch come from. */
 export type BatchSource =
   | { kind: 'body'; body: ReceivedBody }
@@ -219,7 +214,9 @@ export type BatchSource =
     }
   | { kind: 'given rows'; rows: readonly GivenRow[]; compiled: CompiledTarget }
   /** In the order in which they are reverted. */
-  | { kind: 'undo'; pages: AsyncIterable<readonly RecordToUndo[]> };
+  | { kind: 'undo'; pages: UndoPages };
+
+type UndoPages = AsyncIterable<readonly RecordToUndo[]>;
 
 /** Records to read at a time. The limit bounds memory for any number of records. */
 const PAGE_SIZE = 2000;
@@ -380,11 +377,7 @@ function checkText(payload: string, compiled: CompiledTarget): RowVerdict {
 }
 
 /** No check: the records passed it when they were imported, and are not imported again. */
-async function writeUndo(
-  pages: AsyncIterable<readonly RecordToUndo[]>,
-  rows: RecordCollector,
-  writer: BatchWriter,
-): Promise<void> {
+async function writeUndo(pages: UndoPages, rows: RecordCollector, writer: BatchWriter): Promise<void> {
   for await (const page of pages) {
     for (const { line, payload, row, reference, orderingKeys } of page) {
       rows.add(line, payload, { error: null, orderingKeys }, { row: row ?? line, reference });

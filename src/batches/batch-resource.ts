@@ -355,12 +355,8 @@ function countsOf(row: BatchRow): RecordCounts {
 function operationsOf({ created, updated, unchanged, succeeded, skipped, undoOf }: BatchRow): Operations {
   const operations = { created, updated, unchanged };
   if (undoOf === null) return operations;
-  return { ...operations, reverted: revertedOf({ succeeded, unchanged }), kept: skipped };
-}
-
-/** In an undo, every record that succeeded was reverted, unless there was nothing left to revert. */
-function revertedOf({ succeeded, unchanged }: Pick<BatchRow, 'succeeded' | 'unchanged'>): number {
-  return succeeded - unchanged;
+  // Every record that succeeded was reverted, unless there was nothing left to revert.
+  return { ...operations, reverted: succeeded - unchanged, kept: skipped };
 }
 
 /** Whether a record changed something: `succeeded` includes `unchanged`. */

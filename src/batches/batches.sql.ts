@@ -18,6 +18,7 @@ import { type StoredControl } from './batch-control.js';
 import { LARGEST_SHARE, MAY_START, windowOf } from './control.sql.js';
 import { abandonRecords } from './records.sql.js';
 import type { UploadFindings } from './upload-findings.js';
+import { undoInEffect } from './undos.sql.js';
 import { deleteUploadOfBatch } from './uploads.sql.js';
 
 /*
@@ -383,50 +384,6 @@ export async function selectRetry(sql: Sql, parentId: number): Promise<number | 
     [parentId],
   );
   return rows[0]?.id ?? null;
-}
-
-/**
- * The undo of a batch `id` that is in effect, as an expression; null if there is none. An undo that was canceled or failed
- * does not count, and neither does one that was undone itself: the newest undo of each batch forms a chain, and every
- * second one counts from its end.
- */
-function undoInEffect(id: string): string {
-  return `(WITH RECURSIVE chain AS (
-           SELECT ${id} AS id, 0 AS depth
-            UNION ALL
-           SELECT (SELECT max(u.workflow_import_queue_batch_id) FROM import_queue_batch u
-                    WHERE u.undo_of = chain.id AND u.status NOT IN ('canceled', 'failed')), depth + 1
-             FROM chain WHERE chain.id IS NOT NULL)
-         SELECT CASE WHEN max(depth) % 2 = 1 THEN max(id) FILTER (WHERE depth = 1) END
-           FROM chain WHERE chain.id IS NOT NULL)`;
-}
-
-/** The facts that decide whether a batch can be undone. */
-export interface UndoableBatch {
-  status: BatchStatus;
-  expiredAt: Date | null;
-  lastLineFirst: boolean;
-  /** The undo of it that is in effect. */
-  undoneBy: number | null;
-}
-
-/** Locks the batch, so that it is undone only once. */
-export async function lockUndone(
-  transaction: Transaction,
-  batchId: number,
-): Promise<UndoableBatch | undefined> {
-  await transaction.query(
-    'SELECT FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR NO KEY UPDATE',
-    [batchId],
-  );
-  // A separate statement: only a statement that begins after the lock was taken sees the undo of the previous call.
-  const { rows } = await transaction.query<UndoableBatch>(
-    `SELECT status, expired_at AS "expiredAt", last_line_first AS "lastLineFirst",
-            ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy"
-       FROM import_queue_batch b WHERE workflow_import_queue_batch_id = $1`,
-    [batchId],
-  );
-  return rows[0];
 }
 
 /** The batch whose failed records are retried. */

@@ -150,6 +150,11 @@ export interface EffectiveRecord {
   reference: string | null;
 }
 
+/** A record that an undo reverts, with its ordering keys. */
+export interface RecordToUndo extends EffectiveRecord {
+  orderingKeys: readonly string[];
+}
+
 /** The records of a range of lines that changed something, in line order, at most `limit`. */
 export async function selectEffects(
   sql: Sql,

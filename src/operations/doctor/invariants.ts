@@ -91,7 +91,6 @@ export const INVARIANTS: readonly Invariant[] = [
             LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
            WHERE c.invalid_count + ${sum((name) => `c.${name}_count`)} > record_count
               OR state = 'done' AND c.invalid_count + ${sum((name) => `c.${name}_count`)} <> record_count
-              -- In an undo, the others that succeeded are reverted.
               OR CASE WHEN b.undo_of IS NULL THEN c.succeeded_count <> ${OPERATIONS.map((name) => `c.${name}_count`).join(' + ')}
                    ELSE c.succeeded_count < c.unchanged_count OR c.created_count + c.updated_count > 0 END`,
     repair: REPORT,
