@@ -96,7 +96,7 @@ export class CreateBatchDto extends RunControlDto {
 }
 
 /** Media types that a JSON Lines body may have; the default of curl is among them. */
-export const ACCEPTED_MEDIA_TYPES = [
+const ACCEPTED_MEDIA_TYPES = [
   'application/jsonl',
   'application/x-ndjson',
   'application/ndjson',

@@ -16,7 +16,6 @@ import {
   ApiUnsupportedMediaTypeResponse,
 } from '@nestjs/swagger';
 import { LOCATION, refTo, REPLAYED } from '../platform/http/answer-schemas.js';
-import { ACCEPTED_MEDIA_TYPES } from './create-batch.dto.js';
 
 const EXAMPLE = [
   '{":UniqueId":"M-1001",":Email":"ann@example.org","First Name":"Ann","Level":"Fellow"}',
@@ -32,10 +31,15 @@ export const CreateBatchDocs = () =>
         'Streams JSON Lines. Each line becomes a record, is checked, queued and processed in the background. ' +
         'Answers 202 once every line is durable; a body with a malformed line is refused as a whole and nothing is stored.',
     }),
-    // The first one is the default in /docs. For a type with "json" in its name, Swagger UI would show and send the
-    // example as one quoted JSON string.
-    ApiConsumes('text/plain', ...ACCEPTED_MEDIA_TYPES.filter((type) => type !== 'text/plain')),
-    ApiBody({ required: true, description: 'JSON Lines', schema: { type: 'string', example: EXAMPLE } }),
+    // Text comes first, because Swagger UI shows and sends it as it is, and generated clients do, too. A type with "json"
+    // in its name would make both quote the lines as one JSON string.
+    ApiConsumes('text/plain', 'application/x-ndjson'),
+    ApiBody({
+      required: true,
+      description:
+        'JSON Lines, sent as a stream of bytes. `application/jsonl`, `application/json` and other types that clients send by themselves are accepted, too.',
+      schema: { type: 'string', format: 'binary', example: EXAMPLE },
+    }),
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,
@@ -81,6 +85,7 @@ export const UploadDocs = () =>
           mapping: {
             type: 'string',
             description: 'JSON object from headers of the file to columns of a row, or to null.',
+            example: '{}',
           },
           file: { type: 'string', format: 'binary' },
         },

@@ -1,6 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { Request, Response } from 'express';
 import { API_KEY_SCHEMAS } from '../auth/api-keys.dto.js';
 import { AUDIT_SCHEMAS } from '../auth/audit.dto.js';
 import { IMPORT_PROCESS_SCHEMAS } from '../import-processes/import-processes.dto.js';
@@ -12,6 +13,7 @@ import { ANY_REFUSAL_HEADERS, REFUSAL_HEADERS } from '../platform/http/answer-sc
 import { publicPath } from '../platform/http/public-path.js';
 import { WORKFLOW_SCHEMAS } from '../workflows/workflow-schemas.js';
 import { HEALTH_SCHEMAS } from './health/health.controller.js';
+import { BODY_EXAMPLES, operationId, STREAM_ITEMS, TAGS } from './openapi-catalogue.js';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 
@@ -51,7 +53,7 @@ const PROBLEM_SCHEMA: Schemas[string] = {
   },
 };
 
-const SECURITY_SCHEME = 'apikey';
+const SECURITY_SCHEME = 'apiKey';
 const ANSWERS = {
   ...API_KEY_SCHEMAS,
   ...AUDIT_SCHEMAS,
@@ -77,19 +79,19 @@ function openApiDocument(app: INestApplication, publicUrl: string): OpenAPIObjec
     .setVersion('1')
     // Relative to this document, so that the page works under every address of the service.
     .addServer(publicPath(publicUrl) || '/')
-    .addApiKey(
-      {
-        type: 'apiKey',
-        in: 'header',
-        name: 'Authorization',
-        description:
-          'An API key, sent as `Authorization: apikey <key>` or `Authorization: Bearer <key>`. Here the key alone is enough.',
-      },
-      SECURITY_SCHEME,
-    )
+    .addSecurity(SECURITY_SCHEME, {
+      type: 'http',
+      scheme: 'bearer',
+      description:
+        'An API key, sent as `Authorization: Bearer <key>`. `Authorization: apikey <key>` does the same. A browser in which you are signed in needs no key here.',
+    })
     .addSecurityRequirements(SECURITY_SCHEME);
-  // Without this, an operation with a tag of its own is also listed under the name of its controller.
-  const document = SwaggerModule.createDocument(app, builder.build(), { autoTagControllers: false });
+  for (const [name, description] of TAGS) builder.addTag(name, description);
+  const document = SwaggerModule.createDocument(app, builder.build(), {
+    // Without this, an operation with a tag of its own is also listed under the name of its controller.
+    autoTagControllers: false,
+    operationIdFactory: operationId,
+  });
   document.components = {
     ...document.components,
     schemas: { ...document.components?.schemas, ...ANSWERS, Problem: PROBLEM_SCHEMA },
@@ -103,12 +105,57 @@ function openApiDocument(app: INestApplication, publicUrl: string): OpenAPIObjec
       if (operation === undefined) continue;
       if (path.startsWith('/health/')) operation.security = [];
       operation.responses = { ...withProblems(operation.responses ?? {}), default: REFUSAL };
+      describeForPrograms(operation);
     }
   }
   return document;
 }
 
-type Responses = NonNullable<NonNullable<OpenAPIObject['paths'][string]['get']>['responses']>;
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+/** Swagger UI sends what it is given as an example, so that only what can be sent as it stands may be one. */
+function describeForPrograms(operation: Operation): void {
+  for (const parameter of operation.parameters ?? []) {
+    if ('$ref' in parameter || parameter.required === true) continue;
+    const schema = parameter.schema as { example?: unknown } | undefined;
+    const example: unknown = parameter.example ?? schema?.example;
+    delete parameter.example;
+    delete schema?.example;
+    if (typeof example !== 'string') continue;
+    parameter.description = [parameter.description, `For example \`${example}\`.`].filter(Boolean).join(' ');
+  }
+  const { requestBody, operationId: id = '' } = operation;
+  if (requestBody === undefined || '$ref' in requestBody) return;
+  const json = requestBody.content['application/json'];
+  if (json !== undefined && id in BODY_EXAMPLES) json.example = BODY_EXAMPLES[id];
+  // Swagger UI offers a field for text, and for bytes only a file.
+  const text = requestBody.content['text/plain'];
+  if (text !== undefined) text.schema = { ...text.schema, format: undefined };
+}
+
+const STREAMED_TYPES = ['application/x-ndjson', 'application/jsonl', 'text/event-stream'];
+
+/** OpenAPI 3.2 of the same routes. It describes what streams are made of, which earlier versions cannot. */
+function withStreamItems(document: OpenAPIObject): OpenAPIObject {
+  const copy = structuredClone(document);
+  copy.openapi = '3.2.0';
+  for (const item of Object.values(copy.paths)) {
+    for (const operation of METHODS.map((method) => item[method])) {
+      const itemSchema = STREAM_ITEMS[operation?.operationId ?? ''];
+      if (itemSchema === undefined || operation === undefined) continue;
+      for (const content of [operation.requestBody, ...Object.values(operation.responses ?? {})]) {
+        if (content === undefined || '$ref' in content) continue;
+        for (const type of STREAMED_TYPES) {
+          const media = content.content?.[type];
+          if (media !== undefined) Object.assign(media, { itemSchema });
+        }
+      }
+    }
+  }
+  return copy;
+}
+
+type Responses = NonNullable<Operation['responses']>;
 
 const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
 const REFUSAL = {
@@ -133,12 +180,17 @@ function withProblems(responses: Responses): Responses {
 }
 
 /**
- * Swagger UI at /docs, its description at /docs/openapi.json. Both are public: they reveal no more than the source
+ * Swagger UI at /docs, its description at /docs/openapi.json, and the same for OpenAPI 3.2 at /docs/openapi-3.2.json. Both are public: they reveal no more than the source
  * does, and every call made from the page needs a key. We serve all assets ourselves, so the page works without the
  * internet.
  */
 export function serveDocs(app: NestExpressApplication, publicUrl: string): void {
-  SwaggerModule.setup('docs', app, () => openApiDocument(app, publicUrl), {
+  let document: OpenAPIObject | undefined;
+  const read = () => (document ??= openApiDocument(app, publicUrl));
+  app.use('/docs/openapi-3.2.json', (_request: Request, response: Response) => {
+    response.json(withStreamItems(read()));
+  });
+  SwaggerModule.setup('docs', app, read, {
     jsonDocumentUrl: 'docs/openapi.json',
     raw: ['json'],
     customSiteTitle: 'Workflow Import Queue: API',
@@ -158,13 +210,12 @@ interface OutgoingRequest {
 }
 
 /**
- * Runs in the browser as text, so it must not use anything of this file. A user who authorizes with the bare key means
- * `apikey <key>`. OpenAPI's own schemes know a prefix only for Basic and Bearer.
+ * Runs in the browser as text, so it must not use anything of this file. A user who pastes a key with its scheme means
+ * that scheme.
  */
 function completeAuthorization(request: OutgoingRequest): OutgoingRequest {
   const given = request.headers.Authorization;
-  if (given !== undefined && !/^\s*(apikey|bearer|basic)\s/i.test(given)) {
-    request.headers.Authorization = `apikey ${given.trim()}`;
-  }
+  if (given !== undefined)
+    request.headers.Authorization = given.replace(/^\s*Bearer\s+(?=(apikey|bearer)\s)/i, '').trim();
   return request;
 }

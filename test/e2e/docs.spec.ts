@@ -22,13 +22,72 @@ describe('the API docs', () => {
     expect(JSON.stringify(description)).not.toContain('"nullable"');
   });
 
-  it('state that keys go into the header Authorization', () => {
-    expect(description.components.securitySchemes.apikey).toMatchObject({
-      type: 'apiKey',
-      in: 'header',
-      name: 'Authorization',
+  it('state that keys are bearer tokens', () => {
+    expect(description.components.securitySchemes).toEqual({
+      apiKey: { type: 'http', scheme: 'bearer', description: expect.stringContaining('apikey <key>') },
     });
-    expect(description.security).toEqual([{ apikey: [] }]);
+    expect(description.security).toEqual([{ apiKey: [] }]);
+  });
+
+  it('name the server, and say what each tag is about', () => {
+    expect(description.servers).toEqual([{ url: '/' }]);
+    const described = new Map(description.tags.map(({ name, description: text }: any) => [name, text]));
+    expect(description.tags[0].name).toBe('Import queue');
+    for (const [name, { tags }] of operations()) {
+      expect([name, tags.length, described.get(tags[0])]).toEqual([name, 1, expect.stringMatching(/\.$/)]);
+    }
+  });
+
+  it('give each operation an id that generated clients can use as a name', () => {
+    const ids = operations().map(([, { operationId }]) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids) expect(id).toMatch(/^[a-z]+([A-Z][a-z]+)+$/);
+    // A client that was generated once calls them for ever.
+    for (const id of [
+      'createBatch',
+      'uploadFile',
+      'listBatches',
+      'getBatch',
+      'cancelBatch',
+      'confirmBatch',
+      'listRecords',
+    ]) {
+      expect(ids).toContain(id);
+    }
+    for (const id of [
+      'downloadResults',
+      'followBatch',
+      'listImportProcesses',
+      'createWorkflow',
+      'createApiKey',
+    ]) {
+      expect(ids).toContain(id);
+    }
+  });
+
+  it('offer no optional parameter with a value', () => {
+    const offered = operations().flatMap(([name, { parameters = [] }]) =>
+      parameters
+        .filter(
+          ({ required, example, schema }: any) =>
+            required !== true && (example ?? schema?.example) !== undefined,
+        )
+        .map((parameter: any) => `${name} ${parameter.name}`),
+    );
+    expect(offered).toEqual([]);
+  });
+
+  it('have a version 3.2, which describes the items of streams', async () => {
+    const newer: any = await (await fetch(`${app.url}/docs/openapi-3.2.json`)).json();
+    expect(newer.openapi).toBe('3.2.0');
+    const queue = newer.paths['/API/WorkflowImportQueue/CreateBatch'].post;
+    expect(queue.requestBody.content['application/x-ndjson'].itemSchema).toMatchObject({ type: 'object' });
+    const batch = newer.paths['/API/WorkflowImportQueue/Batches/{id}/Events'].get.responses['200'].content;
+    expect(batch['text/event-stream'].itemSchema.properties.event.enum).toEqual(['progress', 'status']);
+    const results = newer.paths['/API/WorkflowImportQueue/Batches/{id}/Results'].get.responses['200'].content;
+    expect(results['application/jsonl'].itemSchema.required).toContain('record');
+    expect(JSON.stringify(description)).not.toContain('itemSchema');
+    expect(Object.keys(newer.paths)).toEqual(Object.keys(description.paths));
   });
 
   it('ask for no key where none is needed', () => {
@@ -37,12 +96,14 @@ describe('the API docs', () => {
 
   it('accept several lines as the body of CreateBatch, in an accepted type', () => {
     const { post } = description.paths['/API/WorkflowImportQueue/CreateBatch'];
-    const [type, { schema }] = Object.entries<any>(post.requestBody.content)[0]!;
-    // Swagger UI shows text unchanged, and media types with "json" in their name as one quoted string.
-    expect(type).toBe('text/plain');
-    expect(Object.keys(post.requestBody.content)).toContain('application/jsonl');
-    expect(schema.type).toBe('string');
-    expect(schema.example.split('\n').length).toBeGreaterThan(1);
+    // Swagger UI and generated clients take the first type. They send text unchanged, and JSON as one quoted string.
+    const { 'text/plain': text, 'application/x-ndjson': stream, ...others } = post.requestBody.content;
+    expect(Object.keys(post.requestBody.content)[0]).toBe('text/plain');
+    expect(others).toEqual({});
+    expect(text.schema.type).toBe('string');
+    expect(text.schema.format).toBeUndefined();
+    expect(stream.schema).toMatchObject({ type: 'string', format: 'binary' });
+    expect(text.schema.example.split('\n').length).toBeGreaterThan(1);
     const names = (required: boolean) =>
       post.parameters
         .filter((parameter: any) => (parameter.required ?? false) === required)
@@ -92,7 +153,7 @@ describe('the API docs', () => {
         workbook,
       ],
       'get /API/Workflows/{name}/Instances/Export': ['application/jsonl', 'text/csv', workbook],
-      'get /metrics': ['text/plain; version=0.0.4'],
+      'get /metrics': ['text/plain'],
     });
   });
 
@@ -146,16 +207,16 @@ describe('the API docs', () => {
     }
   });
 
-  it('complete a bare key to "apikey <key>" before they send it', async () => {
+  it('send a key that was pasted with its scheme under that scheme', async () => {
     const script = await (await fetch(`${app.url}/docs/swagger-ui-init.js`)).text();
     const options = runInNewContext(`${/let options = \{[\s\S]*?\n\};/.exec(script)![0]} options;`);
     const sent = (authorization?: string) =>
       options.customOptions.requestInterceptor({ headers: { Authorization: authorization } }).headers
         .Authorization;
-    expect(sent('abc')).toBe('apikey abc');
-    expect(sent(' abc ')).toBe('apikey abc');
-    expect(sent('apikey abc')).toBe('apikey abc');
-    expect(sent('ApiKey abc')).toBe('ApiKey abc');
+    expect(sent('Bearer abc')).toBe('Bearer abc');
+    expect(sent('Bearer  abc ')).toBe('Bearer  abc');
+    expect(sent('Bearer apikey abc')).toBe('apikey abc');
+    expect(sent('Bearer Bearer abc')).toBe('Bearer abc');
     expect(sent(undefined)).toBeUndefined();
   });
 });

@@ -19,7 +19,7 @@ export class MetricsController {
     summary: 'Figures for Prometheus',
     description: 'In Prometheus: `authorization: {type: apikey, credentials: <key with ViewImports>}`.',
   })
-  @ApiProduces('text/plain; version=0.0.4')
+  @ApiProduces('text/plain')
   @ApiOkResponse({ description: 'The text format of Prometheus', schema: TEXT })
   async figures(
     @CurrentPrincipal() principal: Principal,
