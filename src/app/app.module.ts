@@ -24,6 +24,7 @@ import { type AppConfig, ConfigModule } from '../platform/config/config.js';
 import { SharedLimitsModule } from '../platform/shared-limits.js';
 import { ProcessingModule } from '../processing/processing.module.js';
 import { UiModule } from '../ui/ui.module.js';
+import { ConnectionsModule } from '../targets/table/connections.controller.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { BehaviorMessagesModule } from '../workflows/workflows.module.js';
 import { DatabaseModule } from './database.js';
@@ -43,6 +44,7 @@ const API = [
   NotificationsModule,
   ImportProcessesApiModule,
   WorkflowsApiModule,
+  ConnectionsModule,
   PeopleModule,
   UiModule,
   DashboardModule,

@@ -11,6 +11,7 @@ import { WEBHOOK_SCHEMAS } from '../notifications/webhook-endpoints.dto.js';
 import { PEOPLE_SCHEMAS } from '../people/people.dto.js';
 import { ANY_REFUSAL_HEADERS, REFUSAL_HEADERS } from '../platform/http/answer-schemas.js';
 import { publicPath } from '../platform/http/public-path.js';
+import { TABLE_SCHEMAS } from '../targets/table/connections.controller.js';
 import { WORKFLOW_SCHEMAS } from '../workflows/workflow-schemas.js';
 import { HEALTH_SCHEMAS } from './health/health.controller.js';
 import { BODY_EXAMPLES, operationId, STREAM_ITEMS, TAGS } from './openapi-catalogue.js';
@@ -63,6 +64,7 @@ const ANSWERS = {
   ...NOTIFICATION_SCHEMAS,
   ...PEOPLE_SCHEMAS,
   ...WEBHOOK_SCHEMAS,
+  ...TABLE_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
 };
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;

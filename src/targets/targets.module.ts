@@ -37,6 +37,6 @@ const TARGETS: Type<RecordTarget>[] = [WorkflowTarget, TableTarget];
     },
     TargetRegistry,
   ],
-  exports: [TargetRegistry],
+  exports: [TableConnections, TargetRegistry],
 })
 export class TargetsModule {}

@@ -9,6 +9,7 @@ import { ImportQueueModule } from '../import-queue/import-queue.module.js';
 import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PeopleModule } from '../people/people.controller.js';
 import { ERROR_PAGE } from '../platform/http/problem.filter.js';
+import { ConnectionsModule } from '../targets/table/connections.controller.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { AccountPagesController, LoginPagesController } from './accounts/account-pages.controller.js';
 import { AccountLinkPage } from './accounts/account-link.page.js';
@@ -23,6 +24,7 @@ import { UserPage, UsersPage } from './accounts/users.page.js';
 import { HtmlErrorPage, PageErrorFilter } from './error.page.js';
 import { FileTypesPagesController } from './file-types/file-types-pages.controller.js';
 import { FileTypesPage } from './file-types/file-types.page.js';
+import { TableFileTypePage, TableFileTypePagesController } from './file-types/table-file-type.page.js';
 import { ConfirmationPage } from './imports/confirmation.page.js';
 import { FixPage } from './imports/fix.page.js';
 import { ImportActions } from './imports/import-actions.js';
@@ -62,8 +64,11 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     PeopleModule,
     UsersModule,
     WorkflowsApiModule,
+    ConnectionsModule,
   ],
   controllers: [
+    // Before the next controller, to which "from-table" would be the id of a file type.
+    TableFileTypePagesController,
     FileTypesPagesController,
     // Before the next controller, to which "from-file" would be the id of a file type.
     StartFromFilePagesController,
@@ -107,6 +112,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     RecordDetailPage,
     StartFromFilePage,
     UndoPage,
+    TableFileTypePage,
     WorkflowFieldsPage,
     WorkflowsPage,
     UserPage,

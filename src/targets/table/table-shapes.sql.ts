@@ -21,7 +21,7 @@ export async function keepShapes(
   shapes: TableShapes,
 ): Promise<number> {
   const text = JSON.stringify(shapes);
-  const digest = createHash('sha256').update(text).digest('hex');
+  const digest = digestOf(text);
   const key = [connection, schema, table, digest];
   const select = `SELECT table_shape_id AS id FROM table_shape
     WHERE connection = $1 AND schema_name = $2 AND table_name = $3 AND digest = $4`;
@@ -45,18 +45,33 @@ export async function selectShapes(sql: Sql, id: number): Promise<TableShapes | 
   return rows[0]?.shapes ?? null;
 }
 
-/** The newest shapes of the table that were seen together with those of the others. */
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/**
+ * The newest shapes of the table that were seen together with those of the others.
+ * @param except these, which are the present ones
+ */
 export async function selectLastShapes(
   sql: Sql,
   connection: string,
   { schema, table }: TableName,
   others: readonly TableName[],
+  except: TableShapes | null = null,
 ): Promise<SeenShapes | null> {
   const { rows } = await sql.query<SeenShapes>(
     `SELECT table_shape_id AS id, shapes FROM table_shape
       WHERE connection = $1 AND schema_name = $2 AND table_name = $3 AND shapes ?& $4::text[]
+        AND digest <> $5
       ORDER BY table_shape_id DESC LIMIT 1`,
-    [connection, schema, table, others.map(tableKey)],
+    [
+      connection,
+      schema,
+      table,
+      others.map(tableKey),
+      except === null ? '' : digestOf(JSON.stringify(except)),
+    ],
   );
   return rows[0] ?? null;
 }

@@ -175,9 +175,9 @@ export class TableTarget implements RecordTarget<CompiledTable> {
     });
   }
 
-  private async lastShapes(configuration: TableConfiguration) {
+  private async lastShapes(configuration: TableConfiguration, except: TableShapes | null = null) {
     const names = tablesOf(configuration).map(({ name }) => name);
-    return selectLastShapes(this.database, configuration.connection, configuration, names);
+    return selectLastShapes(this.database, configuration.connection, configuration, names, except);
   }
 
   /** How the columns differ from the time when a batch last started. */
@@ -185,7 +185,7 @@ export class TableTarget implements RecordTarget<CompiledTable> {
     configuration: TableConfiguration,
     now: TableShapes,
   ): Promise<ConfigurationProblem[]> {
-    const before = (await this.lastShapes(configuration))?.shapes ?? {};
+    const before = (await this.lastShapes(configuration, now))?.shapes ?? {};
     return Object.entries(now).flatMap(([key, shape]) => {
       const former = before[key];
       if (former === undefined) return [];

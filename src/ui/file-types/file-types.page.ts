@@ -236,7 +236,7 @@ function fileTypeLabel(status: string): StatusLabel {
 
 /** The action that is performed with each row, in a few words. */
 function describeTarget(target: TargetConfiguration): string {
-  const { kind, workflow, step, action, url } = target;
-  const words = kind === 'workflow' ? [workflow, step, action] : [kind, url];
+  const { kind, workflow, step, action, url, connection, schema, table } = target;
+  const words = kind === 'workflow' ? [workflow, step, action] : [kind, url, connection, schema, table];
   return words.filter((word) => typeof word === 'string').join(' › ');
 }
