@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: runs the benches of `bench/` one after the other, because two at once would measure each other. Uses
  * the servers of DATABASE_URL and REDIS_URL, or embedded ones; `psql` must be on the PATH.
- *   npm run bench -- [--scale 0.01] [--rounds 1] [ingest] [process-records] [preview] [row-check] [storage] [wal]
+ *   npm run bench -- [--scale 0.01] [--rounds 1] [ingest] [process-records] [preview] [row-check] [table] [storage] [wal]
  * `--scale` multiplies the numbers of records: small numbers show that a bench runs, but not how fast.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -19,6 +19,7 @@ const BENCHES = {
   'process-records': ({ records, rounds }) => [records(200_000), rounds, records(10_000), 'setAttribute'],
   preview: ({ records }) => [records(100_000)],
   'row-check': ({ records, rounds }) => [records(200_000), rounds],
+  table: ({ records, rounds }) => [records(200_000), rounds],
   storage: ({ records }) => [records(200_000), 'storage'],
   wal: ({ records }) => [records(200_000), 'wal'],
 };

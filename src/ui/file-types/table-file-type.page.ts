@@ -46,7 +46,7 @@ export class TableFileTypePage {
   async create(entered: Entered, principal: Principal): Promise<FormAnswer> {
     return answerForm(
       async () => {
-        const table = await this.chosen(String(entered.table));
+        const table = await this.chosen(typeof entered.table === 'string' ? entered.table : '');
         const input = validateBody(SaveImportProcessDto, {
           name: typeof entered.name === 'string' ? entered.name.trim() || undefined : undefined,
           icon: 'database-import',
@@ -104,7 +104,7 @@ function targetOf({ connection, schema, table, columns }: DescribedTable, entere
     const field = entered[FIELD + name];
     return typeof field === 'string' && field.trim() !== '' ? [[field.trim(), name] as const] : [];
   });
-  const key = partsOf(String(entered.key ?? ''));
+  const key = typeof entered.key === 'string' ? partsOf(entered.key) : [];
   const { onMatch, onNoMatch } = entered;
   return {
     ...{ kind: 'table', connection, schema, table, columns: Object.fromEntries(fields) },
@@ -161,10 +161,10 @@ export class TableFileTypePagesController {
 
   @Post()
   async create(
-    @Body() form: Entered,
+    @Body() form: Entered | undefined,
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    sendFormAnswer(response, await this.page.create(form, principal));
+    sendFormAnswer(response, await this.page.create(form ?? {}, principal));
   }
 }
