@@ -21,7 +21,7 @@ import {
 import { TargetsModule } from '../targets.module.js';
 import {
   TableCatalog,
-  type DescribedColumn,
+  type OfferedColumn,
   type DescribedConnection,
   type DescribedTable,
 } from './table-catalog.js';
@@ -36,7 +36,7 @@ export const TABLE_SCHEMAS: Readonly<Record<string, Schema>> = {
     schema: TEXT,
     table: TEXT,
     columns: arrayOf(
-      objectOf<DescribedColumn>({
+      objectOf<OfferedColumn>({
         name: TEXT,
         type: says('As SQL writes it.', TEXT),
         required: says('Every new row needs a value.', YES_OR_NO),

@@ -12,7 +12,7 @@ export interface DescribedConnection {
   schemas: readonly string[];
 }
 
-export interface DescribedColumn {
+export interface OfferedColumn {
   name: string;
   type: string;
   /** Every new row needs a value. */
@@ -25,7 +25,7 @@ export interface DescribedColumn {
 /** A table, with what a person has to know to choose its key and columns. */
 export interface DescribedTable extends TableName {
   connection: string;
-  columns: DescribedColumn[];
+  columns: OfferedColumn[];
   /** The constraints that can be keys. */
   keys: UniqueShape[];
   /** The columns of the likeliest key; `null` if there is none. */
@@ -109,7 +109,7 @@ function proposedKey(shape: TableShape, keys: readonly UniqueShape[]): readonly 
   return (given.find(({ columns }) => columns.every(isFilled)) ?? given[0] ?? keys[0])?.columns ?? null;
 }
 
-function describedColumn(column: ColumnShape): DescribedColumn {
+function describedColumn(column: ColumnShape): OfferedColumn {
   const { name, type, notNull, defaultValue, isGenerated, options } = column;
   return {
     name,

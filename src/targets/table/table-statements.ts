@@ -14,7 +14,7 @@ export function identifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-export function relation({ schema, table }: TableName): string {
+function relation({ schema, table }: TableName): string {
   return `${identifier(schema)}.${identifier(table)}`;
 }
 
