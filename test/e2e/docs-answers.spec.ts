@@ -1,6 +1,7 @@
 import addFormats from 'ajv-formats';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { eventually } from '../support/eventually.js';
+import { Client } from 'pg';
 import { type Answer, ImportClient, jsonl, member, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -37,7 +38,7 @@ describe('the API docs describe', () => {
   const seen = new Set<string>();
 
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await startTestApp({ TARGET_MAIN_SCHEMAS: 'crm' });
     idle = await startTestApp({ ROLE: 'api' });
     client = new ImportClient(app.url);
     description = await (await fetch(`${app.url}/docs/openapi.json`)).json();
@@ -307,6 +308,19 @@ describe('the API docs describe', () => {
     await call('GET', `${template}/Export`, `${path}/Export?format=csv`);
     await call('GET', `${template}/Export`, `${path}/Export?format=jsonl`);
     await call('GET', template, `${path}?limit=1`);
+  });
+
+  it('connections and tables', async () => {
+    const sql = new Client({ connectionString: app.database.url });
+    await sql.connect();
+    await sql.query('CREATE SCHEMA crm; CREATE TABLE crm.contact (email text PRIMARY KEY, born date)');
+    await sql.end();
+    const path = '/API/WorkflowImportQueue/Connections';
+    await call('GET', path, path);
+    await call('GET', `${path}/{name}/Tables`, `${path}/main/Tables`);
+    await call('GET', `${path}/{name}/Tables`, `${path}/erp/Tables`, 404);
+    await call('GET', `${path}/{name}/Tables/{schema}/{table}`, `${path}/main/Tables/crm/contact`);
+    await call('GET', `${path}/{name}/Tables/{schema}/{table}`, `${path}/main/Tables/public/app_user`, 404);
   });
 
   it('every operation', () => {
