@@ -316,11 +316,16 @@ describe('a database', () => {
       'workflow_import_queue_outbox_failed{outbox="behavior"} 0',
       'workflow_import_queue_oldest_waiting_seconds{kind="batch"} 0',
       'workflow_import_queue_redis_up 1',
+      'workflow_import_queue_queue_paused{queue="import-chunks"} 0',
+      'workflow_import_queue_batches_paused{reason="error_budget"} 0',
+      'workflow_import_queue_batch_stalled_seconds 0',
+      'workflow_import_queue_database_connections{state="waited_for"} 0',
       'workflow_import_queue_invariant_violations{invariant="batch_totals"} 0',
     ]) {
       expect(text.split('\n')).toContain(line);
     }
     expect(text).toMatch(/^workflow_import_queue_queue_jobs\{queue="[\w-]+",state="waiting"\} \d+$/m);
+    expect(text).toMatch(/^workflow_import_queue_build_info\{version="\d+\.\d+\.\d+[\w.-]*"\} 1$/m);
     expect(text).toMatch(/^process_resident_memory_bytes \d+/m);
   });
 

@@ -15,11 +15,14 @@ export interface Figures {
   openChunks: { state: string; count: number }[];
   outboxes: { outbox: string; pending: number; failed: number; oldestSeconds: number }[];
   oldestBatchSeconds: number;
+  paused: { reason: string; count: number }[];
+  /** The longest time for which a batch that is in progress has finished no chunk. */
+  stalledSeconds: number;
 }
 
 /** Reads the current figures from small indexes and the list of batches, never from records. */
 export async function selectFigures(sql: Sql): Promise<Figures> {
-  const [batches, openChunks, outboxes, oldest] = await Promise.all([
+  const [batches, openChunks, outboxes, oldest, paused, stalled] = await Promise.all([
     sql.query<Figures['batches'][number]>(
       'SELECT status, count(*)::integer AS count FROM import_queue_batch GROUP BY status',
     ),
@@ -41,19 +44,38 @@ export async function selectFigures(sql: Sql): Promise<Figures> {
       `SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS seconds
          FROM import_queue_batch WHERE status IN ('queued', 'in_progress', 'canceling')`,
     ),
+    sql.query<Figures['paused'][number]>(
+      `SELECT pause_reason AS reason, count(*)::integer AS count
+         FROM import_queue_batch WHERE status = 'paused' GROUP BY 1`,
+    ),
+    sql.query<{ seconds: number }>(
+      `SELECT coalesce(extract(epoch FROM now() - min(coalesce(progress.at, b.started_at))), 0)::float AS seconds
+         FROM import_queue_batch b
+        CROSS JOIN LATERAL (SELECT max(done_at) AS at FROM import_queue_chunk c
+                             WHERE c.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id) progress
+        WHERE b.status IN ('in_progress', 'canceling')`,
+    ),
   ]);
   return {
     batches: batches.rows,
     openChunks: openChunks.rows,
     outboxes: outboxes.rows,
     oldestBatchSeconds: oldest.rows[0]?.seconds ?? 0,
+    paused: paused.rows,
+    stalledSeconds: stalled.rows[0]?.seconds ?? 0,
   };
 }
 
 const REDIS_BOUND_MS = 1_000;
 const STATES = ['waiting', 'active', 'delayed', 'failed', 'paused'] as const;
 
-export interface JobFigure {
+/** Jobs in Redis, and which queues a person has paused. */
+export interface QueueFigure {
+  jobs: JobFigure[];
+  paused: { queue: string; paused: boolean }[];
+}
+
+interface JobFigure {
   queue: string;
   state: string;
   count: number;
@@ -70,15 +92,17 @@ export class QueueFigures {
   ) {}
 
   /** `null` when Redis does not answer in time: there are no jobs to count then. */
-  async jobs(): Promise<JobFigure[] | null> {
+  async read(): Promise<QueueFigure | null> {
     try {
-      const figures: JobFigure[] = [];
+      const figures: QueueFigure = { jobs: [], paused: [] };
       for (const queue of [this.chunks, this.notifications, this.behaviors, this.webhooks]) {
         const counts = (await withTimeout(REDIS_BOUND_MS, queue.getJobCounts())) as unknown as Record<
           string,
           number
         >;
-        figures.push(...STATES.map((state) => ({ queue: queue.name, state, count: counts[state] ?? 0 })));
+        const paused = await withTimeout(REDIS_BOUND_MS, queue.isPaused());
+        figures.paused.push({ queue: queue.name, paused });
+        figures.jobs.push(...STATES.map((state) => ({ queue: queue.name, state, count: counts[state] ?? 0 })));
       }
       return figures;
     } catch {

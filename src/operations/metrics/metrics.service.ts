@@ -1,7 +1,8 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { BATCH_STATUSES } from '../../batches/batch-state.js';
+import { BATCH_STATUSES, PAUSE_REASONS } from '../../batches/batch-state.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
+import { PROGRAM_VERSION } from '../../platform/database/schema-fit.js';
 import { onMeasurement } from '../../platform/instrumentation.js';
 import { examine } from '../doctor/examination.js';
 import { INVARIANTS } from '../doctor/invariants.js';
@@ -34,6 +35,15 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
     ['kind'],
   );
   private readonly jobs = this.gauge('queue_jobs', 'Jobs in Redis', ['queue', 'state']);
+  private readonly queuePaused = this.gauge('queue_paused', 'Whether a person has paused the queue', ['queue']);
+  private readonly paused = this.gauge('batches_paused', 'Paused batches by reason', ['reason']);
+  private readonly stalled = this.gauge(
+    'batch_stalled_seconds',
+    'The longest time for which a batch that is in progress has finished no chunk',
+  );
+  private readonly pool = this.gauge('database_connections', 'Connections of this process to PostgreSQL', [
+    'state',
+  ]);
   private readonly redisUp = this.gauge('redis_up', 'Whether Redis answered');
   private readonly violations = this.gauge(
     'invariant_violations',
@@ -66,6 +76,7 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
 
   onModuleInit(): void {
     collectDefaultMetrics({ register: this.registry });
+    this.gauge('build_info', 'The version of this process', ['version']).set({ version: PROGRAM_VERSION }, 1);
     this.stopMeasuring = onMeasurement({
       chunk: ({ result, seconds }) => this.chunkSeconds.observe({ result }, seconds),
       records: (counts) => {
@@ -106,6 +117,13 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
       this.oldestWaiting.set({ kind: outbox }, oldestSeconds);
     }
     this.oldestWaiting.set({ kind: 'batch' }, figures.oldestBatchSeconds);
+    for (const reason of PAUSE_REASONS) this.paused.set({ reason }, 0);
+    for (const { reason, count } of figures.paused) this.paused.set({ reason }, count);
+    this.stalled.set(figures.stalledSeconds);
+    const { open, idle, waiting } = this.database.connections;
+    this.pool.set({ state: 'used' }, open - idle);
+    this.pool.set({ state: 'idle' }, idle);
+    this.pool.set({ state: 'waited_for' }, waiting);
     await this.refreshQueues();
     if (now - this.invariantsAt < INVARIANTS_SERVE_MS) return;
     this.invariantsAt = now;
@@ -118,9 +136,11 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
 
   /** Without Redis there are no jobs to count, which is also a figure. */
   private async refreshQueues(): Promise<void> {
-    const jobs = await this.queues.jobs();
-    this.redisUp.set(jobs === null ? 0 : 1);
+    const figures = await this.queues.read();
+    this.redisUp.set(figures === null ? 0 : 1);
     this.jobs.reset();
-    for (const { queue, state, count } of jobs ?? []) this.jobs.set({ queue, state }, count);
+    for (const { queue, state, count } of figures?.jobs ?? []) this.jobs.set({ queue, state }, count);
+    this.queuePaused.reset();
+    for (const { queue, paused } of figures?.paused ?? []) this.queuePaused.set({ queue }, paused ? 1 : 0);
   }
 }

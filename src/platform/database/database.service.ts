@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { Client, type ClientConfig, DatabaseError, type PoolClient } from 'pg';
+import { Client, type ClientConfig, DatabaseError, type Pool, type PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { withTimeout } from '../concurrency.js';
@@ -195,6 +195,12 @@ export class DatabaseService implements Sql {
   constructor(@InjectDataSource() readonly dataSource: DataSource) {
     const { idleTransactionMs } = dataSource.options.extra as { idleTransactionMs: number };
     this.beginning = beginStatements({ idleTransactionMs });
+  }
+
+  /** The connections of the pool, and how many callers wait for one. */
+  get connections(): { open: number; idle: number; waiting: number } {
+    const { totalCount, idleCount, waitingCount } = (this.dataSource.driver as unknown as { master: Pool }).master;
+    return { open: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {

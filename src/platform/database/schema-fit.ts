@@ -6,7 +6,7 @@ import { isDatabaseUnavailable } from './postgres-errors.js';
 
 const CHECK_EVERY_MS = 5_000;
 
-const { version: OWN_VERSION } = JSON.parse(
+export const { version: PROGRAM_VERSION } = JSON.parse(
   readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
@@ -62,8 +62,8 @@ export class SchemaFit extends Loop implements OnModuleInit {
       'SELECT compatible_from AS version FROM schema_compatibility',
     );
     const oldest = compatible.rows[0]?.version;
-    if (oldest === undefined || compareVersions(OWN_VERSION, oldest) >= 0) return null;
-    return `the schema is for version ${oldest} and later, and this is ${OWN_VERSION}; update this process`;
+    if (oldest === undefined || compareVersions(PROGRAM_VERSION, oldest) >= 0) return null;
+    return `the schema is for version ${oldest} and later, and this is ${PROGRAM_VERSION}; update this process`;
   }
 }
 
