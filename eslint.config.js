@@ -75,6 +75,7 @@ export default tseslint.config(
         __dirname: 'readonly',
         Buffer: 'readonly',
         console: 'readonly',
+        fetch: 'readonly',
         module: 'writable',
         performance: 'readonly',
         process: 'readonly',

