@@ -102,7 +102,9 @@ export class QueueFigures {
         >;
         const paused = await withTimeout(REDIS_BOUND_MS, queue.isPaused());
         figures.paused.push({ queue: queue.name, paused });
-        figures.jobs.push(...STATES.map((state) => ({ queue: queue.name, state, count: counts[state] ?? 0 })));
+        figures.jobs.push(
+          ...STATES.map((state) => ({ queue: queue.name, state, count: counts[state] ?? 0 })),
+        );
       }
       return figures;
     } catch {

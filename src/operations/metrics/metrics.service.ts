@@ -35,7 +35,9 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
     ['kind'],
   );
   private readonly jobs = this.gauge('queue_jobs', 'Jobs in Redis', ['queue', 'state']);
-  private readonly queuePaused = this.gauge('queue_paused', 'Whether a person has paused the queue', ['queue']);
+  private readonly queuePaused = this.gauge('queue_paused', 'Whether a person has paused the queue', [
+    'queue',
+  ]);
   private readonly paused = this.gauge('batches_paused', 'Paused batches by reason', ['reason']);
   private readonly stalled = this.gauge(
     'batch_stalled_seconds',

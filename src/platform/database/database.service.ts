@@ -199,7 +199,8 @@ export class DatabaseService implements Sql {
 
   /** The connections of the pool, and how many callers wait for one. */
   get connections(): { open: number; idle: number; waiting: number } {
-    const { totalCount, idleCount, waitingCount } = (this.dataSource.driver as unknown as { master: Pool }).master;
+    const { totalCount, idleCount, waitingCount } = (this.dataSource.driver as unknown as { master: Pool })
+      .master;
     return { open: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
