@@ -20,6 +20,7 @@ const ROW: BatchRow = {
   resendOf: null,
   undoOf: null,
   undoneBy: null,
+  mayBeUndone: true,
   fromFile: false,
   retriedBy: null,
   createdBy: 'api-key:1',

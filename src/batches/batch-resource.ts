@@ -240,7 +240,7 @@ export function batchResource(
     summary: upload === null || upload.stored?.isBeingRead === true ? null : summaryOf(row, upload),
     links: batchLinks(publicUrl, row.id, row.status, {
       retryFailed: isRetriable(recordCounts) && canSendAgain(row),
-      undo: row.expiredAt === null && row.undoneBy === null && hasEffects(row),
+      undo: row.mayBeUndone && row.expiredAt === null && row.undoneBy === null && hasEffects(row),
       delete: row.expiredAt === null,
     }),
   };

@@ -498,6 +498,8 @@ export interface BatchRow {
   undoOf: number | null;
   /** The undo of it that is in effect. */
   undoneBy: number | null;
+  /** Whether its target may record what records change. */
+  mayBeUndone: boolean;
   /** Whether its records come from an uploaded file. */
   fromFile: boolean;
   /** The child that retries the failed records, unless it was canceled; `null` if there is none. */
@@ -583,6 +585,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
            WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id) control) AS "control",
        b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.undo_of AS "undoOf",
        ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy",
+       v.target ->> 'kind' NOT IN ('http', 'table') AS "mayBeUndone",
        (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'

@@ -22,6 +22,7 @@ const BATCH: BatchRow = {
   resendOf: null,
   undoOf: null,
   undoneBy: null,
+  mayBeUndone: true,
   fromFile: false,
   retriedBy: null,
   createdBy: 'api-key:4',
