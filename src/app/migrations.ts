@@ -38,6 +38,7 @@ import { CountExistingThings1766310000000 } from './migrations/1766310000000-cou
 import { AddTableShapes1766900000000 } from './migrations/1766900000000-add-table-shapes.js';
 import { AddWebhookEndpoints1767000000000 } from './migrations/1767000000000-add-webhook-endpoints.js';
 import { AddUndo1766910000000 } from './migrations/1766910000000-add-undo.js';
+import { ResumeUploads1766340000000 } from './migrations/1766340000000-resume-uploads.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -81,4 +82,5 @@ export const MIGRATIONS = [
   AddTableShapes1766900000000,
   AddWebhookEndpoints1767000000000,
   AddUndo1766910000000,
+  ResumeUploads1766340000000,
 ];

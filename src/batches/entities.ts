@@ -158,6 +158,19 @@ export class ImportQueuePreviewEntity {
   @Column('bigint', { name: 'changed_things', nullable: true }) changedThings!: number | null;
 }
 
+/** An upload that arrives in several requests. */
+@Entity('upload_resource')
+export class UploadResourceEntity {
+  @PrimaryColumn('uuid', { name: 'upload_id' }) uploadId!: string;
+  @Column('text') route!: 'CreateBatch' | 'Uploads';
+  @Column('json') query!: JsonObject;
+  @Column('json') headers!: JsonObject;
+  @Column('bigint', { nullable: true }) length!: number | null;
+  @Column('uuid') writer!: string;
+  @Column('bigint', { name: 'batch_id', nullable: true }) batchId!: number | null;
+  @Column('json', { nullable: true }) answer!: JsonObject | null;
+}
+
 /** A preview of a large batch that is being made after the answer. */
 @Entity('import_queue_preview_run')
 export class ImportQueuePreviewRunEntity {

@@ -6,6 +6,7 @@ import type { FileBytes } from '../formats/table.js';
 import { EventLoopTurn } from '../platform/concurrency.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import {
+  appendUploadPart,
   deleteUnlinkedUpload,
   insertUpload,
   insertUploadPart,
@@ -24,6 +25,11 @@ const PIECE_BYTES = 128 * 1024;
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
+
+/** Another request has taken the upload over. */
+export class UploadTakenError extends Error {
+  override readonly name = 'UploadTakenError';
+}
 
 /** A file that was received completely and is stored. */
 export interface StoredFile extends FileBytes {
@@ -91,6 +97,48 @@ export class UploadStore {
       kept.push(await file.range(at, Math.min(at + UPLOAD_PART_BYTES, size)));
     }
     return new StoredParts(this.database, id, size, kept);
+  }
+
+  /**
+   * Appends bytes to an upload as they arrive; what arrived before an error is kept.
+   * @returns the offset at the end
+   * @throws what the pieces throw; UploadTakenError if another request has taken the upload over
+   */
+  async append(
+    { id, writer, offset }: { id: string; writer: string; offset: number },
+    pieces: AsyncIterable<Buffer>,
+  ): Promise<number> {
+    let stored = offset;
+    let number = Math.floor(offset / UPLOAD_PART_BYTES);
+    const rest = offset % UPLOAD_PART_BYTES;
+    let held = rest === 0 ? Buffer.alloc(0) : await this.partOf(id, number, offset);
+    const write = async (bytes: Buffer) => {
+      const size = number * UPLOAD_PART_BYTES + bytes.length;
+      if (size === stored) return;
+      const part = await packed(number, bytes);
+      if (!(await appendUploadPart(this.database, { id, writer, offset: stored }, part, size)))
+        throw new UploadTakenError();
+      stored = size;
+    };
+    try {
+      for await (const piece of pieces) {
+        held = Buffer.concat([held, piece]);
+        for (; held.length >= UPLOAD_PART_BYTES; held = held.subarray(UPLOAD_PART_BYTES)) {
+          await write(held.subarray(0, UPLOAD_PART_BYTES));
+          number += 1;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof UploadTakenError)) await write(held);
+      throw error;
+    }
+    await write(held);
+    return stored;
+  }
+
+  private partOf(id: string, number: number, size: number): Promise<Buffer> {
+    const file = new StoredParts(this.database, id, size, null);
+    return file.range(number * UPLOAD_PART_BYTES, size);
   }
 
   /** Deletes a file that did not become a batch. */

@@ -204,3 +204,112 @@ export async function countUnconfirmed(sql: Sql, createdBy: string, limit: numbe
   );
   return rows[0]?.count ?? 0;
 }
+
+/** An upload that arrives in several requests, as its owner finds it. */
+export interface UploadResource {
+  id: string;
+  route: 'CreateBatch' | 'Uploads';
+  query: Record<string, string>;
+  headers: Record<string, string>;
+  length: number | null;
+  /** Bytes so far. */
+  offset: number;
+  ageSeconds: number;
+  batchId: number | null;
+  answer: JsonObject | null;
+}
+
+export async function insertUploadResource(
+  sql: Sql,
+  {
+    id,
+    route,
+    query,
+    headers,
+    length,
+  }: Pick<UploadResource, 'id' | 'route' | 'query' | 'headers' | 'length'>,
+): Promise<void> {
+  await sql.query(
+    `INSERT INTO upload_resource (upload_id, route, query, headers, length, writer) VALUES ($1, $2, $3, $4, $5, $1)`,
+    [id, route, JSON.stringify(query), JSON.stringify(headers), length],
+  );
+}
+
+/**
+ * Takes an upload over for one request: requests that still append to it can append no more, so that the offset stays
+ * valid. `null` if this principal has no such upload.
+ */
+export async function takeUploadResource(
+  sql: Sql,
+  id: string,
+  createdBy: string,
+  writer: string,
+): Promise<UploadResource | null> {
+  const { rows } = await sql.query<UploadResource>(
+    `UPDATE upload_resource r SET writer = $3
+       FROM upload u
+      WHERE r.upload_id = $1 AND u.upload_id = r.upload_id AND u.created_by = $2
+        AND u.created_at > now() - interval '${HOURS_WITHOUT_BATCH} hours'
+     RETURNING r.upload_id AS id, route, query, headers, length, u.size AS "offset", batch_id AS "batchId", answer,
+               extract(epoch FROM now() - u.created_at)::integer AS "ageSeconds"`,
+    [id, createdBy, writer],
+  );
+  return rows[0] ?? null;
+}
+
+/**
+ * Appends bytes: writes one part, which replaces a shorter one with the same number. Returns `false`, and writes
+ * nothing, if another request has taken the upload over.
+ */
+export async function appendUploadPart(
+  sql: Sql,
+  { id, writer, offset }: { id: string; writer: string; offset: number },
+  part: UploadPart,
+  size: number,
+): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `WITH mine AS MATERIALIZED (
+       SELECT upload_id FROM upload_resource WHERE upload_id = $1 AND writer = $2 AND batch_id IS NULL FOR UPDATE
+     ), grown AS (
+       UPDATE upload u SET size = $4 FROM mine WHERE u.upload_id = mine.upload_id AND u.size = $3
+       RETURNING u.upload_id
+     )
+     INSERT INTO upload_part (upload_id, part_number, size, compressed, bytes)
+     SELECT upload_id, $5, $6, $7, $8 FROM grown
+     ON CONFLICT (upload_id, part_number)
+       DO UPDATE SET size = EXCLUDED.size, compressed = EXCLUDED.compressed, bytes = EXCLUDED.bytes`,
+    [id, writer, offset, size, part.partNumber, part.size, part.compressed, part.bytes],
+  );
+  return rowCount === 1;
+}
+
+/** Records the announced length. */
+export async function setUploadLength(sql: Sql, id: string, length: number): Promise<void> {
+  await sql.query('UPDATE upload_resource SET length = $2 WHERE upload_id = $1', [id, length]);
+}
+
+/** Seals an upload in the transaction that makes its batch. Returns `false` if it is sealed already. */
+export async function sealUpload(
+  transaction: Transaction,
+  id: string,
+  batchId: number,
+  answer: JsonObject | null,
+): Promise<boolean> {
+  const { rowCount } = await transaction.query(
+    'UPDATE upload_resource SET batch_id = $2, answer = $3 WHERE upload_id = $1 AND batch_id IS NULL',
+    [id, batchId, answer === null ? null : JSON.stringify(answer)],
+  );
+  if (rowCount === 1) await transaction.query('DELETE FROM upload_part WHERE upload_id = $1', [id]);
+  return rowCount === 1;
+}
+
+/** The uploads of this principal that are not sealed yet, counted up to the limit. */
+export async function countOpenUploadResources(sql: Sql, createdBy: string, limit: number): Promise<number> {
+  const { rows } = await sql.query<{ count: number }>(
+    `SELECT count(*)::integer AS count
+       FROM (SELECT FROM upload_resource r JOIN upload u USING (upload_id)
+              WHERE u.created_by = $1 AND r.batch_id IS NULL LIMIT $2) open`,
+    [createdBy, limit],
+  );
+  return rows[0]?.count ?? 0;
+}

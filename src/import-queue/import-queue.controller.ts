@@ -4,10 +4,13 @@ import type { Response } from 'express';
 import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { batchPath, type BatchResource, type CreationAnswer } from '../batches/batch-resource.js';
+import { AppConfig } from '../platform/config/config.js';
+import { publicPath } from '../platform/http/public-path.js';
 import { AdmissionInterceptor } from './admission.service.js';
 import { CreateBatchDto, readBodyHeaders } from './create-batch.dto.js';
 import { CreateBatchDocs, UploadDocs } from './import-queue.docs.js';
 import { ImportQueueService } from './import-queue.service.js';
+import { ResumableUploads, uploadComplete, type UploadRoute } from './resumable-uploads.service.js';
 import { UploadDto } from './upload.dto.js';
 import { UploadsService } from './uploads.service.js';
 
@@ -20,6 +23,8 @@ export class ImportQueueController {
   constructor(
     private readonly importQueue: ImportQueueService,
     private readonly uploads: UploadsService,
+    private readonly resumable: ResumableUploads,
+    private readonly config: AppConfig,
   ) {}
 
   @Post('CreateBatch')
@@ -30,7 +35,9 @@ export class ImportQueueController {
     @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
-  ): Promise<CreationAnswer> {
+  ): Promise<CreationAnswer | undefined> {
+    if (uploadComplete(request.headers) === false)
+      return this.begin('CreateBatch', query, request, response, principal);
     const headers = readBodyHeaders(request.headers);
     const { answer, replayed } = await this.importQueue.createBatch(query, headers, request, principal);
     response.location(batchPath(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
@@ -46,9 +53,28 @@ export class ImportQueueController {
     @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
-  ): Promise<BatchResource> {
+  ): Promise<BatchResource | undefined> {
+    if (uploadComplete(request.headers) === false)
+      return this.begin('Uploads', query, request, response, principal);
     const batch = await this.uploads.upload(query, request, principal);
     response.location(batchPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
     return batch;
+  }
+
+  /** The first of several requests: the upload continues at its own address. */
+  private async begin(
+    route: UploadRoute,
+    query: CreateBatchDto | UploadDto,
+    request: AuthenticatedRequest,
+    response: Response,
+    principal: Principal,
+  ): Promise<undefined> {
+    const { token, offset } = await this.resumable.begin(route, query, request, principal);
+    response.status(201).set({
+      Location: `${publicPath(this.config.publicUrl)}/API/WorkflowImportQueue/Uploads/Parts/${token}`,
+      'Upload-Complete': '?0',
+      'Upload-Offset': String(offset),
+      'Upload-Limit': this.resumable.limits(route),
+    });
   }
 }

@@ -22,6 +22,10 @@ export const importQueueErrors = defineErrors({
   unexpected_file: { status: 400, title: 'The request contains more than one file' },
   draft_too_large: { status: 413, title: 'The request exceeds a limit' },
   started_file_not_found: { status: 404, title: 'The file is no longer here' },
+  upload_not_found: { status: 404, title: 'The upload does not exist' },
+  invalid_upload_request: { status: 400, title: 'The request does not fit the upload' },
+  inconsistent_upload_length: { status: 400, title: 'The lengths of the upload contradict each other' },
+  upload_offset_mismatch: { status: 409, title: 'The offset is not that of the upload' },
   preview_not_supported: { status: 409, title: 'This import process has no preview' },
   too_many_records_to_preview: { status: 409, title: 'The batch is too large for a preview' },
   already_undone: { status: 409, title: 'The batch was undone already' },
@@ -180,6 +184,30 @@ export function unexpectedFile(name = ''): DomainError {
   return importQueueErrors.unexpected_file(
     `Send one file, in the field "file". There is another one in ${JSON.stringify(name.slice(0, 60))}. Nothing was stored.`,
   );
+}
+
+export function uploadNotFound(): DomainError {
+  return importQueueErrors.upload_not_found(
+    'There is no upload with this token, it is not yours, it was canceled, or it was not completed within 24 hours. Start again.',
+  );
+}
+
+export function invalidUploadRequest(detail: string): DomainError {
+  return importQueueErrors.invalid_upload_request(detail);
+}
+
+export function inconsistentUploadLength(stated: number, known: number): DomainError {
+  return importQueueErrors.inconsistent_upload_length(
+    `The request means ${stated} bytes in all, but the upload has or announced ${known}.`,
+    { headers: { 'Upload-Complete': '?0' } },
+  );
+}
+
+export function uploadOffsetMismatch(expected: number, provided: number | null): DomainError {
+  return importQueueErrors.upload_offset_mismatch(`The upload has ${expected} bytes. Continue there.`, {
+    headers: { 'Upload-Offset': String(expected), 'Upload-Complete': '?0' },
+    extensions: { 'expected-offset': expected, 'provided-offset': provided },
+  });
 }
 
 export function previewNotSupported(kind: string): DomainError {

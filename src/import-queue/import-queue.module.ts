@@ -22,8 +22,10 @@ import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
 import { PreviewService } from './preview.service.js';
 import { ResultDownload } from './result-download.js';
+import { ResumableUploads } from './resumable-uploads.service.js';
 import { RowSubmissionService } from './row-submission.service.js';
 import { UndoService } from './undo.service.js';
+import { UploadPartsController } from './upload-parts.controller.js';
 import { UploadReadingService } from './upload-reading.service.js';
 import { UploadsService } from './uploads.service.js';
 
@@ -45,7 +47,13 @@ class AdmissionModule {}
     TargetsModule,
     WorkflowsModule,
   ],
-  controllers: [BatchActionsController, BatchesController, FileStartController, ImportQueueController],
+  controllers: [
+    BatchActionsController,
+    BatchesController,
+    FileStartController,
+    ImportQueueController,
+    UploadPartsController,
+  ],
   providers: [
     BatchActionsService,
     BatchDeletionService,
@@ -59,6 +67,7 @@ class AdmissionModule {}
     ImportQueueService,
     PreviewService,
     ResultDownload,
+    ResumableUploads,
     RowSubmissionService,
     UndoService,
     UploadReadingService,

@@ -24,6 +24,7 @@ import { type AnsweredKey, type HeldKey, IdempotencyService } from './idempotenc
 import { bodyTooLarge, idempotencyKeyReused } from './import-queue.errors.js';
 import { BodyIntake, hashBody } from './intake/body-intake.js';
 import { PreviewService } from './preview.service.js';
+import type { SealUpload } from './uploads.service.js';
 import { readControl } from './run-control.dto.js';
 
 export interface CreatedBatch {
@@ -55,13 +56,17 @@ export class ImportQueueService {
     headers: BodyHeaders,
     body: Readable,
     principal: Principal,
+    seal?: SealUpload,
   ): Promise<CreatedBatch> {
     assertMayUse(principal, dto.importProcessId);
     assertMayReceiveMail(this.config, mailAddresses(dto));
     if (headers.declaredBytes > this.config.maxBodyBytes) throw bodyTooLarge(this.config.maxBodyBytes);
     const { idempotencyKey } = headers;
     if (idempotencyKey === null) {
-      return { answer: await this.store(dto, headers, body, principal, null), replayed: false };
+      return {
+        answer: await this.store(dto, headers, body, principal, { key: null, seal }),
+        replayed: false,
+      };
     }
     // Checked before the import process is pinned, because it may have been disabled since the first call.
     const key = await this.idempotency.acquire(principal.id, idempotencyKey);
@@ -70,7 +75,7 @@ export class ImportQueueService {
       return { answer: replay(key, dto, bodyHash), replayed: true };
     }
     try {
-      return { answer: await this.store(dto, headers, body, principal, key), replayed: false };
+      return { answer: await this.store(dto, headers, body, principal, { key, seal }), replayed: false };
     } finally {
       await this.idempotency.release(key);
     }
@@ -81,7 +86,7 @@ export class ImportQueueService {
     headers: BodyHeaders,
     body: Readable,
     principal: Principal,
-    key: HeldKey | null,
+    { key, seal }: { key: HeldKey | null; seal: SealUpload | undefined },
   ): Promise<CreationAnswer> {
     const asked = readControl(dto);
     const process = await this.processes.forNewBatch(dto.importProcessId, principal);
@@ -121,6 +126,7 @@ export class ImportQueueService {
               response: stored,
             });
           }
+          await seal?.(transaction, batch.id, { ...stored });
           faultPoint('intake.before-commit');
           return stored;
         }),

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { maySetDefaults } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
@@ -19,15 +18,23 @@ import { assertMayReceiveMail } from '../delivery/mailer.js';
 import { savedMapping } from '../import-processes/import-process-columns.sql.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { AppConfig } from '../platform/config/config.js';
-import { DatabaseService } from '../platform/database/database.service.js';
+import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
+import type { JsonObject } from '../platform/json/json-value.js';
 import { AdmissionService } from './admission.service.js';
 import { asRefusal, decodedPieces } from './intake/body-intake.js';
-import { type MultipartFile, openMultipartFile } from './intake/multipart-file.js';
+import { type MultipartFile, type MultipartRequest, openMultipartFile } from './intake/multipart-file.js';
 import { PreviewService } from './preview.service.js';
 import { readingOf } from './reading.dto.js';
 import { readControl } from './run-control.dto.js';
 import { prepareRows } from './upload-rows.js';
 import type { UploadDto } from './upload.dto.js';
+
+/** Called in the transaction that makes the batch, with the answer to keep, so that no upload makes two batches. */
+export type SealUpload = (
+  transaction: Transaction,
+  batchId: number,
+  answer: JsonObject | null,
+) => Promise<void>;
 
 /** Receives files; nothing is processed until a user confirms the upload. */
 @Injectable()
@@ -47,12 +54,17 @@ export class UploadsService {
    * Answers once the file is durable in PostgreSQL and awaits confirmation. A refused call stored nothing.
    * @throws DomainError as CreateBatch does, and also for files that cannot be read
    */
-  async upload(dto: UploadDto, request: IncomingMessage, principal: Principal): Promise<BatchResource> {
-    return this.take(dto, () => this.open(request), principal);
+  async upload(
+    dto: UploadDto,
+    request: MultipartRequest,
+    principal: Principal,
+    seal?: SealUpload,
+  ): Promise<BatchResource> {
+    return this.take(dto, () => this.open(request), principal, seal);
   }
 
   /** @throws DomainError as `openMultipartFile` does */
-  open(request: IncomingMessage): Promise<MultipartFile> {
+  open(request: MultipartRequest): Promise<MultipartFile> {
     return openMultipartFile(request, this.config.maxBodyBytes);
   }
 
@@ -61,6 +73,7 @@ export class UploadsService {
     dto: UploadDto,
     open: () => Promise<MultipartFile>,
     principal: Principal,
+    seal?: SealUpload,
   ): Promise<BatchResource> {
     const { config } = this;
     readControl(dto);
@@ -74,7 +87,7 @@ export class UploadsService {
       .catch((error: unknown) => {
         throw asRefusal(error, config);
       });
-    return this.check(dto, stored, fields.get('mapping'), principal);
+    return this.check(dto, stored, fields.get('mapping'), principal, seal);
   }
 
   /**
@@ -86,6 +99,7 @@ export class UploadsService {
     stored: StoredFile,
     mapping: string | undefined,
     principal: Principal,
+    seal?: SealUpload,
   ): Promise<BatchResource> {
     const { config } = this;
     try {
@@ -114,6 +128,7 @@ export class UploadsService {
               mapping: maySetDefaults(principal) ? Object.entries(reading.mapping) : [],
             }));
             await linkUpload(transaction, stored.uploadId, batch.id);
+            await seal?.(transaction, batch.id, null);
             return batch.id;
           }),
         ),

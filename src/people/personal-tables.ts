@@ -254,6 +254,7 @@ export const PERSONAL_DATA: Readonly<Record<string, TableInventory>> = {
   workflow_log: { erasure: 'with instance', batch: 'kept', doctor: 'log_instances' },
   upload: { erasure: 'by value', doctor: null },
   upload_part: { erasure: 'with upload', doctor: null },
+  upload_resource: { erasure: 'with upload', doctor: null },
   account_link: { erasure: 'with account', doctor: null },
   app_user: { erasure: 'with account', doctor: null },
   user_session: { erasure: 'with account', retention: 'session lifetime', doctor: null },

@@ -17,6 +17,9 @@ const MAX_FIELDS = 20;
 /** Boundaries, headers and the field `mapping`: a request may exceed the limit of its file by this much. */
 const AROUND_FILE_BYTES = 64 * 1024;
 
+/** A request, or the stored bytes of one. */
+export type MultipartRequest = Readable & Pick<IncomingMessage, 'headers'>;
+
 export interface MultipartFile {
   /** Fields that came before the file. */
   fields: ReadonlyMap<string, string>;
@@ -32,7 +35,7 @@ export interface MultipartFile {
  * @throws DomainError 415 if the request is not multipart or is compressed, 413 if its declared length exceeds the
  *   limit, 400 if it is damaged or lacks the field
  */
-export function openMultipartFile(request: IncomingMessage, maxFileBytes: number): Promise<MultipartFile> {
+export function openMultipartFile(request: MultipartRequest, maxFileBytes: number): Promise<MultipartFile> {
   refuseUnsupported(request);
   if (declaredBytes(request.headers) > maxFileBytes + AROUND_FILE_BYTES) throw bodyTooLarge(maxFileBytes);
   return new Promise((resolve, reject) => {
@@ -74,7 +77,7 @@ export function openMultipartFile(request: IncomingMessage, maxFileBytes: number
   });
 }
 
-function refuseUnsupported({ headers }: IncomingMessage): void {
+export function refuseUnsupported({ headers }: Pick<IncomingMessage, 'headers'>): void {
   const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity') {
     const advice = 'Send the form uncompressed. Only CreateBatch accepts compressed JSON Lines.';

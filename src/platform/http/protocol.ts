@@ -256,7 +256,7 @@ const FORM_LIMIT_BYTES = 1024 ** 2;
 const ANONYMOUS_FORM_LIMIT_BYTES = 16 * 1024;
 
 /** Routes that read their body as a stream themselves. Express ignores case in paths, and a final slash. */
-const STREAMED = /^\/API\/WorkflowImportQueue\/(CreateBatch|Uploads)\/?$/i;
+const STREAMED = /^\/API\/WorkflowImportQueue\/(CreateBatch|Uploads|Uploads\/Parts\/[^/]+)\/?$/i;
 
 /** Routes that receive their JSON as bytes, because parsing may lose digits of its numbers. */
 const AS_SENT = /^\/API\/Workflows\/[^/]+\/Instances\/[^/]+\/Actions\/[^/]+\/?$/i;
