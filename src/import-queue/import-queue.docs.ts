@@ -29,7 +29,8 @@ export const CreateBatchDocs = () =>
       summary: 'Start a batch: one JSON object per line',
       description:
         'Streams JSON Lines. Each line becomes a record, is checked, queued and processed in the background. ' +
-        'Answers 202 once every line is durable; a body with a malformed line is refused as a whole and nothing is stored.',
+        'Answers 202 once every line is durable; a body with a malformed line is refused as a whole and nothing is stored. ' +
+        'With `Upload-Complete: ?0` the body arrives in several requests: the answer is 201, and `Location` is where it continues.',
     }),
     // Text comes first, because Swagger UI shows and sends it as it is, and generated clients do, too. A type with "json"
     // in its name would make both quote the lines as one JSON string.
@@ -72,6 +73,7 @@ export const UploadDocs = () =>
       description:
         'The content decides whether the file is CSV or JSON Lines, and the encoding and delimiter of CSV; the answer says how the file was read. ' +
         'The batch awaits confirmation: nothing is processed until `POST …/Batches/{id}/Confirm`. ' +
+        'With `Upload-Complete: ?0` the form arrives in several requests, as for CreateBatch. ' +
         'In a file that was downloaded here (results of a batch, instances of a workflow), the columns `_line`, `_error`, `_id`, `_status`, ' +
         '`_step`, `_createdAt` and `_updatedAt` are ignored, neutralized formulas are restored, and a cell with nothing in it, ' +
         'not even quotes, leaves the value as it is.',

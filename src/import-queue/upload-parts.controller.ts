@@ -58,7 +58,7 @@ export class UploadPartsController {
   @ApiNoContentResponse({ description: 'The bytes are stored.' })
   @ApiAcceptedResponse({
     description: 'The upload is complete.',
-    schema: refTo('CreatedBatch'),
+    schema: { oneOf: [refTo('CreatedBatch'), refTo('Batch')] },
     headers: LOCATION,
   })
   @ApiBadRequestResponse({

@@ -67,7 +67,7 @@ const ANSWERS = {
   ...TABLE_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
 };
-const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
+const METHODS = ['get', 'head', 'put', 'post', 'delete', 'patch'] as const;
 
 /** OpenAPI 3.1 of the routes for programs; it leaves out pages for people. */
 function openApiDocument(app: INestApplication, publicUrl: string): OpenAPIObject {

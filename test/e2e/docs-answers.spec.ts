@@ -323,6 +323,35 @@ describe('the API docs describe', () => {
     await call('GET', `${path}/{name}/Tables/{schema}/{table}`, `${path}/main/Tables/public/app_user`, 404);
   });
 
+  it('uploads in several requests', async () => {
+    const parts = `/API/WorkflowImportQueue/Uploads/Parts`;
+    const begin = (route: string, body: unknown) =>
+      client.call('POST', `/API/WorkflowImportQueue/${route}?fileName=a.jsonl&importProcessId=${processId}`, {
+        body,
+        headers: {
+          'upload-complete': '?0',
+          ...(route === 'Uploads' ? { 'content-type': 'multipart/form-data; boundary=b' } : {}),
+        },
+      });
+    const form = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n{}\r\n--b--\r\n';
+    for (const [route, body] of [
+      ['CreateBatch', '{}\n'],
+      ['Uploads', form],
+    ] as const) {
+      const begun = await begin(route, body);
+      const completed = await client.call('PATCH', begun.headers.get('location')!, {
+        body: '',
+        headers: {
+          'content-type': 'application/partial-upload',
+          'upload-offset': String(body.length),
+          'upload-complete': '?1',
+        },
+      });
+      described('PATCH', `${parts}/{token}`, completed, 202);
+    }
+    await call('PATCH', `${parts}/{token}`, `${parts}/none`, 415, '');
+  });
+
   it('every operation', () => {
     const answering = Object.entries<any>(description.paths).flatMap(([path, item]) =>
       Object.entries<any>(item)
