@@ -271,6 +271,7 @@ export const NO_PERSONAL_DATA: readonly string[] = [
   'import_queue_preview_run',
   'schema_compatibility',
   'schema_migration',
+  'table_shape',
   'webhook_endpoint',
   'workflow',
   'workflow_definition',
