@@ -62,9 +62,9 @@ describe('the rows of a batch', () => {
     expect(taken(rows)).toEqual({
       statement: RECORD_COPY,
       fields: [
-        ['5', '2', 'pending', ...none, null, null, '{}'],
-        ['5', '3', 'pending', ...none, null, '7', '{}'],
-        ['5', '4', 'pending', ...none, '9', null, '{}'],
+        ['5', '2', 'pending', ...none, null, null, null, '{}'],
+        ['5', '3', 'pending', ...none, null, '7', null, '{}'],
+        ['5', '4', 'pending', ...none, '9', null, null, '{}'],
       ],
     });
     rows.add(5, '{}', VALID);
