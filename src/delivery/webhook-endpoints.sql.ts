@@ -233,6 +233,30 @@ export async function selectDelivery(
   return rows[0];
 }
 
+/** A webhook about a batch, for people who may see the batch but not the URL. */
+export interface BatchDelivery {
+  endpointId: number;
+  /** Host and port. */
+  receiver: string;
+  event: string;
+  status: DeliveryStatus;
+  lastError: string | null;
+}
+
+/** Oldest first. */
+export async function selectDeliveriesOfBatch(
+  sql: Sql,
+  batchId: number,
+  limit: number,
+): Promise<BatchDelivery[]> {
+  const { rows } = await sql.query<BatchDelivery>(
+    `SELECT webhook_endpoint_id AS "endpointId", receiver, event, status, last_error AS "lastError" FROM outbox
+      WHERE workflow_import_queue_batch_id = $1 AND kind = 'batch_webhook' ORDER BY outbox_id LIMIT $2`,
+    [batchId, limit],
+  );
+  return rows;
+}
+
 /** Stores a webhook that only tests the endpoint, if the endpoint is active. Returns its id. */
 export async function insertTestDelivery(
   sql: Sql,

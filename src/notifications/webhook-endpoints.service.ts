@@ -8,6 +8,7 @@ import { resendMessage } from '../delivery/outbox.sql.js';
 import { isPrivateAddress } from '../delivery/private-address.js';
 import { TEST_EVENT } from '../delivery/webhook-endpoint.js';
 import {
+  type BatchDelivery,
   deleteEndpoint,
   type DeliveryRow,
   type EndpointRow,
@@ -18,6 +19,7 @@ import {
   resendFailedDeliveries,
   rotateSecret,
   selectDeliveries,
+  selectDeliveriesOfBatch,
   selectDelivery,
   selectEndpoint,
   selectEndpoints,
@@ -54,6 +56,10 @@ const ROTATION_HOURS = 24;
 
 const KIND = 'batch_webhook';
 const DELIVERIES = 'WebhookDeliveries';
+/** The page of an import shows this many. */
+const SHOWN_WITH_BATCH = 100;
+
+export type { BatchDelivery };
 
 /** The endpoints that receive webhooks about batches, and the log of their deliveries. */
 @Injectable()
@@ -144,6 +150,11 @@ export class WebhookEndpointsService {
     const before = after === undefined ? undefined : decodeCursor(DELIVERIES, after, HIGHEST_ID)[0];
     const rows = await selectDeliveries(this.database, id, { status, before, limit: limit + 1 });
     return pageOf(rows, limit, (row) => encodeCursor(DELIVERIES, [row.id]), deliveryResource);
+  }
+
+  /** The webhooks about a batch, oldest first. The caller must have checked that the batch is visible. */
+  ofBatch(batchId: number): Promise<BatchDelivery[]> {
+    return selectDeliveriesOfBatch(this.database, batchId, SHOWN_WITH_BATCH);
   }
 
   /**

@@ -65,6 +65,17 @@ describe('the pages of webhooks', () => {
       await page.reload();
       return (await page.locator('summary', { hasText: 'Sent' }).count()) === 3;
     }, 'all three to be sent');
+
+    const host = new URL(receiver.url).host;
+    await page.goto(`/imports/${id}`);
+    const sent = page.getByRole('listitem').filter({ hasText: host });
+    expect(await sent.allTextContents()).toEqual([`Sent received: ${host}`, `Sent succeeded: ${host}`]);
+    await sent.first().getByRole('link', { name: host }).click();
+    await page.getByRole('heading', { name: 'CRM active' }).waitFor();
+    const viewer = await site.visitor(await signIn(site.app, 'viewer'));
+    await viewer.page.goto(`/imports/${id}`);
+    expect(await viewer.page.getByRole('listitem').filter({ hasText: host }).count()).toBe(2);
+    expect(await viewer.page.getByRole('link', { name: host }).count()).toBe(0);
   });
 
   it('rotate the secret, change the settings, disable and delete an endpoint', async () => {

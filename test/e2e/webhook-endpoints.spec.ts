@@ -224,7 +224,7 @@ describe('webhooks about batches', () => {
     expect(pages.body).toEqual({ items: [], nextCursor: null });
   });
 
-  /** Break it: in `selectEndpointTarget`, or `ReceiverSlots`, let one receiver use every slot. */
+  /** Break it: in `ReceiverSlots`, let one host use every slot. */
   it('to a receiver that never answers do not delay those to others', async () => {
     const silent = await WebhookReceiver.start();
     silent.hold();
@@ -309,6 +309,35 @@ describe('webhooks about batches', () => {
     const { id } = await create('/known');
     const missing = await api.post(`${ENDPOINTS}/${id}/Deliveries/999999/Resend`);
     expect([missing.status, missing.body.code]).toEqual([404, 'webhook_delivery_not_found']);
+  });
+
+  /** Break it: in `deleteBatchMessages`, leave out the webhooks. */
+  it('are deleted with the records of their batch', async () => {
+    const { id } = await create('/deleted');
+    const [kept, deleted] = [await importRows(member(43)), await importRows(member(44))];
+    await received('/deleted', 2);
+    await settled(id, 'sent');
+    const batchId = deleted.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    expect((await api.post(`/API/WorkflowImportQueue/Batches/${batchId}/Delete`)).status).toBe(202);
+    expect((await deliveries(id)).map((item: any) => item.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).toEqual([
+      kept.WORKFLOW_IMPORT_QUEUE_BATCH_ID,
+    ]);
+  });
+
+  /** Break it: in `insertEndpoint`, leave out the condition. */
+  it('have at most 100 endpoints', async () => {
+    await sql.query(
+      `INSERT INTO webhook_endpoint (url, receiver, description, format, events, status, secret, created_by)
+       SELECT 'https://example.org', 'example.org', '', 'standard', '{batch.failed}', 'active', '', 'test'
+         FROM generate_series(1, 100)`,
+    );
+    const refused = await api.post(ENDPOINTS, { url: receiver.url, events: ['batch.failed'] });
+    expect([refused.status, refused.body.code, refused.body.limit]).toEqual([
+      409,
+      'too_many_webhook_endpoints',
+      100,
+    ]);
+    await sql.query(`DELETE FROM webhook_endpoint WHERE created_by = 'test'`);
   });
 
   it('are not a parameter of an import', async () => {

@@ -155,7 +155,7 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     code: 'outbox_stuck',
     sentence: 'nothing in an outbox has been due for an hour',
-    sql: `SELECT CASE kind WHEN 'batch_mail' THEN 'notification' ELSE 'behavior' END AS outbox, outbox_id AS id,
+    sql: `SELECT CASE kind WHEN 'batch_mail' THEN 'notification' WHEN 'batch_webhook' THEN 'webhook' ELSE 'behavior' END AS outbox, outbox_id AS id,
                  status, attempts, next_attempt_at, last_error
             FROM outbox
            WHERE status IN ('pending', 'sending') AND greatest(next_attempt_at, locked_until) < now() - interval '1 hour'`,

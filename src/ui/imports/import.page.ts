@@ -6,9 +6,11 @@ import { BatchReader, type BatchRow } from '../../batches/batch-reader.js';
 import { EXPIRED, isTerminal } from '../../batches/batch-state.js';
 import { type RecordPage, RecordPages } from '../../batches/record-pages.js';
 import { NotificationsReader } from '../../notifications/mailbox.js';
+import { WebhookEndpointsService } from '../../notifications/webhook-endpoints.service.js';
 import { type RecordStatus, statusesOf } from '../../records/record-status.js';
 import { importPath, recordPath, withQuery } from '../layout/links.js';
 import { mailView } from '../mail/mail.page.js';
+import { webhookView } from '../webhooks/webhooks.page.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
 import { ConfirmationPage } from './confirmation.page.js';
@@ -43,6 +45,7 @@ export class ImportPage {
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly notifications: NotificationsReader,
+    private readonly webhooks: WebhookEndpointsService,
     private readonly confirmation: ConfirmationPage,
     private readonly pages: PageRenderer,
   ) {}
@@ -102,6 +105,7 @@ export class ImportPage {
       tabs: tabs(resource.recordCounts, batch, shown),
       records: records.rows.map((record) => recordView(record, id)),
       mails: isKept ? (await this.notifications.listByBatch(id)).map(mailView) : [],
+      webhooks: isKept ? (await this.webhooks.ofBatch(id)).map((sent) => webhookView(sent, principal)) : [],
       firstRecordsPath: query.after === undefined ? null : here(null),
       nextRecordsPath: records.nextCursor === null ? null : here(records.nextCursor),
     });

@@ -92,6 +92,7 @@ export const IMPORT_TEXTS = {
     pagesOfRecords: 'Pages of records',
     nextRecords: 'Next records',
     mails: 'Mails',
+    webhooks: 'Webhooks',
   },
   confirmation: {
     invalidShare: '{invalid} of {count} rows are invalid',

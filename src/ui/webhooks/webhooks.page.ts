@@ -12,7 +12,10 @@ import {
   type WebhookDelivery,
   type WebhookEndpoint,
 } from '../../notifications/webhook-endpoints.dto.js';
-import { WebhookEndpointsService } from '../../notifications/webhook-endpoints.service.js';
+import {
+  type BatchDelivery,
+  WebhookEndpointsService,
+} from '../../notifications/webhook-endpoints.service.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { validateForm } from '../../platform/http/validation.js';
 import { FileTypeLimits, limitOf, tickedFileTypes } from '../accounts/file-type-limit.js';
@@ -263,6 +266,20 @@ function endpointLabel({ status, disabledReason }: WebhookEndpoint): StatusLabel
   return disabledReason === 'gone'
     ? { text: text('webhooks.gone'), tone: 'bad' }
     : { text: text('webhooks.disabled'), tone: 'quiet' };
+}
+
+/** A webhook as the page of its import shows it: with a link for people who may open the endpoint. */
+export function webhookView(
+  { endpointId, receiver, event, status, lastError }: BatchDelivery,
+  by: Principal,
+) {
+  return {
+    label: mailLabel(status),
+    receiver,
+    event: eventText(event),
+    lastError,
+    path: by.permissions.includes('Configure') ? pathOf(endpointId) : null,
+  };
 }
 
 function deliveryView(delivery: WebhookDelivery, path: string, isActive: boolean) {
