@@ -224,10 +224,10 @@ describe('a table target and what the database refuses', () => {
 
   /** Break it: in `violation`, leave out the constraint; in `writeRowsOneByOne`, the pattern of the SQLSTATEs. */
   it.each([
-    ['check_violation', { Age: 3 }, 'adult', '/Age'],
-    ['unique_violation', { Badge: 7 }, 'one_badge', '/Badge'],
-    ['foreign_key_violation', { Company: 99 }, 'of_company', '/Company'],
-    ['exclusion_violation', { Room: 1 }, 'one_at_a_time', '/Room'],
+    ['check_violation', { Age: 3 }, '(constraint "adult"', '/Age'],
+    ['unique_violation', { Badge: 7 }, '(constraint "one_badge"', '/Badge'],
+    ['foreign_key_violation', { Company: 99 }, '(constraint "of_company"', '/Company'],
+    ['exclusion_violation', { Room: 1 }, '(constraint "one_at_a_time"', '/Room'],
     ['value_refused', { Ratio: '1e-60' }, 'out of range', undefined],
     ['refused_by_trigger', { Name: 'forbidden' }, 'no one is called forbidden', undefined],
     ['not_written', { Name: 'dropped' }, 'a trigger dropped', undefined],
