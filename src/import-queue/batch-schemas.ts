@@ -250,7 +250,7 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     summary: says('Only for an uploaded file or a dry run, in the answer about one batch.', orNull(summary)),
   }),
   BatchPage: pageSchema(refTo('Batch')),
-  Record: objectOf<RecordResource>(
+  ImportRecord: objectOf<RecordResource>(
     {
       line: says('1-based line of the body.', INTEGER),
       row: says('The row that a spreadsheet shows for it; otherwise the line.', INTEGER),
@@ -265,7 +265,7 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
     },
     'originLine',
   ),
-  RecordPage: pageSchema(refTo('Record')),
+  RecordPage: pageSchema(refTo('ImportRecord')),
   ErrorGroups: objectOf<{ items: ErrorCause[] }>({
     items: arrayOf(
       objectOf<ErrorCause>({
