@@ -264,6 +264,9 @@ function addBatchCommands(root: Command, running: Running): void {
   waiting(aboutBatch('retry', 'send the failed records again, as a new import')).action(
     running(acting('RetryFailed')),
   );
+  waiting(aboutBatch('undo', 'take back what an import changed, with a new import')).action(
+    running(acting('Undo')),
+  );
   aboutBatch('cancel', 'cancel an import').action(
     running((session, id: number) =>
       show(
@@ -283,7 +286,9 @@ function addBatchCommands(root: Command, running: Running): void {
     .action(running(list));
 }
 
-function acting(action: 'Confirm' | 'RetryFailed'): Run<[number, { wait?: boolean; failedRows?: string }]> {
+function acting(
+  action: 'Confirm' | 'RetryFailed' | 'Undo',
+): Run<[number, { wait?: boolean; failedRows?: string }]> {
   return async (session, id, options) => {
     const failedRows = options.failedRows === undefined ? undefined : FailedRows.at(options.failedRows);
     const batch = await session.client.act(id, action, session.signal);

@@ -3,6 +3,7 @@ export const TAGS: readonly (readonly [name: string, description: string])[] = [
   ['Import queue', 'Send rows: JSON Lines in one call, or a file that awaits confirmation.'],
   ['Batches', 'See how imports went, download their records, and control, fix, retry or delete them.'],
   ['Import processes', 'The file types: what a row looks like, and what becomes of it.'],
+  ['Connections', 'The databases and tables that records can be written to.'],
   ['Workflows', 'Definitions of workflows, and the instances that imports create and change.'],
   ['Webhook endpoints', 'Where other systems are told how imports ended.'],
   ['API keys', 'Who may call this API, and for what.'],

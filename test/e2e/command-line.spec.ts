@@ -300,6 +300,18 @@ describe('the command line', () => {
     );
   });
 
+  it('takes back what an import changed', async () => {
+    await push([file('undone.jsonl', jsonl(rows(2, 'undone'))), '--wait']);
+    const [{ WORKFLOW_IMPORT_QUEUE_BATCH_ID: id }] = await named('undone.jsonl');
+    const { code, stdout } = await run(['undo', String(id), '--wait', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      undoOf: id,
+      status: 'completed',
+      recordCounts: { succeeded: 2 },
+    });
+  });
+
   it('lists, downloads, retries and cancels imports, and manages keys', async () => {
     await push([file('many.jsonl', jsonl([...rows(1, 'many'), member(2, { Level: 'No' })])), '--wait']);
     const [{ WORKFLOW_IMPORT_QUEUE_BATCH_ID: id }] = await named('many.jsonl');
