@@ -12,8 +12,10 @@ import {
   ImportQueueLineEntity,
   ImportQueueOutcomeEntity,
   ImportQueuePreviewEntity,
+  ImportQueuePreviewRunEntity,
   UploadEntity,
   UploadPartEntity,
+  UploadResourceEntity,
 } from '../batches/entities.js';
 import { OutboxEntity, WebhookEndpointEntity } from '../delivery/entities.js';
 import {
@@ -43,9 +45,11 @@ export const ENTITIES = [
   ImportQueueLineEntity,
   ImportQueueOutcomeEntity,
   ImportQueuePreviewEntity,
+  ImportQueuePreviewRunEntity,
   OutboxEntity,
   UploadEntity,
   UploadPartEntity,
+  UploadResourceEntity,
   UserSessionEntity,
   WebhookEndpointEntity,
   AccountLinkEntity,

@@ -47,7 +47,7 @@ export type UnfinishedStatus = (typeof UNFINISHED)[number];
 export const RUNNING = ['queued', 'in_progress', 'canceling'] as const satisfies readonly BatchStatus[];
 
 /** Statuses in which a preview can be made: no record has been processed, so that nothing has changed. */
-export const PREVIEWABLE = ['awaiting_confirmation', 'validated'] as const satisfies readonly BatchStatus[];
+const PREVIEWABLE = ['awaiting_confirmation', 'validated'] as const satisfies readonly BatchStatus[];
 
 export function isPreviewable(status: BatchStatus): boolean {
   return (PREVIEWABLE as readonly BatchStatus[]).includes(status);
