@@ -19,9 +19,9 @@ import {
 } from '../batches/entities.js';
 import { OutboxEntity, WebhookEndpointEntity } from '../delivery/entities.js';
 import {
-  ImportProcessColumnEntity,
   ImportProcessEntity,
   ImportProcessVersionEntity,
+  SavedMappingEntity,
 } from '../import-processes/entities.js';
 import {
   WorkflowDefinitionEntity,
@@ -37,7 +37,6 @@ export const ENTITIES = [
   AppUserEntity,
   AuditLogEntity,
   IdempotencyKeyEntity,
-  ImportProcessColumnEntity,
   ImportProcessEntity,
   ImportProcessVersionEntity,
   ImportQueueBatchEntity,
@@ -47,6 +46,7 @@ export const ENTITIES = [
   ImportQueuePreviewEntity,
   ImportQueuePreviewRunEntity,
   OutboxEntity,
+  SavedMappingEntity,
   UploadEntity,
   UploadPartEntity,
   UploadResourceEntity,

@@ -39,6 +39,7 @@ import { AddTableShapes1766900000000 } from './migrations/1766900000000-add-tabl
 import { AddWebhookEndpoints1767000000000 } from './migrations/1767000000000-add-webhook-endpoints.js';
 import { AddUndo1766910000000 } from './migrations/1766910000000-add-undo.js';
 import { ResumeUploads1766340000000 } from './migrations/1766340000000-resume-uploads.js';
+import { SaveMappings1767010000000 } from './migrations/1767010000000-save-mappings.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -83,4 +84,5 @@ export const MIGRATIONS = [
   AddWebhookEndpoints1767000000000,
   AddUndo1766910000000,
   ResumeUploads1766340000000,
+  SaveMappings1767010000000,
 ];

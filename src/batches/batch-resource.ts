@@ -1,5 +1,5 @@
 import { DEFAULT_READING } from '../formats/reading.js';
-import type { ReadingWarning } from '../formats/table-survey.js';
+import type { ReadingWarning } from '../formats/reading-warnings.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import { publicPath } from '../platform/http/public-path.js';
 import { formatNumber } from '../platform/wording.js';
@@ -303,9 +303,10 @@ function readingProgress({ total }: BatchRow, { rowsRead }: BatchUpload): BatchP
 }
 
 /** What is answered about files that were read by an earlier version, which stored less. */
+const { mapping, trim, emptyCells, shortRows, booleans, apostrophes } = DEFAULT_READING;
 const UNKNOWN_READING = {
-  ...DEFAULT_READING,
-  sheets: null,
+  ...{ mapping, trim, emptyCells, shortRows, booleans, apostrophes, savedMapping: null, constants: {} },
+  ...{ headerRow: null, dateOrder: null, decimalMark: null, sheet: null, sheets: null },
 };
 
 /** The answer to CreateBatch, built from the batch that was just stored, without reading it back. */

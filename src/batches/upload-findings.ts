@@ -1,6 +1,6 @@
 import type { Reading } from '../formats/reading.js';
 import type { ReadingCounts } from '../formats/table-rows.js';
-import type { ReadingWarning } from '../formats/table-survey.js';
+import type { ReadingWarning } from '../formats/reading-warnings.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
 
@@ -21,6 +21,4 @@ export interface UploadFindings extends Partial<ReadingCounts> {
   /** The choices that the sender made. */
   reading?: Reading;
   warnings?: ReadingWarning[];
-  /** The meaning of headers as a user chose it; saved for later files when this one is confirmed. */
-  mapping: [header: string, target: string | null][];
 }

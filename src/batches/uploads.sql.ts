@@ -127,7 +127,7 @@ export async function deleteUploadsWithoutBatch(sql: Sql, limit: number): Promis
 export async function markReading(
   transaction: Transaction,
   uploadId: string,
-  { reading, readBy }: { reading: JsonObject; readBy: string },
+  { reading, readBy }: { reading: object; readBy: string },
 ): Promise<void> {
   await transaction.query(
     `UPDATE upload SET reading = $2, read_by = $3, reading_at = now(), rows_read = 0, reading_failure = NULL

@@ -4,6 +4,7 @@ import { escapeOption, splitOptions, trimEnds } from '../records/rows.js';
 import type { ColumnKind, RecordError, RowColumn } from '../records/target.js';
 import type { ColumnForm } from './column-survey.js';
 import type { DateOrder, Reading } from './reading.js';
+import { type ColumnRecipe, ValueRecipe } from './recipes.js';
 import type { TableCell, TypedCell } from './table.js';
 
 /** What the reading of cells changed, and what it left alone. */
@@ -14,7 +15,11 @@ export interface CellCounts {
   errorsInText: number;
 }
 
-type ValueChoices = Pick<Reading, 'trim' | 'booleans'>;
+interface ValueChoices extends Pick<Reading, 'trim' | 'booleans'> {
+  recipe?: ColumnRecipe | undefined;
+  /** Whether the file is one of our downloads. */
+  isOurs?: boolean;
+}
 
 /** The kinds whose cells are texts: kept as they are, and shown as a person sees them in a workbook. */
 const TEXTS: ReadonlySet<ColumnKind> = new Set(['text']);
@@ -29,6 +34,8 @@ export class CellReader {
   private readonly kind: ColumnKind;
   private readonly options: ReadonlyMap<string, string> | null;
   private readonly isText: boolean;
+  private readonly recipe: ValueRecipe | null;
+  private readonly trims: Reading['trim'];
 
   constructor(
     private readonly column: Pick<RowColumn, 'name' | 'kind' | 'options'>,
@@ -38,18 +45,30 @@ export class CellReader {
   ) {
     this.kind = column.kind ?? 'text';
     this.isText = TEXTS.has(this.kind);
+    const { recipe, isOurs = false } = choices;
+    this.recipe = recipe === undefined ? null : new ValueRecipe(recipe, isOurs);
+    // Text is trimmed only where a recipe says so.
+    this.trims = recipe?.trim ?? (this.isText ? 'none' : choices.trim);
     this.options = choices.booleans === 'words' && column.options ? foldedOptions(column.options) : null;
   }
 
   /** The text of a cell that is not empty; `''` if nothing is left. @param errors receives why it cannot be read */
   read(cell: Exclude<TableCell, null>, errors: RecordError[]): string {
+    const replaced = this.recipe?.replaced(typeof cell === 'string' ? cell : cell.text);
+    if (replaced !== undefined) return replaced;
     if (typeof cell !== 'string') return this.readTyped(cell, errors);
+    const text = this.prepared(cell);
     if (this.isText) {
-      if (trimEnds(cell) !== cell) this.counts.keptSpaces += 1;
-      if (cell.startsWith('#') && SPREADSHEET_ERROR.test(cell)) this.counts.errorsInText += 1;
-      return cell;
+      if (trimEnds(text) !== text) this.counts.keptSpaces += 1;
+      if (text.startsWith('#') && SPREADSHEET_ERROR.test(text)) this.counts.errorsInText += 1;
+      return text;
     }
-    return this.converted(this.choices.trim === 'ends' ? trimEnds(cell) : cell, errors);
+    return this.converted(text, errors);
+  }
+
+  private prepared(text: string): string {
+    const trimmed = this.trims === 'ends' ? trimEnds(text) : text;
+    return this.recipe?.cased(trimmed) ?? trimmed;
   }
 
   private readTyped({ kind, text, value }: TypedCell, errors: RecordError[]): string {
@@ -67,7 +86,8 @@ export class CellReader {
       errors.push(this.error('unreadable_cell', `cannot be read: the cell ${text}`));
       return '';
     }
-    if (!TYPED.has(this.kind)) return this.isText ? text : this.converted(text, errors);
+    if (!TYPED.has(this.kind))
+      return this.isText ? this.prepared(text) : this.converted(this.prepared(text), errors);
     if (this.kind === 'dateTime') return momentOf(value, kind);
     return this.kind === 'date' ? dayOf(value, null) : value;
   }

@@ -106,6 +106,14 @@ export class DecimalSurvey {
     return this.comma > 0;
   }
 
+  /** The mark that a saved mapping states, unless the values show that this file is written differently. */
+  confirmed(mark: DecimalMark, isOurs: boolean): DecimalMark {
+    // Our downloads have decimal points, whatever the file had from which they come.
+    if (isOurs) return this.point === 0 && this.comma > 0 ? mark : 'point';
+    if (mark === 'comma') return this.hasPoint && !this.hasComma ? 'point' : 'comma';
+    return this.hasOnlyCommas ? 'comma' : 'point';
+  }
+
   /** Whether every number with a mark has one mark and three digits after it. */
   get isUnclear(): boolean {
     const marked = this.comma + this.point;

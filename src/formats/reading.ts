@@ -3,6 +3,8 @@
  * parameters, and `understood` answers them.
  */
 
+import type { ColumnRecipe } from './recipes.js';
+
 export const TRIMS = ['ends', 'none'] as const;
 export const EMPTY_CELLS = ['keep', 'clear'] as const;
 export const SHORT_ROWS = ['reject', 'fill'] as const;
@@ -10,6 +12,7 @@ export const DATE_ORDERS = ['iso', 'dmy', 'mdy', 'ymd'] as const;
 export const DECIMAL_MARKS = ['point', 'comma'] as const;
 export const BOOLEAN_FORMS = ['words', 'exact'] as const;
 export const APOSTROPHES = ['remove', 'keep'] as const;
+export const TEXT_CASES = ['upper', 'lower', 'title'] as const;
 
 export type DateOrder = (typeof DATE_ORDERS)[number];
 export type DecimalMark = (typeof DECIMAL_MARKS)[number];
@@ -40,7 +43,33 @@ export interface Reading {
   /** Whether the apostrophe is removed that downloads put before text that looks like a formula. */
   apostrophes: (typeof APOSTROPHES)[number];
   mapping: HeaderMapping;
+  /** What becomes of the values of a column, by header; an empty recipe replaces that of a saved mapping. */
+  recipes: Readonly<Record<string, ColumnRecipe>>;
+  /** Values of fields that the file does not have, by field; `null` removes the constant of a saved mapping. */
+  constants: Readonly<Record<string, string | null>>;
+  /** The name of a saved mapping; `false`: none; `null`: the one that fits the headers. */
+  savedMapping: string | false | null;
+  /** The choices that the sender made. The others yield to those of a saved mapping. */
+  chosen: readonly ChoiceName[];
 }
+
+export const CHOICE_NAMES = [
+  'encoding',
+  'delimiter',
+  'sheet',
+  'headerRow',
+  'trim',
+  'emptyCells',
+  'shortRows',
+  'dateOrder',
+  'decimalMark',
+  'booleans',
+  'apostrophes',
+] as const satisfies readonly (keyof Reading)[];
+export type ChoiceName = (typeof CHOICE_NAMES)[number];
+
+/** Some choices of a reading. */
+export type ReadingChoices = Readonly<Partial<Pick<Reading, ChoiceName>>>;
 
 /** Nothing is chosen: everything is taken from the file, and values are only changed where nothing is lost. */
 export const DEFAULT_READING: Reading = {
@@ -56,4 +85,8 @@ export const DEFAULT_READING: Reading = {
   booleans: 'words',
   apostrophes: 'remove',
   mapping: {},
+  recipes: {},
+  constants: {},
+  savedMapping: null,
+  chosen: [],
 };

@@ -71,8 +71,13 @@ export class TableRows {
     this.columns = plan.columns;
     this.names = plan.columns.map(({ target }) => (target === null ? null : JSON.stringify(target)));
     this.readers = plan.columns.map(
-      ({ field, form, target }) =>
-        new CellReader(field ?? { name: target ?? '' }, form, reading, this.counts),
+      ({ field, form, target, recipe }) =>
+        new CellReader(
+          field ?? { name: target ?? '' },
+          form,
+          { ...reading, recipe, isOurs: plan.isOurs },
+          this.counts,
+        ),
     );
     this.lineColumn = plan.columns.findIndex(({ header }) => header === '_line');
     const added = columnsAddedByDownloads(plan.columns);
@@ -123,6 +128,9 @@ export class TableRows {
       const extra = JSON.stringify(textOf(cells[index] ?? null) ?? '');
       payload += `${payload === '' ? '{' : ','}"${unnamedColumn(index + 1)}":${extra}`;
     }
+    for (const [field, value] of this.plan.constants) {
+      payload += `${payload === '' ? '{' : ','}${JSON.stringify(field)}:${JSON.stringify(value)}`;
+    }
     return payload === '' ? '{}' : `${payload}}`;
   }
 
@@ -134,7 +142,8 @@ export class TableRows {
       text = this.plan.isOurs ? readDownloadedCell(text) : this.withoutApostrophe(text);
     const read = this.readers[index]?.read(text, errors) ?? '';
     // White space of a typed value is nothing; our downloads contain it only if it was sent.
-    return read === '' && !this.plan.isOurs ? this.emptyText(cell, index) : read;
+    const isEmpty = read === '' && (!this.plan.isOurs || this.columns[index]?.recipe !== undefined);
+    return isEmpty ? this.emptyText(cell, index) : read;
   }
 
   /**
@@ -143,7 +152,9 @@ export class TableRows {
    * unchanged.
    */
   private emptyText(cell: TableCell, index: number): string | null {
-    if (this.reading.emptyCells === 'clear') return '';
+    const { recipe } = this.columns[index] ?? {};
+    if (recipe?.default !== undefined) return recipe.default;
+    if ((recipe?.emptyCells ?? this.reading.emptyCells) === 'clear') return '';
     const isKept = this.plan.isOurs ? cell === null : this.columns[index]?.target?.startsWith(':') === false;
     if (!isKept) return '';
     this.counts.emptyCells += 1;

@@ -9,29 +9,27 @@ import {
   readHeader,
 } from './csv/csv-columns.js';
 import { headerRowMissing } from './format.errors.js';
+import {
+  DATE_QUESTION,
+  DECIMAL_QUESTION,
+  encodingGuessed,
+  headerUnclear,
+  mappingIgnoresFields,
+  mappingOutdated,
+  mappingOverridden,
+  mentioned,
+  MOST_WORDS,
+  type ReadingWarning,
+} from './reading-warnings.js';
 import type { Reading } from './reading.js';
+import { type ColumnRecipe, fieldsOf, recipeOf, type SavedMapping, withChoicesOf } from './recipes.js';
 import type { TableCell, TableRow, TableSource } from './table.js';
-
-/** Something about a file that the user should look at before confirming. */
-export interface ReadingWarning {
-  code:
-    | 'encoding_guessed'
-    | 'header_unclear'
-    | 'date_order_unclear'
-    | 'decimal_mark_unclear'
-    | 'mapping_overridden'
-    | 'spreadsheet_errors';
-  message: string;
-  /** The columns concerned, by their names in the file. */
-  columns?: string[];
-  /** Words or values as they were read. */
-  samples?: string[];
-}
 
 /** One column of a file and how its cells are read. */
 export interface SurveyedColumn extends CsvColumn {
   field: RowColumn | null;
   form: ColumnForm;
+  recipe?: ColumnRecipe;
 }
 
 /** How the rows of a table are read, decided after all of them were seen. */
@@ -45,18 +43,31 @@ export interface TablePlan {
   /** Rows below the header that have a value. */
   records: number;
   warnings: ReadingWarning[];
+  /** The saved mapping that applies. */
+  saved: SavedMapping | null;
+  /** The choices of the sender, and those of the saved mapping where the sender made none. */
+  reading: Reading;
+  /** Values of fields that the file does not have. */
+  constants: readonly (readonly [field: string, value: string])[];
 }
 
-export interface SurveyRules extends HeaderRules {
+/** The saved mappings of an import process. */
+export interface SavedMappings {
+  /** The headers that any of them names: they help to find the header row. */
+  headers: ReadonlySet<string>;
+  /** The mapping for a file with these headers. */
+  choose(headers: readonly string[]): SavedMapping | null;
+}
+
+export interface SurveyRules extends Omit<HeaderRules, 'saved'> {
   /** The columns that rows may have, in the order of a template; empty if any are allowed. */
   columns: readonly RowColumn[];
   reading: Reading;
+  saved: SavedMappings;
 }
 
 /** The header is looked for in so many rows. */
 const SEARCHED_ROWS = 20;
-const MOST_WORDS = 3;
-const MOST_NAMED = 10;
 
 /**
  * Reads all rows once to find the header and to learn how dates and numbers are written.
@@ -98,11 +109,13 @@ class TableSurvey {
   private width = 0;
   private records = 0;
   private surveys: (DateSurvey | DecimalSurvey | null)[] = [];
+  private saved: SavedMapping | null = null;
   private readonly words: string[] = [];
 
   constructor(private readonly rules: SurveyRules) {
     if (rules.reading.headerRow === 'none') {
-      this.header = headerByPlace(rules);
+      this.saved = rules.saved.choose([]);
+      this.header = headerByPlace(rules, fieldsOf(this.saved));
       this.headerRow = 0;
       this.begin();
     }
@@ -135,16 +148,21 @@ class TableSurvey {
     const chosen = this.rules.reading.headerRow;
     if (this.header === null && typeof chosen === 'number') throw headerRowMissing(chosen);
     if (this.header === null) this.chooseFirst();
-    const { isOurs, unknown, overridden, ...header } = this.header ?? NO_HEADER;
+    const { isOurs, unknown, overridden, ignored, ...header } = this.header ?? NO_HEADER;
     const columns = chosen === 'none' ? asWideAs(this.width, header.columns) : header.columns;
     const forms = this.forms(source.facts.delimiter);
+    const { constants, owned, outdated } = this.constants(columns);
     return {
       headerRow: this.headerRow ?? 0,
-      columns: columns.map((column, index) => ({
-        ...column,
-        field: this.fieldOf(column),
-        form: forms[index] ?? STRICT_FORM,
-      })),
+      columns: columns.map((column, index) => {
+        const recipe = recipeOf(this.recipesOf(column).recipe);
+        return {
+          ...column,
+          field: this.fieldOf(column),
+          form: forms[index] ?? STRICT_FORM,
+          ...(recipe !== null && { recipe }),
+        };
+      }),
       isOurs,
       unknown,
       records: this.records,
@@ -152,8 +170,47 @@ class TableSurvey {
         ...(this.words.length > 0 ? [encodingGuessed(this.words)] : []),
         ...(this.isHeaderUnclear ? [headerUnclear(columns)] : []),
         ...this.questions(forms),
-        ...(overridden.length > 0 ? [mappingOverridden(overridden)] : []),
+        ...(overridden.length + owned.length > 0 ? [mappingOverridden([...overridden, ...owned])] : []),
+        ...mappingIgnoresFields(ignored, columns),
+        ...(outdated.length > 0 ? [mappingOutdated(outdated)] : []),
       ],
+      saved: this.saved,
+      reading: this.reading,
+      constants,
+    };
+  }
+
+  private get reading(): Reading {
+    return withChoicesOf(this.rules.reading, this.saved?.reading ?? {});
+  }
+
+  /** The recipe of a column, and whether a saved mapping has it; its dates and numbers then yield to the file. */
+  private recipesOf({ header, target }: CsvColumn): { recipe: ColumnRecipe; isSaved: boolean } {
+    const { recipes } = this.rules.reading;
+    const saved = this.saved?.columns[header];
+    if (target === null) return { recipe: {}, isSaved: false };
+    if (Object.hasOwn(recipes, header)) return { recipe: recipes[header] ?? {}, isSaved: false };
+    return saved?.field === target ? { recipe: saved, isSaved: true } : { recipe: {}, isSaved: false };
+  }
+
+  /**
+   * The constants of the sender and of the saved mapping. A column of the file takes precedence, and a field that no
+   * longer exists takes no value, so that a mapping never makes a valid row invalid.
+   */
+  private constants(columns: readonly CsvColumn[]) {
+    const { reading, fields } = this.rules;
+    const targets = new Map(columns.map(({ header, target }) => [target, header]));
+    const wanted = Object.entries({ ...this.saved?.constants, ...reading.constants });
+    const given = wanted.filter((entry): entry is [string, string] => entry[1] !== null);
+    const isKnown = (field: string) => fields.areOpen || fields.has(field);
+    const savedFields = Object.values(this.saved?.columns ?? {}).flatMap(({ field }) => field ?? []);
+    return {
+      constants: given.filter(([field]) => isKnown(field) && !targets.has(field)),
+      owned:
+        this.header?.isOurs === true
+          ? []
+          : given.flatMap(([field]) => (isKnown(field) ? (targets.get(field) ?? []) : [])),
+      outdated: [...savedFields, ...given.map(([field]) => field)].filter((field) => !isKnown(field)),
     };
   }
 
@@ -162,7 +219,7 @@ class TableSurvey {
     const filled = headerTexts(cells).filter((cell) => cell !== null && trimEnds(cell) !== '') as string[];
     const added = columnsAddedByDownloads(filled.map((header) => ({ header, target: null })));
     const known = filled.filter(
-      (name) => fields.find(name) !== null || mapping.has(name) || saved.has(name) || added.has(name),
+      (name) => fields.find(name) !== null || mapping.has(name) || saved.headers.has(name) || added.has(name),
     );
     return known.length > 0 && known.length * 2 >= filled.length;
   }
@@ -177,7 +234,9 @@ class TableSurvey {
   private choose(row: TableRow | null): void {
     if (row === null || isBlankRow(row.cells)) throw headerRowMissing(Number(this.rules.reading.headerRow));
     this.headerRow = row.row;
-    this.header = readHeader(headerTexts(row.cells), this.rules);
+    const headers = headerTexts(row.cells);
+    this.saved = this.rules.saved.choose(headers.filter((header) => header !== null));
+    this.header = readHeader(headers, { ...this.rules, saved: fieldsOf(this.saved) });
     this.begin();
     for (const later of this.held) if (later.row > row.row) this.see(later);
     this.held = [];
@@ -205,38 +264,58 @@ class TableSurvey {
    * them.
    */
   private forms(delimiter: string | null): ColumnForm[] {
-    const { dateOrder, decimalMark } = this.rules.reading;
+    const sent = this.rules.reading;
+    const isOurs = this.header?.isOurs === true;
     const decimals = this.surveys.filter((survey) => survey instanceof DecimalSurvey);
     const isCommaFile = delimiter === ';' && !decimals.some((survey) => survey.hasPoint);
-    return this.surveys.map((survey) => {
-      if (survey instanceof DateSurvey) return { ...STRICT_FORM, dateOrder: dateOrder ?? survey.order };
+    return this.surveys.map((survey, index) => {
+      const { stated, saved } = this.statedForm(index);
+      if (survey instanceof DateSurvey) {
+        const order = stated.dateOrder ?? sent.dateOrder ?? survey.order ?? saved.dateOrder ?? null;
+        return { ...STRICT_FORM, dateOrder: order };
+      }
       if (!(survey instanceof DecimalSurvey)) return STRICT_FORM;
-      if (decimalMark !== null) return { ...STRICT_FORM, decimalMark };
+      const mark = stated.decimalMark ?? sent.decimalMark;
+      if (mark !== null) return { ...STRICT_FORM, decimalMark: mark };
+      if (saved.decimalMark != null) {
+        return { ...STRICT_FORM, decimalMark: survey.confirmed(saved.decimalMark, isOurs) };
+      }
       if (survey.isUnclear && delimiter === ';') return { ...STRICT_FORM, decimalMark: 'unclear' };
       return isCommaFile && survey.hasOnlyCommas ? { ...STRICT_FORM, decimalMark: 'comma' } : STRICT_FORM;
     });
   }
 
+  /** How a column is written as its sender says, and as the saved mapping says. */
+  private statedForm(
+    index: number,
+  ): Record<'stated' | 'saved', Pick<ColumnRecipe, 'dateOrder' | 'decimalMark'>> {
+    const column = this.header?.columns[index];
+    const { recipe, isSaved } =
+      column === undefined ? { recipe: {}, isSaved: false } : this.recipesOf(column);
+    const { dateOrder, decimalMark } = this.reading;
+    const ofFile = { ...(dateOrder !== null && { dateOrder }), ...(decimalMark !== null && { decimalMark }) };
+    return isSaved ? { stated: {}, saved: { ...ofFile, ...recipe } } : { stated: recipe, saved: ofFile };
+  }
+
   private questions(forms: readonly ColumnForm[]): ReadingWarning[] {
-    const { reading } = this.rules;
     const named = <Survey extends DateSurvey | DecimalSurvey>(
-      isAsked: (survey: Survey, form: ColumnForm) => boolean,
+      isAsked: (survey: Survey, form: ColumnForm, isStated: boolean) => boolean,
       type: new () => Survey,
     ) =>
       this.surveys.flatMap((survey, index) => {
         const column = this.header?.columns[index];
         const form = forms[index];
         if (!(survey instanceof type) || column === undefined || form === undefined) return [];
-        return isAsked(survey, form) ? [{ header: column.header, samples: survey.samples }] : [];
+        const { stated, saved } = this.statedForm(index);
+        const isStated = (stated.decimalMark ?? saved.decimalMark) !== undefined;
+        return isAsked(survey, form, isStated) ? [{ header: column.header, samples: survey.samples }] : [];
       });
-    const dates = reading.dateOrder !== null ? [] : named((survey) => survey.isUnclear, DateSurvey);
-    const decimals =
-      reading.decimalMark !== null
-        ? []
-        : named(
-            (survey, form) => survey.isUnclear || (survey.hasComma && form.decimalMark !== 'comma'),
-            DecimalSurvey,
-          );
+    const dates = named((survey, form) => survey.isUnclear && form.dateOrder === null, DateSurvey);
+    const decimals = named(
+      (survey, form, isStated) =>
+        !isStated && (survey.isUnclear || (survey.hasComma && form.decimalMark !== 'comma')),
+      DecimalSurvey,
+    );
     return [
       ...(dates.length > 0
         ? [{ code: 'date_order_unclear', message: DATE_QUESTION, ...mentioned(dates) } as const]
@@ -248,7 +327,7 @@ class TableSurvey {
   }
 }
 
-const NO_HEADER: CsvHeader = { columns: [], isOurs: false, unknown: [], overridden: [] };
+const NO_HEADER: CsvHeader = { columns: [], isOurs: false, unknown: [], overridden: [], ignored: [] };
 
 function surveyOf(kind: ColumnKind | undefined): DateSurvey | DecimalSurvey | null {
   if (kind === 'date') return new DateSurvey();
@@ -256,10 +335,10 @@ function surveyOf(kind: ColumnKind | undefined): DateSurvey | DecimalSurvey | nu
 }
 
 /** Without a header the columns match the fields by place. */
-function headerByPlace({ columns, mapping }: SurveyRules): CsvHeader {
+function headerByPlace({ columns, mapping }: SurveyRules, saved: HeaderRules['saved']): CsvHeader {
   const named = columns.map(({ name }, index): CsvColumn => {
     const header = unnamedColumn(index + 1);
-    const mapped = mapping.get(header);
+    const mapped = mapping.get(header) ?? saved.get(header);
     return { header, target: mapped === undefined ? name : mapped };
   });
   return { ...NO_HEADER, columns: named };
@@ -271,39 +350,4 @@ function asWideAs(width: number, columns: readonly CsvColumn[]): CsvColumn[] {
     { length: width },
     (_, index) => columns[index] ?? { header: unnamedColumn(index + 1), target: null },
   );
-}
-
-const DATE_QUESTION =
-  'Nothing in the file says whether the day or the month comes first, so these dates are invalid. Choose the order of dates.';
-const DECIMAL_QUESTION =
-  'These numbers can have a decimal point or a decimal comma: 1.000 is one, or one thousand. Choose the decimal mark of the file.';
-
-function mentioned(columns: readonly { header: string; samples: readonly string[] }[]) {
-  const shown = columns.slice(0, MOST_NAMED);
-  return {
-    columns: shown.map(({ header }) => header),
-    samples: shown.flatMap(({ samples }) => samples).slice(0, MOST_WORDS),
-  };
-}
-
-function encodingGuessed(words: readonly string[]): ReadingWarning {
-  const message =
-    'The encoding was guessed: the file does not state one. Check whether these words look right; if not, choose another encoding.';
-  return { code: 'encoding_guessed', message, samples: [...words] };
-}
-
-function headerUnclear(columns: readonly CsvColumn[]): ReadingWarning {
-  const message =
-    'The first row names too few fields, so it may not be the header. Choose the header row, or say that the file has no header.';
-  return {
-    code: 'header_unclear',
-    message,
-    columns: columns.slice(0, MOST_NAMED).map(({ header }) => header),
-  };
-}
-
-function mappingOverridden(headers: readonly string[]): ReadingWarning {
-  const message =
-    'A saved match was not applied to these columns, because the file has a column with the name of the field.';
-  return { code: 'mapping_overridden', message, columns: headers.slice(0, MOST_NAMED) };
 }

@@ -3,6 +3,7 @@ import { CsvTable } from './csv/csv-table.js';
 import { jsonArray } from './format.errors.js';
 import { isWorkbookStart, refuseLookAlike } from './look-alikes.js';
 import type { DateOrder, DecimalMark, HeaderMapping, Reading } from './reading.js';
+import type { ColumnRecipe } from './recipes.js';
 import type { FileBytes, TableFacts, TableSource } from './table.js';
 import type { SurveyedColumn, TablePlan } from './table-survey.js';
 import { detectText, statedText } from './text/encoding-detection.js';
@@ -61,15 +62,24 @@ interface UnderstoodColumn {
   header: string;
   /** `null`: not imported. */
   target: string | null;
+  /** What becomes of its values. */
+  recipe?: ColumnRecipe;
 }
 
 /** How a file was read: every choice of the reading with the value that applied. `null`: nothing decided it. */
-export interface UnderstoodFile extends Omit<Reading, 'dateOrder' | 'decimalMark' | 'mapping'> {
+export interface UnderstoodFile extends Omit<
+  Reading,
+  'dateOrder' | 'decimalMark' | 'mapping' | 'recipes' | 'constants' | 'savedMapping' | 'chosen'
+> {
   format: 'csv' | 'jsonl' | 'xlsx' | 'ods';
   dateOrder: DateOrder | null;
   decimalMark: DecimalMark | null;
   /** What the sender decided about columns, or the name of the saved mapping that was applied. */
   mapping: HeaderMapping | string;
+  /** The name of the saved mapping that applied. */
+  savedMapping: string | null;
+  /** Values of fields that the file does not have, by field. */
+  constants: Readonly<Record<string, string>>;
   /** Tables only. */
   columns: UnderstoodColumn[] | null;
   /** Workbooks only: the names of all sheets. */
@@ -80,8 +90,9 @@ export interface UnderstoodFile extends Omit<Reading, 'dateOrder' | 'decimalMark
 export function understoodTable(
   { format, encoding, delimiter, sheet, sheets }: TableFacts,
   plan: TablePlan,
-  reading: Reading,
 ): UnderstoodFile {
+  const { reading, saved } = plan;
+  const isDecided = Object.keys(reading.mapping).length > 0;
   return {
     format,
     encoding,
@@ -91,20 +102,35 @@ export function understoodTable(
     trim: reading.trim,
     emptyCells: reading.emptyCells,
     shortRows: reading.shortRows,
-    dateOrder: reading.dateOrder ?? commonDateOrder(plan),
-    decimalMark: reading.decimalMark ?? commonDecimalMark(plan.columns),
+    dateOrder: reading.chosen.includes('dateOrder') ? reading.dateOrder : commonDateOrder(plan),
+    decimalMark: reading.chosen.includes('decimalMark')
+      ? reading.decimalMark
+      : commonDecimalMark(plan.columns),
     booleans: reading.booleans,
     apostrophes: reading.apostrophes,
-    mapping: reading.mapping,
-    columns: plan.columns.map(({ header, target }) => ({ header, target })),
+    mapping: isDecided || saved === null ? reading.mapping : saved.name,
+    savedMapping: saved?.name ?? null,
+    constants: Object.fromEntries(plan.constants),
+    columns: plan.columns.map(({ header, target, recipe }) => ({
+      header,
+      target,
+      ...(recipe !== undefined && { recipe }),
+    })),
     sheets: sheets === null ? null : [...sheets],
   };
 }
 
 /** JSON Lines are exact: of the reading only the columns apply to them. */
-export function understoodJsonLines({ mapping, ...reading }: Reading): UnderstoodFile {
+export function understoodJsonLines({
+  mapping,
+  trim,
+  emptyCells,
+  shortRows,
+  booleans,
+  apostrophes,
+}: Reading): UnderstoodFile {
   return {
-    ...reading,
+    ...{ trim, emptyCells, shortRows, booleans, apostrophes },
     format: 'jsonl',
     encoding: 'utf-8',
     delimiter: null,
@@ -113,6 +139,8 @@ export function understoodJsonLines({ mapping, ...reading }: Reading): Understoo
     dateOrder: 'iso',
     decimalMark: 'point',
     mapping,
+    savedMapping: null,
+    constants: {},
     columns: null,
     sheets: null,
   };

@@ -45,13 +45,16 @@ export class ImportProcessVersionEntity {
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }
 
-/** The column that a header of an uploaded file stands for, as a user mapped it. */
-@Entity('import_process_column')
-export class ImportProcessColumnEntity {
+/** How files with certain headers are read: a mapping that a user saved, or that was kept because a user matched columns. */
+@Entity('saved_mapping')
+export class SavedMappingEntity {
   @PrimaryColumn('bigint', { name: 'import_process_id' }) importProcessId!: number;
-  @PrimaryColumn('text') header!: string;
-  /** `null`: the column is not imported. */
-  @Column('text', { nullable: true }) target!: string | null;
-  @Column('text', { name: 'mapped_by' }) mappedBy!: string;
-  @Column('timestamptz', { name: 'mapped_at', default: () => 'now()' }) mappedAt!: Date;
+  @PrimaryColumn('text') name!: string;
+  @Column('integer', { default: 1 }) version!: number;
+  @Column('boolean', { default: false }) automatic!: boolean;
+  @Column('json', { default: {} }) reading!: JsonObject;
+  @Column('json', { default: {} }) columns!: JsonObject;
+  @Column('json', { default: {} }) constants!: JsonObject;
+  @Column('text', { name: 'saved_by' }) savedBy!: string;
+  @Column('timestamptz', { name: 'saved_at', default: () => 'now()' }) savedAt!: Date;
 }

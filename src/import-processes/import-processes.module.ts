@@ -4,22 +4,23 @@ import { TargetsModule } from '../targets/targets.module.js';
 import { CurrentTargets } from '../workflows/definition/workflow-access.js';
 import { ImportProcessesController } from './import-processes.controller.js';
 import { CompiledImportProcesses, ImportProcessesService } from './import-processes.service.js';
+import { MappingsController } from './mappings.controller.js';
 import { RowDescriptions } from './row-descriptions.js';
+import { SavedMappingsService } from './saved-mappings.service.js';
 
 /** The services that other modules use. */
 @Module({
   imports: [TargetsModule],
-  providers: [CompiledImportProcesses, ImportProcessesService],
-  exports: [CompiledImportProcesses, ImportProcessesService],
+  providers: [CompiledImportProcesses, ImportProcessesService, RowDescriptions, SavedMappingsService],
+  exports: [CompiledImportProcesses, ImportProcessesService, RowDescriptions, SavedMappingsService],
 })
 export class ImportProcessesModule {}
 
 /** The routes. They have their own module because a process that only works on queues serves none of them. */
 @Module({
   imports: [ImportProcessesModule],
-  controllers: [ImportProcessesController],
-  providers: [RowDescriptions],
-  exports: [ImportProcessesModule, RowDescriptions],
+  controllers: [ImportProcessesController, MappingsController],
+  exports: [ImportProcessesModule],
 })
 export class ImportProcessesApiModule {}
 

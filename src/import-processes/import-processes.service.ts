@@ -15,7 +15,6 @@ import type { RecordTarget, TargetConfiguration } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
 import type { CurrentTargets } from '../workflows/definition/workflow-access.js';
 import { ImportProcessEntity, ImportProcessVersionEntity } from './entities.js';
-import { deleteKeptColumn, type KeptColumn, selectKeptColumns } from './import-process-columns.sql.js';
 import {
   importProcessChangedMeanwhile,
   importProcessDisabled,
@@ -168,20 +167,6 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   /** Newest first, at most `limit`. */
   versions(id: number, limit: number): Promise<ImportProcessVersion[]> {
     return selectVersions(this.database, id, limit);
-  }
-
-  /** Headers that users mapped and that later files of this import process reuse; by header, at most `limit`. */
-  keptColumns(id: number, limit: number): Promise<KeptColumn[]> {
-    return selectKeptColumns(this.database, id, limit);
-  }
-
-  /** Later files are read as if the header had never been mapped. */
-  async forgetColumn(id: number, header: string, actor: string): Promise<void> {
-    await this.database.transaction(async (transaction) => {
-      if (await deleteKeptColumn(transaction, id, header)) {
-        await note(transaction, actor, 'mapping_removed', id, { header });
-      }
-    });
   }
 
   /**

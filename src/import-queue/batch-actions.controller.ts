@@ -23,7 +23,7 @@ import { BatchDeletionService } from './batch-deletion.service.js';
 import { BatchRetryService } from './batch-retry.service.js';
 import { FIX_BODY, readFixBody } from './fix-body.js';
 import { FixService } from './fix.service.js';
-import { ReadDto } from './reading.dto.js';
+import { ReadDto } from '../import-processes/reading.dto.js';
 import { readControl, RunControlDto } from './run-control.dto.js';
 import { UndoService } from './undo.service.js';
 import { UploadReadingService } from './upload-reading.service.js';

@@ -15,7 +15,6 @@ import { abandonBatch, lockBatch, transition, type TransitionDetails } from '../
 import { type BatchControl } from '../batches/batch-control.js';
 import { changeControl, markCanary, selectControl } from '../batches/control.sql.js';
 import { deleteUploadOfBatch, selectUploadOfBatch } from '../batches/uploads.sql.js';
-import { saveMappingOf } from '../import-processes/import-process-columns.sql.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
@@ -67,18 +66,8 @@ async function changeStatus(
   if (status === null) throw stateConflict(action, batchId, batch.status);
   if (action === 'abandon') await abandonBatch(transaction, batchId);
   else await transition(transaction, batchId, batch.status, status, detailsOf(status));
-  // Saved only on confirmation, because only now has the user seen the effect of the mapping.
   if (action === 'confirm') {
     await control(transaction, batchId, asked);
-    const saved = await saveMappingOf(transaction, batchId, batch.importProcessId, principal.id);
-    if (saved) {
-      await writeAudit(transaction, {
-        actor: principal.id,
-        action: 'mapping_saved',
-        subject: `import-process:${batch.importProcessId}`,
-        details: { batch: batchId },
-      });
-    }
     await deleteUploadOfBatch(transaction, batchId);
   }
   await writeAudit(transaction, {

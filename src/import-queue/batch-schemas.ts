@@ -103,8 +103,15 @@ const understood = objectOf<UnderstoodFile>({
   mapping: says('What was decided about columns, or the name of the saved mapping.', {
     oneOf: [ANY_OBJECT, TEXT],
   }),
+  savedMapping: says('The name of the saved mapping that applied.', orNull(TEXT)),
+  constants: says('Values of fields that the file does not have, by field.', ANY_OBJECT),
   columns: orNull(
-    arrayOf(objectOf<{ header: string; target: string | null }>({ header: TEXT, target: orNull(TEXT) })),
+    arrayOf(
+      objectOf<{ header: string; target: string | null; recipe?: object }>(
+        { header: TEXT, target: orNull(TEXT), recipe: says('What becomes of its values.', ANY_OBJECT) },
+        'recipe',
+      ),
+    ),
   ),
 });
 

@@ -149,7 +149,6 @@ function dryRunFindings({ errorGroups }: RecordCollector): UploadFindings {
     understood: understoodJsonLines(DEFAULT_READING),
     columns: null,
     errorGroups: errorGroups.all(),
-    mapping: [],
   };
 }
 

@@ -14,7 +14,7 @@ import type { ResultFormat } from '../records/record-status.js';
 import type { DownloadResultsDto } from './batches.dto.js';
 import { recordJson } from './record-json.js';
 import { ResultTable } from './result-table.js';
-import { delimiterOf, encodingOf } from './reading.dto.js';
+import { delimiterOf, encodingOf } from '../import-processes/reading.dto.js';
 
 /** A download that is ready to be sent. */
 export interface ResultFile {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { assertMayPrepare, maySetDefaults } from '../auth/access.js';
+import { permissionDenied } from '../auth/auth.errors.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchMaker, pinnedTo } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
@@ -14,8 +15,10 @@ import {
   selectUploadOfBatch,
 } from '../batches/uploads.sql.js';
 import { DEFAULT_READING, type Reading } from '../formats/reading.js';
-import { savedMapping } from '../import-processes/import-process-columns.sql.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
+import { type ReadDto, readingOf } from '../import-processes/reading.dto.js';
+import { SavedMappingsService } from '../import-processes/saved-mappings.service.js';
+import { selectMappings } from '../import-processes/saved-mappings.sql.js';
 import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
@@ -25,8 +28,7 @@ import { errorStack } from '../platform/errors.js';
 import { AdmissionService } from './admission.service.js';
 import { beingRead, fileNotStored, notAnUpload } from './import-queue.errors.js';
 import { PreviewService } from './preview.service.js';
-import { type ReadDto, readingOf } from './reading.dto.js';
-import { prepareRows } from './upload-rows.js';
+import { keepDecisions, mappingToSave, prepareRows } from './upload-rows.js';
 
 /** A file of at most this size is read before the answer; a larger one in the background. */
 const READ_AT_ONCE = 8 * 1024 * 1024;
@@ -41,7 +43,7 @@ interface ReadingRun {
   reading: Reading;
   /** Id of the principal who chose the reading. */
   readBy: string;
-  /** Whether their choices become defaults. */
+  /** Whether what they decided about columns becomes the default. */
   setsDefaults: boolean;
 }
 
@@ -61,6 +63,7 @@ export class UploadReadingService extends WorkLoop {
     private readonly maker: BatchMaker,
     private readonly reader: BatchReader,
     private readonly previews: PreviewService,
+    private readonly mappings: SavedMappingsService,
   ) {
     super({
       intervalMs: LOOK_FOR_LOST_MS,
@@ -85,6 +88,30 @@ export class UploadReadingService extends WorkLoop {
     return this.reader.get(batchId, principal);
   }
 
+  /**
+   * Saves how the file of an upload was read, for later files with its columns, and reads it with what was saved.
+   * @throws DomainError 403 unless the principal may set defaults; 400 `invalid_mapping`; 409 `too_many_mappings`; as
+   *   `read`
+   */
+  async saveMapping(batchId: number, given: { name: string }, principal: Principal): Promise<void> {
+    const batch = await this.reader.row(batchId);
+    assertMayPrepare(principal, batch);
+    if (!maySetDefaults(principal)) throw permissionDenied(['ManageImports', 'Configure']);
+    const { importProcessId } = batch;
+    const mapping = await this.database.transaction(async (transaction) => {
+      const locked = await lockUpload(transaction, batchId);
+      if (locked?.status !== 'awaiting_confirmation' || locked.upload?.understood.columns == null) {
+        throw notAnUpload(batchId, locked?.status);
+      }
+      const { understood, reading } = locked.upload;
+      const present = await selectMappings(transaction, importProcessId);
+      const applied = present.find(({ name }) => name === understood.savedMapping);
+      return mappingToSave(given.name, understood, readingOf({}, reading), applied ?? null);
+    });
+    await this.mappings.save(importProcessId, { mapping, actor: principal.id });
+    await this.read(batchId, () => ({ mapping: mapping.name }), principal);
+  }
+
   private begin(batchId: number, choices: ReadDto, principal: Principal): Promise<ReadingRun> {
     return this.database.transaction(async (transaction) => {
       const batch = await lockUpload(transaction, batchId);
@@ -95,7 +122,8 @@ export class UploadReadingService extends WorkLoop {
       if (stored === null) throw fileNotStored(batchId);
       if (stored.isBeingRead) throw beingRead(batchId);
       const reading = readingOf(choices, batch.upload.reading ?? DEFAULT_READING);
-      const setsDefaults = maySetDefaults(principal);
+      const decides = choices.mapping !== undefined || choices.constants !== undefined;
+      const setsDefaults = decides && typeof choices.mapping !== 'string' && maySetDefaults(principal);
       await markReading(transaction, stored.id, {
         reading: { ...reading, setsDefaults },
         readBy: principal.id,
@@ -125,12 +153,12 @@ export class UploadReadingService extends WorkLoop {
 
   private async replace(run: ReadingRun, progress: (records: number) => void): Promise<void> {
     const { batchId, uploadId, size, reading } = run;
-    const { importProcessId } = await this.reader.row(batchId);
+    const { importProcessId, fileName } = await this.reader.row(batchId);
     const { pinned, compiled } = await this.processes.current(importProcessId);
     const file = await this.store.open({ id: uploadId, size });
     const rows = await prepareRows({
       ...{ file, reading, compiled, progress },
-      saved: await savedMapping(this.database, importProcessId),
+      saved: await selectMappings(this.database, importProcessId),
       ...{ limits: this.config, chunkSize: this.config.chunkSize },
       // The records were counted when the file was uploaded.
       quota: () => Promise.resolve(),
@@ -142,10 +170,15 @@ export class UploadReadingService extends WorkLoop {
           if (batch?.status !== 'awaiting_confirmation') throw notAnUpload(batchId, batch?.status);
           // A preview that is under way would store the effects of the records that are deleted here.
           await holdLock(transaction, 'preview', batchId);
-          await this.maker.replace(transaction, batchId, pinnedTo(pinned), rows.source, (collected) => ({
-            ...rows.findings(collected),
-            mapping: run.setsDefaults ? Object.entries(reading.mapping) : (batch.upload?.mapping ?? []),
-          }));
+          await this.maker.replace(transaction, batchId, pinnedTo(pinned), rows.source, rows.findings);
+          if (run.setsDefaults) {
+            await keepDecisions(
+              transaction,
+              { importProcessId, fileName, readBy: run.readBy },
+              rows,
+              reading,
+            );
+          }
           await endReading(transaction, uploadId, null);
         }),
       ),

@@ -2,14 +2,25 @@ import { Readable } from 'node:stream';
 import type { BatchSource } from '../batches/batch-maker.js';
 import type { RecordCollector } from '../batches/record-collector.js';
 import type { ColumnFindings, UploadFindings } from '../batches/upload-findings.js';
-import { type ColumnMapping, FieldNames } from '../formats/csv/csv-columns.js';
+import { FieldNames } from '../formats/csv/csv-columns.js';
 import { emptyFile } from '../formats/format.errors.js';
 import { JsonLinesReader } from '../formats/jsonl/json-lines-reader.js';
 import type { Reading } from '../formats/reading.js';
+import { choicesOf, mappingFrom, mappingThatFits, type SavedMapping } from '../formats/recipes.js';
 import type { FileBytes, TableSource } from '../formats/table.js';
 import { TableRows } from '../formats/table-rows.js';
-import { type ReadingWarning, surveyTable, type TablePlan } from '../formats/table-survey.js';
-import { openUpload, understoodJsonLines, understoodTable } from '../formats/upload-reader.js';
+import type { ReadingWarning } from '../formats/reading-warnings.js';
+import { type SavedMappings, surveyTable, type TablePlan } from '../formats/table-survey.js';
+import {
+  openUpload,
+  type UnderstoodFile,
+  understoodJsonLines,
+  understoodTable,
+} from '../formats/upload-reader.js';
+import { mappingNotFound } from '../import-processes/mapping.errors.js';
+import { keepMapping } from '../import-processes/saved-mappings.service.js';
+import type { Sql } from '../platform/database/database.service.js';
+import { DomainError } from '../platform/domain-error.js';
 import { nearestName } from '../platform/wording.js';
 import type { CompiledTarget, RowColumn } from '../records/target.js';
 import type { RecordQuota } from './admission.service.js';
@@ -25,11 +36,13 @@ const ALWAYS_KNOWN: readonly RowColumn[] = [':WorkflowActionId', ':WorkflowActio
   example: '',
 }));
 
+const LONGEST_NAME = 150;
+
 export interface FileToRead {
   file: FileBytes;
   reading: Reading;
-  /** What earlier files of the import process have left. */
-  saved: ColumnMapping;
+  /** The saved mappings of the import process, the one saved last first. */
+  saved: readonly SavedMapping[];
   compiled: CompiledTarget;
   limits: IntakeLimits;
   chunkSize: number;
@@ -43,7 +56,9 @@ export interface FileToRead {
 export interface UploadRows {
   source: BatchSource;
   /** Call it after all rows were written. */
-  findings: (rows: RecordCollector) => Omit<UploadFindings, 'mapping'>;
+  findings: (rows: RecordCollector) => UploadFindings;
+  /** The columns of a table, by which later files can be recognized; `null` for JSON Lines. */
+  plan: TablePlan | null;
   /** Runs the transaction that writes the rows. */
   storing: <Result>(transaction: () => Promise<Result>) => Promise<Result>;
 }
@@ -54,28 +69,85 @@ export interface UploadRows {
  */
 export async function prepareRows(from: FileToRead): Promise<UploadRows> {
   try {
-    const { columns } = from.compiled;
-    const known = columns.length === 0 ? [] : [...columns, ...ALWAYS_KNOWN];
-    const fields = new FieldNames(known.map(({ name }) => name));
-    const { file, reading, limits } = from;
-    const { mapping } = reading;
-    const names = fields.areOpen
-      ? fields
-      : new FieldNames([...fields.all(), ...Object.keys(mapping), ...from.saved.keys()]);
-    const opened = await openUpload(file, { reading, fields: names, maxLineBytes: limits.maxLineBytes });
-    if (opened.format === 'jsonl') return await jsonLines(from);
-    const survey = opened.open();
-    const plan = await surveyTable(survey, {
-      ...{ fields, columns: known, reading, saved: from.saved },
-      mapping: new Map(Object.entries(mapping)),
-    });
+    const survey = await surveyed(from);
+    if (survey === null) return await jsonLines(from);
+    const { plan } = survey;
     if (plan.records === 0) throw emptyFile();
-    if (plan.records > limits.maxRecords) throw new TooManyRecordsError();
+    if (plan.records > from.limits.maxRecords) throw new TooManyRecordsError();
     await from.quota(plan.records);
-    return tableRows(from, plan, survey, opened.open());
+    return tableRows(from, survey);
   } catch (error) {
     throw asRefusal(error, from.limits);
   }
+}
+
+interface SurveyedTable {
+  plan: TablePlan;
+  facts: TableSource['facts'];
+  open: () => TableSource;
+}
+
+/**
+ * Where a saved mapping fits, its encoding, delimiter, sheet and header row apply, too, unless the file cannot be read
+ * with them: a mapping never prevents a valid file from being imported. `null` for JSON Lines.
+ */
+async function surveyed(from: FileToRead): Promise<SurveyedTable | null> {
+  const choose = chooserOf(from);
+  const found = await surveyOnce(from, from.reading, choose);
+  const saved = found?.plan.saved;
+  if (found == null || saved == null) return found;
+  const { encoding, delimiter, sheet, headerRow } = saved.reading;
+  const { facts } = found;
+  const asFound = { ...facts, headerRow: found.plan.headerRow === 0 ? 'none' : found.plan.headerRow };
+  const located = Object.entries({ encoding, delimiter, sheet, headerRow }).filter(
+    ([name, value]) =>
+      value !== undefined &&
+      value !== asFound[name as 'encoding'] &&
+      !from.reading.chosen.some((chosen) => chosen === name),
+  );
+  if (located.length === 0) return found;
+  try {
+    const again = await surveyOnce(from, { ...from.reading, ...Object.fromEntries(located) }, choose);
+    if (again?.plan.saved?.name === saved.name && again.plan.records > 0) return again;
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+  }
+  const warning: ReadingWarning = {
+    code: 'mapping_reading_ignored',
+    message: `The file does not fit how the saved mapping reads files, so this was not applied: ${located.map(([name]) => name).join(', ')}.`,
+  };
+  return { ...found, plan: { ...found.plan, warnings: [...found.plan.warnings, warning] } };
+}
+
+/** @throws DomainError 404 `mapping_not_found` if the reading names a mapping that does not exist */
+function chooserOf({ saved, reading: { savedMapping } }: FileToRead): SavedMappings['choose'] {
+  if (savedMapping === false) return () => null;
+  if (savedMapping === null) return (headers) => mappingThatFits(saved, headers);
+  const named = saved.find(({ name }) => name === savedMapping);
+  if (named === undefined) throw mappingNotFound(savedMapping);
+  return () => named;
+}
+
+async function surveyOnce(
+  { file, compiled, limits, saved }: FileToRead,
+  reading: Reading,
+  choose: SavedMappings['choose'],
+): Promise<SurveyedTable | null> {
+  const { columns } = compiled;
+  const known = columns.length === 0 ? [] : [...columns, ...ALWAYS_KNOWN];
+  const fields = new FieldNames(known.map(({ name }) => name));
+  const headers = new Set(saved.flatMap((mapping) => Object.keys(mapping.columns)));
+  const names = fields.areOpen
+    ? fields
+    : new FieldNames([...fields.all(), ...Object.keys(reading.mapping), ...headers]);
+  const opened = await openUpload(file, { reading, fields: names, maxLineBytes: limits.maxLineBytes });
+  if (opened.format === 'jsonl') return null;
+  const source = opened.open();
+  const plan = await surveyTable(source, {
+    ...{ fields, columns: known, reading, saved: { headers, choose } },
+    mapping: new Map(Object.entries(reading.mapping)),
+  });
+  return { plan, facts: source.facts, open: opened.open };
 }
 
 async function jsonLines({
@@ -97,6 +169,7 @@ async function jsonLines({
   await body.collectFirst();
   return {
     source: { kind: 'body', body },
+    plan: null,
     findings: ({ errorGroups }) => ({
       understood: understoodJsonLines(reading),
       columns: null,
@@ -109,19 +182,18 @@ async function jsonLines({
 
 function tableRows(
   { reading, compiled, limits, chunkSize, progress }: FileToRead,
-  plan: TablePlan,
-  survey: TableSource,
-  source: TableSource,
+  { plan, facts, open }: SurveyedTable,
 ): UploadRows {
   // The rows of a workbook end with their last cell.
-  const applied: Reading = survey.facts.format === 'csv' ? reading : { ...reading, shortRows: 'fill' };
+  const applied: Reading = facts.format === 'csv' ? plan.reading : { ...plan.reading, shortRows: 'fill' };
   const rows = new TableRows(plan, applied);
-  const body = new TableIntake(source, rows, compiled, limits, chunkSize, progress);
+  const body = new TableIntake(open(), rows, compiled, limits, chunkSize, progress);
   return {
     source: { kind: 'body', body },
+    plan,
     findings: ({ errorGroups }) => ({
       ...rows.counts,
-      understood: understoodTable(survey.facts, plan, reading),
+      understood: understoodTable(facts, plan),
       columns: findColumns(plan, compiled.columns),
       errorGroups: errorGroups.all(),
       reading,
@@ -137,9 +209,75 @@ function tableRows(
   };
 }
 
+/** Keeps what a user decided about the columns of a file, so that later files with these columns need no decision. */
+export async function keepDecisions(
+  sql: Sql,
+  { importProcessId, fileName, readBy }: { importProcessId: number; fileName: string; readBy: string },
+  { plan }: UploadRows,
+  reading: Reading,
+): Promise<void> {
+  const { mapping, recipes, constants } = reading;
+  const count = [mapping, recipes, constants].flatMap((decided) => Object.keys(decided)).length;
+  if (plan === null || count === 0) return;
+  const name =
+    fileName
+      .replace(/\.[^.]{1,5}$/, '')
+      .trim()
+      .slice(0, LONGEST_NAME) || 'Columns';
+  await keepMapping(
+    sql,
+    importProcessId,
+    { mapping: decidedMapping(name, plan, reading), actor: readBy },
+    plan.columns.map(({ header }) => header),
+  );
+}
+
+/**
+ * What a user decided about the columns of a file, for later files with these columns. The other choices of the reading
+ * concern this file.
+ */
+function decidedMapping(
+  name: string,
+  { columns, constants, saved }: TablePlan,
+  { mapping }: Reading,
+): SavedMapping {
+  const isDecided = (header: string) =>
+    Object.hasOwn(mapping, header) ? mapping[header] !== header : saved?.columns[header] !== undefined;
+  const decided = columns.filter(({ header, recipe }) => recipe !== undefined || isDecided(header));
+  return {
+    ...{ name, reading: {} },
+    columns: mappingFrom(decided, mapping),
+    constants: Object.fromEntries(constants),
+  };
+}
+
+/**
+ * How a file was read, for later files: all of its columns, and the choices that its sender made or that came from the
+ * mapping that applied.
+ */
+export function mappingToSave(
+  name: string,
+  { columns, constants }: UnderstoodFile,
+  reading: Reading,
+  applied: SavedMapping | null,
+): SavedMapping {
+  const ignored = Object.entries(applied?.columns ?? {}).flatMap(([header, { field }]) =>
+    field === null ? [[header, null] as const] : [],
+  );
+  return {
+    name,
+    reading: { ...applied?.reading, ...choicesOf(reading) },
+    columns: mappingFrom(columns ?? [], { ...Object.fromEntries(ignored), ...reading.mapping }),
+    constants,
+  };
+}
+
 /** Compares the columns of a file with those of a row. */
-function findColumns({ columns, unknown }: TablePlan, fields: readonly RowColumn[]): ColumnFindings {
-  const targets = new Set(columns.map(({ target }) => target));
+function findColumns(
+  { columns, unknown, constants }: TablePlan,
+  fields: readonly RowColumn[],
+): ColumnFindings {
+  const targets = new Set([...columns.map(({ target }) => target), ...constants.map(([field]) => field)]);
   // A name in use is not suggested again, because the file would then have it twice.
   const free = [...fields, ...ALWAYS_KNOWN].map(({ name }) => name).filter((name) => !targets.has(name));
   return {

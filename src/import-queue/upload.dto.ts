@@ -1,6 +1,6 @@
 import { IntersectionType, PickType } from '@nestjs/swagger';
 import { CreateBatchDto } from './create-batch.dto.js';
-import { ReadingDto } from './reading.dto.js';
+import { ReadingDto } from '../import-processes/reading.dto.js';
 import { RunControlDto } from './run-control.dto.js';
 
 /** The query of `POST /API/WorkflowImportQueue/Uploads`; the file is the multipart field `file`. */

@@ -15,8 +15,9 @@ import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { type StoredFile, UploadStore } from '../batches/upload-store.js';
 import { linkUpload } from '../batches/uploads.sql.js';
 import { assertMayReceiveMail } from '../delivery/mailer.js';
-import { savedMapping } from '../import-processes/import-process-columns.sql.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
+import { readingOf } from '../import-processes/reading.dto.js';
+import { selectMappings } from '../import-processes/saved-mappings.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
@@ -24,9 +25,8 @@ import { AdmissionService } from './admission.service.js';
 import { asRefusal, decodedPieces } from './intake/body-intake.js';
 import { type MultipartFile, type MultipartRequest, openMultipartFile } from './intake/multipart-file.js';
 import { PreviewService } from './preview.service.js';
-import { readingOf } from './reading.dto.js';
 import { readControl } from './run-control.dto.js';
-import { prepareRows } from './upload-rows.js';
+import { keepDecisions, prepareRows } from './upload-rows.js';
 import type { UploadDto } from './upload.dto.js';
 
 /** Called in the transaction that makes the batch, with the answer to keep, so that no upload makes two batches. */
@@ -105,7 +105,7 @@ export class UploadsService {
     try {
       const { pinned, compiled } = await this.processes.forNewBatch(dto.importProcessId, principal);
       const reading = readingOf({ ...dto, mapping: mapping ?? dto.mapping });
-      const saved = await savedMapping(this.database, pinned.id);
+      const saved = await selectMappings(this.database, pinned.id);
       const rows = await prepareRows({
         ...{ file: stored, reading, saved, compiled, limits: config, chunkSize: config.chunkSize },
         quota: this.admission.quotaOf(principal),
@@ -123,12 +123,13 @@ export class UploadsService {
               ...mailAddresses(dto),
             });
             const control = controlOf(pinned, readControl(dto));
-            await this.maker.save(transaction, batch, rows.source, control, (collected) => ({
-              ...rows.findings(collected),
-              mapping: maySetDefaults(principal) ? Object.entries(reading.mapping) : [],
-            }));
+            await this.maker.save(transaction, batch, rows.source, control, rows.findings);
             await linkUpload(transaction, stored.uploadId, batch.id);
             await seal?.(transaction, batch.id, null);
+            if (maySetDefaults(principal)) {
+              const file = { importProcessId: pinned.id, fileName: dto.fileName, readBy: principal.id };
+              await keepDecisions(transaction, file, rows, reading);
+            }
             return batch.id;
           }),
         ),

@@ -5,6 +5,7 @@ import type { Request, Response } from 'express';
 import { API_KEY_SCHEMAS } from '../auth/api-keys.dto.js';
 import { AUDIT_SCHEMAS } from '../auth/audit.dto.js';
 import { IMPORT_PROCESS_SCHEMAS } from '../import-processes/import-processes.dto.js';
+import { MAPPING_SCHEMAS } from '../import-processes/mappings.dto.js';
 import { BATCH_SCHEMAS } from '../import-queue/batch-schemas.js';
 import { NOTIFICATION_SCHEMAS } from '../notifications/notifications.controller.js';
 import { WEBHOOK_SCHEMAS } from '../notifications/webhook-endpoints.dto.js';
@@ -61,6 +62,7 @@ const ANSWERS = {
   ...BATCH_SCHEMAS,
   ...HEALTH_SCHEMAS,
   ...IMPORT_PROCESS_SCHEMAS,
+  ...MAPPING_SCHEMAS,
   ...NOTIFICATION_SCHEMAS,
   ...PEOPLE_SCHEMAS,
   ...WEBHOOK_SCHEMAS,

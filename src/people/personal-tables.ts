@@ -186,6 +186,15 @@ export const PERSONAL_TABLES: readonly PersonalTable[] = [
     changeOf: (row, person) => withoutValue(row, person, ['file_name', 'reading', 'reading_failure']),
   },
   {
+    // Value maps, defaults and constants can name people.
+    table: 'saved_mapping',
+    key: ['import_process_id', 'name'],
+    columns: { name: 'text', columns: 'json', constants: 'json' },
+    // The name is often that of a file, and is part of the key.
+    changeOf: (row, person) =>
+      person.isIn(row.values.name ?? '') ? 'delete' : withoutValue(row, person, ['columns', 'constants']),
+  },
+  {
     table: 'idempotency_key',
     key: ['principal', 'key'],
     columns: { key: 'text', response: 'json' },
@@ -253,6 +262,7 @@ export const PERSONAL_DATA: Readonly<Record<string, TableInventory>> = {
   workflow_identifier: { erasure: 'with instance', doctor: 'identifiers' },
   workflow_log: { erasure: 'with instance', batch: 'kept', doctor: 'log_instances' },
   upload: { erasure: 'by value', doctor: null },
+  saved_mapping: { erasure: 'by value', doctor: null },
   upload_part: { erasure: 'with upload', doctor: null },
   upload_resource: { erasure: 'with upload', doctor: null },
   account_link: { erasure: 'with account', doctor: null },
@@ -264,7 +274,6 @@ export const PERSONAL_DATA: Readonly<Record<string, TableInventory>> = {
 export const NO_PERSONAL_DATA: readonly string[] = [
   'api_key',
   'import_process',
-  'import_process_column',
   'import_process_version',
   'import_queue_batch_control',
   'import_queue_chunk',

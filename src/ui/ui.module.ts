@@ -25,6 +25,7 @@ import { HtmlErrorPage, PageErrorFilter } from './error.page.js';
 import { FileTypesPagesController } from './file-types/file-types-pages.controller.js';
 import { FileTypesPage } from './file-types/file-types.page.js';
 import { TableFileTypePage, TableFileTypePagesController } from './file-types/table-file-type.page.js';
+import { MappingPage } from './file-types/mapping.page.js';
 import { ConfirmationPage } from './imports/confirmation.page.js';
 import { FixPage } from './imports/fix.page.js';
 import { ImportActions } from './imports/import-actions.js';
@@ -95,6 +96,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     ConfirmSignInPage,
     FileTypeLimits,
     FileTypesPage,
+    MappingPage,
     FixPage,
     ImportActions,
     ImportPage,

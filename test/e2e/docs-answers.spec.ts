@@ -141,6 +141,18 @@ describe('the API docs describe', () => {
     await call('GET', `${PROCESSES}/{id}/Template`, `${path}/Template?format=jsonl`);
     await call('GET', `${PROCESSES}/{id}`, `${PROCESSES}/999999`, 404);
 
+    const [all, one] = [`${PROCESSES}/{id}/Mappings`, `${PROCESSES}/{id}/Mappings/{name}`];
+    const level = { field: 'Level', values: { F: 'Fellow' } };
+    const mapping = { name: 'Colours', columns: { Nr: ':UniqueId', Colour: level, Note: null } };
+    await call('POST', all, `${path}/Mappings`, 201, mapping);
+    await call('POST', all, `${path}/Mappings`, 409, mapping);
+    await call('POST', all, `${path}/Mappings`, 400, { ...mapping, columns: { Nr: ':Unique' } });
+    await call('GET', all, `${path}/Mappings`);
+    await call('GET', one, `${path}/Mappings/Colours`);
+    await call('PUT', one, `${path}/Mappings/Colours`, 200, mapping);
+    await call('PUT', one, `${path}/Mappings/Colors`, 404, mapping);
+    await call('DELETE', one, `${path}/Mappings/Colors`, 404);
+
     const fromFile = `${PROCESSES}/FromFile`;
     for (const [query, status] of [
       ['', 200],
@@ -267,6 +279,9 @@ describe('the API docs describe', () => {
     const { items } = await call('GET', `${BATCHES}/{id}/Preview`, preview);
     expect(items[2].error).toEqual(expect.objectContaining({ code: 'ambiguous_match' }));
     await call('GET', `${BATCHES}/{id}/Preview`, `${preview}?limit=2`);
+    const mapped = await upload('Nr,Colour\nM-1,F\n');
+    expect(mapped.understood).toMatchObject({ savedMapping: 'Colours', columns: [{}, { recipe: {} }] });
+    await act('Abandon', mapped.links.self);
     await act('Read', second.links.self);
     await act('Confirm', second.links.self);
     await client.ended(second.WORKFLOW_IMPORT_QUEUE_BATCH_ID);

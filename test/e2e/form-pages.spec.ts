@@ -77,20 +77,55 @@ describe('the form of', () => {
       expect(await open(`/file-types/${importProcessId}`)).toContain('<option value="other" selected>');
     });
 
-    /** Break it: in `forgetColumn`, compare with the target instead of the header. */
-    it('shows remembered column matches, and removes them', async () => {
+    /** Break it: in `columnsIn`, keep columns whose choice is empty; in `constantsIn`, keep empty constants. */
+    it('shows saved mappings with their author, edits and removes them', async () => {
       await sql.query(
-        `INSERT INTO import_process_column (import_process_id, header, target, mapped_by)
-         VALUES ($1, 'E-mail', ':Email', 'api-key:1'), ($1, 'Remark', NULL, 'api-key:1')`,
+        `INSERT INTO saved_mapping (import_process_id, name, columns, constants, saved_by) VALUES
+           ($1, 'HR export', '{"E-mail":{"field":":Email"},"Rank":{"field":"Level","values":{"F":"Fellow"}},"Remark":{"field":null}}',
+            '{"First Name":"Ann"}', 'api-key:1'),
+           ($1, 'Payroll', '{"Mail":{"field":":Email"}}', '{}', 'api-key:1')`,
         [importProcessId],
       );
       const path = `/file-types/${importProcessId}`;
-      expect(await open(path)).toContain('Remove the match of E-mail');
-      const { status, location } = await send(`${path}/columns/forget`, { header: 'E-mail' });
-      expect([status, location]).toEqual([303, `${path}#columns`]);
-      const html = await open(path);
-      expect(html).not.toContain('Remove the match of E-mail');
-      expect(html).toContain('Remove the match of Remark');
+      const list = textOf(await open(path));
+      expect(list).toContain('E-mail → Email, Rank → Level');
+      expect(list).toContain('Not imported: Remark');
+      expect(list).toContain('Same in every row: First Name = Ann');
+
+      const edit = `${path}/mapping?name=HR%20export`;
+      const html = await open(edit);
+      expect(html).toMatch(/<textarea[^>]* name="values:2"[^>]*>F &#x3D; Fellow<\/textarea>/);
+      const form = {
+        ...{ version: '1', name: 'HR', 'column:1': ':Email', 'case:1': 'lower', 'column:2': 'Level' },
+        ...{ 'values:2': 'F = Fellow\nA\tAssociate', 'default:2': 'Fellow', 'column:3': '' },
+        ...{ 'constant:First Name': '', newConstant: 'Hours', newConstantValue: '3' },
+      };
+      const refused = await send(edit, { ...form, name: '{' });
+      expect(refused.status).toBe(400);
+      expect(refused.html).toContain('must not begin with {');
+      const { status, location } = await send(edit, form);
+      expect([status, location]).toEqual([303, `${path}#mappings`]);
+      const { rows } = await sql.query(
+        `SELECT name, version, columns, constants FROM saved_mapping WHERE import_process_id = $1 ORDER BY name`,
+        [importProcessId],
+      );
+      expect(rows).toMatchObject([
+        {
+          ...{ name: 'HR', version: 2, constants: { Hours: '3' } },
+          columns: {
+            'E-mail': { field: ':Email', case: 'lower' },
+            Rank: { field: 'Level', values: { F: 'Fellow', A: 'Associate' }, default: 'Fellow' },
+          },
+        },
+        { name: 'Payroll' },
+      ]);
+      expect(Object.keys(rows[0].columns)).toEqual(['E-mail', 'Rank']);
+
+      const removed = await send(`${path}/mapping/remove`, { name: 'HR' });
+      expect([removed.status, removed.location]).toEqual([303, `${path}#mappings`]);
+      const after = await open(path);
+      expect(after).not.toContain('Remove the mapping HR');
+      expect(after).toContain('Remove the mapping Payroll');
     });
   });
 

@@ -86,6 +86,15 @@ describe('erasing a person', () => {
     });
     await api.act(upload, 'Confirm');
     await api.ended(upload.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    await sql.query(
+      `INSERT INTO saved_mapping (import_process_id, name, columns, constants, saved_by) VALUES
+         ($1, $2, '{}', '{}', 'user:1'), ($1, $3, $4, $5, 'user:1')`,
+      [
+        ...[importProcessId, `list of ${email}`, `other ${n}`],
+        JSON.stringify({ Owner: { field: ':Email', values: { me: email }, default: email } }),
+        JSON.stringify({ ':Email': email }),
+      ],
+    );
     await submit(app, '/login', { email, password: 'not the password at all' });
     await eventually(async () => {
       const { rows } = await sql.query(`SELECT FROM outbox WHERE status IN ('pending', 'sending')`);
@@ -112,6 +121,7 @@ describe('erasing a person', () => {
         'import_queue_line',
         'import_queue_batch',
         'outbox',
+        'saved_mapping',
         'audit_log',
         'workflow_instance',
         'workflow_identifier',

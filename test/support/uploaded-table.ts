@@ -1,5 +1,6 @@
 import { FieldNames } from '../../src/formats/csv/csv-columns.js';
-import { DEFAULT_READING, type Reading } from '../../src/formats/reading.js';
+import { CHOICE_NAMES, DEFAULT_READING, type Reading } from '../../src/formats/reading.js';
+import type { SavedMapping } from '../../src/formats/recipes.js';
 import type { FileBytes } from '../../src/formats/table.js';
 import { type ReadRecord, TableRows } from '../../src/formats/table-rows.js';
 import { surveyTable, type TablePlan } from '../../src/formats/table-survey.js';
@@ -30,17 +31,21 @@ export async function readTable(
   file: FileBytes,
   choices: Partial<Reading> = {},
   columns: readonly (Pick<RowColumn, 'name'> & Partial<RowColumn>)[] = [],
-  saved: ReadonlyMap<string, string | null> = new Map(),
+  saved: SavedMapping | null = null,
 ): Promise<ReadTable> {
-  const reading = { ...DEFAULT_READING, ...choices };
+  const chosen = CHOICE_NAMES.filter((name) => name in choices);
+  const reading = { ...DEFAULT_READING, chosen, ...choices };
   const known = columns.map((column) => ({ required: false, description: '', example: '', ...column }));
   const fields = new FieldNames(known.map(({ name }) => name));
   const opened = await openUpload(file, { reading, fields, maxLineBytes: 100_000 });
   if (opened.format !== 'table') throw new Error(`the file is ${opened.format}`);
   const source = opened.open();
   const mapping = new Map(Object.entries(reading.mapping));
-  const plan = await surveyTable(source, { fields, mapping, saved, columns: known, reading });
-  const rows = new TableRows(plan, reading);
+  const plan = await surveyTable(source, {
+    ...{ fields, mapping, columns: known, reading },
+    saved: { headers: new Set(Object.keys(saved?.columns ?? {})), choose: () => saved },
+  });
+  const rows = new TableRows(plan, plan.reading);
   const records: ReadRecord[] = [];
   for await (const block of opened.open().rows()) {
     for (const row of block) {
@@ -48,5 +53,5 @@ export async function readTable(
       if (record !== null) records.push(record);
     }
   }
-  return { records, plan, understood: understoodTable(source.facts, plan, reading), counts: rows.counts };
+  return { records, plan, understood: understoodTable(source.facts, plan), counts: rows.counts };
 }

@@ -29,7 +29,7 @@ export interface CsvColumn {
 }
 
 /** Maps a header to a column of a row, or to `null` for a column that is not imported. */
-export type ColumnMapping = ReadonlyMap<string, string | null>;
+type ColumnMapping = ReadonlyMap<string, string | null>;
 
 /** The fields that the rows of an import process may have. */
 export class FieldNames {
@@ -81,6 +81,8 @@ export interface CsvHeader {
   unknown: string[];
   /** Saved mappings that were not applied because the file has a column with the name of the field. */
   overridden: string[];
+  /** Columns that the saved mapping leaves out although they are fields. */
+  ignored: string[];
 }
 
 /**
@@ -111,11 +113,20 @@ export function readHeader(cells: readonly (string | null)[], rules: HeaderRules
     ({ header, target }) => target === null && !mapping.has(header) && !ours.has(header),
   );
   const overridden = applySaved(columns, open, rules);
-  applySimilar(columns, open, fields);
+  const ignored = columns
+    .filter(({ header }) => saved.get(header) === null && !mapping.has(header) && !ours.has(header))
+    .filter(({ header }) => !fields.areOpen && fields.find(header) !== null)
+    .map(({ header }) => header);
+  applySimilar(
+    columns,
+    open.filter(({ header }) => saved.get(header) !== null),
+    fields,
+  );
   const unknown = open.filter(
     ({ header, target }) => target === null && saved.get(header) !== null && !isUnnamedColumn(header),
   );
-  return { columns, isOurs: added !== null, unknown: unknown.map(({ header }) => header), overridden };
+  const unmatched = unknown.map(({ header }) => header);
+  return { columns, isOurs: added !== null, unknown: unmatched, overridden, ignored };
 }
 
 function applySaved(
@@ -125,7 +136,8 @@ function applySaved(
 ): string[] {
   const taken = takenFields(columns);
   const overridden = columns
-    .filter(({ header, target }) => target === header && saved.has(header) && !mapping.has(header))
+    .filter(({ header, target }) => target === header && !mapping.has(header))
+    .filter(({ header }) => (saved.get(header) ?? header) !== header)
     .map(({ header }) => header);
   for (const column of open) {
     const target = saved.get(column.header) ?? null;

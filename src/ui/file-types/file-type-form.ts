@@ -40,10 +40,10 @@ export class TryRowDto {
   row!: string;
 }
 
-/** The button beside a remembered column match. */
-export class ForgetColumnDto {
-  @IsString({ message: 'header must be the header of a column' })
-  header!: string;
+/** The button beside a saved mapping. */
+export class RemoveMappingDto {
+  @IsString({ message: 'name must be the name of a saved mapping' })
+  name!: string;
 }
 
 /** The choice for an action that is not offered: the target states it. */

@@ -7,13 +7,17 @@ import { validateForm } from '../../platform/http/validation.js';
 import { PageController } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
-import { FileTypeFormDto, ForgetColumnDto, TryRowDto } from './file-type-form.js';
+import { FileTypeFormDto, RemoveMappingDto, TryRowDto } from './file-type-form.js';
 import { FileTypesPage } from './file-types.page.js';
+import { MappingPage } from './mapping.page.js';
 
 @PageController('file-types')
 @RequirePermission('Configure')
 export class FileTypesPagesController {
-  constructor(private readonly fileTypes: FileTypesPage) {}
+  constructor(
+    private readonly fileTypes: FileTypesPage,
+    private readonly mappingPage: MappingPage,
+  ) {}
 
   @Get()
   @HtmlPage()
@@ -66,15 +70,36 @@ export class FileTypesPagesController {
     return this.fileTypes.try(id, validateForm(TryRowDto, form).row, principal);
   }
 
-  @Post(':id/columns/forget')
+  @Get(':id/mapping')
+  @HtmlPage()
+  mapping(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Query('name') name: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.mappingPage.show(id, String(name), principal);
+  }
+
+  @Post(':id/mapping')
+  async saveMapping(
+    @Param('id', ImportProcessIdPipe) id: number,
+    @Query('name') name: unknown,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.mappingPage.save(id, String(name), form, principal));
+  }
+
+  @Post(':id/mapping/remove')
   @Redirect(undefined, 303)
-  async forgetColumn(
+  async removeMapping(
     @Param('id', ImportProcessIdPipe) id: number,
     @Body() form: unknown,
     @CurrentPrincipal() principal: Principal,
   ): Promise<{ url: string }> {
-    const { header } = validateForm(ForgetColumnDto, form);
-    return { url: await this.fileTypes.forgetColumn(id, header, principal) };
+    const { name } = validateForm(RemoveMappingDto, form);
+    return { url: await this.fileTypes.removeMapping(id, name, principal) };
   }
 
   @Post(':id/up')

@@ -4,7 +4,9 @@ import { assertMayUse } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
+import type { MappedColumn } from '../../formats/recipes.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
+import { SavedMappingsService } from '../../import-processes/saved-mappings.service.js';
 import type { ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { TargetConfiguration } from '../../records/target.js';
@@ -13,13 +15,14 @@ import { answerForm, fieldErrors, type FieldErrors, type FormAnswer, problemView
 import { FILE_TYPE_ICONS, fileTypeIcon } from '../layout/icons.js';
 import { templatePath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
+import { fieldName } from '../imports/column-form.js';
 import type { StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
 import { type FileTypeFormDto, formOf, OTHER, performsOf, readFileType } from './file-type-form.js';
 
 const LIST = '/file-types';
 const VERSIONS = 20;
-const KEPT_COLUMNS = 500;
+const SHOWN_HEADERS = 12;
 
 interface ShownResult {
   savedVersion?: number | undefined;
@@ -33,6 +36,7 @@ export class FileTypesPage {
     private readonly creators: CreatorNames,
     private readonly importProcesses: ImportProcessesService,
     private readonly rows: RowDescriptions,
+    private readonly mappings: SavedMappingsService,
     private readonly workflows: WorkflowDefinitionsService,
     private readonly pages: PageRenderer,
   ) {}
@@ -96,11 +100,11 @@ export class FileTypesPage {
     return LIST;
   }
 
-  /** Later files are read as if the header had never been matched. */
-  async forgetColumn(id: number, header: string, principal: Principal): Promise<string> {
+  /** @throws DomainError 404 `mapping_not_found` */
+  async removeMapping(id: number, name: string, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
-    await this.importProcesses.forgetColumn(id, header, principal.id);
-    return `${LIST}/${id}#columns`;
+    await this.mappings.remove(id, name, principal.id);
+    return `${LIST}/${id}#mappings`;
   }
 
   /** Checks one row by the rules of pass 1. Nothing is stored. */
@@ -143,10 +147,10 @@ export class FileTypesPage {
     const choices = await this.choices();
     const stored = id === null ? null : await this.importProcesses.get(id);
     const versions = id === null ? [] : await this.importProcesses.versions(id, VERSIONS);
-    const kept = id === null ? [] : await this.importProcesses.keptColumns(id, KEPT_COLUMNS);
+    const mappings = id === null ? [] : await this.mappings.list(id);
     const nameOf = await this.creators.of([
       ...versions.map(({ createdBy }) => createdBy),
-      ...kept.map(({ mappedBy }) => mappedBy),
+      ...mappings.map(({ savedBy }) => savedBy),
     ]);
     const option = (value: string, label: string, chosen: string | undefined) => ({
       value,
@@ -192,11 +196,16 @@ export class FileTypesPage {
         at: createdAt.toISOString(),
         action: describeTarget(target),
       })),
-      kept: kept.map(({ header, target, mappedBy, mappedAt }) => ({
-        header,
-        target,
-        by: nameOf(mappedBy),
-        at: mappedAt.toISOString(),
+      mappings: mappings.map(({ name, columns, constants, savedBy, savedAt }) => ({
+        name,
+        editPath: withQuery(`${LIST}/${id}/mapping`, { name }),
+        imported: namesOf(columns, ({ field }) => field !== null),
+        ignored: namesOf(columns, ({ field }) => field === null),
+        constants: Object.entries(constants)
+          .map(([field, value]) => `${fieldName(field)} = ${value}`)
+          .join(', '),
+        by: nameOf(savedBy),
+        at: savedAt.toISOString(),
       })),
       templatePath: id === null ? null : templatePath(id),
     });
@@ -219,6 +228,17 @@ export class FileTypesPage {
         ),
     );
   }
+}
+
+/** The headers of some columns of a mapping, as a person reads them. */
+function namesOf(
+  columns: Readonly<Record<string, MappedColumn>>,
+  isShown: (column: MappedColumn) => boolean,
+): string {
+  const shown = Object.entries(columns)
+    .filter(([, column]) => isShown(column))
+    .map(([header, { field }]) => (field === null ? header : `${header} → ${fieldName(field)}`));
+  return shown.length > SHOWN_HEADERS ? `${shown.slice(0, SHOWN_HEADERS).join(', ')}, …` : shown.join(', ');
 }
 
 /** An error of a whole field is marked there, and its pointer means nothing to a person. */

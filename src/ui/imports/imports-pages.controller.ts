@@ -5,6 +5,7 @@ import type { Principal } from '../../auth/principal.js';
 import { BatchIdPipe } from '../../batches/batch-reader.js';
 import { DownloadResultsDto } from '../../import-queue/batches.dto.js';
 import { ResultDownload } from '../../import-queue/result-download.js';
+import { validateForm } from '../../platform/http/validation.js';
 import { PageController } from '../error.page.js';
 import { nonBlankFields, sendFormAnswer } from '../forms.js';
 import { importPath } from '../layout/links.js';
@@ -13,7 +14,7 @@ import { ConfirmationPage } from './confirmation.page.js';
 import { FixPage, type SavedDraft } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
 import { ImportPage } from './import.page.js';
-import { FollowImportDto, RecordLinePipe, ShowImportDto, ShowUndoDto } from './imports.dto.js';
+import { FollowImportDto, RecordLinePipe, ShowImportDto, ShowUndoDto, UseMappingDto } from './imports.dto.js';
 import { RecentImportsPage } from './recent-imports.page.js';
 import { RecordDetailPage } from './record.page.js';
 import { UndoPage } from './undo.page.js';
@@ -159,6 +160,31 @@ export class ImportsPagesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<void> {
     sendFormAnswer(response, await this.confirmationPage.applyReading(id, form, principal));
+  }
+
+  /** Reads the file of an upload again with a saved mapping, or without any. */
+  @Post('imports/:id/mapping')
+  @RequirePermission('ManageImports', 'BeginWorkflowImportProcess')
+  async useMapping(
+    @Param('id', BatchIdPipe) id: number,
+    @Body() form: unknown,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    const chosen = validateForm(UseMappingDto, form);
+    sendFormAnswer(response, await this.confirmationPage.useMapping(id, chosen, principal));
+  }
+
+  /** Saves how the file of an upload was read, for later files. */
+  @Post('imports/:id/mapping/save')
+  @RequirePermission('ManageImports', 'Configure')
+  async saveMapping(
+    @Param('id', BatchIdPipe) id: number,
+    @Body() form: unknown,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.confirmationPage.saveMapping(id, form, principal));
   }
 
   /** A page, not an API route: after the session ended it leads to the sign-in page instead of saving an error as the file. */

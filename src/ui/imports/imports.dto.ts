@@ -1,6 +1,7 @@
 import { Injectable, type PipeTransform } from '@nestjs/common';
-import { IsIn, IsOptional, MaxLength } from 'class-validator';
+import { IsIn, IsOptional, Length, Matches, MaxLength } from 'class-validator';
 import { BATCH_STATUSES, type BatchStatus } from '../../batches/batch-state.js';
+import { MAPPING_NAME } from '../../import-processes/mappings.dto.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../../import-queue/batches.dto.js';
 import { UNDO_RESULTS, type UndoResult } from '../../import-queue/undo.service.js';
 import { defineErrors, type DomainError } from '../../platform/domain-error.js';
@@ -56,6 +57,20 @@ export class ShowUndoDto {
 export class FollowImportDto extends ShowImportDto {
   @IsIn(BATCH_STATUSES, { message: `was must be one of ${BATCH_STATUSES.join(', ')}` })
   was!: BatchStatus;
+}
+
+/** The form that chooses a saved mapping; nothing: the one that fits. */
+export class UseMappingDto {
+  @IsOptional()
+  @MaxLength(200, { message: 'use must be the name of a saved mapping' })
+  use?: string;
+}
+
+/** The form that saves how a file was read. */
+export class SaveMappingFormDto {
+  @Matches(MAPPING_NAME, { message: text('confirmation.mapping.nameRule') })
+  @Length(1, 200, { message: text('confirmation.mapping.nameRule') })
+  name!: string;
 }
 
 /** The line in a path. Text that is not a line number is 404, so that no integer overflows in PostgreSQL. */

@@ -194,7 +194,8 @@ function columnsOf(
   items: readonly PreviewItem[],
 ): string[] {
   const named =
-    understood?.columns?.flatMap(({ target }) => target ?? []) ??
+    (understood?.columns &&
+      understood.columns.flatMap(({ target }) => target ?? []).concat(Object.keys(understood.constants))) ??
     rows.flatMap(({ payload }) => [...jsonMembers(payload).keys()]);
   const changed = items
     .filter(({ operation }) => operation === 'updated')

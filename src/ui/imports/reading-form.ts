@@ -1,6 +1,6 @@
 import type { BatchResource } from '../../batches/batch-resource.js';
 import { DATE_ORDERS, DECIMAL_MARKS } from '../../formats/reading.js';
-import { ReadDto } from '../../import-queue/reading.dto.js';
+import { ReadDto } from '../../import-processes/reading.dto.js';
 import { validateBody } from '../../platform/http/validation.js';
 import { text, type TextKey } from '../texts/catalogue.js';
 
@@ -50,7 +50,7 @@ function choiceOf(
     : [...options, [selected, selected] as const];
   return {
     name,
-    label: text(`confirmation.choices.${name as Exclude<keyof ReadDto, 'mapping'>}`),
+    label: text(`confirmation.choices.${name as Exclude<keyof ReadDto, 'mapping' | 'constants'>}`),
     options: offered.map(([value, label]) => ({ value, text: label, selected: value === selected })),
     hint,
   };

@@ -1,6 +1,7 @@
 import { formatNumber, formatTime } from '../../platform/wording.js';
 import { ACCOUNT_TEXTS } from './accounts.js';
 import { COMMON_TEXTS } from './common.js';
+import { CONFIRMATION_TEXTS } from './confirmation.js';
 import { FILE_TYPE_TEXTS } from './file-types.js';
 import { IMPORT_TEXTS } from './imports.js';
 import { NEW_IMPORT_TEXTS } from './new-import.js';
@@ -19,6 +20,7 @@ import { WORKFLOW_TEXTS } from './workflows.js';
 export const TEXTS = {
   ...COMMON_TEXTS,
   ...ACCOUNT_TEXTS,
+  ...CONFIRMATION_TEXTS,
   ...FILE_TYPE_TEXTS,
   ...IMPORT_TEXTS,
   ...NEW_IMPORT_TEXTS,

@@ -78,14 +78,15 @@ export const FILE_TYPE_TEXTS = {
     tryHint: 'Nothing is imported.',
     rowValid: 'This row is valid.',
     notAnObject: 'A row is a JSON object.',
-    columns: 'Remembered column matches',
-    columnsHint: 'Someone chose these for an earlier file. They apply to later files of this type.',
-    fileColumn: 'Column in the file',
-    field: 'Field',
+    mappings: 'Saved mappings',
+    mappingsHint:
+      'A file that has all columns of a saved mapping is read with it. Save one on the page of an import that awaits confirmation.',
+    mappedColumns: 'Columns',
+    mappedConstants: 'Same in every row: {constants}',
     when: 'When',
     remove: 'Remove',
-    removeMatch: 'Remove the match of {header}',
-    notImported: 'not imported',
+    removeMapping: 'Remove the mapping {name}',
+    notImported: 'Not imported: {columns}',
     versions: 'Versions',
     error: {
       notSaved: 'Nothing was saved. Correct the marked fields and save again.',
@@ -95,5 +96,10 @@ export const FILE_TYPE_TEXTS = {
       target: 'target',
       action: 'action',
     },
+  },
+  mapping: {
+    saved: '{by, user} saved it {at, time}.',
+    reading: 'How files are read: {reading}. To change it, save the mapping again on the page of an import.',
+    dropColumn: 'No longer part of the mapping',
   },
 } as const;

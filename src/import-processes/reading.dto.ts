@@ -4,13 +4,14 @@ import { IsIn, IsOptional, IsString, Length, Matches, ValidateIf } from 'class-v
 import {
   APOSTROPHES,
   BOOLEAN_FORMS,
+  CHOICE_NAMES,
+  type ChoiceName,
   DATE_ORDERS,
   type DateOrder,
   DECIMAL_MARKS,
   type DecimalMark,
   DEFAULT_READING,
   EMPTY_CELLS,
-  type HeaderMapping,
   type Reading,
   SHORT_ROWS,
   TRIMS,
@@ -19,6 +20,7 @@ import { statedText } from '../formats/text/encoding-detection.js';
 import type { DomainError } from '../platform/domain-error.js';
 import { invalidParameters } from '../platform/http/http.errors.js';
 import { AsSent } from '../platform/http/validation.js';
+import { readColumns, readConstantValues } from './mapping-members.js';
 
 const ROW = /^(none|[1-9][0-9]{0,6})$/;
 
@@ -128,26 +130,51 @@ export class ReadingDto {
 
   @ApiPropertyOptional({
     description:
-      'JSON object from headers of the file to fields, or to null for columns that are not imported. May instead be a multipart field before the file.',
+      'JSON object from headers of the file to fields, or to null for columns that are not imported; or the name of a saved mapping. A field may also be an object: the field, and what becomes of the values. `false`: no saved mapping applies. Omitted: the saved mapping that fits the headers. May instead be a multipart field before the file.',
     example: '{"E-mail":":Email","Remarks":null}',
   })
   @IsOptional()
   @IsString()
   mapping?: string;
+
+  @ApiPropertyOptional({
+    description:
+      'JSON object from fields that the file does not have to their values in every row. A column of the file takes precedence.',
+    example: '{"Country":"DE"}',
+  })
+  @IsOptional()
+  @IsString()
+  constants?: string;
 }
 
 /** The body of `POST …/Batches/{id}/Read`. What is left out keeps its value; `null` takes it from the file again. */
-export class ReadDto extends OmitType(ReadingDto, ['mapping']) {
+export class ReadDto extends OmitType(ReadingDto, ['mapping', 'constants']) {
   @ApiPropertyOptional({
-    description: 'Object from headers of the file to fields, or to null for columns that are not imported.',
-    type: 'object',
-    additionalProperties: { type: 'string', nullable: true },
-    example: { 'E-mail': ':Email', Remarks: null },
+    description:
+      'Object from headers of the file to fields, or to null for columns that are not imported; or the name of a saved mapping. A field may also be an object: the field, and what becomes of the values. `false`: no saved mapping applies. null: the saved mapping that fits the headers.',
+    oneOf: [{ type: 'object', additionalProperties: true }, { type: 'string' }, { type: 'boolean' }],
+    example: {
+      'E-mail': ':Email',
+      Sex: { field: 'Gender', values: { M: 'Male', F: 'Female' } },
+      Remarks: null,
+    },
   })
   @AsSent()
   @ValidateIf(() => false)
   @IsOptional()
   mapping?: unknown;
+
+  @ApiPropertyOptional({
+    description:
+      'Object from fields that the file does not have to their values in every row; null removes the constant of a saved mapping. A column of the file takes precedence.',
+    type: 'object',
+    additionalProperties: { type: 'string', nullable: true },
+    example: { Country: 'DE' },
+  })
+  @AsSent()
+  @ValidateIf(() => false)
+  @IsOptional()
+  constants?: unknown;
 }
 
 const NAMED_DELIMITERS: Readonly<Record<string, string>> = {
@@ -158,7 +185,6 @@ const NAMED_DELIMITERS: Readonly<Record<string, string>> = {
   colon: ':',
   space: ' ',
 };
-const MAX_NAME_LENGTH = 10_000;
 
 /**
  * The reading that a request asks for.
@@ -166,26 +192,33 @@ const MAX_NAME_LENGTH = 10_000;
  * @throws DomainError 400 if the encoding is not supported, or the mapping is wrong
  */
 export function readingOf(
-  { mapping, ...dto }: ReadingDto | ReadDto,
-  present: Reading = DEFAULT_READING,
+  { mapping, constants, ...dto }: ReadingDto | ReadDto,
+  present: Partial<Reading> = DEFAULT_READING,
 ): Reading {
   const { headerRow, delimiter, encoding } = dto;
-  const given = Object.fromEntries(
-    Object.entries(dto)
-      // A request has parameters that are not about the reading.
-      .filter(([name, value]) => name in DEFAULT_READING && value !== undefined)
-      .map(([name, value]) => [name, value ?? DEFAULT_READING[name as keyof Reading]]),
-  );
+  // A request has parameters that are not about the reading.
+  const stated = CHOICE_NAMES.filter((name) => dto[name] !== undefined);
+  const given = stated.map((name) => [name, dto[name] ?? DEFAULT_READING[name]] as const);
+  const kept = chosenIn(present).filter((name) => !stated.includes(name));
   return {
+    ...DEFAULT_READING,
     ...present,
-    ...given,
+    ...(Object.fromEntries(given) as Partial<Reading>),
     ...(encoding != null && { encoding: encodingOf(encoding) }),
     ...(delimiter != null && { delimiter: delimiterOf(delimiter) }),
     ...(headerRow != null && { headerRow: headerRow === 'none' ? 'none' : Number(headerRow) }),
-    ...(mapping !== undefined && {
-      mapping: typeof mapping === 'string' ? readMapping(mapping) : mappingOf(mapping),
-    }),
+    ...(mapping !== undefined && readMapping(mapping)),
+    ...(constants !== undefined && { constants: readConstants(constants) }),
+    chosen: [...kept, ...stated.filter((name) => dto[name] !== null)],
   };
+}
+
+/** A reading that an earlier version stored does not say which choices its sender made. */
+function chosenIn(present: Partial<Reading>): readonly ChoiceName[] {
+  return (
+    present.chosen ??
+    CHOICE_NAMES.filter((name) => name in present && present[name] !== DEFAULT_READING[name])
+  );
 }
 
 /** The delimiter that a name or a character stands for. */
@@ -205,37 +238,55 @@ export function encodingOf(label: string | undefined): string | null {
   }
 }
 
-/** @throws DomainError 400 */
-function readMapping(text: string): HeaderMapping {
-  if (text.trim() === '') return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw invalid('mapping', `mapping must be a JSON object: ${(error as Error).message}`);
+/**
+ * An object replaces what was decided about columns; a name, or `false`, replaces everything.
+ * @throws DomainError 400
+ */
+function readMapping(given: unknown): Partial<Reading> {
+  const value = typeof given === 'string' ? parsedMapping(given) : given;
+  if (value === null) return { mapping: {}, recipes: {}, savedMapping: null };
+  if (value === false) return { mapping: {}, recipes: {}, constants: {}, savedMapping: false };
+  if (typeof value === 'string') {
+    return { mapping: {}, recipes: {}, constants: {}, savedMapping: value };
   }
-  return mappingOf(value);
+  const { columns, problems } = readColumns(value, 'mapping');
+  const [problem] = problems;
+  if (problem !== undefined) throw invalid('mapping', problem.message);
+  const entries = Object.entries(columns);
+  return {
+    mapping: Object.fromEntries(entries.map(([header, { field }]) => [header, field])),
+    recipes: Object.fromEntries(
+      entries.flatMap(([header, { field, ...recipe }]) =>
+        field === null ? [] : [[header, recipe] as const],
+      ),
+    ),
+  };
+}
+
+/** A text that is not JSON is a name. */
+function parsedMapping(text: string): unknown {
+  if (text.trim() === '') return null;
+  if (!/^\s*(\{|(false|null)\s*$)/.test(text)) return text;
+  return parsedJson(text, 'mapping');
 }
 
 /** @throws DomainError 400 */
-function mappingOf(value: unknown): HeaderMapping {
-  if (value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw invalid('mapping', 'mapping must be a JSON object from headers of the file to fields, or to null');
+function readConstants(given: unknown): Reading['constants'] {
+  const value = typeof given === 'string' && given.trim() !== '' ? parsedJson(given, 'constants') : given;
+  if (value === null || value === '') return {};
+  const { constants, problems } = readConstantValues(value, 'constants', true);
+  const [problem] = problems;
+  if (problem !== undefined) throw invalid('constants', problem.message);
+  return constants;
+}
+
+/** @throws DomainError 400 */
+function parsedJson(text: string, parameter: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalid(parameter, `${parameter} must be a JSON object: ${(error as Error).message}`);
   }
-  const entries = Object.entries(value) as [string, unknown][];
-  for (const [header, target] of entries) {
-    if (target !== null && (typeof target !== 'string' || target === '' || target.length > MAX_NAME_LENGTH)) {
-      throw invalid(
-        'mapping',
-        `mapping must map ${JSON.stringify(header.slice(0, 60))} to the name of a field, or to null`,
-      );
-    }
-    if (header.includes('\u0000') || target?.includes('\u0000') === true) {
-      throw invalid('mapping', 'mapping must not contain U+0000, which the database cannot store');
-    }
-  }
-  return Object.fromEntries(entries as [string, string | null][]);
 }
 
 function invalid(parameter: string, message: string): DomainError {
