@@ -22,9 +22,10 @@ describe('the examples of the API docs', () => {
 
   afterAll(() => app?.close());
 
+  /** Files and parts of files have no example. */
   const withBody = () =>
-    [...operations.values()].filter(
-      ({ requestBody }) => requestBody !== undefined && !('multipart/form-data' in requestBody.content),
+    [...operations.values()].filter(({ requestBody }) =>
+      ['application/json', 'text/plain'].includes(Object.keys(requestBody?.content ?? {})[0]!),
     );
 
   /** Sends the body of an operation as the docs offer it. */
