@@ -54,7 +54,6 @@ const HOLDS: Readonly<Record<string, DescribedColumn['holds']>> = {
 /** Parse and Describe of the extended protocol, as one query of the driver. */
 class Description {
   private fields: Field[] = [];
-  private failure: Error | null = null;
 
   constructor(
     private readonly text: string,
@@ -72,12 +71,12 @@ class Description {
     this.fields = fields;
   }
 
+  /** The driver forgets a query that failed, so `handleReadyForQuery` is not called after it. */
   handleError(error: Error): void {
-    this.failure = error;
+    this.reject(error);
   }
 
   handleReadyForQuery(): void {
-    if (this.failure === null) this.resolve(this.fields);
-    else this.reject(this.failure);
+    this.resolve(this.fields);
   }
 }

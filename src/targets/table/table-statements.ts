@@ -27,10 +27,12 @@ export function createTemporaryTables(plan: TableTargetPlan): string {
   const columns = plan.columns.map((_, index) => `c${index} text`).join(', ');
   return `CREATE TEMPORARY TABLE IF NOT EXISTS import_queue_rows_${plan.columns.length}
             (line bigint, absent text, ${columns}) ON COMMIT DELETE ROWS;
-          CREATE TEMPORARY TABLE IF NOT EXISTS import_queue_outcomes
+          ${CREATE_OUTCOMES}`;
+}
+
+export const CREATE_OUTCOMES = `CREATE TEMPORARY TABLE IF NOT EXISTS import_queue_outcomes
             (line bigint, operation text, reference text, state text, message text, detail text, constraint_name text,
              column_name text) ON COMMIT DELETE ROWS`;
-}
 
 export function emptyTemporaryTables(plan: TableTargetPlan): string {
   return `TRUNCATE ${rowsTable(plan)}, ${OUTCOMES}`;
