@@ -365,7 +365,7 @@ describe('saved mappings', () => {
     const form = async (path: string, fields: Record<string, string>, cookie: string) =>
       submit(app, path, fields, { cookie });
 
-    /** Break it: in `mappingOf`, leave out the recipe; in `saveMapping`, leave out `maySetDefaults`. */
+    /** Break it: in `mappingOf`, leave out the recipe. */
     it('are set with values and constants, saved under a name, and used for the next file', async () => {
       const administrator = await signIn(app);
       const page = async (id: number) =>

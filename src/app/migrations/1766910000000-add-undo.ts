@@ -37,7 +37,7 @@ function view(undo: boolean): string {
 
 /**
  * An undo is a batch of its own. `workflow_log` needs no change: an entry holds the values before and after, and the
- * whole instance if the record created it (ADR 36).
+ * whole instance if the record created it (ADR 35).
  */
 const UP = `
   ALTER TABLE import_queue_batch ADD COLUMN undo_of bigint REFERENCES import_queue_batch,

@@ -24,7 +24,7 @@ import { type ReversibleEntry, selectEntriesSince, selectNewestEntries } from '.
  * Undo. Each record of an undo reverts the one log entry that the same line of the undone batch wrote. That entry holds
  * the values before and after, the status and the step; a creation holds the whole instance. The reverting entry is
  * written the same way, so that it can be undone like any other.
- * Why: ADR 36.
+ * Why: ADR 35.
  */
 
 type LoggedChanges = NonNullable<ReversibleEntry['changes']>;
