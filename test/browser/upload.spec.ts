@@ -90,7 +90,7 @@ describe('a file sent in the browser', () => {
     await eventually(async () => (await contact()) === ':Email', 'the column to be matched');
 
     await page.goto(href);
-    await page.getByLabel('Empty cells').selectOption('clear');
+    await page.getByLabel('Empty cells', { exact: true }).selectOption('clear');
     await page.getByRole('button', { name: 'Read again', exact: true }).click();
     await eventually(async () => (await understood()).emptyCells === 'clear', 'the file to be read again');
     expect(await contact()).toBe(':Email');

@@ -27,6 +27,7 @@ const DOCUMENTED: Readonly<Record<number, readonly string[]>> = {
     ...['header_row_missing', 'too_many_columns'],
     ...['duplicate_columns', 'invalid_parameter', 'malformed_multipart', 'file_missing', 'unexpected_file'],
   ],
+  404: ['mapping_not_found'],
   413: ['body_too_large', 'line_too_long', 'too_many_records', 'decompression_ratio_exceeded'],
   415: ['unsupported_file', 'unsupported_content_encoding'],
   422: ['damaged_workbook'],

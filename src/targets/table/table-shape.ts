@@ -75,7 +75,8 @@ export interface TableName {
  */
 export const OWN_TABLES =
   '^((import_queue|import_process|workflow|webhook|fix_draft|upload|outbox|table_shape)(_[a-z_]+)?|account_link|api_key' +
-  '|app_user|audit_log|behavior_outbox|idempotency_key|notification|schema_compatibility|schema_migration|user_session)$';
+  '|app_user|audit_log|behavior_outbox|idempotency_key|notification|saved_mapping|schema_compatibility|schema_migration' +
+  '|user_session)$';
 
 const NUMBER = String.raw`'?(-?[0-9]+(?:\.[0-9]+)?)'?`;
 const CAST = String.raw`(?:::[a-z "0-9(),.]+)?`;
