@@ -31,6 +31,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'ImportProcessesController.list': 'listImportProcesses',
   'ImportProcessesController.schema': 'getRowSchema',
   'ImportProcessesController.template': 'downloadTemplate',
+  'MappingsController.list': 'listMappings',
   'WorkflowsController.list': 'listWorkflows',
   'InstancesController.list': 'listInstances',
   'InstancesController.export': 'exportInstances',
@@ -58,6 +59,7 @@ const SUBJECTS: Readonly<Record<string, string>> = {
   WorkflowsController: 'Workflow',
   WebhookEndpointsController: 'WebhookEndpoint',
   ApiKeysController: 'ApiKey',
+  MappingsController: 'Mapping',
 };
 
 export function operationId(controller: string, method: string): string {
@@ -100,6 +102,16 @@ const IMPORT_PROCESS = {
   },
 };
 
+const MAPPING = {
+  name: 'HR export',
+  reading: { dateOrder: 'dmy' },
+  columns: {
+    'E-mail': { field: ':Email', case: 'lower' },
+    Grade: { field: 'Level', values: { F: 'Fellow', A: 'Associate' } },
+    Remarks: null,
+  },
+};
+
 const WEBHOOK_ENDPOINT = {
   url: 'https://hooks.example.org/imports',
   events: ['batch.completed', 'batch.completed_with_errors', 'batch.failed'],
@@ -118,6 +130,8 @@ export const BODY_EXAMPLES: Readonly<Record<string, unknown>> = {
     ...IMPORT_PROCESS,
     description: 'Grants each member in the file a role, or changes it.',
   },
+  createMapping: MAPPING,
+  replaceMapping: { ...MAPPING, constants: { 'First Name': 'Ada' } },
   readUploadAgain: { emptyCells: 'clear' },
   fixFailedRecords: { replace: [{ field: 'Level', from: 'Senior', to: 'Fellow' }] },
   performAction: { 'First Name': 'Ada', Level: 'Fellow' },

@@ -55,7 +55,7 @@ describe('the rows of a file before confirmation', () => {
   it('are shown by what they would do, on a desk and on a phone, in light and dark', async () => {
     const visitor = await send(await signIn(site.app));
     const { page } = visitor;
-    await page.getByLabel('Empty cells').selectOption('clear');
+    await page.getByLabel('Empty cells', { exact: true }).selectOption('clear');
     await page.getByRole('button', { name: 'Read again', exact: true }).click();
     await page.getByText('Notes changes in 4 rows').waitFor();
     await page.getByText('4 stored values would be cleared, in 4 rows.').waitFor();

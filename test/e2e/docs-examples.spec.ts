@@ -61,6 +61,9 @@ describe('the examples of the API docs', () => {
     const { body: process } = await send('createImportProcess');
     await send('replaceImportProcess', { id: process.id });
 
+    await send('createMapping', { id: process.id });
+    await send('replaceMapping', { id: process.id, name: 'HR export' });
+
     const { body: batch } = await send('createBatch', { importProcessId: process.id });
     await client.ended(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     const { body: instances } = await client.get('/API/Workflows/grant-role/Instances');

@@ -49,6 +49,7 @@ const UP = `
   CREATE INDEX outbox_webhook_of_batch ON outbox (workflow_import_queue_batch_id) WHERE kind = 'batch_webhook'`;
 
 const DOWN = `
+  DROP INDEX outbox_webhook_of_batch;
   DELETE FROM outbox WHERE kind = 'batch_webhook';
   ALTER TABLE outbox
     DROP COLUMN webhook_endpoint_id,
