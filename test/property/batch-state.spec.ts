@@ -6,6 +6,7 @@ import {
   type BatchStatus,
   canBecome,
   type ChangingAction,
+  EXPIRED,
   finalStatus,
   isAllowed,
   isTerminal,
@@ -17,14 +18,16 @@ import {
 const status = fc.constantFrom(...BATCH_STATUSES);
 const count = fc.nat({ max: 5 });
 const end = fc.record({
-  failureReason: fc.option(fc.constant('no such target'), { nil: null }),
+  failureReason: fc.option(fc.constantFrom('no such target', EXPIRED), { nil: null }),
   invalid: count,
   failed: count,
   canceled: count,
   unknown: count,
 });
 const changingAction = fc.constantFrom(
-  ...BATCH_ACTIONS.filter((action): action is ChangingAction => !['retryFailed', 'delete'].includes(action)),
+  ...BATCH_ACTIONS.filter(
+    (action): action is ChangingAction => !['retryFailed', 'undo', 'delete'].includes(action),
+  ),
 );
 
 describe('the status of a batch', () => {
@@ -94,7 +97,8 @@ describe('the status of a batch', () => {
       fc.property(fc.constantFrom(...UNFINISHED), end, (from, counts) => {
         const last = finalStatus(from, counts);
         expect(last === 'canceled').toBe(from === 'canceling');
-        expect(last === 'failed').toBe(from !== 'canceling' && counts.failureReason !== null);
+        const hasFault = counts.failureReason !== null && counts.failureReason !== EXPIRED;
+        expect(last === 'failed').toBe(from !== 'canceling' && hasFault);
         const bad = counts.invalid + counts.failed + counts.canceled + counts.unknown;
         if (last === 'completed') expect(bad).toBe(0);
         if (last === 'completed_with_errors') expect(bad).toBeGreaterThan(0);
