@@ -26,8 +26,6 @@ export default tseslint.config(
       'max-lines': ['error', { max: 400 }],
     },
   },
-  // All statements on one table stand in one file.
-  { files: ['src/**/*.sql.ts'], rules: { 'max-lines': ['error', { max: 600 }] } },
   {
     files: ['src/**'],
     // The command line has an environment of its own, which one file reads.
@@ -65,6 +63,11 @@ export default tseslint.config(
     // All statements on a table stand in one file.
     files: ['src/**/*.sql.ts'],
     rules: { 'max-lines': ['error', { max: 500, skipBlankLines: true, skipComments: true }] },
+  },
+  // All migrations of a release or of a topic in one file.
+  {
+    files: ['src/app/migrations/*.ts'],
+    rules: { 'max-lines': ['error', { max: 600, skipBlankLines: true }] },
   },
   { files: ['dev/check-sql/**', 'dev/quickstart/**'], rules: { 'no-console': 'off' } },
   { files: ['**/*.js', '**/*.mjs', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },

@@ -1,6 +1,6 @@
 import { DataSource } from 'typeorm';
 import { dataSourceOptions } from '../../src/app/database.js';
-import { NormalizeIdentifiers1765310000000 } from '../../src/app/migrations/1765310000000-normalize-identifiers.js';
+import { NormalizeIdentifiers1765310000000 } from '../../src/app/migrations/0.2.0-trust.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';
 import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';

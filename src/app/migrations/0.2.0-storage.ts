@@ -1,14 +1,34 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
+// Toward 0.2.0: the errors of a record, and outcomes that are appended instead of updated.
+
+export class AddRecordErrors1765500000000 implements MigrationInterface {
+  readonly name = 'AddRecordErrors1765500000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(ADD_RECORD_ERRORS_UP);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE import_queue_record DROP COLUMN row_number, DROP COLUMN errors');
+  }
+}
+
+/** Nullable columns without a default: PostgreSQL changes its catalog only, whatever the size of the table. */
+const ADD_RECORD_ERRORS_UP = `
+  -- errors: all errors of a record that has several, [{code, message, pointer}]; the first is also in error_code.
+  -- row_number: the row that a spreadsheet shows, where it differs from the line.
+  ALTER TABLE import_queue_record ADD COLUMN errors jsonb, ADD COLUMN row_number integer`;
+
 export class AppendOutcomes1765510000000 implements MigrationInterface {
   readonly name = 'AppendOutcomes1765510000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    await runner.query(UP);
+    await runner.query(APPEND_OUTCOMES_UP);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(DOWN);
+    await runner.query(APPEND_OUTCOMES_DOWN);
   }
 }
 
@@ -16,7 +36,7 @@ export class AppendOutcomes1765510000000 implements MigrationInterface {
  * Splits a record into its line, which is never updated, and its outcome, which is inserted once (ADR 28). No row is
  * rewritten: records that already have an outcome keep it in their line, and the view shows the one that exists.
  */
-const UP = `
+const APPEND_OUTCOMES_UP = `
   ALTER TABLE import_queue_record RENAME TO import_queue_line;
   ALTER TABLE import_queue_line RENAME CONSTRAINT import_queue_record_pkey TO import_queue_line_pkey;
   -- Without updates there is nothing to leave room for.
@@ -54,7 +74,7 @@ const UP = `
         ON o.workflow_import_queue_batch_id = l.workflow_import_queue_batch_id AND o.line_number = l.line_number`;
 
 /** Writes each outcome back into its line: a rewrite of these lines, in one transaction. */
-const DOWN = `
+const APPEND_OUTCOMES_DOWN = `
   UPDATE import_queue_line l
      SET attempts = r.attempts, status = r.status, operation = r.operation, reference = r.reference,
          error_code = r.error_code, error_message = r.error_message, error_pointer = r.error_pointer, errors = r.errors
@@ -67,3 +87,20 @@ const DOWN = `
   ALTER TABLE import_queue_line SET (fillfactor = 45);
   ALTER TABLE import_queue_line RENAME CONSTRAINT import_queue_line_pkey TO import_queue_record_pkey;
   ALTER TABLE import_queue_line RENAME TO import_queue_record`;
+
+export class FindRefusedRecords1765520000000 implements MigrationInterface {
+  readonly name = 'FindRefusedRecords1765520000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(FIND_REFUSED_RECORDS_UP);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP INDEX import_queue_outcome_refused');
+  }
+}
+
+/** Records that succeeded have no entry, so the index is small and costs them nothing. */
+const FIND_REFUSED_RECORDS_UP = `
+  CREATE INDEX import_queue_outcome_refused ON import_queue_outcome (workflow_import_queue_batch_id, line_number)
+    WHERE error_code IS NOT NULL`;
