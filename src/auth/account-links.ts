@@ -7,8 +7,7 @@ import { deleteLinks, insertLink, type LinkedUser, selectLink, useLink } from '.
 import { writeAudit } from './audit.js';
 import { accountLinkInvalid, mailIsOff, tooManyFailedSignIns, unusablePassword } from './auth.errors.js';
 import { hashKey } from './authenticator.js';
-import { hashPassword } from './password-hash.js';
-import { assertUsablePassword } from './password-rules.js';
+import { hashPassword, assertUsablePassword } from './passwords.js';
 import type { Principal } from './principal.js';
 import { endSessions } from './sessions.service.js';
 import { networkOf } from './sign-in-throttle.js';

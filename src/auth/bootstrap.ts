@@ -6,7 +6,7 @@ import { DatabaseService, type Sql } from '../platform/database/database.service
 import { ensureBootstrapKey, revokeOtherKeys } from './api-keys.sql.js';
 import { writeAudit } from './audit.js';
 import { hashKey, keyHint } from './authenticator.js';
-import { hashPassword, passwordMatches } from './password-hash.js';
+import { hashPassword, passwordMatches } from './passwords.js';
 import { PERMISSIONS } from './principal.js';
 import { endSessions } from './sessions.service.js';
 import { anyUserExists, insertUser, lockUserByEmail, restoreAdministrator } from './users.sql.js';

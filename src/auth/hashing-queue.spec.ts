@@ -1,4 +1,4 @@
-import { hashInTurn } from './password-hash.js';
+import { hashInTurn } from './passwords.js';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -1,4 +1,4 @@
-import { hashPassword, isOutdatedHash, passwordMatches } from './password-hash.js';
+import { hashPassword, isOutdatedHash, passwordMatches } from './passwords.js';
 
 describe('the hash of a password', () => {
   it('matches its password and no other', async () => {

@@ -9,7 +9,7 @@ import { writeAudit } from './audit.js';
 import { invalidSignIn } from './auth.errors.js';
 import { knownBrowserOf, newKnownBrowser } from './browser-session.js';
 import { localSignInOff } from './oidc.errors.js';
-import { hashPassword, isOutdatedHash, passwordMatches } from './password-hash.js';
+import { hashPassword, isOutdatedHash, passwordMatches } from './passwords.js';
 import { SessionsService } from './sessions.service.js';
 import { SignInThrottle } from './sign-in-throttle.js';
 import { recordSignIn, selectPassword, type StoredPassword } from './users.sql.js';

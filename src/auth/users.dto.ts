@@ -3,7 +3,7 @@ import { IsEmail, IsIn, IsOptional, IsString, isUUID, Length, Matches, MaxLength
 import { PathIdPipe } from '../platform/http/validation.js';
 import { sessionNotFound, userNotFound } from './auth.errors.js';
 import { IsImportProcessLimit } from './import-process-limit.js';
-import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from './password-rules.js';
+import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from './passwords.js';
 import { USER_ROLES, type UserRole } from './principal.js';
 
 /** Long rather than complex: rules about digits and symbols lead to passwords that users write down. */

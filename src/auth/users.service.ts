@@ -17,8 +17,7 @@ import {
   userNotFound,
 } from './auth.errors.js';
 import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js';
-import { hashPassword } from './password-hash.js';
-import { assertUsablePassword } from './password-rules.js';
+import { hashPassword, assertUsablePassword } from './passwords.js';
 import { permissionsOf, type Principal, type SignedInUser } from './principal.js';
 import { managedByProvider } from './oidc.errors.js';
 import { endSession, endSessions, type OwnSession, selectSessions } from './sessions.service.js';

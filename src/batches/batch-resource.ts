@@ -1,5 +1,4 @@
-import { DEFAULT_READING } from '../formats/reading.js';
-import type { ReadingWarning } from '../formats/reading-warnings.js';
+import { DEFAULT_READING, type ReadingWarning } from '../formats/reading.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import { publicPath } from '../platform/http/public-path.js';
 import { formatNumber } from '../platform/wording.js';

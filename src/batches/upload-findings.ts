@@ -1,6 +1,5 @@
-import type { Reading } from '../formats/reading.js';
+import type { Reading, ReadingWarning } from '../formats/reading.js';
 import type { ReadingCounts } from '../formats/table-rows.js';
-import type { ReadingWarning } from '../formats/reading-warnings.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
 

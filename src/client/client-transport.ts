@@ -1,4 +1,95 @@
-import { errorOfAnswer, RefusedError, UnreachableError } from './client-errors.js';
+import type { ClientProblem } from './client-types.js';
+
+/** The service answered, and refused the call. `code` is for programs, `message` for people. */
+export class RefusedError extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  /** @param problem the body of the answer */
+  constructor(readonly problem: ClientProblem) {
+    super(problem.detail);
+    this.name = 'RefusedError';
+    this.status = problem.status;
+    this.code = problem.code;
+  }
+}
+
+/** No answer arrived, or one that is not ours: the service is down, or something stands between. */
+export class UnreachableError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'UnreachableError';
+  }
+}
+
+/** The error of an answer other than 2xx. */
+export async function errorOfAnswer(response: Response): Promise<RefusedError | UnreachableError> {
+  const text = await response.text().catch(() => '');
+  const problem = problemOf(text);
+  if (problem !== null) return new RefusedError(problem);
+  const answer = `${response.status} ${response.statusText}`.trim();
+  return new UnreachableError(`${response.url} answered ${answer} without problem details.`);
+}
+
+function problemOf(text: string): ClientProblem | null {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return isProblem(parsed) ? parsed : null;
+  } catch {
+    return null;
+  }
+}
+
+function isProblem(value: unknown): value is ClientProblem {
+  if (typeof value !== 'object' || value === null) return false;
+  const { code, detail, status } = value as Partial<Record<string, unknown>>;
+  return typeof code === 'string' && typeof detail === 'string' && typeof status === 'number';
+}
+
+/** The lines of a UTF-8 stream, without their ends. A last line without an end counts. */
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder();
+  const reader = stream.getReader();
+  let rest = '';
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      rest += done ? decoder.decode() : decoder.decode(value, { stream: true });
+      const lines = rest.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) yield line.endsWith('\r') ? line.slice(0, -1) : line;
+      if (done) break;
+    }
+    if (rest !== '') yield rest;
+  } finally {
+    // Ends the connection if the caller stops early.
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+export interface ServerSentEvent {
+  type: string;
+  data: string;
+  id: string | undefined;
+}
+
+/** The events of a `text/event-stream`. Comments and incomplete events are left out. */
+export async function* serverSentEvents(
+  lines: AsyncIterable<string>,
+): AsyncGenerator<ServerSentEvent, void, undefined> {
+  let event: ServerSentEvent = { type: 'message', data: '', id: undefined };
+  for await (const line of lines) {
+    if (line === '') {
+      if (event.data !== '') yield event;
+      event = { type: 'message', data: '', id: undefined };
+      continue;
+    }
+    const [, name, value = ''] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+    if (name === 'event') event.type = value;
+    if (name === 'data') event.data += event.data === '' ? value : `\n${value}`;
+    if (name === 'id') event.id = value;
+  }
+}
 
 /** What `fetch` sends as a body. */
 export type SentBody = NonNullable<RequestInit['body']>;

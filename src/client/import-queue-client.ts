@@ -1,6 +1,14 @@
 import { type Body, isRepeatable, openBody } from './client-body.js';
-import { RefusedError, UnreachableError } from './client-errors.js';
-import { type Call, type ClientOptions, ClientTransport, type SentBody } from './client-transport.js';
+import {
+  RefusedError,
+  UnreachableError,
+  type Call,
+  type ClientOptions,
+  ClientTransport,
+  type SentBody,
+  linesOf,
+  serverSentEvents,
+} from './client-transport.js';
 import {
   type AcceptedBatch,
   type ClientApiKey,
@@ -12,7 +20,6 @@ import {
   type ClientResult,
   batchHasEnded,
 } from './client-types.js';
-import { linesOf, serverSentEvents } from './text-lines.js';
 
 const ROOT = '/API/WorkflowImportQueue';
 /** The service sends a comment every 15 s. A stream that is silent for longer is dead, though no one has said so. */

@@ -1,5 +1,5 @@
 /** A client of the HTTP API without dependencies, for Node and browsers. */
-export { RefusedError, UnreachableError } from './client-errors.js';
+export { RefusedError, UnreachableError } from './client-transport.js';
 export type { Body } from './client-body.js';
 export * from './client-types.js';
 export {

@@ -20,8 +20,8 @@ import {
   mentioned,
   MOST_WORDS,
   type ReadingWarning,
-} from './reading-warnings.js';
-import type { Reading } from './reading.js';
+  type Reading,
+} from './reading.js';
 import { type ColumnRecipe, fieldsOf, recipeOf, type SavedMapping, withChoicesOf } from './recipes.js';
 import type { TableCell, TableRow, TableSource } from './table.js';
 

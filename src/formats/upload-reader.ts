@@ -6,7 +6,7 @@ import type { DateOrder, DecimalMark, HeaderMapping, Reading } from './reading.j
 import type { ColumnRecipe } from './recipes.js';
 import type { FileBytes, TableFacts, TableSource } from './table.js';
 import type { SurveyedColumn, TablePlan } from './table-survey.js';
-import { detectText, statedText } from './text/encoding-detection.js';
+import { detectText, statedText } from './text/text-encoding.js';
 import { WorkbookTable } from './workbook/workbook-table.js';
 
 /**

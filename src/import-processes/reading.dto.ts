@@ -16,7 +16,7 @@ import {
   SHORT_ROWS,
   TRIMS,
 } from '../formats/reading.js';
-import { statedText } from '../formats/text/encoding-detection.js';
+import { statedText } from '../formats/text/text-encoding.js';
 import type { DomainError } from '../platform/domain-error.js';
 import { invalidParameters } from '../platform/http/http.errors.js';
 import { AsSent } from '../platform/http/validation.js';

@@ -1,7 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { BYTE_ORDER_MARK, csvLine, workbookText } from '../formats/csv/csv-cells.js';
-import { sheetColumn } from '../formats/workbook/sheet-columns.js';
-import { WORKBOOK_TYPE, writeWorkbook, type WrittenRow } from '../formats/workbook/workbook-writer.js';
+import {
+  sheetColumn,
+  WORKBOOK_TYPE,
+  writeWorkbook,
+  type WrittenRow,
+} from '../formats/workbook/workbook-writer.js';
 import { contentDisposition, downloadName } from '../platform/http/downloads.js';
 import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowColumn } from '../records/target.js';

@@ -2,8 +2,8 @@ import type { BatchReader } from '../batches/batch-reader.js';
 import type { RecordSet } from '../batches/record-pages.js';
 import { BYTE_ORDER_MARK, csvLine, workbookText } from '../formats/csv/csv-cells.js';
 import { textEncoding, type TextEncoding } from '../formats/text/text-encoding.js';
-import { sheetColumn } from '../formats/workbook/sheet-columns.js';
 import {
+  sheetColumn,
   type SheetColumn,
   WORKBOOK_TYPE,
   writeWorkbook,

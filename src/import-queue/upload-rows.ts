@@ -5,11 +5,10 @@ import type { ColumnFindings, UploadFindings } from '../batches/upload-findings.
 import { FieldNames } from '../formats/csv/csv-columns.js';
 import { emptyFile } from '../formats/format.errors.js';
 import { JsonLinesReader } from '../formats/jsonl/json-lines-reader.js';
-import type { Reading } from '../formats/reading.js';
+import type { Reading, ReadingWarning } from '../formats/reading.js';
 import { choicesOf, mappingFrom, mappingThatFits, type SavedMapping } from '../formats/recipes.js';
 import type { FileBytes, TableSource } from '../formats/table.js';
 import { TableRows } from '../formats/table-rows.js';
-import type { ReadingWarning } from '../formats/reading-warnings.js';
 import { type SavedMappings, surveyTable, type TablePlan } from '../formats/table-survey.js';
 import {
   openUpload,

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { hashPassword } from '../../src/auth/password-hash.js';
+import { hashPassword } from '../../src/auth/passwords.js';
 import type { UserRole } from '../../src/auth/principal.js';
 import type { TestApp } from './test-app.js';
 

@@ -2,7 +2,7 @@ import type { ProblemDetail } from '../../platform/domain-error.js';
 import { malformedCsv, undecodableText } from '../format.errors.js';
 import { MAX_DESCRIBED_ERRORS } from '../record-reader.js';
 import type { TableFacts, TableRow, TableSource } from '../table.js';
-import type { DetectedText } from '../text/encoding-detection.js';
+import type { DetectedText } from '../text/text-encoding.js';
 import { UndecodableTextError } from '../text/text-decoding.js';
 import type { FieldNames } from './csv-columns.js';
 import { CsvTokenizer } from './csv-tokenizer.js';

@@ -13,9 +13,14 @@ import {
   type RecordReader,
   type RecordSink,
 } from '../record-reader.js';
-import { EXAMINED_BYTES, likelyMistake } from './likely-mistakes.js';
+import {
+  EXAMINED_BYTES,
+  likelyMistake,
+  type RecordWrapper,
+  unwrapped,
+  wrapperOf,
+} from './likely-mistakes.js';
 import { validPrefix } from '../text/text-decoding.js';
-import { type RecordWrapper, unwrapped, wrapperOf } from './wrapped-record.js';
 
 const EMPTY = Buffer.alloc(0);
 

@@ -4,7 +4,7 @@ import {
   plainNumber,
   serialText,
   withMinDigits,
-} from './number-formats.js';
+} from './workbook-values.js';
 import { type SharedStrings, withoutEscapes } from './shared-strings.js';
 import { CELL, type CellLetter, CellText, columnIn, RowCollector, type SheetRow } from './workbook-cells.js';
 import type { XmlHandlers, XmlTag } from './xml-part.js';

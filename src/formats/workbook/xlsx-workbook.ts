@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { builtInFormat, type NumberFormat, numberFormat } from './number-formats.js';
+import { builtInFormat, type NumberFormat, numberFormat } from './workbook-values.js';
 import { readSharedStrings, SharedStrings } from './shared-strings.js';
 import type { OpenWorkbook, SheetRow } from './workbook-cells.js';
 import { DamagedWorkbookError, exceeds, NotAWorkbookError, WORKBOOK_LIMITS } from './workbook-limits.js';

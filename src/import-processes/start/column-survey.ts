@@ -1,7 +1,7 @@
 import type { TableCell, TypedCell } from '../../formats/table.js';
 import { trimEnds } from '../../records/rows.js';
 import type { AttributeType } from '../../workflows/definition.js';
-import { fitsType, isBooleanWord, MEASURED_TYPES, type MeasuredType } from './value-shapes.js';
+import { fitsType, isBooleanWord, MEASURED_TYPES, type MeasuredType } from './survey-table.js';
 
 /** What the values of one column suggest. A person can change all of it. */
 export interface ColumnTraits {

@@ -3,14 +3,13 @@ import { FieldNames } from '../../formats/csv/csv-columns.js';
 import { duplicateColumns, emptyFile, headerRowMissing } from '../../formats/format.errors.js';
 import { JsonLinesReader } from '../../formats/jsonl/json-lines-reader.js';
 import type { FileBytes, TableFacts, TableRow, TableSource } from '../../formats/table.js';
-import { detectText } from '../../formats/text/encoding-detection.js';
+import { detectText } from '../../formats/text/text-encoding.js';
 import { openUpload } from '../../formats/upload-reader.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { trimEnds, unnamedColumn } from '../../records/rows.js';
 import { type ColumnTraits, ColumnSurvey, SeenValues, type ValueParts } from './column-survey.js';
-import { filledCells, findHeader, shownCell } from './header-row.js';
-import { detectTableDelimiter } from './table-delimiter.js';
+import { filledCells, findHeader, shownCell, detectTableDelimiter } from './survey-table.js';
 
 /** One column of a surveyed file. */
 export interface StartColumn extends ColumnTraits {

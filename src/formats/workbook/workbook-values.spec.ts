@@ -1,4 +1,4 @@
-import { numberFormat, plainNumber, serialText, withMinDigits } from './number-formats.js';
+import { numberFormat, plainNumber, serialText, withMinDigits } from './workbook-values.js';
 
 it.each([
   ['yyyy-mm-dd', 'date'],

@@ -1,4 +1,4 @@
-import { assertUsablePassword, isCommonPassword } from './password-rules.js';
+import { assertUsablePassword, isCommonPassword } from './passwords.js';
 
 describe('passwords', () => {
   it.each([

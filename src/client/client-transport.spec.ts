@@ -1,4 +1,4 @@
-import { linesOf, serverSentEvents, type ServerSentEvent } from './text-lines.js';
+import { linesOf, serverSentEvents, type ServerSentEvent } from './client-transport.js';
 
 function streamOf(bytes: Uint8Array, pieceLength: number): ReadableStream<Uint8Array> {
   let at = 0;
