@@ -4,6 +4,7 @@ import { auditRefusals, RefusalLog } from '../auth/audit-refusals.js';
 import type { NextFunction, Request, Response } from 'express';
 import { serveDocs } from '../operations/openapi.js';
 import type { AppConfig } from '../platform/config/config.js';
+import { ReadReplica, ReplicaInterceptor } from '../platform/database/read-replica.js';
 import { cachingDefaults } from '../platform/http/preconditions.js';
 import { ERROR_PAGE, type ErrorPage, ProblemFilter } from '../platform/http/problem.filter.js';
 import {
@@ -64,7 +65,10 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   );
   const page = config.role === 'worker' ? null : app.get<ErrorPage>(ERROR_PAGE, { strict: false });
   app.useGlobalFilters(new ProblemFilter(page));
-  app.useGlobalInterceptors(new BodyParsingInterceptor(config.receiveIdleMs * 2));
+  app.useGlobalInterceptors(
+    new BodyParsingInterceptor(config.receiveIdleMs * 2),
+    new ReplicaInterceptor(app.get(ReadReplica)),
+  );
   app.useGlobalPipes(new DtoValidationPipe());
   const server = app.getHttpServer();
   server.requestTimeout = LONGEST_REQUEST_MS;

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Global, Logger, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { Client, DatabaseError } from 'pg';
+import { Client, DatabaseError, Pool } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { WorkPermit } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, GuardedClient, type Sql } from '../platform/database/database.service.js';
+import { ReadReplica } from '../platform/database/read-replica.js';
 import { DatabaseUnreachableError } from '../platform/database/postgres-errors.js';
 import { selectInstallationId } from '../platform/database/installation.js';
 import { SchemaFit } from '../platform/database/schema-fit.js';
@@ -45,6 +46,27 @@ export function dataSourceOptions(
   };
 }
 
+/** A page that waits for longer is answered by the primary. Downloads read in steps, each of which is far shorter. */
+const REPLICA_STATEMENT_MS = 30_000;
+
+function replicaOf({ databaseReadUrl, databasePoolSize, databaseIdleTransactionMs }: AppConfig): ReadReplica {
+  if (databaseReadUrl === undefined) return new ReadReplica(undefined);
+  const settings = sessionStatements({ idleTransactionMs: databaseIdleTransactionMs });
+  const pool = new Pool({
+    connectionString: databaseReadUrl,
+    max: databasePoolSize,
+    connectionTimeoutMillis: 2_000,
+    query_timeout: REPLICA_STATEMENT_MS,
+    keepAlive: true,
+    application_name: 'workflow-import-queue reads',
+    Client: GuardedClient,
+    // Sent before the statement that asked for the connection, which would also report its loss.
+    onConnect: (client) => void client.query(settings).catch(() => undefined),
+  });
+  pool.on('error', () => undefined);
+  return new ReadReplica(pool);
+}
+
 const PATIENCE_MS = 30_000;
 const RETRY_MS = 1000;
 /** The migration of a large table takes long, but a process that waits longer than this is useless. */
@@ -76,7 +98,8 @@ export function revertLastMigration(config: MigrationConfig): Promise<string[]> 
   });
 }
 
-type MigrationConfig = Pick<AppConfig, 'databaseUrl' | 'databasePoolSize'>;
+type MigrationConfig = Pick<AppConfig, 'databaseUrl' | 'databasePoolSize'> &
+  Partial<Pick<AppConfig, 'migrationDatabaseUrl'>>;
 
 /**
  * Runs the work and returns its result. Of all processes that use the database, only this one runs such work meanwhile.
@@ -85,13 +108,14 @@ async function whileMigrating(
   config: MigrationConfig,
   work: (source: DataSource) => Promise<string[]>,
 ): Promise<string[]> {
-  const client = await connect(config.databaseUrl);
+  const databaseUrl = config.migrationDatabaseUrl ?? config.databaseUrl;
+  const client = await connect(databaseUrl);
   try {
     await client.query(
       'BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0',
     );
     await takeMigrationLock(client);
-    const source = new DataSource(dataSourceOptions({ ...config, migrateOnStart: false }));
+    const source = new DataSource(dataSourceOptions({ ...config, databaseUrl, migrateOnStart: false }));
     await source.initialize();
     try {
       return await work(source);
@@ -208,7 +232,12 @@ async function connect(databaseUrl: string | undefined): Promise<Client> {
       useFactory: (config: AppConfig) => dataSourceOptions(config),
     }),
   ],
-  providers: [DatabaseService, SchemaFit, WorkPermit],
-  exports: [DatabaseService, SchemaFit, WorkPermit],
+  providers: [
+    { provide: ReadReplica, inject: [AppConfig], useFactory: replicaOf },
+    DatabaseService,
+    SchemaFit,
+    WorkPermit,
+  ],
+  exports: [DatabaseService, ReadReplica, SchemaFit, WorkPermit],
 })
 export class DatabaseModule {}

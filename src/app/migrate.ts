@@ -13,7 +13,7 @@ const [command = 'run'] = process.argv.slice(2);
 try {
   const config = loadConfig();
   Logger.overrideLogger(new AppLogger(config.logLevel));
-  if (config.databaseUrl === undefined) {
+  if ((config.migrationDatabaseUrl ?? config.databaseUrl) === undefined) {
     throw new StartError(
       'DATABASE_URL must name the database to migrate, for example ' +
         'DATABASE_URL=postgres://user:password@localhost:5432/database ' +

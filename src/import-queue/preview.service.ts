@@ -247,7 +247,12 @@ export class PreviewService extends WorkLoop {
     await this.database.transaction(async (transaction) => {
       await holdLock(transaction, 'preview', batchId);
       if ((await selectPreviewCounts(transaction, batchId)) !== null) return;
-      await makePreview(transaction, batchId, await begin({ compiled, sql: transaction }), progress);
+      await makePreview(
+        transaction,
+        batchId,
+        await begin({ compiled, sql: this.database.lookUps(transaction) }),
+        progress,
+      );
       // What it found is about a state that processing has begun to change.
       const { status } = await this.batches.row(batchId);
       if (!isPreviewable(status)) throw tooLateForPreview(batchId, status);

@@ -47,6 +47,13 @@ describePooled('behind PgBouncer in transaction mode, with its URL alone', () =>
     expect(bound.rows).toEqual([{ bound: '1min' }]);
   });
 
+  /** Break it: in `whileMigrating`, connect to `databaseUrl`, or give it to the data source. */
+  it('migrates elsewhere if MIGRATION_DATABASE_URL says so', async () => {
+    const nowhere = 'postgres://nobody@127.0.0.1:1/nowhere';
+    const config = { databaseUrl: nowhere, migrationDatabaseUrl: app.database.url, databasePoolSize: 4 };
+    expect(await migrate(config)).toEqual([]);
+  });
+
   /** Break it: take the lock of a session. It stays with the pooler's connection, and the second migration waits. */
   it('migrates again and again, and leaves no lock behind', async () => {
     const config = { databaseUrl: pooled(app.database.url), databasePoolSize: 4 };

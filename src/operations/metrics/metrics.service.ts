@@ -46,6 +46,12 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
   private readonly pool = this.gauge('database_connections', 'Connections of this process to PostgreSQL', [
     'state',
   ]);
+  private readonly reads = new Counter({
+    name: 'workflow_import_queue_reads_total',
+    help: 'Statements of requests that only read, by the server that answered (with DATABASE_READ_URL)',
+    labelNames: ['server'],
+    registers: [this.registry],
+  });
   private readonly redisUp = this.gauge('redis_up', 'Whether Redis answered');
   private readonly violations = this.gauge(
     'invariant_violations',
@@ -101,6 +107,10 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
   async text(): Promise<string> {
     this.refreshing ??= this.refresh().finally(() => (this.refreshing = undefined));
     await this.refreshing;
+    this.reads.reset();
+    for (const [server, count] of Object.entries(this.database.replica.answered ?? {})) {
+      this.reads.inc({ server }, count);
+    }
     return this.registry.metrics();
   }
 

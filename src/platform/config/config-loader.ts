@@ -24,6 +24,8 @@ export class ConfigurationError extends StartError {
 const SECRETS = [
   'DATABASE_URL',
   'AUDIT_DATABASE_URL',
+  'DATABASE_READ_URL',
+  'MIGRATION_DATABASE_URL',
   'REDIS_URL',
   'SMTP_URL',
   'BOOTSTRAP_API_KEY',
@@ -148,6 +150,8 @@ function toConfig(env: EnvironmentVariables, tableConnections: AppConfig['tableC
     definitionsDir: env.DEFINITIONS_DIR,
     databaseUrl: env.DATABASE_URL,
     auditDatabaseUrl: env.AUDIT_DATABASE_URL,
+    databaseReadUrl: env.DATABASE_READ_URL,
+    migrationDatabaseUrl: env.MIGRATION_DATABASE_URL,
     databasePoolSize: env.DATABASE_POOL_SIZE,
     migrateOnStart: env.MIGRATE_ON_START,
     databaseIdleTransactionMs: env.DATABASE_IDLE_TRANSACTION_MS,

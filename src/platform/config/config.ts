@@ -56,6 +56,10 @@ export class AppConfig {
   readonly databaseUrl: string | undefined;
   /** The role that may delete and change audit events; `undefined`: the role of `databaseUrl`. */
   readonly auditDatabaseUrl: string | undefined;
+  /** A replica that answers requests which only read; `undefined`: the database of `databaseUrl` answers them. */
+  readonly databaseReadUrl: string | undefined;
+  /** Where migrations run, for example past a pooler; `undefined`: `databaseUrl`. */
+  readonly migrationDatabaseUrl: string | undefined;
   readonly databasePoolSize: number;
   readonly migrateOnStart: boolean;
   /** How long a session may sit in an open transaction before PostgreSQL ends it, in milliseconds. */

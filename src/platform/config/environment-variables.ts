@@ -185,6 +185,20 @@ export class EnvironmentVariables {
     hostOptional: true,
   })
   AUDIT_DATABASE_URL?: string;
+  @IsOptional()
+  @IsServerUrl({
+    protocols: ['postgres:', 'postgresql:'],
+    example: 'postgres://user:password@replica:5432/database',
+    hostOptional: true,
+  })
+  DATABASE_READ_URL?: string;
+  @IsOptional()
+  @IsServerUrl({
+    protocols: ['postgres:', 'postgresql:'],
+    example: 'postgres://migrate:password@host:5432/database',
+    hostOptional: true,
+  })
+  MIGRATION_DATABASE_URL?: string;
   @IsOptional() @Integer() @IsInt() @Min(4) @Max(1000) DATABASE_POOL_SIZE: number = 20;
   @IsOptional() @Flag() @IsBoolean() MIGRATE_ON_START: boolean = true;
   @IsOptional() @Integer() @IsInt() @Min(100) @Max(3_600_000) DATABASE_IDLE_TRANSACTION_MS: number = 60_000;

@@ -8,6 +8,7 @@ import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 
 import { withTimeout } from '../concurrency.js';
 import { noteCommit } from '../logging/logging.js';
 import { type CopyInput, copyTogether } from './copy-rows.js';
+import { ReadReplica } from './read-replica.js';
 import { beginStatements } from './session-settings.js';
 
 /** Identifies a transaction that writes, so that its outcome can be looked up. */
@@ -192,7 +193,10 @@ export class DatabaseService implements Sql {
 
   private readonly beginning: string;
 
-  constructor(@InjectDataSource() readonly dataSource: DataSource) {
+  constructor(
+    @InjectDataSource() readonly dataSource: DataSource,
+    readonly replica: ReadReplica = new ReadReplica(undefined),
+  ) {
     const { idleTransactionMs } = dataSource.options.extra as { idleTransactionMs: number };
     this.beginning = beginStatements({ idleTransactionMs });
   }
@@ -205,8 +209,16 @@ export class DatabaseService implements Sql {
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
-    return this.connected((client) => ClientTransaction.run<Row>(client, text, values));
+    return this.replica.query<Row>(text, values, this.askPrimary);
   }
+
+  /** For look-ups of an open transaction that do not depend on what it has written: a replica may answer them. */
+  lookUps(transaction: Transaction): Sql {
+    return this.replica.lookUps((text, values) => transaction.query(text, values));
+  }
+
+  private readonly askPrimary = <Row extends object>(text: string, values: readonly unknown[] = []) =>
+    this.connected((client) => ClientTransaction.run<Row>(client, text, values));
 
   /**
    * Commits the work if it returns, and rolls all of it back if it throws. If the connection breaks during COMMIT, the
@@ -217,6 +229,13 @@ export class DatabaseService implements Sql {
   async transaction<Result>(
     work: (transaction: Transaction) => Promise<Result>,
     { writes = true }: TransactionOptions = {},
+  ): Promise<Result> {
+    return this.replica.without(() => this.committed(work, writes));
+  }
+
+  private async committed<Result>(
+    work: (transaction: Transaction) => Promise<Result>,
+    writes: boolean,
   ): Promise<Result> {
     const { result, doubt } = await this.attempt(work, writes);
     if (doubt !== null && !(await wasCommitted(this, doubt.mark, doubt.error))) {

@@ -22,8 +22,9 @@ export class ServiceProcess {
   constructor(
     readonly role: Role,
     environment: Record<string, string>,
+    program = PROGRAM,
   ) {
-    this.process = spawn(process.execPath, ['--enable-source-maps', PROGRAM], {
+    this.process = spawn(process.execPath, ['--enable-source-maps', program], {
       // It gets neither the .env nor the variables of the person who runs the tests.
       cwd: tmpdir(),
       env: { PATH: process.env.PATH, ROLE: role, ...environment },

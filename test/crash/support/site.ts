@@ -27,28 +27,37 @@ export class Site {
 
   private constructor(
     readonly database: TestDatabase,
-    readonly observer: Observer,
+    public observer: Observer,
     readonly redis: PrivateRedis,
     readonly smtp: SmtpSink,
     private readonly pooler: Pooler | null,
     private readonly environment: Record<string, string>,
   ) {}
 
-  static async open(environment: Record<string, string> = {}): Promise<Site> {
-    const database = await createTestDatabase();
+  /** @param given a migrated database, for example on servers of the test; else a new one on the common server */
+  static async open(environment: Record<string, string> = {}, given?: TestDatabase): Promise<Site> {
+    const database = given ?? (await createTestDatabase());
     return new Site(
       database,
       await Observer.watch(database.url),
       await PrivateRedis.start(),
       await SmtpSink.start(),
-      POOL_MODE === 'transaction' ? await startPgBouncer(database.url, POOL_MODE) : null,
+      POOL_MODE === 'transaction' || POOL_MODE === 'session'
+        ? await startPgBouncer(database.url, POOL_MODE)
+        : null,
       environment,
     );
   }
 
-  /** Starts a process; `ready()` of it waits until it may be sent calls. */
-  start(role: Role, environment: Record<string, string> = {}): ServiceProcess {
-    const started = new ServiceProcess(role, {
+  /** Looks through a new connection, after a fail-over has ended the former one. */
+  async observeAgain(): Promise<void> {
+    await this.observer.end().catch(() => undefined);
+    this.observer = await Observer.connect(this.database.url);
+  }
+
+  /** Starts a process; `ready()` of it waits until it may be sent calls. @param program of another version */
+  start(role: Role, environment: Record<string, string> = {}, program?: string): ServiceProcess {
+    const variables = {
       DATABASE_URL: this.pooler?.url ?? this.database.url,
       DATABASE_POOL_SIZE: '8',
       REDIS_URL: this.redis.url,
@@ -63,7 +72,8 @@ export class Site {
       BOOTSTRAP_API_KEY: TEST_API_KEY,
       ...this.environment,
       ...environment,
-    });
+    };
+    const started = new ServiceProcess(role, variables, program);
     this.processes.push(started);
     return started;
   }
