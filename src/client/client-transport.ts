@@ -23,7 +23,7 @@ export class UnreachableError extends Error {
 }
 
 /** The error of an answer other than 2xx. */
-export async function errorOfAnswer(response: Response): Promise<RefusedError | UnreachableError> {
+async function errorOfAnswer(response: Response): Promise<RefusedError | UnreachableError> {
   const text = await response.text().catch(() => '');
   const problem = problemOf(text);
   if (problem !== null) return new RefusedError(problem);

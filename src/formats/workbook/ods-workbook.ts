@@ -105,7 +105,7 @@ interface Cell {
 }
 
 /** Reads the rows of one table of an OpenDocument spreadsheet. */
-export class OdsTable implements XmlHandlers {
+class OdsTable implements XmlHandlers {
   /** Whether the end of the table was read. */
   isOver = false;
   private readonly rows = new RowCollector();

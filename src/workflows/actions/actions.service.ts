@@ -27,7 +27,7 @@ import { columnError } from '../rows/values/value-type.js';
  * Finds the action that the URL names, first by name, then by id. Names are unique only within a step.
  * @throws DomainError 404 `action_not_found`, 409 `ambiguous_action`
  */
-export function chooseAction({ name, steps }: WorkflowDefinition, wanted: string): StepAction {
+function chooseAction({ name, steps }: WorkflowDefinition, wanted: string): StepAction {
   const actions = steps.flatMap((step) => step.actions.map((action) => ({ ...action, step: step.name })));
   const named = actions.filter((action) => action.name === wanted);
   if (named.length > 1) throw actionAmbiguous(wanted, named);
@@ -37,7 +37,7 @@ export function chooseAction({ name, steps }: WorkflowDefinition, wanted: string
 }
 
 /** A row as the client sent it: parsed, and as text, because parsing can drop digits of a number. */
-export interface ActionBody {
+interface ActionBody {
   row: JsonObject;
   raw: string;
 }
@@ -47,7 +47,7 @@ export interface ActionBody {
  * @param body bytes; any other value was not sent as JSON
  * @throws DomainError 400 `missing_body`, `malformed_json`, `invalid_body`
  */
-export function readActionBody(body: unknown): ActionBody {
+function readActionBody(body: unknown): ActionBody {
   if (!Buffer.isBuffer(body)) throw missingBody();
   if (!isUtf8(body)) throw malformedJson('it is not UTF-8');
   const raw = new TextDecoder().decode(body);
