@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { auditRefusals, RefusalLog } from '../auth/audit-refusals.js';
+import { IdempotencyInterceptor } from '../auth/idempotency.js';
 import type { NextFunction, Request, Response } from 'express';
 import { serveDocs } from '../operations/openapi.js';
 import type { AppConfig } from '../platform/config/config.js';
@@ -68,6 +69,7 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   app.useGlobalInterceptors(
     new BodyParsingInterceptor(config.receiveIdleMs * 2),
     new ReplicaInterceptor(app.get(ReadReplica)),
+    app.get(IdempotencyInterceptor, { strict: false }),
   );
   app.useGlobalPipes(new DtoValidationPipe());
   const server = app.getHttpServer();

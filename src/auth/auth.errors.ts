@@ -25,6 +25,10 @@ const errors = defineErrors({
   mail_is_off: { status: 409, title: 'No mail can be sent' },
   account_link_invalid: { status: 410, title: 'The link does not work' },
   unusable_password: { status: 400, title: 'The password is not usable' },
+  invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is not valid' },
+  idempotency_key_in_use: { status: 409, title: 'The Idempotency-Key is in use' },
+  idempotency_answer_lost: { status: 409, title: 'The answer was lost' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for a different request' },
 });
 
 /** How programs authenticate; a browser is sent to the sign-in page instead. */
@@ -183,4 +187,32 @@ export function unusablePassword(field: string, message: string): DomainError {
   return errors.unusable_password(`${message}.`, {
     errors: [{ pointer: `/${field}`, code: 'unusable_password', message }],
   });
+}
+
+export function invalidIdempotencyKey(): DomainError {
+  const code = 'invalid_idempotency_key';
+  const message = 'must be 1 to 255 visible ASCII characters';
+  return errors[code]('An Idempotency-Key has 1 to 255 visible ASCII characters.', {
+    errors: [{ parameter: 'Idempotency-Key', code, message }],
+  });
+}
+
+export function idempotencyKeyInUse(): DomainError {
+  return errors.idempotency_key_in_use(
+    'A call with this Idempotency-Key is still running. Wait for its answer, then send the same call again to get it.',
+    { headers: { 'Retry-After': '5' } },
+  );
+}
+
+export function idempotencyKeyReused(): DomainError {
+  return errors.idempotency_key_reused(
+    'This Idempotency-Key belongs to a call with other parameters or another body. Use a new key for a new call.',
+  );
+}
+
+/** The process died between the commit and the answer, or the caller has signed in again since. */
+export function idempotencyAnswerLost(): DomainError {
+  return errors.idempotency_answer_lost(
+    'The call with this Idempotency-Key was carried out, but its answer cannot be repeated. Look at what it changed; do not send it again.',
+  );
 }

@@ -10,6 +10,7 @@ import { AuditTrail } from './audit-trail.js';
 import { AuditController } from './audit.controller.js';
 import { ApiKeyAuthentication, Authenticator, CreatorNames } from './authenticator.js';
 import { BootstrapKey, FirstAdministrator } from './bootstrap.js';
+import { IdempotencyInterceptor, IdempotencyService } from './idempotency.js';
 import { IdentityProvider } from './identity-provider.js';
 import { OidcSignIn } from './oidc-sign-in.js';
 import { Reauthentication } from './reauthentication.js';
@@ -25,11 +26,21 @@ import { AccountService, UsersService } from './users.service.js';
     AuditKeeper,
     Authenticator,
     CreatorNames,
+    IdempotencyInterceptor,
+    IdempotencyService,
     RefusalLog,
     SessionsService,
     { provide: APP_GUARD, useClass: PrincipalGuard },
   ],
-  exports: [AuditKeeper, Authenticator, CreatorNames, RefusalLog, SessionsService],
+  exports: [
+    AuditKeeper,
+    Authenticator,
+    CreatorNames,
+    IdempotencyInterceptor,
+    IdempotencyService,
+    RefusalLog,
+    SessionsService,
+  ],
 })
 export class AuthModule {}
 

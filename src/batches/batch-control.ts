@@ -52,3 +52,14 @@ export function wishesOf(asked: Partial<BatchControl>): Partial<BatchControl> {
   ]);
   return Object.fromEntries(present) as Partial<BatchControl>;
 }
+
+/** The addresses that get a mail when the batch has ended; an address that was not given is stored as null. */
+export function mailAddresses(given: {
+  sendSuccessEmailTo?: string | null;
+  sendFailureEmailTo?: string | null;
+}) {
+  return {
+    sendSuccessEmailTo: given.sendSuccessEmailTo ?? null,
+    sendFailureEmailTo: given.sendFailureEmailTo ?? null,
+  };
+}

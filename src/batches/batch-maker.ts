@@ -7,6 +7,7 @@ import { findDuplicateKey } from '../formats/json/json-members.js';
 import { duplicateKeyError } from '../formats/record-reader.js';
 import { EventLoopTurn } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
+import { noteBatch } from '../platform/logging/logging.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
@@ -44,17 +45,6 @@ interface BatchProcess {
 /** The members of a batch that pin it to a version of its import process. */
 export function pinnedTo({ id, version, workflowVersion }: BatchProcess) {
   return { importProcessId: id, importProcessVersion: version, workflowVersion };
-}
-
-/** The addresses that get a mail when the batch has ended; an address that was not given is stored as null. */
-export function mailAddresses(given: {
-  sendSuccessEmailTo?: string | null;
-  sendFailureEmailTo?: string | null;
-}) {
-  return {
-    sendSuccessEmailTo: given.sendSuccessEmailTo ?? null,
-    sendFailureEmailTo: given.sendFailureEmailTo ?? null,
-  };
 }
 
 /** COPY text is collected up to this length before it is written: few large writes cost less than many small ones. */
@@ -243,6 +233,7 @@ export class BatchMaker {
   ): Promise<void> {
     batch.status = 'receiving';
     await transaction.manager.insert(ImportQueueBatchEntity, batch);
+    noteBatch(batch.id);
     await insertControl(transaction, batch.id, control);
     const rows = await this.write(transaction, batch.id, source);
     if (findings === undefined && control.canary !== null) {

@@ -10,13 +10,10 @@ import {
   Min,
   type ValidationArguments,
 } from 'class-validator';
+import { readIdempotencyKey } from '../auth/idempotency.js';
 import { assertUtf8 } from '../platform/http/protocol.js';
 import { Integer } from '../platform/http/validation.js';
-import {
-  invalidIdempotencyKey,
-  unsupportedContentEncoding,
-  unsupportedMediaType,
-} from './import-queue.errors.js';
+import { unsupportedContentEncoding, unsupportedMediaType } from './import-queue.errors.js';
 import { CONTENT_ENCODINGS, isSupportedEncoding } from './intake/body-intake.js';
 import { RunControlDto } from './run-control.dto.js';
 
@@ -137,7 +134,7 @@ export function readBodyHeaders(headers: IncomingHttpHeaders): BodyHeaders {
 
   return {
     encoding,
-    idempotencyKey: readIdempotencyKey(headers['idempotency-key']),
+    idempotencyKey: readIdempotencyKey(headers),
     declaredBytes: declaredBytes(headers),
   };
 }
@@ -152,13 +149,4 @@ export function declaredBytes(headers: IncomingHttpHeaders): number {
 
 function encodingOf(headers: IncomingHttpHeaders): string {
   return (headers['content-encoding'] ?? '').trim().toLowerCase() || 'identity';
-}
-
-function readIdempotencyKey(header: string | string[] | undefined): string | null {
-  if (header === undefined) return null;
-  if (typeof header !== 'string') throw invalidIdempotencyKey();
-  // The header is a structured string, so "k" and k are the same key.
-  const key = /^"(?:[^"\\]|\\["\\])*"$/.test(header) ? header.slice(1, -1).replace(/\\(.)/g, '$1') : header;
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) throw invalidIdempotencyKey();
-  return key;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Controller, HttpCode, Post, Query, Req, Res, UseInterceptors } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
@@ -15,6 +16,7 @@ import { IsIn, IsOptional, Length, Matches } from 'class-validator';
 import type { Response } from 'express';
 import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import { permissionDenied } from '../auth/auth.errors.js';
+import { IdempotencyService } from '../auth/idempotency.js';
 import type { Principal } from '../auth/principal.js';
 import { batchPath, type BatchResource } from '../batches/batch-resource.js';
 import {
@@ -24,7 +26,7 @@ import {
 } from '../import-processes/start/file-proposal.js';
 import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
 import { AdmissionInterceptor } from './admission.service.js';
-import { FileStartService, type ReadProposal } from './file-start.service.js';
+import { FileStartService, type ReadProposal, type StartedFile } from './file-start.service.js';
 
 /** The query of `POST …/ImportProcesses/FromFile`. */
 export class FromFileDto {
@@ -59,7 +61,10 @@ export class FromFileDto {
 @RequirePermission('Configure')
 @UseInterceptors(AdmissionInterceptor)
 export class FileStartController {
-  constructor(private readonly starts: FileStartService) {}
+  constructor(
+    private readonly starts: FileStartService,
+    private readonly idempotency: IdempotencyService,
+  ) {}
 
   @Post('FromFile')
   @HttpCode(200)
@@ -99,16 +104,26 @@ export class FileStartController {
     const options = { headerRow: headerRow === undefined ? null : Number(headerRow), sheet: sheet ?? null };
     const started = await this.starts.receive(request, principal, fileName);
     try {
-      const proposal = await this.starts.propose(started, options);
-      if (!isCreated) return answerOf(proposal);
-      const batch: BatchResource = await this.starts.create(started, proposal, options, principal);
-      response.status(202).location(batchPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
-      return batch;
+      const hash = await hashOfFile(started, [create, fileName, headerRow, sheet]);
+      const whole = { ofRead: () => hash, ofUnread: () => Promise.resolve(hash) };
+      return await this.idempotency.answer(request, response, whole, async () => {
+        const proposal = await this.starts.propose(started, options);
+        if (!isCreated) return answerOf(proposal);
+        const batch: BatchResource = await this.starts.create(started, proposal, options, principal);
+        response.status(202).location(batchPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
+        return batch;
+      });
     } finally {
       // It stays if it became a batch.
       await this.starts.discard(started);
     }
   }
+}
+
+async function hashOfFile({ file, fileName }: StartedFile, parameters: unknown[]): Promise<Buffer> {
+  const hash = createHash('sha256').update(JSON.stringify(['FromFile', fileName, parameters]));
+  for await (const piece of file.pieces()) hash.update(piece);
+  return hash.digest();
 }
 
 function answerOf({ name, fileName, fields, survey: { columns: _, rows, ...understood } }: ReadProposal) {

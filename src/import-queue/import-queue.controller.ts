@@ -2,6 +2,7 @@ import { Controller, HttpCode, Post, Query, Req, Res, UseInterceptors } from '@n
 import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '../auth/access.js';
+import { IdempotencyService } from '../auth/idempotency.js';
 import type { Principal } from '../auth/principal.js';
 import { batchPath, type BatchResource, type CreationAnswer } from '../batches/batch-resource.js';
 import { AppConfig } from '../platform/config/config.js';
@@ -24,6 +25,7 @@ export class ImportQueueController {
     private readonly importQueue: ImportQueueService,
     private readonly uploads: UploadsService,
     private readonly resumable: ResumableUploads,
+    private readonly idempotency: IdempotencyService,
     private readonly config: AppConfig,
   ) {}
 
@@ -56,9 +58,12 @@ export class ImportQueueController {
   ): Promise<BatchResource | undefined> {
     if (uploadComplete(request.headers) === false)
       return this.begin('Uploads', query, request, response, principal);
-    const batch = await this.uploads.upload(query, request, principal);
-    response.location(batchPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
-    return batch;
+    const hash = this.uploads.hashOf(query, request);
+    return this.idempotency.answer(request, response, hash, async () => {
+      const batch = await this.uploads.upload(query, request, principal, { hash });
+      response.location(batchPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
+      return batch;
+    });
   }
 
   /** The first of several requests: the upload continues at its own address. */

@@ -10,9 +10,6 @@ export const importQueueErrors = defineErrors({
   too_many_event_streams: { status: 429, title: 'Too many event streams are open' },
   too_many_unconfirmed_uploads: { status: 503, title: 'Too many uploads await confirmation' },
   too_many_waiting_batches: { status: 503, title: 'Too many batches have not ended yet' },
-  invalid_idempotency_key: { status: 400, title: 'The Idempotency-Key is not valid' },
-  idempotency_key_in_use: { status: 409, title: 'The Idempotency-Key is in use' },
-  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for a different request' },
   undecodable_body: { status: 400, title: 'The body cannot be decoded' },
   decompression_ratio_exceeded: { status: 413, title: 'The request exceeds a limit' },
   line_too_long: { status: 413, title: 'The request exceeds a limit' },
@@ -87,27 +84,6 @@ export function tooManyWaitingBatches(limit: number, ofOneKey = false): DomainEr
   return importQueueErrors.too_many_waiting_batches(
     `${reason} Nothing was stored; send the same call again later.`,
     { limit, headers: retryAfter(30) },
-  );
-}
-
-export function invalidIdempotencyKey(): DomainError {
-  const code = 'invalid_idempotency_key';
-  const message = 'must be 1 to 255 visible ASCII characters';
-  return importQueueErrors[code]('An Idempotency-Key has 1 to 255 visible ASCII characters.', {
-    errors: [{ parameter: 'Idempotency-Key', code, message }],
-  });
-}
-
-export function idempotencyKeyInUse(): DomainError {
-  return importQueueErrors.idempotency_key_in_use(
-    'A call with this Idempotency-Key is still running. Wait for its answer, then send the same call again to get it.',
-    { headers: retryAfter(5) },
-  );
-}
-
-export function idempotencyKeyReused(): DomainError {
-  return importQueueErrors.idempotency_key_reused(
-    'This Idempotency-Key belongs to a call with other parameters or another body. Use a new key for a new batch.',
   );
 }
 

@@ -1,5 +1,7 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnModuleInit } from '@nestjs/common';
 import { AuthModule } from '../auth/auth.module.js';
+import { IdempotencyService } from '../auth/idempotency.js';
+import { BatchReader } from '../batches/batch-reader.js';
 import { BatchesModule } from '../batches/batches.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
 import { SchedulingModule } from '../processing/processing.module.js';
@@ -17,7 +19,6 @@ import { FixDraftsService } from './fix-drafts.service.js';
 import { FixService } from './fix.service.js';
 import { FileStartController } from './file-start.controller.js';
 import { FileStartService } from './file-start.service.js';
-import { IdempotencyService } from './idempotency.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
 import { PreviewService } from './preview.service.js';
@@ -63,7 +64,6 @@ class AdmissionModule {}
     FileStartService,
     FixDraftsService,
     FixService,
-    IdempotencyService,
     ImportQueueService,
     PreviewService,
     ResultDownload,
@@ -89,4 +89,13 @@ class AdmissionModule {}
     UploadsService,
   ],
 })
-export class ImportQueueModule {}
+export class ImportQueueModule implements OnModuleInit {
+  constructor(
+    private readonly idempotency: IdempotencyService,
+    private readonly reader: BatchReader,
+  ) {}
+
+  onModuleInit(): void {
+    this.idempotency.readBatchesWith((id, principal) => this.reader.get(id, principal));
+  }
+}

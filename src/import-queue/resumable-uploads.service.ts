@@ -264,7 +264,7 @@ export class ResumableUploads {
         if (!(await sealUpload(transaction, id, batchId, answer))) throw new AlreadySealedError();
       };
       if (route === 'Uploads')
-        return await this.uploads.upload(validateQuery(UploadDto, query), body, principal, seal);
+        return await this.uploads.upload(validateQuery(UploadDto, query), body, principal, { seal });
       const dto = validateQuery(CreateBatchDto, query);
       const { answer } = await this.importQueue.createBatch(
         dto,

@@ -1,16 +1,12 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import type { RequestHash } from '../auth/idempotency.js';
 import { maySetDefaults } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
-import {
-  apiCreationPath,
-  BatchMaker,
-  mailAddresses,
-  pinnedTo,
-  UI_CREATION_PATH,
-} from '../batches/batch-maker.js';
+import { apiCreationPath, BatchMaker, pinnedTo, UI_CREATION_PATH } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
-import { controlOf } from '../batches/batch-control.js';
+import { controlOf, mailAddresses } from '../batches/batch-control.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { type StoredFile, UploadStore } from '../batches/upload-store.js';
 import { linkUpload } from '../batches/uploads.sql.js';
@@ -36,6 +32,44 @@ export type SealUpload = (
   answer: JsonObject | null,
 ) => Promise<void>;
 
+/** SHA-256 over the parameters, the fields and the file of an upload; the boundaries of its form do not count. */
+export class UploadHash implements RequestHash {
+  private readonly hash = createHash('sha256');
+  private digest: Buffer | null = null;
+
+  constructor(
+    private readonly dto: UploadDto,
+    private readonly config: AppConfig,
+    private readonly open: () => Promise<MultipartFile>,
+  ) {}
+
+  async *reading(
+    fields: ReadonlyMap<string, string>,
+    pieces: AsyncIterable<Buffer>,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    this.hash.update(JSON.stringify(['Uploads', Object.entries(this.dto).sort(), [...fields].sort()]));
+    for await (const piece of pieces) {
+      this.hash.update(piece);
+      yield piece;
+    }
+  }
+
+  ofRead(): Buffer {
+    return (this.digest ??= this.hash.digest());
+  }
+
+  async ofUnread(): Promise<Buffer> {
+    try {
+      const { fields, file } = await this.open();
+      for await (const piece of this.reading(fields, decodedPieces(file, 'identity', this.config)))
+        void piece;
+      return this.ofRead();
+    } catch (error) {
+      throw asRefusal(error, this.config);
+    }
+  }
+}
+
 /** Receives files; nothing is processed until a user confirms the upload. */
 @Injectable()
 export class UploadsService {
@@ -58,9 +92,14 @@ export class UploadsService {
     dto: UploadDto,
     request: MultipartRequest,
     principal: Principal,
-    seal?: SealUpload,
+    { seal, hash }: { seal?: SealUpload; hash?: UploadHash } = {},
   ): Promise<BatchResource> {
-    return this.take(dto, () => this.open(request), principal, seal);
+    return this.take(dto, () => this.open(request), principal, { seal, hash });
+  }
+
+  /** What an Idempotency-Key of the upload stands for. */
+  hashOf(dto: UploadDto, request: MultipartRequest): UploadHash {
+    return new UploadHash(dto, this.config, () => this.open(request));
   }
 
   /** @throws DomainError as `openMultipartFile` does */
@@ -73,7 +112,7 @@ export class UploadsService {
     dto: UploadDto,
     open: () => Promise<MultipartFile>,
     principal: Principal,
-    seal?: SealUpload,
+    { seal, hash }: { seal?: SealUpload | undefined; hash?: UploadHash | undefined } = {},
   ): Promise<BatchResource> {
     const { config } = this;
     readControl(dto);
@@ -82,8 +121,12 @@ export class UploadsService {
     await this.admission.assertRoomForUnconfirmed(principal);
     await this.processes.forNewBatch(dto.importProcessId, principal);
     const { fields, file } = await open();
+    const pieces = decodedPieces(file, 'identity', config);
     const stored = await this.store
-      .receive(decodedPieces(file, 'identity', config), { createdBy: principal.id, fileName: dto.fileName })
+      .receive(hash === undefined ? pieces : hash.reading(fields, pieces), {
+        createdBy: principal.id,
+        fileName: dto.fileName,
+      })
       .catch((error: unknown) => {
         throw asRefusal(error, config);
       });

@@ -110,12 +110,27 @@ function openApiDocument(app: INestApplication, publicUrl: string): OpenAPIObjec
       if (path.startsWith('/health/')) operation.security = [];
       operation.responses = { ...withProblems(operation.responses ?? {}), default: REFUSAL };
       describeForPrograms(operation);
+      if (method !== 'get' && method !== 'head' && method !== 'patch') describeIdempotencyKey(operation);
     }
   }
   return document;
 }
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+/** One mechanism serves all routes that change something. */
+function describeIdempotencyKey(operation: Operation): void {
+  const parameters = (operation.parameters ??= []);
+  if (parameters.some((parameter) => 'name' in parameter && parameter.name === 'Idempotency-Key')) return;
+  parameters.push({
+    name: 'Idempotency-Key',
+    in: 'header',
+    required: false,
+    description:
+      'The same key with the same request repeats the first answer (`Idempotency-Replayed: true`); 409 while the first runs, 422 with another request.',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  });
+}
 
 /** Swagger UI sends what it is given as an example, so that only what can be sent as it stands may be one. */
 function describeForPrograms(operation: Operation): void {

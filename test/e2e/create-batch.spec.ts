@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { IdempotencyService } from '../../src/import-queue/idempotency.service.js';
+import { IdempotencyService } from '../../src/auth/idempotency.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
@@ -387,7 +387,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
       expect(second.headers.get('idempotency-replayed')).toBe('true');
     });
 
-    /** Break it: in `idempotency.service.ts`, let LOCK_SECONDS be 60. */
+    /** Break it: in `idempotency.ts`, let LOCK_SECONDS be 60. */
     it('blocks the key of a call that died for at most 10 s', async () => {
       const held = await test.app.get(IdempotencyService, { strict: false }).acquire('key:1', 'k-6');
       if (held.kind === 'held') clearInterval(held.renewal);

@@ -6,7 +6,7 @@ import { Client, type ClientConfig, DatabaseError, type Pool, type PoolClient } 
 import { from as copyFrom } from 'pg-copy-streams';
 import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { withTimeout } from '../concurrency.js';
-import { noteCommit } from '../logging/logging.js';
+import { noteCommit, runBeforeCommit } from '../logging/logging.js';
 import { type CopyInput, copyTogether } from './copy-rows.js';
 import { ReadReplica } from './read-replica.js';
 import { beginStatements } from './session-settings.js';
@@ -238,8 +238,9 @@ export class DatabaseService implements Sql {
     writes: boolean,
   ): Promise<Result> {
     const { result, doubt } = await this.attempt(work, writes);
-    if (doubt !== null && !(await wasCommitted(this, doubt.mark, doubt.error))) {
-      throw new LostConnectionError(doubt.error);
+    if (doubt !== null) {
+      if (!(await wasCommitted(this, doubt.mark, doubt.error))) throw new LostConnectionError(doubt.error);
+      noteCommit();
     }
     return result;
   }
@@ -261,7 +262,9 @@ export class DatabaseService implements Sql {
       // Writes of TypeORM join the transaction. Its own `startTransaction` would send each statement by itself.
       Object.assign(runner, { isTransactionActive: true });
       const xid = await this.begin(client, writes);
-      const result = await work(new PgTransaction(client, runner.manager));
+      const transaction = new PgTransaction(client, runner.manager);
+      const result = await work(transaction);
+      if (xid !== null) await runBeforeCommit(transaction);
       if (wasLost()) throw new LostConnectionError(undefined);
       try {
         await runner.commitTransaction();

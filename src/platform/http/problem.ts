@@ -27,7 +27,7 @@ export function toProblem(error: unknown, errorId: string): Problem {
   if (error instanceof CommitInDoubtError) {
     return ofDomainError(
       httpErrors.outcome_unknown(
-        'The connection to PostgreSQL broke while the change was committed: it may have been stored. Look before you send the request again. CreateBatch with an Idempotency-Key can be repeated safely.',
+        'The connection to PostgreSQL broke while the change was committed: it may have been stored. Look before you send the request again. A request with an Idempotency-Key can be repeated safely.',
         { headers: { 'Retry-After': '5' } },
       ),
     );

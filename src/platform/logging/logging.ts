@@ -3,8 +3,21 @@ import { randomUUID } from 'node:crypto';
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { LOG_LEVELS, type LogLevel } from '../config/config.js';
+import type { Sql } from '../database/database.service.js';
 
-const storage = new AsyncLocalStorage<{ requestId: string; request: Request; hasCommitted: boolean }>();
+interface RequestContext {
+  requestId: string;
+  request: Request;
+  hasCommitted: boolean;
+  /** A batch that the request is making. */
+  batchId: number | null;
+  beforeCommit: BeforeCommit | null;
+}
+
+/** @param batchId the batch that the transaction makes, if it makes one */
+type BeforeCommit = (transaction: Sql, batchId: number | null) => Promise<void>;
+
+const storage = new AsyncLocalStorage<RequestContext>();
 
 /** The id of the current request; `undefined` outside a request. */
 export const currentRequestId = (): string | undefined => storage.getStore()?.requestId;
@@ -15,7 +28,24 @@ export const hasCommitted = (): boolean => storage.getStore()?.hasCommitted ?? f
 
 export function noteCommit(): void {
   const context = storage.getStore();
-  if (context !== undefined) context.hasCommitted = true;
+  if (context !== undefined) Object.assign(context, { hasCommitted: true, beforeCommit: null });
+}
+
+/** Runs in the next transaction of the request that writes, right before its COMMIT; `null` takes it back. */
+export function beforeNextCommit(work: BeforeCommit | null): void {
+  const context = storage.getStore();
+  if (context !== undefined) context.beforeCommit = work;
+}
+
+export async function runBeforeCommit(transaction: Sql): Promise<void> {
+  const context = storage.getStore();
+  await context?.beforeCommit?.(transaction, context.batchId);
+}
+
+/** The open transaction of the request makes this batch. */
+export function noteBatch(id: number): void {
+  const context = storage.getStore();
+  if (context !== undefined) context.batchId = id;
 }
 
 /**
@@ -26,7 +56,7 @@ export function requestContext(request: Request, response: Response, next: NextF
   const given = request.get('x-request-id');
   const requestId = given !== undefined && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
   response.setHeader('X-Request-Id', requestId);
-  storage.run({ requestId, request, hasCommitted: false }, next);
+  storage.run({ requestId, request, hasCommitted: false, batchId: null, beforeCommit: null }, next);
 }
 
 const logger = new Logger('Http');
