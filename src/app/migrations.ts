@@ -50,6 +50,7 @@ import {
   AddWebhookEndpoints1767000000000,
   SaveMappings1767010000000,
 } from './migrations/0.2.0-importing.js';
+import { KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -95,4 +96,5 @@ export const MIGRATIONS = [
   AddUndo1766910000000,
   ResumeUploads1766340000000,
   SaveMappings1767010000000,
+  KeepStatistics1767020000000,
 ];

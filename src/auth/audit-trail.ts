@@ -85,7 +85,7 @@ export class AuditTrail {
 }
 
 /** A day ends where the next one begins. */
-function endOf(moment: string): Date {
+export function endOf(moment: string): Date {
   const time = new Date(moment);
   if (!moment.includes('T') && !moment.includes('t')) time.setUTCDate(time.getUTCDate() + 1);
   return time;

@@ -17,7 +17,7 @@ import { Integer } from '../platform/http/validation.js';
 import { AUDIT_OUTCOMES, type AuditOutcome } from './audit.js';
 
 /** A day (UTC), or a time with its offset. */
-const IsMoment = (name: string): PropertyDecorator => {
+export const IsMoment = (name: string): PropertyDecorator => {
   const message = `${name} must be a date such as 2026-11-28 or a time such as 2026-11-28T09:30:00Z`;
   return (target, property) => {
     IsISO8601({ strict: true, strictSeparator: true }, { message })(target, property);

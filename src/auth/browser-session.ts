@@ -136,8 +136,8 @@ function cookieAttributes(config: CookieConfig): CookieOptions {
 }
 
 export const LOGIN_PATH = '/login';
-/** Recent Imports. */
-const HOME_PATH = '/imports';
+/** Leads each user to the page that the user begins with. */
+const HOME_PATH = '/';
 
 const LONGEST_PATH = 2000;
 const NOWHERE = 'http://here.invalid';

@@ -24,7 +24,7 @@ describe('the path after the sign-in', () => {
     `/${'a'.repeat(3000)}`,
     ['/imports/1', '/imports/2'],
     undefined,
-  ])('is Recent Imports instead of %j', (given) => expect(returnPath(given)).toBe('/imports'));
+  ])('is the beginning instead of %j', (given) => expect(returnPath(given)).toBe('/'));
 
   it('is part of the URL of the sign-in page', () => {
     expect(loginPath('/imports/17?show=all')).toBe('/login?next=%2Fimports%2F17%3Fshow%3Dall');

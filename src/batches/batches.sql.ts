@@ -17,6 +17,7 @@ import { abandonChunks, lookAhead, PROBE_INTERVAL } from './chunks.sql.js';
 import { type StoredControl } from './batch-control.js';
 import { LARGEST_SHARE, MAY_START, windowOf } from './control.sql.js';
 import { abandonRecords } from './records.sql.js';
+import { countingEnd } from './statistics.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 import { undoInEffect } from './undos.sql.js';
 import { deleteUploadOfBatch } from './uploads.sql.js';
@@ -95,7 +96,8 @@ async function changeStatus(
 ): Promise<boolean> {
   assertCanBecome(from, to);
   const { rowCount } = await sql.query(
-    `UPDATE import_queue_batch
+    `WITH batch AS (
+     UPDATE import_queue_batch
         SET status = $3,
             started_at = CASE WHEN $3 = 'in_progress' THEN coalesce(started_at, now()) ELSE started_at END,
             finished_at = CASE WHEN $4::boolean THEN now() END,
@@ -103,7 +105,10 @@ async function changeStatus(
             created_count = $10, updated_count = $11, unchanged_count = $12,
             pause_reason = $13, pause_detail = $14,
             probe_at = CASE WHEN $13 = 'environment_fault' THEN now() + ${PROBE_INTERVAL} END
-      WHERE workflow_import_queue_batch_id = $1 AND status = $2`,
+      WHERE workflow_import_queue_batch_id = $1 AND status = $2
+     RETURNING *
+     ), counted AS (${countingEnd('batch', `$4::boolean AND $2 <> 'awaiting_confirmation'`)})
+     SELECT FROM batch`,
     [
       batchId,
       from,
@@ -545,6 +550,11 @@ export interface BatchSelection {
   importProcessIds?: readonly number[] | null;
   /** Id of a principal. */
   createdBy?: string;
+  /** Any of these principals. */
+  createdByAny?: readonly string[];
+  createdFrom?: Date;
+  /** Exclusive. */
+  createdUntil?: Date;
   limit: number;
 }
 
@@ -567,6 +577,9 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
           AND ($7::text IS NULL OR b.file_name ILIKE $7)
           AND ($8::bigint[] IS NULL OR b.import_process_id = ANY ($8))
           AND ($9::text IS NULL OR b.created_by = $9)
+          AND ($10::text[] IS NULL OR b.created_by = ANY ($10))
+          AND ($11::timestamptz IS NULL OR b.created_at >= $11)
+          AND ($12::timestamptz IS NULL OR b.created_at < $12)
        ORDER BY b.workflow_import_queue_batch_id DESC LIMIT $1
      )
      SELECT b.workflow_import_queue_batch_id AS "id", b.file_name AS "fileName",
@@ -629,6 +642,9 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
       fileNamePart === undefined ? null : containing(fileNamePart),
       importProcessIds,
       selection.createdBy,
+      selection.createdByAny,
+      selection.createdFrom,
+      selection.createdUntil,
     ],
   );
   return rows;

@@ -2,6 +2,7 @@ import type { Sql, Transaction } from '../platform/database/database.service.js'
 import type { BatchStatus } from './batch-state.js';
 import type { ChunkRow } from './record-collector.js';
 import type { OutcomeCounts } from './records.sql.js';
+import { countingChunk } from './statistics.sql.js';
 
 /*
  * import_queue_chunk. Its states:
@@ -276,14 +277,18 @@ export async function writeChunkProgress(
   done: boolean,
 ): Promise<void> {
   const { rowCount } = await transaction.query(
-    `UPDATE import_queue_chunk
+    `WITH chunk AS (
+       UPDATE import_queue_chunk
         SET succeeded_count = succeeded_count + $3, failed_count = failed_count + $4,
             skipped_count = skipped_count + $5, canceled_count = canceled_count + $6,
             created_count = created_count + $7, updated_count = updated_count + $8,
             unchanged_count = unchanged_count + $9,
             state = CASE WHEN $10 THEN 'done' ELSE state END,
             done_at = CASE WHEN $10 THEN clock_timestamp() END
-      WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'`,
+      WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'
+       RETURNING workflow_import_queue_batch_id
+     ), counted AS (${countingChunk('chunk', { succeeded: '$3', failed: '$4', skipped: '$5', canceled: '$6' })})
+     SELECT FROM chunk`,
     [
       job.batchId,
       job.chunkNumber,

@@ -3,6 +3,7 @@ import type { JsonObject } from '../platform/json/json-value.js';
 import type { RecordStatus } from '../records/record-status.js';
 import type { Operation, RecordError, SameThing } from '../records/target.js';
 import type { BatchStatus, PauseReason } from './batch-state.js';
+import type { RunningChunk } from './statistics.sql.js';
 import type { StoredChanges, StoredPreview } from './previews.sql.js';
 import type { UploadFindings } from './upload-findings.js';
 
@@ -56,6 +57,8 @@ export class ImportQueueBatchEntity {
   @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
   /** When its retention ended. Its records can no longer be read, and are deleted in small steps. */
   @Column('timestamptz', { name: 'expired_at', nullable: true }) expiredAt!: Date | null;
+  /** When a person first saw the page of the batch after it ended with failures. */
+  @Column('timestamptz', { name: 'failures_viewed_at', nullable: true }) failuresViewedAt!: Date | null;
   /** When its last record was deleted. This row stays, with the counts. */
   @Column('timestamptz', { name: 'emptied_at', nullable: true }) emptiedAt!: Date | null;
 }
@@ -221,4 +224,35 @@ export class UploadPartEntity {
   @Column('integer') size!: number;
   @Column('boolean') compressed!: boolean;
   @Column('bytea') bytes!: Buffer;
+}
+
+/** What happened within an hour; see `statistics.sql.ts`. */
+@Entity('import_queue_statistics')
+export class ImportQueueStatisticsEntity {
+  @PrimaryColumn('timestamptz') hour!: Date;
+  @PrimaryColumn('bigint', { name: 'import_process_id' }) importProcessId!: number;
+  @PrimaryColumn('smallint') shard!: number;
+  @Column('integer', { default: 0 }) batches!: number;
+  @Column('bigint', { default: 0 }) succeeded!: number;
+  @Column('bigint', { default: 0 }) failed!: number;
+  @Column('bigint', { default: 0 }) skipped!: number;
+  @Column('bigint', { default: 0 }) canceled!: number;
+  @Column('bigint', { default: 0 }) invalid!: number;
+  @Column('integer', { array: true, default: '{}' }) durations!: number[];
+  @Column('bigint', { name: 'slowest_ms', nullable: true }) slowestMs!: number | null;
+  @Column('bigint', { name: 'slowest_batch_id', nullable: true }) slowestBatchId!: number | null;
+  @Column('bigint', { name: 'database_bytes', nullable: true }) databaseBytes!: number | null;
+}
+
+/** A process that takes chunks. It renews its row, and removes it when it stops. */
+@Entity('import_queue_worker')
+export class ImportQueueWorkerEntity {
+  @PrimaryColumn('uuid', { name: 'worker_id' }) id!: string;
+  @Column('text') host!: string;
+  @Column('integer') pid!: number;
+  @Column('text') version!: string;
+  @Column('integer') concurrency!: number;
+  @Column('json') activity!: RunningChunk[];
+  @Column('timestamptz', { name: 'started_at', default: () => 'now()' }) startedAt!: Date;
+  @Column('timestamptz', { name: 'seen_at', default: () => 'now()' }) seenAt!: Date;
 }

@@ -460,3 +460,30 @@ export async function countSentBehaviors(
   );
   return rows[0] ?? { mails: 0, webhooks: 0 };
 }
+
+/** Messages that are still to be sent. */
+export interface Unsent {
+  mails: number;
+  webhooks: number;
+  /** Hosts whose last webhook was not accepted, the host with the most webhooks first; at most 10. */
+  silentHosts: string[];
+}
+
+export async function selectUnsent(sql: Sql): Promise<Unsent> {
+  const { rows } = await sql.query<Unsent>(
+    `WITH unsent AS (
+       SELECT kind IN ('behavior_webhook', 'batch_webhook') AS is_webhook, receiver, count(*) AS messages,
+              count(*) FILTER (WHERE last_error IS NOT NULL) AS refused
+         FROM outbox
+        WHERE status IN ('pending', 'sending')
+          AND kind IN ('batch_mail', 'behavior_mail', 'account_mail', 'behavior_webhook', 'batch_webhook')
+        GROUP BY 1, 2
+     )
+     SELECT coalesce(sum(messages) FILTER (WHERE NOT is_webhook), 0)::integer AS mails,
+            coalesce(sum(messages) FILTER (WHERE is_webhook), 0)::integer AS webhooks,
+            ARRAY(SELECT receiver FROM unsent WHERE is_webhook AND refused > 0 ORDER BY messages DESC LIMIT 10)
+              AS "silentHosts"
+       FROM unsent`,
+  );
+  return rows[0] ?? { mails: 0, webhooks: 0, silentHosts: [] };
+}

@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { selectActorsNamed } from '../auth/audit-events.sql.js';
+import { endOf } from '../auth/audit-trail.js';
 import type { Principal } from '../auth/principal.js';
 import { apiCreationPath } from '../batches/batch-maker.js';
 import { type BatchResource, batchResource } from '../batches/batch-resource.js';
@@ -20,13 +22,16 @@ export class BatchList {
 
   /** @throws DomainError 400 `invalid_cursor` */
   async page(query: ListBatchesDto, principal: Principal): Promise<Page<BatchResource>> {
-    const { after, status, importProcessId, creationPath, q } = query;
+    const { after, status, importProcessId, creationPath, q, createdAfter, createdBefore, createdBy } = query;
     const rows = await selectBatches(this.database, {
       beforeId: after === undefined ? undefined : decodeCursor(LIST, after, HIGHEST_ID)[0],
       status,
       importProcessId,
       creationPaths: creationPath === undefined ? undefined : [creationPath, apiCreationPath(creationPath)],
       fileNamePart: q,
+      createdFrom: createdAfter === undefined ? undefined : new Date(createdAfter),
+      createdUntil: createdBefore === undefined ? undefined : endOf(createdBefore),
+      createdByAny: createdBy === undefined ? undefined : await selectActorsNamed(this.database, createdBy),
       importProcessIds: principal.importProcessIds,
       createdBy: principal.permissions.includes('ViewImports') ? undefined : principal.id,
       limit: query.limit + 1,

@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { IsIn, IsInt, IsOptional, Length, Matches, Max, MaxLength, Min } from 'class-validator';
+import { IsMoment } from '../auth/audit.dto.js';
 import { BATCH_STATUSES, type BatchStatus } from '../batches/batch-state.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../batches/previews.sql.js';
 import { LAST_LINE } from '../batches/record-pages.js';
@@ -48,6 +49,27 @@ export class ListBatchesDto {
   @Length(1, 255, { message: 'q must have 1 to 255 characters' })
   @Matches(/^[^\0]*$/, { message: 'q must not contain the character U+0000' })
   q?: string;
+
+  @ApiPropertyOptional({
+    description: 'Batches created at this time or later: a day (UTC) or an RFC 3339 time.',
+  })
+  @IsOptional()
+  @IsMoment('createdAfter')
+  createdAfter?: string;
+
+  @ApiPropertyOptional({ description: 'Batches created before this time. A day includes its batches.' })
+  @IsOptional()
+  @IsMoment('createdBefore')
+  createdBefore?: string;
+
+  @ApiPropertyOptional({
+    description: 'The value of `createdBy`, the e-mail address of a user, or the name of a key.',
+    example: 'user:3',
+  })
+  @IsOptional()
+  @Length(1, 255, { message: 'createdBy must have 1 to 255 characters' })
+  @Matches(/^[^\0]*$/, { message: 'createdBy must not contain the character U+0000' })
+  createdBy?: string;
 
   @ApiPropertyOptional({ type: 'integer', minimum: 1, maximum: 200, default: 50 })
   @IsOptional()

@@ -4,6 +4,7 @@ import { IdempotencyService } from '../auth/idempotency.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import { BatchesModule } from '../batches/batches.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
+import { QueueModule } from '../platform/queue/queue.module.js';
 import { SchedulingModule } from '../processing/processing.module.js';
 import { TargetsModule } from '../targets/targets.module.js';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
@@ -21,6 +22,7 @@ import { FileStartController } from './file-start.controller.js';
 import { FileStartService } from './file-start.service.js';
 import { ImportQueueController } from './import-queue.controller.js';
 import { ImportQueueService } from './import-queue.service.js';
+import { OverviewService } from './overview.service.js';
 import { PreviewService } from './preview.service.js';
 import { ResultDownload } from './result-download.js';
 import { ResumableUploads } from './resumable-uploads.service.js';
@@ -44,6 +46,7 @@ class AdmissionModule {}
     AuthModule,
     ImportProcessesModule,
     BatchesModule,
+    QueueModule,
     SchedulingModule,
     TargetsModule,
     WorkflowsModule,
@@ -65,6 +68,7 @@ class AdmissionModule {}
     FixDraftsService,
     FixService,
     ImportQueueService,
+    OverviewService,
     PreviewService,
     ResultDownload,
     ResumableUploads,
@@ -81,6 +85,7 @@ class AdmissionModule {}
     FileStartService,
     FixDraftsService,
     FixService,
+    OverviewService,
     PreviewService,
     ResultDownload,
     RowSubmissionService,

@@ -4,6 +4,7 @@ import { AppConfig } from '../platform/config/config.js';
 import { publishChunkMeasurement } from '../platform/instrumentation.js';
 import { CHUNK_QUEUE, type ChunkJob, QueueConsumer } from '../platform/queue/queues.js';
 import { type ChunkRun, ChunkRunner } from './chunk-runner.js';
+import { WorkerPresence } from './worker-presence.js';
 
 /** Takes chunks from the queue. `ChunkRunner` does the work and does not depend on the queue. */
 @Processor(CHUNK_QUEUE)
@@ -11,6 +12,7 @@ export class ImportConsumer extends QueueConsumer<ChunkJob> {
   constructor(
     @InjectQueue(CHUNK_QUEUE) queue: Queue<ChunkJob>,
     private readonly runner: ChunkRunner,
+    private readonly presence: WorkerPresence,
     config: AppConfig,
   ) {
     super(queue, { concurrency: config.workerConcurrency, failure: 'chunk failed, it is run again' });
@@ -26,7 +28,7 @@ export class ImportConsumer extends QueueConsumer<ChunkJob> {
     const begun = performance.now();
     let result: ChunkRun | 'failed' = 'failed';
     try {
-      return (result = await this.runner.run(job));
+      return (result = await this.presence.during(job, () => this.runner.run(job)));
     } finally {
       publishChunkMeasurement({ result, seconds: (performance.now() - begun) / 1000 });
     }

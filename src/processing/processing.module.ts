@@ -7,6 +7,7 @@ import { BatchFinisher, ChunkQueue, ChunkScheduler } from './chunk-scheduler.js'
 import { ChunkRunner } from './chunk-runner.js';
 import { ImportConsumer } from './import.consumer.js';
 import { Reconciler } from './reconciler.js';
+import { WorkerPresence } from './worker-presence.js';
 
 /** Queues chunks and ends batches; API processes and workers need it. */
 @Module({
@@ -19,6 +20,6 @@ export class SchedulingModule {}
 /** Processes chunks and reconciles the queue with the database; only workers need it. */
 @Module({
   imports: [ImportProcessesModule, OutboxModule, QueueModule, SchedulingModule, TargetsModule],
-  providers: [ChunkRunner, ImportConsumer, Reconciler],
+  providers: [ChunkRunner, ImportConsumer, Reconciler, WorkerPresence],
 })
 export class ProcessingModule {}

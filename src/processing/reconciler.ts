@@ -8,6 +8,7 @@ import {
   transition,
 } from '../batches/batches.sql.js';
 import { markExpired, selectExpiring } from '../batches/control.sql.js';
+import { compactStatistics, sampleStorage } from '../batches/statistics.sql.js';
 import { jobIdOf, queueProbe, requeueChunks, selectStaleChunks } from '../batches/chunks.sql.js';
 import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
@@ -28,6 +29,8 @@ const MOST_EXPIRED = 100;
 @Injectable()
 export class Reconciler extends WorkLoop {
   private readonly frozenCopies: FrozenCopies;
+  /** The hour whose statistics need nothing more, in hours since 1970. */
+  private keptHour = 0;
 
   constructor(
     private readonly database: DatabaseService,
@@ -57,9 +60,19 @@ export class Reconciler extends WorkLoop {
       const withRoom = await selectBatchesWithRoom(this.database, this.config.chunkWindow);
       const ended = await selectEndedBatchIds(this.database);
       for (const batchId of [...withRoom, ...ended]) await this.scheduler.advance(batchId);
+      await this.keepStatistics();
       return true;
     });
     return done ?? false;
+  }
+
+  /** Once an hour, soon after its beginning. */
+  private async keepStatistics(): Promise<void> {
+    const hour = Math.floor(Date.now() / 3_600_000);
+    if (hour === this.keptHour) return;
+    await sampleStorage(this.database);
+    await this.database.transaction((transaction) => compactStatistics(transaction));
+    this.keptHour = hour;
   }
 
   private async endFrozenCopies(): Promise<void> {

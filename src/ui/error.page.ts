@@ -1,11 +1,15 @@
 import {
   applyDecorators,
   type ArgumentsHost,
+  type CallHandler,
   Catch,
   Controller,
   type ExceptionFilter,
+  type ExecutionContext,
   Injectable,
+  type NestInterceptor,
   UseFilters,
+  UseInterceptors,
 } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { Response } from 'express';
@@ -13,6 +17,8 @@ import { BrowserPage } from '../auth/access.js';
 import { DomainError } from '../platform/domain-error.js';
 import type { ErrorPage } from '../platform/http/problem.filter.js';
 import { type Problem, toProblem } from '../platform/http/problem.js';
+import { settlesWithin } from '../platform/concurrency.js';
+import { QueuePauses } from '../platform/queue/queue.module.js';
 import { shownErrors } from './forms.js';
 import { PageRenderer } from './page-renderer.js';
 import { TEXTS } from './texts/catalogue.js';
@@ -56,6 +62,26 @@ export class PageErrorFilter implements ExceptionFilter<DomainError> {
   }
 }
 
+/** A page does not wait longer for Redis; it then shows what was known before. */
+const PAUSES_WITHIN_MS = 200;
+
+/** Finds out which queues are paused before a page is rendered: every page shows it. */
+@Injectable()
+export class QueuePausesInterceptor implements NestInterceptor {
+  constructor(private readonly pauses: QueuePauses) {}
+
+  async intercept(_context: ExecutionContext, next: CallHandler) {
+    await settlesWithin(PAUSES_WITHIN_MS, this.pauses.read());
+    return next.handle();
+  }
+}
+
 /** A controller of pages: absent from the API description, behind the sign-in page, its errors answered as pages. */
 export const PageController = (path = '') =>
-  applyDecorators(ApiExcludeController(), BrowserPage(), Controller(path), UseFilters(PageErrorFilter));
+  applyDecorators(
+    ApiExcludeController(),
+    BrowserPage(),
+    Controller(path),
+    UseFilters(PageErrorFilter),
+    UseInterceptors(QueuePausesInterceptor),
+  );

@@ -6,10 +6,11 @@ import type { AuthenticatedRequest } from '../auth/access.js';
 import { AppConfig } from '../platform/config/config.js';
 import { pageBelow, publicPath } from '../platform/http/public-path.js';
 import { currentRequest } from '../platform/logging/logging.js';
+import { QueuePauses } from '../platform/queue/queue.module.js';
 import { formatNumber, formatTime } from '../platform/wording.js';
 import { Assets } from './layout/assets.js';
 import { navigation, type Section } from './layout/navigation.js';
-import { html, type TextValues } from './texts/catalogue.js';
+import { html, queueText, type TextValues } from './texts/catalogue.js';
 
 const VIEWS = join(import.meta.dirname, 'views');
 
@@ -40,6 +41,7 @@ export class PageRenderer implements OnModuleInit {
 
   constructor(
     private readonly assets: Assets,
+    private readonly pauses: QueuePauses,
     { publicUrl }: AppConfig,
   ) {
     this.publicPath = publicPath(publicUrl);
@@ -71,7 +73,10 @@ export class PageRenderer implements OnModuleInit {
    */
   render(name: string, model: PageModel): string {
     const { principal } = (currentRequest() ?? {}) as Partial<AuthenticatedRequest>;
-    return this.fragment(name, { header: principal && navigation(principal, model.section), ...model });
+    const isReader = principal?.permissions.includes('ViewImports') ?? false;
+    const pausedQueues = isReader ? this.pauses.lastKnown.map(queueText).join(', ') : '';
+    const header = principal && navigation(principal, model.section);
+    return this.fragment(name, { header, pausedQueues, ...model });
   }
 
   /** Renders a part of a page, which htmx puts in the place of an older one. */

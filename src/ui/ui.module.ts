@@ -10,6 +10,7 @@ import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PeopleModule } from '../people/people.controller.js';
 import { ERROR_PAGE } from '../platform/http/problem.filter.js';
 import { ConnectionsModule } from '../targets/table/connections.controller.js';
+import { QueueModule } from '../platform/queue/queue.module.js';
 import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
 import { AccountPagesController, LoginPagesController } from './accounts/account-pages.controller.js';
 import { AccountLinkPage } from './accounts/account-link.page.js';
@@ -21,7 +22,7 @@ import { FileTypeLimits } from './accounts/file-type-limit.js';
 import { LoginPage } from './accounts/login.page.js';
 import { UsersPagesController } from './accounts/users-pages.controller.js';
 import { UserPage, UsersPage } from './accounts/users.page.js';
-import { HtmlErrorPage, PageErrorFilter } from './error.page.js';
+import { HtmlErrorPage, PageErrorFilter, QueuePausesInterceptor } from './error.page.js';
 import { FileTypesPagesController } from './file-types/file-types-pages.controller.js';
 import { FileTypesPage } from './file-types/file-types.page.js';
 import { TableFileTypePage, TableFileTypePagesController } from './file-types/table-file-type.page.js';
@@ -42,8 +43,10 @@ import { NewImportPagesController } from './new-import/new-import-pages.controll
 import { NewImportPage } from './new-import/new-import.page.js';
 import { OneRowPage } from './new-import/one-row.page.js';
 import { AuditPage } from './oversight/audit.page.js';
+import { OverviewPage } from './oversight/overview.page.js';
 import { PeoplePage } from './oversight/people.page.js';
-import { OversightPagesController } from './oversight/oversight-pages.controller.js';
+import { SettingsPage } from './oversight/settings.page.js';
+import { OversightPagesController, OverviewPagesController } from './oversight/oversight-pages.controller.js';
 import { StartFromFilePage, StartFromFilePagesController } from './new-import/start-from-file.page.js';
 import { PageRenderer } from './page-renderer.js';
 import { WebhooksPagesController } from './webhooks/webhooks-pages.controller.js';
@@ -63,6 +66,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     NotificationsModule,
     BatchesModule,
     PeopleModule,
+    QueueModule,
     UsersModule,
     WorkflowsApiModule,
     ConnectionsModule,
@@ -83,6 +87,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     ApiKeysPagesController,
     UsersPagesController,
     OversightPagesController,
+    OverviewPagesController,
     WebhooksPagesController,
   ],
   providers: [
@@ -105,7 +110,10 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     MailPage,
     NewImportPage,
     OneRowPage,
+    OverviewPage,
     PageErrorFilter,
+    QueuePausesInterceptor,
+    SettingsPage,
     HtmlErrorPage,
     { provide: ERROR_PAGE, useExisting: HtmlErrorPage },
     PageRenderer,

@@ -48,7 +48,7 @@ describe('health', () => {
     const up = { status: 'up' };
     expect((await ready()).body).toEqual({
       status: 'ready',
-      checks: { process: up, postgres: up, migrations: up, redis: up },
+      checks: { process: up, postgres: up, migrations: up, redis: up, queues: up },
     });
   });
 

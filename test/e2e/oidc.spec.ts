@@ -261,7 +261,7 @@ describe('signing in with an identity provider', () => {
   it('never leads to another site', async () => {
     await provider.expect({ subject: 'staff-1', claims: STAFF });
     const response = await callback(await begin('//evil.example'));
-    expect(response.headers.get('location')).toBe('/base/imports');
+    expect(response.headers.get('location')).toBe('/base/');
   });
 
   /** Break it: in `UsersService`, leave out `assertDecidedHere`. */

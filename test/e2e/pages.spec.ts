@@ -61,7 +61,7 @@ describe('the pages', () => {
   it('lead visitors who are not signed in to the sign-in page, and back from there', async () => {
     for (const [path, location] of [
       ['/', '/login'],
-      ['/imports', '/login'],
+      ['/imports', '/login?next=%2Fimports'],
       ['/imports/1?show=all', '/login?next=%2Fimports%2F1%3Fshow%3Dall'],
     ] as const) {
       const { status, headers } = await open(path, { headers: { cookie: '' } });
@@ -75,9 +75,9 @@ describe('the pages', () => {
     expect(html).toContain('<form method="post" action="/logout">');
   });
 
-  it('start at Recent Imports', async () => {
+  it('start at the overview for an administrator', async () => {
     const { status, headers } = await open('/');
-    expect([status, headers.get('location')]).toEqual([302, '/imports']);
+    expect([status, headers.get('location')]).toEqual([302, '/overview']);
   });
 
   it('load their style from our server, as a separate file', async () => {

@@ -94,9 +94,9 @@ describe('signing in', () => {
       '/\t/evil.example',
       'javascript:alert(1)',
     ])('never leads to another site: %j', async (next) => {
-      expect((await enter(TEST_PASSWORD, {}, { next })).headers.get('location')).toBe('/imports');
+      expect((await enter(TEST_PASSWORD, {}, { next })).headers.get('location')).toBe('/');
       const page = await (await fetch(`${app.url}/login?next=${encodeURIComponent(next)}`)).text();
-      expect(page).toContain('name="next" value="/imports"');
+      expect(page).toContain('name="next" value="/"');
     });
 
     /** Break it: leave out `writeAudit` of `signed_in`, in `SignIn.signIn`. */

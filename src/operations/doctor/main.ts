@@ -6,13 +6,14 @@ import { loadConfig } from '../../platform/config/config-loader.js';
 import type { AppConfig } from '../../platform/config/config.js';
 import { DatabaseUnreachableError } from '../../platform/database/postgres-errors.js';
 import { explainStartFailure, StartError } from '../../platform/errors.js';
-import { describeViolations, examine } from './examination.js';
+import { describeViolations, examine, type InvariantViolation } from './examination.js';
 import { INVARIANTS } from './invariants.js';
 import { describeNotes, NOTES } from './notes.js';
 import { describeRepairs, repair } from './repairs.js';
 
 const USAGE = `npm run doctor [-- --quick] [-- --json] [-- --repair [--apply]]
-  Checks the invariants of the database of DATABASE_URL, or of a running quickstart, and changes nothing.
+  Checks the invariants of the database of DATABASE_URL, or of a running quickstart, and changes nothing;
+  only the audit log gets the result.
   --quick   leaves out checks that read every record
   --json    prints JSON
   --repair  tries the repairs of damage where one side of the contradiction is certain, and takes them back
@@ -45,6 +46,7 @@ try {
   const notes = await examine(client, NOTES);
   const reports = repairs && violations.length > 0 ? await repair(client, violations) : [];
   await client.query(applies ? 'COMMIT' : 'ROLLBACK');
+  await noteResult(client, invariants.length, violations);
   await client.end();
   process.stdout.write(
     flags.includes('--json')
@@ -58,6 +60,25 @@ try {
 } catch (error) {
   process.stderr.write(`${explainStartFailure(error)}\n`);
   process.exitCode = 2;
+}
+
+/**
+ * The page of settings shows the last result. A role that may only read, or a schema that does not fit, must not hide it
+ * here.
+ */
+async function noteResult(
+  client: Client,
+  examined: number,
+  violations: readonly InvariantViolation[],
+): Promise<void> {
+  const violated = violations.map(({ invariant }) => invariant.code);
+  const details = { examined, violated, quick: flags.includes('--quick') };
+  await client
+    .query(
+      `INSERT INTO audit_log (action, details, outcome, occurrences) VALUES ('doctor_ran', $1, 'done', 1)`,
+      [JSON.stringify(details)],
+    )
+    .catch(() => undefined);
 }
 
 /** Without DATABASE_URL, the embedded PostgreSQL of DATA_DIR, which records its URL in a file while it runs. */

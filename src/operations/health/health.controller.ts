@@ -17,6 +17,7 @@ export const HEALTH_SCHEMAS: Readonly<Record<string, Schema>> = {
       postgres: check,
       migrations: check,
       redis: check,
+      queues: check,
     }),
   }),
 };

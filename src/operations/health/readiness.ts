@@ -4,6 +4,7 @@ import { AppConfig } from '../../platform/config/config.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { SchemaFit } from '../../platform/database/schema-fit.js';
 import { errorMessage } from '../../platform/errors.js';
+import { QueuePauses } from '../../platform/queue/queue.module.js';
 import { createRedis, type RedisClient } from '../../platform/queue/redis-client.js';
 
 /** Whether this process has begun to stop. */
@@ -89,7 +90,7 @@ export interface CheckResult {
 
 export interface ReadinessReport {
   ready: boolean;
-  checks: Record<'process' | 'postgres' | 'migrations' | 'redis', CheckResult>;
+  checks: Record<'process' | 'postgres' | 'migrations' | 'redis' | 'queues', CheckResult>;
 }
 
 /**
@@ -103,21 +104,29 @@ export class Readiness {
     private readonly shutdown: ShutdownState,
     private readonly postgres: PostgresCheck,
     private readonly redis: RedisCheck,
+    private readonly pauses: QueuePauses,
     private readonly config: AppConfig,
   ) {}
 
   /** All checks run at once, each within a time limit, so that a server that hangs does not make the probe hang. */
   async report(): Promise<ReadinessReport> {
-    const [postgres, migrations, redis] = await Promise.all([
+    const [postgres, migrations, redis, queues] = await Promise.all([
       resultOf(this.postgres.writable()),
       resultOf(this.postgres.migrated()),
       resultOf(this.redis.writable(), this.config.role === 'worker' ? 'down' : 'degraded'),
+      resultOf(this.assertNoPause(), 'degraded'),
     ]);
     const process: CheckResult = this.shutdown.stopping
       ? { status: 'down', reason: 'is stopping' }
       : { status: 'up' };
-    const checks = { process, postgres, migrations, redis };
+    const checks = { process, postgres, migrations, redis, queues };
     return { ready: Object.values(checks).every(({ status }) => status !== 'down'), checks };
+  }
+
+  /** A pause is a decision of a person, and no reason to send calls elsewhere. Redis has a check of its own. */
+  private async assertNoPause(): Promise<void> {
+    const paused = (await this.pauses.read()) ?? [];
+    if (paused.length > 0) throw new Error(`paused: ${paused.join(', ')}`);
   }
 }
 

@@ -10,3 +10,20 @@ export async function selectInstallationId(sql: Sql): Promise<string> {
   );
   return rows[0]?.id ?? '';
 }
+
+/** The database server, and the state of the database. */
+export interface DatabaseFacts {
+  version: string;
+  lastMigration: string;
+  /** Of the database on disk. */
+  bytes: number;
+}
+
+export async function selectDatabaseFacts(sql: Sql): Promise<DatabaseFacts> {
+  const { rows } = await sql.query<DatabaseFacts>(
+    `SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
+            (SELECT name FROM schema_migration ORDER BY "timestamp" DESC LIMIT 1) AS "lastMigration",
+            pg_database_size(current_database())::float8 AS bytes`,
+  );
+  return rows[0] ?? { version: '', lastMigration: '', bytes: 0 };
+}

@@ -1,9 +1,22 @@
 import { BullModule, InjectQueue } from '@nestjs/bull';
-import { type BeforeApplicationShutdown, Module, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Injectable,
+  Module,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import type { Queue } from 'bull';
 import type { Cluster, Redis } from 'ioredis';
+import { withTimeout } from '../concurrency.js';
 import { AppConfig } from '../config/config.js';
-import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, WEBHOOK_QUEUE } from './queues.js';
+import {
+  BEHAVIOR_QUEUE,
+  CHUNK_QUEUE,
+  isConnected,
+  NOTIFICATION_QUEUE,
+  REDIS_LIMIT_MS,
+  WEBHOOK_QUEUE,
+} from './queues.js';
 import { clusterClientFactory, isRedisCluster, redisConnection } from './redis-client.js';
 import { ignoreWorkerNameErrors } from './worker-name.js';
 
@@ -24,6 +37,64 @@ function redisOf(config: AppConfig) {
       return client as unknown as Redis;
     },
   };
+}
+
+/** Requests within this time share an answer of Redis. */
+const PAUSES_SERVE_MS = 2_000;
+
+/** Which queues a person has paused. */
+@Injectable()
+export class QueuePauses {
+  private known: readonly string[] = [];
+  private readAt = -Infinity;
+  private reading: Promise<readonly string[] | null> | undefined;
+
+  constructor(
+    @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviors: Queue,
+    @InjectQueue(CHUNK_QUEUE) private readonly chunks: Queue,
+    @InjectQueue(NOTIFICATION_QUEUE) private readonly notifications: Queue,
+    @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue,
+  ) {}
+
+  /** The names of the paused queues, as Redis last stated them. */
+  get lastKnown(): readonly string[] {
+    return this.known;
+  }
+
+  /** The names of the paused queues; `null` while Redis does not answer. At most as old as `PAUSES_SERVE_MS`. */
+  read(): Promise<readonly string[] | null> {
+    if (performance.now() - this.readAt < PAUSES_SERVE_MS) return Promise.resolve(this.known);
+    this.reading ??= this.ask().finally(() => (this.reading = undefined));
+    return this.reading;
+  }
+
+  /** Lets the queue go on. Answers whether there is such a queue. */
+  async resume(name: string): Promise<boolean> {
+    const queue = this.queues.find((each) => each.name === name);
+    if (queue === undefined) return false;
+    await withTimeout(REDIS_LIMIT_MS, queue.resume());
+    this.readAt = -Infinity;
+    return true;
+  }
+
+  private get queues(): readonly Queue[] {
+    return [this.chunks, this.notifications, this.behaviors, this.webhooks];
+  }
+
+  private async ask(): Promise<readonly string[] | null> {
+    if (!this.queues.every(isConnected)) return null;
+    try {
+      const paused = await withTimeout(
+        REDIS_LIMIT_MS,
+        Promise.all(this.queues.map(async (queue) => ((await queue.isPaused()) ? queue.name : null))),
+      );
+      this.known = paused.filter((name) => name !== null);
+      this.readAt = performance.now();
+      return this.known;
+    } catch {
+      return null;
+    }
+  }
 }
 
 /** Registers the Bull queues (ADR 21). Import it where a queue is injected. */
@@ -47,7 +118,8 @@ function redisOf(config: AppConfig) {
       { name: WEBHOOK_QUEUE },
     ),
   ],
-  exports: [BullModule],
+  providers: [QueuePauses],
+  exports: [BullModule, QueuePauses],
 })
 export class QueueModule implements BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(

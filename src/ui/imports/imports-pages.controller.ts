@@ -4,6 +4,7 @@ import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { BatchIdPipe } from '../../batches/batch-reader.js';
 import { DownloadResultsDto } from '../../import-queue/batches.dto.js';
+import { OverviewService } from '../../import-queue/overview.service.js';
 import { ResultDownload } from '../../import-queue/result-download.js';
 import { validateForm } from '../../platform/http/validation.js';
 import { PageController } from '../error.page.js';
@@ -31,11 +32,15 @@ export class ImportsPagesController {
     private readonly undoPage: UndoPage,
     private readonly actions: ImportActions,
     private readonly download: ResultDownload,
+    private readonly overview: OverviewService,
   ) {}
 
+  /** Operators and administrators begin at the overview. */
   @Get()
   @Redirect('/imports')
-  home(): void {}
+  home(@CurrentPrincipal() { permissions }: Principal): { url: string } {
+    return { url: permissions.includes('ManageImports') ? '/overview' : '/imports' };
+  }
 
   @Get('imports')
   async imports(
@@ -48,12 +53,14 @@ export class ImportsPagesController {
 
   @Get('imports/:id')
   @HtmlPage()
-  import(
+  async import(
     @Param('id', BatchIdPipe) id: number,
     @Query() query: ShowImportDto,
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
-    return this.importPage.render(id, query, principal);
+    const page = await this.importPage.render(id, query, principal);
+    if (principal.user !== undefined) await this.overview.markViewed(id, principal);
+    return page;
   }
 
   /** The part of the page that changes while the import runs; the whole page once its status has changed. */
@@ -67,6 +74,7 @@ export class ImportsPagesController {
   ): Promise<string> {
     const { html, isWholePage } = await this.importPage.live(id, query, principal);
     if (isWholePage) {
+      if (principal.user !== undefined) await this.overview.markViewed(id, principal);
       response.set({ 'HX-Retarget': '#content', 'HX-Reselect': '#content', 'HX-Reswap': 'outerMorph' });
     }
     return html;

@@ -6,12 +6,14 @@ import { visibleTo } from '../../import-processes/import-process.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { BatchList } from '../../import-queue/batch-list.js';
 import { ListBatchesDto } from '../../import-queue/batches.dto.js';
+import { OverviewService } from '../../import-queue/overview.service.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { validateQuery } from '../../platform/http/validation.js';
 import type { FormAnswer } from '../forms.js';
 import { fileTypeIcon } from '../layout/icons.js';
 import { curlLine, withQuery } from '../layout/links.js';
+import { sparkline } from '../oversight/overview.page.js';
 import { PageRenderer } from '../page-renderer.js';
 import { batchLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
@@ -19,7 +21,20 @@ import { batchView } from './import-view.js';
 
 const REFRESH_SECONDS = 5;
 
+/** File types above the list, those with the most records first. */
+const SHOWN_FILE_TYPES = 6;
+
 type GivenQuery = Record<string, unknown>;
+
+const FILTERS = [
+  'status',
+  'q',
+  'creationPath',
+  'importProcessId',
+  'createdAfter',
+  'createdBefore',
+  'createdBy',
+] as const satisfies readonly (keyof ListBatchesDto)[];
 
 /** Recent Imports. */
 @Injectable()
@@ -29,6 +44,7 @@ export class RecentImportsPage {
     private readonly creators: CreatorNames,
     private readonly list: BatchList,
     private readonly importProcesses: ImportProcessesService,
+    private readonly overview: OverviewService,
     private readonly pages: PageRenderer,
   ) {}
 
@@ -56,13 +72,13 @@ export class RecentImportsPage {
     const nameOf = await this.creators.of(items.map(({ createdBy }) => createdBy));
     const processes = await this.importProcesses.list();
     const iconOf = new Map(processes.map(({ id, icon }) => [id, fileTypeIcon(icon)]));
+    const days = await this.overview.sparklines(principal);
     const now = new Date();
     const batches = items.map((batch) => ({
       ...batchView(batch, nameOf(batch.createdBy), now),
       icon: iconOf.get(batch.importProcessId),
     }));
-    const filtered =
-      wrongPath !== null || [query.status, query.q, query.creationPath, query.importProcessId].some(Boolean);
+    const filtered = wrongPath !== null || FILTERS.some((name) => query[name] !== undefined);
     return this.pages.render('imports/recent', {
       title: text('recent.title'),
       section: 'imports',
@@ -88,6 +104,22 @@ export class RecentImportsPage {
         name,
         selected: id === query.importProcessId,
       })),
+      fileTypeStrip: visibleTo(principal, processes)
+        .flatMap(({ id, name }) => {
+          const records = days.get(id);
+          return records === undefined
+            ? []
+            : [{ id, name, records, sum: records.reduce((a, b) => a + b, 0) }];
+        })
+        .sort((a, b) => b.sum - a.sum)
+        .slice(0, SHOWN_FILE_TYPES)
+        .map(({ id, name, records, sum }) => ({
+          name,
+          title: text('recent.last30Days', { count: sum }),
+          spark: sparkline(records),
+          path: withQuery('/imports', { importProcessId: id === query.importProcessId ? null : id }),
+          current: id === query.importProcessId,
+        })),
       newestPath: query.after === undefined ? null : pathOf(query, null),
       nextPath: nextCursor === null ? null : pathOf(query, nextCursor),
       curl: curlLine(this.config.publicUrl, text('recent.yourKey'), processes[0]?.id ?? 1),
@@ -95,6 +127,7 @@ export class RecentImportsPage {
   }
 }
 
-function pathOf({ status, q, creationPath, importProcessId }: ListBatchesDto, after: string | null): string {
-  return withQuery('/imports', { status, q, creationPath, importProcessId, after });
+function pathOf(query: ListBatchesDto, after: string | null): string {
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, query[name]]));
+  return withQuery('/imports', { ...filters, after });
 }

@@ -3,6 +3,7 @@ import { text, type TextKey } from '../texts/catalogue.js';
 
 /** The parts of the interface. Each page names its own. */
 export type Section =
+  | 'overview'
   | 'imports'
   | 'new-import'
   | 'workflows'
@@ -13,6 +14,7 @@ export type Section =
   | 'users'
   | 'audit'
   | 'people'
+  | 'settings'
   | 'account';
 
 interface Entry {
@@ -20,11 +22,18 @@ interface Entry {
   path: string;
   text: TextKey;
   icon: string;
-  /** Who sees it: anyone with one of these permissions, or administrators only. */
-  anyOf: readonly Permission[] | 'administrator';
+  /** Who sees it: anyone with one of these permissions, administrators only, or operators of all file types as well. */
+  anyOf: readonly Permission[] | 'administrator' | 'unlimited operator';
 }
 
 const ENTRIES: readonly Entry[] = [
+  {
+    section: 'overview',
+    path: '/overview',
+    text: 'layout.nav.overview',
+    icon: 'chart-bar',
+    anyOf: ['ManageImports'],
+  },
   {
     section: 'imports',
     path: '/imports',
@@ -64,6 +73,13 @@ const ENTRIES: readonly Entry[] = [
   { section: 'api-keys', path: '/api-keys', text: 'layout.nav.apiKeys', icon: 'key', anyOf: 'administrator' },
   { section: 'users', path: '/users', text: 'layout.nav.users', icon: 'user', anyOf: 'administrator' },
   { section: 'people', path: '/people', text: 'layout.nav.people', icon: 'users', anyOf: ['Administer'] },
+  {
+    section: 'settings',
+    path: '/settings',
+    text: 'layout.nav.settings',
+    icon: 'settings',
+    anyOf: 'administrator',
+  },
   { section: 'audit', path: '/audit', text: 'layout.nav.audit', icon: 'shield-check', anyOf: ['Administer'] },
 ];
 
@@ -80,7 +96,7 @@ const TOOLS: readonly Entry[] = [
     path: '/queues',
     text: 'layout.nav.queues',
     icon: 'list-details',
-    anyOf: 'administrator',
+    anyOf: 'unlimited operator',
   },
 ];
 
@@ -102,7 +118,10 @@ export function navigation(principal: Principal, section: Section | undefined) {
   };
 }
 
-function mayOpen({ administrator, permissions }: Principal, anyOf: Entry['anyOf']): boolean {
+function mayOpen(principal: Principal, anyOf: Entry['anyOf']): boolean {
+  const { administrator, permissions, user, importProcessIds } = principal;
   if (anyOf === 'administrator') return administrator;
+  if (anyOf === 'unlimited operator')
+    return administrator || (user?.role === 'operator' && importProcessIds === null);
   return anyOf.some((permission) => permissions.includes(permission));
 }

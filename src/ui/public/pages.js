@@ -1,12 +1,21 @@
 /* What pages do in addition when JavaScript runs. htmx keeps them live. Their words come from data attributes. */
 
 const times = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const shortTimes = {
+  hour: new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' }),
+  day: new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' }),
+};
+const partTimes = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
 /** Shows times in the reader's zone. The title keeps the UTC time that the server wrote. */
 function localTimes(root) {
   for (const time of root.querySelectorAll('time[datetime]')) {
-    const text = times.format(new Date(time.dateTime));
+    const text = (shortTimes[time.dataset.format] ?? times).format(new Date(time.dateTime));
     if (time.textContent !== text) time.textContent = text;
+  }
+  for (const title of root.querySelectorAll('title[data-at]')) {
+    const text = `${partTimes.format(new Date(title.dataset.at))} · ${title.dataset.counts}`;
+    if (title.textContent !== text) title.textContent = text;
   }
 }
 
@@ -24,6 +33,14 @@ new MutationObserver(() => {
   childList: true,
   subtree: true,
   characterData: true,
+});
+
+/** Filters that apply at once stand in the address too, for a reload or a bookmark. */
+document.addEventListener('input', (event) => {
+  const form = event.target.closest?.('form[data-live-filter]');
+  if (!form) return;
+  const filters = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ''));
+  history.replaceState(history.state, '', filters.size > 0 ? `${form.action}?${filters}` : form.action);
 });
 
 /*

@@ -114,3 +114,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 function escaped(value: string): string {
   return value.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
+
+const QUEUES: Readonly<Record<string, string>> = TEXTS.overview.queues;
+
+/** The name of a queue, in words. */
+export const queueText = (name: string): string => QUEUES[name] ?? name;

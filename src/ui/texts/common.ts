@@ -7,7 +7,9 @@ export const COMMON_TEXTS = {
     tools: 'Tools',
     main: 'Main',
     signOut: 'Sign out',
+    queuePaused: 'A person paused the queue of {queues}. <a>Overview</a>',
     nav: {
+      overview: 'Overview',
       imports: 'Imports',
       newImport: 'New import',
       workflows: 'Workflows',
@@ -18,6 +20,7 @@ export const COMMON_TEXTS = {
       users: 'Users',
       audit: 'Audit log',
       people: 'People',
+      settings: 'Settings',
       docs: 'API docs',
       queues: 'Job dashboard',
     },
