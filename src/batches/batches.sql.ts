@@ -427,29 +427,6 @@ export async function selectUploadFindings(sql: Sql, batchId: number): Promise<U
   return rows[0]?.upload ?? null;
 }
 
-/** An upload that will be replaced by a copy of itself. */
-export interface StoredUpload {
-  status: BatchStatus;
-  fileName: string;
-  upload: UploadFindings | null;
-  sendSuccessEmailTo: string | null;
-  sendFailureEmailTo: string | null;
-}
-
-/** Locks the batch of an upload. */
-export async function lockUpload(
-  transaction: Transaction,
-  batchId: number,
-): Promise<StoredUpload | undefined> {
-  const { rows } = await transaction.query<StoredUpload>(
-    `SELECT status, file_name AS "fileName", upload, send_success_email_to AS "sendSuccessEmailTo",
-            send_failure_email_to AS "sendFailureEmailTo"
-       FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR UPDATE`,
-    [batchId],
-  );
-  return rows[0];
-}
-
 /** The file that the records of a batch come from. */
 export interface SourceFile {
   /** The batch as which the file was uploaded. Its records have the same line numbers. */

@@ -1,5 +1,7 @@
 import type { Sql, Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
+import type { BatchStatus } from './batch-state.js';
+import type { UploadFindings } from './upload-findings.js';
 
 /*
  * upload, upload_part. An upload exists before its batch, so that a file can arrive in several requests. Confirming or
@@ -312,4 +314,27 @@ export async function countOpenUploadResources(sql: Sql, createdBy: string, limi
     [createdBy, limit],
   );
   return rows[0]?.count ?? 0;
+}
+
+/** An upload that will be replaced by a copy of itself. */
+export interface StoredUpload {
+  status: BatchStatus;
+  fileName: string;
+  upload: UploadFindings | null;
+  sendSuccessEmailTo: string | null;
+  sendFailureEmailTo: string | null;
+}
+
+/** Locks the batch of an upload. */
+export async function lockUpload(
+  transaction: Transaction,
+  batchId: number,
+): Promise<StoredUpload | undefined> {
+  const { rows } = await transaction.query<StoredUpload>(
+    `SELECT status, file_name AS "fileName", upload, send_success_email_to AS "sendSuccessEmailTo",
+            send_failure_email_to AS "sendFailureEmailTo"
+       FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR UPDATE`,
+    [batchId],
+  );
+  return rows[0];
 }

@@ -5,7 +5,6 @@ import type { Principal } from '../auth/principal.js';
 import { BatchMaker, pinnedTo } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
-import { lockUpload } from '../batches/batches.sql.js';
 import { UploadStore } from '../batches/upload-store.js';
 import {
   claimLostReading,
@@ -13,6 +12,7 @@ import {
   markReading,
   renewReading,
   selectUploadOfBatch,
+  lockUpload,
 } from '../batches/uploads.sql.js';
 import { DEFAULT_READING, type Reading } from '../formats/reading.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
