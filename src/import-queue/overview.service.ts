@@ -19,6 +19,8 @@ import { selectUnsent, type Unsent } from '../delivery/outbox.sql.js';
 import { visibleTo } from '../import-processes/import-process.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { type DatabaseFacts, selectDatabaseFacts } from '../platform/database/installation.js';
+import { PROGRAM_VERSION } from '../platform/database/schema-fit.js';
 import { defineErrors } from '../platform/domain-error.js';
 import { QueuePauses } from '../platform/queue/queue.module.js';
 
@@ -124,6 +126,11 @@ export class OverviewService {
         ),
       })),
     };
+  }
+
+  /** The versions that run, and the size of the database. */
+  async installation(): Promise<{ program: string; database: DatabaseFacts }> {
+    return { program: PROGRAM_VERSION, database: await selectDatabaseFacts(this.database) };
   }
 
   /** Records per day of the last 30 days, oldest first, of each import process that had any. */

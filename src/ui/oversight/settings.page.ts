@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuditTrail } from '../../auth/audit-trail.js';
+import { OverviewService } from '../../import-queue/overview.service.js';
 import { AppConfig } from '../../platform/config/config.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
-import { PROGRAM_VERSION } from '../../platform/database/schema-fit.js';
-import { selectDatabaseFacts } from '../../platform/database/installation.js';
 import { formatNumber } from '../../platform/wording.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
@@ -30,23 +28,23 @@ const UNLIMITED_AT_ZERO = /^(retentionDays|auditRetentionDays|unconfirmedHours)$
 export class SettingsPage {
   constructor(
     private readonly config: AppConfig,
-    private readonly database: DatabaseService,
+    private readonly overview: OverviewService,
     private readonly trail: AuditTrail,
     private readonly pages: PageRenderer,
   ) {}
 
   async render(): Promise<string> {
-    const server = await selectDatabaseFacts(this.database);
+    const { program, database } = await this.overview.installation();
     const { items } = await this.trail.page({ action: 'doctor_ran', limit: 1, format: 'json' });
     return this.pages.render('oversight/settings', {
       title: text('settings.title'),
       section: 'settings',
       facts: [
-        { name: text('settings.version'), value: PROGRAM_VERSION },
+        { name: text('settings.version'), value: program },
         { name: 'Node.js', value: process.versions.node },
-        { name: 'PostgreSQL', value: server.version },
-        { name: text('settings.migration'), value: server.lastMigration },
-        { name: text('settings.databaseSize'), value: bytesText(server.bytes) },
+        { name: 'PostgreSQL', value: database.version },
+        { name: text('settings.migration'), value: database.lastMigration },
+        { name: text('settings.databaseSize'), value: bytesText(database.bytes) },
       ],
       retention: (
         ['retentionDays', 'unconfirmedHours', 'auditRetentionDays', 'idempotencyKeyHours'] as const
