@@ -37,7 +37,7 @@ const HOUR_MS = 3_600_000;
 const WORKER_LIVES_SECONDS = 20;
 
 /** Outcomes within a part of the span. */
-export type Part = Omit<OutcomeSums, 'batches'> & { at: Date };
+export type SpanPart = Omit<OutcomeSums, 'batches'> & { at: Date };
 
 /** One file type within the span. */
 export interface FileTypeFigures extends OutcomeSums {
@@ -54,7 +54,7 @@ export interface FileTypeFigures extends OutcomeSums {
 export interface Overview {
   from: Date;
   partHours: number;
-  parts: Part[];
+  parts: SpanPart[];
   total: OutcomeSums;
   fileTypes: FileTypeFigures[];
   attention: Attention;
@@ -141,7 +141,7 @@ export class OverviewService {
     const days = new Map<number, number[]>();
     for (const { importProcessId, part, ...sums } of parts) {
       const line = days.get(importProcessId) ?? Array.from({ length: 30 }, () => 0);
-      line[part] = recordsOf(sums);
+      line[part] = outcomesIn(sums);
       days.set(importProcessId, line);
     }
     return days;
@@ -182,7 +182,7 @@ function sumOf(parts: readonly OutcomeSums[]): OutcomeSums {
 }
 
 /** All records that have an outcome. */
-export function recordsOf({
+export function outcomesIn({
   succeeded,
   failed,
   invalid,
@@ -195,7 +195,7 @@ export function recordsOf({
 function failureShares(own: readonly StatisticsPart[], count: number, together: number): (number | null)[] {
   return Array.from({ length: Math.ceil(count / together) }, (_, place) => {
     const sums = sumOf(own.filter(({ part }) => Math.floor(part / together) === place));
-    const records = recordsOf(sums);
+    const records = outcomesIn(sums);
     return records === 0 ? null : (sums.failed + sums.invalid) / records;
   });
 }

@@ -7,8 +7,8 @@ import {
   OVERVIEW_SPANS,
   OverviewService,
   type OverviewSpan,
-  type Part,
-  recordsOf,
+  type SpanPart,
+  outcomesIn,
 } from '../../import-queue/overview.service.js';
 import { formatDuration, formatNumber } from '../../platform/wording.js';
 import { fileTypeIcon } from '../layout/icons.js';
@@ -67,7 +67,7 @@ export class OverviewPage {
 }
 
 function figuresOf({ total, attention, workers, unsent, storage, pausedQueues }: Overview) {
-  const records = recordsOf(total);
+  const records = outcomesIn(total);
   const failed = total.failed + total.invalid;
   const busy = workers.filter(({ chunks }) => chunks.length > 0).length;
   const silent = unsent.silentHosts.length;
@@ -112,16 +112,16 @@ const TICKS = 4;
 
 /** What a bar consists of, from its foot. */
 const LAYERS = {
-  good: ({ succeeded }: Part) => succeeded,
-  failed: ({ failed }: Part) => failed,
-  invalid: ({ invalid }: Part) => invalid,
-  other: ({ skipped, canceled }: Part) => skipped + canceled,
+  good: ({ succeeded }: SpanPart) => succeeded,
+  failed: ({ failed }: SpanPart) => failed,
+  invalid: ({ invalid }: SpanPart) => invalid,
+  other: ({ skipped, canceled }: SpanPart) => skipped + canceled,
 } as const;
 type Layer = keyof typeof LAYERS;
 const LAYER_NAMES = Object.keys(LAYERS) as Layer[];
 
 function pictureOf({ parts, partHours }: Overview) {
-  const highest = parts.reduce((most, part) => Math.max(most, recordsOf(part)), 0);
+  const highest = parts.reduce((most, part) => Math.max(most, outcomesIn(part)), 0);
   const top = roundedUp(highest);
   const layers = LAYER_NAMES.map((name) => ({ name, text: text(`overview.layers.${name}`) }));
   return {
@@ -131,7 +131,7 @@ function pictureOf({ parts, partHours }: Overview) {
     top,
     layers,
     bars: parts.flatMap((part, place) => {
-      if (recordsOf(part) === 0) return [];
+      if (outcomesIn(part) === 0) return [];
       let below = 0;
       const pieces = LAYER_NAMES.flatMap((layer) => {
         const value = LAYERS[layer](part);
@@ -157,7 +157,7 @@ function pictureOf({ parts, partHours }: Overview) {
       return { at: part?.at.toISOString(), format: parts.length === 24 ? 'hour' : 'day' };
     }),
     rows: parts
-      .filter((part) => recordsOf(part) > 0)
+      .filter((part) => outcomesIn(part) > 0)
       .reverse()
       .map((part) => ({
         at: part.at.toISOString(),
@@ -180,7 +180,7 @@ const rounded = (value: number): number => Math.round(value * 100) / 100;
 
 function fileTypeView(figures: FileTypeFigures) {
   const { id, name, icon, batches, medianMs, slowest, failureShares } = figures;
-  const records = recordsOf(figures);
+  const records = outcomesIn(figures);
   const share = records === 0 ? null : (figures.failed + figures.invalid) / records;
   return {
     ...{ name, batches, records },
