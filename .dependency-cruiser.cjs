@@ -13,7 +13,7 @@ const LAYERS = [
   ['import-processes'],
   ['processing', 'notifications'],
   ['import-queue', 'people'],
-  ['ui', 'definitions', 'operations'],
+  ['ui', 'mcp', 'definitions', 'operations'],
   ['app'],
   ['cli'],
 ];

@@ -14,6 +14,7 @@ import {
   NotificationsModule,
 } from '../notifications/notifications.module.js';
 import { DashboardModule } from '../operations/dashboard.module.js';
+import { McpModule } from '../mcp/mcp.module.js';
 import { HealthModule } from '../operations/health/health.module.js';
 import { ShutdownState } from '../operations/health/readiness.js';
 import { MetricsModule } from '../operations/metrics/metrics.module.js';
@@ -46,6 +47,7 @@ const API = [
   WorkflowsApiModule,
   ConnectionsModule,
   PeopleModule,
+  McpModule,
   UiModule,
   DashboardModule,
   SecurityTxtModule,

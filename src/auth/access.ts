@@ -173,12 +173,18 @@ export function assertOwnPassword({ user }: Pick<Principal, 'user'>, page: boole
 const isEmpty = (required: Requirement) =>
   ('anyOf' in required ? required.anyOf : required.allOf).length === 0;
 
-function assertFulfils({ permissions }: Principal, required: Requirement): void {
-  const holds = (permission: Permission) => permissions.includes(permission);
-  if ('anyOf' in required) {
-    if (!required.anyOf.some(holds)) throw permissionDenied(required.anyOf);
-    return;
-  }
-  const missing = required.allOf.find((permission) => !holds(permission));
-  if (missing !== undefined) throw permissionDenied([missing]);
+function assertFulfils(principal: Principal, required: Requirement): void {
+  if ('anyOf' in required) return assertHoldsOneOf(principal, required.anyOf);
+  for (const permission of required.allOf) assertHoldsOneOf(principal, [permission]);
+}
+
+/**
+ * For what `RequirePermission` cannot state, because one route does many things.
+ * @throws DomainError 403 `permission_denied`
+ */
+export function assertHoldsOneOf(
+  { permissions }: Pick<Principal, 'permissions'>,
+  anyOf: readonly Permission[],
+): void {
+  if (!anyOf.some((permission) => permissions.includes(permission))) throw permissionDenied(anyOf);
 }

@@ -78,6 +78,7 @@ class AdmissionModule {}
     UploadsService,
   ],
   exports: [
+    AdmissionModule,
     BatchActionsService,
     BatchDeletionService,
     BatchList,

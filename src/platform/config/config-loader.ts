@@ -180,6 +180,8 @@ function toConfig(env: EnvironmentVariables, tableConnections: AppConfig['tableC
     openUploadsPerKey: env.OPEN_UPLOADS_PER_KEY,
     recordsPerKeyPerDay: env.RECORDS_PER_KEY_PER_DAY,
     unconfirmedUploadsPerKey: env.UNCONFIRMED_UPLOADS_PER_KEY,
+    mcpMaxRows: env.MCP_MAX_ROWS,
+    mcpMaxUpdates: env.MCP_MAX_UPDATES,
     eventStreamsPerKey: env.EVENT_STREAMS_PER_KEY,
     retentionDays: env.RETENTION_DAYS,
     unconfirmedHours: env.UNCONFIRMED_HOURS,

@@ -119,6 +119,10 @@ export class AppConfig {
   readonly recordsPerKeyPerDay: number;
   /** The most uploads of one key that await confirmation; 0: no limit. */
   readonly unconfirmedUploadsPerKey: number;
+  /** The most rows of a plan that an assistant may apply without a person; 0: none. */
+  readonly mcpMaxRows: number;
+  /** The most updates of a plan that an assistant may apply without a person; 0: none. */
+  readonly mcpMaxUpdates: number;
   /** The most event streams of one key, over all processes. */
   readonly eventStreamsPerKey: number;
 

@@ -250,6 +250,9 @@ export class EnvironmentVariables {
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(1_000_000) UNCONFIRMED_UPLOADS_PER_KEY: number = 1000;
   @IsOptional() @Integer() @IsInt() @Min(1) @Max(10_000) EVENT_STREAMS_PER_KEY: number = 20;
 
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(100_000_000) MCP_MAX_ROWS: number = 1000;
+  @IsOptional() @Integer() @IsInt() @Min(0) @Max(100_000_000) MCP_MAX_UPDATES: number = 100;
+
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) RETENTION_DAYS: number = 0;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(876_000) UNCONFIRMED_HOURS: number = 168;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) AUDIT_RETENTION_DAYS: number = 365;

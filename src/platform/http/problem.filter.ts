@@ -44,7 +44,7 @@ function allowedMethods(express: Express, path: string): string[] {
 }
 
 /** Paths for programs. They answer with problem details regardless of `Accept`. */
-const FOR_PROGRAMS = /^\/(API|docs|health|metrics|assets|queues)(\/|$)/i;
+const FOR_PROGRAMS = /^\/(API|docs|health|metrics|mcp|assets|queues)(\/|$)/i;
 
 /**
  * Turns every error of every route, guard, pipe and middleware into RFC 9457 problem details. No other code does. A

@@ -265,15 +265,18 @@ const AS_SENT = /^\/API\/Workflows\/[^/]+\/Instances\/[^/]+\/Actions\/[^/]+\/?$/
 const LARGE = /^\/API\/WorkflowImportQueue\/Batches\/[^/]+\/Fix\/?$/i;
 const LARGE_LIMIT_BYTES = 8 * 1024 ** 2;
 
+/** Calls of tools may hold a file. */
+const TOOL_CALLS = /^\/mcp\/?$/i;
+
 /**
  * Routes for programs do not accept forms: curl labels a body as a form by default, so the body holds records or is a
  * mistake.
  */
-const FOR_PROGRAMS = /^\/(API|queues)(\/|$)/i;
+const FOR_PROGRAMS = /^\/(API|mcp|queues)(\/|$)/i;
 
-const FORM_TYPES = ['application/x-www-form-urlencoded'];
 const JSON_OPTIONS = { limit: JSON_LIMIT_BYTES, type: ['application/json', 'application/*+json'] };
 const PARSE_JSON = express.json(JSON_OPTIONS);
+const PARSE_LARGE_JSON = express.json({ ...JSON_OPTIONS, limit: LARGE_LIMIT_BYTES });
 const READ_JSON = express.raw(JSON_OPTIONS);
 const READ_LARGE_JSON = express.raw({ ...JSON_OPTIONS, limit: LARGE_LIMIT_BYTES });
 const formParser = (limit: number) => express.urlencoded({ extended: false, limit, parameterLimit: 2000 });
@@ -306,7 +309,7 @@ export class BodyParsingInterceptor implements NestInterceptor {
     // Checked here, too, because body-parser refuses such a body only after all of it has arrived.
     const limit = limitOf(parse);
     if (parse === READ_JSON || parse === READ_LARGE_JSON) assertUtf8(request.headers['content-type'], 'JSON');
-    const isMeant = request.is(isForm ? FORM_TYPES : JSON_OPTIONS.type) !== false;
+    const isMeant = request.is(isForm ? 'application/x-www-form-urlencoded' : JSON_OPTIONS.type) !== false;
     if (isMeant && Number(request.headers['content-length']) > limit) {
       throw httpErrors.body_too_large(`The body is larger than ${limit} bytes.`, { limit });
     }
@@ -330,19 +333,15 @@ export class BodyParsingInterceptor implements NestInterceptor {
 
 function parsersFor(path: string, isAuthenticated: boolean): readonly RequestHandler[] {
   if (LARGE.test(path)) return [READ_LARGE_JSON];
+  if (TOOL_CALLS.test(path)) return [PARSE_LARGE_JSON];
   if (FOR_PROGRAMS.test(path)) return [AS_SENT.test(path) ? READ_JSON : PARSE_JSON];
   return isAuthenticated ? [PARSE_JSON, PARSE_FORM] : [PARSE_ANONYMOUS_FORM];
 }
 
 function limitOf(parse: RequestHandler): number {
-  switch (parse) {
-    case PARSE_ANONYMOUS_FORM:
-      return ANONYMOUS_FORM_LIMIT_BYTES;
-    case READ_LARGE_JSON:
-      return LARGE_LIMIT_BYTES;
-    default:
-      return parse === PARSE_FORM ? FORM_LIMIT_BYTES : JSON_LIMIT_BYTES;
-  }
+  if (parse === READ_LARGE_JSON || parse === PARSE_LARGE_JSON) return LARGE_LIMIT_BYTES;
+  if (parse === PARSE_ANONYMOUS_FORM) return ANONYMOUS_FORM_LIMIT_BYTES;
+  return parse === PARSE_FORM ? FORM_LIMIT_BYTES : JSON_LIMIT_BYTES;
 }
 
 function asError(error: unknown): Error {
