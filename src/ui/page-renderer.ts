@@ -56,6 +56,7 @@ export class PageRenderer implements OnModuleInit {
       asset: (name: string) => this.assets.path(name),
       join: (list: readonly string[]) => list.join(', '),
       same: (a: unknown, b: unknown) => a === b,
+      concat: (...texts: unknown[]) => texts.slice(0, -1).join(''),
     });
     for (const file of await readdir(VIEWS, { recursive: true })) {
       if (!file.endsWith('.hbs')) continue;

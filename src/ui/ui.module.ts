@@ -52,7 +52,7 @@ import { PageRenderer } from './page-renderer.js';
 import { WebhooksPagesController } from './webhooks/webhooks-pages.controller.js';
 import { WebhooksPage } from './webhooks/webhooks.page.js';
 import { InstancesPage } from './workflows/instances.page.js';
-import { WorkflowFieldsPage } from './workflows/workflow-fields.page.js';
+import { WorkflowFormPage } from './workflows/workflow-form.page.js';
 import { WorkflowsPagesController } from './workflows/workflows-pages.controller.js';
 import { WorkflowsPage } from './workflows/workflows.page.js';
 
@@ -123,7 +123,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     StartFromFilePage,
     UndoPage,
     TableFileTypePage,
-    WorkflowFieldsPage,
+    WorkflowFormPage,
     WorkflowsPage,
     UserPage,
     UsersPage,

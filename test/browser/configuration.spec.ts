@@ -18,14 +18,15 @@ describe('the pages of configuration', () => {
     const { page } = await site.administrator();
     await page.goto('/workflows');
     await page.getByRole('link', { name: 'New workflow' }).click();
+    await page.goto('/workflows/new?as=json');
     const editor = page.getByLabel('Definition, as JSON');
     const good = (await editor.inputValue()).replace('my-workflow', 'course');
     await editor.fill(good.replace('"ShortText"', '"ShortTxt"'));
     await page.getByRole('button', { name: 'Create workflow' }).click();
-    expect(await page.getByRole('alert').textContent()).toMatch(/line 9: \/attributes\/0\/type/);
+    expect(await page.getByRole('alert').textContent()).toMatch(/line 16: \/attributes\/0\/type/);
     await editor.fill(good.replace('"steps": [', '"steps" ['));
     await page.getByRole('button', { name: 'Create workflow' }).click();
-    await page.getByRole('alert').getByText('line 12').waitFor();
+    await page.getByRole('alert').getByText('line 20').waitFor();
     await editor.fill(good);
     await page.getByRole('button', { name: 'Create workflow' }).click();
     await page.getByRole('heading', { name: 'My Workflow' }).waitFor();
@@ -131,6 +132,7 @@ describe('the pages of configuration', () => {
       '/workflows',
       '/workflows/new',
       '/workflows/grant-role',
+      '/workflows/grant-role/edit',
       '/workflows/grant-role/instances',
       '/workflows/grant-role/instances/1',
       '/file-types',

@@ -59,10 +59,11 @@ describe('the form of', () => {
       const fields = {
         name: `Saved ${importProcessId}`,
         performs: performs.replaceAll('&quot;', '"'),
-        ...{ onNoMatch: 'create', onMatch: 'update', displayOrder: '0' },
+        ...{ onNoMatch: 'create', onMatch: 'update', displayOrder: '0', retentionDays: '30' },
       };
       const { status, location } = await send(path, fields);
       expect([status, location]).toEqual([303, `${path}?saved=2`]);
+      expect(await open(path)).toMatch(/name="retentionDays"[^>]* value="30"/);
       expect(textOf(await open(`${path}?saved=2`))).toContain('Saved as version 2.');
       expect(textOf(await open(`${path}?saved=9`))).not.toContain('Saved as');
     });
@@ -130,9 +131,9 @@ describe('the form of', () => {
   });
 
   describe('a workflow', () => {
-    /** Break it: in `WorkflowsPage.attempt`, leave out the version. */
+    /** Break it: in `savedAnswer`, leave out the version. */
     it('is saved as a version that the page names', async () => {
-      const html = await open('/workflows/new');
+      const html = await open('/workflows/new?as=json');
       const [, source = ''] = /<textarea[^>]*>(.*?)<\/textarea>/s.exec(html)!;
       const json = source.replaceAll('&quot;', '"').replaceAll('&#x3D;', '=');
       const { status, location } = await send('/workflows', { source: json });

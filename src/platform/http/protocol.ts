@@ -279,9 +279,11 @@ const PARSE_JSON = express.json(JSON_OPTIONS);
 const PARSE_LARGE_JSON = express.json({ ...JSON_OPTIONS, limit: LARGE_LIMIT_BYTES });
 const READ_JSON = express.raw(JSON_OPTIONS);
 const READ_LARGE_JSON = express.raw({ ...JSON_OPTIONS, limit: LARGE_LIMIT_BYTES });
-const formParser = (limit: number) => express.urlencoded({ extended: false, limit, parameterLimit: 2000 });
-const PARSE_FORM = formParser(FORM_LIMIT_BYTES);
-const PARSE_ANONYMOUS_FORM = formParser(ANONYMOUS_FORM_LIMIT_BYTES);
+const formParser = (limit: number, parameterLimit: number) =>
+  express.urlencoded({ extended: false, limit, parameterLimit });
+/** The form of a large workflow has thousands of inputs. */
+const PARSE_FORM = formParser(FORM_LIMIT_BYTES, 10_000);
+const PARSE_ANONYMOUS_FORM = formParser(ANONYMOUS_FORM_LIMIT_BYTES, 2000);
 
 /**
  * Parses JSON bodies of configuration size, and the forms of our pages: names and texts, with a list for a repeated

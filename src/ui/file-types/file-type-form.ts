@@ -22,6 +22,7 @@ export class FileTypeFormDto {
   @IsOptional() @IsString(TEXT) priority?: string;
   @IsOptional() @IsString(TEXT) maxFailed?: string;
   @IsOptional() @IsString(TEXT) maxFailedPercent?: string;
+  @IsOptional() @IsString(TEXT) retentionDays?: string;
   /** One of the offered workflow actions, as the JSON of `{workflow, step, action}`, or `other`: see `target`. */
   @IsOptional() @IsString(TEXT) performs?: string;
   @IsOptional() @IsString(TEXT) onNoMatch?: string;
@@ -86,6 +87,7 @@ function read(form: FileTypeFormDto): ReplaceImportProcessDto {
     priority: form.priority ?? 'normal',
     maxFailed: numberOrNull(form.maxFailed),
     maxFailedPercent: numberOrNull(form.maxFailedPercent),
+    retentionDays: numberOrNull(form.retentionDays),
     target: targetOf(form),
     recordSchema:
       form.recordSchema === undefined
@@ -145,6 +147,7 @@ export function formOf(process: ImportProcess, offered: ReadonlySet<string>): Fi
     priority: process.priority,
     maxFailed: process.maxFailed?.toString(),
     maxFailedPercent: process.maxFailedPercent?.toString(),
+    retentionDays: process.retentionDays?.toString(),
     ...(isOffered
       ? {
           performs,

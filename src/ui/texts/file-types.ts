@@ -54,6 +54,8 @@ export const FILE_TYPE_TEXTS = {
     budget: 'Pause an import when more rows than this fail or are invalid',
     maxFailed: 'Rows',
     maxFailedPercent: 'Percent of all rows',
+    retentionDays: 'Days to keep the rows of an ended import',
+    retentionDaysHint: 'Left empty, the setting of the installation applies. 0: forever.',
     withoutFile: 'Or describe the file type yourself',
     rowHeading: 'What to do with each row',
     action: 'Action',

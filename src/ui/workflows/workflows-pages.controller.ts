@@ -2,14 +2,14 @@ import { Body, Get, Param, Post, Query, Redirect, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { CurrentPrincipal, RequireEveryPermission, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { validateForm, validateQuery } from '../../platform/http/validation.js';
+import { validateQuery } from '../../platform/http/validation.js';
 import { BehaviorIdPipe, InstanceIdPipe, PageDto } from '../../workflows/instances/instances.dto.js';
 import { PageController } from '../error.page.js';
 import { nonBlankFields, sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
 import { InstancesPage, SearchInstancesDto } from './instances.page.js';
-import { WorkflowFieldsPage } from './workflow-fields.page.js';
-import { WorkflowSourceDto, WorkflowsPage } from './workflows.page.js';
+import { WorkflowFormPage } from './workflow-form.page.js';
+import { WorkflowsPage } from './workflows.page.js';
 
 @PageController('workflows')
 @RequirePermission('Configure', 'ViewImports')
@@ -17,7 +17,7 @@ export class WorkflowsPagesController {
   constructor(
     private readonly workflows: WorkflowsPage,
     private readonly instances: InstancesPage,
-    private readonly fieldsPage: WorkflowFieldsPage,
+    private readonly form: WorkflowFormPage,
   ) {}
 
   @Get()
@@ -29,8 +29,8 @@ export class WorkflowsPagesController {
   @Get('new')
   @RequirePermission('Configure')
   @HtmlPage()
-  draft(): string {
-    return this.workflows.draft();
+  draft(@Query('as') as: unknown): Promise<string> {
+    return this.form.open(null, as);
   }
 
   @Post()
@@ -40,8 +40,7 @@ export class WorkflowsPagesController {
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    const { source } = validateForm(WorkflowSourceDto, form);
-    sendFormAnswer(response, await this.workflows.add(source, principal));
+    sendFormAnswer(response, await this.form.receive(null, form, principal));
   }
 
   @Get(':name')
@@ -54,7 +53,14 @@ export class WorkflowsPagesController {
     return this.workflows.show(name, principal, Number(saved));
   }
 
-  @Post(':name')
+  @Get(':name/edit')
+  @RequirePermission('Configure')
+  @HtmlPage()
+  edit(@Param('name') name: string, @Query('as') as: unknown): Promise<string> {
+    return this.form.open(name, as);
+  }
+
+  @Post(':name/edit')
   @RequirePermission('Configure')
   async save(
     @Param('name') name: string,
@@ -62,26 +68,7 @@ export class WorkflowsPagesController {
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    const { source } = validateForm(WorkflowSourceDto, form);
-    sendFormAnswer(response, await this.workflows.save(name, source, principal));
-  }
-
-  @Get(':name/fields')
-  @RequirePermission('Configure')
-  @HtmlPage()
-  fields(@Param('name') name: string): Promise<string> {
-    return this.fieldsPage.form(name);
-  }
-
-  @Post(':name/fields')
-  @RequirePermission('Configure')
-  async saveFields(
-    @Param('name') name: string,
-    @Body() form: unknown,
-    @CurrentPrincipal() principal: Principal,
-    @Res() response: Response,
-  ): Promise<void> {
-    sendFormAnswer(response, await this.fieldsPage.save(name, form, principal));
+    sendFormAnswer(response, await this.form.receive(name, form, principal));
   }
 
   @Get(':name/instances')
