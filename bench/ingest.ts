@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { measure } from './results.js';
 import { freshDatabase, median, post, psql, setUpProcess, startProcess, writeRecords } from './support.js';
 
 /**
@@ -20,6 +21,7 @@ const importProcessId = await setUpProcess(service);
 
 const ours: number[] = [];
 const theirs: number[] = [];
+let peak = 0;
 for (let round = 0; round <= rounds; round += 1) {
   psql(DATABASE, 'TRUNCATE import_queue_line', 'CHECKPOINT');
   service.peakRss();
@@ -33,6 +35,7 @@ for (let round = 0; round <= rounds; round += 1) {
   console.log(`POST ${rate(seconds)}, peak RSS ${Math.round(rss)} MB; \\copy ${rate(copySeconds)}${warmUp}`);
   if (round > 0) {
     ours.push(seconds);
+    peak = Math.max(peak, Math.round(rss));
     theirs.push(copySeconds);
   }
 }
@@ -40,6 +43,15 @@ console.log(
   `median of ${rounds}: POST ${median(ours).toFixed(2)} s, \\copy ${median(theirs).toFixed(2)} s, ` +
     `ratio ${(median(theirs) / median(ours)).toFixed(2)}`,
 );
+measure({
+  name: `ingest, ${records.toLocaleString('en')} records, first byte to the 202`,
+  unit: 'records/s',
+  values: ours.map((seconds) => records / seconds),
+  reference: '`\\copy` into the same table',
+  referenceValues: theirs.map((seconds) => records / seconds),
+  peakRss: { API: peak },
+  goal: 0.95,
+});
 await service.stop();
 rmSync(path, { force: true });
 rmSync(copied, { force: true });

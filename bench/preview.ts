@@ -1,4 +1,5 @@
 import { openAsBlob, rmSync } from 'node:fs';
+import { measure } from './results.js';
 import {
   api,
   BENCH_KEY,
@@ -57,5 +58,9 @@ async function preview(what: string): Promise<number> {
   console.log(
     `${what}: ${records} records uploaded and previewed in ${seconds(started)} s (${seconds(stored)} s after the upload's answer)`,
   );
+  measure({
+    ...{ name: `preview, ${records.toLocaleString('en')} rows, ${what}`, unit: 's' },
+    values: [(performance.now() - started) / 1000],
+  });
   return batchId;
 }

@@ -7,6 +7,7 @@ import { migrate } from '../src/app/database.js';
 import { loadConfig } from '../src/platform/config/config-loader.js';
 import { DatabaseService } from '../src/platform/database/database.service.js';
 import { processJobPerRecord } from './job-per-record.js';
+import { measure } from './results.js';
 import { ownTablesSql, RECORD_TABLE_OF_REFERENCE, setBasedSql } from './set-based-reference.js';
 import {
   BENCH_KEY,
@@ -64,6 +65,17 @@ console.log(
       : '') +
     `unchanged ${of('unchanged')}/s, ratio to create ${(of('unchanged') / of('create')).toFixed(2)}; update ${of('update')}/s`,
 );
+for (const [kind, reference, referenceValues, goal] of [
+  ['create', 'the same effects as set-based SQL', rates.psql, 1.3],
+  ['create', 'set-based SQL that writes what we write', rates['psql, own tables'], 0.9],
+  ['unchanged', 'create', rates.create, 2],
+  ['update', 'create', rates.create, undefined],
+] as const) {
+  measure({
+    ...{ name: `processing, ${records.toLocaleString('en')} records, ${kind}`, unit: 'records/s' },
+    ...{ values: rates[kind] ?? [], reference, referenceValues, goal },
+  });
+}
 for (const file of [path, changed]) rmSync(file, { force: true });
 process.exit(0);
 

@@ -1,5 +1,6 @@
 import { Client } from 'pg';
 import { rmSync } from 'node:fs';
+import { measure } from './results.js';
 import {
   freshDatabase,
   benchRecord,
@@ -51,12 +52,19 @@ const { rows: tables } = await client.query<{ table: string; rows: string; index
 if (shown !== 'wal') {
   const total = tables.reduce((sum, { rows, indexes }) => sum + Number(rows) + Number(indexes), 0);
   console.log(`storage per record of ${payload} bytes: ${perRecord(total)} bytes`);
+  measure({
+    ...{ name: `storage per record of ${payload} bytes`, unit: 'bytes', goal: 1200 },
+    values: [perRecord(total)],
+  });
   for (const { table, rows, indexes } of tables) {
     if (perRecord(Number(rows) + Number(indexes)) === 0) break;
     console.log(`  ${table}: ${perRecord(Number(rows))} and ${perRecord(Number(indexes))} in indexes`);
   }
 }
-if (shown !== 'storage') console.log(`write-ahead log per record, from the POST to completed: ${wal} bytes`);
+if (shown !== 'storage') {
+  console.log(`write-ahead log per record, from the POST to completed: ${wal} bytes`);
+  measure({ name: 'write-ahead log per record', unit: 'bytes', values: [wal] });
+}
 await client.end();
 await service.stop();
 rmSync(path, { force: true });

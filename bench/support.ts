@@ -131,12 +131,10 @@ export async function startProcess(
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  // A bench that is stopped must not leave it running.
-  const stopped = () => {
-    child.kill('SIGTERM');
-    process.exit(1);
-  };
-  process.once('SIGINT', stopped).once('SIGTERM', stopped);
+  // A bench that is stopped or fails must not leave it running.
+  const kill = () => child.kill('SIGTERM');
+  const stopped = () => process.exit(1);
+  process.once('exit', kill).once('SIGINT', stopped).once('SIGTERM', stopped);
   let peak = 0;
   const sampling = setInterval(() => {
     try {
@@ -163,7 +161,7 @@ export async function startProcess(
     },
     stop: async () => {
       clearInterval(sampling);
-      process.off('SIGINT', stopped).off('SIGTERM', stopped);
+      process.off('exit', kill).off('SIGINT', stopped).off('SIGTERM', stopped);
       child.kill('SIGTERM');
       if (child.exitCode === null) await once(child, 'exit');
     },

@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createApp } from '../src/app/bootstrap.js';
 import { loadConfig } from '../src/platform/config/config-loader.js';
+import { measure } from './results.js';
 import {
   api,
   BENCH_KEY,
@@ -50,6 +51,11 @@ for (const kind of ['create', 'unchanged', 'update']) {
   console.log(
     `median of ${rounds}: ${kind} ${ours}/s; psql ${theirs}/s, ratio ${(ours / theirs).toFixed(2)}`,
   );
+  measure({
+    ...{ name: `table target, ${records.toLocaleString('en')} rows, ${kind}`, unit: 'records/s', goal: 0.8 },
+    ...{ values: rates[kind] ?? [], referenceValues: rates[`psql ${kind}`] },
+    reference: '`\\copy` and one ON CONFLICT statement',
+  });
 }
 for (const file of [path, changed]) rmSync(file, { force: true });
 process.exit(0);
