@@ -49,6 +49,7 @@ import {
   AddUndo1766910000000,
   AddWebhookEndpoints1767000000000,
   SaveMappings1767010000000,
+  SendFilesFromPages1767030000000,
 } from './migrations/0.2.0-importing.js';
 import { KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
 
@@ -97,4 +98,5 @@ export const MIGRATIONS = [
   ResumeUploads1766340000000,
   SaveMappings1767010000000,
   KeepStatistics1767020000000,
+  SendFilesFromPages1767030000000,
 ];

@@ -165,7 +165,7 @@ export class ImportQueuePreviewEntity {
 @Entity('upload_resource')
 export class UploadResourceEntity {
   @PrimaryColumn('uuid', { name: 'upload_id' }) uploadId!: string;
-  @Column('text') route!: 'CreateBatch' | 'Uploads';
+  @Column('text') route!: 'CreateBatch' | 'Uploads' | 'Page';
   @Column('json') query!: JsonObject;
   @Column('json') headers!: JsonObject;
   @Column('bigint', { nullable: true }) length!: number | null;

@@ -13,6 +13,7 @@ import type { UploadFindings } from './upload-findings.js';
 
 const STALE_SECONDS = 60;
 const HOURS_WITHOUT_BATCH = 24;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export async function insertUpload(
   sql: Sql,
@@ -79,25 +80,49 @@ export async function selectUploadOfBatch(sql: Sql, batchId: number): Promise<Ba
   return rows[0] ?? null;
 }
 
-/** A file of this principal that did not become a batch; `null` if there is none. */
-export async function selectUploadWithoutBatch(
+/** A file that a page received. */
+export interface ArrivedFile {
+  id: string;
+  size: number;
+  fileName: string;
+  /** The batch that was made from it. */
+  batchId: number | null;
+}
+
+/** A file of this principal that has arrived as a whole; `null` if there is none. */
+export async function selectArrivedFile(
   sql: Sql,
   uploadId: string,
   createdBy: string,
-): Promise<{ id: string; size: number; fileName: string } | null> {
-  const { rows } = await sql.query<{ id: string; size: number; fileName: string }>(
-    `SELECT upload_id AS id, size, file_name AS "fileName" FROM upload
-      WHERE upload_id = $1 AND created_by = $2 AND workflow_import_queue_batch_id IS NULL`,
+): Promise<ArrivedFile | null> {
+  if (!UUID.test(uploadId)) return null;
+  const { rows } = await sql.query<ArrivedFile>(
+    `SELECT upload_id AS id, size, file_name AS "fileName", workflow_import_queue_batch_id AS "batchId"
+       FROM upload
+      WHERE upload_id = $1 AND created_by = $2
+        AND NOT EXISTS (SELECT FROM upload_resource r
+                         WHERE r.upload_id = $1 AND (r.route <> 'Page' OR r.length <> upload.size))`,
     [uploadId, createdBy],
   );
   return rows[0] ?? null;
 }
 
-export async function linkUpload(transaction: Transaction, uploadId: string, batchId: number): Promise<void> {
-  await transaction.query('UPDATE upload SET workflow_import_queue_batch_id = $2 WHERE upload_id = $1', [
+/** Returns `false` if a batch was made from the file already. Requests can append nothing to it any more. */
+export async function linkUpload(
+  transaction: Transaction,
+  uploadId: string,
+  batchId: number,
+): Promise<boolean> {
+  const { rowCount } = await transaction.query(
+    `UPDATE upload SET workflow_import_queue_batch_id = $2
+      WHERE upload_id = $1 AND workflow_import_queue_batch_id IS NULL`,
+    [uploadId, batchId],
+  );
+  await transaction.query('UPDATE upload_resource SET batch_id = $2 WHERE upload_id = $1', [
     uploadId,
     batchId,
   ]);
+  return rowCount === 1;
 }
 
 /** Deletes a file, unless a batch was made from it. */
@@ -210,7 +235,8 @@ export async function countUnconfirmed(sql: Sql, createdBy: string, limit: numbe
 /** An upload that arrives in several requests, as its owner finds it. */
 export interface UploadResource {
   id: string;
-  route: 'CreateBatch' | 'Uploads';
+  /** `Page`: the bytes are a file that a page sends; the page makes a batch of it once it has arrived. */
+  route: 'CreateBatch' | 'Uploads' | 'Page';
   query: Record<string, string>;
   headers: Record<string, string>;
   length: number | null;

@@ -4,7 +4,7 @@ import { assertUnlimited } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type StoredFile, UploadStore } from '../batches/upload-store.js';
-import { selectUploadWithoutBatch } from '../batches/uploads.sql.js';
+import { selectArrivedFile } from '../batches/uploads.sql.js';
 import type { ImportProcess } from '../import-processes/import-process.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
 import {
@@ -26,6 +26,7 @@ import { WorkflowDefinitionsService } from '../workflows/definition/workflow-def
 import { startedFileNotFound } from './import-queue.errors.js';
 import { asRefusal, decodedPieces } from './intake/body-intake.js';
 import { openMultipartFile } from './intake/multipart-file.js';
+import type { UploadDto } from './upload.dto.js';
 import { UploadsService } from './uploads.service.js';
 
 /** A file from which a file type is to be made. */
@@ -77,8 +78,8 @@ export class FileStartService {
   /** @throws DomainError 404 `started_file_not_found` if it is not the principal's, became a batch, or was deleted */
   async find(uploadId: string, principal: Principal): Promise<StartedFile> {
     assertUnlimited(principal);
-    const found = await selectUploadWithoutBatch(this.database, uploadId, principal.id);
-    if (found === null) throw startedFileNotFound();
+    const found = await selectArrivedFile(this.database, uploadId, principal.id);
+    if (found === null || found.batchId !== null) throw startedFileNotFound();
     return { fileName: found.fileName, file: await this.store.open(found) };
   }
 
@@ -106,6 +107,7 @@ export class FileStartService {
     { name, fields }: FileProposal,
     { headerRow, sheet }: StartOptions,
     principal: Principal,
+    mails: Pick<UploadDto, 'sendSuccessEmailTo' | 'sendFailureEmailTo'> = {},
   ): Promise<BatchResource> {
     const process = await this.createFileType(
       name,
@@ -114,6 +116,7 @@ export class FileStartService {
       principal,
     );
     const dto = {
+      ...mails,
       fileName: started.fileName,
       importProcessId: process.id,
       ...(headerRow != null && { headerRow: String(headerRow) }),

@@ -11,7 +11,7 @@ import { AdmissionInterceptor } from './admission.service.js';
 import { CreateBatchDto, readBodyHeaders } from './create-batch.dto.js';
 import { CreateBatchDocs, UploadDocs } from './import-queue.docs.js';
 import { ImportQueueService } from './import-queue.service.js';
-import { ResumableUploads, uploadComplete, type UploadRoute } from './resumable-uploads.service.js';
+import { type ResumableRoute, ResumableUploads, uploadComplete } from './resumable-uploads.service.js';
 import { UploadDto } from './upload.dto.js';
 import { UploadsService } from './uploads.service.js';
 
@@ -68,7 +68,7 @@ export class ImportQueueController {
 
   /** The first of several requests: the upload continues at its own address. */
   private async begin(
-    route: UploadRoute,
+    route: ResumableRoute,
     query: CreateBatchDto | UploadDto,
     request: AuthenticatedRequest,
     response: Response,

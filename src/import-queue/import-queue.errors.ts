@@ -264,6 +264,6 @@ export function beingRead(batchId: number): DomainError {
 
 export function startedFileNotFound(): DomainError {
   return importQueueErrors.started_file_not_found(
-    'The file was imported already, or a day has passed since it was sent. Send it again.',
+    'The file was imported already, has not arrived completely, or was sent more than a day ago. Send it again.',
   );
 }

@@ -89,6 +89,7 @@ class AdmissionModule {}
     OverviewService,
     PreviewService,
     ResultDownload,
+    ResumableUploads,
     RowSubmissionService,
     UndoService,
     UploadReadingService,

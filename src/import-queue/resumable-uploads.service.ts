@@ -45,7 +45,9 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** The headers that say how the whole body is to be read. */
 const KEPT_HEADERS = ['content-type', 'content-encoding', 'idempotency-key'] as const;
 
-export type UploadRoute = UploadResource['route'];
+type UploadRoute = UploadResource['route'];
+/** The routes that can be resumed. */
+export type ResumableRoute = Exclude<UploadRoute, 'Page'>;
 /** The answer that a single request would have got. */
 export type SealedAnswer = BatchResource | CreationAnswer;
 
@@ -91,7 +93,7 @@ export class ResumableUploads {
   ) {}
 
   /** The limits of new uploads, as the field `Upload-Limit` has them. */
-  limits(route: UploadRoute, ageSeconds = 0): string {
+  limits(route: UploadRoute = 'Page', ageSeconds = 0): string {
     return `max-size=${this.mostBytes(route)}, max-age=${Math.max(0, LIFETIME_SECONDS - ageSeconds)}`;
   }
 
@@ -100,7 +102,7 @@ export class ResumableUploads {
    * @throws DomainError as the route does for its headers and import process
    */
   async begin(
-    route: UploadRoute,
+    route: ResumableRoute,
     dto: { fileName: string; importProcessId: number },
     request: Readable & { headers: IncomingHttpHeaders; query: object },
     principal: Principal,
@@ -109,26 +111,49 @@ export class ResumableUploads {
     if (route === 'CreateBatch') readBodyHeaders(headers);
     else refuseUnsupported(request);
     await this.processes.forNewBatch(dto.importProcessId, principal);
-    const { unconfirmedUploadsPerKey: most } = this.config;
-    if (most > 0 && (await countOpenUploadResources(this.database, principal.id, most)) >= most)
-      throw tooManyUnconfirmedUploads(most);
-    const length = integerHeader(headers, 'upload-length');
-    if (length !== null && length > this.mostBytes(route)) throw bodyTooLarge(this.mostBytes(route));
-    const id = randomUUID();
     const kept = KEPT_HEADERS.flatMap((name) => {
       const value = headers[name];
       return typeof value === 'string' ? [[name, value] as const] : [];
     });
+    const query = request.query as Record<string, string>;
+    return this.start(
+      { route, fileName: dto.fileName, query, headers: Object.fromEntries(kept) },
+      request,
+      principal,
+    );
+  }
+
+  /**
+   * Begins the upload of a file that a page sends as it is; `Upload-Length` states its size.
+   * @throws DomainError 400 `invalid_upload_request` without a size, 413
+   */
+  async beginFile(
+    fileName: string,
+    request: Readable & { headers: IncomingHttpHeaders },
+    principal: Principal,
+  ): Promise<{ token: string; offset: number }> {
+    if (integerHeader(request.headers, 'upload-length') === null)
+      throw invalidUploadRequest('State the size of the file in the header Upload-Length.');
+    return this.start({ route: 'Page', fileName, query: {}, headers: {} }, request, principal);
+  }
+
+  private async start(
+    { fileName, ...resource }: Pick<UploadResource, 'route' | 'query' | 'headers'> & { fileName: string },
+    request: Readable & { headers: IncomingHttpHeaders },
+    principal: Principal,
+  ): Promise<{ token: string; offset: number }> {
+    const { unconfirmedUploadsPerKey: most } = this.config;
+    if (most > 0 && (await countOpenUploadResources(this.database, principal.id, most)) >= most)
+      throw tooManyUnconfirmedUploads(most);
+    const length = integerHeader(request.headers, 'upload-length');
+    const mostBytes = this.mostBytes(resource.route);
+    if (length !== null && length > mostBytes) throw bodyTooLarge(mostBytes);
+    const id = randomUUID();
     await this.database.transaction(async (transaction) => {
-      await insertUpload(transaction, { id, createdBy: principal.id, fileName: dto.fileName });
-      await insertUploadResource(transaction, {
-        ...{ id, route, length },
-        query: request.query as Record<string, string>,
-        headers: Object.fromEntries(kept),
-      });
+      await insertUpload(transaction, { id, createdBy: principal.id, fileName });
+      await insertUploadResource(transaction, { ...resource, id, length });
     });
-    const resource = await this.take(id, principal, id);
-    const offset = await this.receive(resource, id, request);
+    const offset = await this.receive(await this.take(id, principal, id), id, request);
     return { token: id, offset };
   }
 
@@ -140,7 +165,7 @@ export class ResumableUploads {
 
   /**
    * Appends the body of a request. With `Upload-Complete: ?1` it seals the upload and answers as its route; sealing
-   * again answers the same.
+   * again answers the same. A file that a page sends has no answer; it awaits what the page makes of it.
    * @param onSealing called once all bytes are stored; an error after it is about what they say
    * @throws DomainError 404 `upload_not_found`, 409 `upload_offset_mismatch`, 415, 400, 413; when sealing also as the route
    */
@@ -173,6 +198,7 @@ export class ResumableUploads {
     if (resource.length !== null && offset !== resource.length)
       throw inconsistentUploadLength(offset, resource.length);
     onSealing();
+    if (resource.route === 'Page') return { progress: this.progressOf(resource, offset), answer: null };
     return this.sealed({ ...resource, offset }, await this.seal(resource, offset, principal));
   }
 
@@ -289,7 +315,7 @@ export class ResumableUploads {
     { route, answer }: Pick<UploadResource, 'route' | 'answer'>,
     principal: Principal,
   ): Promise<SealedAnswer> {
-    if (route === 'Uploads' || answer === null) return this.reader.get(batchId, principal);
+    if (route !== 'CreateBatch' || answer === null) return this.reader.get(batchId, principal);
     return answer as unknown as CreationAnswer;
   }
 
@@ -298,7 +324,13 @@ export class ResumableUploads {
   }
 
   private progressOf({ route, length, batchId, ageSeconds }: UploadResource, offset: number): UploadProgress {
-    return { offset, length, isComplete: batchId !== null, limits: this.limits(route, ageSeconds) };
+    const hasArrived = route === 'Page' && offset === length;
+    return {
+      offset,
+      length,
+      isComplete: batchId !== null || hasArrived,
+      limits: this.limits(route, ageSeconds),
+    };
   }
 
   private mostBytes(route: UploadRoute): number {

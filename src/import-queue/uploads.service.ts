@@ -9,7 +9,7 @@ import type { BatchResource } from '../batches/batch-resource.js';
 import { controlOf, mailAddresses } from '../batches/batch-control.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { type StoredFile, UploadStore } from '../batches/upload-store.js';
-import { linkUpload } from '../batches/uploads.sql.js';
+import { type ArrivedFile, linkUpload, selectArrivedFile } from '../batches/uploads.sql.js';
 import { assertMayReceiveMail } from '../delivery/mailer.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { readingOf } from '../import-processes/reading.dto.js';
@@ -18,6 +18,7 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import { AdmissionService } from './admission.service.js';
+import { startedFileNotFound } from './import-queue.errors.js';
 import { asRefusal, decodedPieces } from './intake/body-intake.js';
 import { type MultipartFile, type MultipartRequest, openMultipartFile } from './intake/multipart-file.js';
 import { PreviewService } from './preview.service.js';
@@ -115,11 +116,8 @@ export class UploadsService {
     { seal, hash }: { seal?: SealUpload | undefined; hash?: UploadHash | undefined } = {},
   ): Promise<BatchResource> {
     const { config } = this;
-    readControl(dto);
-    assertMayReceiveMail(config, mailAddresses(dto));
     // Refused before the file arrives.
-    await this.admission.assertRoomForUnconfirmed(principal);
-    await this.processes.forNewBatch(dto.importProcessId, principal);
+    await this.assertMayUpload(dto, principal);
     const { fields, file } = await open();
     const pieces = decodedPieces(file, 'identity', config);
     const stored = await this.store
@@ -131,6 +129,43 @@ export class UploadsService {
         throw asRefusal(error, config);
       });
     return this.check(dto, stored, fields.get('mapping'), principal, seal);
+  }
+
+  /** A file that arrived in several requests. @throws DomainError 404 `started_file_not_found` */
+  async arrived(token: string, principal: Principal): Promise<ArrivedFile> {
+    const found = await selectArrivedFile(this.database, token, principal.id);
+    if (found === null) throw startedFileNotFound();
+    return found;
+  }
+
+  /**
+   * Makes a batch of a file that arrived in several requests. A file makes one batch, however often a page asks for it.
+   * @returns the id of the batch
+   * @throws DomainError as `upload` does
+   */
+  async takeArrived(
+    dto: UploadDto,
+    { id, size, batchId }: ArrivedFile,
+    principal: Principal,
+  ): Promise<number> {
+    if (batchId !== null) return batchId;
+    await this.assertMayUpload(dto, principal);
+    try {
+      const file = await this.store.open({ id, size });
+      const batch = await this.check(dto, file, undefined, principal);
+      return batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    } catch (error) {
+      const now = await selectArrivedFile(this.database, id, principal.id);
+      if (now === null || now.batchId === null) throw error;
+      return now.batchId;
+    }
+  }
+
+  private async assertMayUpload(dto: UploadDto, principal: Principal): Promise<void> {
+    readControl(dto);
+    assertMayReceiveMail(this.config, mailAddresses(dto));
+    await this.admission.assertRoomForUnconfirmed(principal);
+    await this.processes.forNewBatch(dto.importProcessId, principal);
   }
 
   /**
@@ -167,7 +202,7 @@ export class UploadsService {
             });
             const control = controlOf(pinned, readControl(dto));
             await this.maker.save(transaction, batch, rows.source, control, rows.findings);
-            await linkUpload(transaction, stored.uploadId, batch.id);
+            if (!(await linkUpload(transaction, stored.uploadId, batch.id))) throw startedFileNotFound();
             await seal?.(transaction, batch.id, null);
             if (maySetDefaults(principal)) {
               const file = { importProcessId: pinned.id, fileName: dto.fileName, readBy: principal.id };

@@ -113,9 +113,15 @@ export function outcomeOf(status: BatchStatus): MailedOutcome {
  * The beginning of the subject does not depend on the file, because clients filter their mail by it. A file name that
  * contains a link is omitted, so that no one can send a person a subject of their choice with a link to follow.
  */
-export function subjectOf(outcome: MailedOutcome, fileName: string, batchId: number): string {
-  const name = oneLine(fileName);
-  return `${HEADINGS[outcome]}: ${name.includes('://') ? fill(SENTENCES.batch, { id: String(batchId) }) : name}`;
+export function subjectOf(
+  outcome: MailedOutcome,
+  fileName: string,
+  batchId: number,
+  isRetry = false,
+): string {
+  const line = oneLine(fileName);
+  const name = line.includes('://') ? fill(SENTENCES.batch, { id: String(batchId) }) : line;
+  return `${HEADINGS[outcome]}: ${isRetry ? fill(SENTENCES.retry, { name }) : name}`;
 }
 
 interface Labeled {
@@ -165,7 +171,7 @@ export function mailModel({ batch, createdBy, firstErrors }: BatchSummary, resul
   );
   return {
     labels: LABELS,
-    subject: subjectOf(outcome, batch.fileName, batch.id),
+    subject: subjectOf(outcome, batch.fileName, batch.id, batch.retryOf !== null),
     heading: HEADINGS[outcome],
     color: COLORS[outcome],
     lead: fill(formOf(LEADS[outcome], batch.total), {

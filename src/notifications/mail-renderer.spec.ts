@@ -64,6 +64,7 @@ describe('a mail about errors', () => {
   it('states what was imported, by whom, how long it took, and where the results are', () => {
     const { subject, text } = rendered({});
     expect(subject).toBe('Import finished with errors: people.jsonl');
+    expect(rendered({ retryOf: 16 }).subject).toBe('Import finished with errors: Retry of people.jsonl');
     expect(text).toContain(
       'The import of "people.jsonl" finished with errors: 25 of 1,234,567 records could not be imported.',
     );

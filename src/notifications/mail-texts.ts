@@ -71,6 +71,7 @@ export const OPERATIONS = { created: 'created', updated: 'updated', unchanged: '
 
 export const SENTENCES = {
   /** Replaces a file name that contains a link. */
+  retry: 'Retry of {name}',
   batch: 'batch {id}',
   sum: '{states} = {total} received',
   moreErrors: 'and {count} more',

@@ -43,7 +43,7 @@ describe('starting from a file', () => {
     await page.setInputFiles('input[type=file]', path);
     await page.getByRole('button', { name: 'Read the file' }).click();
     await page.getByRole('heading', { name: 'Start from mitglieder.csv' }).waitFor();
-    await page.getByText('Read as windows-1252, delimiter ;, header in row 3.').waitFor();
+    await page.getByText('Read as windows-1252, delimiter semicolon, header in row 3.').waitFor();
     await picture(page, '2-fields');
     expect(await visitor.hindrances()).toEqual([]);
     expect(await page.getByLabel('Type of Geb.-Datum').inputValue()).toBe('Date');

@@ -9,6 +9,10 @@ export interface TcpProxy {
   /** Breaks every connection and refuses new ones until `restore`. */
   cut(): void;
   restore(): void;
+  /** Breaks every connection each time this number of bytes has come from clients; they may connect again at once. */
+  breakEvery(bytes: number): void;
+  /** Does as `cut` does once this number of bytes has come from clients. */
+  cutAfter(bytes: number): void;
   /** Lets the next piece that contains the text reach the server, and breaks its connection before the answer. */
   cutAfterNext(text: string): void;
   close(): Promise<void>;
@@ -20,6 +24,9 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let state: 'open' | 'silent' | 'cut' = 'open';
   let lastPiece: string | null = null;
+  let breakEvery = Infinity;
+  let sinceBreak = 0;
+  let staysCut = false;
 
   const server = createServer((client) => {
     if (state === 'cut') {
@@ -34,7 +41,15 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       sockets.add(from);
       from.on('data', (bytes: Buffer) => {
         if (state !== 'open') return;
-        to.write(bytes);
+        if (!to.write(bytes)) {
+          from.pause();
+          to.once('drain', () => from.resume());
+        }
+        if (from === client && (sinceBreak += bytes.length) >= breakEvery) {
+          sinceBreak = 0;
+          if (staysCut) state = 'cut';
+          destroyAll();
+        }
         if (from !== client || lastPiece === null || !bytes.includes(lastPiece)) return;
         lastPiece = null;
         upstream.removeAllListeners('data').resume();
@@ -61,6 +76,16 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
     cut: () => {
       state = 'cut';
       destroyAll();
+    },
+    breakEvery: (bytes) => {
+      breakEvery = bytes;
+      sinceBreak = 0;
+      staysCut = false;
+    },
+    cutAfter: (bytes) => {
+      breakEvery = bytes;
+      sinceBreak = 0;
+      staysCut = true;
     },
     cutAfterNext: (text) => void (lastPiece = text),
     restore: () => {

@@ -480,3 +480,26 @@ const SAVE_MAPPINGS_DOWN = `
       FROM saved_mapping, json_each(columns) AS c (header, mapped)
      ORDER BY import_process_id, header, saved_at DESC;
   DROP TABLE saved_mapping`;
+
+export class SendFilesFromPages1767030000000 implements MigrationInterface {
+  readonly name = 'SendFilesFromPages1767030000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      ALTER TABLE upload_resource
+        DROP CONSTRAINT upload_resource_route_check,
+        -- 'Page': the file itself, without the form around it.
+        ADD CONSTRAINT upload_resource_route_check CHECK (route IN ('CreateBatch', 'Uploads', 'Page'))`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      DELETE FROM upload
+       WHERE workflow_import_queue_batch_id IS NULL
+         AND upload_id IN (SELECT upload_id FROM upload_resource WHERE route = 'Page');
+      DELETE FROM upload_resource WHERE route = 'Page';
+      ALTER TABLE upload_resource
+        DROP CONSTRAINT upload_resource_route_check,
+        ADD CONSTRAINT upload_resource_route_check CHECK (route IN ('CreateBatch', 'Uploads'))`);
+  }
+}

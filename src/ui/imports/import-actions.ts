@@ -101,14 +101,6 @@ export class ImportActions {
     if (action === 'delete') return this.deletions.delete(id, principal);
     return this.batches.perform(action, id, principal);
   }
-
-  /** Abandons the upload that a later one replaces. If it is confirmed or abandoned already, it stays as it is. */
-  async abandonEarlier(id: number, principal: Principal): Promise<void> {
-    if (!Number.isSafeInteger(id) || id < 1) return;
-    await this.batches.perform('abandon', id, principal).catch((error: unknown) => {
-      if (!(error instanceof DomainError)) throw error;
-    });
-  }
 }
 
 function isPageAction(action: string): action is PageAction {

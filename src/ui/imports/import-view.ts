@@ -227,6 +227,7 @@ export function downloads(batch: BatchView) {
     text: text(`import.sets.${set}`),
     count,
     csv: withQuery(results, { set, format: 'csv' }),
+    xlsx: withQuery(results, { set, format: 'xlsx' }),
     jsonl: withQuery(results, { set, format: 'jsonl' }),
   }));
 }

@@ -1,4 +1,4 @@
-import { Body, Get, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
@@ -23,6 +23,19 @@ export class NewImportPagesController {
     return this.newImport.choose(principal);
   }
 
+  /** Begins an upload in several requests: the page sends the parts to the address in `Location`, then submits its form. */
+  @Post('parts')
+  @HttpCode(201)
+  async begin(
+    @Query('fileName') fileName: unknown,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    const name = typeof fileName === 'string' ? fileName : '';
+    response.location(await this.newImport.begin(name, request, principal));
+  }
+
   @Get(':type')
   @HtmlPage()
   form(
@@ -32,7 +45,7 @@ export class NewImportPagesController {
     return this.newImport.form(id, principal);
   }
 
-  /** The service reads the body as a stream; it is not parsed before. */
+  /** The service reads a file as a stream; a form without one names an upload that has arrived. */
   @Post(':type')
   async upload(
     @Param('type', ImportProcessIdPipe) id: number,

@@ -3,15 +3,19 @@ import type { Request } from 'express';
 import { assertMayUse } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { visibleTo } from '../../import-processes/import-process.js';
+import { mayReceiveMail } from '../../delivery/mailer.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { UploadDto } from '../../import-queue/upload.dto.js';
+import { ResumableUploads } from '../../import-queue/resumable-uploads.service.js';
 import { UploadsService } from '../../import-queue/uploads.service.js';
+import { AppConfig } from '../../platform/config/config.js';
 import { DomainError } from '../../platform/domain-error.js';
+import { publicPath } from '../../platform/http/public-path.js';
 import { validateQuery } from '../../platform/http/validation.js';
+import { oneLine } from '../../platform/wording.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
 import { fieldErrors, type FormAnswer, nonBlankFields, problemView } from '../forms.js';
-import { ImportActions } from '../imports/import-actions.js';
 import { fileTypeIcon } from '../layout/icons.js';
 import { importPath, templatePath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
@@ -53,6 +57,7 @@ function selectOptions(offered: readonly (readonly [string, TextKey])[], chosen 
 }
 
 const PATH = '/imports/new';
+const LONGEST_FILE_NAME = 255;
 
 /** Choosing a file type, and uploading a file of it. */
 @Injectable()
@@ -61,7 +66,8 @@ export class NewImportPage {
     private readonly importProcesses: ImportProcessesService,
     private readonly rows: RowDescriptions,
     private readonly uploads: UploadsService,
-    private readonly actions: ImportActions,
+    private readonly resumable: ResumableUploads,
+    private readonly config: AppConfig,
     private readonly workflows: WorkflowDefinitionsService,
     private readonly pages: PageRenderer,
   ) {}
@@ -87,7 +93,7 @@ export class NewImportPage {
     id: number,
     principal: Principal,
     refusal?: DomainError,
-    entered: Readonly<Record<string, string>> = {},
+    entered: Readonly<Record<string, string>> = uploaderOf(principal, this.config),
   ): Promise<string> {
     assertMayUse(principal, id);
     const { name, description, icon, status } = await this.importProcesses.get(id);
@@ -103,24 +109,34 @@ export class NewImportPage {
       errors: refusal && fieldErrors(refusal),
       entered,
       ...fileSettings(entered),
-      hasSettings: Object.keys(nonBlankFields(entered)).length > 0,
+      hasSettings: refusal !== undefined && Object.keys(nonBlankFields(entered)).length > 0,
     });
   }
 
-  /** Takes a file in as it arrives. If it is uploaded again with other settings, the earlier upload is abandoned. */
+  /** @returns the address that takes the parts of the file */
+  async begin(fileName: string, request: Request, principal: Principal): Promise<string> {
+    const name = oneLine(fileName, LONGEST_FILE_NAME) || 'file';
+    const { token } = await this.resumable.beginFile(name, request, principal);
+    return `${publicPath(this.config.publicUrl)}/API/WorkflowImportQueue/Uploads/Parts/${token}`;
+  }
+
+  /** Takes a file in as it arrives, or one that has arrived in several requests: the form then names it as `upload`. */
   async upload(id: number, request: Request, principal: Principal): Promise<FormAnswer> {
-    let entered = {};
-    try {
-      const opened = await this.uploads.open(request);
-      const { replaces, ...fields } = Object.fromEntries(opened.fields);
+    const { upload: token, ...sent } = (request.body ?? {}) as Record<string, unknown>;
+    let entered: Record<string, string> = {};
+    const dtoOf = (fields: Record<string, string>, fileName: string) => {
       entered = fields;
-      const dto = validateQuery(UploadDto, {
-        ...nonBlankFields(fields),
-        fileName: opened.fileName ?? '',
-        importProcessId: String(id),
-      });
+      return validateQuery(UploadDto, { ...nonBlankFields(fields), fileName, importProcessId: String(id) });
+    };
+    try {
+      if (typeof token === 'string') {
+        const file = await this.uploads.arrived(token, principal);
+        const dto = dtoOf(sent as Record<string, string>, file.fileName);
+        return { path: importPath(await this.uploads.takeArrived(dto, file, principal)) };
+      }
+      const opened = await this.uploads.open(request);
+      const dto = dtoOf(Object.fromEntries(opened.fields), opened.fileName ?? '');
       const batch = await this.uploads.take(dto, () => Promise.resolve(opened), principal);
-      if (replaces !== undefined) await this.actions.abandonEarlier(Number(replaces), principal);
       return { path: importPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID) };
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
@@ -139,4 +155,13 @@ function pathsOf(id: number) {
     csvTemplate: withQuery(templatePath(id), { format: 'csv' }),
     jsonlTemplate: withQuery(templatePath(id), { format: 'jsonl' }),
   };
+}
+
+/** Who uploads a file learns how its import ended, unless this installation does not send mail to their address. */
+export function uploaderOf(
+  { user, name }: Principal,
+  config: AppConfig,
+): Pick<UploadDto, 'sendSuccessEmailTo' | 'sendFailureEmailTo'> {
+  const isAddressed = user !== undefined && mayReceiveMail(config, name);
+  return isAddressed ? { sendSuccessEmailTo: name, sendFailureEmailTo: name } : {};
 }

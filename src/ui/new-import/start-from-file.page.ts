@@ -9,12 +9,13 @@ import {
   type StartOptions,
 } from '../../import-queue/file-start.service.js';
 import { startedFileNotFound } from '../../import-queue/import-queue.errors.js';
+import { AppConfig } from '../../platform/config/config.js';
 import { DomainError } from '../../platform/domain-error.js';
 import { PageController } from '../error.page.js';
 import { type FormAnswer, type ProblemView, problemView, sendFormAnswer } from '../forms.js';
 import { importPath } from '../layout/links.js';
 import { HtmlPage, PageRenderer } from '../page-renderer.js';
-import { text } from '../texts/catalogue.js';
+import { text, type TextKey } from '../texts/catalogue.js';
 import {
   type EnteredField,
   enteredFields,
@@ -22,6 +23,7 @@ import {
   fieldRows,
   withSamples,
 } from '../workflows/field-table.js';
+import { uploaderOf } from './new-import.page.js';
 
 const PATH = '/imports/new/from-file';
 
@@ -30,6 +32,7 @@ const PATH = '/imports/new/from-file';
 export class StartFromFilePage {
   constructor(
     private readonly starts: FileStartService,
+    private readonly config: AppConfig,
     private readonly pages: PageRenderer,
   ) {}
 
@@ -47,7 +50,11 @@ export class StartFromFilePage {
   async receive(request: Request, principal: Principal): Promise<FormAnswer> {
     let started: StartedFile | undefined;
     try {
-      started = await this.starts.receive(request, principal);
+      const { upload: token } = (request.body ?? {}) as { upload?: unknown };
+      started =
+        typeof token === 'string'
+          ? await this.starts.find(token, principal)
+          : await this.starts.receive(request, principal);
       // Read here, too, so that a file that cannot be read is refused where another one can be chosen.
       await this.starts.propose(started);
       return { path: `${PATH}/${started.file.uploadId}` };
@@ -78,7 +85,13 @@ export class StartFromFilePage {
         return { status: 400, html: await this.again(id, started, form, { mistakes }) };
       const { fields: proposed } = await this.starts.propose(started, options);
       const entered = { name, fields: withSamples(fields, proposed) };
-      const batch = await this.starts.create(started, entered, options, principal);
+      const batch = await this.starts.create(
+        started,
+        entered,
+        options,
+        principal,
+        uploaderOf(principal, this.config),
+      );
       return { path: importPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID) };
     } catch (error) {
       if (!(error instanceof DomainError) || ![400, 409, 422].includes(error.status)) throw error;
@@ -117,7 +130,7 @@ export class StartFromFilePage {
       name,
       readAs: text(`startFromFile.readAs.${format}`, {
         encoding,
-        delimiter: delimiter === '\t' ? text('confirmation.delimiters.tab') : delimiter,
+        delimiter: delimiterText(delimiter),
         sheet,
         row: headerRow,
       }),
@@ -133,6 +146,19 @@ export class StartFromFilePage {
       ...more,
     });
   }
+}
+
+const DELIMITER_NAMES: Readonly<Record<string, TextKey>> = {
+  ',': 'confirmation.delimiters.comma',
+  ';': 'confirmation.delimiters.semicolon',
+  '\t': 'confirmation.delimiters.tab',
+  '|': 'confirmation.delimiters.pipe',
+};
+
+/** A comma is hard to see in a sentence. */
+function delimiterText(delimiter: string | null | undefined): string {
+  const name = DELIMITER_NAMES[delimiter ?? ''];
+  return name === undefined ? (delimiter ?? '') : text(name);
 }
 
 const nameIn = (form: unknown): string => {
