@@ -32,7 +32,7 @@ describe('a worker whose connections are open but carry nothing any more (a cabl
    * idle_in_transaction_session_timeout.
    */
   it('to PostgreSQL keeps no chunk forever, and works again when they are back', async () => {
-    const proxy = await through(site.database.url);
+    const proxy = await through(site.databaseUrl);
     const cutOff = site.start('worker', { DATABASE_URL: proxy.url, DATABASE_IDLE_TRANSACTION_MS: '1500' });
     await cutOff.ready();
     await site.send(client, 6_000);

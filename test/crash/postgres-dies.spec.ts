@@ -70,9 +70,9 @@ describe('while PostgreSQL ends the connections of the service', () => {
       await eventually(async () => (await site.observer.done()) > before + 300, 'some records to be done');
       await endConnections();
     }
-    expect(await site.problems()).toEqual([]);
+    expect(await site.problems(150_000)).toEqual([]);
     const counted = 'SELECT chunk_number, attempts, last_error FROM import_queue_chunk WHERE attempts > 0';
     expect(await site.observer.rows(counted)).toEqual([]);
     expect([api.alive, worker.alive]).toEqual([true, true]);
-  });
+  }, 180_000);
 });

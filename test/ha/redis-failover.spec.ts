@@ -10,9 +10,11 @@ import {
   startSentinels,
 } from './support/redis-nodes.js';
 
-/** In batches of 5,000; HA_RECORDS=100000 for a long run. */
-const RECORDS = Number(process.env.HA_RECORDS ?? 20_000);
+/** In batches of 5,000. */
+const RECORDS = Number(process.env.HA_RECORDS ?? 100_000);
 const PER_BATCH = 5_000;
+/** Records of the chunks that two workers hold: they need no Redis to end. */
+const UNDER_WAY = 2 * 4 * 200;
 const ENDS_WITHIN_MS = 60_000 + RECORDS * 6;
 
 jest.setTimeout(ENDS_WITHIN_MS * 2);
@@ -39,6 +41,16 @@ describe('a master of Redis that is killed while records are processed', () => {
     await eventually(async () => (await site.observer.done()) > RECORDS / 10, 'processing to begin', 60_000);
     return workers;
   };
+  /** For the report: how many seconds pass until more than a few chunks, which were under way, are done. */
+  const pauseFrom = async (before: number) => {
+    const begun = performance.now();
+    await eventually(
+      async () => (await site.observer.done()) > before + UNDER_WAY,
+      'processing to go on',
+      120_000,
+    );
+    return ((performance.now() - begun) / 1000).toFixed(1);
+  };
   /** What was accepted before and after the failure must end, and new wake-ups must reach the workers at once. */
   const expectAllWell = async (workers: Awaited<ReturnType<typeof begin>>) => {
     await site.send(client, 500);
@@ -59,13 +71,16 @@ describe('a master of Redis that is killed while records are processed', () => {
     const before = await site.observer.done();
     expect(before).toBeLessThan(RECORDS);
     await nodes.kill(master);
+    const pause = pauseFrom(before);
     await eventually(
       async () => (await asked(replica, (redis) => redis.role()))?.[0] === 'master',
       'the replica to become the master',
       60_000,
     );
     await expectAllWell(workers);
-    process.stdout.write(`Sentinel: master killed after ${before} of ${RECORDS} records; all ended\n`);
+    process.stdout.write(
+      `Sentinel: master killed after ${before} of ${RECORDS} records, the next after ${await pause} s; all ended\n`,
+    );
   });
 
   /** Break it: in `queuePrefix`, leave the braces out. */
@@ -76,6 +91,7 @@ describe('a master of Redis that is killed while records are processed', () => {
     const before = await site.observer.done();
     expect(before).toBeLessThan(RECORDS);
     await nodes.kill(holder);
+    const pause = pauseFrom(before);
     await eventually(
       () =>
         cluster.holder().then(
@@ -86,6 +102,8 @@ describe('a master of Redis that is killed while records are processed', () => {
       60_000,
     );
     await expectAllWell(workers);
-    process.stdout.write(`Cluster: master killed after ${before} of ${RECORDS} records; all ended\n`);
+    process.stdout.write(
+      `Cluster: master killed after ${before} of ${RECORDS} records, the next after ${await pause} s; all ended\n`,
+    );
   });
 });

@@ -40,7 +40,7 @@ unix_socket_dir =
 auth_type = trust
 auth_file = ${users}
 pool_mode = ${poolMode}
-default_pool_size = 8
+default_pool_size = ${poolMode === 'session' ? 60 : 8}
 max_client_conn = 200
 `,
   );

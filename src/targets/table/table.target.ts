@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { selectUnfinishedOf } from '../../batches/chunks.sql.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
+import { DatabaseService, type Sql } from '../../platform/database/database.service.js';
 import { isDatabaseUnavailable } from '../../platform/database/postgres-errors.js';
 import { selectInstallationId } from '../../platform/database/installation.js';
 import { errorMessage } from '../../platform/errors.js';
@@ -119,10 +119,11 @@ export class TableTarget implements RecordTarget<CompiledTable> {
     const { compiled, transaction } = context;
     const { connection } = compiled.plan.configuration;
     if (this.connections.isOwn(connection)) return new TableApplication(compiled, transaction).apply(records);
-    await this.forgetOldMarks(connection);
+    // On the connection of the chunk: behind a pooler whose connections all run chunks, none is left for a second one.
+    await this.forgetOldMarks(connection, transaction);
     const marks = await this.marksOf(connection);
     const chunk = {
-      installation: await this.installationId(),
+      installation: await this.installationId(transaction),
       batchId: context.batchId,
       chunkNumber: context.chunkNumber,
     };
@@ -198,8 +199,8 @@ export class TableTarget implements RecordTarget<CompiledTable> {
     });
   }
 
-  private installationId(): Promise<string> {
-    this.installation ??= selectInstallationId(this.database).catch((error: unknown) => {
+  private installationId(sql: Sql): Promise<string> {
+    this.installation ??= selectInstallationId(sql).catch((error: unknown) => {
       this.installation = undefined;
       throw error;
     });
@@ -216,24 +217,22 @@ export class TableTarget implements RecordTarget<CompiledTable> {
   }
 
   /** A mark is needed only until the chunk has committed here. */
-  private async forgetOldMarks(connection: string): Promise<void> {
+  private async forgetOldMarks(connection: string, sql: Sql): Promise<void> {
     const now = performance.now();
     if (now - this.forgotAt < FORGET_EVERY_MS) return;
     this.forgotAt = now;
     try {
-      await this.sweepMarks(connection);
+      await this.sweepMarks(connection, sql);
     } catch (error) {
       this.logger.warn({ message: 'old marks were not deleted', connection, error: errorMessage(error) });
     }
   }
 
-  private async sweepMarks(connection: string): Promise<void> {
-    const [marks, installation] = [await this.marksOf(connection), await this.installationId()];
+  private async sweepMarks(connection: string, sql: Sql): Promise<void> {
+    const [marks, installation] = [await this.marksOf(connection), await this.installationId(sql)];
     await this.connections.transaction(connection, async (there) => {
       const old = await selectOldMarks(there, marks, installation);
-      const unfinished = new Set(
-        (await selectUnfinishedOf(this.database, old)).map((each) => JSON.stringify(each)),
-      );
+      const unfinished = new Set((await selectUnfinishedOf(sql, old)).map((each) => JSON.stringify(each)));
       const done = old.filter(
         ({ batchId, chunkNumber }) => !unfinished.has(JSON.stringify({ batchId, chunkNumber })),
       );

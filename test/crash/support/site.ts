@@ -34,12 +34,19 @@ export class Site {
     private readonly environment: Record<string, string>,
   ) {}
 
-  /** @param given a migrated database, for example on servers of the test; else a new one on the common server */
-  static async open(environment: Record<string, string> = {}, given?: TestDatabase): Promise<Site> {
+  /**
+   * @param given a migrated database, for example on servers of the test; else a new one on the common server
+   * @param state `restored` if the database already has what an observer needs
+   */
+  static async open(
+    environment: Record<string, string> = {},
+    given?: TestDatabase,
+    state: 'new' | 'restored' = 'new',
+  ): Promise<Site> {
     const database = given ?? (await createTestDatabase());
     return new Site(
       database,
-      await Observer.watch(database.url),
+      await (state === 'new' ? Observer.watch(database.url) : Observer.connect(database.url)),
       await PrivateRedis.start(),
       await SmtpSink.start(),
       POOL_MODE === 'transaction' || POOL_MODE === 'session'
@@ -47,6 +54,11 @@ export class Site {
         : null,
       environment,
     );
+  }
+
+  /** How the service reaches the database: through the pooler, if the tests run through one. */
+  get databaseUrl(): string {
+    return this.pooler?.url ?? this.database.url;
   }
 
   /** Looks through a new connection, after a fail-over has ended the former one. */
@@ -58,7 +70,7 @@ export class Site {
   /** Starts a process; `ready()` of it waits until it may be sent calls. @param program of another version */
   start(role: Role, environment: Record<string, string> = {}, program?: string): ServiceProcess {
     const variables = {
-      DATABASE_URL: this.pooler?.url ?? this.database.url,
+      DATABASE_URL: this.databaseUrl,
       DATABASE_POOL_SIZE: '8',
       REDIS_URL: this.redis.url,
       SMTP_URL: this.smtp.url,
