@@ -19,6 +19,7 @@ import {
 import { publicPathMiddleware } from '../platform/http/public-path.js';
 import { DtoValidationPipe } from '../platform/http/validation.js';
 import { accessLog, AppLogger, requestContext } from '../platform/logging/logging.js';
+import { traceRequest } from '../platform/tracing.js';
 import { AppModule } from './app.module.js';
 import { installationId } from './database.js';
 
@@ -55,6 +56,7 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   app.set('trust proxy', ['loopback', ...config.trustedProxies]);
   app.use(
     publicPathMiddleware(config.publicUrl),
+    traceRequest,
     requestContext,
     accessLog,
     auditRefusals(app.get(RefusalLog, { strict: false })),

@@ -51,7 +51,7 @@ import {
   SaveMappings1767010000000,
   SendFilesFromPages1767030000000,
 } from './migrations/0.2.0-importing.js';
-import { KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
+import { AddTraces1767040000000, KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -99,4 +99,5 @@ export const MIGRATIONS = [
   SaveMappings1767010000000,
   KeepStatistics1767020000000,
   SendFilesFromPages1767030000000,
+  AddTraces1767040000000,
 ];

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { AppLogger } from '../platform/logging/logging.js';
 
 /** The time that container platforms allow between SIGTERM and SIGKILL. */
 const BOUND_MS = 30_000;
@@ -28,4 +29,14 @@ export function stopOnSignal(stop: () => Promise<void>): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+}
+
+/** SIGUSR2 makes the process write debug lines, and the next one ends that: no restart is needed to look closer. */
+export function toggleDebugOnSignal(): void {
+  process.on('SIGUSR2', () => {
+    const debugs = AppLogger.toggleDebug();
+    new Logger('Log').log(
+      debugs ? 'SIGUSR2: debug lines are written from now on' : 'SIGUSR2: no more debug lines',
+    );
+  });
 }

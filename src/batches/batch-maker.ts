@@ -10,6 +10,7 @@ import { AppConfig } from '../platform/config/config.js';
 import { noteBatch } from '../platform/logging/logging.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
+import { currentTraceparent } from '../platform/tracing.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { assertCanBecome, eventOf } from './batch-state.js';
 import { insertBatchWebhooks } from './batch-webhooks.sql.js';
@@ -232,6 +233,7 @@ export class BatchMaker {
     isDryRun = false,
   ): Promise<void> {
     batch.status = 'receiving';
+    batch.traceparent = currentTraceparent();
     await transaction.manager.insert(ImportQueueBatchEntity, batch);
     noteBatch(batch.id);
     await insertControl(transaction, batch.id, control);

@@ -141,6 +141,7 @@ export interface RunningBatch {
   undoOf: number | null;
   lastLineFirst: boolean;
   createdBy: string;
+  traceparent: string | null;
   muteBehaviors: boolean;
 }
 
@@ -153,7 +154,7 @@ export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatc
     `SELECT workflow_import_queue_batch_id AS id, status, failure_reason AS "failureReason",
             import_process_id AS "importProcessId", import_process_version AS "importProcessVersion",
             workflow_version AS "workflowVersion", undo_of AS "undoOf", last_line_first AS "lastLineFirst",
-            created_by AS "createdBy",
+            created_by AS "createdBy", traceparent,
             coalesce(mute_behaviors, false) AS "muteBehaviors"
        FROM import_queue_batch LEFT JOIN import_queue_batch_control USING (workflow_import_queue_batch_id)
       WHERE workflow_import_queue_batch_id = $1`,
@@ -271,6 +272,8 @@ export interface EndedBatch extends EndCounts {
   sendSuccessEmailTo: string | null;
   sendFailureEmailTo: string | null;
   invalid: number;
+  /** Since its first chunk began; since it was created if none did. */
+  seconds: number;
 }
 
 /**
@@ -283,14 +286,15 @@ export async function lockEndedBatch(
 ): Promise<EndedBatch | undefined> {
   const { rows } = await transaction.query<EndedBatch>(
     `WITH ended AS MATERIALIZED (
-       SELECT b.status, b.failure_reason, b.send_success_email_to, b.send_failure_email_to, b.invalid_count
+       SELECT b.status, b.failure_reason, b.send_success_email_to, b.send_failure_email_to, b.invalid_count,
+              extract(epoch FROM now() - coalesce(b.started_at, b.created_at))::float8 AS seconds
          FROM import_queue_batch b
         WHERE ${HAS_ENDED}
           FOR NO KEY UPDATE OF b
      )
      SELECT ended.status, ended.failure_reason AS "failureReason",
             ended.send_success_email_to AS "sendSuccessEmailTo",
-            ended.send_failure_email_to AS "sendFailureEmailTo", ended.invalid_count AS invalid, sums.*
+            ended.send_failure_email_to AS "sendFailureEmailTo", ended.invalid_count AS invalid, ended.seconds, sums.*
        FROM ended
       CROSS JOIN LATERAL (
         SELECT coalesce(sum(succeeded_count), 0)::integer AS succeeded,

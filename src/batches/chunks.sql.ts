@@ -391,3 +391,24 @@ export async function deleteChunks(transaction: Transaction, batchId: number): P
     batchId,
   ]);
 }
+
+/** A chunk as people know it: the rows of a file. */
+export interface ChunkName extends ChunkKey {
+  fileName: string;
+  firstLine: number;
+  lastLine: number;
+}
+
+/** Those of the chunks that exist. */
+export async function selectChunkNames(sql: Sql, chunks: readonly ChunkKey[]): Promise<ChunkName[]> {
+  const { rows } = await sql.query<ChunkName>(
+    `SELECT c.workflow_import_queue_batch_id AS "batchId", c.chunk_number AS "chunkNumber",
+            b.file_name AS "fileName", c.first_line AS "firstLine", c.last_line AS "lastLine"
+       FROM unnest($1::bigint[], $2::integer[]) AS given (batch, chunk)
+       JOIN import_queue_chunk c
+         ON c.workflow_import_queue_batch_id = given.batch AND c.chunk_number = given.chunk
+       JOIN import_queue_batch b ON b.workflow_import_queue_batch_id = given.batch`,
+    [chunks.map(({ batchId }) => batchId), chunks.map(({ chunkNumber }) => chunkNumber)],
+  );
+  return rows;
+}

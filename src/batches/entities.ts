@@ -57,6 +57,8 @@ export class ImportQueueBatchEntity {
   @Column('timestamptz', { name: 'finished_at', nullable: true }) finishedAt!: Date | null;
   /** When its retention ended. Its records can no longer be read, and are deleted in small steps. */
   @Column('timestamptz', { name: 'expired_at', nullable: true }) expiredAt!: Date | null;
+  /** The span of the call that created it, in the form of W3C Trace Context; null while nothing is traced. */
+  @Column('text', { nullable: true }) traceparent!: string | null;
   /** When a person first saw the page of the batch after it ended with failures. */
   @Column('timestamptz', { name: 'failures_viewed_at', nullable: true }) failuresViewedAt!: Date | null;
   /** When its last record was deleted. This row stays, with the counts. */

@@ -3,6 +3,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/instrumentation.js';
+import { inSpan } from '../platform/tracing.js';
 import { oneLine } from '../platform/wording.js';
 import { Mailer, type OutgoingMail } from './mailer.js';
 import {
@@ -186,6 +187,17 @@ export class MessageSender {
 
   private async sendClaimed(claim: ClaimedMessage | undefined, stop: AbortSignal): Promise<Attempt> {
     if (claim === undefined) return 'not_due';
+    const { kind, id, batchId, attempts, traceparent: cause } = claim;
+    const attributes = {
+      'wiq.message': `${kind}:${id}`,
+      'wiq.attempt': attempts,
+      ...(batchId !== null && { 'wiq.batch_id': batchId }),
+    };
+    const name = isWebhook(kind) ? 'send webhook' : 'send mail';
+    return inSpan({ name, kind: 'client', attributes, cause }, () => this.sendIn(claim, stop));
+  }
+
+  private async sendIn(claim: ClaimedMessage, stop: AbortSignal): Promise<Attempt> {
     const { claimMs } = this.times;
     const holder = new ClaimHolder(() => renewClaim(this.database, claim, claimMs), claimMs, stop);
     holder.hold();

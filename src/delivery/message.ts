@@ -51,6 +51,8 @@ export interface ClaimedMessage extends MessageKey {
   attemptsBeforeResend: number;
   resends: number;
   createdAt: Date;
+  /** The span of the call that created the batch. */
+  traceparent: string | null;
   /** The time since the message was stored, or since its delivery was last requested again. */
   owedForMs: number;
 }

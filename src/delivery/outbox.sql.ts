@@ -214,6 +214,8 @@ async function claim(
                account_link_id AS "accountLinkId", webhook_endpoint_id AS "webhookEndpointId", recipient, subject,
                text_body AS text, html_body AS html, json_body AS json, secret, attempts,
                attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt",
+               (SELECT traceparent FROM import_queue_batch b
+                 WHERE b.workflow_import_queue_batch_id = outbox.workflow_import_queue_batch_id) AS traceparent,
                (extract(epoch FROM now() - owed_at) * 1000)::float AS "owedForMs"`,
     [...values, claimMs],
   );
@@ -486,4 +488,29 @@ export async function selectUnsent(sql: Sql): Promise<Unsent> {
        FROM unsent`,
   );
   return rows[0] ?? { mails: 0, webhooks: 0, silentHosts: [] };
+}
+
+/** What a message is about, without its address and text. */
+export interface MessageSubject {
+  id: number;
+  kind: MessageKind;
+  /** The outcome, event or action that it reports. */
+  about: string | null;
+  batchId: number | null;
+  fileName: string | null;
+}
+
+/** Those of the messages that exist. */
+export async function selectMessageSubjects(sql: Sql, ids: readonly number[]): Promise<MessageSubject[]> {
+  const { rows } = await sql.query<MessageSubject>(
+    `SELECT o.outbox_id AS id, o.kind, coalesce(o.outcome, o.event, o.action) AS about,
+            o.workflow_import_queue_batch_id AS "batchId", b.file_name AS "fileName"
+       FROM outbox o
+       LEFT JOIN import_queue_batch b
+         ON b.workflow_import_queue_batch_id = o.workflow_import_queue_batch_id
+      WHERE o.kind IN ('batch_mail', 'behavior_mail', 'account_mail', 'behavior_webhook', 'batch_webhook')
+        AND o.outbox_id = ANY ($1)`,
+    [ids],
+  );
+  return rows;
 }

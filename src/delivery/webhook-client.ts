@@ -12,6 +12,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
 import { SecretBox } from '../platform/secret-box.js';
+import { tracingHeaders } from '../platform/tracing.js';
 import { DeliveryFault } from './message.js';
 import { isPrivateAddress } from './private-address.js';
 import type { LoggedAnswer, LoggedRequest } from './webhook-endpoint.js';
@@ -125,6 +126,7 @@ export class WebhookClient implements OnApplicationShutdown {
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(webhook.body),
       'user-agent': 'workflow-import-queue',
+      ...tracingHeaders(),
     };
     if (exchange !== undefined) exchange.request = { headers: loggedHeaders(headers), body: webhook.body };
     const options: RequestOptions = {

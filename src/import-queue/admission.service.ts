@@ -14,6 +14,8 @@ import { countUnconfirmed } from '../batches/uploads.sql.js';
 import { BoundedMap, Gate, isWithinShare } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { DomainError } from '../platform/domain-error.js';
+import { publishMeasurement } from '../platform/instrumentation.js';
 import {
   type LimitState,
   type SharedLimit,
@@ -81,6 +83,7 @@ export class AdmissionService implements OnModuleInit {
   /** `null` if no rate is configured. @throws DomainError 429 `rate_limit_exceeded` */
   async rate({ id }: Principal): Promise<LimitState | null> {
     const rate = (await this.rates?.take(id)) ?? null;
+    if (rate?.allowed === false) this.publish('rate_limit_exceeded');
     if (rate?.allowed === false) throw tooManyRequests(rate, rateLimitHeaders(rate));
     return rate;
   }
@@ -89,7 +92,26 @@ export class AdmissionService implements OnModuleInit {
    * Waits for the call's turn. An admitted caller must call the returned function exactly once.
    * @throws DomainError 503 `too_many_waiting_batches`, `too_many_uploads`; 429 `too_many_uploads_of_key`
    */
-  async enter({ id }: Principal, gone: AbortSignal): Promise<() => void> {
+  async enter(principal: Principal, gone: AbortSignal): Promise<() => void> {
+    try {
+      const leave = await this.waitForTurn(principal, gone);
+      this.publish();
+      return () => {
+        leave();
+        this.publish();
+      };
+    } catch (error) {
+      this.publish(error instanceof DomainError ? error.code : 'fault');
+      throw error;
+    }
+  }
+
+  private publish(refused?: string): void {
+    const { open, waiting } = this.gate;
+    publishMeasurement('admission', { open, waiting, ...(refused !== undefined && { refused }) });
+  }
+
+  private async waitForTurn({ id }: Principal, gone: AbortSignal): Promise<() => void> {
     const { maxOpenUploads, openUploadsPerKey } = this.config;
     await this.assertRoomForBatch(id);
     if (!(await this.gate.enter({ gone, owner: id }))) throw tooManyUploads(maxOpenUploads);

@@ -10,7 +10,7 @@ import {
   type NestMiddleware,
   type NestModule,
 } from '@nestjs/common';
-import type { Queue } from 'bull';
+import type { Job, Queue } from 'bull';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { type AuthenticatedRequest, assertOwnPassword } from '../auth/access.js';
 import { writeAudit } from '../auth/audit.js';
@@ -18,13 +18,23 @@ import { administratorRequired } from '../auth/auth.errors.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
+import { selectChunkNames } from '../batches/chunks.sql.js';
+import { selectMessageSubjects } from '../delivery/outbox.sql.js';
 import { withTimeout } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { publicPath } from '../platform/http/public-path.js';
 import { QueueModule } from '../platform/queue/queue.module.js';
-import { BEHAVIOR_QUEUE, CHUNK_QUEUE, NOTIFICATION_QUEUE, WEBHOOK_QUEUE } from '../platform/queue/queues.js';
+import {
+  BEHAVIOR_QUEUE,
+  CHUNK_QUEUE,
+  type ChunkJob,
+  type DeliveryJob,
+  NOTIFICATION_QUEUE,
+  WEBHOOK_QUEUE,
+} from '../platform/queue/queues.js';
+import { formatNumber } from '../platform/wording.js';
 
 const REDIS_BOUND_MS = 2000;
 
@@ -51,6 +61,7 @@ class DashboardAccess implements NestMiddleware {
     request.principal = principal;
     assertOwnPassword(principal, page);
     assertMaySeeJobs(principal, request.method);
+    assertHarmless(request.method, request.originalUrl.split('?', 1)[0] ?? '');
     // Bull waits for Redis to come back, with no time limit; the user would face a page that never answers.
     await withTimeout(REDIS_BOUND_MS, this.queue.client.ping()).catch((cause: unknown) => {
       throw redisUnavailable(cause);
@@ -68,6 +79,22 @@ function assertMaySeeJobs({ administrator, user, importProcessIds }: Principal, 
   if (administrator) return;
   if (user?.role !== 'operator' || importProcessIds !== null || !isReading(method))
     throw administratorRequired();
+}
+
+/**
+ * What no one needs here, because jobs are wake-ups that are made from PostgreSQL: a job of one's own wakes nothing that
+ * exists, and an emptied queue only delays everything until the reconciler has filled it again.
+ */
+const DISABLED = /\/(add|empty|obliterate|update-data|concurrency|rate-limit(\/release)?)\/?$/i;
+
+function assertHarmless(method: string, path: string): void {
+  if (isReading(method) || !DISABLED.test(path)) return;
+  throw new DomainError(
+    403,
+    'job_action_disabled',
+    'This action on jobs is disabled',
+    'Jobs are made from PostgreSQL. Adding jobs, emptying a queue and obliterating it are disabled.',
+  );
 }
 
 const isReading = (method: string) => method === 'GET' || method === 'HEAD';
@@ -115,10 +142,81 @@ function withoutForeignLinks(html: string): string {
 
 const PATH = '/queues';
 
+/** A job as people know it, and the page that shows what it is about. */
+interface KnownJob {
+  name: string;
+  path: string | null;
+}
+
+type JobData = Partial<ChunkJob & DeliveryJob>;
+
+/** A queue whose jobs have names, which are looked up for the jobs that are shown: Redis holds ids only. */
+class NamedQueue extends BullAdapter {
+  private known = new Map<string, KnownJob>();
+
+  constructor(
+    queue: Queue,
+    private readonly database: DatabaseService,
+    { description, readOnly, below }: { description: string; readOnly: boolean; below: string },
+  ) {
+    super(queue, {
+      description,
+      readOnlyMode: readOnly,
+      externalJobUrl: ({ id }) => {
+        const path = this.known.get(String(id))?.path;
+        return { displayText: 'Import', href: `${below}${path ?? '/imports'}` };
+      },
+    });
+    this.setFormatter(
+      'name',
+      ({ id, name }: { id: string; name: string }) => this.known.get(String(id))?.name ?? name,
+    );
+  }
+
+  override async getJob(id: string): Promise<Job | undefined | null> {
+    const job = await super.getJob(id);
+    if (job) await this.learn([job]);
+    return job;
+  }
+
+  override async getJobs(...selection: Parameters<BullAdapter['getJobs']>): Promise<Job[]> {
+    const jobs = await super.getJobs(...selection);
+    await this.learn(jobs);
+    return jobs;
+  }
+
+  private async learn(jobs: readonly Job<JobData>[]): Promise<void> {
+    const chunks = jobs.flatMap(({ data: { batchId, chunkNumber } }) =>
+      batchId === undefined || chunkNumber === undefined ? [] : [{ batchId, chunkNumber }],
+    );
+    const messages = jobs.flatMap(({ data: { messageId } }) => messageId ?? []);
+    const [chunkNames, subjects] = await Promise.all([
+      chunks.length === 0 ? [] : selectChunkNames(this.database, chunks),
+      messages.length === 0 ? [] : selectMessageSubjects(this.database, messages),
+    ]);
+    this.known = new Map(
+      jobs.flatMap(({ id, data }) => {
+        const chunk = chunkNames.find(
+          ({ batchId, chunkNumber }) => batchId === data.batchId && chunkNumber === data.chunkNumber,
+        );
+        if (chunk !== undefined) {
+          const name = `${chunk.fileName} · rows ${formatNumber(chunk.firstLine)}–${formatNumber(chunk.lastLine)}`;
+          return [[String(id), { name, path: `/imports/${chunk.batchId}` }] as const];
+        }
+        const message = subjects.find((each) => each.id === data.messageId);
+        if (message === undefined) return [];
+        const { kind, about, fileName, batchId } = message;
+        const name = [fileName, kind.replace('_', ' '), about].filter((part) => part !== null).join(' · ');
+        return [[String(id), { name, path: batchId === null ? null : `/imports/${batchId}` }] as const];
+      }),
+    );
+  }
+}
+
 /**
- * bull-board. Not read-only: PostgreSQL is the source of truth, and jobs are wake-ups that carry ids. Retrying,
- * promoting or removing a job can therefore neither repeat work nor lose it (the reconciler recreates missing jobs),
- * and an operator who looks at a failed job wants to retry it.
+ * bull-board. PostgreSQL is the source of truth, and jobs are wake-ups that carry ids. Retrying, promoting or removing a
+ * job can therefore neither repeat work nor lose it (the reconciler recreates missing jobs). Administrators may do so;
+ * operators get a board of their own, which offers nothing to change.
  */
 @Module({ imports: [AuthModule, QueueModule], providers: [DashboardAccess] })
 export class DashboardModule implements NestModule {
@@ -127,29 +225,35 @@ export class DashboardModule implements NestModule {
     @InjectQueue(NOTIFICATION_QUEUE) private readonly notifications: Queue,
     @InjectQueue(BEHAVIOR_QUEUE) private readonly behaviors: Queue,
     @InjectQueue(WEBHOOK_QUEUE) private readonly webhooks: Queue,
+    private readonly database: DatabaseService,
     private readonly config: AppConfig,
   ) {}
 
   configure(consumer: MiddlewareConsumer): void {
-    const serverAdapter = new DashboardPage(publicPath(this.config.publicUrl)).setBasePath(PATH);
+    const full = this.board(false);
+    const readOnly = this.board(true);
+    const byRole: RequestHandler = (request, response, next) => {
+      const { principal } = request as Partial<AuthenticatedRequest> & Request;
+      return (principal?.administrator === true ? full : readOnly)(request, response, next);
+    };
+    consumer.apply(DashboardAccess, byRole).forRoutes(PATH);
+  }
+
+  private board(readOnly: boolean): RequestHandler {
+    const below = publicPath(this.config.publicUrl);
+    const serverAdapter = new DashboardPage(below).setBasePath(PATH);
+    const named = (queue: Queue, description: string) =>
+      new NamedQueue(queue, this.database, { description, readOnly, below });
     createBullBoard({
       serverAdapter,
       queues: [
-        new BullAdapter(this.chunks, {
-          description: 'One job = one chunk of a batch',
-        }),
-        new BullAdapter(this.notifications, {
-          description: 'One job = one mail',
-        }),
-        new BullAdapter(this.behaviors, {
-          description: 'One job = one mail of a record',
-        }),
-        new BullAdapter(this.webhooks, {
-          description: 'One job = the next webhook to a host',
-        }),
+        named(this.chunks, 'One job = one chunk of a batch'),
+        named(this.notifications, 'One job = one mail'),
+        named(this.behaviors, 'One job = one mail of a record'),
+        named(this.webhooks, 'One job = the next webhook to a host'),
       ],
       options: { uiConfig: { boardTitle: 'Workflow Import Queue', hideDocsLink: true } },
     });
-    consumer.apply(DashboardAccess, serverAdapter.getRouter() as RequestHandler).forRoutes(PATH);
+    return serverAdapter.getRouter() as RequestHandler;
   }
 }

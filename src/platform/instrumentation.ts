@@ -80,30 +80,59 @@ export interface ChunkMeasurement {
 }
 
 /** Outcomes that were written; those of a chunk that is rolled back afterwards are reported again. */
-export type RecordMeasurement = Readonly<Record<string, number>>;
-
-const chunks = channel('workflow-import-queue.chunk');
-const records = channel('workflow-import-queue.records');
-
-export function publishChunkMeasurement(chunk: ChunkMeasurement): void {
-  if (chunks.hasSubscribers) chunks.publish(chunk);
+export interface RecordMeasurement {
+  importProcessId: number;
+  counts: Readonly<Record<string, number>>;
 }
 
-export function publishRecordMeasurement(counts: RecordMeasurement): void {
-  if (records.hasSubscribers) records.publish(counts);
+export interface BatchMeasurement {
+  /** The terminal status. */
+  status: string;
+  /** Since its first chunk began. */
+  seconds: number;
+}
+
+/** Calls that create a batch, in this process. */
+export interface AdmissionMeasurement {
+  /** Bodies that are received. */
+  open: number;
+  /** Calls that wait for their turn. */
+  waiting: number;
+  /** The code of the error with which a call was refused. */
+  refused?: string;
+}
+
+interface Measurements {
+  chunk: ChunkMeasurement;
+  records: RecordMeasurement;
+  batch: BatchMeasurement;
+  admission: AdmissionMeasurement;
+}
+
+const CHANNELS = {
+  chunk: channel('workflow-import-queue.chunk'),
+  records: channel('workflow-import-queue.records'),
+  batch: channel('workflow-import-queue.batch'),
+  admission: channel('workflow-import-queue.admission'),
+} as const;
+
+export function publishMeasurement<Kind extends keyof Measurements>(
+  kind: Kind,
+  measurement: Measurements[Kind],
+): void {
+  const subject = CHANNELS[kind];
+  if (subject.hasSubscribers) subject.publish(measurement);
 }
 
 /** Subscribes the listener. Returns a function that ends the subscription. */
 export function onMeasurement(listener: {
-  chunk(chunk: ChunkMeasurement): void;
-  records(counts: RecordMeasurement): void;
+  [Kind in keyof Measurements]?: (measurement: Measurements[Kind]) => void;
 }): () => void {
-  const ofChunk = (message: unknown) => listener.chunk(message as ChunkMeasurement);
-  const ofRecords = (message: unknown) => listener.records(message as RecordMeasurement);
-  chunks.subscribe(ofChunk);
-  records.subscribe(ofRecords);
-  return () => {
-    chunks.unsubscribe(ofChunk);
-    records.unsubscribe(ofRecords);
-  };
+  const ends = (Object.keys(CHANNELS) as (keyof Measurements)[]).flatMap((kind) => {
+    const listen = listener[kind] as ((measurement: unknown) => void) | undefined;
+    if (listen === undefined) return [];
+    CHANNELS[kind].subscribe(listen);
+    return () => void CHANNELS[kind].unsubscribe(listen);
+  });
+  return () => ends.forEach((end) => end());
 }

@@ -28,6 +28,7 @@ import { DomainError } from '../platform/domain-error.js';
 import { errorMessage } from '../platform/errors.js';
 import { faultPoint } from '../platform/instrumentation.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
+import { inSpan } from '../platform/tracing.js';
 import type { ImportRecord } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
@@ -95,6 +96,13 @@ export class ChunkRunner {
   private async attempt(job: ChunkJob): Promise<ChunkRun> {
     const batch = await startBatch(this.database, job.batchId);
     if (batch === undefined || !isUnfinished(batch.status)) return 'not-mine';
+    const { batchId, chunkNumber } = job;
+    const attributes = { 'wiq.batch_id': batchId, 'wiq.chunk': chunkNumber };
+    const span = { name: 'process chunk', kind: 'consumer', attributes, cause: batch.traceparent } as const;
+    return inSpan(span, () => this.attemptIn(batch, job));
+  }
+
+  private async attemptIn(batch: RunningBatch, job: ChunkJob): Promise<ChunkRun> {
     try {
       const work = await this.prepare(job, batch);
       faultPoint('chunk.before-lock');

@@ -11,7 +11,7 @@ import { TimeoutError, withTimeout } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { errorMessage, errorStack } from '../platform/errors.js';
-import { faultPoint } from '../platform/instrumentation.js';
+import { faultPoint, publishMeasurement } from '../platform/instrumentation.js';
 import { CHUNK_QUEUE, type ChunkJob, isConnected, REDIS_LIMIT_MS } from '../platform/queue/queues.js';
 
 const REPEAT_SAME_ERROR_AFTER_MS = 60_000;
@@ -137,6 +137,7 @@ export class BatchFinisher {
       const end = await this.database.transaction((transaction) => this.finish(transaction, batchId));
       if (end === null) return false;
       faultPoint('batch.after-end-commit');
+      publishMeasurement('batch', { status: end.status, seconds: end.seconds });
       this.logger.log({ message: 'batch ended', batchId, status: end.status });
       if (end.notificationId !== null) await this.outbox.wake('batch_mail', [end.notificationId]);
       return true;
@@ -152,7 +153,7 @@ export class BatchFinisher {
   private async finish(
     transaction: Transaction,
     batchId: number,
-  ): Promise<{ status: BatchStatus; notificationId: number | null } | null> {
+  ): Promise<{ status: BatchStatus; seconds: number; notificationId: number | null } | null> {
     const batch = await lockEndedBatch(transaction, batchId);
     if (batch === undefined) return null;
     const status = finalStatus(batch.status, batch);
@@ -160,7 +161,7 @@ export class BatchFinisher {
     const owed = owedNotification(status, batch);
     const notificationId = owed && (await this.outbox.addBatchMail(transaction, { batchId, ...owed }));
     faultPoint('batch.before-end-commit');
-    return { status, notificationId };
+    return { status, seconds: batch.seconds, notificationId };
   }
 }
 

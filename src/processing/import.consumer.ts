@@ -1,7 +1,7 @@
 import { InjectQueue, OnQueueStalled, Processor } from '@nestjs/bull';
 import type { Job, Queue } from 'bull';
 import { AppConfig } from '../platform/config/config.js';
-import { publishChunkMeasurement } from '../platform/instrumentation.js';
+import { publishMeasurement } from '../platform/instrumentation.js';
 import { CHUNK_QUEUE, type ChunkJob, QueueConsumer } from '../platform/queue/queues.js';
 import { type ChunkRun, ChunkRunner } from './chunk-runner.js';
 import { WorkerPresence } from './worker-presence.js';
@@ -30,7 +30,7 @@ export class ImportConsumer extends QueueConsumer<ChunkJob> {
     try {
       return (result = await this.presence.during(job, () => this.runner.run(job)));
     } finally {
-      publishChunkMeasurement({ result, seconds: (performance.now() - begun) / 1000 });
+      publishMeasurement('chunk', { result, seconds: (performance.now() - begun) / 1000 });
     }
   }
 

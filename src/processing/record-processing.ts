@@ -17,7 +17,7 @@ import {
 import type { CompiledImportProcess } from '../import-processes/import-process.js';
 import type { DatabaseService, Transaction } from '../platform/database/database.service.js';
 import { errorMessage, errorStack } from '../platform/errors.js';
-import { publishRecordMeasurement } from '../platform/instrumentation.js';
+import { publishMeasurement } from '../platform/instrumentation.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
 import { OrderingKeys } from '../records/rows.js';
 import type { ImportRecord, RecordError, RecordTarget } from '../records/target.js';
@@ -103,7 +103,11 @@ export async function processRecords(
   assertOneOutcomeEach(records, outcomes);
   await writeOutcomes(transaction, job.batchId, outcomes);
   const counts = countOutcomes(outcomes);
-  publishRecordMeasurement({ succeeded: counts.succeeded, failed: counts.failed, skipped: counts.skipped });
+  const { succeeded, failed, skipped } = counts;
+  publishMeasurement('records', {
+    importProcessId: work.process.pinned.id,
+    counts: { succeeded, failed, skipped },
+  });
   return counts;
 }
 

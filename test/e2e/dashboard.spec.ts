@@ -2,6 +2,7 @@ import { getQueueToken } from '@nestjs/bull';
 import type { Queue } from 'bull';
 import { CHUNK_QUEUE, type ChunkJob } from '../../src/platform/queue/queues.js';
 import { eventually } from '../support/eventually.js';
+import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { signIn } from '../support/sign-in.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';
@@ -88,6 +89,47 @@ describe('the job dashboard', () => {
       'notifications',
       'webhooks',
     ]);
+  });
+
+  /** Break it: in `NamedQueue`, leave out `learn` in `getJobs`; drop `assertHarmless`. */
+  it('names jobs by their rows, and lets no one add jobs or empty a queue', async () => {
+    const client = new ImportClient(app.url);
+    const importProcessId = await client.setUp();
+    const answer = await client.createBatch(jsonl([member(1), member(2)]), {
+      importProcessId,
+      fileName: 'members.jsonl',
+    });
+    const id = answer.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
+    const named = await eventually(async () => {
+      const { queues } = (await (
+        await open('/api/queues?activeQueue=import-chunks&status=waiting&page=1&jobsPerPage=10')
+      ).json()) as any;
+      return queues.find(({ name }: any) => name === 'import-chunks').jobs[0] ?? null;
+    }, 'the job');
+    expect(named).toMatchObject({
+      name: 'members.jsonl · rows 1–2',
+      data: { batchId: id, chunkNumber: 1 },
+      externalUrl: { href: `/imports/${id}` },
+    });
+    for (const [method, path] of [
+      ['PUT', 'empty'],
+      ['PUT', 'obliterate'],
+      ['POST', 'add'],
+    ] as const) {
+      const refused = await open(
+        `/api/queues/import-chunks/${path}`,
+        { cookie, origin: app.url },
+        { method },
+      );
+      expect([refused.status, await refused.json()]).toEqual([
+        403,
+        expect.objectContaining({ code: 'job_action_disabled' }),
+      ]);
+    }
+    expect(await queue.getWaitingCount()).toBe(1);
+    const operator = { cookie: await signIn(app, 'operator') };
+    const { queues } = (await (await open('/api/queues', operator)).json()) as any;
+    expect(queues.map(({ readOnlyMode }: any) => readOnlyMode)).toEqual([true, true, true, true]);
   });
 
   it('removes a job for the administrator, not for a page of another site', async () => {

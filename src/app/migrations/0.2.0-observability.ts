@@ -69,3 +69,15 @@ const KEEP_STATISTICS_UP = `
 const KEEP_STATISTICS_DOWN = `
   DROP TABLE import_queue_statistics, import_queue_worker;
   ALTER TABLE import_queue_batch DROP COLUMN failures_viewed_at`;
+
+export class AddTraces1767040000000 implements MigrationInterface {
+  readonly name = 'AddTraces1767040000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE import_queue_batch ADD COLUMN traceparent text');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE import_queue_batch DROP COLUMN traceparent');
+  }
+}

@@ -16,13 +16,15 @@ export interface Figures {
   outboxes: { outbox: string; pending: number; failed: number; oldestSeconds: number }[];
   oldestBatchSeconds: number;
   paused: { reason: string; count: number }[];
+  /** Age of the oldest chunk that waits for a worker. */
+  oldestChunkSeconds: number;
   /** The longest time for which a batch that is in progress has finished no chunk. */
   stalledSeconds: number;
 }
 
 /** Reads the current figures from small indexes and the list of batches, never from records. */
 export async function selectFigures(sql: Sql): Promise<Figures> {
-  const [batches, openChunks, outboxes, oldest, paused, stalled] = await Promise.all([
+  const [batches, openChunks, outboxes, oldest, paused, oldestChunk, stalled] = await Promise.all([
     sql.query<Figures['batches'][number]>(
       'SELECT status, count(*)::integer AS count FROM import_queue_batch GROUP BY status',
     ),
@@ -49,6 +51,10 @@ export async function selectFigures(sql: Sql): Promise<Figures> {
          FROM import_queue_batch WHERE status = 'paused' GROUP BY 1`,
     ),
     sql.query<{ seconds: number }>(
+      `SELECT coalesce(extract(epoch FROM now() - min(queued_at)), 0)::float AS seconds
+         FROM import_queue_chunk WHERE state = 'queued'`,
+    ),
+    sql.query<{ seconds: number }>(
       `SELECT coalesce(extract(epoch FROM now() - min(coalesce(progress.at, b.started_at))), 0)::float AS seconds
          FROM import_queue_batch b
         CROSS JOIN LATERAL (SELECT max(done_at) AS at FROM import_queue_chunk c
@@ -62,6 +68,7 @@ export async function selectFigures(sql: Sql): Promise<Figures> {
     outboxes: outboxes.rows,
     oldestBatchSeconds: oldest.rows[0]?.seconds ?? 0,
     paused: paused.rows,
+    oldestChunkSeconds: oldestChunk.rows[0]?.seconds ?? 0,
     stalledSeconds: stalled.rows[0]?.seconds ?? 0,
   };
 }

@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { BATCH_STATUSES, PAUSE_REASONS } from '../../batches/batch-state.js';
+import { AppConfig } from '../../platform/config/config.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { PROGRAM_VERSION } from '../../platform/database/schema-fit.js';
 import { onMeasurement } from '../../platform/instrumentation.js';
@@ -31,7 +32,7 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
   );
   private readonly oldestWaiting = this.gauge(
     'oldest_waiting_seconds',
-    'Age of the oldest batch that has not ended (paused ones apart), and of what waits in an outbox',
+    'Age of the oldest batch that has not ended (paused ones apart), of the oldest queued chunk, and of what waits in an outbox',
     ['kind'],
   );
   private readonly jobs = this.gauge('queue_jobs', 'Jobs in Redis', ['queue', 'state']);
@@ -61,7 +62,7 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
   private readonly recordsProcessed = new Counter({
     name: 'workflow_import_queue_records_processed_total',
     help: 'Outcomes this process has written; those of a chunk that was rolled back count again',
-    labelNames: ['outcome'],
+    labelNames: ['import_process', 'outcome'],
     registers: [this.registry],
   });
   private readonly chunkSeconds = new Histogram({
@@ -69,6 +70,25 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
     help: 'Runs of chunks in this process',
     labelNames: ['result'],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers: [this.registry],
+  });
+
+  private readonly batchSeconds = new Histogram({
+    name: 'workflow_import_queue_batch_duration_seconds',
+    help: 'Batches that this process ended, from their first chunk to their end',
+    labelNames: ['status'],
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400],
+    registers: [this.registry],
+  });
+  private readonly openBodies = this.gauge('admission_open', 'Bodies of batches that this process receives');
+  private readonly waitingCalls = this.gauge(
+    'admission_waiting',
+    'Calls that wait to send the body of a batch',
+  );
+  private readonly refusedCalls = new Counter({
+    name: 'workflow_import_queue_admission_refused_total',
+    help: 'Calls that this process refused before it read their body, by the code of the error',
+    labelNames: ['code'],
     registers: [this.registry],
   });
 
@@ -80,17 +100,30 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
   constructor(
     private readonly database: DatabaseService,
     private readonly queues: QueueFigures,
+    private readonly config: AppConfig,
   ) {}
 
   onModuleInit(): void {
     collectDefaultMetrics({ register: this.registry });
     this.gauge('build_info', 'The version of this process', ['version']).set({ version: PROGRAM_VERSION }, 1);
+    this.gauge('worker_concurrency', 'Chunks that this process handles at a time, at most').set(
+      this.config.role === 'api' ? 0 : this.config.workerConcurrency,
+    );
+    this.gauge('chunk_window', 'Chunks of one batch that are queued at a time, at most').set(
+      this.config.chunkWindow,
+    );
     this.stopMeasuring = onMeasurement({
       chunk: ({ result, seconds }) => this.chunkSeconds.observe({ result }, seconds),
-      records: (counts) => {
+      records: ({ importProcessId, counts }) => {
         for (const [outcome, count] of Object.entries(counts)) {
-          if (count > 0) this.recordsProcessed.inc({ outcome }, count);
+          if (count > 0) this.recordsProcessed.inc({ import_process: importProcessId, outcome }, count);
         }
+      },
+      batch: ({ status, seconds }) => this.batchSeconds.observe({ status }, seconds),
+      admission: ({ open, waiting, refused }) => {
+        this.openBodies.set(open);
+        this.waitingCalls.set(waiting);
+        if (refused !== undefined) this.refusedCalls.inc({ code: refused });
       },
     });
   }
@@ -129,6 +162,7 @@ export class MetricsService implements OnModuleInit, OnModuleDestroy {
       this.oldestWaiting.set({ kind: outbox }, oldestSeconds);
     }
     this.oldestWaiting.set({ kind: 'batch' }, figures.oldestBatchSeconds);
+    this.oldestWaiting.set({ kind: 'chunk' }, figures.oldestChunkSeconds);
     for (const reason of PAUSE_REASONS) this.paused.set({ reason }, 0);
     for (const { reason, count } of figures.paused) this.paused.set({ reason }, count);
     this.stalled.set(figures.stalledSeconds);

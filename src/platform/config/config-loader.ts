@@ -99,7 +99,8 @@ export function loadConfigWithDefaults(defaults: Environment): AppConfig {
   return loadConfig({ ...environment, ...Object.fromEntries(unset) });
 }
 
-function processEnvironment(): Environment {
+/** The environment of the process, and of a `.env` file. */
+export function processEnvironment(): Environment {
   // Variables that are already set win: Node does not overwrite them.
   if (existsSync('.env')) process.loadEnvFile('.env');
   return process.env;

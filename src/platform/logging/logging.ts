@@ -2,6 +2,7 @@ import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
+import { currentTraceIds } from '../tracing.js';
 import { LOG_LEVELS, type LogLevel } from '../config/config.js';
 import type { Sql } from '../database/database.service.js';
 
@@ -109,6 +110,18 @@ export class AppLogger extends ConsoleLogger {
     });
   }
 
+  private static debugs = false;
+
+  /** All loggers of the process also write debug lines, or no longer do. Answers whether they do. */
+  static toggleDebug(): boolean {
+    AppLogger.debugs = !AppLogger.debugs;
+    return AppLogger.debugs;
+  }
+
+  override isLevelEnabled(level: Parameters<ConsoleLogger['isLevelEnabled']>[0]): boolean {
+    return (AppLogger.debugs && level === 'debug') || super.isLevelEnabled(level);
+  }
+
   override log(message: unknown, ...rest: unknown[]): void {
     if (WIRING.has(rest.at(-1))) super.verbose(message, ...rest);
     else super.log(message, ...rest);
@@ -118,7 +131,8 @@ export class AppLogger extends ConsoleLogger {
     ...parameters: Parameters<ConsoleLogger['getJsonLogObject']>
   ): ReturnType<ConsoleLogger['getJsonLogObject']> {
     const requestId = currentRequestId();
-    return { ...super.getJsonLogObject(...parameters), ...(requestId !== undefined && { requestId }) };
+    const entry = super.getJsonLogObject(...parameters);
+    return { ...entry, ...(requestId !== undefined && { requestId }), ...currentTraceIds() };
   }
 
   protected override formatContext(context: string): string {
