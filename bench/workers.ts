@@ -57,7 +57,14 @@ const one = measured.get(1);
 if (one !== undefined) {
   const { workerCpu, postgresCpu, walBytes } = one;
   for (const [workers, { rate }] of measured) {
-    const simulated = simulate({ ...DEFAULTS, workers, workerCpu, postgresCpu, walBytes, cores: cpus().length });
+    const simulated = simulate({
+      ...DEFAULTS,
+      workers,
+      workerCpu,
+      postgresCpu,
+      walBytes,
+      cores: cpus().length,
+    });
     console.log(
       `${workers} workers, simulated with the costs of one: ${simulated} records/s, ${(simulated / rate).toFixed(2)} of what was measured`,
     );

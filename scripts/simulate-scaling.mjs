@@ -133,7 +133,9 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const options = Object.fromEntries(Object.keys(DEFAULTS).map((name) => [named(name), { type: 'string' }]));
   const { values } = parseArgs({ options });
   const given = Object.fromEntries(
-    Object.keys(DEFAULTS).flatMap((name) => (values[named(name)] === undefined ? [] : [[name, values[named(name)]]])),
+    Object.keys(DEFAULTS).flatMap((name) =>
+      values[named(name)] === undefined ? [] : [[name, values[named(name)]]],
+    ),
   );
   const { workers = '1,2,4', ...others } = given;
   const numbers = Object.fromEntries(Object.entries(others).map(([name, value]) => [name, Number(value)]));

@@ -6,6 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const PAGES = ['docs/operations.md', 'docs/scaling.md'];
 const COMMAND = /^(npm (run|start|ci|test)|npx|node|kill|pg_dump|psql|docker|kubectl)\b/;
@@ -16,7 +17,8 @@ if (!DATABASE_URL || !REDIS_URL) {
 }
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
 const name = `wiq_docs_${process.pid}`;
-const withDatabase = (database) => Object.assign(new URL(DATABASE_URL), { pathname: `/${database}` }).toString();
+const withDatabase = (database) =>
+  Object.assign(new URL(DATABASE_URL), { pathname: `/${database}` }).toString();
 const folder = mkdtempSync(join(tmpdir(), 'wiq-docs-'));
 const env = {
   ...process.env,
@@ -32,7 +34,9 @@ const failures = [];
 let ran = 0;
 
 function fail(page, command, reason) {
-  failures.push(`${page}: ${command.split('\n', 1)[0]}\n    ${reason.trim().split('\n').slice(-5).join('\n    ')}`);
+  failures.push(
+    `${page}: ${command.split('\n', 1)[0]}\n    ${reason.trim().split('\n').slice(-5).join('\n    ')}`,
+  );
 }
 
 function psql(statement, url = DATABASE_URL) {
@@ -54,14 +58,18 @@ function shell(command) {
 
 /** A service has to be ready, and to stop in order. @returns what went wrong, or null */
 async function service(command) {
-  const child = spawn('bash', ['-c', `exec ${command}`], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const child = spawn('bash', ['-c', `exec ${command}`], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   let output = '';
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const ready = new Promise((resolve) => {
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (text) => /listens on/.test((output += text)) && resolve(true));
   });
-  const limit = new Promise((resolve) => setTimeout(resolve, 60_000, false).unref());
+  const limit = delay(60_000, false, { ref: false });
   const started = await Promise.race([ready, limit, ended.then(() => false)]);
   if (child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
   await ended;
@@ -92,7 +100,8 @@ async function testPage(page) {
   const done = new Set();
   for (const { language, command } of commandsOf(text)) {
     const script = /^npm run ([\w:-]+)/.exec(command)?.[1];
-    if (script !== undefined && scripts[script] === undefined) fail(page, command, `there is no script ${script}`);
+    if (script !== undefined && scripts[script] === undefined)
+      fail(page, command, `there is no script ${script}`);
     if (done.has(command)) continue;
     done.add(command);
     if (excuses.has(command)) {
@@ -104,7 +113,13 @@ async function testPage(page) {
     const { status, stderr } = language === 'sql' ? psql(command, env.DATABASE_URL) : {};
     const isService = /npm start$/.test(command);
     const wrong =
-      language === 'sql' ? (status === 0 ? null : stderr) : isService ? await service(command) : shell(command);
+      language === 'sql'
+        ? status === 0
+          ? null
+          : stderr
+        : isService
+          ? await service(command)
+          : shell(command);
     if (wrong !== null) fail(page, command, wrong);
   }
   for (const [command, used] of excuses) {
