@@ -1,9 +1,16 @@
-import { context, propagation, trace } from '@opentelemetry/api';
+import {
+  context,
+  type ContextManager,
+  propagation,
+  type TextMapPropagator,
+  trace,
+  type TracerProvider,
+} from '@opentelemetry/api';
 import { StartError } from '../platform/errors.js';
 import { enableTracing } from '../platform/tracing.js';
 
 /** What the environment says about traces; see the specification of OpenTelemetry. */
-export interface TracingEnvironment {
+interface TracingEnvironment {
   OTEL_SDK_DISABLED?: string | undefined;
   OTEL_TRACES_EXPORTER?: string | undefined;
   OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined;
@@ -12,8 +19,58 @@ export interface TracingEnvironment {
   OTEL_TRACES_SAMPLER_ARG?: string | undefined;
 }
 
+type Constructor<Arguments extends unknown[], Instance> = new (...given: Arguments) => Instance;
+
+interface Resource {
+  merge(other: Resource): Resource;
+}
+
+/** What we use of the SDK. The program is built and runs without these packages. */
+interface Sdk {
+  sdk: {
+    TracerProvider: Constructor<[object], TracerProvider & { shutdown(): Promise<void> }>;
+    BatchSpanProcessor: Constructor<[object], object>;
+    AlwaysOnSampler: Constructor<[], object>;
+    AlwaysOffSampler: Constructor<[], object>;
+    TraceIdRatioBasedSampler: Constructor<[number], object>;
+    ParentBasedSampler: Constructor<[object], object>;
+  };
+  otlp: { OTLPTraceExporter: Constructor<[], object> };
+  hooks: { AsyncLocalStorageContextManager: Constructor<[], ContextManager> };
+  resources: {
+    defaultResource(): Resource;
+    resourceFromAttributes(attributes: Record<string, string>): Resource;
+    detectResources(options: object): Resource;
+    resourceAttributesEnvDetector: object;
+    serviceNameEnvDetector: object;
+  };
+  core: { W3CTraceContextPropagator: Constructor<[], TextMapPropagator> };
+}
+
+const PACKAGES = {
+  sdk: '@opentelemetry/sdk-trace',
+  otlp: '@opentelemetry/exporter-trace-otlp-http',
+  hooks: '@opentelemetry/context-async-hooks',
+  resources: '@opentelemetry/resources',
+  core: '@opentelemetry/core',
+} as const;
+
+async function loadSdk(): Promise<Sdk> {
+  try {
+    const loaded = Object.entries(PACKAGES).map(
+      async ([name, path]) => [name, (await import(path)) as unknown] as const,
+    );
+    return Object.fromEntries(await Promise.all(loaded)) as unknown as Sdk;
+  } catch (cause) {
+    throw new StartError(
+      'Traces are switched on (OTEL_…), but the packages of the OpenTelemetry SDK are not installed: npm install --include=optional.',
+      { cause },
+    );
+  }
+}
+
 /** Whether the environment asks for traces. */
-export function wantsTraces(environment: TracingEnvironment): boolean {
+function wantsTraces(environment: TracingEnvironment): boolean {
   const { OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER } = environment;
   if (OTEL_SDK_DISABLED?.toLowerCase() === 'true' || OTEL_TRACES_EXPORTER === 'none') return false;
   return [
@@ -34,18 +91,7 @@ export async function startTracing(environment: TracingEnvironment): Promise<() 
   const { OTEL_TRACES_EXPORTER: exporter = 'otlp' } = environment;
   if (exporter !== 'otlp' && exporter !== '')
     throw new StartError(`OTEL_TRACES_EXPORTER must be otlp or none, not "${exporter}"`);
-  const [sdk, otlp, hooks, resources, core] = await Promise.all([
-    import('@opentelemetry/sdk-trace'),
-    import('@opentelemetry/exporter-trace-otlp-http'),
-    import('@opentelemetry/context-async-hooks'),
-    import('@opentelemetry/resources'),
-    import('@opentelemetry/core'),
-  ]).catch((cause: unknown) => {
-    throw new StartError(
-      'Traces are switched on (OTEL_…), but the packages of the OpenTelemetry SDK are not installed: npm install --include=optional.',
-      { cause },
-    );
-  });
+  const { sdk, otlp, hooks, resources, core } = await loadSdk();
   const named = resources.resourceFromAttributes({ 'service.name': 'workflow-import-queue' });
   const detected = resources.detectResources({
     detectors: [resources.resourceAttributesEnvDetector, resources.serviceNameEnvDetector],
@@ -63,7 +109,7 @@ export async function startTracing(environment: TracingEnvironment): Promise<() 
 }
 
 function samplerOf(
-  sdk: typeof import('@opentelemetry/sdk-trace'),
+  sdk: Sdk['sdk'],
   {
     OTEL_TRACES_SAMPLER: name = 'parentbased_always_on',
     OTEL_TRACES_SAMPLER_ARG: share = '1',

@@ -73,19 +73,19 @@ function oneFault(): string {
  * A measurement for subscribers (`metrics/`), which costs nothing without any. The measured code does not know its
  * subscribers.
  */
-export interface ChunkMeasurement {
+interface ChunkMeasurement {
   /** The result of the chunk's run, or `failed`. */
   result: string;
   seconds: number;
 }
 
 /** Outcomes that were written; those of a chunk that is rolled back afterwards are reported again. */
-export interface RecordMeasurement {
+interface RecordMeasurement {
   importProcessId: number;
   counts: Readonly<Record<string, number>>;
 }
 
-export interface BatchMeasurement {
+interface BatchMeasurement {
   /** The terminal status. */
   status: string;
   /** Since its first chunk began. */
@@ -93,7 +93,7 @@ export interface BatchMeasurement {
 }
 
 /** Calls that create a batch, in this process. */
-export interface AdmissionMeasurement {
+interface AdmissionMeasurement {
   /** Bodies that are received. */
   open: number;
   /** Calls that wait for their turn. */
