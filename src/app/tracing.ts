@@ -17,6 +17,8 @@ interface TracingEnvironment {
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT?: string | undefined;
   OTEL_TRACES_SAMPLER?: string | undefined;
   OTEL_TRACES_SAMPLER_ARG?: string | undefined;
+  /** In milliseconds. The SDK does not read it. */
+  OTEL_BSP_SCHEDULE_DELAY?: string | undefined;
 }
 
 type Constructor<Arguments extends unknown[], Instance> = new (...given: Arguments) => Instance;
@@ -69,6 +71,9 @@ async function loadSdk(): Promise<Sdk> {
   }
 }
 
+/** The default of the specification. */
+const SCHEDULE_DELAY_MS = 5_000;
+
 /** Whether the environment asks for traces. */
 function wantsTraces(environment: TracingEnvironment): boolean {
   const { OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER } = environment;
@@ -99,7 +104,12 @@ export async function startTracing(environment: TracingEnvironment): Promise<() 
   const provider = new sdk.TracerProvider({
     resource: resources.defaultResource().merge(named).merge(detected),
     sampler: samplerOf(sdk, environment),
-    spanProcessors: [new sdk.BatchSpanProcessor({ exporter: new otlp.OTLPTraceExporter() })],
+    spanProcessors: [
+      new sdk.BatchSpanProcessor({
+        exporter: new otlp.OTLPTraceExporter(),
+        scheduledDelayMillis: Number(environment.OTEL_BSP_SCHEDULE_DELAY) || SCHEDULE_DELAY_MS,
+      }),
+    ],
   });
   trace.setGlobalTracerProvider(provider);
   context.setGlobalContextManager(new hooks.AsyncLocalStorageContextManager().enable());
