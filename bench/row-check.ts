@@ -44,6 +44,7 @@ const definition: WorkflowDefinition = {
 };
 
 const compiled = compileWorkflowTarget({
+  identifierNeeded: 'if stated',
   workflowId: 1,
   definition,
   configuration: {

@@ -6,6 +6,7 @@ import type { NextFunction, Request, Response } from 'express';
 import { serveDocs } from '../operations/openapi.js';
 import type { AppConfig } from '../platform/config/config.js';
 import { ReadReplica, ReplicaInterceptor } from '../platform/database/read-replica.js';
+import { crossOrigin } from '../platform/http/cors.js';
 import { cachingDefaults } from '../platform/http/preconditions.js';
 import { ERROR_PAGE, type ErrorPage, ProblemFilter } from '../platform/http/problem.filter.js';
 import {
@@ -62,6 +63,7 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
     auditRefusals(app.get(RefusalLog, { strict: false })),
     securityHeaders(config.publicUrl),
     refuseUnusedFeatures,
+    crossOrigin(config.corsOrigins),
     cachingDefaults,
     discardUnreadBodies,
     refuseUnusable,

@@ -50,6 +50,7 @@ import {
   AddWebhookEndpoints1767000000000,
   SaveMappings1767010000000,
   SendFilesFromPages1767030000000,
+  CompleteContract1767100000000,
 } from './migrations/0.2.0-importing.js';
 import { AddTraces1767040000000, KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
 
@@ -100,4 +101,5 @@ export const MIGRATIONS = [
   KeepStatistics1767020000000,
   SendFilesFromPages1767030000000,
   AddTraces1767040000000,
+  CompleteContract1767100000000,
 ];

@@ -47,6 +47,8 @@ export function setSessionCookie(response: Response, id: string, config: CookieC
 
 export function clearSessionCookie(response: Response, config: CookieConfig): void {
   response.clearCookie(cookieName(config), cookieAttributes(config));
+  // What browsers keep of our pages, so that the back button shows the next person nothing.
+  response.setHeader('Clear-Site-Data', '"cache", "storage"');
 }
 
 const KNOWN_BROWSER_DAYS = 180;

@@ -11,6 +11,7 @@ const ROW: BatchRow = {
   workflowVersion: null,
   creationPath: 'IMPORT_QUEUE_API:LH',
   status: 'queued',
+  metadata: null,
   failureReason: null,
   pauseReason: null,
   control: null,

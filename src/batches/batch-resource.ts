@@ -123,7 +123,7 @@ export interface BatchResource {
   /** `null` for batches of CreateBatch. */
   createdFrom: BatchOrigin | null;
   createdBy: string;
-  /** The page that shows the batch in the browser. */
+  metadata: Record<string, string>;
   resultsUrl: string;
   /** The fault that failed the whole batch or paused it. */
   failureReason: string | null;
@@ -226,6 +226,7 @@ export function batchResource(
     undoneBy: row.undoneBy,
     createdFrom: originOf(row),
     createdBy: row.createdBy,
+    metadata: row.metadata ?? {},
     resultsUrl: resultsUrl(publicUrl, row.id),
     failureReason: row.failureReason ?? row.pauseDetail ?? upload?.stored?.readingFailure ?? null,
     pauseReason: row.pauseReason,

@@ -32,6 +32,7 @@ export async function insertBatchWebhooks(
               'WORKFLOW_IMPORT_QUEUE_BATCH_ID', b.workflow_import_queue_batch_id,
               'importProcessId', b.import_process_id, 'importProcessName', v.name, 'status', b.status,
               'creationPath', b.creation_path, 'retryOf', b.retry_of, 'pauseReason', b.pause_reason,
+              'metadata', coalesce(b.metadata, '{}'),
               'recordCounts', json_build_object(
                 'total', b.total_count, 'invalid', b.invalid_count,
                 'pending', b.total_count - b.invalid_count - s.succeeded - s.failed - s.skipped - s.canceled - s.unknown,

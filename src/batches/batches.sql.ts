@@ -104,6 +104,7 @@ async function changeStatus(
             succeeded_count = $5, failed_count = $6, skipped_count = $7, canceled_count = $8, unknown_count = $9,
             created_count = $10, updated_count = $11, unchanged_count = $12,
             pause_reason = $13, pause_detail = $14,
+            paused_after = CASE WHEN $3 = 'paused' THEN now() - created_at END,
             probe_at = CASE WHEN $13 = 'environment_fault' THEN now() + ${PROBE_INTERVAL} END
       WHERE workflow_import_queue_batch_id = $1 AND status = $2
      RETURNING *
@@ -461,6 +462,8 @@ export async function selectSourceFile(sql: Sql, batchId: number): Promise<Sourc
 
 /** A batch as it is stored, with the sums over its chunks at the moment of the statement. */
 export interface BatchRow {
+  /** What the caller stated about the batch. */
+  metadata: Record<string, string> | null;
   id: number;
   fileName: string;
   importProcessId: number;
@@ -577,7 +580,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
                  not_before AS "notBefore", expires_at AS "expiresAt", canary, mute_behaviors AS "muteBehaviors"
             FROM import_queue_batch_control k
            WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id) control) AS "control",
-       b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.undo_of AS "undoOf",
+       b.metadata, b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.undo_of AS "undoOf",
        ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy",
        v.target ->> 'kind' NOT IN ('http', 'table') AS "mayBeUndone",
        (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",

@@ -42,6 +42,10 @@ export class ImportQueueBatchEntity {
   @Column('text', { name: 'pause_detail', nullable: true }) pauseDetail!: string | null;
   /** When one chunk of a batch that a fault paused will be tried next. */
   @Column('timestamptz', { name: 'probe_at', nullable: true }) probeAt!: Date | null;
+  /** The time from its creation to its pause; null if it is not paused. */
+  @Column('interval', { name: 'paused_after', nullable: true }) pausedAfter!: string | null;
+  /** What the caller stated about the batch; null for nothing. */
+  @Column('json', { nullable: true }) metadata!: Record<string, string> | null;
   /** How an uploaded file was read; null for batches of the API. */
   @Column('json', { nullable: true }) upload!: UploadFindings | null;
   @Column('bigint', { name: 'retry_of', nullable: true }) retryOf!: number | null;

@@ -32,6 +32,23 @@ export async function expireBatches(sql: Sql, defaultDays: number, limit: number
   return rowCount;
 }
 
+/** Locks batches that have been paused for longer than their records may be kept. */
+export async function lockLongPaused(sql: Sql, defaultDays: number, limit: number): Promise<number[]> {
+  const { rows } = await sql.query<{ id: number }>(
+    `SELECT b.workflow_import_queue_batch_id AS id
+       FROM import_queue_batch b
+       JOIN import_process p USING (import_process_id)
+      WHERE b.status = 'paused' AND coalesce(p.retention_days, $1) > 0
+        AND b.created_at + coalesce(b.paused_after, interval '0')
+              < now() - coalesce(p.retention_days, $1) * interval '1 day'
+      ORDER BY b.workflow_import_queue_batch_id
+      LIMIT $2
+        FOR NO KEY UPDATE OF b SKIP LOCKED`,
+    [defaultDays, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /**
  * Marks one ended batch as expired, whatever its retention. Returns whether it was not marked before. Callers must have
  * locked the row and checked that the batch has ended.

@@ -63,6 +63,7 @@ export interface ClientBatch extends AcceptedBatch {
   progress: { processed: number; total: number; ratePerSecond: number; etaSeconds: number | null };
   retryOf: number | null;
   createdBy: string;
+  metadata: Record<string, string>;
   failureReason: string | null;
   pauseReason: string | null;
   /** Of uploads; `null` while the file is read again. */

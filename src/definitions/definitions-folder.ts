@@ -28,6 +28,9 @@ const IMPORT_PROCESS_PARTS: Record<keyof ImportProcessInput, true> = {
   status: true,
   retentionDays: true,
   ordered: true,
+  key: true,
+  timeZone: true,
+  allowWithoutIdentifier: true,
   priority: true,
   maxFailed: true,
   maxFailedPercent: true,
@@ -37,8 +40,9 @@ const IMPORT_PROCESS_PARTS: Record<keyof ImportProcessInput, true> = {
 
 /** Whether a new version would differ from the stored one only in the order of members. */
 function isSameImportProcess(wanted: ImportProcessInput, stored: ImportProcessInput): boolean {
-  return (Object.keys(IMPORT_PROCESS_PARTS) as (keyof ImportProcessInput)[]).every((part) =>
-    isDeepStrictEqual(wanted[part], stored[part]),
+  return (Object.keys(IMPORT_PROCESS_PARTS) as (keyof ImportProcessInput)[]).every(
+    // A file without a key takes the one that was made from the name.
+    (part) => wanted[part] === undefined || isDeepStrictEqual(wanted[part], stored[part]),
   );
 }
 

@@ -38,7 +38,7 @@ export class CellReader {
   private readonly trims: Reading['trim'];
 
   constructor(
-    private readonly column: Pick<RowColumn, 'name' | 'kind' | 'options'>,
+    private readonly column: Pick<RowColumn, 'name' | 'kind' | 'options' | 'timeZone'>,
     private readonly form: ColumnForm,
     private readonly choices: ValueChoices,
     private readonly counts: CellCounts,
@@ -88,7 +88,7 @@ export class CellReader {
     }
     if (!TYPED.has(this.kind))
       return this.isText ? this.prepared(text) : this.converted(this.prepared(text), errors);
-    if (this.kind === 'dateTime') return momentOf(value, kind);
+    if (this.kind === 'dateTime') return momentOf(value, kind, this.column.timeZone);
     return this.kind === 'date' ? dayOf(value, null) : value;
   }
 
@@ -99,7 +99,7 @@ export class CellReader {
       case 'date':
         return dayOf(text, this.form.dateOrder);
       case 'dateTime':
-        return timeOf(text);
+        return timeOf(text, this.column.timeZone);
       case 'boolean':
         return this.choices.booleans === 'words' ? (BOOLEANS.get(text.toLowerCase()) ?? text) : text;
       case 'option':
@@ -212,13 +212,16 @@ function isDay(year: number, month: number, day: number): boolean {
   return year >= 1 && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
 }
 
-const DATABASE_TIME = /^(\d{4}-\d{2}-\d{2})[ Tt](\d{2}:\d{2}:\d{2}(?:\.\d+)?) ?(Z|z|[+-]\d{2}(?::?\d{2})?)$/;
+const DATABASE_TIME =
+  /^(\d{4}-\d{2}-\d{2})[ Tt](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)? ?(Z|z|[+-]\d{2}(?::?\d{2})?)?$/;
 
-/** Databases write a space for the T, and offsets without minutes. A time without offset stays as it is. */
-function timeOf(text: string): string {
-  const [, day, time, offset] = DATABASE_TIME.exec(text) ?? [];
-  if (day === undefined || time === undefined || offset === undefined) return text;
-  return `${day}T${time}${offsetOf(offset)}`;
+/** Databases write a space for the T, and offsets without minutes. A time without offset is one of the time zone. */
+function timeOf(text: string, timeZone: string | undefined): string {
+  const [, day, minutes, seconds = ':00', offset] = DATABASE_TIME.exec(text) ?? [];
+  if (day === undefined || minutes === undefined) return text;
+  const local = `${day}T${minutes}${seconds}`;
+  if (offset !== undefined) return `${local}${offsetOf(offset)}`;
+  return inZone(local, timeZone) ?? text;
 }
 
 function offsetOf(offset: string): string {
@@ -226,8 +229,38 @@ function offsetOf(offset: string): string {
   return offset.length === 5 ? `${offset.slice(0, 3)}:${offset.slice(3)}` : offset;
 }
 
-/** A moment of a workbook, which has no offset: it is read as UTC. */
-function momentOf(value: string, kind: TypedCell['kind']): string {
-  if (kind === 'date') return `${value}T00:00:00Z`;
-  return kind === 'dateTime' ? `${value}Z` : value;
+/** A moment of a workbook, which has no offset. */
+function momentOf(value: string, kind: TypedCell['kind'], timeZone: string | undefined): string {
+  if (kind !== 'date' && kind !== 'dateTime') return value;
+  const local = kind === 'date' ? `${value}T00:00:00` : value;
+  return inZone(local, timeZone) ?? `${local}Z`;
+}
+
+/**
+ * The local time with the offset that its zone has then. Of a time that occurs twice, the first; a time that a change of
+ * the clocks leaves out is read as if they had not changed yet. `null` if there is no such day or time.
+ */
+function inZone(local: string, timeZone: string | undefined): string | null {
+  const asUtc = Date.parse(`${local}Z`);
+  if (Number.isNaN(asUtc)) return null;
+  if (timeZone === undefined || timeZone === 'UTC') return `${local}Z`;
+  const before = offsetAt(asUtc - 24 * 3600_000, timeZone);
+  const after = offsetAt(asUtc + 24 * 3600_000, timeZone);
+  const fits = [before, after].find((offset) => offsetAt(asUtc - offset * 60_000, timeZone) === offset);
+  const minutes = fits ?? before;
+  const size = Math.abs(minutes);
+  const two = (number: number) => String(number).padStart(2, '0');
+  return `${local}${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+}
+
+const zones = new Map<string, Intl.DateTimeFormat>();
+
+/** The minutes by which clocks of the zone are ahead of UTC at a moment. */
+function offsetAt(moment: number, timeZone: string): number {
+  const format =
+    zones.get(timeZone) ?? new Intl.DateTimeFormat('en-US', { timeZone, timeZoneName: 'longOffset' });
+  zones.set(timeZone, format);
+  const name = format.formatToParts(moment).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  const [, sign = '+', hours = '0', minutes = '0'] = /GMT([+-])(\d{2}):(\d{2})/.exec(name) ?? [];
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
 }

@@ -15,6 +15,9 @@ export class ImportProcessEntity {
   })
   id!: number;
   @Column('text', { unique: true }) name!: string;
+  /** Stands for the id wherever one is given. */
+  @Column('text', { unique: true, default: () => "('import--'|| (gen_random_uuid()))" })
+  key!: string;
   @Column('text', { default: '' }) description!: string;
   @Column('text', { default: '' }) note!: string;
   @Column('text', { default: '' }) icon!: string;
@@ -41,6 +44,10 @@ export class ImportProcessVersionEntity {
   @Column('integer', { name: 'max_failed', nullable: true }) maxFailed!: number | null;
   @Column('double precision', { name: 'max_failed_percent', nullable: true }) maxFailedPercent!:
     number | null;
+  /** Of times without an offset; a name of the IANA database. */
+  @Column('text', { name: 'time_zone', default: 'UTC' }) timeZone!: string;
+  /** Rows without any identifier create something new. */
+  @Column('boolean', { name: 'allow_without_identifier', default: false }) allowWithoutIdentifier!: boolean;
   @Column('text', { name: 'created_by' }) createdBy!: string;
   @Column('timestamptz', { name: 'created_at', default: () => 'now()' }) createdAt!: Date;
 }

@@ -13,6 +13,7 @@ export const importProcessErrors = defineErrors({
   import_process_disabled: { status: 409, title: 'The import process is disabled' },
   import_process_in_use: { status: 409, title: 'The import process has batches' },
   import_process_name_taken: { status: 409, title: 'The name is already in use' },
+  import_process_key_taken: { status: 409, title: 'The key is already in use' },
   import_process_unusable: { status: 409, title: 'The import process no longer fits what it refers to' },
   target_not_built_in: { status: 409, title: 'The target of the import process is missing' },
 });
@@ -39,6 +40,13 @@ export function importProcessInUse(id: number, cause: unknown): DomainError {
 export function importProcessNameTaken(name: string, cause: unknown): DomainError {
   return importProcessErrors.import_process_name_taken(
     `An import process named "${name}" already exists. Choose another name.`,
+    { cause },
+  );
+}
+
+export function importProcessKeyTaken(key: string, cause: unknown): DomainError {
+  return importProcessErrors.import_process_key_taken(
+    `An import process with the key "${key}" already exists. Choose another key.`,
     { cause },
   );
 }

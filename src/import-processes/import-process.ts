@@ -6,6 +6,8 @@ import type { CompiledTarget, PinnedConfiguration, TargetConfiguration } from '.
 /** An import process as a client sends it. */
 export interface ImportProcessInput extends ProcessControl {
   name: string;
+  /** Stands for the id; made from the name if it is absent. */
+  key?: string | undefined;
   description: string;
   /** For administrators; hidden from users who only import. */
   note: string;
@@ -18,6 +20,10 @@ export interface ImportProcessInput extends ProcessControl {
   retentionDays: number | null;
   /** One chunk at a time, in line order. */
   ordered: boolean;
+  /** Of times without an offset in files; a name of the IANA database. */
+  timeZone: string;
+  /** Rows without any identifier create something new. */
+  allowWithoutIdentifier: boolean;
   target: TargetConfiguration;
   recordSchema: JsonObject | null;
 }
@@ -25,6 +31,7 @@ export interface ImportProcessInput extends ProcessControl {
 /** An import process in its current version. */
 export interface ImportProcess extends ImportProcessInput {
   id: number;
+  key: string;
   version: number;
   createdAt: Date;
   updatedAt: Date;
@@ -63,7 +70,22 @@ export function visibleTo(
 }
 
 function summaryOf(process: ImportProcess): ImportProcessSummary {
-  const { id, version, name, description, icon, displayOrder, status, ordered, createdAt, updatedAt } =
-    process;
-  return { id, version, name, description, icon, displayOrder, status, ordered, createdAt, updatedAt };
+  const { id, key, version, name, description, icon, displayOrder, status, ordered, timeZone } = process;
+  const { allowWithoutIdentifier, createdAt, updatedAt } = process;
+  return {
+    ...{ id, key, version, name, description, icon, displayOrder, status, ordered, timeZone },
+    ...{ allowWithoutIdentifier, createdAt, updatedAt },
+  };
+}
+
+/** A key made from the name: its letters and digits, with hyphens in between. */
+export function keyFrom(name: string): string {
+  const base = name
+    .toLowerCase()
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 50)
+    .replace(/^-+|-+$/g, '');
+  return /[a-z]/.test(base) ? base : `import${base === '' ? '' : `-${base}`}`;
 }

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { applyDecorators, Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import {
   Allow,
@@ -9,13 +9,16 @@ import {
   IsObject,
   IsOptional,
   IsString,
+  IsTimeZone,
   Length,
   Matches,
   Max,
   MaxLength,
   Min,
+  ValidateBy,
   ValidateIf,
 } from 'class-validator';
+import { Transform } from 'class-transformer';
 import {
   ANY_OBJECT,
   arrayOf,
@@ -31,17 +34,18 @@ import {
   TIME,
   YES_OR_NO,
 } from '../platform/http/answer-schemas.js';
-import { AsSent, PathIdPipe } from '../platform/http/validation.js';
+import { AsSent } from '../platform/http/validation.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { TargetConfiguration } from '../records/target.js';
 import { PRIORITIES, type Priority } from '../batches/batch-control.js';
-import { importProcessNotFound } from './import-process.errors.js';
 import { ATTRIBUTE_TYPES } from '../workflows/definition.js';
 import type { ImportProcess, ImportProcessInput, ImportProcessSummary } from './import-process.js';
+import { ImportProcessesService } from './import-processes.service.js';
 import type { ProposedField } from './start/file-proposal.js';
 
 /** PostgreSQL text can hold neither U+0000 nor half of a surrogate pair. */
 const STORABLE = /^[^\0\p{Cs}]*$/u;
+const KEY = /^(?=.*[a-z])[a-z0-9-]{1,60}$/;
 const ONE_LINE = /^[^\s\p{Cc}\p{Cs}](?:[^\p{Cc}\p{Cs}]*[^\s\p{Cc}\p{Cs}])?$/u;
 
 /** The body that creates an import process. Members with a default can be omitted, but cannot be null. */
@@ -54,6 +58,17 @@ export class SaveImportProcessDto implements ImportProcessInput {
   @Length(1, 200, { message: 'name must have 1 to 200 characters' })
   @Matches(ONE_LINE, { message: 'name must be one line of text without white space at its ends' })
   name!: string;
+
+  @ApiPropertyOptional({
+    description: 'Stands for the id wherever one is given. Unique; made from the name unless it is given.',
+    pattern: KEY.source,
+    example: 'member-import',
+  })
+  @ValidateIf((_, value) => value !== undefined)
+  @Matches(KEY, {
+    message: 'key must be 1 to 60 lower case letters, digits and hyphens, with at least one letter',
+  })
+  key?: string;
 
   @ApiPropertyOptional({ description: 'For users who import.', default: '', maxLength: 10_000 })
   @IsString({ message: 'description must be text' })
@@ -143,6 +158,22 @@ export class SaveImportProcessDto implements ImportProcessInput {
   @Max(100, { message: 'maxFailedPercent must be at most 100' })
   maxFailedPercent: number | null = null;
 
+  @ApiPropertyOptional({
+    description: 'The time zone of times without an offset in files: a name of the IANA database.',
+    default: 'UTC',
+    example: 'Europe/Berlin',
+  })
+  @IsTimeZone({ message: 'timeZone must be a name of the IANA time zone database, such as Europe/Berlin' })
+  timeZone: string = 'UTC';
+
+  @ApiPropertyOptional({
+    description:
+      'Rows without any identifier create something new; otherwise they are invalid (no_identifier).',
+    default: false,
+  })
+  @IsBoolean({ message: 'allowWithoutIdentifier must be true or false' })
+  allowWithoutIdentifier: boolean = false;
+
   @ApiProperty({
     description:
       'What happens to a record. `kind` selects one of the built-in targets; each has its own members.',
@@ -218,14 +249,55 @@ export class TemplateDto {
 
 /** The id of an import process in a path. */
 @Injectable()
-export class ImportProcessIdPipe extends PathIdPipe {
-  protected notFound(id: string): Error {
-    return importProcessNotFound(id);
+export class ImportProcessIdPipe implements PipeTransform<string, Promise<number>> {
+  constructor(private readonly importProcesses: ImportProcessesService) {}
+
+  transform(idOrKey: string): Promise<number> {
+    return this.importProcesses.idOf(readReference(idOrKey) ?? idOrKey.slice(0, 100));
+  }
+}
+
+/** An id as a number, a key as a text; `null` if it can be neither. */
+function readReference(text: string): number | string | null {
+  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
+  return KEY.test(text) ? text : null;
+}
+
+/**
+ * The id or the key of an import process as a parameter. `ImportProcessKeyPipe` turns the key into the id, so that the
+ * handler sees a number.
+ */
+export function ImportProcessReference(): PropertyDecorator {
+  const message = 'importProcessId must be the id or the key of an import process';
+  return applyDecorators(
+    Transform(({ value }: { value: unknown }) =>
+      typeof value === 'string' ? (readReference(value) ?? Number.NaN) : value,
+    ),
+    ValidateBy({
+      name: 'isImportProcessReference',
+      validator: {
+        validate: (value: unknown) => typeof value === 'string' || Number.isInteger(value),
+        defaultMessage: () => message,
+      },
+    }),
+  );
+}
+
+/** For queries with an `ImportProcessReference`. @throws DomainError 404 `import_process_not_found` */
+@Injectable()
+export class ImportProcessKeyPipe implements PipeTransform<object, Promise<object>> {
+  constructor(private readonly importProcesses: ImportProcessesService) {}
+
+  async transform(query: { importProcessId?: number | string }): Promise<object> {
+    const { importProcessId } = query;
+    if (typeof importProcessId !== 'string') return query;
+    return Object.assign(query, { importProcessId: await this.importProcesses.idOf(importProcessId) });
   }
 }
 
 const importProcessSummary = {
   id: INTEGER,
+  key: says('Stands for the id wherever one is given.', TEXT),
   version: INTEGER,
   name: TEXT,
   description: TEXT,
@@ -233,6 +305,8 @@ const importProcessSummary = {
   displayOrder: INTEGER,
   status: choice('active', 'disabled'),
   ordered: says('One chunk at a time, in line order.', YES_OR_NO),
+  timeZone: says('Of times without an offset in files.', TEXT),
+  allowWithoutIdentifier: YES_OR_NO,
   createdAt: TIME,
   updatedAt: TIME,
 };

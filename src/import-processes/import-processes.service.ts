@@ -19,12 +19,14 @@ import {
   importProcessChangedMeanwhile,
   importProcessDisabled,
   importProcessInUse,
+  importProcessKeyTaken,
   importProcessNameTaken,
   importProcessNotFound,
   importProcessUnusable,
   invalidImportProcess,
   targetNotBuiltIn,
 } from './import-process.errors.js';
+import { keyFrom } from './import-process.js';
 import type {
   CompiledImportProcess,
   ImportProcess,
@@ -32,6 +34,8 @@ import type {
   PinnedImportProcess,
 } from './import-process.js';
 import {
+  freeKey,
+  selectIdOfKey,
   type ImportProcessVersion,
   selectCurrentTargets,
   selectImportProcesses,
@@ -107,13 +111,24 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
     return found;
   }
 
-  /** @throws DomainError 400 `invalid_import_process`, 409 `import_process_name_taken` */
+  /**
+   * The id that a path or a parameter names: an id, or the key of an import process.
+   * @throws DomainError 404 `import_process_not_found`
+   */
+  async idOf(idOrKey: number | string): Promise<number> {
+    const id = typeof idOrKey === 'number' ? idOrKey : await selectIdOfKey(this.database, idOrKey);
+    if (id === null) throw importProcessNotFound(idOrKey);
+    return id;
+  }
+
+  /** @throws DomainError 400 `invalid_import_process`, 409 `import_process_name_taken`, `import_process_key_taken` */
   async create(input: ImportProcessInput, actor: string): Promise<ImportProcess> {
     await this.refuseUnusable(input);
     return this.database.transaction(async (transaction) => {
       const { manager } = transaction;
-      const process = manager.create(ImportProcessEntity, { ...appearance(input), currentVersion: 1 });
-      await refuseTakenName(input.name, manager.insert(ImportProcessEntity, process));
+      const key = input.key ?? (await freeKey(transaction, keyFrom(input.name)));
+      const process = manager.create(ImportProcessEntity, { ...appearance(input), key, currentVersion: 1 });
+      await refuseTaken(input, manager.insert(ImportProcessEntity, process));
       await insertVersion(manager, process.id, 1, input, actor);
       await note(transaction, actor, 'import_process_created', process.id, { name: input.name, version: 1 });
       const [created] = await selectImportProcesses(transaction, process.id);
@@ -149,12 +164,16 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
       }
       const version = found.currentVersion + 1;
       await insertVersion(manager, id, version, input, actor);
-      await refuseTakenName(
-        input.name,
+      await refuseTaken(
+        input,
         manager.update(
           ImportProcessEntity,
           { id },
-          { ...appearance(input), currentVersion: version, updatedAt: () => 'now()' },
+          {
+            ...appearance(input),
+            ...(input.key !== undefined && { key: input.key }),
+            ...{ currentVersion: version, updatedAt: () => 'now()' },
+          },
         ),
       );
       await note(transaction, actor, 'import_process_changed', id, { name: input.name, version });
@@ -227,10 +246,11 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
   private async pinned(process: ImportProcess): Promise<PinnedImportProcess> {
     const { id, version, name, ordered, priority, maxFailed, maxFailedPercent, target, recordSchema } =
       process;
+    const { timeZone, allowWithoutIdentifier } = process;
     const { workflowVersion } = await builtInTarget(this.targets, target.kind).pin(target);
     return {
       ...{ id, version, name, ordered, priority, maxFailed, maxFailedPercent },
-      ...{ target, recordSchema, workflowVersion },
+      ...{ target, recordSchema, workflowVersion, timeZone, allowWithoutIdentifier },
     };
   }
 
@@ -252,17 +272,22 @@ async function insertVersion(
   manager: EntityManager,
   importProcessId: number,
   version: number,
-  { name, target, recordSchema, ordered, priority, maxFailed, maxFailedPercent }: ImportProcessInput,
+  { name, target, recordSchema, ordered, ...input }: ImportProcessInput,
   createdBy: string,
 ): Promise<void> {
-  const control = { ordered, priority, maxFailed, maxFailedPercent };
+  const { priority, maxFailed, maxFailedPercent, timeZone, allowWithoutIdentifier } = input;
+  const control = { ordered, priority, maxFailed, maxFailedPercent, timeZone, allowWithoutIdentifier };
   const row = { importProcessId, version, name, target, recordSchema, ...control, createdBy };
   await manager.save(manager.create(ImportProcessVersionEntity, row), { reload: false });
 }
 
-async function refuseTakenName(name: string, write: Promise<unknown>): Promise<void> {
+async function refuseTaken({ name, key = '' }: ImportProcessInput, write: Promise<unknown>): Promise<void> {
   await write.catch((error: unknown) => {
-    throw isUniqueViolation(error) ? importProcessNameTaken(name, error) : error;
+    if (!isUniqueViolation(error)) throw error;
+    const { constraint } = error as { constraint?: string };
+    throw constraint === 'import_process_key_key'
+      ? importProcessKeyTaken(key, error)
+      : importProcessNameTaken(name, error);
   });
 }
 
@@ -322,7 +347,7 @@ export class CompiledImportProcesses {
     const { rows } = await this.database.query<PinnedImportProcess>(
       `SELECT import_process_id AS id, version, name, ordered, priority, max_failed AS "maxFailed",
               max_failed_percent AS "maxFailedPercent", target, record_schema AS "recordSchema",
-              $3::integer AS "workflowVersion"
+              time_zone AS "timeZone", allow_without_identifier AS "allowWithoutIdentifier", $3::integer AS "workflowVersion"
          FROM import_process_version
         WHERE import_process_id = $1 AND version = $2`,
       [id, version, workflowVersion],

@@ -14,9 +14,10 @@ import type { ImportProcess } from './import-process.js';
 /** The current versions by display order: all of them, or one. */
 export async function selectImportProcesses(sql: Sql, id: number | null = null): Promise<ImportProcess[]> {
   const { rows } = await sql.query<ImportProcess>(
-    `SELECT import_process_id AS id, version, import_process.name, description, note, icon,
+    `SELECT import_process_id AS id, key, version, import_process.name, description, note, icon,
             display_order AS "displayOrder", status, retention_days AS "retentionDays", ordered, priority,
-            max_failed AS "maxFailed", max_failed_percent AS "maxFailedPercent", target, record_schema AS "recordSchema",
+            max_failed AS "maxFailed", max_failed_percent AS "maxFailedPercent", time_zone AS "timeZone",
+            allow_without_identifier AS "allowWithoutIdentifier", target, record_schema AS "recordSchema",
             import_process.created_at AS "createdAt", updated_at AS "updatedAt"
        FROM import_process JOIN import_process_version USING (import_process_id)
       WHERE version = current_version AND ($1::bigint IS NULL OR import_process_id = $1)
@@ -82,4 +83,25 @@ export async function selectUnknownIds(sql: Sql, ids: readonly number[]): Promis
     [ids],
   );
   return rows.map(({ id }) => id);
+}
+
+/** The id of the import process with this key; `null` if there is none. */
+export async function selectIdOfKey(sql: Sql, key: string): Promise<number | null> {
+  const { rows } = await sql.query<{ id: number }>(
+    'SELECT import_process_id AS id FROM import_process WHERE key = $1',
+    [key],
+  );
+  return rows[0]?.id ?? null;
+}
+
+/** The key, with a number behind it if it is taken. */
+export async function freeKey(sql: Sql, key: string): Promise<string> {
+  const { rows } = await sql.query<{ key: string }>(
+    `SELECT key FROM import_process WHERE key = $1 OR key LIKE $1 || '-%'`,
+    [key],
+  );
+  const taken = new Set(rows.map((row) => row.key));
+  let free = key;
+  for (let number = 2; taken.has(free); number += 1) free = `${key}-${number}`;
+  return free;
 }

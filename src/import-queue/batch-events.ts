@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { Response } from 'express';
 import { Authenticator } from '../auth/authenticator.js';
@@ -58,6 +59,8 @@ const POLL_MS = 1000;
 const HEARTBEAT_MS = 15_000;
 /** A client with more unread bytes than this misses progress events until it has caught up, but never the end. */
 const MAX_UNSENT_BYTES = 256 * 1024;
+
+const NEEDS_A_PERSON: ReadonlySet<string> = new Set(['awaiting_confirmation', 'paused']);
 
 /** A stream ends at most this long after its key was revoked, or its user disabled. */
 const CHECK_PRINCIPALS_MS = 4_000;
@@ -125,6 +128,33 @@ export class BatchEvents implements OnModuleInit, OnModuleDestroy {
     const listener = { principal, response, changes: new BatchChanges() };
     this.send(listener, batch);
     if (!response.writableEnded) this.add(batchId, listener);
+  }
+
+  /**
+   * Waits until the batch has ended or waits for a person, but for at most these seconds. A caller that already follows
+   * as many batches as it may does not wait. Returns whether it waited.
+   * @throws DomainError as reading the batch does
+   */
+  async settled(
+    batchId: number,
+    principal: Principal,
+    seconds: number,
+    response: Response,
+  ): Promise<boolean> {
+    const giveBack = (await this.slots?.take(principal.id)) ?? null;
+    if (giveBack === null) return false;
+    const deadline = performance.now() + seconds * 1000;
+    try {
+      for (;;) {
+        const { status } = await this.batches.row(batchId, principal);
+        const left = deadline - performance.now();
+        if (isTerminal(status) || NEEDS_A_PERSON.has(status) || left <= 0) return true;
+        if (this.stopped || response.destroyed) return true;
+        await delay(Math.min(POLL_MS, left));
+      }
+    } finally {
+      giveBack();
+    }
   }
 
   onModuleDestroy(): void {

@@ -228,6 +228,7 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
       orNull(objectOf<BatchOrigin>({ kind: choice(...ORIGIN_KINDS), batchId: orNull(INTEGER) })),
     ),
     createdBy: TEXT,
+    metadata: says('`meta.<name>` of the call.', { type: 'object', additionalProperties: TEXT }),
     failureReason: says('The fault of the whole batch, or the one that paused it.', orNull(TEXT)),
     pauseReason: says('Null unless it is paused.', orNull(choice(...PAUSE_REASONS))),
     waitingFor: says(

@@ -1,8 +1,9 @@
-import { Controller, Get, Header, Param, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Header, Headers, Param, Query, Req, Res } from '@nestjs/common';
 import {
   ApiBadRequestResponse,
   ApiConflictResponse,
   ApiGoneResponse,
+  ApiHeader,
   ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
@@ -18,9 +19,10 @@ import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type ErrorCause, RecordPages } from '../batches/record-pages.js';
 import { WORKBOOK_TYPE } from '../formats/workbook/workbook-writer.js';
+import { ImportProcessKeyPipe } from '../import-processes/import-processes.dto.js';
 import { LINK_NEXT, refTo, TEXT } from '../platform/http/answer-schemas.js';
 import { nextLink, type Page } from '../platform/http/pagination.js';
-import { Revalidated } from '../platform/http/preconditions.js';
+import { preferredWait, Revalidated } from '../platform/http/preconditions.js';
 import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
 import {
@@ -62,7 +64,7 @@ export class BatchesController {
   @ApiOperation({ summary: 'List batches, newest first' })
   @ApiOkResponse({ description: 'One page', schema: refTo('BatchPage'), headers: LINK_NEXT })
   async listBatches(
-    @Query() query: ListBatchesDto,
+    @Query(ImportProcessKeyPipe) query: ListBatchesDto,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
@@ -78,10 +80,21 @@ export class BatchesController {
   @ApiParam(ID)
   @ApiOkResponse({ description: 'The batch', schema: refTo('Batch') })
   @ApiNotFoundResponse(NOT_FOUND)
-  batch(
+  @ApiHeader({
+    name: 'Prefer',
+    required: false,
+    description:
+      '`wait=N`, 1 to 60: answers when the batch has ended, is paused or awaits confirmation, at the latest after N seconds.',
+  })
+  async batch(
     @Param('id', BatchIdPipe) id: number,
+    @Headers('prefer') prefer: string | undefined,
+    @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
   ): Promise<BatchResource> {
+    const seconds = preferredWait(prefer);
+    if (seconds !== null && (await this.events.settled(id, principal, seconds, response)))
+      response.setHeader('Preference-Applied', `wait=${seconds}`);
     return this.batches.read(id, principal);
   }
 

@@ -5,6 +5,7 @@ import { IsMoment } from '../auth/audit.dto.js';
 import { BATCH_STATUSES, type BatchStatus } from '../batches/batch-state.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../batches/previews.sql.js';
 import { LAST_LINE } from '../batches/record-pages.js';
+import { ImportProcessReference } from '../import-processes/import-processes.dto.js';
 import { Integer } from '../platform/http/validation.js';
 import {
   RECORD_STATUSES,
@@ -27,11 +28,9 @@ export class ListBatchesDto {
   @IsIn(BATCH_STATUSES, { message: `status must be one of ${BATCH_STATUSES.join(', ')}` })
   status?: BatchStatus;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 1 })
+  @ApiPropertyOptional({ description: 'Its id or its key.', type: 'string' })
   @IsOptional()
-  @Integer()
-  @IsInt({ message: 'importProcessId must be a positive integer' })
-  @Min(1, { message: 'importProcessId must be a positive integer' })
+  @ImportProcessReference()
   importProcessId?: number;
 
   @ApiPropertyOptional({

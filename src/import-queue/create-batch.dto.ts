@@ -1,18 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { applyDecorators } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import {
   IsEmail,
   IsIn,
-  IsInt,
   IsOptional,
   Length,
   Matches,
-  Min,
+  ValidateBy,
   type ValidationArguments,
 } from 'class-validator';
 import { readIdempotencyKey } from '../auth/idempotency.js';
+import { AsSent, ParametersNamed } from '../platform/http/validation.js';
 import { assertUtf8 } from '../platform/http/protocol.js';
-import { Integer } from '../platform/http/validation.js';
+import { ImportProcessReference } from '../import-processes/import-processes.dto.js';
 import { unsupportedContentEncoding, unsupportedMediaType } from './import-queue.errors.js';
 import { CONTENT_ENCODINGS, isSupportedEncoding } from './intake/body-intake.js';
 import { RunControlDto } from './run-control.dto.js';
@@ -27,6 +28,37 @@ function notAnAddress({ property, value }: ValidationArguments): string {
   const given = String(value).slice(0, 100);
   const hint = given.includes(' ') ? '; write + as %2B in a URL' : '';
   return `${property} must be one e-mail address, not ${JSON.stringify(given)}${hint}`;
+}
+
+const MOST_PAIRS = 16;
+const LONGEST_TEXT = 200;
+const STORABLE = /^[^\p{Cc}\p{Cs}]*$/u;
+
+/** `meta.<name>=<value>`: at most 16 pairs, names and values of at most 200 characters. */
+export function Metadata(): PropertyDecorator {
+  const isText = (text: unknown) =>
+    typeof text === 'string' && [...text].length <= LONGEST_TEXT && STORABLE.test(text);
+  return applyDecorators(
+    ParametersNamed('meta.'),
+    AsSent(),
+    IsOptional(),
+    ValidateBy({
+      name: 'isMetadata',
+      validator: {
+        validate: (pairs: unknown) =>
+          Array.isArray(pairs) &&
+          pairs.length <= MOST_PAIRS &&
+          pairs.every(([name, value]: unknown[]) => name !== '' && isText(name) && isText(value)),
+        defaultMessage: () =>
+          `metadata are at most ${MOST_PAIRS} parameters meta.<name>, with names and values of at most ${LONGEST_TEXT} characters and without control characters`,
+      },
+    }),
+  );
+}
+
+/** What the caller stated about the batch, to be stored with it; `null` for nothing. */
+export function metadataOf({ metadata }: { metadata?: [string, string][] }): Record<string, string> | null {
+  return metadata === undefined ? null : Object.fromEntries(metadata);
 }
 
 /** The query of `POST /API/WorkflowImportQueue/CreateBatch`; the body is the records. */
@@ -45,14 +77,11 @@ export class CreateBatchDto extends RunControlDto {
   fileName!: string;
 
   @ApiProperty({
-    description: 'The import process (file type) that the records are for.',
-    type: 'integer',
-    minimum: 1,
-    example: 1,
+    description: 'The import process (file type) that the records are for: its id or its key.',
+    type: 'string',
+    example: '1',
   })
-  @Integer()
-  @IsInt({ message: 'importProcessId must be a positive integer' })
-  @Min(1, { message: 'importProcessId must be a positive integer' })
+  @ImportProcessReference()
   importProcessId!: number;
 
   @ApiPropertyOptional({
@@ -90,6 +119,9 @@ export class CreateBatchDto extends RunControlDto {
   @IsOptional()
   @IsIn(['true', 'false'], { message: 'validate must be true or false' })
   validate?: 'true' | 'false';
+
+  @Metadata()
+  metadata?: [string, string][];
 }
 
 /** Media types that a JSON Lines body may have; the default of curl is among them. */

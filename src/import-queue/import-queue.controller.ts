@@ -5,6 +5,7 @@ import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '
 import { IdempotencyService } from '../auth/idempotency.js';
 import type { Principal } from '../auth/principal.js';
 import { batchPath, type BatchResource, type CreationAnswer } from '../batches/batch-resource.js';
+import { ImportProcessKeyPipe } from '../import-processes/import-processes.dto.js';
 import { AppConfig } from '../platform/config/config.js';
 import { publicPath } from '../platform/http/public-path.js';
 import { AdmissionInterceptor } from './admission.service.js';
@@ -33,7 +34,7 @@ export class ImportQueueController {
   @HttpCode(202)
   @CreateBatchDocs()
   async createBatch(
-    @Query() query: CreateBatchDto,
+    @Query(ImportProcessKeyPipe) query: CreateBatchDto,
     @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,
@@ -51,7 +52,7 @@ export class ImportQueueController {
   @HttpCode(202)
   @UploadDocs()
   async upload(
-    @Query() query: UploadDto,
+    @Query(ImportProcessKeyPipe) query: UploadDto,
     @Req() request: AuthenticatedRequest,
     @Res({ passthrough: true }) response: Response,
     @CurrentPrincipal() principal: Principal,

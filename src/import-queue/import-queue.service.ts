@@ -21,7 +21,7 @@ import { DatabaseService } from '../platform/database/database.service.js';
 import { faultPoint } from '../platform/instrumentation.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { AdmissionService } from './admission.service.js';
-import type { BodyHeaders, CreateBatchDto } from './create-batch.dto.js';
+import { type BodyHeaders, type CreateBatchDto, metadataOf } from './create-batch.dto.js';
 import { bodyTooLarge } from './import-queue.errors.js';
 import { BodyIntake, hashBody } from './intake/body-intake.js';
 import { PreviewService } from './preview.service.js';
@@ -107,6 +107,7 @@ export class ImportQueueService {
             fileName: dto.fileName,
             creationPath: apiCreationPath(dto.creationPath),
             createdBy: principal.id,
+            metadata: metadataOf(dto),
             ...pinnedTo(process.pinned),
             ...(isDryRun ? {} : mailAddresses(dto)),
           });
@@ -170,6 +171,7 @@ function hashRequest(dto: CreateBatchDto, bodyHash: Buffer): Buffer {
     // Parameters that earlier versions did not have are left out unless they are given, so that their keys stay valid.
     ...(Object.values(control).some((value) => value !== undefined) ? [control] : []),
     ...(dto.validate === 'true' ? ['validate'] : []),
+    ...(dto.metadata === undefined ? [] : [dto.metadata]),
   ];
   return createHash('sha256').update(JSON.stringify(parameters)).update(bodyHash).digest();
 }

@@ -115,7 +115,9 @@ export class ResumableUploads {
       const value = headers[name];
       return typeof value === 'string' ? [[name, value] as const] : [];
     });
-    const query = request.query as Record<string, string>;
+    // A key may be given to another import process before the upload is complete.
+    const importProcessId = String(dto.importProcessId);
+    const query = { ...(request.query as Record<string, string>), importProcessId };
     return this.start(
       { route, fileName: dto.fileName, query, headers: Object.fromEntries(kept) },
       request,

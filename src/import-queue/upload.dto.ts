@@ -1,5 +1,5 @@
 import { IntersectionType, PickType } from '@nestjs/swagger';
-import { CreateBatchDto } from './create-batch.dto.js';
+import { CreateBatchDto, Metadata } from './create-batch.dto.js';
 import { ReadingDto } from '../import-processes/reading.dto.js';
 import { RunControlDto } from './run-control.dto.js';
 
@@ -14,4 +14,7 @@ export class UploadDto extends IntersectionType(
   ]),
   ReadingDto,
   RunControlDto,
-) {}
+) {
+  @Metadata()
+  metadata?: [string, string][];
+}

@@ -17,6 +17,7 @@ import { selectMappings } from '../import-processes/saved-mappings.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
+import { metadataOf } from './create-batch.dto.js';
 import { AdmissionService } from './admission.service.js';
 import { startedFileNotFound } from './import-queue.errors.js';
 import { asRefusal, decodedPieces } from './intake/body-intake.js';
@@ -197,6 +198,7 @@ export class UploadsService {
               creationPath:
                 dto.creationPath === undefined ? UI_CREATION_PATH : apiCreationPath(dto.creationPath),
               createdBy: principal.id,
+              metadata: metadataOf(dto),
               ...pinnedTo(pinned),
               ...mailAddresses(dto),
             });

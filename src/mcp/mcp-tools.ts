@@ -63,7 +63,7 @@ export class McpTools implements ToolHandlers {
   }
 
   async describeRow(importProcessId: number, { principal }: ToolCall): Promise<JsonObject> {
-    const id = new ImportProcessIdPipe().transform(String(importProcessId));
+    const id = await new ImportProcessIdPipe(this.importProcesses).transform(String(importProcessId));
     assertMayUse(principal, id);
     const { content } = await this.rows.template(id, 'csv');
     return { schema: await this.rows.schema(id), template: content.toString('utf8').replace('\ufeff', '') };

@@ -13,6 +13,7 @@ const BATCH: BatchRow = {
   workflowVersion: null,
   creationPath: 'IMPORT_QUEUE_API:LH',
   status: 'completed_with_errors',
+  metadata: null,
   failureReason: null,
   pauseReason: null,
   control: null,

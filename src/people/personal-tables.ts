@@ -133,10 +133,11 @@ export const PERSONAL_TABLES: readonly PersonalTable[] = [
       send_failure_email_to: 'text',
       failure_reason: 'text',
       upload: 'json',
+      metadata: 'json',
     },
     isOpen: 't.finished_at IS NULL',
     changeOf: (row, person) => {
-      const changed = withoutValue(row, person, ['file_name', 'failure_reason', 'upload']);
+      const changed = withoutValue(row, person, ['file_name', 'failure_reason', 'upload', 'metadata']);
       for (const name of ['send_success_email_to', 'send_failure_email_to']) {
         const address = row.values[name];
         // Not null: the batch still owes, or has sent, the mail that was asked for.

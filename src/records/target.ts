@@ -86,6 +86,8 @@ export interface RowColumn {
   kind?: ColumnKind;
   /** The options of a column of the kind `option` or `options`. */
   options?: readonly string[];
+  /** Of times without an offset, in a column of the kind `dateTime`; UTC if absent. */
+  timeZone?: string;
   description: string;
   /** A sample value that users can start from, as CSV text. */
   example: string;
@@ -192,6 +194,10 @@ export interface TargetConfiguration {
 export interface PinnedConfiguration {
   target: TargetConfiguration;
   recordSchema: JsonObject | null;
+  /** Of times without an offset in files; a name of the IANA database. Absent: UTC. */
+  timeZone?: string;
+  /** Rows without any identifier create something new. Absent: they are refused. */
+  allowWithoutIdentifier?: boolean;
   /** Version of the workflow definition, for the `workflow` target; null for others. */
   workflowVersion: number | null;
 }

@@ -12,6 +12,8 @@ const BLOWS = number('CHAOS_KILLS', 150);
 const FAULTS = number('CHAOS_FAULTS', 60);
 /** Times that Redis loses everything. */
 const FLUSHES = number('CHAOS_FLUSHES', 15);
+/** The longest pause between two events. */
+const PAUSE_MS = number('CHAOS_PAUSE_MS', 600);
 /** More records are sent only while fewer than these wait. */
 const RECORDS_WAITING = 6_000;
 const SENDERS = 2;
@@ -54,7 +56,7 @@ describe('while processes die and freeze, PostgreSQL crashes and Redis forgets',
       else if (event === 'fault') await disturbPostgres();
       else await note('FLUSHALL', installation.redis.flushAll());
       died.push(...installation.replaceEnded());
-      await delay(random() * 600);
+      await delay(random() * PAUSE_MS);
     }
     await Promise.all(background);
     installation.proxy.restore();

@@ -74,6 +74,31 @@ describe('a batch past its retention', () => {
     });
   });
 
+  /** Break it: in `sweep`, leave out `cancelLongPaused`; in `lockLongPaused`, ask for `created_at` alone. */
+  it('covers a batch that stays paused: it is canceled, and its retention begins', async () => {
+    const later = new Date(Date.now() + 3600_000).toISOString();
+    const { body } = await client.createBatch(jsonl([member((people += 1))]), {
+      importProcessId,
+      notBefore: later,
+    });
+    const id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
+    const createdDaysAgo = (days: number) =>
+      sql.query(
+        `UPDATE import_queue_batch SET created_at = now() - $2 * interval '1 day' WHERE workflow_import_queue_batch_id = $1`,
+        [id, days],
+      );
+    // It was created long ago and paused just now.
+    await createdDaysAgo(400);
+    await client.post(path(id, '/Pause'));
+    expect(await sweeper.sweep()).toMatchObject({ canceled: 0 });
+    await createdDaysAgo(431);
+    expect(await sweeper.sweep()).toMatchObject({ canceled: 1 });
+    expect(await client.ended(id)).toMatchObject({
+      status: 'canceled',
+      recordCounts: { total: 1, canceled: 1 },
+    });
+  });
+
   /** Break it: in `BatchReader`, leave out `batchExpired`. */
   it('answers 410 from the moment it expires, with its counts still to be read', async () => {
     const id = await endedBatch(31);

@@ -91,6 +91,7 @@ describe('webhooks about batches', () => {
         creationPath: 'IMPORT_QUEUE_API',
         retryOf: null,
         pauseReason: null,
+        metadata: {},
         recordCounts: batch.recordCounts,
         operations: batch.operations,
         resultsUrl: `https://imports.example.org/imports/${batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID}`,

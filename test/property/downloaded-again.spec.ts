@@ -46,6 +46,7 @@ const compiled = compileWorkflowTarget({
     onMatch: 'update',
   },
   recordSchema: null,
+  identifierNeeded: 'always',
 });
 
 /** Parts of text that look like a cell, a formula or an escape. */

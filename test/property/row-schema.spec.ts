@@ -64,6 +64,7 @@ const definition: WorkflowDefinition = {
 
 const compile = (action?: string, recordSchema: JsonObject | null = null, workflow = definition) =>
   compileWorkflowTarget({
+    identifierNeeded: 'if stated',
     workflowId: 1,
     definition: workflow,
     configuration: {

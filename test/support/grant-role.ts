@@ -49,6 +49,7 @@ export const compileGrantRole = (
   definition: WorkflowDefinition = REVOCABLE_ROLE,
 ) =>
   compileWorkflowTarget({
+    identifierNeeded: 'if stated',
     workflowId: 7,
     definition,
     configuration: {

@@ -503,3 +503,45 @@ export class SendFilesFromPages1767030000000 implements MigrationInterface {
         ADD CONSTRAINT upload_resource_route_check CHECK (route IN ('CreateBatch', 'Uploads'))`);
   }
 }
+
+export class CompleteContract1767100000000 implements MigrationInterface {
+  readonly name = 'CompleteContract1767100000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(COMPLETE_CONTRACT_UP);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(COMPLETE_CONTRACT_DOWN);
+  }
+}
+
+/** Keys are made of names; a number follows one that is taken, as in `importProcessKey`. */
+const COMPLETE_CONTRACT_UP = `
+  ALTER TABLE import_queue_batch
+    -- From the creation to the pause.
+    ADD COLUMN paused_after interval,
+    ADD COLUMN metadata json;
+  UPDATE import_queue_batch SET paused_after = now() - created_at WHERE status = 'paused';
+  ALTER TABLE import_process ADD COLUMN key text;
+  UPDATE import_process p
+     SET key = CASE WHEN made.place = 1 AND made.base ~ '[a-z]' THEN made.base
+                    -- Two hyphens: no name becomes such a key.
+                    ELSE CASE WHEN made.base ~ '[a-z]' THEN left(made.base, 40) ELSE 'import' END || '--' || p.import_process_id END
+    FROM (SELECT import_process_id, base, row_number() OVER (PARTITION BY base ORDER BY import_process_id) AS place
+            FROM (SELECT import_process_id,
+                         trim(BOTH '-' FROM left(regexp_replace(lower(name COLLATE "C"), '[^a-z0-9]+', '-', 'g'), 50)) AS base
+                    FROM import_process) AS named) AS made
+   WHERE made.import_process_id = p.import_process_id;
+  -- The default is for processes of earlier versions that still write.
+  ALTER TABLE import_process ALTER COLUMN key SET NOT NULL,
+    ALTER COLUMN key SET DEFAULT 'import--' || gen_random_uuid()::text,
+    ADD CONSTRAINT import_process_key_key UNIQUE (key);
+  ALTER TABLE import_process_version
+    ADD COLUMN time_zone text NOT NULL DEFAULT 'UTC',
+    ADD COLUMN allow_without_identifier boolean NOT NULL DEFAULT false`;
+
+const COMPLETE_CONTRACT_DOWN = `
+  ALTER TABLE import_queue_batch DROP COLUMN paused_after, DROP COLUMN metadata;
+  ALTER TABLE import_process DROP COLUMN key;
+  ALTER TABLE import_process_version DROP COLUMN time_zone, DROP COLUMN allow_without_identifier`;

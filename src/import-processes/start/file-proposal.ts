@@ -198,6 +198,7 @@ export function proposedImportProcess(
   return {
     ...{ name, description, note: '', icon: 'file-import', displayOrder: 0, status: 'active' },
     ...{ retentionDays: null, ordered: false, recordSchema: null },
+    ...{ timeZone: 'UTC', allowWithoutIdentifier: false },
     ...{ priority: 'normal', maxFailed: null, maxFailedPercent: null },
     target: {
       kind: 'workflow',

@@ -4,18 +4,19 @@ import { AuditKeeper } from '../../auth/audit-keeper.js';
 import { writeAudit } from '../../auth/audit.js';
 import { deleteExpiredLinks } from '../../auth/account-links.sql.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
-import { abandonBatch } from '../../batches/batches.sql.js';
+import { abandonBatch, transition } from '../../batches/batches.sql.js';
 import { deleteUploadsWithoutBatch, lockUnconfirmed } from '../../batches/uploads.sql.js';
 import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery/outbox.sql.js';
 import { WorkLoop } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { whileLocked } from '../../platform/database/advisory-locks.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
+import { DatabaseService, type Transaction } from '../../platform/database/database.service.js';
 import { faultPoint } from '../../platform/instrumentation.js';
 import {
   deleteIdempotencyKeys,
   deleteStep,
   expireBatches,
+  lockLongPaused,
   nextBatchToEmpty,
   selectEmptiedWithBehaviors,
 } from '../../batches/retention.sql.js';
@@ -28,10 +29,20 @@ const STEP_ROWS = 1_000;
  */
 const PAUSE_AT_LEAST_MS = 5;
 
+const note = (transaction: Transaction, batchId: number, details: Record<string, string>) =>
+  writeAudit(transaction, {
+    actor: 'retention',
+    action: 'batch_status_changed',
+    subject: `batch:${batchId}`,
+    details,
+  });
+
 /** The result of one sweep. */
 export interface Sweep {
   /** Uploads that no one confirmed in time. */
   abandoned: number;
+  /** Batches that were paused for too long. */
+  canceled: number;
   expired: number;
   records: number;
   batches: number;
@@ -81,6 +92,7 @@ export class RetentionSweeper extends WorkLoop {
       this.showLife = () => lock.query('SELECT');
       faultPoint('retention.in-sweep');
       const abandoned = await this.abandonUnconfirmed();
+      const canceled = await this.cancelLongPaused();
       const expired = await this.repeat((limit) => expireBatches(this.database, retentionDays, limit));
       const emptied = await this.emptyBatches();
       const keys = await this.repeat((limit) =>
@@ -91,36 +103,47 @@ export class RetentionSweeper extends WorkLoop {
       await this.repeat((limit) => deleteExpiredLinks(this.database, limit));
       const auditEvents = await this.repeat((limit) => this.audit.deletePast(auditRetentionDays, limit));
       const files = await this.repeat((limit) => deleteUploadsWithoutBatch(this.database, limit));
-      return { abandoned, expired, ...emptied, keys, behaviors, sessions, auditEvents, files };
+      return { abandoned, canceled, expired, ...emptied, keys, behaviors, sessions, auditEvents, files };
     });
   }
 
-  /** Abandons uploads that no one confirmed in time, one per transaction. Their retention period begins then. */
+  /** Abandons uploads that no one confirmed in time. Their retention period begins then. */
   private async abandonUnconfirmed(): Promise<number> {
     const { unconfirmedHours } = this.config;
     if (unconfirmedHours === 0) return 0;
-    let abandoned = 0;
-    let found = true;
-    while (found && !this.stopSignal.aborted) {
+    return this.oneByOne(async (transaction) => {
+      const [batchId] = await lockUnconfirmed(transaction, unconfirmedHours, 1);
+      if (batchId === undefined) return false;
+      await abandonBatch(transaction, batchId);
+      await note(transaction, batchId, { action: 'abandon', from: 'awaiting_confirmation', to: 'canceled' });
+      return true;
+    });
+  }
+
+  /**
+   * Cancels batches that were paused for as long as their records may be kept. Workers end them, and their retention
+   * period begins then.
+   */
+  private cancelLongPaused(): Promise<number> {
+    return this.oneByOne(async (transaction) => {
+      const [batchId] = await lockLongPaused(transaction, this.config.retentionDays, 1);
+      if (batchId === undefined) return false;
+      await transition(transaction, batchId, 'paused', 'canceling');
+      await note(transaction, batchId, { action: 'cancel', from: 'paused', to: 'canceling' });
+      return true;
+    });
+  }
+
+  /** One batch per transaction, until there is none left. Returns how many there were. */
+  private async oneByOne(step: (transaction: Transaction) => Promise<boolean>): Promise<number> {
+    let count = 0;
+    while (!this.stopSignal.aborted) {
       const begun = performance.now();
-      found = await this.database.transaction(async (transaction) => {
-        const [batchId] = await lockUnconfirmed(transaction, unconfirmedHours, 1);
-        if (batchId === undefined) return false;
-        await abandonBatch(transaction, batchId);
-        await writeAudit(transaction, {
-          actor: 'retention',
-          action: 'batch_status_changed',
-          subject: `batch:${batchId}`,
-          details: { action: 'abandon', from: 'awaiting_confirmation', to: 'canceled' },
-        });
-        return true;
-      });
-      if (found) {
-        abandoned += 1;
-        await this.rest(begun);
-      }
+      if (!(await this.database.transaction(step))) break;
+      count += 1;
+      await this.rest(begun);
     }
-    return abandoned;
+    return count;
   }
 
   private async emptyBatches(): Promise<{ records: number; batches: number }> {

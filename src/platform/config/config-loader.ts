@@ -191,6 +191,7 @@ function toConfig(env: EnvironmentVariables, tableConnections: AppConfig['tableC
     idempotencyKeyHours: env.IDEMPOTENCY_KEY_HOURS,
     bootstrapApiKey: env.BOOTSTRAP_API_KEY,
     trustedProxies: env.TRUSTED_PROXIES,
+    corsOrigins: env.CORS_ORIGINS,
     bootstrapAdminEmail: env.BOOTSTRAP_ADMIN_EMAIL,
     bootstrapAdminPassword: env.BOOTSTRAP_ADMIN_PASSWORD,
     securityContact: env.SECURITY_CONTACT,

@@ -141,6 +141,8 @@ export class AppConfig {
   readonly bootstrapApiKey: string | undefined;
   /** Proxies, besides those on this machine, whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[];
+  /** Origins whose pages may call the API with a key. */
+  readonly corsOrigins: readonly string[];
   readonly bootstrapAdminEmail: string | undefined;
   readonly bootstrapAdminPassword: string | undefined;
   /** Where vulnerabilities of this installation are reported, as a URI. */

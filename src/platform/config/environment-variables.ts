@@ -114,6 +114,11 @@ function isNetwork(text: string): boolean {
   return NAMED_NETWORKS.has(text) || (family !== 0 && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
+/** As browsers write it in the header Origin. */
+function isOrigin(text: string): boolean {
+  return text === '*' || (URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text);
+}
+
 /** https, because the tokens in its answers are credentials; http only where nothing leaves this machine. */
 function isIssuer(text: string): boolean {
   if (!URL.canParse(text)) return false;
@@ -166,6 +171,17 @@ export class EnvironmentVariables {
     },
   })
   TRUSTED_PROXIES: string[] = [];
+  @IsOptional()
+  @List()
+  @ValidateBy({
+    name: 'isOrigins',
+    validator: {
+      validate: (value: unknown) => Array.isArray(value) && value.every((item) => isOrigin(String(item))),
+      defaultMessage: () =>
+        'CORS_ORIGINS must be origins like https://app.example.org, without a path, separated by commas, or *',
+    },
+  })
+  CORS_ORIGINS: string[] = [];
   @IsOptional() @IsIn(ROLES) ROLE: Role = 'all';
   @IsOptional() @IsIn(LOG_LEVELS) LOG_LEVEL: LogLevel = 'log';
   @IsOptional() @MinLength(1) DATA_DIR: string = '.data';

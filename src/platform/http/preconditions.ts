@@ -42,6 +42,20 @@ function preconditionFailed(version: number): DomainError {
   );
 }
 
+const LONGEST_WAIT_SECONDS = 60;
+
+/**
+ * The seconds of `Prefer: wait=N` (RFC 7240), at most 60; `null` without the preference. One that is not a number from 1
+ * on is ignored, as the RFC says.
+ */
+export function preferredWait(header: string | string[] | undefined): number | null {
+  for (const preference of String(header ?? '').split(',')) {
+    const [, seconds] = /^\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:;|$)/i.exec(preference) ?? [];
+    if (seconds !== undefined && Number(seconds) > 0) return Math.min(Number(seconds), LONGEST_WAIT_SECONDS);
+  }
+  return null;
+}
+
 /*
  * What caches may keep (RFC 9111).
  */

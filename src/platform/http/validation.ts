@@ -52,7 +52,31 @@ function splitByNames(given: object, names: readonly string[]) {
 /** The names that a DTO knows: those with a validator. */
 function knownNames(type: ClassConstructor<object>): ReadonlySet<string> {
   const metadata = getMetadataStorage().getTargetValidationMetadatas(type, '', true, false);
-  return new Set(metadata.map(({ propertyName }) => propertyName));
+  const families = new Set(familiesOf(type).map(({ property }) => property));
+  return new Set(metadata.map(({ propertyName }) => propertyName).filter((name) => !families.has(name)));
+}
+
+const FAMILIES = Symbol('families');
+
+interface Family {
+  property: string;
+  prefix: string;
+}
+
+/** A property that collects all parameters of a query that begin with the prefix, as pairs of name and value. */
+export const ParametersNamed =
+  (prefix: string): PropertyDecorator =>
+  (prototype, property) => {
+    const families = [
+      ...((Reflect.getMetadata(FAMILIES, prototype) ?? []) as Family[]),
+      { prefix, property: String(property) },
+    ];
+    Reflect.defineMetadata(FAMILIES, families, prototype);
+  };
+
+/** Mapped types copy validators, but not this: a DTO made of parts declares its families itself. */
+function familiesOf(type: ClassConstructor<object>): readonly Family[] {
+  return (Reflect.getMetadata(FAMILIES, type.prototype as object) ?? []) as Family[];
 }
 
 function flatten(error: ValidationError, parents: readonly (string | number)[]): DtoViolation[] {
@@ -151,15 +175,21 @@ export function validateForm<Dto extends object>(
  */
 export function validateQuery<Dto extends object>(type: ClassConstructor<Dto>, query: object): Dto {
   const known = knownNames(type);
+  const families = familiesOf(type);
   const errors: ProblemDetail[] = [];
-  const given: Record<string, string> = {};
+  const given: Record<string, unknown> = {};
   const unreadable = new Set<string>();
   const repeated = new Set<string>();
   for (const [parameter, value] of Object.entries(query) as [string, unknown][]) {
-    if (!known.has(parameter)) errors.push(unknownParameter(parameter, known));
+    const family = families.find(({ prefix }) => parameter.startsWith(prefix));
+    if (family === undefined && !known.has(parameter)) errors.push(unknownParameter(parameter, known));
     else if (typeof value !== 'string') repeated.add(parameter);
-    else if (value.isWellFormed()) given[parameter] = value;
-    else unreadable.add(parameter);
+    else if (!value.isWellFormed() || !parameter.isWellFormed()) unreadable.add(parameter);
+    else if (family === undefined) given[parameter] = value;
+    else {
+      const pairs = (given[family.property] ?? []) as [string, string][];
+      given[family.property] = [...pairs, [parameter.slice(family.prefix.length), value]];
+    }
   }
   for (const parameter of repeated) {
     errors.push({ parameter, code: 'repeated_parameter', message: `${parameter} is given more than once` });
@@ -173,10 +203,11 @@ export function validateQuery<Dto extends object>(type: ClassConstructor<Dto>, q
   }
   const { dto, violations } = instantiate(type, given);
   for (const { path, sentence } of violations) {
-    const parameter = String(path[0]);
+    const family = families.find(({ property }) => property === String(path[0]));
+    const parameter = family === undefined ? String(path[0]) : `${family.prefix}<name>`;
     if (repeated.has(parameter) || unreadable.has(parameter)) continue;
     errors.push(
-      parameter in given
+      parameter in given || family !== undefined
         ? { parameter, code: 'invalid_parameter', message: sentence }
         : { parameter, code: 'missing_parameter', message: `${parameter} is required` },
     );

@@ -135,6 +135,8 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
       definition,
       configuration,
       recordSchema: pinned.recordSchema,
+      timeZone: pinned.timeZone,
+      identifierNeeded: pinned.allowWithoutIdentifier === true ? 'never' : 'always',
     });
   }
 

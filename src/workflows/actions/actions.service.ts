@@ -144,7 +144,13 @@ export class ActionsService {
       onMatch: 'update',
     } as const;
     return this.compiled.get(`${workflowId}/${version}/${action.id}`, () =>
-      Promise.resolve(compileWorkflowTarget({ workflowId, definition, configuration, recordSchema: null })),
+      Promise.resolve(
+        compileWorkflowTarget({
+          ...{ workflowId, definition, configuration, recordSchema: null },
+          // The address says which instance is meant.
+          identifierNeeded: 'if stated',
+        }),
+      ),
     );
   }
 

@@ -3,7 +3,13 @@ import type { JsonObject } from '../../platform/json/json-value.js';
 import type { CompiledTarget, ImportRecord, RecordError } from '../../records/target.js';
 import { type ActionEffects, compileEffects } from '../behaviors/action-effects.js';
 import type { StepDefinition, WorkflowDefinition, WorkflowTargetConfiguration } from '../definition.js';
-import { ActionChoice, planActions, rowColumns, rowSchema } from '../rows/action-plan.js';
+import {
+  ActionChoice,
+  type IdentifierNeeded,
+  planActions,
+  rowColumns,
+  rowSchema,
+} from '../rows/action-plan.js';
 import {
   identifierKey,
   IdentifierReader,
@@ -33,6 +39,8 @@ export interface WorkflowTargetSource {
   configuration: WorkflowTargetConfiguration;
   /** Further rules of the import process, for the row as the client sent it. */
   recordSchema: JsonObject | null;
+  timeZone?: string | undefined;
+  identifierNeeded: IdentifierNeeded;
 }
 
 const NO_KEYS: readonly string[] = [];
@@ -42,10 +50,10 @@ const NO_KEYS: readonly string[] = [];
  * @throws Error if definition, configuration and schema do not fit each other; saving them checks this
  */
 export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkflowTarget {
-  const { workflowId, definition, configuration, recordSchema } = from;
+  const { workflowId, definition, configuration, recordSchema, timeZone } = from;
   const readers = definition.identifiers.map((identifier) => new IdentifierReader(identifier));
   const step = stepOf(definition, configuration);
-  const choice = actionChoice(step, definition, configuration, readers);
+  const choice = actionChoice(step, from, readers);
   const violates = recordSchema === null ? null : compileJsonSchema(recordSchema);
 
   const read = (row: JsonObject, raw: string, values: InputValue[] | null): ReadRow | RefusedRow => {
@@ -60,7 +68,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
     definition,
     configuration,
     effects: compileEffects(definition, step, configuration.muteBehaviors === true),
-    columns: rowColumns(choice),
+    columns: rowColumns(choice, timeZone),
     schema: rowSchema(definition, choice, recordSchema),
 
     checkRow(row, raw) {
@@ -99,8 +107,7 @@ function stepOf(definition: WorkflowDefinition, configuration: WorkflowTargetCon
 
 function actionChoice(
   step: StepDefinition,
-  definition: WorkflowDefinition,
-  configuration: WorkflowTargetConfiguration,
+  { definition, configuration, identifierNeeded }: WorkflowTargetSource,
   identifiers: readonly IdentifierReader[],
 ): ActionChoice {
   const actions = step.actions.map((action) => ({ ...action, step: step.name }));
@@ -109,7 +116,8 @@ function actionChoice(
   if (configuration.action !== undefined && named === undefined) {
     throw new Error(`step "${step.name}" has no action "${configuration.action}"`);
   }
-  return new ActionChoice(plans, step.name, named ?? (plans.length === 1 ? (plans[0] ?? null) : null));
+  const preset = named ?? (plans.length === 1 ? (plans[0] ?? null) : null);
+  return new ActionChoice(plans, step.name, preset, identifierNeeded);
 }
 
 function schemaError({ pointer, message }: { pointer: string; message: string }): RecordError {

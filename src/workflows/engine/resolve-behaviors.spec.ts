@@ -58,7 +58,13 @@ function resolve(
     onMatch: 'update',
     muteBehaviors,
   };
-  const compiled = compileWorkflowTarget({ workflowId: 1, definition, configuration, recordSchema: null });
+  const compiled = compileWorkflowTarget({
+    workflowId: 1,
+    definition,
+    configuration,
+    recordSchema: null,
+    identifierNeeded: 'always',
+  });
   const parsed = rows.map((row, index) => {
     const { row: result, error } = compiled.parseRow({ line: index + 1, payload: JSON.stringify(row) });
     if (result === undefined) throw new Error(error.message);

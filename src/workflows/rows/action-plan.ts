@@ -117,6 +117,9 @@ export function planActions(
   });
 }
 
+/** Whether a row must say which thing it means; `if stated`: only if it has a column of an identifier. */
+export type IdentifierNeeded = 'always' | 'if stated' | 'never';
+
 /**
  * Decides which action a row performs: the action that it names, or else the one of the import process, or else the
  * step's only one. A blank cell names none, so that a file can have the column and fill it in only some rows.
@@ -131,6 +134,7 @@ export class ActionChoice {
     private readonly step: string,
     /** The action for rows that do not name one; `null` if rows must name one. */
     readonly preset: ActionPlan | null,
+    readonly identifierNeeded: IdentifierNeeded,
   ) {
     for (const plan of plans) {
       this.byName.set(plan.action.name, plan);
@@ -199,7 +203,7 @@ const KINDS: Readonly<Record<AttributeDefinition['type'], ColumnKind>> = {
 };
 
 /** The columns of a template: identifiers, the action if a row must name one, inputs. */
-export function rowColumns(choice: ActionChoice): RowColumn[] {
+export function rowColumns(choice: ActionChoice, timeZone = 'UTC'): RowColumn[] {
   const plans = choice.preset === null ? choice.plans : [choice.preset];
   const columns: RowColumn[] = (plans[0]?.identifiers ?? []).map(({ name, form, example }) => ({
     name,
@@ -220,6 +224,7 @@ export function rowColumns(choice: ActionChoice): RowColumn[] {
       required: plans.every((plan) => isRequired(plan, name)),
       kind: KINDS[attribute.type],
       ...(attribute.options && { options: attribute.options }),
+      ...(attribute.type === 'DateTime' && timeZone !== 'UTC' && { timeZone }),
       description,
       example,
     });
@@ -260,7 +265,9 @@ export function rowSchema(
   choice: ActionChoice,
   recordSchema: JsonObject | null,
 ): JsonObject {
-  const alternatives = choice.plans.map((plan) => actionSchema(plan, plan === choice.preset));
+  const alternatives = choice.plans.map((plan) =>
+    actionSchema(plan, plan === choice.preset, choice.identifierNeeded),
+  );
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: definition.title,
@@ -278,7 +285,7 @@ function oneOf(alternatives: readonly JsonObject[]): JsonObject {
   return others.length === 0 ? first : { oneOf: [...alternatives] };
 }
 
-function actionSchema(plan: ActionPlan, isPreset: boolean): JsonObject {
+function actionSchema(plan: ActionPlan, isPreset: boolean, needed: IdentifierNeeded): JsonObject {
   const { id, name, rules = [] } = plan.action;
   const ids: JsonValue[] = [id, String(id)];
   const properties: [string, JsonObject][] = [
@@ -297,20 +304,20 @@ function actionSchema(plan: ActionPlan, isPreset: boolean): JsonObject {
     properties: Object.fromEntries(properties),
     required: plan.inputs.filter(({ required }) => required).map(({ attribute }) => attribute.name),
     additionalProperties: false,
-    ...(plan.identifiers.length > 0 && { anyOf: identified(plan.identifiers) }),
+    ...(plan.identifiers.length > 0 && needed !== 'never' && { anyOf: identified(plan.identifiers, needed) }),
     ...(isPreset ? { not: { allOf: [byId, byName] } } : { oneOf: [byId, byName] }),
   };
 }
 
-/** The row has no identifier column, or at least one that is not blank. */
-function identified(identifiers: readonly IdentifierReader[]): JsonObject[] {
+/** The row has at least one identifier that is not blank, or may have no such column. */
+function identified(identifiers: readonly IdentifierReader[], needed: IdentifierNeeded): JsonObject[] {
   const names = identifiers.map(({ name }) => name);
-  const absent = names.map((name): JsonObject => ({ not: { required: [name] } }));
   const given = names.map((name): JsonObject => ({
     required: [name],
     properties: { [name]: { not: BLANK_IDENTIFIER } },
   }));
-  return [{ allOf: absent }, ...given];
+  if (needed === 'always') return given;
+  return [{ allOf: names.map((name): JsonObject => ({ not: { required: [name] } })) }, ...given];
 }
 
 function inputSchema({ attribute, required, type }: InputColumn): JsonObject {

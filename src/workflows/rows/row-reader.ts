@@ -18,6 +18,7 @@ import {
   shortened,
   shown,
   ValueError,
+  rowError,
 } from './values/value-type.js';
 
 /**
@@ -237,7 +238,11 @@ export function readRow(
     }
   }
   // A blank identifier beside another one means that the row has none of that kind.
-  if (blank !== null && !isIdentified) errors = withError(errors, noIdentifier(blank));
+  const { identifierNeeded } = choice;
+  const mustBe = identifierNeeded === 'if stated' ? blank !== null : identifierNeeded === 'always';
+  if (!isIdentified && mustBe && plan.identifiers.length > 0) {
+    errors = withError(errors, noIdentifier(blank, plan));
+  }
   if (requiredSeen < plan.requiredCount) errors = withMissing(errors, row, plan);
   const [first] = errors ?? [];
   if (errors !== null && first !== undefined) return { error: first, errors };
@@ -259,10 +264,15 @@ function withMissing(errors: RecordError[] | null, row: JsonObject, plan: Action
   return all;
 }
 
-function noIdentifier(column: string): RecordError {
-  const rule =
-    'has no value, and neither has any other identifier: one of them must say which one the row means';
-  return columnError(column, 'no_identifier', rule);
+/** @param blank the first identifier column of the row; `null` if it has none */
+function noIdentifier(blank: string | null, plan: ActionPlan): RecordError {
+  if (blank !== null) {
+    const rule =
+      'has no value, and neither has any other identifier: one of them must say which one the row means';
+    return columnError(blank, 'no_identifier', rule);
+  }
+  const names = plan.identifiers.map(({ name }) => name).join(', ');
+  return rowError('no_identifier', `the row has no identifier: give a value for one of ${names}`);
 }
 
 function unknownColumn(name: string, plan: ActionPlan): RecordError {
