@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PAGES = ['docs/operations.md', 'docs/scaling.md'];
-const COMMAND = /^(npm (run|start|ci|test)|npx|node|kill|pg_dump|psql|docker|kubectl)\b/;
+/** A program without arguments is only named. */
+const COMMAND = /^(npm (run \S|start|ci|test)|(npx|node|kill|pg_dump|docker|kubectl) \S)/;
 const { DATABASE_URL, REDIS_URL } = process.env;
 if (!DATABASE_URL || !REDIS_URL) {
   console.error('Set DATABASE_URL and REDIS_URL to servers on which databases and roles may be created.');
