@@ -32,6 +32,14 @@ export interface DescribedTable extends TableName {
   proposedKey: readonly string[] | null;
 }
 
+/** What a column refers to, so that a row can name the thing that it means by another column, such as its name. */
+export interface ReferencedTable extends TableName {
+  /** The column that the foreign key refers to. */
+  take: string;
+  /** The columns by which a row may name it: each has a unique constraint of its own. */
+  columns: readonly string[];
+}
+
 /** Lists the tables that imports may fill, for routes and pages. */
 @Injectable()
 export class TableCatalog {
@@ -71,6 +79,30 @@ export class TableCatalog {
       keys,
       proposedKey: proposedKey(shape, keys),
     };
+  }
+
+  /**
+   * The tables that columns refer to by a foreign key of their own, by column; only those that imports may read.
+   * @throws DomainError 404 `connection_not_found`, 503 `connection_unusable`
+   */
+  references(connection: string, name: TableName): Promise<Map<string, ReferencedTable>> {
+    const schemas = this.schemasOf(connection);
+    return this.read(connection, async (sql) => {
+      const found = new Map<string, ReferencedTable>();
+      const shape = schemas.includes(name.schema) ? await selectShape(sql, name) : null;
+      for (const { columns, schema, table, references } of shape?.foreignKeys ?? []) {
+        const [column] = columns;
+        const [take] = references;
+        if (columns.length !== 1 || column === undefined || take === undefined) continue;
+        if (!schemas.includes(schema)) continue;
+        const other = await selectShape(sql, { schema, table });
+        if (other === null) continue;
+        const alone = other.uniques.filter((each) => each.columns.length === 1);
+        const ways = alone.flatMap((each) => each.columns).filter((each) => each !== take);
+        found.set(column, { schema, table, take, columns: [...new Set(ways)] });
+      }
+      return found;
+    });
   }
 
   private schemasOf(connection: string): readonly string[] {

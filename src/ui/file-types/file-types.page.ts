@@ -165,6 +165,8 @@ export class FileTypesPage {
       section: 'file-types',
       path: id === null ? LIST : `${LIST}/${id}`,
       deletePath: `${LIST}/${id}/delete`,
+      tablePath:
+        stored?.target.kind === 'table' ? withQuery('/file-types/from-table', { edit: stored.id }) : null,
       id,
       form,
       errors,
