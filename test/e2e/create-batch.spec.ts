@@ -94,7 +94,7 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
   it('names every wrong parameter in one answer, before it reads the body', async () => {
     const { status, body } = await refused(() =>
       client.post(
-        '/API/WorkflowImportQueue/CreateBatch?fileName=&importProcessId=abc&creationPath=lower&sendFailureEmailTo=nobody' +
+        '/API/WorkflowImportQueue/CreateBatch?fileName=&importProcessId=1.5&creationPath=lower&sendFailureEmailTo=nobody' +
           '&sendFailurEmailTo=a@example.org&sendSuccessEmailTo=a@example.org&sendSuccessEmailTo=b@example.org',
         'not read',
         { 'content-type': 'application/jsonl' },
