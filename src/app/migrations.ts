@@ -51,6 +51,7 @@ import {
   SaveMappings1767010000000,
   SendFilesFromPages1767030000000,
   CompleteContract1767100000000,
+  DeliverByHttp1767110000000,
 } from './migrations/0.2.0-importing.js';
 import { AddTraces1767040000000, KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
 
@@ -102,4 +103,5 @@ export const MIGRATIONS = [
   SendFilesFromPages1767030000000,
   AddTraces1767040000000,
   CompleteContract1767100000000,
+  DeliverByHttp1767110000000,
 ];

@@ -370,7 +370,7 @@ function canSendAgain({ retriedBy, expiredAt, undoOf }: BatchRow): boolean {
 }
 
 function isRetriable(counts: RecordCounts): boolean {
-  return counts.invalid + counts.failed + counts.unknown > 0;
+  return counts.invalid + counts.failed > 0;
 }
 
 const ACTION_ROUTES: Readonly<Record<BatchAction, string>> = {

@@ -13,7 +13,7 @@ import {
   type UnfinishedStatus,
 } from './batch-state.js';
 import { insertBatchWebhooks } from './batch-webhooks.sql.js';
-import { abandonChunks, lookAhead, PROBE_INTERVAL } from './chunks.sql.js';
+import { abandonChunks, lookAhead, PROBE_INTERVAL, PROBED } from './chunks.sql.js';
 import { type StoredControl } from './batch-control.js';
 import { LARGEST_SHARE, MAY_START, windowOf } from './control.sql.js';
 import { abandonRecords } from './records.sql.js';
@@ -105,7 +105,7 @@ async function changeStatus(
             created_count = $10, updated_count = $11, unchanged_count = $12,
             pause_reason = $13, pause_detail = $14,
             paused_after = CASE WHEN $3 = 'paused' THEN now() - created_at END,
-            probe_at = CASE WHEN $13 = 'environment_fault' THEN now() + ${PROBE_INTERVAL} END
+            probe_at = CASE WHEN $13 IN (${PROBED}) THEN now() + ${PROBE_INTERVAL} END
       WHERE workflow_import_queue_batch_id = $1 AND status = $2
      RETURNING *
      ), counted AS (${countingEnd('batch', `$4::boolean AND $2 <> 'awaiting_confirmation'`)})
@@ -169,7 +169,7 @@ export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatc
 export async function claimDueProbes(sql: Sql): Promise<number[]> {
   const { rows } = await sql.query<{ id: number }>(
     `UPDATE import_queue_batch SET probe_at = now() + ${PROBE_INTERVAL}
-      WHERE status = 'paused' AND pause_reason = 'environment_fault' AND probe_at <= now()
+      WHERE status = 'paused' AND pause_reason IN (${PROBED}) AND probe_at <= now()
      RETURNING workflow_import_queue_batch_id AS id`,
   );
   return rows.map(({ id }) => id);

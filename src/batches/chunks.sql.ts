@@ -17,6 +17,9 @@ import { countingChunk } from './statistics.sql.js';
  *
  * A worker owns a chunk while it holds the row lock (`lockChunk`). The effects of the records, their outcomes, the
  * counts and `done` commit together.
+ *
+ * A worker that delivers records to another system owns the chunk by a lease instead: until `lease_until`, no other worker
+ * can lock it. Each lease has a new `lease_token`, which stands in the condition of every write of its holder.
  */
 
 /** Identifies a chunk in the queue and in logs. */
@@ -64,6 +67,12 @@ export async function insertChunks(
 /** The wait between the fault that paused a batch and the first probe, and between probes. A probe tries one chunk. */
 export const PROBE_INTERVAL = `interval '30 seconds'`;
 
+/** The reasons of pauses that end when a probe succeeds, as the items of an SQL list. */
+export const PROBED = `'environment_fault', 'target_unavailable'`;
+
+/** No worker has a lease of the chunk `c`. */
+const IS_FREE = '(c.lease_until IS NULL OR c.lease_until <= clock_timestamp())';
+
 /** A chunk that has a place in the queue. */
 export interface QueuedChunk {
   batchId: number;
@@ -104,7 +113,8 @@ export async function queueNextChunks(
          FROM import_queue_chunk
         WHERE workflow_import_queue_batch_id = $1 AND state <> 'done'
           AND ($4::integer IS NULL OR first_line <= $4
-               AND (last_line <= $4 OR succeeded_count + failed_count + skipped_count = 0 OR state = 'queued'))
+               AND (last_line <= $4 OR succeeded_count + failed_count + skipped_count + unknown_count = 0
+                    OR state = 'queued'))
         ORDER BY chunk_number
         LIMIT $3
      ), next AS (
@@ -139,7 +149,7 @@ export async function requeueChunks(sql: Sql, lost: readonly QueuedChunk[]): Pro
          JOIN unnest($1::bigint[], $2::integer[], $3::bigint[]) AS lost (batch, chunk, queued_at)
            ON c.workflow_import_queue_batch_id = lost.batch AND c.chunk_number = lost.chunk
           AND (extract(epoch FROM c.queued_at) * 1000000)::bigint = lost.queued_at
-        WHERE c.state = 'queued'
+        WHERE c.state = 'queued' AND ${IS_FREE}
           FOR UPDATE OF c SKIP LOCKED
      )
      UPDATE import_queue_chunk c SET queued_at = clock_timestamp()
@@ -169,7 +179,7 @@ export async function selectStaleChunks(sql: Sql, olderThanMs: number): Promise<
             (extract(epoch FROM c.queued_at) * 1000000)::bigint AS "queuedAt",
             c.queued_at < clock_timestamp() - interval '2 minutes' AS overdue
        FROM import_queue_chunk c
-      WHERE c.state = 'queued'
+      WHERE c.state = 'queued' AND ${IS_FREE}
         AND c.queued_at < clock_timestamp() - $1 * interval '1 millisecond'
       ORDER BY c.queued_at`,
     [olderThanMs],
@@ -202,14 +212,14 @@ export async function lockChunk(transaction: Transaction, job: ChunkKey): Promis
   const { rows } = await transaction.query<LockedChunk>(
     `SELECT c.first_line AS "firstLine", c.last_line AS "lastLine", c.attempts,
             b.status AS "batchStatus", b.failure_reason AS "failureReason",
-            c.succeeded_count + c.failed_count + c.skipped_count AS processed,
-            b.status = 'paused' AND b.pause_reason = 'environment_fault'
+            c.succeeded_count + c.failed_count + c.skipped_count + c.unknown_count AS processed,
+            b.status = 'paused' AND b.pause_reason IN (${PROBED})
               AND c.queued_at >= b.probe_at - ${PROBE_INTERVAL} AS "isProbe",
             control.canary_line AS "canaryLine", pg_backend_pid() AS "backendPid"
        FROM import_queue_chunk c
        JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
        LEFT JOIN import_queue_batch_control control USING (workflow_import_queue_batch_id)
-      WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = $2 AND c.state = 'queued'
+      WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = $2 AND c.state = 'queued' AND ${IS_FREE}
         FOR UPDATE OF c SKIP LOCKED`,
     [job.batchId, job.chunkNumber],
   );
@@ -263,9 +273,121 @@ export async function handBackChunk(
   blockedBy: number | null,
 ): Promise<void> {
   await transaction.query(
-    `UPDATE import_queue_chunk SET state = 'pending', queued_at = NULL, blocked_by = $3
+    `UPDATE import_queue_chunk
+        SET state = 'pending', queued_at = NULL, blocked_by = $3,
+            lease_token = lease_token + (lease_until IS NOT NULL)::integer, lease_owner = NULL, lease_until = NULL
       WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'`,
     [job.batchId, job.chunkNumber, blockedBy],
+  );
+}
+
+/** A chunk that this worker delivers, until another worker has taken it over. */
+export interface ChunkLease extends ChunkKey {
+  token: number;
+}
+
+/**
+ * Another worker has taken the chunk over, because this one was silent for too long; or the chunk is done.
+ */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+
+  constructor({ batchId, chunkNumber }: ChunkKey) {
+    super(`another worker has chunk ${chunkNumber} of batch ${batchId}`);
+  }
+}
+
+const IS_HELD = `c.workflow_import_queue_batch_id = $1 AND c.chunk_number = $2 AND c.state = 'queued'
+        AND c.lease_token = $3`;
+
+/** Whether the records of the chunk are still to be sent. */
+const IS_WANTED = `(SELECT b.status IN ('queued', 'in_progress') AND b.failure_reason IS NULL FROM import_queue_batch b
+        WHERE b.workflow_import_queue_batch_id = c.workflow_import_queue_batch_id)`;
+
+/** Takes a lease of the locked chunk. It outlives the transaction. */
+export async function leaseChunk(
+  transaction: Transaction,
+  { batchId, chunkNumber }: ChunkKey,
+  owner: string,
+  leaseMs: number,
+): Promise<ChunkLease> {
+  const { rows } = await transaction.query<{ token: number }>(
+    `UPDATE import_queue_chunk
+        SET lease_owner = $3, lease_token = lease_token + 1,
+            lease_until = clock_timestamp() + $4 * interval '1 millisecond'
+      WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'
+     RETURNING lease_token AS token`,
+    [batchId, chunkNumber, owner, leaseMs],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new LeaseLostError({ batchId, chunkNumber });
+  return { batchId, chunkNumber, token: row.token };
+}
+
+/** Prolongs the lease. Answers whether the chunk is still to be delivered; `null` if the lease was lost. */
+export async function renewLease(sql: Sql, lease: ChunkLease, leaseMs: number): Promise<boolean | null> {
+  const { rows } = await sql.query<{ isWanted: boolean }>(
+    `UPDATE import_queue_chunk c SET lease_until = clock_timestamp() + $4 * interval '1 millisecond'
+      WHERE ${IS_HELD}
+     RETURNING ${IS_WANTED} AS "isWanted"`,
+    [lease.batchId, lease.chunkNumber, lease.token, leaseMs],
+  );
+  return rows[0]?.isWanted ?? null;
+}
+
+/**
+ * Locks the chunk of a lease until the end of the transaction. Answers whether it is still to be delivered.
+ * @throws LeaseLostError if another worker has the chunk
+ */
+export async function lockLease(transaction: Transaction, lease: ChunkLease): Promise<boolean> {
+  const { rows } = await transaction.query<{ isWanted: boolean }>(
+    `SELECT ${IS_WANTED} AS "isWanted" FROM import_queue_chunk c WHERE ${IS_HELD} FOR UPDATE OF c`,
+    [lease.batchId, lease.chunkNumber, lease.token],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new LeaseLostError(lease);
+  return row.isWanted;
+}
+
+/** Gives the lease up without a result: the reconciler queues the chunk again. */
+export async function releaseLease(sql: Sql, lease: ChunkLease): Promise<void> {
+  await sql.query(
+    `UPDATE import_queue_chunk c
+        SET lease_token = lease_token + 1, lease_owner = NULL, lease_until = NULL
+      WHERE ${IS_HELD}`,
+    [lease.batchId, lease.chunkNumber, lease.token],
+  );
+}
+
+/** What is known about a record that is being delivered. */
+export interface DeliveryNote {
+  line: number;
+  /** Attempts that failed. */
+  attempts: number;
+  dueInMs: number;
+  /** Whether it may have been sent and must not be sent again. */
+  uncertain: boolean;
+}
+
+/** Stores notes about records of a chunk whose lease is locked. */
+export async function writeDeliveryNotes(
+  transaction: Transaction,
+  batchId: number,
+  notes: readonly DeliveryNote[],
+): Promise<void> {
+  await transaction.query(
+    `INSERT INTO import_queue_delivery (workflow_import_queue_batch_id, line_number, attempts, due_at, uncertain)
+     SELECT $1, line, attempts, clock_timestamp() + due * interval '1 millisecond', uncertain
+       FROM unnest($2::integer[], $3::smallint[], $4::float8[], $5::boolean[]) AS note (line, attempts, due, uncertain)
+     ON CONFLICT (workflow_import_queue_batch_id, line_number)
+     DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at, uncertain = excluded.uncertain`,
+    [
+      batchId,
+      notes.map(({ line }) => line),
+      notes.map(({ attempts }) => attempts),
+      notes.map(({ dueInMs }) => dueInMs),
+      notes.map(({ uncertain }) => uncertain),
+    ],
   );
 }
 
@@ -282,9 +404,11 @@ export async function writeChunkProgress(
         SET succeeded_count = succeeded_count + $3, failed_count = failed_count + $4,
             skipped_count = skipped_count + $5, canceled_count = canceled_count + $6,
             created_count = created_count + $7, updated_count = updated_count + $8,
-            unchanged_count = unchanged_count + $9,
+            unchanged_count = unchanged_count + $9, unknown_count = unknown_count + $11,
             state = CASE WHEN $10 THEN 'done' ELSE state END,
-            done_at = CASE WHEN $10 THEN clock_timestamp() END
+            done_at = CASE WHEN $10 THEN clock_timestamp() END,
+            lease_owner = CASE WHEN NOT $10 THEN lease_owner END,
+            lease_until = CASE WHEN NOT $10 THEN lease_until END
       WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'
        RETURNING workflow_import_queue_batch_id
      ), counted AS (${countingChunk('chunk', { succeeded: '$3', failed: '$4', skipped: '$5', canceled: '$6' })})
@@ -300,6 +424,7 @@ export async function writeChunkProgress(
       counts.updated,
       counts.unchanged,
       done,
+      counts.unknown,
     ],
   );
   if (rowCount !== 1) throw new Error(`chunk ${job.chunkNumber} of batch ${job.batchId} is no longer queued`);

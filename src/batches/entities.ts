@@ -96,6 +96,11 @@ export class ImportQueueChunkEntity {
   @Column('integer', { name: 'updated_count', default: 0 }) updatedCount!: number;
   @Column('integer', { name: 'unchanged_count', default: 0 }) unchangedCount!: number;
   @Column('timestamptz', { name: 'done_at', nullable: true }) doneAt!: Date | null;
+  /** The worker that delivers its records, by host and process; null if none does. */
+  @Column('text', { name: 'lease_owner', nullable: true }) leaseOwner!: string | null;
+  /** Grows with every lease. */
+  @Column('integer', { name: 'lease_token', default: 0 }) leaseToken!: number;
+  @Column('timestamptz', { name: 'lease_until', nullable: true }) leaseUntil!: Date | null;
   /** The cells of columns that are not imported, by line; null if there are none. */
   @Column('json', { name: 'left_out', nullable: true }) leftOut!: Record<string, string[]> | null;
 }
@@ -140,6 +145,21 @@ export class ImportQueueOutcomeEntity {
   @Column('text', { name: 'error_message', nullable: true }) errorMessage!: string | null;
   @Column('text', { name: 'error_pointer', nullable: true }) errorPointer!: string | null;
   @Column('jsonb', { nullable: true }) errors!: RecordError[] | null;
+  /** How many attempts it took; null: one. */
+  @Column('smallint', { nullable: true }) attempts!: number | null;
+}
+
+/** A record without an outcome that was sent to another system, or may have been. */
+@Entity('import_queue_delivery')
+export class ImportQueueDeliveryEntity {
+  @PrimaryColumn('bigint', { name: 'workflow_import_queue_batch_id' }) batchId!: number;
+  @PrimaryColumn('integer', { name: 'line_number' }) line!: number;
+  /** Attempts that failed. */
+  @Column('smallint') attempts!: number;
+  /** When the next attempt is due. */
+  @Column('timestamptz', { name: 'due_at' }) dueAt!: Date;
+  /** Whether it may have been sent and must not be sent again. */
+  @Column('boolean') uncertain!: boolean;
 }
 
 /** The effects that the records of one chunk would have. */

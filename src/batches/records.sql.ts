@@ -2,6 +2,8 @@ import { copyField, rowsToCopy, visiblyEscaped } from '../platform/database/copy
 import type { Sql, Transaction } from '../platform/database/database.service.js';
 import { isUniqueViolation } from '../platform/database/postgres-errors.js';
 import {
+  type DeliveredOutcome,
+  type DeliveryState,
   type ImportRecord,
   MOST_ERRORS,
   type RecordError,
@@ -19,6 +21,7 @@ export interface OutcomeCounts {
   failed: number;
   skipped: number;
   canceled: number;
+  unknown: number;
   created: number;
   updated: number;
   unchanged: number;
@@ -29,6 +32,7 @@ export const NO_OUTCOMES: Readonly<OutcomeCounts> = Object.freeze({
   failed: 0,
   skipped: 0,
   canceled: 0,
+  unknown: 0,
   created: 0,
   updated: 0,
   unchanged: 0,
@@ -37,11 +41,13 @@ export const NO_OUTCOMES: Readonly<OutcomeCounts> = Object.freeze({
 /** What a target reports about a record. */
 export type TargetOutcome = RecordOutcome | UndoOutcome;
 
-export function countOutcomes(outcomes: readonly TargetOutcome[]): OutcomeCounts {
+export function countOutcomes(outcomes: readonly (TargetOutcome | DeliveredOutcome)[]): OutcomeCounts {
   const counts = { ...NO_OUTCOMES };
   for (const outcome of outcomes) {
     counts[outcome.status] += 1;
-    if (outcome.status === 'succeeded' && outcome.operation !== 'reverted') counts[outcome.operation] += 1;
+    const { operation } = outcome;
+    if (operation === 'created' || operation === 'updated') counts[operation] += 1;
+    if (outcome.status === 'succeeded' && operation === 'unchanged') counts.unchanged += 1;
   }
   return counts;
 }
@@ -65,10 +71,13 @@ export function assertOneOutcomeEach(
  *
  *   line inserted ──┬──► pending ──► outcome inserted: succeeded, failed, skipped (from the target), canceled (never tried)
  *                   │                in an undo: succeeded (reverted), skipped (kept), failed, canceled
+ *                   │                from the `http` target also unknown, which a person resolves: succeeded, failed
  *                   └──► invalid (a check refused it; never tried)
  *
- * An outcome is final: its primary key admits one per record. Records of versions before 0.2.0-rc.1 have their outcome
- * in their line. The API contract includes `processing` and `unknown`, but no statement writes them.
+ * An outcome is final: its primary key admits one per record. Only `resolveUnknown` changes one. Records of versions before
+ * 0.2.0-rc.1 have their outcome in their line. The API contract includes `processing`, but no statement writes it.
+ *
+ * import_queue_delivery has a row for a record without an outcome that a target has been sent, or may have been.
  */
 
 /** The COPY that stores records, with columns in the order of `RecordCollector`'s fields. */
@@ -96,9 +105,10 @@ function pendingBetween(first: string, last: string): string {
 export function recordsBetween(batchId: string, first: string, last: string): string {
   return `(
     SELECT l.workflow_import_queue_batch_id, l.line_number,
-           CASE WHEN o.outcome IN ('c', 'u', 'n', 's', 'f', 'q', 'r', 'k') THEN 1::smallint ELSE l.attempts END AS attempts,
+           CASE WHEN o.outcome IN ('c', 'u', 'n', 's', 'f', 'q', 'r', 'k', 'd') THEN coalesce(o.attempts, 1::smallint)
+             ELSE l.attempts END AS attempts,
            CASE o.outcome WHEN 'c' THEN 'succeeded' WHEN 'u' THEN 'succeeded' WHEN 'n' THEN 'succeeded'
-             WHEN 's' THEN 'skipped' WHEN 'f' THEN 'failed' WHEN 'x' THEN 'canceled' WHEN 'q' THEN 'unknown'
+             WHEN 'd' THEN 'succeeded' WHEN 's' THEN 'skipped' WHEN 'f' THEN 'failed' WHEN 'x' THEN 'canceled' WHEN 'q' THEN 'unknown'
              WHEN 'r' THEN 'succeeded' WHEN 'k' THEN 'skipped' ELSE l.status END AS status,
            CASE o.outcome WHEN 'c' THEN 'created' WHEN 'u' THEN 'updated' WHEN 'n' THEN 'unchanged'
              WHEN 'f' THEN 'rejected' WHEN 'r' THEN 'reverted' WHEN 'k' THEN 'kept' ELSE l.operation END AS operation,
@@ -175,7 +185,9 @@ export async function selectEffects(
 const OUTCOME = 'workflow_import_queue_batch_id, line_number, outcome, reference';
 const EFFECTS_COPY = `import_queue_outcome (${OUTCOME})`;
 const EXPLAINED_COPY = `import_queue_outcome (${OUTCOME}, error_code, error_message, error_pointer, errors)`;
+const DELIVERED_COPY = `import_queue_outcome (${OUTCOME}, error_code, error_message, error_pointer, errors, attempts)`;
 const CODES = { created: 'c', updated: 'u', unchanged: 'n', reverted: 'r' } as const;
+const LETTERS = { succeeded: 'd', skipped: 's', failed: 'f', unknown: 'q' } as const;
 
 /**
  * Writes the outcomes of pending records. The caller holds the lock of their chunk.
@@ -191,13 +203,13 @@ export async function writeOutcomes(
   try {
     await transaction.copyTogether([
       rowsToCopy(EFFECTS_COPY, effects, (outcome) => {
-        const code = outcome.status === 'skipped' ? 's' : CODES[outcome.operation];
+        const code = outcome.status === 'skipped' ? LETTERS.skipped : CODES[outcome.operation];
         return `${batchId}\t${outcome.line}\t${code}\t${messageField(outcome.reference)}`;
       }),
       rowsToCopy(EXPLAINED_COPY, explained, (outcome) => {
         const { code, message, pointer } = outcome.error;
         const fields = [outcome.reference, code, message, pointer ?? null, storedErrors(outcome)];
-        const letter = outcome.status === 'skipped' ? 'k' : 'f';
+        const letter = outcome.status === 'skipped' ? 'k' : LETTERS.failed;
         return `${batchId}\t${outcome.line}\t${letter}\t${fields.map(messageField).join('\t')}`;
       }),
     ]);
@@ -205,6 +217,73 @@ export async function writeOutcomes(
     if (!isUniqueViolation(error)) throw error;
     throw new Error(`a record of batch ${batchId} already has an outcome`, { cause: error });
   }
+}
+
+/** The same for outcomes that may have taken several attempts. */
+export async function writeDeliveredOutcomes(
+  transaction: Transaction,
+  batchId: number,
+  outcomes: readonly DeliveredOutcome[],
+): Promise<void> {
+  await transaction.copyTogether([
+    rowsToCopy(DELIVERED_COPY, outcomes, (outcome) => {
+      const { line, reference, attempts, status, operation } = outcome;
+      const error = 'error' in outcome ? outcome.error : undefined;
+      const letter = status === 'succeeded' && operation !== null ? CODES[operation] : LETTERS[status];
+      const errors = error === undefined ? null : storedErrors({ errors: undefined, ...outcome, error });
+      const fields = [reference, error?.code ?? null, error?.message ?? null, error?.pointer ?? null, errors];
+      return `${batchId}\t${line}\t${letter}\t${fields.map(messageField).join('\t')}\t${attempts}`;
+    }),
+  ]);
+  await transaction.query(
+    `DELETE FROM import_queue_delivery
+      WHERE workflow_import_queue_batch_id = $1 AND line_number = ANY ($2::integer[])`,
+    [batchId, outcomes.map(({ line }) => line)],
+  );
+}
+
+/** What is stored about records without an outcome that a target was sent, by line. */
+export async function selectDeliveryStates(
+  sql: Sql,
+  batchId: number,
+  firstLine: number,
+  lastLine: number,
+): Promise<Map<number, DeliveryState>> {
+  const { rows } = await sql.query<DeliveryState & { line: number }>(
+    `SELECT line_number AS line, attempts,
+            greatest(0, extract(epoch FROM due_at - clock_timestamp()) * 1000)::float8 AS "dueInMs"
+       FROM import_queue_delivery
+      WHERE workflow_import_queue_batch_id = $1 AND line_number BETWEEN $2 AND $3`,
+    [batchId, firstLine, lastLine],
+  );
+  return new Map(rows.map(({ line, ...state }) => [line, state]));
+}
+
+const INTERRUPTED =
+  'The record was sent, and the worker stopped before it knew the answer. Whether the receiver has it is not known.';
+
+/**
+ * Ends the records of these lines that an earlier worker may have sent to a target that must not get them twice; the
+ * caller holds the lock of their chunk. Answers how many.
+ */
+export async function endInterrupted(
+  transaction: Transaction,
+  batchId: number,
+  firstLine: number,
+  lastLine: number,
+): Promise<number> {
+  const { rowCount } = await transaction.query(
+    `WITH interrupted AS (
+       DELETE FROM import_queue_delivery
+        WHERE workflow_import_queue_batch_id = $1 AND line_number BETWEEN $2 AND $3 AND uncertain
+       RETURNING line_number, attempts
+     )
+     INSERT INTO import_queue_outcome (workflow_import_queue_batch_id, line_number, outcome, error_code, error_message,
+       attempts)
+     SELECT $1, line_number, 'q', 'outcome_unknown', $4, attempts + 1 FROM interrupted`,
+    [batchId, firstLine, lastLine, INTERRUPTED],
+  );
+  return rowCount;
 }
 
 type ExplainedOutcome = Extract<TargetOutcome, { error: RecordError }>;
@@ -247,7 +326,11 @@ export async function cancelRecords(
   lastLine: number,
 ): Promise<number> {
   const { rowCount } = await transaction.query(
-    `INSERT INTO import_queue_outcome (workflow_import_queue_batch_id, line_number, outcome)
+    `WITH forgotten AS (
+       DELETE FROM import_queue_delivery
+        WHERE workflow_import_queue_batch_id = $1 AND line_number BETWEEN $2 AND $3
+     )
+     INSERT INTO import_queue_outcome (workflow_import_queue_batch_id, line_number, outcome)
      SELECT l.workflow_import_queue_batch_id, l.line_number, 'x' FROM ${pendingBetween('$2', '$3')}`,
     [batchId, firstLine, lastLine],
   );

@@ -98,6 +98,10 @@ export async function deleteStep(
      ), gone AS (
        DELETE FROM import_queue_chunk c USING chunk
         WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = chunk.chunk_number
+     ), delivery AS (
+       DELETE FROM import_queue_delivery
+        WHERE workflow_import_queue_batch_id = $1
+          AND line_number BETWEEN (SELECT min(first_line) FROM chunk) AND (SELECT max(last_line) FROM chunk)
      ), outcome AS (
        DELETE FROM import_queue_outcome
         WHERE workflow_import_queue_batch_id = $1

@@ -113,7 +113,7 @@ export class DefinitionsFolder implements OnModuleInit {
   private storeImportProcess(content: SortedFile['content'], file: string): Promise<void> {
     const { version, ...input } = importProcess(content);
     return untilSettled(async () => {
-      const current = (await this.importProcesses.list()).find(({ name }) => name === input.name);
+      const current = (await this.importProcesses.listOpened()).find(({ name }) => name === input.name);
       if (current !== undefined && isSameImportProcess(input, current)) return;
       const stored =
         current === undefined

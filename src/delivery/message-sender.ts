@@ -63,7 +63,7 @@ export const DEFAULT_SENDING_TIMES: SendingTimes = {
 };
 
 /** Renews a claim while a slow server takes its time, and detects when the claim is lost. */
-class ClaimHolder {
+export class ClaimHolder {
   private readonly ending = new AbortController();
   private readonly onStop = () => this.ending.abort(this.stop.reason);
   private timer: NodeJS.Timeout | undefined;
@@ -89,14 +89,18 @@ class ClaimHolder {
   /**
    * Retries writing a result until another worker could have taken over. While PostgreSQL restarts, no worker can claim
    * the message either, and a mail whose delivery is not recorded would be sent twice.
+   * @param isFinal whether an error shows that the claim is lost
    */
-  async whileHeld<Answer>(write: () => Promise<Answer>): Promise<Answer> {
+  async whileHeld<Answer>(
+    write: () => Promise<Answer>,
+    isFinal: (error: unknown) => boolean = () => false,
+  ): Promise<Answer> {
     const end = performance.now() + this.claimMs;
     for (;;) {
       try {
         return await write();
       } catch (error) {
-        if (performance.now() > end) throw error;
+        if (performance.now() > end || isFinal(error)) throw error;
         await delay(Math.min(1_000, this.claimMs / 3));
       }
     }
@@ -304,7 +308,7 @@ function newContent(claim: ClaimedMessage, outgoing: OutgoingMessage): MailConte
  * The function has its own timer because `AbortSignal.any([signal, AbortSignal.timeout(ms)])` may never fire after a
  * garbage collection (nodejs/node#57736). Node keeps a running timer, and the timer keeps the controller.
  */
-function endsWithin<Result>(
+export function endsWithin<Result>(
   limitMs: number,
   stop: AbortSignal,
   work: (signal: AbortSignal) => Promise<Result>,

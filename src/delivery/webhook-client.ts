@@ -37,6 +37,22 @@ export interface WebhookExchange {
   answer: LoggedAnswer | null;
 }
 
+/** How far an exchange got. The client fills this in, so that it is known when the exchange is cut off. */
+export interface ExchangeProgress {
+  /** Whether the receiver may have been sent a part of the request. */
+  isConnected: boolean;
+  answer: ReceivedAnswer | null;
+}
+
+export interface ReceivedAnswer {
+  status: number;
+  retryAfterMs: number | undefined;
+  /** Its beginning. */
+  body: string;
+  /** Whether `body` is all of it. */
+  isComplete: boolean;
+}
+
 /** POSTs webhooks; only to public addresses unless the configuration allows others. */
 @Injectable()
 export class WebhookClient implements OnApplicationShutdown {
@@ -74,6 +90,46 @@ export class WebhookClient implements OnApplicationShutdown {
     });
   }
 
+  /**
+   * Resolves with the answer, whatever it is. A body that is too long or too slow is cut off.
+   * @param mostBytes of the body are kept
+   * @throws DeliveryFault if there was no answer; it is permanent if the address is not allowed
+   */
+  exchange(
+    webhook: OutgoingWebhook,
+    signal: AbortSignal,
+    progress: ExchangeProgress,
+    mostBytes: number,
+  ): Promise<ReceivedAnswer> {
+    return new Promise((resolve, reject) => {
+      const request = this.request(webhook, signal, undefined);
+      request.on('socket', (socket) => {
+        if (socket.connecting) socket.once('connect', () => (progress.isConnected = true));
+        else progress.isConnected = true;
+      });
+      request.on('response', (response) => {
+        const { statusCode: status = 0, headers } = response;
+        const wait = retryAfterMs(headers['retry-after'], Date.now());
+        const answer = { status, retryAfterMs: wait, body: '', isComplete: false };
+        progress.answer = answer;
+        readBody(response, mostBytes, (body, isComplete) =>
+          resolve(Object.assign(answer, { body, isComplete })),
+        );
+      });
+      request.on('upgrade', ({ statusCode: status = 101 }, socket) => {
+        socket.destroy();
+        resolve((progress.answer = { status, retryAfterMs: undefined, body: '', isComplete: true }));
+      });
+      request.on('close', () => {
+        if (progress.answer === null) reject(new DeliveryFault('the receiver closed the connection', false));
+      });
+      request.on('error', (error) => {
+        if (progress.answer === null) reject(asFault(error));
+      });
+      request.end(webhook.body);
+    });
+  }
+
   private answerTo(
     webhook: OutgoingWebhook,
     signal: AbortSignal,
@@ -85,13 +141,13 @@ export class WebhookClient implements OnApplicationShutdown {
         const { statusCode: status = 0, headers } = response;
         const settle = () => answer({ status, retryAfter: headers['retry-after'] });
         if (exchange === undefined) {
-          readBody(response);
+          readBody(response, 0);
           settle();
           return;
         }
         const received = { status, headers: loggedHeaders(headers), body: '' };
         exchange.answer = received;
-        readBody(response, (body) => {
+        readBody(response, LOGGED_BODY_BYTES, (body) => {
           received.body = body;
           settle();
         });
@@ -122,6 +178,7 @@ export class WebhookClient implements OnApplicationShutdown {
     if (isIP(host) !== 0) this.assertAllowed(host, [host]);
     const isHttps = url.protocol === 'https:';
     const headers = {
+      ...webhook.headers,
       ...webhookHeaders({ ...webhook, secrets }, Date.now()),
       'content-type': 'application/json',
       'content-length': Buffer.byteLength(webhook.body),
@@ -131,7 +188,7 @@ export class WebhookClient implements OnApplicationShutdown {
     if (exchange !== undefined) exchange.request = { headers: loggedHeaders(headers), body: webhook.body };
     const options: RequestOptions = {
       method: 'POST',
-      agent: isHttps ? this.https : this.http,
+      agent: webhook.needsNewConnection ? false : isHttps ? this.https : this.http,
       lookup: this.lookup,
       signal,
       headers,
@@ -168,21 +225,25 @@ export class WebhookClient implements OnApplicationShutdown {
 
 /**
  * Reads the body to its end, or closes the connection if it is too long or too slow.
- * @param onEnd gets the beginning of the body
+ * @param keptBytes the length of the beginning that `onEnd` gets
  */
-function readBody(response: IncomingMessage, onEnd: (body: string) => void = () => undefined): void {
+function readBody(
+  response: IncomingMessage,
+  keptBytes: number,
+  onEnd: (body: string, isComplete: boolean) => void = () => undefined,
+): void {
   const timer = setTimeout(() => response.destroy(), BODY_WITHIN_MS);
   let read = 0;
   const head: Buffer[] = [];
   response.on('data', (bytes: Buffer) => {
-    if (read < LOGGED_BODY_BYTES) head.push(bytes.subarray(0, LOGGED_BODY_BYTES - read));
+    if (read < keptBytes) head.push(bytes.subarray(0, keptBytes - read));
     read += bytes.length;
-    if (read > MOST_BODY_BYTES) response.destroy();
+    if (read > Math.max(MOST_BODY_BYTES, keptBytes)) response.destroy();
   });
   response.on('error', () => undefined);
   response.on('close', () => {
     clearTimeout(timer);
-    onEnd(storable(Buffer.concat(head).toString()));
+    onEnd(storable(Buffer.concat(head).toString()), response.complete && read <= keptBytes);
   });
 }
 

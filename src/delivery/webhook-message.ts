@@ -29,6 +29,10 @@ export interface OutgoingWebhook {
   body: string;
   /** Each signs the request, so that a receiver may know the previous or the new secret. Empty: not signed. */
   secrets: readonly string[];
+  /** Headers besides those of Standard Webhooks. */
+  headers?: Readonly<Record<string, string>>;
+  /** Whether the request must not use a connection that is already open: the receiver could be closing it. */
+  needsNewConnection?: boolean;
 }
 
 /** Host and port of a URL as written: two spellings of one host are two receivers (ADR 19). */

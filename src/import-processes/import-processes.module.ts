@@ -7,11 +7,18 @@ import { CompiledImportProcesses, ImportProcessesService } from './import-proces
 import { MappingsController } from './mappings.controller.js';
 import { RowDescriptions } from './row-descriptions.js';
 import { SavedMappingsService } from './saved-mappings.service.js';
+import { TargetSecretsAtRest } from './target-secrets.js';
 
 /** The services that other modules use. */
 @Module({
   imports: [TargetsModule],
-  providers: [CompiledImportProcesses, ImportProcessesService, RowDescriptions, SavedMappingsService],
+  providers: [
+    CompiledImportProcesses,
+    ImportProcessesService,
+    RowDescriptions,
+    SavedMappingsService,
+    TargetSecretsAtRest,
+  ],
   exports: [CompiledImportProcesses, ImportProcessesService, RowDescriptions, SavedMappingsService],
 })
 export class ImportProcessesModule {}

@@ -91,9 +91,17 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
     private readonly targets: TargetRegistry,
   ) {}
 
-  /** The current version of every import process, by display order. */
-  list(): Promise<ImportProcess[]> {
-    return selectImportProcesses(this.database);
+  /** The current version of every import process, by display order. Secrets of targets are hidden. */
+  async list(): Promise<ImportProcess[]> {
+    return (await selectImportProcesses(this.database)).map((process) => this.shown(process));
+  }
+
+  /** The same with the secrets, for comparisons. */
+  async listOpened(): Promise<ImportProcess[]> {
+    const opened = (target: TargetConfiguration) =>
+      this.targets.find(target.kind)?.opened?.(target) ?? target;
+    const processes = await selectImportProcesses(this.database);
+    return processes.map((process) => ({ ...process, target: opened(process.target) }));
   }
 
   unknownOf(ids: readonly number[]): Promise<number[]> {
@@ -106,6 +114,10 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
 
   /** @throws DomainError 404 `import_process_not_found` */
   async get(id: number): Promise<ImportProcess> {
+    return this.shown(await this.stored(id));
+  }
+
+  private async stored(id: number): Promise<ImportProcess> {
     const [found] = await selectImportProcesses(this.database, id);
     if (found === undefined) throw importProcessNotFound(id);
     return found;
@@ -121,6 +133,15 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
     return id;
   }
 
+  private shown<Version extends { target: TargetConfiguration }>(version: Version): Version {
+    const { target } = version;
+    return { ...version, target: this.targets.find(target.kind)?.shown?.(target) ?? target };
+  }
+
+  private sealed(input: ImportProcessInput): ImportProcessInput {
+    return { ...input, target: this.targets.find(input.target.kind)?.seal?.(input.target) ?? input.target };
+  }
+
   /** @throws DomainError 400 `invalid_import_process`, 409 `import_process_name_taken`, `import_process_key_taken` */
   async create(input: ImportProcessInput, actor: string): Promise<ImportProcess> {
     await this.refuseUnusable(input);
@@ -129,27 +150,29 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
       const key = input.key ?? (await freeKey(transaction, keyFrom(input.name)));
       const process = manager.create(ImportProcessEntity, { ...appearance(input), key, currentVersion: 1 });
       await refuseTaken(input, manager.insert(ImportProcessEntity, process));
-      await insertVersion(manager, process.id, 1, input, actor);
+      await insertVersion(manager, process.id, 1, this.sealed(input), actor);
       await note(transaction, actor, 'import_process_created', process.id, { name: input.name, version: 1 });
       const [created] = await selectImportProcesses(transaction, process.id);
       if (created === undefined) throw importProcessNotFound(process.id);
-      return created;
+      return this.shown(created);
     });
   }
 
   /**
    * Creates a new version; running batches keep theirs. The row lock makes two concurrent calls take turns, and each
-   * creates a version. `expected` is the version that the caller edited, if stated.
+   * creates a version. `expected` is the version that the caller edited, if stated. Hidden secrets stand for those that
+   * are stored.
    * @throws DomainError 400 `invalid_import_process`, 404 `import_process_not_found`,
    *   409 `import_process_name_taken` or `version_conflict`, 412 `precondition_failed`
    */
   async replace(
     id: number,
-    input: ImportProcessInput,
+    sent: ImportProcessInput,
     actor: string,
     expected?: number,
     condition?: VersionCondition,
   ): Promise<ImportProcess> {
+    const input = await this.restored(id, sent);
     await this.refuseUnusable(input);
     return this.database.transaction(async (transaction) => {
       const { manager } = transaction;
@@ -163,7 +186,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
         throw importProcessChangedMeanwhile(id, expected, found.currentVersion);
       }
       const version = found.currentVersion + 1;
-      await insertVersion(manager, id, version, input, actor);
+      await insertVersion(manager, id, version, this.sealed(input), actor);
       await refuseTaken(
         input,
         manager.update(
@@ -179,13 +202,13 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
       await note(transaction, actor, 'import_process_changed', id, { name: input.name, version });
       const [replaced] = await selectImportProcesses(transaction, id);
       if (replaced === undefined) throw importProcessNotFound(id);
-      return replaced;
+      return this.shown(replaced);
     });
   }
 
   /** Newest first, at most `limit`. */
-  versions(id: number, limit: number): Promise<ImportProcessVersion[]> {
-    return selectVersions(this.database, id, limit);
+  async versions(id: number, limit: number): Promise<ImportProcessVersion[]> {
+    return (await selectVersions(this.database, id, limit)).map((version) => this.shown(version));
   }
 
   /**
@@ -230,7 +253,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
    * @throws DomainError 404 `import_process_not_found`, 409 `import_process_disabled`
    */
   async pin(id: number): Promise<PinnedImportProcess> {
-    const process = await this.get(id);
+    const process = await this.stored(id);
     if (process.status === 'disabled') throw importProcessDisabled(id, process.name);
     return this.pinned(process);
   }
@@ -240,7 +263,7 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
    * @throws DomainError 404 `import_process_not_found`
    */
   async pinCurrent(id: number): Promise<PinnedImportProcess> {
-    return this.pinned(await this.get(id));
+    return this.pinned(await this.stored(id));
   }
 
   private async pinned(process: ImportProcess): Promise<PinnedImportProcess> {
@@ -252,6 +275,14 @@ export class ImportProcessesService implements CurrentTargets, KnownImportProces
       ...{ id, version, name, ordered, priority, maxFailed, maxFailedPercent },
       ...{ target, recordSchema, workflowVersion, timeZone, allowWithoutIdentifier },
     };
+  }
+
+  private async restored(id: number, sent: ImportProcessInput): Promise<ImportProcessInput> {
+    const target = this.targets.find(sent.target.kind);
+    if (target?.restored === undefined) return sent;
+    const stored = await this.stored(id);
+    if (stored.target.kind !== target.kind) return sent;
+    return { ...sent, target: target.restored(sent.target, stored.target) };
   }
 
   private async refuseUnusable(input: ImportProcessInput): Promise<void> {

@@ -61,6 +61,30 @@ export async function selectVersions(sql: Sql, id: number, limit: number): Promi
   return rows;
 }
 
+interface StoredTarget {
+  id: number;
+  version: number;
+  target: TargetConfiguration;
+}
+
+/** The targets of these kinds in all versions. */
+export async function selectTargetsOfKinds(sql: Sql, kinds: readonly string[]): Promise<StoredTarget[]> {
+  const { rows } = await sql.query<StoredTarget>(
+    `SELECT import_process_id AS id, version, target FROM import_process_version
+      WHERE target ->> 'kind' = ANY ($1::text[]) ORDER BY import_process_id, version`,
+    [kinds],
+  );
+  return rows;
+}
+
+/** Only the form of the secrets changes: a stored version means the same forever. */
+export async function updateTarget(sql: Sql, { id, version, target }: StoredTarget): Promise<void> {
+  await sql.query(
+    'UPDATE import_process_version SET target = $3 WHERE import_process_id = $1 AND version = $2',
+    [id, version, JSON.stringify(target)],
+  );
+}
+
 /** Leaves room for import processes that a client places in between by number. */
 const DISPLAY_ORDER_STEP = 10;
 

@@ -166,7 +166,7 @@ export class BatchActionsController {
   @ApiOperation({
     summary: 'Send the failed records again, as a new batch',
     description:
-      'Records that failed, were invalid or unknown, under their own line numbers. The batch itself never changes.',
+      'Records that failed or were invalid, under their own line numbers. The batch itself never changes.',
   })
   @ApiAcceptedResponse({
     description: 'The new batch. A second call answers the same one.',

@@ -278,6 +278,7 @@ export const NO_PERSONAL_DATA: readonly string[] = [
   'import_process_version',
   'import_queue_batch_control',
   'import_queue_chunk',
+  'import_queue_delivery',
   'import_queue_preview_run',
   'schema_compatibility',
   'schema_migration',

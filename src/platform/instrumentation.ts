@@ -14,6 +14,8 @@ export const FAULT_POINTS = [
   // Writing a chunk into another database: everything is written there; it is committed there, but not here.
   'table.before-target-commit',
   'table.after-target-commit',
+  // Sending a record to another system: the receiver has accepted it, but its outcome is not yet written.
+  'delivery.before-save',
   // PostgreSQL records the next chunks as queued, but Redis has no job for them.
   'chunk.before-enqueue',
   // Ending a batch: status and owed mail are written; they are committed, but no sender has been woken.

@@ -8,6 +8,7 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import { BoundedMap } from './concurrency.js';
 import { AppConfig } from './config/config.js';
 import { createRedis, type RedisClient } from './queue/redis-client.js';
 
@@ -62,6 +63,11 @@ export class SharedLimits implements OnModuleDestroy, BeforeApplicationShutdown 
     const slots = new SharedSlots(this.connection(), `${this.config.queuePrefix}:slots:${name}`, count);
     this.slots.push(slots);
     return slots;
+  }
+
+  /** A rate per source, which all processes share. */
+  paceOf(name: string): SharedPace {
+    return new SharedPace(this.connection(), `${this.config.queuePrefix}:pace:${name}`);
   }
 
   private connection(): RedisClient {
@@ -173,6 +179,45 @@ const RENEW = `
   for i = 2, #ARGV do redis.call('ZADD', KEYS[1], ends, ARGV[i]) end
   redis.call('PEXPIRE', KEYS[1], ARGV[1])`;
 
+/**
+ * Reserves the next point in time; answers how many milliseconds away it is. The clock is that of Redis.
+ * KEYS: the time of the next one, in microseconds. ARGV: the microseconds between two.
+ */
+const RESERVE = `
+  local time = redis.call('TIME')
+  local now = time[1] * 1000000 + time[2]
+  local at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
+  local following = at + tonumber(ARGV[1])
+  redis.call('SET', KEYS[1], string.format('%.0f', following), 'PX', math.ceil((following - now) / 1000) + 1000)
+  return math.ceil((at - now) / 1000)`;
+
+/** Spaces events evenly, over all processes. While Redis is away, each process spaces its own. */
+export class SharedPace {
+  private readonly redis = new Availability();
+  private readonly own = new BoundedMap<string, number>(1_000);
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly prefix: string,
+  ) {}
+
+  /** Reserves the next event of the source; returns how many milliseconds to wait for it. */
+  async reserve(source: string, perSecond: number): Promise<number> {
+    if (this.client.status === 'ready' && !this.redis.isResting) {
+      try {
+        const between = Math.ceil(1_000_000 / perSecond);
+        return Number(await this.client.eval(RESERVE, 1, `${this.prefix}:${source}`, between));
+      } catch {
+        this.redis.rest();
+      }
+    }
+    const now = performance.now();
+    const at = Math.max(now, this.own.get(source) ?? 0);
+    this.own.set(source, at + 1_000 / perSecond);
+    return at - now;
+  }
+}
+
 /** Places that all processes share, a number of them per source. */
 export class SharedSlots {
   private readonly held = new Map<string, Set<string>>();
@@ -187,14 +232,17 @@ export class SharedSlots {
     this.renewal = setInterval(() => void this.renew(), LEASE_MS / 3).unref();
   }
 
-  /** Takes a slot of the source; returns the function that gives it back, or `null` if all are taken. */
-  async take(source: string): Promise<(() => void) | null> {
+  /**
+   * Takes a slot of the source; returns the function that gives it back, or `null` if all are taken.
+   * @param limit of this source, if sources have limits of their own
+   */
+  async take(source: string, limit: number = this.limit): Promise<(() => void) | null> {
     const holder = randomUUID();
     const own = this.held.get(source) ?? new Set();
-    if (own.size >= this.limit) return null;
+    if (own.size >= limit) return null;
     own.add(holder);
     this.held.set(source, own);
-    if (await this.isTaken(source, holder)) return () => this.giveBack(source, holder);
+    if (await this.isTaken(source, holder, limit)) return () => this.giveBack(source, holder);
     this.giveBack(source, holder);
     return null;
   }
@@ -203,9 +251,9 @@ export class SharedSlots {
     clearInterval(this.renewal);
   }
 
-  private async isTaken(source: string, holder: string): Promise<boolean> {
+  private async isTaken(source: string, holder: string, limit: number): Promise<boolean> {
     const answer = await this.ask(() =>
-      this.client.eval(TAKE, 1, this.keyOf(source), holder, LEASE_MS, this.limit),
+      this.client.eval(TAKE, 1, this.keyOf(source), holder, LEASE_MS, limit),
     );
     return answer !== 0;
   }

@@ -17,6 +17,7 @@ import {
 } from '../batches/chunks.sql.js';
 import {
   cancelRecords,
+  endInterrupted,
   NO_OUTCOMES,
   selectPendingRecords,
   selectPendingUndos,
@@ -33,6 +34,7 @@ import type { ImportRecord } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
 import { type FaultKind, faultKind, LASTING_FAULTS, UnprocessableBatchError } from './faults.js';
+import { type LeasedChunk, LeasedChunks } from './leased-chunks.js';
 import {
   blockerOf,
   ChunkNotDueError,
@@ -42,10 +44,11 @@ import {
 } from './record-processing.js';
 
 /**
- * `done`: every record has its outcome; `handed-back`: the chunk waits for its turn again (the batch is paused, or an
- * earlier chunk goes first); `not-mine`: the job was duplicate, late or stale, and there was nothing to do.
+ * `done`: every record has its outcome; `leased`: the chunk is delivered in the background; `handed-back`: the chunk waits
+ * for its turn again (the batch is paused, or an earlier chunk goes first); `no-room`: the same, until this process or
+ * another one delivers fewer chunks; `not-mine`: the job was duplicate, late or stale, and there was nothing to do.
  */
-export type ChunkRun = 'done' | 'handed-back' | 'not-mine';
+export type ChunkRun = 'done' | 'leased' | 'handed-back' | 'no-room' | 'not-mine';
 
 /** Records of a chunk to process separately, to find the one that makes the chunk fail. */
 interface RecordsToIsolate {
@@ -70,6 +73,7 @@ export class ChunkRunner {
     private readonly processes: CompiledImportProcesses,
     private readonly targets: TargetRegistry,
     private readonly scheduler: ChunkScheduler,
+    private readonly leased: LeasedChunks,
   ) {
     this.isolation = new FaultIsolation(database);
   }
@@ -80,7 +84,7 @@ export class ChunkRunner {
   async run(job: ChunkJob): Promise<ChunkRun> {
     const result = await this.attempt(job);
     faultPoint('chunk.after-commit');
-    if (result !== 'not-mine') await this.scheduler.advance(job.batchId);
+    if (result !== 'not-mine' && result !== 'no-room') await this.scheduler.advance(job.batchId);
     return result;
   }
 
@@ -108,6 +112,10 @@ export class ChunkRunner {
       faultPoint('chunk.before-lock');
       let result = await this.runOnce(job, work);
       while (typeof result !== 'string') {
+        if ('lease' in result) {
+          this.leased.start(result);
+          return 'leased';
+        }
         await this.isolation.process(result.work, result.records, result.othersHaveOutcomes);
         result = await this.runOnce(job, work);
       }
@@ -154,8 +162,22 @@ export class ChunkRunner {
   }
 
   /** Runs one transaction. Answers the records to isolate if the chunk has failed too many times. */
-  private runOnce(job: ChunkJob, work: ChunkWork | null): Promise<ChunkRun | RecordsToIsolate> {
-    return this.database.transaction((transaction) => this.process(transaction, job, work));
+  private async runOnce(
+    job: ChunkJob,
+    work: ChunkWork | null,
+  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
+    let leased = false;
+    try {
+      return await this.database.transaction(async (transaction) => {
+        const result = await this.process(transaction, job, work);
+        leased = typeof result !== 'string' && 'lease' in result;
+        return result;
+      });
+    } catch (error) {
+      // If the commit went through after all, the lease expires.
+      if (leased && work !== null) this.leased.leave(work);
+      throw error;
+    }
   }
 
   /** It turned out during processing that an earlier chunk must go first. The work of this one is rolled back. */
@@ -190,7 +212,7 @@ export class ChunkRunner {
     transaction: Transaction,
     job: ChunkJob,
     work: ChunkWork | null,
-  ): Promise<ChunkRun | RecordsToIsolate> {
+  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
     const chunk = await lockChunk(transaction, job);
     if (chunk === undefined) return 'not-mine';
     this.backends.add(chunk.backendPid);
@@ -206,15 +228,16 @@ export class ChunkRunner {
     job: ChunkJob,
     work: ChunkWork | null,
     chunk: LockedChunk,
-  ): Promise<ChunkRun | RecordsToIsolate> {
+  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
     const { firstLine, lastLine } = chunk;
     if (chunk.batchStatus === 'paused' && !chunk.isProbe) {
       await handBackChunk(transaction, job, null);
       return 'handed-back';
     }
     if (work === null || chunk.batchStatus === 'canceling' || chunk.failureReason !== null) {
+      const unknown = await endInterrupted(transaction, job.batchId, firstLine, lastLine);
       const canceled = await cancelRecords(transaction, job.batchId, firstLine, lastLine);
-      await writeChunkProgress(transaction, job, { ...NO_OUTCOMES, canceled }, true);
+      await writeChunkProgress(transaction, job, { ...NO_OUTCOMES, canceled, unknown }, true);
       return 'done';
     }
     const open = await selectOpenChunksUpTo(transaction, job);
@@ -225,9 +248,15 @@ export class ChunkRunner {
     }
     // The rest of a chunk that reaches beyond the canary waits for the review.
     const limit = Math.min(lastLine, chunk.canaryLine ?? lastLine);
+    const selectPending = () => selectPendingRecords(transaction, job.batchId, firstLine, limit);
+    if (work.target.deliver !== undefined) {
+      const leased = await this.leased.lease(transaction, work, chunk, selectPending, limit < lastLine);
+      if (leased === null) await handBackChunk(transaction, job, null);
+      return leased ?? 'no-room';
+    }
     const records =
       work.undo === null
-        ? await selectPendingRecords(transaction, job.batchId, firstLine, limit)
+        ? await selectPending()
         : await selectPendingUndos(transaction, job.batchId, chunk, work.undo.lastLineFirst);
     faultPoint('chunk.after-load');
     if (chunk.attempts >= LASTING_FAULTS && records.length > 0) {

@@ -6,6 +6,7 @@ import { TargetsModule } from '../targets/targets.module.js';
 import { BatchFinisher, ChunkQueue, ChunkScheduler } from './chunk-scheduler.js';
 import { ChunkRunner } from './chunk-runner.js';
 import { ImportConsumer } from './import.consumer.js';
+import { LeasedChunks } from './leased-chunks.js';
 import { Reconciler } from './reconciler.js';
 import { WorkerPresence } from './worker-presence.js';
 
@@ -20,6 +21,6 @@ export class SchedulingModule {}
 /** Processes chunks and reconciles the queue with the database; only workers need it. */
 @Module({
   imports: [ImportProcessesModule, OutboxModule, QueueModule, SchedulingModule, TargetsModule],
-  providers: [ChunkRunner, ImportConsumer, Reconciler, WorkerPresence],
+  providers: [ChunkRunner, ImportConsumer, LeasedChunks, Reconciler, WorkerPresence],
 })
 export class ProcessingModule {}

@@ -122,6 +122,7 @@ function targetOutcomes(
     const { undoneBatchId } = undo;
     return target.undo(records, { batchId: job.batchId, compiled, actor, transaction, undoneBatchId });
   }
+  if (target.process === undefined) throw new Error(`the target "${target.kind}" has no process method`);
   return target.process(records, {
     ...job,
     compiled,

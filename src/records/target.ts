@@ -119,6 +119,60 @@ export interface ChunkContext<Compiled extends CompiledTarget = CompiledTarget> 
   transaction: Transaction;
 }
 
+/** What earlier attempts left behind about a record without an outcome. */
+export interface DeliveryState {
+  /** Attempts that failed. */
+  attempts: number;
+  /** The time until the next attempt. */
+  dueInMs: number;
+}
+
+/** An outcome, and how many attempts it took. */
+export type DeliveredOutcome = { attempts: number } & (
+  | RecordOutcome
+  /** The target does not tell what the record changed. */
+  | { line: number; status: 'succeeded'; operation: null; reference: string | null }
+  /** The target may have the record or not, and must not get it twice: a person resolves it. */
+  | { line: number; status: 'unknown'; operation: null; reference: null; error: RecordError }
+);
+
+/**
+ * The facts that a target gets about a chunk that it delivers outside of a transaction. The worker holds the chunk by a
+ * lease; each write fails once another worker has taken the chunk over. No method holds a connection of the database
+ * between two calls.
+ */
+export interface DeliveryContext<Compiled extends CompiledTarget = CompiledTarget> extends Pick<
+  ChunkContext<Compiled>,
+  'batchId' | 'chunkNumber' | 'compiled'
+> {
+  importProcessId: number;
+  /** In line order, one after the other. */
+  ordered: boolean;
+  /**
+   * The batch is paused because the target was unavailable: the one record shows whether it is available again. Send
+   * it once.
+   */
+  isProbe: boolean;
+  states: ReadonlyMap<number, DeliveryState>;
+  /** Aborted when nothing more is to be sent: the batch is paused or canceled, or the worker stops. */
+  stop: AbortSignal;
+  /** Aborted when requests under way must end: another worker has the chunk, or the time for stopping is over. */
+  cut: AbortSignal;
+  /**
+   * Stores that these records may be sent from now on. If no outcome and no failed attempt is stored, they end as
+   * `unknown`. For targets that must not get a record twice.
+   */
+  begin(lines: readonly number[]): Promise<void>;
+  /** Stores that an attempt failed, and will be repeated. */
+  postpone(lines: readonly number[], state: DeliveryState): Promise<void>;
+  save(outcomes: readonly DeliveredOutcome[]): Promise<void>;
+}
+
+/** The target is unavailable: its batches pause, and one record at a time is tried until one gets an answer. */
+export class TargetUnavailableError extends Error {
+  override readonly name = 'TargetUnavailableError';
+}
+
 /** The facts that a target gets about the chunk of an undo. */
 export interface UndoContext<Compiled extends CompiledTarget = CompiledTarget> extends Pick<
   ChunkContext<Compiled>,
@@ -216,12 +270,29 @@ export interface ConfigurationProblem {
  */
 export interface RecordTarget<Compiled extends CompiledTarget = CompiledTarget> {
   readonly kind: string;
+  /** The configuration as it is stored: with its secrets encrypted. Absent, as the next four, without secrets. */
+  seal?(target: TargetConfiguration): TargetConfiguration;
+  /** The stored configuration as it is shown: with its secrets hidden. */
+  shown?(target: TargetConfiguration): TargetConfiguration;
+  /** The stored configuration with its secrets. */
+  opened?(stored: TargetConfiguration): TargetConfiguration;
+  /** A configuration that was sent with hidden secrets, with those that are stored. */
+  restored?(sent: TargetConfiguration, stored: TargetConfiguration): TargetConfiguration;
+  /** Whether `seal` would change nothing. */
+  isSealed?(stored: TargetConfiguration): boolean;
   /** Checks a configuration when an import process is saved; an empty array means that it is usable. */
   validate(target: TargetConfiguration, recordSchema: JsonObject | null): Promise<ConfigurationProblem[]>;
   /** The version that a batch must pin when it starts, so that later changes do not affect it. */
   pin(target: TargetConfiguration): Promise<Pick<PinnedConfiguration, 'workflowVersion'>>;
   compile(configuration: PinnedConfiguration): Promise<Compiled>;
-  process(records: readonly ImportRecord[], context: ChunkContext<Compiled>): Promise<RecordOutcome[]>;
+  /** A target has either this method or `deliver`. */
+  process?(records: readonly ImportRecord[], context: ChunkContext<Compiled>): Promise<RecordOutcome[]>;
+  /**
+   * For effects outside of any database of ours: sends the records and saves each outcome once it is known. Returns
+   * when every record has its outcome, or after `stop` was aborted, when no request is under way any more.
+   * @throws TargetUnavailableError if the target does not take records at present
+   */
+  deliver?(records: readonly ImportRecord[], context: DeliveryContext<Compiled>): Promise<void>;
   /** Absent for targets that cannot know the outcome of a record before processing it. */
   preview?(context: PreviewContext<Compiled>): Promise<PreviewRun>;
   /**

@@ -1,6 +1,9 @@
 import { Inject, Injectable, Module, type Type } from '@nestjs/common';
+import { WebhookClient } from '../delivery/webhook-client.js';
+import { SharedLimitsModule } from '../platform/shared-limits.js';
 import type { RecordTarget } from '../records/target.js';
 import { WorkflowsModule } from '../workflows/workflows.module.js';
+import { HttpTarget } from './http/http.target.js';
 import { TableConnections } from './table/connections.js';
 import { TableTarget } from './table/table.target.js';
 import { WorkflowTarget } from './workflow/workflow.target.js';
@@ -23,13 +26,14 @@ export class TargetRegistry {
 }
 
 /** The targets of this installation. Add your own here: docs/targets.md shows how to write one. */
-const TARGETS: Type<RecordTarget>[] = [WorkflowTarget, TableTarget];
+const TARGETS: Type<RecordTarget>[] = [WorkflowTarget, TableTarget, HttpTarget];
 
 @Module({
-  imports: [WorkflowsModule],
+  imports: [SharedLimitsModule, WorkflowsModule],
   providers: [
     ...TARGETS,
     TableConnections,
+    WebhookClient,
     {
       provide: RECORD_TARGETS,
       inject: TARGETS,

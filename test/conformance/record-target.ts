@@ -2,6 +2,8 @@ import type { DatabaseService } from '../../src/platform/database/database.servi
 import { compileJsonSchema } from '../../src/platform/json/json-schema.js';
 import type { JsonObject } from '../../src/platform/json/json-value.js';
 import type {
+  ChunkContext,
+  DeliveredOutcome,
   ImportRecord,
   PinnedConfiguration,
   RecordOutcome,
@@ -30,6 +32,32 @@ export interface TargetUnderTest {
    * processed again, it must answer the outcomes that it had.
    */
   commitsElsewhere?: boolean;
+}
+
+/** The outcomes of a target that writes through the transaction, or delivers without it. */
+async function processed(
+  target: RecordTarget,
+  records: readonly ImportRecord[],
+  context: ChunkContext,
+): Promise<RecordOutcome[]> {
+  if (target.process !== undefined) return target.process(records, context);
+  const { batchId, chunkNumber, compiled } = context;
+  const outcomes: Omit<DeliveredOutcome, 'attempts'>[] = [];
+  const { signal } = new AbortController();
+  await target.deliver?.(records, {
+    ...{ batchId, chunkNumber, compiled, importProcessId: 1, ordered: false, isProbe: false },
+    ...{ states: new Map(), stop: signal, cut: signal },
+    begin: () => Promise.resolve(),
+    postpone: () => Promise.resolve(),
+    save: (saved) => {
+      for (const { attempts, ...outcome } of saved) {
+        expect(attempts).toBe(1);
+        outcomes.push(outcome);
+      }
+      return Promise.resolve();
+    },
+  });
+  return outcomes as RecordOutcome[];
 }
 
 /**
@@ -61,7 +89,7 @@ export function describeTarget(
       const rolledBack = new Error('rolled back by the test');
       const chunk = { batchId: 1, chunkNumber, compiled, actor: 'api-key:1', keepOrder: () => undefined };
       const done = database.transaction(async (transaction) => {
-        outcomes = await given.target.process(records, { ...chunk, transaction });
+        outcomes = await processed(given.target, records, { ...chunk, transaction });
         if (thenFail) throw rolledBack;
       });
       await (thenFail ? expect(done).rejects.toBe(rolledBack) : done);

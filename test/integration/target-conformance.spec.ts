@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +9,10 @@ import type { DatabaseService } from '../../src/platform/database/database.servi
 import type { RecordTarget } from '../../src/records/target.js';
 import { WorkflowTarget } from '../../src/targets/workflow/workflow.target.js';
 import { WorkflowDefinitionsService } from '../../src/workflows/definition/workflow-definitions.service.js';
+import { WebhookClient } from '../../src/delivery/webhook-client.js';
+import { SecretBox } from '../../src/platform/secret-box.js';
+import { SharedLimits } from '../../src/platform/shared-limits.js';
+import { HttpTarget } from '../../src/targets/http/http.target.js';
 import { loadConfig } from '../../src/platform/config/config-loader.js';
 import { TableConnections } from '../../src/targets/table/connections.js';
 import { TableTarget } from '../../src/targets/table/table.target.js';
@@ -113,6 +119,53 @@ for (const connection of ['main', 'crm']) {
     });
   });
 }
+
+describe('an http target', () => {
+  const server = createServer();
+  const received = new Map<string, string>();
+  const closing: (() => void)[] = [];
+  afterAll(() => {
+    server.closeAllConnections();
+    server.close();
+    for (const close of closing) close();
+  });
+
+  describeTarget('for a receiver that knows keys', async (database) => {
+    server.on('request', (request, response) => {
+      const parts: Buffer[] = [];
+      request.on('data', (part: Buffer) => parts.push(part));
+      request.on('end', () => {
+        const body = Buffer.concat(parts).toString();
+        const isBad = body.includes('bad');
+        // Another chunk of the suite has other lines under other keys, with the same content.
+        if (!isBad) received.set(body, String(request.headers['idempotency-key']));
+        response.writeHead(isBad ? 422 : 200).end();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const config = loadConfig({ ALLOW_PRIVATE_TARGETS: 'true', REDIS_URL: process.env.REDIS_URL });
+    const limits = new SharedLimits(config);
+    const client = new WebhookClient(config, new SecretBox());
+    closing.push(() => {
+      limits.onModuleDestroy();
+      limits.beforeApplicationShutdown();
+      client.onApplicationShutdown();
+    });
+    const configuration = {
+      kind: 'http',
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    };
+    return {
+      target: new HttpTarget(database, client, new SecretBox(), limits),
+      configuration,
+      unusable: { ...configuration, url: 'file:///etc/passwd', concurrency: 0 },
+      rows: [{ n: 1 }, { n: 2 }],
+      failing: { n: 'bad' },
+      effects: () => Promise.resolve(received.size),
+      commitsElsewhere: true,
+    };
+  });
+});
 
 describeTarget('the target of the tests', async (database) => {
   await EffectsTarget.prepare(database);

@@ -323,17 +323,19 @@ export class AddUndo1766910000000 implements MigrationInterface {
   }
 }
 
-/** The view of records, with the outcomes of an undo or without them. */
-function view(undo: boolean): string {
+/** The view of records, with the outcomes of an undo and of deliveries or without them. */
+function view(undo: boolean, deliveries = false): string {
   const when = (code: string, name: string) => (undo ? `WHEN '${code}' THEN '${name}'` : '');
+  const once = deliveries ? 'coalesce(o.attempts, 1::smallint)' : '1::smallint';
   return `
   CREATE OR REPLACE VIEW import_queue_record AS
     SELECT l.workflow_import_queue_batch_id, l.line_number,
-           CASE WHEN o.outcome IN ('c', 'u', 'n', 's', 'f', 'q'${undo ? ", 'r', 'k'" : ''}) THEN 1::smallint
+           CASE WHEN o.outcome IN ('c', 'u', 'n', 's', 'f', 'q'${undo ? ", 'r', 'k'" : ''}${deliveries ? ", 'd'" : ''}) THEN ${once}
              ELSE l.attempts END AS attempts,
            CASE o.outcome WHEN 'c' THEN 'succeeded' WHEN 'u' THEN 'succeeded' WHEN 'n' THEN 'succeeded'
              WHEN 's' THEN 'skipped' WHEN 'f' THEN 'failed' WHEN 'x' THEN 'canceled' WHEN 'q' THEN 'unknown'
-             ${when('r', 'succeeded')} ${when('k', 'skipped')} ELSE l.status END AS status,
+             ${when('r', 'succeeded')} ${when('k', 'skipped')} ${deliveries ? "WHEN 'd' THEN 'succeeded'" : ''}
+             ELSE l.status END AS status,
            CASE o.outcome WHEN 'c' THEN 'created' WHEN 'u' THEN 'updated' WHEN 'n' THEN 'unchanged'
              WHEN 'f' THEN 'rejected' ${when('r', 'reverted')} ${when('k', 'kept')} ELSE l.operation END AS operation,
            coalesce(o.reference, l.reference) AS reference,
@@ -545,3 +547,38 @@ const COMPLETE_CONTRACT_DOWN = `
   ALTER TABLE import_queue_batch DROP COLUMN paused_after, DROP COLUMN metadata;
   ALTER TABLE import_process DROP COLUMN key;
   ALTER TABLE import_process_version DROP COLUMN time_zone, DROP COLUMN allow_without_identifier`;
+
+export class DeliverByHttp1767110000000 implements MigrationInterface {
+  readonly name = 'DeliverByHttp1767110000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(DELIVER_BY_HTTP_UP);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(DELIVER_BY_HTTP_DOWN);
+  }
+}
+
+/** A chunk whose records are sent to another system is owned by a lease (ADR 40). */
+const DELIVER_BY_HTTP_UP = `
+  ALTER TABLE import_queue_chunk ADD COLUMN lease_owner text, ADD COLUMN lease_token integer NOT NULL DEFAULT 0,
+    ADD COLUMN lease_until timestamptz;
+  ALTER TABLE import_queue_outcome ADD COLUMN attempts smallint;
+  -- No foreign key to the line: rows live only while a chunk is delivered.
+  CREATE TABLE import_queue_delivery (
+    workflow_import_queue_batch_id bigint NOT NULL,
+    line_number integer NOT NULL,
+    attempts smallint NOT NULL,
+    due_at timestamptz NOT NULL,
+    uncertain boolean NOT NULL,
+    PRIMARY KEY (workflow_import_queue_batch_id, line_number)
+  );
+  ${view(true, true)}`;
+
+/** Records that were delivered then have no status of their own. */
+const DELIVER_BY_HTTP_DOWN = `
+  ${view(true)};
+  DROP TABLE import_queue_delivery;
+  ALTER TABLE import_queue_outcome DROP COLUMN attempts;
+  ALTER TABLE import_queue_chunk DROP COLUMN lease_owner, DROP COLUMN lease_token, DROP COLUMN lease_until`;

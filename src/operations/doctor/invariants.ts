@@ -88,10 +88,10 @@ export const INVARIANTS: readonly Invariant[] = [
     sql: `SELECT c.workflow_import_queue_batch_id AS batch, chunk_number AS chunk, state, record_count, c.invalid_count,
                  ${sum((name) => `c.${name}_count`)} AS outcomes
             FROM import_queue_chunk c
-            LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+            LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id) LEFT JOIN import_process_version v ON v.import_process_id = b.import_process_id AND v.version = b.import_process_version
            WHERE c.invalid_count + ${sum((name) => `c.${name}_count`)} > record_count
               OR state = 'done' AND c.invalid_count + ${sum((name) => `c.${name}_count`)} <> record_count
-              OR CASE WHEN b.undo_of IS NULL THEN c.succeeded_count <> ${OPERATIONS.map((name) => `c.${name}_count`).join(' + ')}
+              OR CASE WHEN v.target ->> 'kind' = 'http' THEN c.succeeded_count < c.created_count WHEN b.undo_of IS NULL THEN c.succeeded_count <> ${OPERATIONS.map((name) => `c.${name}_count`).join(' + ')}
                    ELSE c.succeeded_count < c.unchanged_count OR c.created_count + c.updated_count > 0 END`,
     repair: REPORT,
     cheap: true,
@@ -273,7 +273,7 @@ export const INVARIANTS: readonly Invariant[] = [
     sql: `SELECT workflow_import_queue_batch_id AS batch, status, invalid_count, failed_count, failure_reason
             FROM import_queue_batch
            WHERE status IN ('completed', 'completed_with_errors') AND succeeded_count IS NOT NULL
-             AND (status = 'completed') <> (invalid_count + failed_count + canceled_count + unknown_count = 0)
+             AND (status = 'completed') <> (invalid_count + failed_count + canceled_count + unknown_count = 0) AND NOT (status = 'completed_with_errors' AND EXISTS (SELECT FROM import_process_version v WHERE v.import_process_id = import_queue_batch.import_process_id AND v.version = import_process_version AND v.target ->> 'kind' = 'http'))
               OR status = 'failed' AND failure_reason IS NULL`,
     repair: `The counts are right: UPDATE import_queue_batch with the status that follows from them.`,
     cheap: true,

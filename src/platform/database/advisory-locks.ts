@@ -24,6 +24,8 @@ export const ADVISORY_LOCK_CLASSES = {
   secrets: 7_163_009,
   /** The same for webhook endpoints. */
   endpointSecrets: 7_163_010,
+  /** The same for targets of import processes. */
+  targetSecrets: 7_163_011,
 } as const;
 export type AdvisoryLock = keyof typeof ADVISORY_LOCK_CLASSES;
 

@@ -60,7 +60,7 @@ export function actionButtons(
 ): ActionButton[] {
   if (!principal.permissions.includes('ManageImports')) return [];
   // Rows that a check rejected would be rejected again.
-  const retriable = recordCounts.failed + recordCounts.unknown;
+  const retriable = recordCounts.failed;
   const isOffered = (action: PageAction) =>
     links[action] !== undefined && (action !== 'retryFailed' || retriable > 0);
   return PAGE_ACTIONS.filter(isOffered).map((name) => ({
@@ -76,7 +76,7 @@ export function actionButtons(
 }
 
 /** The records that a retry on a page sends: those that passed the checks. */
-const PROCESSED: readonly RecordStatus[] = ['failed', 'unknown'];
+const PROCESSED: readonly RecordStatus[] = ['failed'];
 
 /** Performs the action of a button. */
 @Injectable()
