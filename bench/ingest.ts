@@ -27,7 +27,7 @@ for (let round = 0; round <= rounds; round += 1) {
   service.peakRss();
   const { seconds } = await post(service, importProcessId, path);
   const rss = service.peakRss();
-  if (round === 0) psql(DATABASE, `\\copy import_queue_line (${COLUMNS}) TO '${copied}'`);
+  if (round === 0) psql(DATABASE, `\\copy (SELECT ${COLUMNS} FROM import_queue_line) TO '${copied}'`);
   psql(DATABASE, 'TRUNCATE import_queue_line', 'CHECKPOINT');
   const copySeconds = psql(DATABASE, `\\copy import_queue_line (${COLUMNS}) FROM '${copied}'`);
   const rate = (s: number) => `${Math.round(records / s / 1000)} k/s`;

@@ -54,6 +54,7 @@ import {
   DeliverByHttp1767110000000,
 } from './migrations/0.2.0-importing.js';
 import { AddTraces1767040000000, KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
+import { PartitionRecords1767050000000 } from './migrations/0.2.0-partitions.js';
 
 /** All migrations, oldest first. */
 export const MIGRATIONS = [
@@ -102,6 +103,7 @@ export const MIGRATIONS = [
   KeepStatistics1767020000000,
   SendFilesFromPages1767030000000,
   AddTraces1767040000000,
+  PartitionRecords1767050000000,
   CompleteContract1767100000000,
   DeliverByHttp1767110000000,
 ];

@@ -6,19 +6,13 @@ import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { PathIdPipe } from '../platform/http/validation.js';
 import { type BatchResource, batchResource, type UploadState } from './batch-resource.js';
-import {
-  type BatchRow,
-  selectBatches,
-  selectChildren,
-  selectSourceFile,
-  selectUploadFindings,
-  type SourceFile,
-} from './batches.sql.js';
+import { selectChildren, selectSourceFile, selectUploadFindings, type SourceFile } from './batches.sql.js';
+import { type BatchRow, selectBatches } from './batch-rows.sql.js';
 import { selectLeftOut } from './chunks.sql.js';
 import { selectChangeCounts, selectPreviewCounts, selectPreviewProgress } from './previews.sql.js';
 import { selectUploadOfBatch } from './uploads.sql.js';
 
-export type { BatchRow } from './batches.sql.js';
+export type { BatchRow } from './batch-rows.sql.js';
 
 export function batchNotFound(id: number | string): DomainError {
   return new DomainError(

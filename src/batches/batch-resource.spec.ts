@@ -1,6 +1,6 @@
 import { batchResource, creationAnswer } from './batch-resource.js';
 import type { BatchStatus } from './batch-state.js';
-import type { BatchRow } from './batches.sql.js';
+import type { BatchRow } from './batch-rows.sql.js';
 
 const ROW: BatchRow = {
   id: 17,

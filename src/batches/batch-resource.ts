@@ -11,7 +11,7 @@ import {
   type PauseReason,
   type WaitingReason,
 } from './batch-state.js';
-import { type BatchRow, RATE_WINDOW_SECONDS } from './batches.sql.js';
+import { type BatchRow, RATE_WINDOW_SECONDS } from './batch-rows.sql.js';
 import type { StoredControl } from './batch-control.js';
 import type { ChangeCounts, PreviewCounts, PreviewProgress } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';

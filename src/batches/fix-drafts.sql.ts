@@ -200,22 +200,22 @@ export async function selectDoneLines(
   batchId: number,
   lines: readonly number[],
 ): Promise<Map<number, number>> {
-  const { rows } = await sql.query<{ line: number; batchId: number }>(
-    `${DESCENDANTS}
-     SELECT line, min("batchId") AS "batchId"
-       FROM (
-         SELECT r.line_number AS line, child.id AS "batchId"
-           FROM child JOIN import_queue_record r ON r.workflow_import_queue_batch_id = child.id
-          WHERE NOT child."byOrigin" AND r.line_number = ANY ($2) AND r.status = ANY ($3)
-         UNION ALL
-         SELECT r.origin_line, child.id
-           FROM child JOIN import_queue_record r ON r.workflow_import_queue_batch_id = child.id
-          WHERE child."byOrigin" AND r.origin_line = ANY ($2) AND r.status = ANY ($3)
-       ) done
-      GROUP BY line`,
-    [batchId, integerArray(lines), textArray(SETTLED)],
+  const { rows: children } = await sql.query<{ id: number; byOrigin: boolean }>(
+    `${DESCENDANTS} SELECT DISTINCT id, "byOrigin" FROM child ORDER BY id`,
+    [batchId],
   );
-  return new Map(rows.map(({ line, batchId: child }) => [line, child]));
+  const done = new Map<number, number>();
+  // One statement each: the records of several batches may be in several partitions.
+  for (const { id, byOrigin } of children) {
+    const { rows } = await sql.query<{ line: number }>(
+      `SELECT CASE WHEN $4 THEN origin_line ELSE line_number END AS line FROM import_queue_record
+        WHERE workflow_import_queue_batch_id = $1 AND status = ANY ($3)
+          AND CASE WHEN $4 THEN origin_line ELSE line_number END = ANY ($2::integer[])`,
+      [id, integerArray(lines), textArray(SETTLED), byOrigin],
+    );
+    for (const { line } of rows) if (!done.has(line)) done.set(line, id);
+  }
+  return done;
 }
 
 const SETTLED: readonly RecordStatus[] = ['succeeded', 'skipped', 'pending', 'processing'];

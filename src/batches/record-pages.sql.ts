@@ -177,23 +177,24 @@ export async function selectRecordsAt(
 }
 
 /**
- * The refused records of a chunk `c`, as a subquery. Outcomes with an error have an index of their own. Invalid records,
+ * The refused records of a chunk `c` of the batch `$1`, as a subquery: a parameter selects the partition when the
+ * statement is planned. Outcomes with an error have an index of their own. Invalid records,
  * and failed ones of versions before 0.2.0-rc.1, have theirs in their line; lines are read only if the counts of the
  * chunk say that it has such records. Records that an undo kept state a reason, too, but were not refused.
  */
 const REFUSED_OF_CHUNK = `(
     SELECT line_number, error_code, error_message, error_pointer, errors
       FROM import_queue_outcome
-     WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
+     WHERE workflow_import_queue_batch_id = $1
        AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL AND outcome <> 'k'
      UNION ALL
     SELECT line_number, error_code, error_message, error_pointer, errors
       FROM import_queue_line
-     WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
+     WHERE workflow_import_queue_batch_id = $1
        AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL
        AND (c.invalid_count > 0 OR c.failed_count + c.unknown_count > (
              SELECT count(*) FROM import_queue_outcome
-              WHERE workflow_import_queue_batch_id = c.workflow_import_queue_batch_id
+              WHERE workflow_import_queue_batch_id = $1
                 AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL
                 AND outcome <> 'k')))`;
 const HAS_REFUSED = 'c.failed_count + c.invalid_count + c.unknown_count > 0';

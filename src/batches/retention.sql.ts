@@ -87,14 +87,21 @@ export async function deleteStep(
   batchId: number,
   records: number,
 ): Promise<{ deleted: number; emptied: boolean }> {
+  const { rows } = await transaction.query<{ found: boolean }>(
+    `SELECT EXISTS (SELECT FROM import_queue_partition WHERE $1 >= first_batch_id AND $1 < end_batch_id) AS found`,
+    [batchId],
+  );
+  // Without their partition, the records are gone, and many chunks are as quickly deleted as few.
+  const hasRecords = rows[0]?.found === true;
   const { rowCount: deleted } = await transaction.query(
     `WITH chunk AS MATERIALIZED (
        SELECT chunk_number, first_line, last_line
          FROM (SELECT chunk_number, first_line, last_line,
                       sum(record_count) OVER (ORDER BY chunk_number) - record_count AS before
                  FROM (SELECT * FROM import_queue_chunk
-                        WHERE workflow_import_queue_batch_id = $1 ORDER BY chunk_number LIMIT 100) head) counted
-        WHERE before < $2
+                        WHERE workflow_import_queue_batch_id = $1 ORDER BY chunk_number
+                        LIMIT CASE WHEN $3 THEN 100 ELSE 10000 END) head) counted
+        WHERE before < $2 OR NOT $3
      ), gone AS (
        DELETE FROM import_queue_chunk c USING chunk
         WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = chunk.chunk_number
@@ -110,7 +117,7 @@ export async function deleteStep(
      DELETE FROM import_queue_line
       WHERE workflow_import_queue_batch_id = $1
         AND line_number BETWEEN (SELECT min(first_line) FROM chunk) AND (SELECT max(last_line) FROM chunk)`,
-    [batchId, records],
+    [batchId, records, hasRecords],
   );
   const { rowCount: emptied } = await transaction.query(
     `UPDATE import_queue_batch b

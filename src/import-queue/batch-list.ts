@@ -4,7 +4,7 @@ import { endOf } from '../auth/audit-trail.js';
 import type { Principal } from '../auth/principal.js';
 import { apiCreationPath } from '../batches/batch-maker.js';
 import { type BatchResource, batchResource } from '../batches/batch-resource.js';
-import { type BatchRow, selectBatches } from '../batches/batches.sql.js';
+import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../platform/http/pagination.js';

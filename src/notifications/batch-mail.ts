@@ -5,7 +5,7 @@ import Handlebars from 'handlebars';
 import { creatorNames } from '../auth/authenticator.js';
 import { resultsUrl } from '../batches/batch-resource.js';
 import type { BatchStatus } from '../batches/batch-state.js';
-import { type BatchRow, selectBatches } from '../batches/batches.sql.js';
+import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
 import { recordsBetween } from '../batches/records.sql.js';
 import { type MessageRenderer, MessageRenderers, type OutgoingMessage } from '../delivery/message-sender.js';
 import {

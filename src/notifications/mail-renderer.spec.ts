@@ -1,4 +1,4 @@
-import type { BatchRow } from '../batches/batches.sql.js';
+import type { BatchRow } from '../batches/batch-rows.sql.js';
 import { type FailedLine, mailModel, MailRenderer, type RenderedMail } from './batch-mail.js';
 
 const renderer = new MailRenderer();

@@ -279,6 +279,7 @@ export const NO_PERSONAL_DATA: readonly string[] = [
   'import_queue_batch_control',
   'import_queue_chunk',
   'import_queue_delivery',
+  'import_queue_partition',
   'import_queue_preview_run',
   'schema_compatibility',
   'schema_migration',

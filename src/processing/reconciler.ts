@@ -9,6 +9,7 @@ import {
 } from '../batches/batches.sql.js';
 import { markExpired, selectExpiring } from '../batches/control.sql.js';
 import { compactStatistics, sampleStorage } from '../batches/statistics.sql.js';
+import { createPartitions } from '../batches/partitions.sql.js';
 import { jobIdOf, queueProbe, requeueChunks, selectStaleChunks } from '../batches/chunks.sql.js';
 import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
@@ -22,7 +23,7 @@ const MOST_EXPIRED = 100;
 
 /**
  * Keeps the queue consistent with PostgreSQL, at start and regularly after it. Requeues chunks that Redis lost, queues
- * chunks that were never queued, and ends batches whose end was not written. Each step is safe at any time; the lock
+ * chunks that were never queued, and ends batches whose end was not written. Creates partitions ahead of use. Each step is safe at any time; the lock
  * only keeps the workers from doing the same work at the same time.
  * Why: ADR 1.
  */
@@ -53,6 +54,7 @@ export class Reconciler extends WorkLoop {
   /** Runs one comparison. Answers `false` if another worker is running one. */
   async reconcile(): Promise<boolean> {
     const done = await whileLocked(this.database, 'reconciler', async () => {
+      await createPartitions(this.database, this.config.partitionBatches);
       await this.requeueLost();
       await this.endFrozenCopies();
       await this.probePaused();

@@ -103,6 +103,16 @@ describe('a database', () => {
       `UPDATE import_queue_outcome SET outcome = 'c' WHERE line_number = 1`,
     ],
     [
+      'partitions',
+      'ALTER TABLE import_queue_preview DETACH PARTITION import_queue_preview_p1000',
+      'ALTER TABLE import_queue_preview ATTACH PARTITION import_queue_preview_p1000 FOR VALUES FROM (1000) TO (2000)',
+    ],
+    [
+      'orphan_partitions',
+      'CREATE TABLE import_queue_line_p77000 (LIKE import_queue_line)',
+      'DROP TABLE import_queue_line_p77000',
+    ],
+    [
       'orphan_records',
       `INSERT INTO import_queue_line (workflow_import_queue_batch_id, line_number, payload) VALUES (999, 1, '{}')`,
       'DELETE FROM import_queue_line WHERE workflow_import_queue_batch_id = 999',

@@ -123,4 +123,52 @@ describe('the migration to appended outcomes', () => {
       service.transaction((transaction) => writeOutcomes(transaction, 8, [outcome])),
     ).rejects.toThrow('a record of batch 8 already has an outcome');
   });
+
+  /** Break it: in the `down` of the partitions, leave out `INSERT INTO`. */
+  it('is followed by partitions, which hold the same records, and whose removal keeps those of all of them', async () => {
+    await source.runMigrations();
+    const all = () =>
+      source.query<Record<string, unknown>[]>(
+        'SELECT * FROM import_queue_record ORDER BY workflow_import_queue_batch_id, line_number',
+      );
+    await source.query('SELECT import_queue_partition_of(5500)');
+    await source.query(
+      `INSERT INTO import_queue_line (workflow_import_queue_batch_id, line_number, payload)
+       SELECT id, line, '{}' FROM unnest('{7,1500,5500}'::int[]) AS id, generate_series(21, 23) AS line`,
+    );
+    await source.query(
+      `INSERT INTO import_queue_outcome (workflow_import_queue_batch_id, line_number, outcome, error_code)
+       VALUES (7, 21, 'c', NULL), (5500, 22, 'f', 'a')`,
+    );
+    const before = await all();
+    const partitioned = await source.query<{ part: string; lines: number }[]>(
+      `SELECT tableoid::regclass::text AS part, count(*)::int AS lines FROM import_queue_line
+        WHERE line_number > 20 GROUP BY 1 ORDER BY 1`,
+    );
+    expect(partitioned).toEqual([
+      { part: 'import_queue_line_p0', lines: 3 },
+      { part: 'import_queue_line_p1000', lines: 3 },
+      { part: 'import_queue_line_p5000', lines: 3 },
+    ]);
+    await source.undoLastMigration();
+    expect(await all()).toEqual(before);
+    await source.runMigrations();
+    expect(await all()).toEqual(before);
+
+    // The first partition may be gone.
+    await source.query('UPDATE import_queue_partition SET dropping_at = now() WHERE first_batch_id = 0');
+    await source.query('SELECT import_queue_drop_partition(0)');
+    await source.undoLastMigration();
+    expect(await all()).toEqual([]);
+    await source.runMigrations();
+    const indexes = await source.query<{ table: string; indexes: number }[]>(
+      `SELECT tablename AS table, count(*)::int AS indexes FROM pg_indexes
+        WHERE tablename ~ '^import_queue_(line|outcome|preview)$' GROUP BY 1 ORDER BY 1`,
+    );
+    expect(indexes).toEqual([
+      { table: 'import_queue_line', indexes: 1 },
+      { table: 'import_queue_outcome', indexes: 2 },
+      { table: 'import_queue_preview', indexes: 1 },
+    ]);
+  });
 });

@@ -1,6 +1,7 @@
 import { recordsBetween } from '../../batches/records.sql.js';
 import { ERASED_PAYLOAD } from '../../people/person.js';
 import { normalFormSql } from '../../workflows/engine/identifiers.sql.js';
+import { PARTITION_INVARIANTS } from './partition-invariants.js';
 
 /** A condition that always holds in our database, whatever runs on it at that moment (ADR 17). */
 export interface Invariant {
@@ -19,7 +20,6 @@ export interface Invariant {
 const COUNTS = ['succeeded', 'failed', 'skipped', 'canceled', 'unknown'] as const;
 const OPERATIONS = ['created', 'updated', 'unchanged'] as const;
 const ALL = [...COUNTS, ...OPERATIONS];
-
 const list = (of: (name: string) => string, names: readonly string[] = ALL) => names.map(of).join(', ');
 const sum = (of: (name: string) => string) => COUNTS.map(of).join(' + ');
 
@@ -41,7 +41,6 @@ export const COUNT_SUMS_OF_CHUNKS = {
   columns: list((name) => `b.${name}_count`),
   sums: list((name) => `c.${name}`),
 };
-
 const RECONCILER =
   'The reconciler of any worker does this within seconds: start a worker, and look at its log.';
 const REPORT =
@@ -196,6 +195,7 @@ export const INVARIANTS: readonly Invariant[] = [
     repair: REPORT,
     cheap: false,
   },
+  ...PARTITION_INVARIANTS,
   {
     code: 'orphan_records',
     sentence: 'every record belongs to a batch, and to a chunk of it',

@@ -28,6 +28,10 @@ export const REPAIRS: Readonly<Record<string, string>> = {
        AND b.succeeded_count IS NOT NULL
        AND NOT EXISTS (SELECT FROM outbox o WHERE o.kind = 'batch_mail'
                           AND o.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id)`,
+  partitions: `
+    SELECT import_queue_create_partition(first_batch_id, end_batch_id) FROM import_queue_partition WHERE dropping_at IS NULL
+     UNION ALL
+    SELECT import_queue_partition_of(workflow_import_queue_batch_id) FROM import_queue_batch WHERE expired_at IS NULL`,
   orphan_records: `
     DELETE FROM import_queue_line l
      WHERE NOT EXISTS (SELECT FROM import_queue_batch b

@@ -5,12 +5,14 @@ import { writeAudit } from '../../auth/audit.js';
 import { deleteExpiredLinks } from '../../auth/account-links.sql.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
 import { abandonBatch, transition } from '../../batches/batches.sql.js';
+import { dropPartition, selectDroppable } from '../../batches/partitions.sql.js';
 import { deleteUploadsWithoutBatch, lockUnconfirmed } from '../../batches/uploads.sql.js';
 import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery/outbox.sql.js';
 import { WorkLoop } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { whileLocked } from '../../platform/database/advisory-locks.js';
 import { DatabaseService, type Transaction } from '../../platform/database/database.service.js';
+import { errorMessage } from '../../platform/errors.js';
 import { faultPoint } from '../../platform/instrumentation.js';
 import {
   deleteIdempotencyKeys,
@@ -28,6 +30,7 @@ const STEP_ROWS = 1_000;
  * The pause between steps is as long as the step took, so that deleting uses at most half of one core of PostgreSQL.
  */
 const PAUSE_AT_LEAST_MS = 5;
+const SHOW_LIFE_EVERY_MS = 5_000;
 
 const note = (transaction: Transaction, batchId: number, details: Record<string, string>) =>
   writeAudit(transaction, {
@@ -46,6 +49,8 @@ export interface Sweep {
   expired: number;
   records: number;
   batches: number;
+  /** Ranges of batches whose records were dropped as a whole. */
+  partitions: number;
   keys: number;
   behaviors: number;
   sessions: number;
@@ -56,9 +61,9 @@ export interface Sweep {
 
 /**
  * Deletes data past its retention in small steps. First a batch is marked, and answers 410 from then on. One interval
- * later its records are deleted, chunk by chunk, together with the messages they have sent. The batch row stays, with
- * its counts. An interrupted step has either happened or not: the next sweep continues.
- * Why: ADR 15.
+ * later its records are deleted, together with the messages they have sent: with their partition if all of its batches
+ * have expired, else chunk by chunk. The batch row stays, with its counts. An interrupted step has either happened or not: the next sweep continues.
+ * Why: ADR 15, ADR 41.
  */
 @Injectable()
 export class RetentionSweeper extends WorkLoop {
@@ -94,6 +99,7 @@ export class RetentionSweeper extends WorkLoop {
       const abandoned = await this.abandonUnconfirmed();
       const canceled = await this.cancelLongPaused();
       const expired = await this.repeat((limit) => expireBatches(this.database, retentionDays, limit));
+      const partitions = await this.dropPartitions();
       const emptied = await this.emptyBatches();
       const keys = await this.repeat((limit) =>
         deleteIdempotencyKeys(this.database, idempotencyKeyHours, limit),
@@ -103,7 +109,18 @@ export class RetentionSweeper extends WorkLoop {
       await this.repeat((limit) => deleteExpiredLinks(this.database, limit));
       const auditEvents = await this.repeat((limit) => this.audit.deletePast(auditRetentionDays, limit));
       const files = await this.repeat((limit) => deleteUploadsWithoutBatch(this.database, limit));
-      return { abandoned, canceled, expired, ...emptied, keys, behaviors, sessions, auditEvents, files };
+      return {
+        abandoned,
+        canceled,
+        expired,
+        partitions,
+        ...emptied,
+        keys,
+        behaviors,
+        sessions,
+        auditEvents,
+        files,
+      };
     });
   }
 
@@ -144,6 +161,32 @@ export class RetentionSweeper extends WorkLoop {
       await this.rest(begun);
     }
     return count;
+  }
+
+  /**
+   * Drops the records of ranges whose batches have all expired. The rest of these batches is then emptied like that of any
+   * other. What cannot be dropped now is left to the next sweep.
+   */
+  private async dropPartitions(): Promise<number> {
+    let dropped = 0;
+    for (const first of await selectDroppable(this.database, this.config.retentionIntervalMs)) {
+      if (this.stopSignal.aborted) break;
+      const showLife = setInterval(() => void this.showLife().catch(() => undefined), SHOW_LIFE_EVERY_MS);
+      try {
+        const isGone = await dropPartition(
+          this.database,
+          first,
+          this.config.retentionIntervalMs,
+          this.stopSignal,
+        );
+        if (isGone) dropped += 1;
+      } catch (error) {
+        this.logger.warn({ message: 'a partition could not be dropped', first, error: errorMessage(error) });
+      } finally {
+        clearInterval(showLife);
+      }
+    }
+    return dropped;
   }
 
   private async emptyBatches(): Promise<{ records: number; batches: number }> {

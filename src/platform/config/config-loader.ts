@@ -188,6 +188,7 @@ function toConfig(env: EnvironmentVariables, tableConnections: AppConfig['tableC
     unconfirmedHours: env.UNCONFIRMED_HOURS,
     auditRetentionDays: env.AUDIT_RETENTION_DAYS,
     retentionIntervalMs: env.RETENTION_INTERVAL_MS,
+    partitionBatches: env.PARTITION_BATCHES,
     idempotencyKeyHours: env.IDEMPOTENCY_KEY_HOURS,
     bootstrapApiKey: env.BOOTSTRAP_API_KEY,
     trustedProxies: env.TRUSTED_PROXIES,

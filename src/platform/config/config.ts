@@ -136,6 +136,8 @@ export class AppConfig {
   readonly auditRetentionDays: number;
   /** How often data past its retention is deleted, in milliseconds. */
   readonly retentionIntervalMs: number;
+  /** Batch ids per partition of the records, for partitions that are created from now on. */
+  readonly partitionBatches: number;
   readonly idempotencyKeyHours: number;
 
   readonly bootstrapApiKey: string | undefined;

@@ -273,6 +273,7 @@ export class EnvironmentVariables {
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(876_000) UNCONFIRMED_HOURS: number = 168;
   @IsOptional() @Integer() @IsInt() @Min(0) @Max(36_500) AUDIT_RETENTION_DAYS: number = 365;
   @IsOptional() @Integer() @IsInt() @Min(100) @Max(86_400_000) RETENTION_INTERVAL_MS: number = 3_600_000;
+  @IsOptional() @Integer() @IsInt() @Min(1) @Max(1_000_000) PARTITION_BATCHES: number = 1000;
   @IsOptional() @Integer() @IsInt() @Min(24) @Max(876_000) IDEMPOTENCY_KEY_HOURS: number = 72;
 
   @IsOptional()

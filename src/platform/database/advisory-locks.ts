@@ -26,6 +26,10 @@ export const ADVISORY_LOCK_CLASSES = {
   endpointSecrets: 7_163_010,
   /** The same for targets of import processes. */
   targetSecrets: 7_163_011,
+  /** Creating partitions of the records; functions of the database take it. */
+  partitions: 7_163_012,
+  /** By the first batch id of a partition: shared while a batch arrives in it, exclusive to begin to drop it. */
+  partition: 7_163_013,
 } as const;
 export type AdvisoryLock = keyof typeof ADVISORY_LOCK_CLASSES;
 

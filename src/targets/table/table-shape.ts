@@ -74,7 +74,7 @@ export interface TableName {
  * whatever connection leads there. Families of names are taken as a whole, so that a new table of one is never offered.
  */
 export const OWN_TABLES =
-  '^((import_queue|import_process|workflow|webhook|fix_draft|upload|outbox|table_shape)(_[a-z_]+)?|account_link|api_key' +
+  '^((import_queue|import_process|workflow|webhook|fix_draft|upload|outbox|table_shape)(_[a-z0-9_]+)?|account_link|api_key' +
   '|app_user|audit_log|behavior_outbox|idempotency_key|notification|saved_mapping|schema_compatibility|schema_migration' +
   '|user_session)$';
 

@@ -1,0 +1,186 @@
+import type { Sql } from '../platform/database/database.service.js';
+import type { StoredControl } from './batch-control.js';
+import { RETRY_CREATION_PATH } from './batch-maker.js';
+import type { BatchStatus, PauseReason } from './batch-state.js';
+import { undoInEffect } from './undos.sql.js';
+
+/* Batches as lists and pages show them. `batches.sql.ts` holds their states and everything that is written. */
+
+/** A batch as it is stored, with the sums over its chunks at the moment of the statement. */
+export interface BatchRow {
+  /** What the caller stated about the batch. */
+  metadata: Record<string, string> | null;
+  id: number;
+  fileName: string;
+  importProcessId: number;
+  importProcessName: string;
+  importProcessVersion: number;
+  workflowVersion: number | null;
+  creationPath: string;
+  status: BatchStatus;
+  failureReason: string | null;
+  /** Why it is paused; `null` if it is not paused. */
+  pauseReason: PauseReason | null;
+  /** The fault behind the pause. */
+  pauseDetail: string | null;
+  /** How it is to be run; `null` if simply as soon as possible. */
+  control: StoredControl | null;
+  /** Older batches that run or wait; only for a single batch that was selected by id and has not started. */
+  batchesAhead: number | null;
+  retryOf: number | null;
+  resendOf: number | null;
+  /** The batch that it undoes. */
+  undoOf: number | null;
+  /** The undo of it that is in effect. */
+  undoneBy: number | null;
+  /** Whether its target may record what records change. */
+  mayBeUndone: boolean;
+  /** Whether its records come from an uploaded file. */
+  fromFile: boolean;
+  /** The child that retries the failed records, unless it was canceled; `null` if there is none. */
+  retriedBy: number | null;
+  createdBy: string;
+  createdAt: Date;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+  /** When its retention ended. Its records cannot be read since then. */
+  expiredAt: Date | null;
+  total: number;
+  invalid: number;
+  succeeded: number;
+  failed: number;
+  skipped: number;
+  canceled: number;
+  unknown: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+  /** Records without an outcome. */
+  pending: number;
+  /** Records whose chunk was done within the last `RATE_WINDOW_SECONDS`. */
+  recentlyDone: number;
+  /** The time of the database, so that rates do not depend on the clock of this process. */
+  now: Date;
+}
+
+export const RATE_WINDOW_SECONDS = 15;
+
+/** The conditions for selecting batches; an omitted condition selects all. */
+export interface BatchSelection {
+  id?: number;
+  /** Only batches older than this one. */
+  beforeId?: number;
+  status?: BatchStatus;
+  importProcessId?: number;
+  /** Any of these. */
+  creationPaths?: readonly string[];
+  /** A part of the file name, case-insensitive. */
+  fileNamePart?: string;
+  /** Any of these: the import processes that the principal may use. */
+  importProcessIds?: readonly number[] | null;
+  /** Id of a principal. */
+  createdBy?: string;
+  /** Any of these principals. */
+  createdByAny?: readonly string[];
+  createdFrom?: Date;
+  /** Exclusive. */
+  createdUntil?: Date;
+  limit: number;
+}
+
+/**
+ * Batches newest first, each with its counts. One statement reads them from one snapshot, so the total is always the
+ * sum of the states, regardless of concurrent commits. A finished batch stores its counts in its own row. The statement
+ * adds up only the chunks of unfinished batches on the page. PostgreSQL plans the statement with its parameters, so
+ * omitted conditions cost nothing.
+ */
+export async function selectBatches(sql: Sql, selection: BatchSelection): Promise<BatchRow[]> {
+  const { id, beforeId, status, importProcessId, creationPaths, fileNamePart, importProcessIds } = selection;
+  const { rows } = await sql.query<BatchRow>(
+    `WITH page AS (
+       SELECT * FROM import_queue_batch b
+        WHERE ($2::bigint IS NULL OR b.workflow_import_queue_batch_id = $2)
+          AND ($3::bigint IS NULL OR b.workflow_import_queue_batch_id < $3)
+          AND ($4::text IS NULL OR b.status = $4)
+          AND ($5::bigint IS NULL OR b.import_process_id = $5)
+          AND ($6::text[] IS NULL OR b.creation_path = ANY ($6))
+          AND ($7::text IS NULL OR b.file_name ILIKE $7)
+          AND ($8::bigint[] IS NULL OR b.import_process_id = ANY ($8))
+          AND ($9::text IS NULL OR b.created_by = $9)
+          AND ($10::text[] IS NULL OR b.created_by = ANY ($10))
+          AND ($11::timestamptz IS NULL OR b.created_at >= $11)
+          AND ($12::timestamptz IS NULL OR b.created_at < $12)
+       ORDER BY b.workflow_import_queue_batch_id DESC LIMIT $1
+     )
+     SELECT b.workflow_import_queue_batch_id AS "id", b.file_name AS "fileName",
+       b.import_process_id AS "importProcessId", v.name AS "importProcessName",
+       b.import_process_version AS "importProcessVersion", b.workflow_version AS "workflowVersion",
+       b.creation_path AS "creationPath", b.status,
+       b.failure_reason AS "failureReason", b.pause_reason AS "pauseReason", b.pause_detail AS "pauseDetail",
+       CASE WHEN b.status = 'queued' AND $2::bigint IS NOT NULL THEN
+         (SELECT count(*) FROM import_queue_batch ahead
+           WHERE ahead.status IN ('queued', 'in_progress', 'canceling')
+             AND ahead.workflow_import_queue_batch_id < b.workflow_import_queue_batch_id) END AS "batchesAhead",
+       (SELECT row_to_json(control) FROM (
+          SELECT priority, max_failed AS "maxFailed", max_failed_percent AS "maxFailedPercent",
+                 not_before AS "notBefore", expires_at AS "expiresAt", canary, mute_behaviors AS "muteBehaviors"
+            FROM import_queue_batch_control k
+           WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id) control) AS "control",
+       b.metadata, b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.undo_of AS "undoOf",
+       ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy",
+       v.target ->> 'kind' NOT IN ('http', 'table') AS "mayBeUndone",
+       (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",
+       (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
+         WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'
+           AND r.creation_path = '${RETRY_CREATION_PATH}') AS "retriedBy",
+       b.created_by AS "createdBy", b.created_at AS "createdAt", b.started_at AS "startedAt",
+       b.finished_at AS "finishedAt", b.expired_at AS "expiredAt", b.total_count AS "total", b.invalid_count AS "invalid",
+       coalesce(b.succeeded_count, c.succeeded, 0) AS "succeeded",
+       coalesce(b.failed_count, c.failed, 0) AS "failed",
+       coalesce(b.skipped_count, c.skipped, 0) AS "skipped",
+       coalesce(b.canceled_count, c.canceled, 0) AS "canceled",
+       coalesce(b.unknown_count, c.unknown, 0) AS "unknown",
+       coalesce(b.created_count, c.created, 0) AS "created",
+       coalesce(b.updated_count, c.updated, 0) AS "updated",
+       coalesce(b.unchanged_count, c.unchanged, 0) AS "unchanged",
+       CASE WHEN b.succeeded_count IS NULL THEN coalesce(c.pending, 0)
+         ELSE b.total_count - b.invalid_count - b.succeeded_count - b.failed_count - b.skipped_count
+              - b.canceled_count - b.unknown_count END AS "pending",
+       coalesce(c.recently_done, 0) AS "recentlyDone", now() AS "now"
+     FROM page b
+     JOIN import_process_version v
+       ON v.import_process_id = b.import_process_id AND v.version = b.import_process_version
+     LEFT JOIN LATERAL (
+       SELECT sum(succeeded_count) AS succeeded, sum(failed_count) AS failed, sum(skipped_count) AS skipped,
+         sum(canceled_count) AS canceled, sum(unknown_count) AS unknown, sum(created_count) AS created,
+         sum(updated_count) AS updated, sum(unchanged_count) AS unchanged,
+         sum(record_count - invalid_count - succeeded_count - failed_count - skipped_count - canceled_count
+           - unknown_count) AS pending,
+         sum(record_count - invalid_count)
+           FILTER (WHERE done_at > now() - interval '${RATE_WINDOW_SECONDS} seconds') AS recently_done
+       FROM import_queue_chunk k
+       WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id AND b.succeeded_count IS NULL
+     ) c ON true
+     ORDER BY b.workflow_import_queue_batch_id DESC`,
+    [
+      selection.limit,
+      id,
+      beforeId,
+      status,
+      importProcessId,
+      creationPaths,
+      fileNamePart === undefined ? null : containing(fileNamePart),
+      importProcessIds,
+      selection.createdBy,
+      selection.createdByAny,
+      selection.createdFrom,
+      selection.createdUntil,
+    ],
+  );
+  return rows;
+}
+
+/** A pattern for LIKE that finds the text anywhere. */
+function containing(text: string): string {
+  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+}
