@@ -280,6 +280,8 @@ export const NO_PERSONAL_DATA: readonly string[] = [
   'import_queue_chunk',
   'import_queue_delivery',
   'import_queue_partition',
+  'import_queue_statistics',
+  'import_queue_worker',
   'import_queue_preview_run',
   'schema_compatibility',
   'schema_migration',
