@@ -68,6 +68,13 @@ describe('the page that undoes an import', () => {
     const undone = (await open(`/imports/${id}`)).html;
     expect(undone).toMatch(new RegExp(`<dt>Undone by</dt><dd><a href="${undoPath}">`));
     expect(undone).not.toContain(`/imports/${id}/undo`);
+    // The third record created an instance, which is gone; the first one changed an instance, which is there.
+    expect((await open(`/imports/${id}/records/3`)).html).toContain(
+      `which <a href="${undoPath}">an undo</a> removed`,
+    );
+    expect((await open(`/imports/${id}/records/1`)).html).toMatch(
+      /<a href="\/workflows\/[^"]+\/instances\/\d+">instance/,
+    );
     expect((await open('/imports')).html).toMatch(/title="IMPORT_QUEUE_UNDO"[^>]*>Undo</);
     expect((await open(`${undoPath}/undo`)).html).toContain('This import is an undo.');
     expect((await open(`/imports/${id}/undo`)).status).toBe(409);

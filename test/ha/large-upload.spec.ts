@@ -53,7 +53,7 @@ describe('an upload of 1 GB', () => {
     const target = await api.url();
     const { port } = new URL(target);
     const proxy = await startTcpProxy(target);
-    const client = new ImportClient(proxy.url);
+    const client = new ImportClient(proxy.url.replace(/\/$/, ''));
     const sql = new Client({ connectionString: site.database.url });
     await sql.connect();
     try {

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { DomainError } from '../../platform/domain-error.js';
 import type { FileBytes, TableRow } from '../table.js';
+import { readTable, tableFile } from '../../../test/support/uploaded-table.js';
 import { WorkbookTable } from './workbook-table.js';
+import { writeWorkbook } from './workbook-writer.js';
 
 const FOLDER = join(__dirname, '../../../test/fixtures/corpora/xlsx');
 
@@ -77,4 +79,25 @@ it('stops reading when its rows are left', async () => {
     break;
   }
   expect(await rowsOf(table)).toHaveLength(4);
+});
+
+/** Break it: in `TableSurvey.forms`, ask for a semicolon only. */
+it.each([
+  [['37,5', '4,0'], ['37.5', '4.0'], 'comma'],
+  [['37,5', '4.0'], ['37,5', '4.0'], 'point'],
+  [['1,000', '2,500'], ['1,000', '2,500'], 'unclear'],
+] as const)('reads the numbers %j, which are texts, as %j', async (texts, expected, mark) => {
+  const rows = texts.map((text) => ({ cells: [text], marked: [] }));
+  const sheet = {
+    name: 'Sheet',
+    columns: [{ header: 'Hours', kind: 'text' as const }],
+    rows: (async function* () {
+      yield await Promise.resolve(rows);
+    })(),
+  };
+  const pieces: Buffer[] = [];
+  for await (const piece of writeWorkbook(sheet)) pieces.push(piece);
+  const { records, plan } = await readTable(tableFile(...pieces), {}, [{ name: 'Hours', kind: 'number' }]);
+  expect(records.map(({ row }) => row.Hours)).toEqual(expected);
+  expect(plan.columns[0]!.form.decimalMark).toBe(mark);
 });

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
 import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
+import { CellReader } from '../../formats/cell-reading.js';
 import { jsonMembers } from '../../formats/json/json-members.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { fieldOf } from '../../import-queue/fix-causes.js';
@@ -42,6 +43,9 @@ export interface SavedDraft {
   button: string;
 }
 
+/** A value of a field in the form of rows. */
+type LocalForm = (field: string, value: string) => string;
+
 /** The grid that corrects failed rows. What is changed is kept on the server until it is sent. */
 @Injectable()
 export class FixPage {
@@ -67,10 +71,11 @@ export class FixPage {
   ): Promise<FormAnswer> {
     const fields = (form ?? {}) as Record<string, unknown>;
     const here = withQuery(`${importPath(id)}/fix`, { after });
-    const edited = editedRows(form);
     try {
+      const local = await this.localForm(id, principal);
+      const edited = editedRows(form, local);
       await this.drafts.save(id, edited, principal);
-      const replacements = replacementsIn(fields);
+      const replacements = replacementsIn(fields, local);
       if (replacements !== null) {
         await this.drafts.replaceAll(id, replacements, principal);
         return { path: here };
@@ -93,7 +98,7 @@ export class FixPage {
 
   /** Saves the cells that a script sends, and answers how their rows are now. */
   async save(id: number, form: unknown, principal: Principal): Promise<SavedDraft> {
-    const edited = editedRows(form);
+    const edited = editedRows(form, await this.localForm(id, principal));
     await this.drafts.save(id, edited, principal);
     const { importProcessId } = await this.fixes.fixable(id, principal);
     const rules = await this.rows.rules(importProcessId);
@@ -115,6 +120,29 @@ export class FixPage {
   async discard(id: number, principal: Principal): Promise<string> {
     await this.drafts.discard(id, principal);
     return `${importPath(id)}/fix`;
+  }
+
+  /** People correct dates and numbers as their file has them: what was read from it so is read so here. */
+  private async localForm(id: number, principal: Principal): Promise<LocalForm> {
+    const { importProcessId } = await this.fixes.fixable(id, principal);
+    const understood = (await this.batches.sourceFile(id))?.understood;
+    const { dateOrder = null, decimalMark } = understood ?? {};
+    const form = { dateOrder, decimalMark: decimalMark ?? ('point' as const) };
+    const { columns } = await this.rows.rules(importProcessId);
+    const readers = new Map(
+      columns
+        .filter(({ kind }) => kind === 'date' || kind === 'number')
+        .map((column) => [
+          column.name,
+          new CellReader(
+            column,
+            form,
+            { trim: 'ends', booleans: 'exact' },
+            { keptSpaces: 0, errorsInText: 0 },
+          ),
+        ]),
+    );
+    return (field, value) => readers.get(field)?.read(value, []) ?? value;
   }
 
   /** Rows that were edited on this page must be valid; others that are not stay in the draft. */
@@ -222,7 +250,7 @@ function isSelected({ status }: RecordRow, { isChanged }: FixedRow, chosen: bool
 const sendText = (ready: number) => text(ready === 0 ? 'fix.send' : 'fix.sendReady', { count: ready });
 
 /** The cells and selected rows of a form, by line. */
-function editedRows(form: unknown): Map<number, EditedRow> {
+function editedRows(form: unknown, local: LocalForm): Map<number, EditedRow> {
   const rows = new Map<number, EditedRow & { cells: Map<string, string> }>();
   const rowOf = (line: string) => {
     const number = /^[1-9]\d{0,8}$/.test(line) ? Number(line) : null;
@@ -233,7 +261,7 @@ function editedRows(form: unknown): Map<number, EditedRow> {
   };
   for (const [field, value] of filledIn(form, 'cell:')) {
     const [, line = '', name = ''] = /^(\d+):(.+)$/s.exec(field) ?? [];
-    rowOf(line)?.cells.set(name, value);
+    rowOf(line)?.cells.set(name, local(name, value));
   }
   // A script sends only what was changed, and names the rows that are not selected.
   for (const [line] of filledIn(form, 'keep:')) rowOf(line);
@@ -245,14 +273,17 @@ function editedRows(form: unknown): Map<number, EditedRow> {
 }
 
 /** The replacements that a pressed button asks for; `null` if none was pressed. */
-function replacementsIn(fields: Record<string, unknown>): Replacement[] | null {
+function replacementsIn(fields: Record<string, unknown>, local: LocalForm): Replacement[] | null {
   const { replace, replaceBy } = fields;
   if (typeof replace === 'string') return parsedReplacements(replace);
   if (typeof replaceBy !== 'string') return null;
   const to = fields[`to:${replaceBy}`];
   const from = fields[`from:${replaceBy}`];
   if (typeof to !== 'string' || typeof from !== 'string') return [];
-  return parsedReplacements(JSON.stringify([{ ...(parsed(from) as object), to }]));
+  return parsedReplacements(JSON.stringify([{ ...(parsed(from) as object), to }])).map((replacement) => ({
+    ...replacement,
+    to: local(replacement.field, to),
+  }));
 }
 
 function parsedReplacements(json: string): Replacement[] {

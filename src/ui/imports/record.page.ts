@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
+import type { BatchRow } from '../../batches/batches.sql.js';
 import { RecordPages } from '../../batches/record-pages.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
+import { DomainError } from '../../platform/domain-error.js';
 import { jsonPointer } from '../../platform/json/json-value.js';
+import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
+import { InstancesService } from '../../workflows/instances/instances.service.js';
 import { importPath, instancePath, recordPath } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { recordLabel } from '../status-label.js';
@@ -19,6 +23,8 @@ export class RecordDetailPage {
     private readonly batches: BatchReader,
     private readonly records: RecordPages,
     private readonly importProcesses: ImportProcessesService,
+    private readonly workflows: WorkflowDefinitionsService,
+    private readonly instances: InstancesService,
     private readonly pages: PageRenderer,
   ) {}
 
@@ -35,18 +41,37 @@ export class RecordDetailPage {
       label: recordLabel(record.status),
       error: recordError(record),
       members: membersOf(record.payload, record.errorPointer),
-      instance: await this.instanceOf(batch.importProcessId, record.reference),
+      instance: await this.instanceOf(batch, record.reference),
       previous: before === null ? null : recordPath(id, before),
       next: after === null ? null : recordPath(id, after),
     });
   }
 
-  /** The page of the workflow instance that the record created or changed; `null` for other targets. */
-  private async instanceOf(importProcessId: number, reference: string | null): Promise<string | null> {
+  /** The workflow instance that the record created or changed; `null` for other targets. */
+  private async instanceOf(
+    { importProcessId, undoneBy, undoOf }: Pick<BatchRow, 'importProcessId' | 'undoneBy' | 'undoOf'>,
+    reference: string | null,
+  ): Promise<{ path: string; removedBy: string | null; isGone: boolean } | null> {
     if (reference === null) return null;
     const { target } = await this.importProcesses.get(importProcessId);
     if (target.kind !== 'workflow' || typeof target.workflow !== 'string') return null;
-    return instancePath(target.workflow, reference);
+    const isGone = !(await this.exists(target.workflow, Number(reference)));
+    const undo = undoneBy ?? undoOf;
+    return {
+      path: instancePath(target.workflow, reference),
+      removedBy: isGone && undo !== null ? importPath(undo) : null,
+      isGone,
+    };
+  }
+
+  private async exists(workflow: string, id: number): Promise<boolean> {
+    try {
+      await this.instances.assertExists(await this.workflows.current(workflow), id);
+      return true;
+    } catch (error) {
+      if (error instanceof DomainError && error.status === 404) return false;
+      throw error;
+    }
   }
 }
 

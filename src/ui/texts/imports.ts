@@ -238,6 +238,8 @@ export const IMPORT_TEXTS = {
     operation: 'Operation',
     attempts: 'Attempts',
     instance: 'instance {reference}',
+    instanceUndone: 'instance {reference}, which <a>an undo</a> removed',
+    instanceGone: 'instance {reference}, which no longer exists',
     raw: 'Line as sent',
     notFound: {
       noLine: '"{line}" is not a line number: lines are counted from 1.',
