@@ -268,7 +268,8 @@ class TableSurvey {
     const isOurs = this.header?.isOurs === true;
     const decimals = this.surveys.filter((survey) => survey instanceof DecimalSurvey);
     // The cells of a workbook are texts only where someone typed a local form; its numbers are typed cells.
-    const isCommaFile = (delimiter === ';' || delimiter === null) && !decimals.some((survey) => survey.hasPoint);
+    const isCommaFile =
+      (delimiter === ';' || delimiter === null) && !decimals.some((survey) => survey.hasPoint);
     return this.surveys.map((survey, index) => {
       const { stated, saved } = this.statedForm(index);
       if (survey instanceof DateSurvey) {
@@ -281,7 +282,8 @@ class TableSurvey {
       if (saved.decimalMark != null) {
         return { ...STRICT_FORM, decimalMark: survey.confirmed(saved.decimalMark, isOurs) };
       }
-      if (survey.isUnclear && (delimiter === ';' || delimiter === null)) return { ...STRICT_FORM, decimalMark: 'unclear' };
+      if (survey.isUnclear && (delimiter === ';' || delimiter === null))
+        return { ...STRICT_FORM, decimalMark: 'unclear' };
       return isCommaFile && survey.hasOnlyCommas ? { ...STRICT_FORM, decimalMark: 'comma' } : STRICT_FORM;
     });
   }
