@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
-import { BatchReader } from '../../batches/batch-reader.js';
-import type { BatchRow } from '../../batches/batches.sql.js';
+import { BatchReader, type BatchRow } from '../../batches/batch-reader.js';
 import { RecordPages } from '../../batches/record-pages.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
