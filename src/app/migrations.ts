@@ -52,6 +52,7 @@ import {
   SendFilesFromPages1767030000000,
   CompleteContract1767100000000,
   DeliverByHttp1767110000000,
+  MailPauses1767120000000,
 } from './migrations/0.2.0-importing.js';
 import { AddTraces1767040000000, KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
 import { PartitionRecords1767050000000 } from './migrations/0.2.0-partitions.js';
@@ -106,4 +107,5 @@ export const MIGRATIONS = [
   PartitionRecords1767050000000,
   CompleteContract1767100000000,
   DeliverByHttp1767110000000,
+  MailPauses1767120000000,
 ];

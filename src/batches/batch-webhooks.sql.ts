@@ -1,5 +1,5 @@
 import type { Transaction } from '../platform/database/database.service.js';
-import type { BatchEvent, BatchStatus } from './batch-state.js';
+import type { BatchEvent, BatchStatus, PauseReason } from './batch-state.js';
 
 /** What a webhook reports: ids and counts of the moment of the event. Texts of people are left out. */
 export interface BatchFacts {
@@ -61,5 +61,23 @@ export async function insertBatchWebhooks(
         AND (e.import_process_ids IS NULL OR b.import_process_id = ANY (e.import_process_ids))
       ORDER BY e.webhook_endpoint_id, happened.place`,
     [batchId, events],
+  );
+}
+
+/**
+ * Owes a mail about the pause, to the address for failures. Each pause is a mail of its own, and the change of the status
+ * happens once, so nothing more keeps it from being stored twice. The loop over due messages wakes the sender.
+ */
+export async function insertPauseMail(
+  transaction: Transaction,
+  batchId: number,
+  pause: { reason: PauseReason; detail: string | null },
+): Promise<void> {
+  await transaction.query(
+    `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, json_body, status)
+     SELECT 'batch_mail', workflow_import_queue_batch_id, 'paused', send_failure_email_to, $2, 'pending'
+       FROM import_queue_batch
+      WHERE workflow_import_queue_batch_id = $1 AND send_failure_email_to IS NOT NULL`,
+    [batchId, JSON.stringify(pause)],
   );
 }

@@ -12,7 +12,7 @@ import {
   UNFINISHED,
   type UnfinishedStatus,
 } from './batch-state.js';
-import { insertBatchWebhooks } from './batch-webhooks.sql.js';
+import { insertBatchWebhooks, insertPauseMail } from './batch-webhooks.sql.js';
 import { abandonChunks, lookAhead, PROBE_INTERVAL, PROBED } from './chunks.sql.js';
 import { LARGEST_SHARE, MAY_START, windowOf } from './control.sql.js';
 import { abandonRecords } from './records.sql.js';
@@ -80,6 +80,7 @@ export async function transition(
   details: TransitionDetails = {},
 ): Promise<boolean> {
   if (!(await changeStatus(transaction, batchId, from, to, details))) return false;
+  if (details.pause !== undefined) await insertPauseMail(transaction, batchId, details.pause);
   const event = eventOf(to);
   if (event !== undefined) await insertBatchWebhooks(transaction, batchId, [event]);
   return true;

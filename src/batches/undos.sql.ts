@@ -1,3 +1,4 @@
+import type { mailAddresses } from './batch-control.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import type { BatchStatus } from './batch-state.js';
 
@@ -32,14 +33,15 @@ export interface UndoableBatch {
 export async function lockUndone(
   transaction: Transaction,
   batchId: number,
-): Promise<UndoableBatch | undefined> {
+): Promise<(UndoableBatch & ReturnType<typeof mailAddresses>) | undefined> {
   await transaction.query(
     'SELECT FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1 FOR NO KEY UPDATE',
     [batchId],
   );
   // A separate statement: only a statement that begins after the lock was taken sees the undo of the previous call.
-  const { rows } = await transaction.query<UndoableBatch>(
+  const { rows } = await transaction.query<UndoableBatch & ReturnType<typeof mailAddresses>>(
     `SELECT status, expired_at AS "expiredAt", last_line_first AS "lastLineFirst",
+            send_success_email_to AS "sendSuccessEmailTo", send_failure_email_to AS "sendFailureEmailTo",
             ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy"
        FROM import_queue_batch b WHERE workflow_import_queue_batch_id = $1`,
     [batchId],

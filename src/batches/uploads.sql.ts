@@ -221,6 +221,34 @@ export async function lockUnconfirmed(
   return rows.map(({ id }) => id);
 }
 
+/** An upload is about to be abandoned this long before it is. */
+const WARNED_HOURS = 24;
+
+/**
+ * Owes a mail to the user of each upload that is abandoned tomorrow unless someone confirms it, at most `limit`, once per
+ * upload. Uploads of keys have no one to tell. Returns how many it owes.
+ */
+export async function oweMailsOfExpiring(sql: Sql, hours: number, limit: number): Promise<number> {
+  if (hours <= WARNED_HOURS) return 0;
+  const { rowCount } = await sql.query(
+    `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status)
+     SELECT 'batch_mail', b.workflow_import_queue_batch_id, 'expiring', u.email, 'pending'
+       FROM import_queue_batch b JOIN app_user u ON b.created_by = 'user:' || u.user_id
+      WHERE b.status = 'awaiting_confirmation' AND u.disabled_at IS NULL
+        AND b.created_at < now() - ($1 - ${WARNED_HOURS}) * interval '1 hour'
+        AND b.created_at >= now() - $1 * interval '1 hour'
+        AND NOT EXISTS (SELECT FROM outbox o
+                         WHERE o.kind = 'batch_mail' AND o.outcome = 'expiring'
+                           AND o.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id)
+      ORDER BY b.workflow_import_queue_batch_id
+      LIMIT $2
+     ON CONFLICT (workflow_import_queue_batch_id, outcome) WHERE kind = 'batch_mail' AND outcome <> 'paused'
+     DO NOTHING`,
+    [hours, limit],
+  );
+  return rowCount;
+}
+
 /** The number of uploads of this creator that await confirmation, counted up to the limit. */
 export async function countUnconfirmed(sql: Sql, createdBy: string, limit: number): Promise<number> {
   const { rows } = await sql.query<{ count: number }>(

@@ -32,6 +32,8 @@ export interface MailContent {
 /** A message that this process is to send now. */
 export interface ClaimedMessage extends MessageKey {
   batchId: number | null;
+  /** Of a mail about a batch. */
+  outcome: NotificationKind | null;
   /** Of a mail about an account. */
   accountLinkId: number | null;
   /** Of a webhook about a batch, which also has the event. */
@@ -41,7 +43,7 @@ export interface ClaimedMessage extends MessageKey {
   subject: string | null;
   text: string | null;
   html: string | null;
-  /** The body of a webhook. */
+  /** The body of a webhook, or the pause that a mail reports. */
   json: string | null;
   /** The secret that signs a webhook. */
   secret: string | null;
@@ -57,8 +59,9 @@ export interface ClaimedMessage extends MessageKey {
   owedForMs: number;
 }
 
-/** Which of a batch's two addresses a mail goes to. */
-export type NotificationKind = 'success' | 'failure';
+/** What a mail about a batch reports: how it ended, that it paused, or that an upload is about to be abandoned. */
+export const NOTIFICATION_KINDS = ['success', 'failure', 'paused', 'expiring'] as const;
+export type NotificationKind = (typeof NOTIFICATION_KINDS)[number];
 
 interface Progress {
   status: DeliveryStatus;

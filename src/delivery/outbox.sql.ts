@@ -55,7 +55,7 @@ export async function insertBatchMail(
   const { rows } = await transaction.query<{ id: number }>(
     `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status)
      VALUES ('batch_mail', $1, $2, $3, 'pending')
-     ON CONFLICT (workflow_import_queue_batch_id, outcome) WHERE kind = 'batch_mail'
+     ON CONFLICT (workflow_import_queue_batch_id, outcome) WHERE kind = 'batch_mail' AND outcome <> 'paused'
      DO UPDATE SET outcome = excluded.outcome
      RETURNING outbox_id AS id`,
     [batchId, kind, recipient],
@@ -210,7 +210,7 @@ async function claim(
         SET status = 'sending', attempts = attempts + 1,
             locked_until = now() + make_interval(secs => $3 / 1000.0)
       WHERE ${condition}
-     RETURNING kind, outbox_id AS id, workflow_import_queue_batch_id AS "batchId",
+     RETURNING kind, outbox_id AS id, workflow_import_queue_batch_id AS "batchId", outcome,
                account_link_id AS "accountLinkId", webhook_endpoint_id AS "webhookEndpointId", recipient, subject,
                text_body AS text, html_body AS html, json_body AS json, secret, attempts,
                attempts_before_resend AS "attemptsBeforeResend", resends, created_at AS "createdAt",

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
-import { NO_CONTROL } from '../batches/batch-control.js';
+import { mailAddresses, NO_CONTROL } from '../batches/batch-control.js';
 import { BatchMaker, pinnedTo, UNDO_CREATION_PATH } from '../batches/batch-maker.js';
 import { batchExpired, batchNotFound, BatchReader, type BatchRow } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
@@ -85,6 +85,7 @@ export class UndoService {
       if (locked === undefined) throw batchNotFound(batchId);
       assertCanBeUndone(batchId, locked);
       const undo = transaction.manager.create(ImportQueueBatchEntity, {
+        ...mailAddresses(locked),
         fileName: undone.fileName,
         creationPath: UNDO_CREATION_PATH,
         createdBy: principal.id,

@@ -4,9 +4,9 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import Handlebars from 'handlebars';
 import { creatorNames } from '../auth/authenticator.js';
 import { resultsUrl } from '../batches/batch-resource.js';
-import type { BatchStatus } from '../batches/batch-state.js';
+import type { BatchStatus, PauseReason } from '../batches/batch-state.js';
 import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
-import { recordsBetween } from '../batches/records.sql.js';
+import { type ErrorGroups, selectErrorGroups } from '../batches/record-pages.sql.js';
 import { type MessageRenderer, MessageRenderers, type OutgoingMessage } from '../delivery/message-sender.js';
 import {
   type ClaimedMessage,
@@ -19,62 +19,35 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { formatDuration, formatNumber, formatTime, oneLine } from '../platform/wording.js';
 import {
+  CAUSE,
+  fill,
+  pluralForm,
   HEADINGS,
   LABELS,
   LEADS,
   OPERATIONS,
-  type Plural,
+  PAUSES,
   RECORDS,
   SENTENCES,
   STATES,
+  UNDO_LEADS,
+  UNKNOWN,
+  UNDO_OPERATIONS,
 } from './mail-texts.js';
 
-export interface FailedLine {
-  line: number;
-  code: string | null;
-  message: string | null;
-}
-
-/**
- * The first records that failed or were invalid, by line. Each chunk counts its errors, so the first N chunks with
- * errors contain the first N errors: in a batch of ten million records, the statement reads at most N chunks.
- */
-export async function selectFirstErrors(sql: Sql, batchId: number, limit: number): Promise<FailedLine[]> {
-  const { rows } = await sql.query<FailedLine>(
-    `WITH guilty AS MATERIALIZED (
-       SELECT first_line, last_line
-         FROM import_queue_chunk
-        WHERE workflow_import_queue_batch_id = $1 AND invalid_count + failed_count + unknown_count > 0
-        ORDER BY chunk_number
-        LIMIT $2
-     )
-     SELECT r.line, r.code, r.message
-       FROM guilty
-      CROSS JOIN LATERAL (
-        SELECT line_number AS line, error_code AS code, error_message AS message
-          FROM ${recordsBetween('$1', 'guilty.first_line', 'guilty.last_line')} record
-         WHERE status IN ('invalid', 'failed', 'unknown')
-         ORDER BY line_number
-         LIMIT $2) r
-      ORDER BY r.line
-      LIMIT $2`,
-    [batchId, limit],
-  );
-  return rows;
-}
-
-const ERRORS_SHOWN = 10;
+/** The causes of errors that a mail shows. */
+const CAUSES_SHOWN = 10;
 
 /** The facts about a batch that a mail reports. */
 interface BatchSummary {
   batch: BatchRow;
   /** The name of the user or key that created it. */
   createdBy: string;
-  /** At most `ERRORS_SHOWN`, by line. */
-  firstErrors: FailedLine[];
+  /** Why records failed, as the page of the import shows it. */
+  errors: ErrorGroups;
 }
 
-/** Reads a batch that has ended. The batch's row has the counts, so ten million records cost as much as ten. */
+/** The batch's row has the counts, and causes come from the first failed records: ten million cost as much as ten. */
 async function readBatchSummary(sql: Sql, batchId: number): Promise<BatchSummary> {
   const [batch] = await selectBatches(sql, { id: batchId, limit: 1 });
   if (batch === undefined) throw new Error(`batch ${batchId} is gone`);
@@ -82,7 +55,7 @@ async function readBatchSummary(sql: Sql, batchId: number): Promise<BatchSummary
   return {
     batch,
     createdBy: nameOf(batch.createdBy),
-    firstErrors: refusedCount(batch) > 0 ? await selectFirstErrors(sql, batchId, ERRORS_SHOWN) : [],
+    errors: refusedCount(batch) > 0 ? await selectErrorGroups(sql, batchId) : { groups: [], examined: 0 },
   };
 }
 
@@ -136,17 +109,24 @@ interface MailModel {
   heading: string;
   color: string;
   lead: string;
-  failureReason: string | null;
+  /** Why it failed as a whole, or why it is paused. */
+  reason: string | null;
   facts: Labeled[];
   counts: Labeled[];
   /** The sum lets readers check that no record is lost: "998 succeeded + 2 invalid = 1,000 records received". */
   sum: string;
   operations: Labeled[];
-  errors: { line: string; code: string; message: string }[];
-  /** "and 12 more"; `null` if the mail shows all errors. */
-  moreErrors: string | null;
+  causes: { message: string; code: string; rows: string; line: string }[];
+  /** Sentences below the causes: that there are more, and what they were counted in. */
+  causesNotes: string[];
   fixRows: string;
+  /** Where the reader goes on, the most likely first. */
+  buttons: { text: string; url: string }[];
+  /** The failed rows as files. */
+  downloads: { text: string; url: string }[];
   resultsUrl: string;
+  logoUrl: string | null;
+  sender: string;
 }
 
 const COLORS: Readonly<Record<MailedOutcome, string>> = {
@@ -154,6 +134,8 @@ const COLORS: Readonly<Record<MailedOutcome, string>> = {
   'finished-with-errors': '#b45309',
   failed: '#b42318',
   canceled: '#6b7280',
+  paused: '#b45309',
+  expiring: '#b45309',
 };
 
 const STATE_NAMES = Object.keys(STATES) as (keyof typeof STATES)[];
@@ -161,77 +143,142 @@ const STATE_NAMES = Object.keys(STATES) as (keyof typeof STATES)[];
 const ALWAYS_SHOWN: readonly string[] = ['succeeded', 'failed', 'invalid'];
 const OPERATION_NAMES = Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[];
 
-export function mailModel({ batch, createdBy, firstErrors }: BatchSummary, resultsUrl: string): MailModel {
-  const outcome = outcomeOf(batch.status);
+/** What the mail is about, and where its links lead. */
+export interface MailFrame {
+  /** The address of the service. */
+  publicUrl: string;
+  sender: string;
+  logoUrl: string | null;
+  /** Of a mail about a pause. */
+  pause?: { reason: PauseReason; detail: string | null };
+  /** Of a mail about an upload that expires. */
+  expiresAt?: Date;
+}
+
+export function mailModel({ batch, createdBy, errors }: BatchSummary, frame: MailFrame): MailModel {
+  const { publicUrl, sender, logoUrl, pause, expiresAt } = frame;
+  const outcome = pause ? 'paused' : expiresAt ? 'expiring' : outcomeOf(batch.status);
   const failed = refusedCount(batch);
-  const more = failed - firstErrors.length;
   const total = recordsText(batch.total);
   const terms = STATE_NAMES.filter((state) => batch[state] > 0).map(
     (state) => `${formatNumber(batch[state])} ${STATES[state]}`,
   );
+  const page = resultsUrl(publicUrl, batch.id);
+  const isUndo = batch.undoOf !== null;
+  const lead =
+    isUndo && outcome !== 'paused' && outcome !== 'expiring'
+      ? UNDO_LEADS[outcome]
+      : pluralForm(LEADS[outcome], batch.total);
+  const hasEnded = outcome !== 'paused' && outcome !== 'expiring';
+  const mayFix = failed > 0 && hasEnded && !isUndo;
   return {
     labels: LABELS,
     subject: subjectOf(outcome, batch.fileName, batch.id, batch.retryOf !== null),
     heading: HEADINGS[outcome],
     color: COLORS[outcome],
-    lead: fill(formOf(LEADS[outcome], batch.total), {
+    lead: fill(lead, {
       fileName: oneLine(batch.fileName),
       total,
       failed: formatNumber(failed),
+      expires: expiresAt === undefined ? '' : formatTime(expiresAt.toISOString()),
     }),
-    failureReason: batch.failureReason === null ? null : oneLine(batch.failureReason),
-    facts: facts({ batch, createdBy }),
+    reason: pause ? pauseText(pause) : batch.failureReason === null ? null : oneLine(batch.failureReason),
+    facts: facts({ batch, createdBy }, hasEnded),
     counts: STATE_NAMES.filter((state) => batch[state] > 0 || ALWAYS_SHOWN.includes(state)).map((state) => ({
       label: STATES[state],
       value: formatNumber(batch[state]),
     })),
     sum: fill(SENTENCES.sum, { states: terms.join(' + ') || '0', total }),
-    operations: OPERATION_NAMES.map((operation) => ({
-      label: OPERATIONS[operation],
-      value: formatNumber(batch[operation]),
-    })),
-    errors: firstErrors.map(({ line, code, message }) => ({
-      line: formatNumber(line),
-      code: oneLine(code ?? 'unknown'),
-      message: oneLine(message ?? SENTENCES.noMessage),
-    })),
-    moreErrors: more > 0 ? fill(SENTENCES.moreErrors, { count: formatNumber(more) }) : null,
+    operations: outcome === 'expiring' ? [] : operationsOf(batch, isUndo),
+    causes: outcome === 'expiring' ? [] : errors.groups.slice(0, CAUSES_SHOWN).map(causeOf),
+    causesNotes: [
+      ...(batch.unknown > 0
+        ? [fill(pluralForm(UNKNOWN, batch.unknown), { count: formatNumber(batch.unknown) })]
+        : []),
+      ...(errors.groups.length > CAUSES_SHOWN ? [SENTENCES.moreCauses] : []),
+      ...(errors.examined > 0 && errors.examined < batch.invalid + batch.failed
+        ? [fill(SENTENCES.examined, { count: formatNumber(errors.examined) })]
+        : []),
+    ],
     fixRows: SENTENCES.fixRows,
-    resultsUrl,
+    buttons: [
+      ...(mayFix ? [{ text: LABELS.fixRows, url: `${page}/fix` }] : []),
+      { text: openText(outcome), url: page },
+    ],
+    downloads: mayFix
+      ? (['xlsx', 'csv'] as const).map((format) => ({
+          text: `.${format}`,
+          url: `${publicUrl}/API/WorkflowImportQueue/Batches/${batch.id}/Results?set=failed&shape=record&format=${format}`,
+        }))
+      : [],
+    resultsUrl: page,
+    logoUrl,
+    sender,
   };
 }
 
-function facts({ batch, createdBy }: Pick<BatchSummary, 'batch' | 'createdBy'>): Labeled[] {
+function openText(outcome: MailedOutcome): string {
+  if (outcome === 'paused') return LABELS.openPaused;
+  return outcome === 'expiring' ? LABELS.openUpload : LABELS.openResults;
+}
+
+function pauseText({ reason, detail }: NonNullable<MailFrame['pause']>): string {
+  return fill(PAUSES[reason], { detail: oneLine(detail ?? '').replace(/\.$/, '') });
+}
+
+function operationsOf(batch: BatchRow, isUndo: boolean): Labeled[] {
+  if (isUndo) {
+    const { succeeded, unchanged, skipped } = batch;
+    const undone = { reverted: succeeded - unchanged, kept: skipped, unchanged };
+    return Object.entries(UNDO_OPERATIONS).map(([operation, label]) => ({
+      label,
+      value: formatNumber(undone[operation as keyof typeof UNDO_OPERATIONS]),
+    }));
+  }
+  return OPERATION_NAMES.map((operation) => ({
+    label: OPERATIONS[operation],
+    value: formatNumber(batch[operation]),
+  }));
+}
+
+function causeOf({ code, sampleMessage, sampleLine, count }: ErrorGroups['groups'][number]) {
+  const message = oneLine(sampleMessage || SENTENCES.noMessage).replace(/\.$/, '');
+  const values = {
+    message: message.charAt(0).toUpperCase() + message.slice(1),
+    code: oneLine(code || 'unknown'),
+    count: formatNumber(count),
+    line: formatNumber(sampleLine),
+  };
+  const [, rows = ''] = fill(pluralForm(CAUSE, count), { ...values, message: '', code: '' }).split('(): ');
+  return { message: values.message, code: values.code, rows, line: fill(pluralForm(CAUSE, count), values) };
+}
+
+function facts(
+  { batch, createdBy }: Pick<BatchSummary, 'batch' | 'createdBy'>,
+  hasEnded: boolean,
+): Labeled[] {
   const ended = batch.finishedAt ?? batch.now;
   const seconds = Math.max(ended.getTime() - (batch.startedAt ?? batch.createdAt).getTime(), 0) / 1000;
-  return [
+  const start = [
     { label: LABELS.file, value: oneLine(batch.fileName) },
     { label: LABELS.fileType, value: oneLine(batch.importProcessName) },
     { label: LABELS.batch, value: String(batch.id) },
     { label: LABELS.creationPath, value: oneLine(batch.creationPath) },
     { label: LABELS.startedBy, value: oneLine(createdBy) },
     { label: LABELS.received, value: formatTime(batch.createdAt.toISOString()) },
+  ];
+  const end = [
     { label: LABELS.ended, value: formatTime(ended.toISOString()) },
     { label: LABELS.duration, value: formatDuration(seconds) },
   ];
+  return hasEnded ? [...start, ...end] : start;
 }
 
 function recordsText(count: number): string {
-  return fill(formOf(RECORDS, count), { count: formatNumber(count) });
+  return fill(pluralForm(RECORDS, count), { count: formatNumber(count) });
 }
 
-function formOf({ one, other }: Plural, count: number): string {
-  return count === 1 ? one : other;
-}
-
-/** Replaces the words in braces in one pass: the inserted text is not searched for further words in braces. */
-function fill(text: string, values: Readonly<Record<string, string>>): string {
-  return text.replace(/\{(\w+)\}/g, (word, name: string) => values[name] ?? word);
-}
-
-export interface RenderedMail extends MailContent {
-  html: string;
-}
+export type RenderedMail = MailContent & { html: string };
 
 const TEMPLATES = join(import.meta.dirname, 'templates');
 
@@ -287,12 +334,22 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
    * The Message-ID is the same on every attempt, so that receivers can recognize a duplicate. It includes the time of
    * creation because a new database counts from 1 again.
    */
-  async render({ id, batchId, recipient, createdAt }: ClaimedMessage): Promise<OutgoingMessage> {
+  async render({
+    id,
+    batchId,
+    recipient,
+    createdAt,
+    outcome,
+    json,
+  }: ClaimedMessage): Promise<OutgoingMessage> {
     if (batchId === null) throw new Error(`mail ${id} is about no batch`);
     const { publicUrl } = this.config;
     const summary = await readBatchSummary(this.database, batchId);
     await this.assertWithinLimit(summary.batch.createdBy);
-    const model = mailModel(summary, resultsUrl(publicUrl, batchId));
+    const model = mailModel(summary, {
+      ...this.frame(),
+      ...subjectMatter(summary.batch, outcome, json, this.config),
+    });
     const mail = {
       ...this.renderer.render(model),
       to: recipient,
@@ -303,6 +360,12 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
       },
     };
     return { channel: 'mail', mail };
+  }
+
+  private frame(): Pick<MailFrame, 'publicUrl' | 'sender' | 'logoUrl'> {
+    const { publicUrl, mailFrom, mailLogoUrl } = this.config;
+    const name = /^\s*"?(.*?)"?\s*<[^<>]*>\s*$/.exec(mailFrom)?.[1] ?? mailFrom;
+    return { publicUrl, sender: name.replaceAll('\\"', '"'), logoUrl: mailLogoUrl ?? null };
   }
 
   /**
@@ -319,4 +382,18 @@ export class BatchMails implements MessageRenderer, OnModuleInit {
       { retryAfterMs: RETRY_AFTER_MS },
     );
   }
+}
+
+/** What a mail that does not report an end is about. @throws DeliveryFault if there is nothing to report any more */
+function subjectMatter(
+  batch: BatchRow,
+  outcome: ClaimedMessage['outcome'],
+  json: string | null,
+  { unconfirmedHours }: AppConfig,
+): Pick<MailFrame, 'pause' | 'expiresAt'> {
+  if (outcome === 'paused') return { pause: JSON.parse(json ?? '{}') as NonNullable<MailFrame['pause']> };
+  if (outcome !== 'expiring') return {};
+  if (batch.status !== 'awaiting_confirmation')
+    throw new DeliveryFault('the upload does not await confirmation any more', true);
+  return { expiresAt: new Date(batch.createdAt.getTime() + unconfirmedHours * 3_600_000) };
 }

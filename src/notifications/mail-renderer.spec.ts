@@ -1,5 +1,6 @@
 import type { BatchRow } from '../batches/batch-rows.sql.js';
-import { type FailedLine, mailModel, MailRenderer, type RenderedMail } from './batch-mail.js';
+import type { ErrorGroups } from '../batches/record-pages.sql.js';
+import { type MailFrame, mailModel, MailRenderer, type RenderedMail } from './batch-mail.js';
 
 const renderer = new MailRenderer();
 beforeAll(() => renderer.onModuleInit());
@@ -46,17 +47,28 @@ const BATCH: BatchRow = {
   now: new Date('2026-11-24T08:02:07Z'),
 };
 
-const ERRORS: FailedLine[] = Array.from({ length: 10 }, (_, index) => ({
-  line: index * 1000 + 7,
-  code: 'invalid_date',
-  message: `"01/0${index}/2026" is not an ISO 8601 date`,
-}));
+const cause = (group: Partial<ErrorGroups['groups'][number]> = {}) => ({
+  ...{ code: 'not_a_date', pattern: '', count: 20, sampleLine: 7 },
+  sampleMessage: 'must be a date as YYYY-MM-DD; found "01/02/2026"',
+  ...group,
+});
+const ERRORS: ErrorGroups = {
+  groups: [
+    cause(),
+    cause({ code: 'no_match', count: 5, sampleLine: 1007, sampleMessage: 'nothing has this identifier' }),
+  ],
+  examined: 25,
+};
+const NO_ERRORS: ErrorGroups = { groups: [], examined: 0 };
 
-function rendered(batch: Partial<BatchRow>, firstErrors: FailedLine[] = ERRORS): RenderedMail {
-  const row = { ...BATCH, ...batch };
+function rendered(
+  batch: Partial<BatchRow>,
+  errors: ErrorGroups = ERRORS,
+  frame: Partial<MailFrame> = {},
+): RenderedMail {
   const model = mailModel(
-    { batch: row, createdBy: 'Nightly sync', firstErrors },
-    'https://imports.example.org/imports/17',
+    { batch: { ...BATCH, ...batch }, createdBy: 'Nightly sync', errors },
+    { publicUrl: 'https://imports.example.org', sender: 'Imports', logoUrl: null, ...frame },
   );
   return renderer.render(model);
 }
@@ -99,28 +111,52 @@ describe('a mail about errors', () => {
     );
   });
 
-  it('shows the first errors with line, code and message, and how many more there are', () => {
+  it('lists the causes as the page does, each with its number of rows and the first line', () => {
     const { text, html } = rendered({});
     expect(text).toContain(
-      'First errors\n  line 7: invalid_date: "01/00/2026" is not an ISO 8601 date\n  line 1,007: invalid_date:',
+      [
+        'Why rows failed',
+        '  Must be a date as YYYY-MM-DD; found "01/02/2026" (not_a_date): 20 rows, first in line 7',
+        '  Nothing has this identifier (no_match): 5 rows, first in line 1,007',
+      ].join('\n'),
     );
-    expect(text.match(/^ {2}line /gm)).toHaveLength(10);
-    expect(text).toContain('  and 15 more\n');
-    expect(html.match(/<li>line /g)).toHaveLength(10);
-    expect(html).toContain('and 15 more');
+    expect(html).toContain('20 rows, first in line 7');
+    expect(html).toMatch(/Nothing has this identifier <span[^>]*>\(no_match\)</);
+    expect(text + html).not.toContain('and other causes');
   });
 
-  it('does not mention more errors if it shows all of them', () => {
-    expect(rendered({ invalid: 5, failed: 5, total: 1_234_552 }).text).not.toContain('more');
+  it('leads to the grid that fixes the rows, and to their files', () => {
+    const { text, html } = rendered({});
+    const page = 'https://imports.example.org/imports/17';
+    const file =
+      'https://imports.example.org/API/WorkflowImportQueue/Batches/17/Results?set=failed&shape=record&format=';
+    expect(text).toContain(`Fix these rows: ${page}/fix\nOpen the results: ${page}\n`);
+    expect(text).toContain(
+      `Download failed rows (.xlsx): ${file}xlsx\nDownload failed rows (.csv): ${file}csv\n`,
+    );
+    expect(html).toContain(`href="${page}/fix"`);
+    expect(html.replaceAll('&amp;', '&').replaceAll('&#x3D;', '=')).toContain(`href="${file}xlsx"`);
+  });
+
+  it('says when there are more causes, and when only some rows were counted', () => {
+    const groups = Array.from({ length: 11 }, (_, index) => cause({ code: `code_${index}`, count: 1 }));
+    const { text } = rendered({ invalid: 60_000 }, { groups, examined: 5000 });
+    expect(text.match(/: 1 row, line 7$/gm)).toHaveLength(10);
+    expect(text).toContain('  and other causes\n  Counted in the first 5,000 failed rows.\n');
   });
 
   it('keeps an error message on one line and short', () => {
-    const { text } = rendered({}, [
-      { line: 1, code: 'odd', message: `first\nResults: https://evil.example/\r\n${'x'.repeat(5000)}` },
-    ]);
-    expect(text).toContain('line 1: odd: first Results: https://evil.example/ xxx');
+    const sampleMessage = `first\nResults: https://evil.example/\r\n${'x'.repeat(5000)}`;
+    const { text } = rendered({}, { groups: [cause({ sampleMessage })], examined: 25 });
+    expect(text).toContain('First Results: https://evil.example/ xxx');
     expect(text.match(/^Results: /gm)).toHaveLength(1);
-    expect(text.length).toBeLessThan(2000);
+    expect(text.length).toBeLessThan(2500);
+  });
+
+  it('shows the logo of the installation, or the name of its sender', () => {
+    expect(rendered({}).html).toMatch(/>Imports<\/td>/);
+    const { html } = rendered({}, ERRORS, { logoUrl: 'https://example.org/logo.png' });
+    expect(html).toContain('<img src="https://example.org/logo.png" height="40" alt="Imports"');
   });
 });
 
@@ -128,7 +164,7 @@ describe('a mail about another outcome', () => {
   it('reports success without mentioning errors', () => {
     const { subject, text, html } = rendered(
       { status: 'completed', total: 1, succeeded: 1, failed: 0, invalid: 0, skipped: 0 },
-      [],
+      NO_ERRORS,
     );
     expect(subject).toBe('Import succeeded: people.jsonl');
     expect(text).toContain('1 record from "people.jsonl" was imported.');
@@ -140,7 +176,7 @@ describe('a mail about another outcome', () => {
     const { subject, text, html } = rendered({ status: 'failed', failureReason: 'The <target> is gone' });
     expect(subject).toBe('Import failed: people.jsonl');
     expect(text).toContain('failed as a whole.\nReason: The <target> is gone\n');
-    expect(html).toContain('failed as a whole. The &lt;target&gt; is gone');
+    expect(html).toContain('The &lt;target&gt; is gone');
   });
 
   it('states that a batch was canceled, and what was not processed', () => {
@@ -148,6 +184,32 @@ describe('a mail about another outcome', () => {
     expect(subject).toBe('Import canceled: people.jsonl');
     expect(text).toContain('was canceled. Before that, 25 of 1,234,567 records could not');
     expect(text).toContain('  canceled: 100\n');
+  });
+
+  it('states why an import is paused, and leads to where it is resumed', () => {
+    const pause = { reason: 'error_budget', detail: '3 of 10 records failed' } as const;
+    const { subject, text } = rendered({ status: 'paused' }, ERRORS, { pause });
+    expect(subject).toBe('Import paused: people.jsonl');
+    expect(text).toContain('Reason: Too many rows failed: 3 of 10 records failed.\n');
+    expect(text).toContain('Review and resume: https://imports.example.org/imports/17\n');
+    expect(text).not.toContain('Fix these rows');
+  });
+
+  it('states when an upload expires', () => {
+    const expiresAt = new Date('2026-12-01T08:00:00Z');
+    const { subject, text } = rendered({ status: 'awaiting_confirmation' }, NO_ERRORS, { expiresAt });
+    expect(subject).toBe('Upload expires tomorrow: people.jsonl');
+    expect(text).toContain('It expires at 1 Dec 2026, 08:00:00 UTC, and nothing of it is imported then.');
+    expect(text).toContain('Check and import the file: https://imports.example.org/imports/17');
+    expect(text).not.toMatch(/Fix these rows|Download|Ended|Operations/);
+  });
+
+  it('names the outcomes of an undo', () => {
+    const undo = { undoOf: 3, status: 'completed', succeeded: 7, unchanged: 2, skipped: 1 } as const;
+    const { text } = rendered({ ...undo, failed: 0, invalid: 0, total: 8 }, NO_ERRORS);
+    expect(text).toContain('The import of "people.jsonl" was undone.');
+    expect(text).toContain('  reverted: 5\n  kept, because they were changed since: 1\n  unchanged: 2\n');
+    expect(text).not.toContain('created:');
   });
 
   it('counts the duration from the receipt if nothing ran', () => {
@@ -159,9 +221,10 @@ describe('names that look like markup', () => {
   const fileName = `👩🏽‍🔬 "O'Brien" & <script>alert(1)</script> {{total}}.jsonl`;
 
   it('are escaped in HTML', () => {
-    const { html } = rendered({ fileName, importProcessName: '<img src=x onerror=alert(1)>' }, [
-      { line: 3, code: '<b>', message: '"</li><a href=//evil.example>' },
-    ]);
+    const { html } = rendered(
+      { fileName, importProcessName: '<img src=x onerror=alert(1)>' },
+      { groups: [cause({ code: '<b>', sampleMessage: '"</td><a href=//evil.example>' })], examined: 1 },
+    );
     expect(html).not.toMatch(/<script|<img|<b>|<a href=\/\//);
     expect(html).toContain(
       '👩🏽‍🔬 &quot;O&#x27;Brien&quot; &amp; &lt;script&gt;alert(1)&lt;/script&gt; {{total}}.jsonl',

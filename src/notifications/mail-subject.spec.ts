@@ -1,13 +1,16 @@
 import { outcomeOf, subjectOf } from './batch-mail.js';
 
+const subject = (outcome: Parameters<typeof subjectOf>[0], fileName: string) =>
+  subjectOf(outcome, fileName, 17);
+
 describe('the subject', () => {
   it.each([
     ['completed', 'Import succeeded: people.jsonl'],
     ['completed_with_errors', 'Import finished with errors: people.jsonl'],
     ['failed', 'Import failed: people.jsonl'],
     ['canceled', 'Import canceled: people.jsonl'],
-  ] as const)('of a batch that is %s is "%s"', (status, subject) => {
-    expect(subjectOf(outcomeOf(status), 'people.jsonl', 17)).toBe(subject);
+  ] as const)('of a batch that is %s is "%s"', (status, expected) => {
+    expect(subject(outcomeOf(status), 'people.jsonl')).toBe(expected);
   });
 
   it.each(['receiving', 'awaiting_confirmation', 'queued', 'in_progress', 'paused', 'canceling'] as const)(
@@ -18,22 +21,29 @@ describe('the subject', () => {
   );
 
   it('stays on one line if the file name contains line breaks', () => {
-    expect(subjectOf('failed', 'a\r\nBcc: x@example.org\u2028b\u0000c\u0085d', 17)).toBe(
+    expect(subject('failed', 'a\r\nBcc: x@example.org\u2028b\u0000c\u0085d')).toBe(
       'Import failed: a Bcc: x@example.org b c d',
     );
   });
 
   it('keeps every other character of the file name', () => {
     const name = '👩🏽‍🔬 "Ünïcode" & <b>名簿</b> %0A.csv';
-    expect(subjectOf('succeeded', name, 17)).toBe(`Import succeeded: ${name}`);
+    expect(subject('succeeded', name)).toBe(`Import succeeded: ${name}`);
   });
 
   it('holds the longest possible file name', () => {
-    expect(subjectOf('succeeded', 'x'.repeat(255), 17)).toHaveLength('Import succeeded: '.length + 255);
+    expect(subject('succeeded', 'x'.repeat(255))).toHaveLength('Import succeeded: '.length + 255);
   });
 
   it('leaves out a file name that holds a link', () => {
     const name = 'Your account ends today: sign in at https://evil.example/login';
-    expect(subjectOf('failed', name, 17)).toBe('Import failed: batch 17');
+    expect(subject('failed', name)).toBe('Import failed: batch 17');
+  });
+
+  it.each([
+    ['paused', 'Import paused: people.jsonl'],
+    ['expiring', 'Upload expires tomorrow: people.jsonl'],
+  ] as const)('of a mail that reports %s is "%s"', (outcome, expected) => {
+    expect(subject(outcome, 'people.jsonl')).toBe(expected);
   });
 });

@@ -14,6 +14,8 @@ export const HEADINGS = {
   'finished-with-errors': 'Import finished with errors',
   failed: 'Import failed',
   canceled: 'Import canceled',
+  paused: 'Import paused',
+  expiring: 'Upload expires tomorrow',
 } as const;
 
 /** The first sentence. {total} reads "1 record" or "2,000 records", {failed} is a number; the count chooses the form. */
@@ -34,7 +36,38 @@ export const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
     one: 'The import of "{fileName}" was canceled. Before that, {failed} of {total} could not be imported.',
     other: 'The import of "{fileName}" was canceled. Before that, {failed} of {total} could not be imported.',
   },
+  paused: {
+    one: 'The import of "{fileName}" is paused. Nothing more is processed until someone resumes it.',
+    other: 'The import of "{fileName}" is paused. Nothing more is processed until someone resumes it.',
+  },
+  expiring: {
+    one: 'You uploaded "{fileName}" and have not confirmed it. It expires at {expires}, and nothing of it is imported then.',
+    other:
+      'You uploaded "{fileName}" and have not confirmed it. It expires at {expires}, and nothing of it is imported then.',
+  },
 };
+
+/** The first sentence about an undo, which takes back what an import did. */
+export const UNDO_LEADS: Readonly<
+  Record<'succeeded' | 'finished-with-errors' | 'failed' | 'canceled', string>
+> = {
+  succeeded: 'The import of "{fileName}" was undone.',
+  'finished-with-errors':
+    'The undo of the import of "{fileName}" finished with errors: {failed} of {total} could not be undone.',
+  failed: 'The undo of the import of "{fileName}" failed as a whole.',
+  canceled: 'The undo of the import of "{fileName}" was canceled.',
+};
+
+/** Why an import is paused. {detail} says more, for example "2 of 10 records failed". */
+export const PAUSES = {
+  manual: 'A person paused it.',
+  canary: 'It paused for a review: {detail}.',
+  error_budget: 'Too many rows failed: {detail}.',
+  environment_fault:
+    'A fault outside its rows stopped it: {detail}. It tries again every 30 seconds and continues by itself once the fault is gone.',
+  target_unavailable:
+    'The system that receives the rows does not answer: {detail}. It continues by itself once it does.',
+} as const;
 
 export const RECORDS: Plural = { one: '{count} record', other: '{count} records' };
 
@@ -43,6 +76,10 @@ export const LABELS = {
   reason: 'Reason',
   results: 'Results',
   openResults: 'Open the results',
+  openPaused: 'Review and resume',
+  openUpload: 'Check and import the file',
+  fixRows: 'Fix these rows',
+  download: 'Download failed rows',
   file: 'File',
   fileType: 'File type',
   batch: 'Batch',
@@ -53,8 +90,7 @@ export const LABELS = {
   duration: 'Duration',
   records: 'Records',
   operations: 'Operations',
-  firstErrors: 'First errors',
-  line: 'line',
+  causes: 'Why rows failed',
 } as const;
 
 /** The names of states and operations, also in the sum: "998 succeeded + 2 invalid = 1,000 records received". */
@@ -68,15 +104,33 @@ export const STATES = {
   pending: 'pending',
 } as const;
 export const OPERATIONS = { created: 'created', updated: 'updated', unchanged: 'unchanged' } as const;
+export const UNDO_OPERATIONS = {
+  reverted: 'reverted',
+  kept: 'kept, because they were changed since',
+  unchanged: 'unchanged',
+} as const;
+
+export const UNKNOWN: Plural = {
+  one: 'The outcome of {count} record is not known (unknown).',
+  other: 'The outcome of {count} records is not known (unknown).',
+};
+
+/** {message} is the sentence about the first row of the cause. */
+export const CAUSE: Plural = {
+  one: '{message} ({code}): {count} row, line {line}',
+  other: '{message} ({code}): {count} rows, first in line {line}',
+};
 
 export const SENTENCES = {
   /** Replaces a file name that contains a link. */
   retry: 'Retry of {name}',
   batch: 'batch {id}',
   sum: '{states} = {total} received',
-  moreErrors: 'and {count} more',
+  /** Before the file name in the subject. */
+  moreCauses: 'and other causes',
+  examined: 'Counted in the first {count} failed rows.',
   noMessage: 'The outcome of this record is not known.',
-  fixRows: 'You can download the failed rows from the results page, fix them, and import them again.',
+  fixRows: 'Fix the rows on the page, or download them, correct them, and upload the file again.',
 } as const;
 
 /** {url} is the link, {site} the address of the service; {hours} and {days} state how long the link works. */
@@ -106,3 +160,12 @@ export const ACCOUNT_MAILS = {
     ],
   },
 } as const;
+
+export function pluralForm({ one, other }: Plural, count: number): string {
+  return count === 1 ? one : other;
+}
+
+/** Replaces the words in braces in one pass: the inserted text is not searched for further words in braces. */
+export function fill(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/\{(\w+)\}/g, (word, name: string) => values[name] ?? word);
+}

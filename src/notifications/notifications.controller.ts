@@ -3,7 +3,7 @@ import { ApiNotFoundResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } f
 import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
-import { DELIVERY_STATUSES, type StoredNotification } from '../delivery/message.js';
+import { DELIVERY_STATUSES, NOTIFICATION_KINDS, type StoredNotification } from '../delivery/message.js';
 import {
   choice,
   INTEGER,
@@ -22,7 +22,7 @@ import { NotificationsReader } from './mailbox.js';
 export const NOTIFICATION_SCHEMAS: Readonly<Record<string, Schema>> = {
   Notification: objectOf<StoredNotification>({
     id: INTEGER,
-    kind: choice('success', 'failure'),
+    kind: choice(...NOTIFICATION_KINDS),
     recipient: TEXT,
     status: choice(...DELIVERY_STATUSES),
     subject: says('null until the first attempt renders it.', orNull(TEXT)),

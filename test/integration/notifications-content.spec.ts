@@ -1,4 +1,3 @@
-import { selectFirstErrors } from '../../src/notifications/batch-mail.js';
 import { NotificationFixture } from '../support/notification-fixture.js';
 import type { RecordToInsert } from '../support/stored-batch.js';
 
@@ -67,15 +66,15 @@ describe('the mail of a batch', () => {
     expect(text).toContain('  created: 2\n  updated: 0\n  unchanged: 1\n');
     expect(text).toContain(
       [
-        'First errors',
-        '  line 2: invalid_date: invalid_date in line 2',
-        '  line 5: no_match: no_match in line 5',
-        '  line 7: unknown: The outcome of this record is not known.',
+        'Why rows failed',
+        '  Invalid_date in line 2 (invalid_date): 1 row, line 2',
+        '  No_match in line 5 (no_match): 1 row, line 5',
+        '  The outcome of 1 record is not known (unknown).',
       ].join('\n'),
     );
   });
 
-  it('names the first ten errors by line, in any chunks', async () => {
+  it('groups errors by cause, in any chunks', async () => {
     const guilty = [4, 17, 18, 19, 20, 33, 61, 62, 63, 80, 81, 99];
     const records = Array.from({ length: 100 }, (_, index) =>
       guilty.includes(index + 1) ? record(index + 1, 'failed', 'no_match') : record(index + 1, 'succeeded'),
@@ -84,38 +83,6 @@ describe('the mail of a batch', () => {
     const id = await fixture.owe(batchId, 'ten@example.org', 'failure');
     await fixture.sender.send(id);
     const { text_body: text } = await fixture.row(id);
-    expect([...text!.matchAll(/^ {2}line (\d+):/gm)].map(([, line]) => Number(line))).toEqual(
-      guilty.slice(0, 10),
-    );
-    expect(text).toContain('  and 2 more\n');
-  });
-
-  it('reads at most ten chunks, however many have errors', async () => {
-    const records = Array.from({ length: 400 }, (_, index) => record(index + 1, 'failed', 'no_match'));
-    const batchId = await fixture.storeBatch({ status: 'completed_with_errors', records, chunkSize: 1 });
-    await fixture.client.query('ANALYZE import_queue_line, import_queue_chunk');
-    let plan: unknown;
-    await selectFirstErrors(
-      {
-        query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
-          const { rows } = await fixture.client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, [...values]);
-          plan = rows[0]['QUERY PLAN'];
-          return { rows: [] as Row[], rowCount: 0 };
-        },
-      },
-      batchId,
-      10,
-    );
-    const scans = plansOf(plan).filter((node) => node['Relation Name'] === 'import_queue_line');
-    expect(scans).toHaveLength(1);
-    expect(scans[0]!['Node Type']).toMatch(/Index|Bitmap/);
-    expect(Number(scans[0]!['Actual Loops'])).toBeLessThanOrEqual(10);
+    expect(text).toContain('  No_match in line 4 (no_match): 12 rows, first in line 4\n');
   });
 });
-
-function plansOf(plan: unknown): Record<string, unknown>[] {
-  if (Array.isArray(plan)) return plan.flatMap(plansOf);
-  if (typeof plan !== 'object' || plan === null) return [];
-  const node = plan as Record<string, unknown>;
-  return [...('Node Type' in node ? [node] : []), ...plansOf(node['Plan']), ...plansOf(node['Plans'])];
-}

@@ -582,3 +582,30 @@ const DELIVER_BY_HTTP_DOWN = `
   DROP TABLE import_queue_delivery;
   ALTER TABLE import_queue_outcome DROP COLUMN attempts;
   ALTER TABLE import_queue_chunk DROP COLUMN lease_owner, DROP COLUMN lease_token, DROP COLUMN lease_until`;
+
+/** Mails also report that a batch paused, once per pause, and that an upload is about to be abandoned, once. */
+export class MailPauses1767120000000 implements MigrationInterface {
+  readonly name = 'MailPauses1767120000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(MAIL_PAUSES);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(MAIL_PAUSES_DOWN);
+  }
+}
+
+const MAIL_PAUSES = `
+  ALTER TABLE outbox DROP CONSTRAINT outbox_outcome_check,
+    ADD CONSTRAINT outbox_outcome_check CHECK (outcome IN ('success', 'failure', 'paused', 'expiring'));
+  DROP INDEX outbox_of_batch;
+  CREATE UNIQUE INDEX outbox_of_batch ON outbox (workflow_import_queue_batch_id, outcome)
+    WHERE kind = 'batch_mail' AND outcome <> 'paused'`;
+
+const MAIL_PAUSES_DOWN = `
+  DELETE FROM outbox WHERE kind = 'batch_mail' AND outcome IN ('paused', 'expiring');
+  DROP INDEX outbox_of_batch;
+  CREATE UNIQUE INDEX outbox_of_batch ON outbox (workflow_import_queue_batch_id, outcome) WHERE kind = 'batch_mail';
+  ALTER TABLE outbox DROP CONSTRAINT outbox_outcome_check,
+    ADD CONSTRAINT outbox_outcome_check CHECK (outcome IN ('success', 'failure'))`;

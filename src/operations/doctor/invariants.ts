@@ -145,7 +145,7 @@ export const INVARIANTS: readonly Invariant[] = [
                         AND b.invalid_count + b.failed_count + b.unknown_count > 0 THEN 'failure'
                  END AS kind) owed
             LEFT JOIN (SELECT workflow_import_queue_batch_id, string_agg(outcome, ',') AS kinds
-                         FROM outbox WHERE kind = 'batch_mail' GROUP BY 1) n USING (workflow_import_queue_batch_id)
+                         FROM outbox WHERE kind = 'batch_mail' AND outcome IN ('success', 'failure') GROUP BY 1) n USING (workflow_import_queue_batch_id)
            WHERE b.status IN ${ENDED} AND b.expired_at IS NULL AND b.succeeded_count IS NOT NULL
              AND n.kinds IS DISTINCT FROM owed.kind`,
     repair: `Missing: INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status) with kind 'batch_mail' and status 'pending'; it is sent within seconds. One too many: report it.`,

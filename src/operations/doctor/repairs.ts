@@ -26,7 +26,7 @@ export const REPAIRS: Readonly<Record<string, string>> = {
            END AS kind) owed
      WHERE owed.kind IS NOT NULL AND b.finished_at IS NOT NULL AND b.expired_at IS NULL
        AND b.succeeded_count IS NOT NULL
-       AND NOT EXISTS (SELECT FROM outbox o WHERE o.kind = 'batch_mail'
+       AND NOT EXISTS (SELECT FROM outbox o WHERE o.kind = 'batch_mail' AND o.outcome IN ('success', 'failure')
                           AND o.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id)`,
   partitions: `
     SELECT import_queue_create_partition(first_batch_id, end_batch_id) FROM import_queue_partition WHERE dropping_at IS NULL

@@ -6,7 +6,7 @@ import { deleteExpiredLinks } from '../../auth/account-links.sql.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
 import { abandonBatch, transition } from '../../batches/batches.sql.js';
 import { dropPartition, selectDroppable } from '../../batches/partitions.sql.js';
-import { deleteUploadsWithoutBatch, lockUnconfirmed } from '../../batches/uploads.sql.js';
+import { deleteUploadsWithoutBatch, lockUnconfirmed, oweMailsOfExpiring } from '../../batches/uploads.sql.js';
 import { deleteBehaviorsOfBatch, deleteBehaviorsOfNoBatch } from '../../delivery/outbox.sql.js';
 import { WorkLoop } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
@@ -128,6 +128,7 @@ export class RetentionSweeper extends WorkLoop {
   private async abandonUnconfirmed(): Promise<number> {
     const { unconfirmedHours } = this.config;
     if (unconfirmedHours === 0) return 0;
+    await this.repeat((limit) => oweMailsOfExpiring(this.database, unconfirmedHours, limit));
     return this.oneByOne(async (transaction) => {
       const [batchId] = await lockUnconfirmed(transaction, unconfirmedHours, 1);
       if (batchId === undefined) return false;

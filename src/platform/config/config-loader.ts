@@ -160,6 +160,7 @@ function toConfig(env: EnvironmentVariables, tableConnections: AppConfig['tableC
     queuePrefix: queuePrefix(env),
     smtpUrl: env.SMTP_URL,
     mailFrom: env.MAIL_FROM,
+    mailLogoUrl: env.MAIL_LOGO_URL,
     mailRecipientDomains: env.MAIL_RECIPIENT_DOMAINS?.toLowerCase().split(/\s*,\s*/),
     mailsPerKeyPerHour: env.MAILS_PER_KEY_PER_HOUR,
     tableConnections,

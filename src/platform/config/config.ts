@@ -74,6 +74,8 @@ export class AppConfig {
   /** `undefined`: mails are stored as `not_sent_no_smtp` and readable in the UI. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
+  /** An image at the head of mails about imports. */
+  readonly mailLogoUrl: string | undefined;
   /** The domains that mail may go to, as `example.org` or `*.example.org`; `undefined`: any. */
   readonly mailRecipientDomains: readonly string[] | undefined;
   /** The most mails per hour about batches of one key or user; 0: no limit. */

@@ -233,6 +233,11 @@ export class EnvironmentVariables {
   @IsServerUrl({ protocols: ['smtp:', 'smtps:'], example: 'smtp://user:password@host:587' })
   SMTP_URL?: string;
   @IsOptional() @IsMailbox() MAIL_FROM: string = 'Workflow Import Queue <imports@localhost>';
+  @IsOptional()
+  @Matches(/^https:\/\/[^\s"<>]+$/, {
+    message: 'MAIL_LOGO_URL must be the https address of an image, as in https://example.org/logo.png',
+  })
+  MAIL_LOGO_URL?: string;
 
   @IsOptional()
   @Matches(/^(\*\.)?[\w-]+(\.[\w-]+)*(\s*,\s*(\*\.)?[\w-]+(\.[\w-]+)*)*$/, {
