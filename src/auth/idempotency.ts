@@ -44,6 +44,14 @@ export interface AnsweredKey {
   response: JsonObject | null;
 }
 
+/** What is stored under a key. */
+interface KeyRow {
+  requestHash: Buffer | null;
+  batchId: number | null;
+  response: JsonObject | null;
+  isRunning: boolean;
+}
+
 /** The part of an answer that is repeated. */
 interface KeptAnswer {
   status: number;
@@ -158,9 +166,7 @@ export class IdempotencyService {
     if (rowCount === 1)
       return { kind: 'held', principal, key, owner, renewal: this.renewing(principal, key, owner) };
 
-    const { rows } = await this.database.query<
-      Omit<AnsweredKey, 'requestHash'> & { requestHash: Buffer | null; isRunning: boolean }
-    >(
+    const { rows } = await this.database.query<KeyRow>(
       `SELECT request_hash AS "requestHash", workflow_import_queue_batch_id AS "batchId", response,
               response IS NULL AND locked_until >= now() AS "isRunning"
          FROM idempotency_key WHERE principal = $1 AND key = $2`,
@@ -201,30 +207,18 @@ export class IdempotencyService {
    */
   async release(held: HeldKey): Promise<void> {
     clearInterval(held.renewal);
-    // The lock of a call without an answer is over, so that the next one learns what happened.
-    await this.quietly(
-      `WITH freed AS (
-         DELETE FROM idempotency_key
-          WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL AND request_hash IS NULL)
-       UPDATE idempotency_key SET locked_until = now() - interval '1 second'
-        WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL AND request_hash IS NOT NULL`,
-      held,
-    );
+    const { principal, key, owner } = held;
+    await this.quietly(this.database.query(RELEASE, [principal, key, owner]));
   }
 
-  private forget(held: HeldKey): Promise<void> {
-    return this.quietly(
-      'DELETE FROM idempotency_key WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL',
-      held,
-    );
+  private forget({ principal, key, owner }: HeldKey): Promise<void> {
+    return this.quietly(this.database.query(FORGET, [principal, key, owner]));
   }
 
-  private async quietly(sql: string, { principal, key, owner }: HeldKey): Promise<void> {
-    await this.database
-      .query(sql, [principal, key, owner])
-      .catch((error: unknown) =>
-        this.logger.warn({ message: 'an Idempotency-Key stays locked', error: String(error) }),
-      );
+  private async quietly(done: Promise<unknown>): Promise<void> {
+    await done.catch((error: unknown) =>
+      this.logger.warn({ message: 'an Idempotency-Key stays locked', error: String(error) }),
+    );
   }
 
   private renewing(principal: string, key: string, owner: string): NodeJS.Timeout {
@@ -267,7 +261,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
 }
 
 /** SHA-256 over what names the call, and its body. */
-export function hashOf(call: unknown, body: unknown): Buffer {
+function hashOf(call: unknown, body: unknown): Buffer {
   const bytes = Buffer.isBuffer(body) ? body : (JSON.stringify(body ?? null) ?? '');
   return createHash('sha256').update(JSON.stringify(call)).update(bytes).digest();
 }
@@ -320,3 +314,14 @@ const ACQUIRE = `
 const RENEW = `
   UPDATE idempotency_key SET locked_until = now() + make_interval(secs => $4)
   WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL`;
+
+/** The lock of a call without an answer is over, so that the next one learns what happened. */
+const RELEASE = `
+  WITH freed AS (
+    DELETE FROM idempotency_key
+     WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL AND request_hash IS NULL)
+  UPDATE idempotency_key SET locked_until = now() - interval '1 second'
+   WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL AND request_hash IS NOT NULL`;
+
+const FORGET =
+  'DELETE FROM idempotency_key WHERE principal = $1 AND key = $2 AND owner = $3 AND response IS NULL';

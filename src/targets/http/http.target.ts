@@ -1,4 +1,4 @@
-import { Inject, Injectable, Optional } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { WebhookClient } from '../../delivery/webhook-client.js';
 import { BoundedMap, Gate } from '../../platform/concurrency.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
@@ -34,9 +34,7 @@ import {
   type Receiver,
 } from './http-delivery.js';
 
-/** Injection token, so that tests do not wait. */
-export const HTTP_TARGET_TIMES = Symbol('HTTP_TARGET_TIMES');
-const DEFAULT_TIMES: HttpTargetTimes = {
+const TIMES: HttpTargetTimes = {
   backOffMs: 1_000,
   longestBackOffMs: 60_000,
   longestWaitMs: 3_600_000,
@@ -60,7 +58,6 @@ export class HttpTarget implements RecordTarget<CompiledHttp> {
     private readonly client: WebhookClient,
     private readonly secrets: SecretBox,
     limits: SharedLimits,
-    @Optional() @Inject(HTTP_TARGET_TIMES) private readonly times: HttpTargetTimes = DEFAULT_TIMES,
   ) {
     this.slots = limits.slotsOf('http-target', 1);
     this.pace = limits.paceOf('http-target');
@@ -127,7 +124,7 @@ export class HttpTarget implements RecordTarget<CompiledHttp> {
     const receiver = this.receiverOf(importProcessId, compiled.configuration.concurrency);
     if (!context.isProbe) receiver.failedInARow = 0;
     const parcels = parcelsOf(records, context, await this.installationId());
-    const delivery = new HttpDelivery(this.client, this.slots, this.pace, this.times, receiver, context);
+    const delivery = new HttpDelivery(this.client, this.slots, this.pace, TIMES, receiver, context);
     if (ordered) for (const parcel of parcels) await delivery.deliver(parcel);
     else await Promise.allSettled(parcels.map((parcel) => delivery.deliver(parcel)));
     delivery.throwFault();
