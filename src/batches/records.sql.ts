@@ -71,11 +71,11 @@ export function assertOneOutcomeEach(
  *
  *   line inserted ──┬──► pending ──► outcome inserted: succeeded, failed, skipped (from the target), canceled (never tried)
  *                   │                in an undo: succeeded (reverted), skipped (kept), failed, canceled
- *                   │                from the `http` target also unknown, which a person resolves: succeeded, failed
+ *                   │                from the `http` target also unknown: it was sent, and no one knows whether it arrived
  *                   └──► invalid (a check refused it; never tried)
  *
- * An outcome is final: its primary key admits one per record. Only `resolveUnknown` changes one. Records of versions before
- * 0.2.0-rc.1 have their outcome in their line. The API contract includes `processing`, but no statement writes it.
+ * An outcome is final: its primary key admits one per record. Records of versions before 0.2.0-rc.1 have their outcome in
+ * their line. The API contract includes `processing`, but no statement writes it.
  *
  * import_queue_delivery has a row for a record without an outcome that a target has been sent, or may have been.
  */

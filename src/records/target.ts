@@ -132,7 +132,7 @@ export type DeliveredOutcome = { attempts: number } & (
   | RecordOutcome
   /** The target does not tell what the record changed. */
   | { line: number; status: 'succeeded'; operation: null; reference: string | null }
-  /** The target may have the record or not, and must not get it twice: a person resolves it. */
+  /** The target may have the record or not, and must not get it twice: a person finds out. */
   | { line: number; status: 'unknown'; operation: null; reference: null; error: RecordError }
 );
 
