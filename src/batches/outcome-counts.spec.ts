@@ -44,6 +44,7 @@ describe('the outcomes of a target', () => {
       failed: 1,
       skipped: 1,
       canceled: 0,
+      unknown: 0,
       created: 1,
       updated: 0,
       unchanged: 1,

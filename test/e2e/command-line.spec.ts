@@ -292,7 +292,7 @@ describe('the command line', () => {
     const other = { IMPORT_QUEUE_URL: NOWHERE, IMPORT_QUEUE_KEY: 'none' };
     expect(await run(['processes', '--profile', 'club'], { environment: other })).toMatchObject({
       code: 0,
-      stdout: `${importProcessId}  ${PROCESS}\n`,
+      stdout: `${importProcessId}  members-of-the-club  ${PROCESS}\n`,
     });
     expect((await run(['processes', '--retries', '0'], { environment: {} })).code).toBe(5);
     expect((await run(['processes', '--profile', 'x'], { environment: {} })).stderr).toContain(

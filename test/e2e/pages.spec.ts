@@ -252,7 +252,7 @@ describe('the pages', () => {
       expect(announced(html)).toBe('In progress: 30 % processed');
       const live = await open(`/imports/${running}/live?was=in_progress`);
       expect(live.html).toContain('data-page-title="37 % · people.jsonl · Workflow Import Queue"');
-      expect(textOf(live.html)).toMatch(/Succeeded 3 CSV JSONL/);
+      expect(textOf(live.html)).toMatch(/Succeeded 3 CSV XLSX JSONL/);
       const ended = await open(
         `/imports/${await store({ status: 'completed', records: records.slice(0, 3) })}`,
       );

@@ -72,6 +72,8 @@ describe('the catalogue of texts', () => {
     }
     // HtmlErrorPage looks these up by the code of the error.
     prefixes.push('errors.');
+    // The catalogue itself names queues by these.
+    prefixes.push('overview.queues.');
     const unused = [...texts.keys()].filter(
       (key) => !used.has(key) && !prefixes.some((prefix) => key.startsWith(prefix)),
     );
