@@ -99,6 +99,8 @@ describe('the pages of configuration', () => {
     expect(trimmed(await entries('viewer'))).toEqual(['API docs', 'Imports', 'Workflows', 'Mail']);
     expect(trimmed(await entries('operator'))).toEqual([
       'API docs',
+      'Job dashboard',
+      'Overview',
       'Imports',
       'New import',
       'Workflows',

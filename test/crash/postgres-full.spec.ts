@@ -138,12 +138,13 @@ describe('while the disk of PostgreSQL is full', () => {
     }
     const api = site.start('api');
     const client = await site.client(api);
-    await moveTo('import_queue_line', tablespace);
+    // The partition of the first batches.
+    await moveTo('import_queue_line_p0', tablespace);
     const upload = new Upload(await api.url(), site.createPath());
     await upload.send(newMembers(60_000).text);
     expect(await upload.finish()).toMatchObject({ status: 503, body: { code: 'database_unavailable' } });
     expect(await site.problems()).toEqual([]);
-    await moveTo('import_queue_line', 'pg_default');
+    await moveTo('import_queue_line_p0', 'pg_default');
 
     await moveTo('workflow_log', tablespace);
     await moveTo('workflow_log_pkey', 'pg_default').catch(() => undefined);

@@ -60,10 +60,13 @@ describe('the form of', () => {
         name: `Saved ${importProcessId}`,
         performs: performs.replaceAll('&quot;', '"'),
         ...{ onNoMatch: 'create', onMatch: 'update', displayOrder: '0', retentionDays: '30' },
+        ...{ timeZone: 'Europe/Berlin', allowWithoutIdentifier: 'yes' },
       };
       const { status, location } = await send(path, fields);
       expect([status, location]).toEqual([303, `${path}?saved=2`]);
       expect(await open(path)).toMatch(/name="retentionDays"[^>]* value="30"/);
+      expect(await open(path)).toMatch(/name="timeZone"[^>]* value="Europe\/Berlin"/);
+      expect(await open(path)).toMatch(/name="allowWithoutIdentifier" value="yes" checked/);
       expect(textOf(await open(`${path}?saved=2`))).toContain('Saved as version 2.');
       expect(textOf(await open(`${path}?saved=9`))).not.toContain('Saved as');
     });

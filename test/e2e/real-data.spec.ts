@@ -165,8 +165,8 @@ describe('real data sets', () => {
       String(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID),
     );
     expect(mail.text).toContain(batch.resultsUrl);
-    for (const line of [1, 3, 5, 7, 9, 11, 13, 15, 17, 19])
-      expect(mail.text).toMatch(new RegExp(`line ${line}\\b`, 'i'));
+    expect(mail.text).toContain('(unknown_column): 1,000 rows, first in line 1\n');
+    expect(mail.text).toContain(`(not_an_email): 1 row, line ${BROKEN_ADDRESS_LINE}`);
     expect(smtp.mailsTo('success@example.org')).toEqual([]);
   });
 

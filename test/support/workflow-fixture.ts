@@ -95,6 +95,7 @@ export class WorkflowFixture {
       },
       recordSchema: null,
       workflowVersion: 1,
+      allowWithoutIdentifier: true,
     });
     const records = rows.map((row, index) => ({ line: firstLine + index, payload: JSON.stringify(row) }));
     return this.database.transaction(async (transaction) => {

@@ -23,6 +23,10 @@ export class FileTypeFormDto {
   @IsOptional() @IsString(TEXT) maxFailed?: string;
   @IsOptional() @IsString(TEXT) maxFailedPercent?: string;
   @IsOptional() @IsString(TEXT) retentionDays?: string;
+  @IsOptional() @IsString(TEXT) timeZone?: string;
+  @IsOptional()
+  @IsIn(['yes'], { message: 'allowWithoutIdentifier must be yes or missing' })
+  allowWithoutIdentifier?: string;
   /** One of the offered workflow actions, as the JSON of `{workflow, step, action}`, or `other`: see `target`. */
   @IsOptional() @IsString(TEXT) performs?: string;
   @IsOptional() @IsString(TEXT) onNoMatch?: string;
@@ -88,6 +92,8 @@ function read(form: FileTypeFormDto): ReplaceImportProcessDto {
     maxFailed: numberOrNull(form.maxFailed),
     maxFailedPercent: numberOrNull(form.maxFailedPercent),
     retentionDays: numberOrNull(form.retentionDays),
+    timeZone: form.timeZone?.trim() || 'UTC',
+    allowWithoutIdentifier: form.allowWithoutIdentifier === 'yes',
     target: targetOf(form),
     recordSchema:
       form.recordSchema === undefined
@@ -148,6 +154,8 @@ export function formOf(process: ImportProcess, offered: ReadonlySet<string>): Fi
     maxFailed: process.maxFailed?.toString(),
     maxFailedPercent: process.maxFailedPercent?.toString(),
     retentionDays: process.retentionDays?.toString(),
+    timeZone: process.timeZone,
+    allowWithoutIdentifier: process.allowWithoutIdentifier ? 'yes' : undefined,
     ...(isOffered
       ? {
           performs,

@@ -83,10 +83,7 @@ export class FileTypesPage {
     assertMayUse(principal, id);
     return this.attempt(form, id, async () => {
       const { version, ...input } = readFileType(form);
-      // What the form does not show stays.
-      const { timeZone, allowWithoutIdentifier } = await this.importProcesses.get(id);
-      const kept = { ...input, timeZone, allowWithoutIdentifier };
-      const saved = await this.importProcesses.replace(id, kept, principal.id, version);
+      const saved = await this.importProcesses.replace(id, input, principal.id, version);
       return withQuery(`${LIST}/${id}`, { saved: saved.version });
     });
   }
