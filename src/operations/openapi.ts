@@ -78,7 +78,8 @@ function openApiDocument(app: INestApplication, publicUrl: string): OpenAPIObjec
     .setTitle('Workflow Import Queue')
     .setDescription(
       'One POST. Every line accounted for. Nothing lost when Redis dies. Failed rows back in the format you sent.\n\n' +
-        'To try it: **Authorize** with an API key, open *CreateBatch*, paste lines of JSON, execute.',
+        'To try it: open *CreateBatch*, paste lines of JSON, execute. A browser in which you are signed in needs no key; without a session, **Authorize** with an API key first.\n\n' +
+        `[Back to the imports](${publicPath(publicUrl)}/)`,
     )
     .setVersion('1')
     // Relative to this document, so that the page works under every address of the service.
@@ -213,6 +214,8 @@ export function serveDocs(app: NestExpressApplication, publicUrl: string): void 
     jsonDocumentUrl: 'docs/openapi.json',
     raw: ['json'],
     customSiteTitle: 'Workflow Import Queue: API',
+    // The bar holds nothing but the logo of Swagger.
+    customCss: '.swagger-ui .topbar { display: none }',
     swaggerOptions: {
       requestInterceptor: completeAuthorization,
       // A key in the storage of the browser would outlive the session of the person who entered it.
