@@ -180,7 +180,7 @@ describe('a file sent in the browser', () => {
       });
       const complaints = () => {
         const others = visitor.complaints.filter(
-          (text) => !/net::ERR_(EMPTY|CONNECTION|INCOMPLETE)|status of 409/.test(text),
+          (text) => !/net::ERR_(EMPTY|CONNECTION|INCOMPLETE|SOCKET)|status of 409/.test(text),
         );
         visitor.complaints.splice(0);
         return others;

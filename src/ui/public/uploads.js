@@ -126,6 +126,20 @@ async function arrivedBytes(path, signal) {
   throw new Error(`status ${answer.status}`);
 }
 
+/** Asks again while there is no answer, as after a broken connection. `undefined`: never, or no one waits any more. */
+async function askPatiently(path, isAwaited) {
+  const { signal } = new AbortController();
+  for (const wait of WAITS_MS) {
+    try {
+      return await arrivedBytes(path, signal);
+    } catch {
+      await pause(wait, signal);
+      if (!isAwaited()) break;
+    }
+  }
+  return undefined;
+}
+
 /** Refusals that the next attempt would get again. */
 function refuse(answer, words) {
   const { status } = answer;
@@ -341,8 +355,7 @@ document.addEventListener('change', async ({ target }) => {
   status.textContent = '';
   const kept = unfinished.all()[keyOf(form, file)];
   if (!kept) return;
-  const signal = new AbortController().signal;
-  const offset = await arrivedBytes(kept.path, signal).catch(() => undefined);
+  const offset = await askPatiently(kept.path, () => target.files[0] === file);
   if (offset === null) unfinished.keep(keyOf(form, file), null);
   if (!offset || target.files[0] !== file) return;
   status.textContent = form.dataset.continues.replace('#', String(Math.floor((offset / file.size) * 100)));
