@@ -21,6 +21,7 @@ import {
   AddSchemaCompatibility1765320000000,
   CountMails1765400000000,
   AddPasswordStates1765410000000,
+  RefuseFormerPrograms1767131500000,
 } from './migrations/0.2.0-trust.js';
 import {
   AddRecordErrors1765500000000,
@@ -108,4 +109,5 @@ export const MIGRATIONS = [
   CompleteContract1767100000000,
   DeliverByHttp1767110000000,
   MailPauses1767120000000,
+  RefuseFormerPrograms1767131500000,
 ];

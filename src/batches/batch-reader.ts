@@ -5,7 +5,14 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { PathIdPipe } from '../platform/http/validation.js';
-import { type BatchResource, batchResource, type UploadState } from './batch-resource.js';
+import { QueuePauses } from '../platform/queue/queue.module.js';
+import { CHUNK_QUEUE } from '../platform/queue/queues.js';
+import {
+  type BatchResource,
+  batchResource,
+  type BatchSurroundings,
+  type UploadState,
+} from './batch-resource.js';
 import { selectChildren, selectSourceFile, selectUploadFindings, type SourceFile } from './batches.sql.js';
 import { type BatchRow, selectBatches } from './batch-rows.sql.js';
 import { selectLeftOut } from './chunks.sql.js';
@@ -46,6 +53,7 @@ export class BatchReader {
   constructor(
     private readonly database: DatabaseService,
     private readonly config: AppConfig,
+    private readonly pauses: QueuePauses,
   ) {}
 
   /**
@@ -68,7 +76,12 @@ export class BatchReader {
     if (principal !== undefined) assertMayUse(principal, row.importProcessId);
     const showsRows = principal === undefined || owns(principal, row) || mayRead(principal, row);
     const upload = showsRows ? await this.uploadState(row) : null;
-    return batchResource(row, this.config.publicUrl, upload);
+    await this.pauses.readSoon();
+    return batchResource(row, this.surroundings, upload);
+  }
+
+  private get surroundings(): BatchSurroundings {
+    return { publicUrl: this.config.publicUrl, isQueuePaused: this.pauses.lastKnown.includes(CHUNK_QUEUE) };
   }
 
   private async uploadState({ id, status }: BatchRow): Promise<UploadState | null> {
@@ -101,7 +114,7 @@ export class BatchReader {
 
   /** The resource for a row that was already read, without the findings that only uploads have. */
   resourceOf(row: BatchRow): BatchResource {
-    return batchResource(row, this.config.publicUrl);
+    return batchResource(row, this.surroundings);
   }
 
   /** The ids of the batches that resent records of this one, oldest first, including canceled ones. */

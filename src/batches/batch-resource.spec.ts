@@ -44,8 +44,10 @@ const ROW: BatchRow = {
   now: new Date('2026-01-01T00:00:10Z'),
 };
 
+const SURROUNDINGS = { publicUrl: 'https://imports.example.org', isQueuePaused: false };
+
 const actionsOf = (row: Partial<BatchRow>) => {
-  const links = { ...batchResource({ ...ROW, ...row }, 'https://imports.example.org').links };
+  const links = { ...batchResource({ ...ROW, ...row }, SURROUNDINGS).links };
   return Object.keys(links).filter((name) => !['self', 'records', 'results'].includes(name));
 };
 
@@ -71,8 +73,7 @@ describe('the links of a batch', () => {
 });
 
 describe('the progress of a batch', () => {
-  const progressOf = (row: Partial<BatchRow>) =>
-    batchResource({ ...ROW, ...row }, 'https://imports.example.org').progress;
+  const progressOf = (row: Partial<BatchRow>) => batchResource({ ...ROW, ...row }, SURROUNDINGS).progress;
   const startedAt = new Date('2026-01-01T00:00:00Z');
 
   it('has no rate before it starts', () => {
@@ -136,5 +137,23 @@ describe('the answer to a creation', () => {
         pause: '/API/WorkflowImportQueue/Batches/17/Pause',
       },
     });
+  });
+});
+
+describe('why a batch waits', () => {
+  const later = { notBefore: '2026-01-02T00:00:00Z' } as BatchRow['control'];
+  const reasonOf = (row: Partial<BatchRow>, isQueuePaused: boolean) =>
+    batchResource({ ...ROW, ...row }, { ...SURROUNDINGS, isQueuePaused }).waitingFor?.reason ?? null;
+
+  it.each<[Partial<BatchRow>, string | null, string | null]>([
+    [{ status: 'queued' }, 'turn', 'queue_paused'],
+    [{ status: 'in_progress' }, null, 'queue_paused'],
+    [{ status: 'canceling' }, null, 'queue_paused'],
+    [{ status: 'queued', control: later }, 'not_before', 'not_before'],
+    [{ status: 'paused' }, 'paused', 'paused'],
+    [{ status: 'awaiting_confirmation' }, null, null],
+    [{ status: 'completed' }, null, null],
+  ])('%j: %s, and %s while the queue is paused', (row, running, paused) => {
+    expect([reasonOf(row, false), reasonOf(row, true)]).toEqual([running, paused]);
   });
 });

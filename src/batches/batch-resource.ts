@@ -199,9 +199,16 @@ export function resultsUrl(publicUrl: string, id: number): string {
   return `${publicUrl}/imports/${id}`;
 }
 
+/** What a batch resource needs to know beside the batch. */
+export interface BatchSurroundings {
+  publicUrl: string;
+  /** A person has paused the queue of chunks, so no batch is processed. */
+  isQueuePaused: boolean;
+}
+
 export function batchResource(
   row: BatchRow,
-  publicUrl: string,
+  { publicUrl, isQueuePaused }: BatchSurroundings,
   upload: UploadState | null = null,
 ): BatchResource {
   const recordCounts = countsOf(row);
@@ -230,7 +237,7 @@ export function batchResource(
     resultsUrl: resultsUrl(publicUrl, row.id),
     failureReason: row.failureReason ?? row.pauseDetail ?? upload?.stored?.readingFailure ?? null,
     pauseReason: row.pauseReason,
-    waitingFor: waitingFor(row),
+    waitingFor: waitingFor(row, isQueuePaused),
     control: row.control === null ? null : withUtcTimes(row.control),
     // The body of a dry run is read as that of every CreateBatch.
     understood:
@@ -252,11 +259,16 @@ function withUtcTimes({ notBefore, expiresAt, ...control }: StoredControl): Stor
 }
 
 /** Batches ahead are counted for a single batch only: in a list, each count would read all older batches. */
-function waitingFor({ status, batchesAhead, control, now }: BatchRow): WaitingFor | null {
+function waitingFor(
+  { status, batchesAhead, control, now }: BatchRow,
+  isQueuePaused: boolean,
+): WaitingFor | null {
   if (status === 'paused') return { reason: 'paused', batchesAhead: null };
   const notBefore = control?.notBefore ?? null;
   const startsLater = notBefore !== null && new Date(notBefore) > now;
   if (status === 'queued' && startsLater) return { reason: 'not_before', batchesAhead: null };
+  const isOpen = status === 'queued' || status === 'in_progress' || status === 'canceling';
+  if (isOpen && isQueuePaused) return { reason: 'queue_paused', batchesAhead: null };
   return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
 }
 

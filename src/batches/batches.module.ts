@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { QueueModule } from '../platform/queue/queue.module.js';
 import { BatchMaker } from './batch-maker.js';
 import { BatchReader } from './batch-reader.js';
 import { RecordPages } from './record-pages.js';
@@ -6,6 +7,7 @@ import { UploadStore } from './upload-store.js';
 
 /** Creates and reads batches with their records. */
 @Module({
+  imports: [QueueModule],
   providers: [BatchMaker, BatchReader, RecordPages, UploadStore],
   exports: [BatchMaker, BatchReader, RecordPages, UploadStore],
 })

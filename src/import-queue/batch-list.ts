@@ -3,11 +3,12 @@ import { selectActorsNamed } from '../auth/audit-events.sql.js';
 import { endOf } from '../auth/audit-trail.js';
 import type { Principal } from '../auth/principal.js';
 import { apiCreationPath } from '../batches/batch-maker.js';
-import { type BatchResource, batchResource } from '../batches/batch-resource.js';
+import { BatchReader } from '../batches/batch-reader.js';
+import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
-import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../platform/http/pagination.js';
+import { QueuePauses } from '../platform/queue/queue.module.js';
 import type { ListBatchesDto } from './batches.dto.js';
 
 const LIST = 'Batches';
@@ -17,7 +18,8 @@ const LIST = 'Batches';
 export class BatchList {
   constructor(
     private readonly database: DatabaseService,
-    private readonly config: AppConfig,
+    private readonly batches: BatchReader,
+    private readonly pauses: QueuePauses,
   ) {}
 
   /** @throws DomainError 400 `invalid_cursor` */
@@ -36,11 +38,12 @@ export class BatchList {
       createdBy: principal.permissions.includes('ViewImports') ? undefined : principal.id,
       limit: query.limit + 1,
     });
+    await this.pauses.readSoon();
     return pageOf(
       rows,
       query.limit,
       ({ id }) => encodeCursor(LIST, [id]),
-      (row: BatchRow) => batchResource(row, this.config.publicUrl),
+      (row: BatchRow) => this.batches.resourceOf(row),
     );
   }
 }

@@ -17,7 +17,6 @@ import { BrowserPage } from '../auth/access.js';
 import { DomainError } from '../platform/domain-error.js';
 import type { ErrorPage } from '../platform/http/problem.filter.js';
 import { type Problem, toProblem } from '../platform/http/problem.js';
-import { settlesWithin } from '../platform/concurrency.js';
 import { QueuePauses } from '../platform/queue/queue.module.js';
 import { shownErrors } from './forms.js';
 import { PageRenderer } from './page-renderer.js';
@@ -62,16 +61,13 @@ export class PageErrorFilter implements ExceptionFilter<DomainError> {
   }
 }
 
-/** A page does not wait longer for Redis; it then shows what was known before. */
-const PAUSES_WITHIN_MS = 200;
-
 /** Finds out which queues are paused before a page is rendered: every page shows it. */
 @Injectable()
 export class QueuePausesInterceptor implements NestInterceptor {
   constructor(private readonly pauses: QueuePauses) {}
 
   async intercept(_context: ExecutionContext, next: CallHandler) {
-    await settlesWithin(PAUSES_WITHIN_MS, this.pauses.read());
+    await this.pauses.readSoon();
     return next.handle();
   }
 }

@@ -145,6 +145,13 @@ describe('the overview', () => {
       { status: 'degraded', reason: 'paused: import-chunks' },
     ]);
     const waiting = await create(jsonl([member(1)]));
+    const waitingFor = { reason: 'queue_paused', batchesAhead: null };
+    expect(await client.batch(waiting)).toMatchObject({ status: 'queued', waitingFor });
+    const { items } = (await client.get('/API/WorkflowImportQueue/Batches?limit=1')).body;
+    expect(items).toMatchObject([{ WORKFLOW_IMPORT_QUEUE_BATCH_ID: waiting, waitingFor }]);
+    expect(await html(`/imports/${waiting}`)).toContain(
+      'This import waits until the queue of imports is resumed.',
+    );
     expect(await html('/overview', operator)).toContain('/overview/queues/import-chunks/resume');
     expect((await post('/overview/queues/import-chunks/resume', await signIn(app, 'viewer'))).status).toBe(
       403,

@@ -194,6 +194,9 @@ describe('the pages', () => {
     it('calls an upload that was given up abandoned, and an import that was stopped canceled', async () => {
       await store({ status: 'canceled', creationPath: 'IMPORT_QUEUE_UI' });
       expect(textOf((await open('/imports?q=people')).html)).toMatch(/Members Abandoned/);
+      const folded = /<details class="card abandoned" id="abandoned">\s*<summary>1 abandoned upload</;
+      expect((await open('/imports')).html).toMatch(folded);
+      expect((await open('/imports?status=canceled')).html).not.toMatch(folded);
       await client.query('UPDATE import_queue_batch SET started_at = now()');
       expect(textOf((await open('/imports?q=people')).html)).toMatch(/Members Canceled/);
     });

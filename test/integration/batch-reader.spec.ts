@@ -5,6 +5,7 @@ import type { Principal } from '../../src/auth/principal.js';
 import { BatchReader } from '../../src/batches/batch-reader.js';
 import type { AppConfig } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
+import type { QueuePauses } from '../../src/platform/queue/queue.module.js';
 import { insertBatch, storeImportProcess } from '../support/stored-batch.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -22,9 +23,9 @@ describe('reading one batch', () => {
     ).initialize();
     client = new Client({ connectionString: database.url });
     await client.connect();
-    reader = new BatchReader(new DatabaseService(source), {
-      publicUrl: 'https://imports.example.org',
-    } as AppConfig);
+    const config = { publicUrl: 'https://imports.example.org' } as AppConfig;
+    const pauses = { lastKnown: [], readSoon: () => Promise.resolve() } as unknown as QueuePauses;
+    reader = new BatchReader(new DatabaseService(source), config, pauses);
     importProcessId = await storeImportProcess(client, 'Members');
   });
 

@@ -304,8 +304,8 @@ const NORMALIZE_IDENTIFIERS_DOWN = `
                   WHERE o.workflow_instance_id = i.workflow_instance_id AND o.name = i.name AND o.distinguisher = 0)`;
 
 /**
- * The oldest program that may work on the schema. Programs before 0.2.0 do not read this value, so their workers must
- * be stopped.
+ * The oldest program that may work on the schema. Programs before 0.2.0 do not read this value;
+ * `RefuseFormerPrograms1767131500000` refuses what they write.
  */
 export class AddSchemaCompatibility1765320000000 implements MigrationInterface {
   readonly name = 'AddSchemaCompatibility1765320000000';
@@ -364,3 +364,54 @@ const ADD_PASSWORD_STATES_UP = `
 
 const ADD_PASSWORD_STATES_DOWN = `
   ALTER TABLE app_user DROP COLUMN password_is_temporary, DROP COLUMN bootstrap_password_hash`;
+
+/**
+ * Refuses every write of a process of 0.1.0, which does not read `compatible_from`: it would take chunks, fail them and
+ * count attempts. Nothing but its sessions tells it apart: 0.1.0 states its limit of idle transactions when it connects,
+ * and later versions with SET, because PgBouncer refuses the former. The error counts as a server that is starting, so
+ * its API answers 503, and its workers count no attempt.
+ */
+export class RefuseFormerPrograms1767131500000 implements MigrationInterface {
+  readonly name = 'RefuseFormerPrograms1767131500000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(REFUSE_FORMER_PROGRAMS_UP);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(REFUSE_FORMER_PROGRAMS_DOWN);
+  }
+}
+
+/** What processing, sending and configuration begin with. */
+const GUARDED = [
+  'import_queue_batch',
+  'import_queue_chunk',
+  'outbox',
+  'workflow_instance',
+  'import_process_version',
+  'workflow_definition',
+];
+
+/** Sessions that state that they check the schema (`session-settings.ts`) are spared the look at pg_settings, of 0.7 ms. */
+const REFUSE_FORMER_PROGRAMS_UP = `
+  CREATE FUNCTION import_queue_refuse_former_program() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF current_setting('application_name') = 'workflow-import-queue' THEN
+      IF (SELECT source FROM pg_catalog.pg_settings WHERE name = 'idle_in_transaction_session_timeout') = 'client' THEN
+        RAISE EXCEPTION 'this database is for version 0.2.0 and later; stop this process of version 0.1.0'
+          USING ERRCODE = 'cannot_connect_now';
+      END IF;
+    END IF;
+    RETURN NULL;
+  END $$;
+  ${GUARDED.map(
+    (table) => `
+  CREATE TRIGGER refuse_former_program BEFORE INSERT OR UPDATE OR DELETE ON ${table} FOR EACH STATEMENT
+    WHEN (current_setting('wiq.checks_schema', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION import_queue_refuse_former_program();`,
+  ).join('')}`;
+
+const REFUSE_FORMER_PROGRAMS_DOWN = `
+  ${GUARDED.map((table) => `DROP TRIGGER refuse_former_program ON ${table};`).join('\n  ')}
+  DROP FUNCTION import_queue_refuse_former_program()`;

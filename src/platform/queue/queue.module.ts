@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import type { Queue } from 'bull';
 import type { Cluster, Redis } from 'ioredis';
-import { withTimeout } from '../concurrency.js';
+import { settlesWithin, withTimeout } from '../concurrency.js';
 import { AppConfig } from '../config/config.js';
 import {
   BEHAVIOR_QUEUE,
@@ -42,6 +42,9 @@ function redisOf(config: AppConfig) {
 /** Requests within this time share an answer of Redis. */
 const PAUSES_SERVE_MS = 2_000;
 
+/** How long an answer waits for Redis, before it says what was known before. */
+const SOON_MS = 200;
+
 /** Which queues a person has paused. */
 @Injectable()
 export class QueuePauses {
@@ -66,6 +69,11 @@ export class QueuePauses {
     if (performance.now() - this.readAt < PAUSES_SERVE_MS) return Promise.resolve(this.known);
     this.reading ??= this.ask().finally(() => (this.reading = undefined));
     return this.reading;
+  }
+
+  /** Brings `lastKnown` up to date, unless Redis is slow: a page or an answer does not wait for it. */
+  async readSoon(): Promise<void> {
+    await settlesWithin(SOON_MS, this.read());
   }
 
   /** Lets the queue go on. Answers whether there is such a queue. */

@@ -17,7 +17,7 @@ import { text } from '../texts/catalogue.js';
 import type { ShownRecords } from './imports.dto.js';
 
 /** A batch as the pages show it. */
-interface BatchView {
+export interface BatchView {
   id: number;
   path: string;
   fileName: string;
@@ -43,12 +43,15 @@ interface BatchView {
   createdBy: string;
   running: boolean;
   ended: boolean;
+  /** An upload that no one confirmed. */
+  abandoned: boolean;
   /** Its retention period is over: its counts remain, its records do not. */
   expired: boolean;
 }
 
 export function batchView(batch: BatchResource, createdBy: string, now: Date): BatchView {
   const { recordCounts: counts } = batch;
+  const abandoned = isAbandoned(batch);
   const good = counts.succeeded + counts.skipped;
   const failed = counts.failed + counts.invalid + counts.unknown;
   return {
@@ -59,7 +62,8 @@ export function batchView(batch: BatchResource, createdBy: string, now: Date): B
     importProcessVersion: batch.importProcessVersion,
     creationPath: batch.creationPath,
     source: sourceText(batch.creationPath),
-    status: isAbandoned(batch) ? { text: text('status.abandoned'), tone: 'quiet' } : batchLabel(batch.status),
+    status: abandoned ? { text: text('status.abandoned'), tone: 'quiet' } : batchLabel(batch.status),
+    abandoned,
     total: counts.total,
     good,
     failed,
@@ -126,6 +130,7 @@ export function waitingText({
   if (waitingFor?.reason === 'not_before') {
     return text('import.waits.notBefore', { at: control?.notBefore ?? '' });
   }
+  if (waitingFor?.reason === 'queue_paused') return text('import.waits.queuePaused');
   const count = waitingFor?.batchesAhead ?? 0;
   return count > 0 ? text('import.waits.turn', { count }) : null;
 }

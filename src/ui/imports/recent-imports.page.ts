@@ -17,7 +17,7 @@ import { sparkline } from '../oversight/overview.page.js';
 import { PageRenderer } from '../page-renderer.js';
 import { batchLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
-import { batchView } from './import-view.js';
+import { type BatchView, batchView } from './import-view.js';
 
 const REFRESH_SECONDS = 5;
 
@@ -78,12 +78,16 @@ export class RecentImportsPage {
       ...batchView(batch, nameOf(batch.createdBy), now),
       icon: iconOf.get(batch.importProcessId),
     }));
+    // Whoever asks for what was canceled sees it at once.
+    const isFolded = (batch: BatchView) => batch.abandoned && query.status === undefined;
     const filtered = wrongPath !== null || FILTERS.some((name) => query[name] !== undefined);
     return this.pages.render('imports/recent', {
       title: text('recent.title'),
       section: 'imports',
       refreshSeconds: batches.some(({ running }) => running) ? REFRESH_SECONDS : null,
-      batches,
+      listed: batches.length > 0,
+      batches: batches.filter((batch) => !isFolded(batch)),
+      abandoned: batches.filter(isFolded),
       // New imports appear on the first page; an older page only changes while one of its imports runs.
       livePath:
         query.after === undefined || batches.some(({ running }) => running)

@@ -13,6 +13,7 @@ export const IMPORT_TEXTS = {
     fileTypes: 'File types of the last 30 days',
     last30Days: { one: '{count} row within 30 days', other: '{count} rows within 30 days' },
     columns: { file: 'File', records: 'Records', took: 'Took' },
+    abandoned: { one: '{count} abandoned upload', other: '{count} abandoned uploads' },
     recordsDeleted: 'records deleted',
     received: 'received {at, time}',
     newest: 'Newest',
@@ -57,6 +58,7 @@ export const IMPORT_TEXTS = {
         one: 'This import waits for its turn: {count} older import runs or waits.',
         other: 'This import waits for its turn: {count} older imports run or wait.',
       },
+      queuePaused: 'This import waits until the queue of imports is resumed.',
       manual: 'This import was paused by a person. Nothing more is processed until it is resumed.',
       canary:
         'This import paused for a review: {reason}. Look at the results below, then resume or cancel it.',
