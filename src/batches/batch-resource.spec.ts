@@ -141,7 +141,7 @@ describe('the answer to a creation', () => {
 });
 
 describe('why a batch waits', () => {
-  const later = { notBefore: '2026-01-02T00:00:00Z' } as BatchRow['control'];
+  const later = { notBefore: '2026-01-02T00:00:00Z', expiresAt: null } as BatchRow['control'];
   const reasonOf = (row: Partial<BatchRow>, isQueuePaused: boolean) =>
     batchResource({ ...ROW, ...row }, { ...SURROUNDINGS, isQueuePaused }).waitingFor?.reason ?? null;
 
