@@ -26,6 +26,7 @@ const BENCHES = {
   table: ({ records, rounds }) => [records(200_000), rounds],
   storage: ({ records }) => [records(200_000), 'storage'],
   wal: ({ records }) => [records(200_000), 'wal'],
+  overview: () => [2_000],
   workers: ({ records, rounds }) => [records(200_000), rounds],
 };
 /** The program of a bench, if it is not named after it. */

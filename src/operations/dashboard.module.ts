@@ -110,7 +110,8 @@ function redisUnavailable(cause: unknown): DomainError {
 }
 
 /**
- * bull-board's page without its requests to other servers: it loads fonts from Google, and no option turns that off.
+ * bull-board's page without its requests to other servers, and without the buttons of disabled actions: it loads fonts
+ * from Google, and no option turns either off.
  */
 class DashboardPage extends ExpressAdapter {
   /** @param below the path of PUBLIC_URL */
@@ -127,7 +128,7 @@ class DashboardPage extends ExpressAdapter {
           uiConfig: this.uiConfig,
         });
         response.render(name, params, (error: Error | null, html: string) => {
-          if (error === null) response.send(withoutForeignLinks(html));
+          if (error === null) response.send(withoutDisabledActions(withoutForeignLinks(html)));
           else next(error);
         });
       },
@@ -138,6 +139,16 @@ class DashboardPage extends ExpressAdapter {
 
 function withoutForeignLinks(html: string): string {
   return html.replace(/<link\s[^>]*href="(?:https?:)?\/\/[^>]*>/g, '');
+}
+
+/** Add job, Empty and Obliterate in the menu of a queue; Duplicate and Update data of a job. They have only icons for names. */
+const DISABLED_BUTTONS = [
+  ...['plus', 'trash-2', 'ban'].map((icon) => `[role="menuitem"]:has(> .lucide-${icon})`),
+  ...['files', 'pencil'].map((icon) => `li:has(.lucide-${icon})`),
+];
+
+function withoutDisabledActions(html: string): string {
+  return html.replace('</head>', `<style>${DISABLED_BUTTONS.join(',')}{display:none}</style></head>`);
 }
 
 const PATH = '/queues';

@@ -1,3 +1,6 @@
+import { getQueueToken } from '@nestjs/bull';
+import type { Queue } from 'bull';
+import { CHUNK_QUEUE } from '../../src/platform/queue/queues.js';
 import { Site } from '../support/browser/site.js';
 
 describe('the job dashboard in the browser', () => {
@@ -24,5 +27,22 @@ describe('the job dashboard in the browser', () => {
     await page.waitForURL(/\/queues\/queue\/import-chunks/);
     await page.waitForLoadState('networkidle');
     expect(elsewhere).toEqual([]);
+  });
+
+  /** Break it: leave out `withoutDisabledActions`. */
+  it('offers no action that is disabled', async () => {
+    const queue = site.app.app.get<Queue>(getQueueToken(CHUNK_QUEUE), { strict: false });
+    const job = await queue.add({ batchId: 1, chunkNumber: 1 }, { delay: 3600_000 });
+    const { page } = await site.administrator();
+    await page.goto('/queues/queue/import-chunks?status=delayed');
+    const actions = page.locator('ul[class*="jobActions"] button');
+    await actions.first().waitFor();
+    // Promote, reschedule and remove; not duplicate and update data.
+    expect(await actions.filter({ visible: true }).count()).toBe(3);
+    await page.locator('button:has(> .lucide-ellipsis-vertical)').click();
+    const items = page.getByRole('menuitem').filter({ visible: true });
+    await items.first().waitFor();
+    expect(await items.allTextContents()).toEqual(['Pause']);
+    await job.remove();
   });
 });

@@ -64,8 +64,8 @@ function issueCertificates(directory: string) {
           ...['--tls-cert-file', files.certificate, '--tls-key-file', files.key],
           ...['--tls-ca-cert-file', files.authority],
           // As docs/operations.md has it; nobody comes in without a password.
-          ...['--user', 'default off'],
-          ...['--user', 'wiq on >secret ~{wiq}:* &{wiq}:* +@all -@admin -@dangerous +info'],
+          ...'--user default off'.split(' '),
+          ...'--user wiq on >secret ~{wiq}:* &{wiq}:* +@all -@admin -@dangerous +info'.split(' '),
         ],
         { stdio: 'ignore' },
       );

@@ -144,16 +144,36 @@ describeIf(RELEASE_0_1_0)('processes of 0.1.0 that nobody stopped', () => {
     site.observer = await Observer.watch(database.url);
 
     const client = await site.client(site.start('api'));
-    await site.send(client, 1_000, MAILS);
-    const state = () =>
-      site.observer.rows<{ part: string; hash: string }>(
-        ['import_queue_batch', 'import_queue_chunk', 'outbox', 'import_queue_outcome', 'workflow_instance']
+    const { id: sent } = await site.send(client, 1_000, MAILS);
+    await eventually(
+      () =>
+        site.observer.number(
+          `SELECT count(*) FROM import_queue_chunk WHERE workflow_import_queue_batch_id = $1 AND state = 'queued'`,
+          [sent],
+        ),
+      'the API to queue the chunks',
+    );
+    const state = async () => {
+      const chunks = await site.observer.rows(
+        'SELECT * FROM import_queue_chunk ORDER BY workflow_import_queue_batch_id, chunk_number',
+      );
+      const others = [
+        'import_queue_batch',
+        'outbox',
+        'import_queue_outcome',
+        'workflow_instance',
+        'workflow_log',
+      ];
+      const hashes = await site.observer.rows(
+        others
           .map(
             (part) =>
-              `SELECT '${part}' AS part, md5(string_agg(t::text, '' ORDER BY t::text)) AS hash FROM ${part} t`,
+              `SELECT '${part}' AS part, count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM ${part} t`,
           )
           .join(' UNION ALL '),
       );
+      return { chunks, hashes };
+    };
     const untouched = await state();
     // Chunks of the first batch still have their jobs in its queue.
     const after = site.start('worker', {}, old);

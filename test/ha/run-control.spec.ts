@@ -1,0 +1,113 @@
+import { Site } from '../crash/support/site.js';
+import { eventually } from '../support/eventually.js';
+import { type ImportClient, jsonl, member } from '../support/import-client.js';
+
+jest.setTimeout(300_000);
+
+const RECORDS = 100_000;
+const GOOD = 5_000;
+const CHUNK = 1_000;
+const WINDOW = 8;
+const ENDS_WITHIN_MS = 200_000;
+
+const rows = (from: number, to: number) =>
+  jsonl(Array.from({ length: to - from }, (_, index) => member(from + index)));
+
+/** What test/e2e/run-control.spec.ts shows in small, on a file of 100,000 rows and with two workers. */
+describe('a file of 100,000 rows', () => {
+  let site: Site;
+  let client: ImportClient;
+  let creating: number;
+  let existingOnly: number;
+
+  beforeAll(async () => {
+    site = await Site.open({ CHUNK_SIZE: String(CHUNK), CHUNK_WINDOW: String(WINDOW) });
+    client = await site.client(site.start('api'));
+    for (const worker of [site.start('worker'), site.start('worker')]) await worker.ready();
+    creating = await client.setUp();
+    existingOnly = await client.setUp(undefined, { onNoMatch: 'reject' });
+    await client.ended(await send(rows(0, GOOD), { importProcessId: creating }), ENDS_WITHIN_MS);
+  });
+  afterAll(() => site.close());
+
+  const send = async (body: string, query: Record<string, string | number>): Promise<number> => {
+    const { status, body: answer } = await client.createBatch(body, query);
+    expect(status).toBe(202);
+    return answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+  };
+  const paused = (id: number) =>
+    eventually(
+      async () => {
+        const batch = await client.batch(id);
+        return batch.status === 'paused' && batch.recordCounts.processing === 0 ? batch : null;
+      },
+      'the batch to pause',
+      ENDS_WITHIN_MS,
+    );
+  const cancel = async (id: number) => {
+    await client.post(`/API/WorkflowImportQueue/Batches/${id}/Cancel`);
+    return client.ended(id, ENDS_WITHIN_MS);
+  };
+
+  /** Break it: in `ChunkRunner`, do not look at the error budget after a chunk. */
+  it('of which all after 5,000 fail stops within one window at its error budget', async () => {
+    const id = await send(rows(0, RECORDS), { importProcessId: existingOnly, maxFailed: 100 });
+    await paused(id);
+    // Chunks that were under way when the budget was exceeded have ended by now.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const { recordCounts, pauseReason } = await client.batch(id);
+    expect(pauseReason).toBe('error_budget');
+    expect(recordCounts.failed).toBeGreaterThan(100);
+    expect(recordCounts.failed).toBeLessThanOrEqual(WINDOW * CHUNK);
+    expect(recordCounts.succeeded).toBeLessThanOrEqual(GOOD);
+    expect(recordCounts.pending).toBe(RECORDS - recordCounts.succeeded - recordCounts.failed);
+    process.stdout.write(
+      `error budget of 100: paused after ${recordCounts.succeeded} good and ${recordCounts.failed} failed records\n`,
+    );
+    expect((await cancel(id)).recordCounts.canceled).toBe(recordCounts.pending);
+  });
+
+  it('stops behind its canary', async () => {
+    const id = await send(rows(RECORDS, 2 * RECORDS), { importProcessId: creating, canary: GOOD });
+    expect(await paused(id)).toMatchObject({
+      pauseReason: 'canary',
+      recordCounts: { succeeded: GOOD, pending: RECORDS - GOOD },
+    });
+    expect((await cancel(id)).recordCounts).toMatchObject({ succeeded: GOOD, canceled: RECORDS - GOOD });
+  });
+
+  /** Break it: in `selectBatchesWithRoom`, ignore the priority. */
+  it('of low priority lets one of high priority pass, and goes on meanwhile', async () => {
+    const low = await send(rows(2 * RECORDS, 3 * RECORDS), { importProcessId: creating, priority: 'low' });
+    await eventually(
+      async () => (await client.batch(low)).recordCounts.succeeded > 0,
+      'the first chunks to be done',
+    );
+    const before = (await client.batch(low)).recordCounts.succeeded;
+    const high = await send(rows(3 * RECORDS, 3 * RECORDS + 20_000), {
+      importProcessId: creating,
+      priority: 'high',
+    });
+    expect((await client.ended(high, ENDS_WITHIN_MS)).recordCounts.succeeded).toBe(20_000);
+    const { status, recordCounts } = await client.batch(low);
+    expect(status).toBe('in_progress');
+    const meanwhile = recordCounts.succeeded - before;
+    expect(meanwhile).toBeGreaterThan(0);
+    expect(meanwhile).toBeLessThan(20_000);
+    process.stdout.write(`priority: 20000 records of the high one, ${meanwhile} of the low one meanwhile\n`);
+    await cancel(low);
+  });
+
+  it('ends at its deadline with what was processed until then', async () => {
+    const expiresAt = new Date(Date.now() + 8_000).toISOString();
+    const id = await send(rows(4 * RECORDS, 5 * RECORDS), { importProcessId: creating, expiresAt });
+    const { status, failureReason, recordCounts } = await client.ended(id, ENDS_WITHIN_MS);
+    expect({ status, failureReason }).toEqual({ status: 'completed_with_errors', failureReason: 'expired' });
+    expect(recordCounts.succeeded).toBeGreaterThan(0);
+    expect(recordCounts.canceled).toBeGreaterThan(0);
+    expect(recordCounts.succeeded + recordCounts.canceled).toBe(RECORDS);
+    process.stdout.write(
+      `deadline: ${recordCounts.succeeded} processed, ${recordCounts.canceled} canceled\n`,
+    );
+  });
+});
