@@ -65,7 +65,7 @@ function issueCertificates(directory: string) {
           ...['--tls-ca-cert-file', files.authority],
           // As docs/operations.md has it; nobody comes in without a password.
           ...'--user default off'.split(' '),
-          ...'--user wiq on >secret ~{wiq}:* &{wiq}:* +@all -@admin -@dangerous +info'.split(' '),
+          ...'--user wiq on >secret ~wiq:* &wiq:* +@all -@admin -@dangerous +info'.split(' '),
         ],
         { stdio: 'ignore' },
       );
