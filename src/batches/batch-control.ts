@@ -1,3 +1,5 @@
+import type { BatchStatus, WaitingReason } from './batch-state.js';
+
 export const PRIORITIES = ['low', 'normal', 'high'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
@@ -62,4 +64,40 @@ export function mailAddresses(given: {
     sendSuccessEmailTo: given.sendSuccessEmailTo ?? null,
     sendFailureEmailTo: given.sendFailureEmailTo ?? null,
   };
+}
+
+export interface WaitingFor {
+  reason: WaitingReason;
+  /** Older batches that run or wait; `null` in lists and for batches that do not wait for their turn. */
+  batchesAhead: number | null;
+}
+
+interface WaitingBatch {
+  status: BatchStatus;
+  batchesAhead: number | null;
+  control: StoredControl | null;
+  now: Date;
+}
+
+/** The same with times in UTC. */
+export function withUtcTimes({ notBefore, expiresAt, ...control }: StoredControl): StoredControl {
+  const utc = (time: string | null) => (time === null ? null : new Date(time).toISOString());
+  return { ...control, notBefore: utc(notBefore), expiresAt: utc(expiresAt) };
+}
+
+/**
+ * Why the batch is not being processed; `null` while it runs and after its end. Batches ahead are counted for a single
+ * batch only: in a list, each count would read all older batches.
+ */
+export function waitingFor(
+  { status, batchesAhead, control, now }: WaitingBatch,
+  isQueuePaused: boolean,
+): WaitingFor | null {
+  if (status === 'paused') return { reason: 'paused', batchesAhead: null };
+  const notBefore = control?.notBefore ?? null;
+  const startsLater = notBefore !== null && new Date(notBefore) > now;
+  if (status === 'queued' && startsLater) return { reason: 'not_before', batchesAhead: null };
+  const isOpen = status === 'queued' || status === 'in_progress' || status === 'canceling';
+  if (isOpen && isQueuePaused) return { reason: 'queue_paused', batchesAhead: null };
+  return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
 }

@@ -4,15 +4,9 @@ import { publicPath } from '../platform/http/public-path.js';
 import { formatNumber } from '../platform/wording.js';
 import type { RecordCounts } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
-import {
-  allowedActions,
-  type BatchAction,
-  type BatchStatus,
-  type PauseReason,
-  type WaitingReason,
-} from './batch-state.js';
+import { allowedActions, type BatchAction, type BatchStatus, type PauseReason } from './batch-state.js';
 import { type BatchRow, RATE_WINDOW_SECONDS } from './batch-rows.sql.js';
-import type { StoredControl } from './batch-control.js';
+import { type StoredControl, type WaitingFor, waitingFor, withUtcTimes } from './batch-control.js';
 import type { ChangeCounts, PreviewCounts, PreviewProgress } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 import type { BatchUpload } from './uploads.sql.js';
@@ -60,12 +54,6 @@ function rateOf(batch: MeasuredBatch, processedInPass2: number): number {
   if (batch.finishedAt !== null) return processedInPass2 / seconds;
   if (batch.status !== 'in_progress' && batch.status !== 'canceling') return 0;
   return batch.recentlyDone / Math.min(seconds, RATE_WINDOW_SECONDS);
-}
-
-export interface WaitingFor {
-  reason: WaitingReason;
-  /** Older batches that run or wait; `null` in lists and for batches that do not wait for their turn. */
-  batchesAhead: number | null;
 }
 
 export const ORIGIN_KINDS = ['retry', 'fix', 'resend', 'undo', 'file'] as const;
@@ -251,25 +239,6 @@ export function batchResource(
       delete: row.expiredAt === null,
     }),
   };
-}
-
-function withUtcTimes({ notBefore, expiresAt, ...control }: StoredControl): StoredControl {
-  const utc = (time: string | null) => (time === null ? null : new Date(time).toISOString());
-  return { ...control, notBefore: utc(notBefore), expiresAt: utc(expiresAt) };
-}
-
-/** Batches ahead are counted for a single batch only: in a list, each count would read all older batches. */
-function waitingFor(
-  { status, batchesAhead, control, now }: BatchRow,
-  isQueuePaused: boolean,
-): WaitingFor | null {
-  if (status === 'paused') return { reason: 'paused', batchesAhead: null };
-  const notBefore = control?.notBefore ?? null;
-  const startsLater = notBefore !== null && new Date(notBefore) > now;
-  if (status === 'queued' && startsLater) return { reason: 'not_before', batchesAhead: null };
-  const isOpen = status === 'queued' || status === 'in_progress' || status === 'canceling';
-  if (isOpen && isQueuePaused) return { reason: 'queue_paused', batchesAhead: null };
-  return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
 }
 
 function summaryOf(

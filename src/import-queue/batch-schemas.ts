@@ -7,10 +7,9 @@ import {
   ORIGIN_KINDS,
   type UploadSummary,
   type UploadWarning,
-  type WaitingFor,
 } from '../batches/batch-resource.js';
 import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '../batches/batch-state.js';
-import { PRIORITIES, type StoredControl } from '../batches/batch-control.js';
+import { PRIORITIES, type StoredControl, type WaitingFor } from '../batches/batch-control.js';
 import {
   type ChangeCounts,
   PREVIEW_OPERATIONS,
