@@ -1,6 +1,6 @@
 import type { JsonObject } from '../src/platform/json/json-value.js';
 import type { WorkflowDefinition } from '../src/workflows/definition.js';
-import { compileWorkflowTarget } from '../src/workflows/engine/compiled-workflow-target.js';
+import { compileWorkflowTarget } from '../src/workflows/engine/row-application.js';
 
 /**
  * What pass 1 costs per row, compared with JSON.parse of the same line:

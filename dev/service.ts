@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { type RunningService, startService } from '../src/app/start.js';
 import type { AppConfig } from '../src/platform/config/config.js';
-import { AppLogger } from '../src/platform/logging/logging.js';
+import { AppLogger } from '../src/platform/instrumentation.js';
 import { startEmbeddedServers } from './embedded/embedded-servers.js';
 
 /**

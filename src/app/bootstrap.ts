@@ -1,13 +1,16 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { auditRefusals, RefusalLog } from '../auth/audit-refusals.js';
+import { auditRefusals, RefusalLog } from '../auth/access.js';
 import { IdempotencyInterceptor } from '../auth/idempotency.js';
-import type { NextFunction, Request, Response } from 'express';
 import { serveDocs } from '../operations/openapi.js';
 import type { AppConfig } from '../platform/config/config.js';
 import { ReadReplica, ReplicaInterceptor } from '../platform/database/read-replica.js';
-import { crossOrigin } from '../platform/http/cors.js';
-import { cachingDefaults } from '../platform/http/preconditions.js';
+import {
+  cachingDefaults,
+  crossOrigin,
+  publicPathMiddleware,
+  refuseUnusedFeatures,
+} from '../platform/http/headers.js';
 import { ERROR_PAGE, type ErrorPage, ProblemFilter } from '../platform/http/problem.filter.js';
 import {
   answerProtocolErrors,
@@ -17,10 +20,8 @@ import {
   refuseUnusable,
   securityHeaders,
 } from '../platform/http/protocol.js';
-import { publicPathMiddleware } from '../platform/http/public-path.js';
 import { DtoValidationPipe } from '../platform/http/validation.js';
-import { accessLog, AppLogger, requestContext } from '../platform/logging/logging.js';
-import { traceRequest } from '../platform/tracing.js';
+import { accessLog, AppLogger, requestContext, traceRequest } from '../platform/instrumentation.js';
 import { AppModule } from './app.module.js';
 import { installationId } from './database.js';
 
@@ -40,13 +41,6 @@ export async function createApp(given: AppConfig): Promise<NestExpressApplicatio
   configureHttp(app, config);
   if (config.role !== 'worker') serveDocs(app, config.publicUrl);
   return app;
-}
-
-/** No page of ours uses these features of browsers, so a script that gets in cannot use them either. */
-function refuseUnusedFeatures(_request: Request, response: Response, next: NextFunction): void {
-  const policy = 'camera=(), geolocation=(), microphone=(), payment=(), serial=(), usb=()';
-  response.setHeader('Permissions-Policy', policy);
-  next();
 }
 
 function configureHttp(app: NestExpressApplication, config: AppConfig): void {

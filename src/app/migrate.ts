@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
 import { loadConfig } from '../platform/config/config-loader.js';
 import { explainStartFailure, StartError } from '../platform/errors.js';
-import { AppLogger } from '../platform/logging/logging.js';
+import { AppLogger } from '../platform/instrumentation.js';
 import { migrate, revertLastMigration } from './database.js';
 
 /**

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { AppLogger } from '../platform/logging/logging.js';
+import { AppLogger } from '../platform/instrumentation.js';
 
 /** The time that container platforms allow between SIGTERM and SIGKILL. */
 const BOUND_MS = 30_000;

@@ -4,8 +4,8 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DataSource } from 'typeorm';
 import type { ServiceConfig } from '../platform/config/config-loader.js';
 import { checkTransactionBound } from '../platform/database/session-settings.js';
-import { refuseAmbiguousPublicPath } from '../platform/http/public-path.js';
-import { AppLogger } from '../platform/logging/logging.js';
+import { refuseAmbiguousPublicPath } from '../platform/http/headers.js';
+import { AppLogger } from '../platform/instrumentation.js';
 import { createApp } from './bootstrap.js';
 import { migrate, requireSchema } from './database.js';
 

@@ -7,7 +7,7 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api';
 import { StartError } from '../platform/errors.js';
-import { enableTracing } from '../platform/tracing.js';
+import { enableTracing } from '../platform/instrumentation.js';
 
 /** What the environment says about traces; see the specification of OpenTelemetry. */
 interface TracingEnvironment {

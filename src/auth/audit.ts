@@ -1,5 +1,5 @@
 import type { Sql } from '../platform/database/database.service.js';
-import { currentRequest, currentRequestId } from '../platform/logging/logging.js';
+import { currentRequest, currentRequestId } from '../platform/instrumentation.js';
 
 /*
  * Table audit_log. The application only inserts and reads rows; retention and erasure (audit-keeper.ts) may use a role

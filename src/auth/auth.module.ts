@@ -1,11 +1,10 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { PrincipalGuard } from './access.js';
+import { PrincipalGuard, RefusalLog } from './access.js';
 import { AccountLinks } from './account-links.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { AuditKeeper } from './audit-keeper.js';
-import { RefusalLog } from './audit-refusals.js';
 import { AuditTrail } from './audit-trail.js';
 import { AuditController } from './audit.controller.js';
 import { ApiKeyAuthentication, Authenticator, CreatorNames } from './authenticator.js';

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { CookieOptions, Request, Response } from 'express';
 import type { AppConfig } from '../platform/config/config.js';
-import { publicPath } from '../platform/http/public-path.js';
+import { publicPath } from '../platform/http/headers.js';
 
 /** A session ends after this long without use. */
 export const IDLE_HOURS = 12;

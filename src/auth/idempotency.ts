@@ -12,7 +12,7 @@ import { defer, from, lastValueFrom, type Observable } from 'rxjs';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import type { JsonObject } from '../platform/json/json-value.js';
-import { beforeNextCommit } from '../platform/logging/logging.js';
+import { beforeNextCommit } from '../platform/instrumentation.js';
 import type { AuthenticatedRequest } from './access.js';
 import {
   idempotencyAnswerLost,

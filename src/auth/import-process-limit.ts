@@ -1,6 +1,6 @@
 import { ValidateBy } from 'class-validator';
 import type { ProblemDetail } from '../platform/domain-error.js';
-import { jsonPointer } from '../platform/json/json-value.js';
+import { jsonPointer } from '../platform/wording.js';
 import { type Permission, UNLIMITED_PERMISSIONS } from './principal.js';
 
 /** What keys and users need to know of import processes, which belong to a layer above; that layer provides it. */

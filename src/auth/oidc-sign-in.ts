@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import type { DomainError } from '../platform/domain-error.js';
-import { RefusalLog } from './audit-refusals.js';
+import { RefusalLog } from './access.js';
 import { writeAudit } from './audit.js';
 import { IdentityProvider, type PendingSignIn } from './identity-provider.js';
 import { type Identity, roleOf } from './oidc-identity.js';

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { RefusalLog } from './audit-refusals.js';
+import { RefusalLog } from './access.js';
 import { writeAudit } from './audit.js';
 import { confirmationRequired, personRequired, unusablePassword } from './auth.errors.js';
 import { IdentityProvider, type PendingSignIn } from './identity-provider.js';

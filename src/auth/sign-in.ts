@@ -4,7 +4,7 @@ import { isEmail } from 'class-validator';
 import type { Request } from 'express';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { RefusalLog } from './audit-refusals.js';
+import { RefusalLog } from './access.js';
 import { writeAudit } from './audit.js';
 import { invalidSignIn } from './auth.errors.js';
 import { knownBrowserOf, newKnownBrowser } from './browser-session.js';

@@ -7,15 +7,13 @@ import { findDuplicateKey } from '../formats/json/json-members.js';
 import { duplicateKeyError } from '../formats/record-reader.js';
 import { EventLoopTurn } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
-import { noteBatch } from '../platform/logging/logging.js';
+import { currentTraceparent, noteBatch } from '../platform/instrumentation.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
-import { currentTraceparent } from '../platform/tracing.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
-import { assertCanBecome, eventOf } from './batch-state.js';
-import { insertBatchWebhooks } from './batch-webhooks.sql.js';
+import { assertCanBecome, type BatchControl, eventOf } from './batch-state.js';
+import { insertBatchWebhooks } from './batches.sql.js';
 import { deleteChunks, insertChunks } from './chunks.sql.js';
-import { type BatchControl } from './batch-control.js';
 import { insertControl, markCanary } from './control.sql.js';
 import { ImportQueueBatchEntity } from './entities.js';
 import { type ChunkRow, type CopiedRows, RecordCollector } from './record-collector.js';
@@ -27,7 +25,6 @@ import type { UploadFindings } from './upload-findings.js';
 /** How a batch was created: the values of `IMPORT_QUEUE_BATCH.CREATION_PATH`. */
 export const API_CREATION_PATH = 'IMPORT_QUEUE_API';
 export const UI_CREATION_PATH = 'IMPORT_QUEUE_UI';
-export const RETRY_CREATION_PATH = 'IMPORT_QUEUE_RETRY';
 export const FIX_CREATION_PATH = 'IMPORT_QUEUE_FIX';
 export const UNDO_CREATION_PATH = 'IMPORT_QUEUE_UNDO';
 

@@ -1,12 +1,20 @@
 import { DEFAULT_READING, type ReadingWarning } from '../formats/reading.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
-import { publicPath } from '../platform/http/public-path.js';
+import { publicPath } from '../platform/http/headers.js';
 import { formatNumber } from '../platform/wording.js';
 import type { RecordCounts } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
-import { allowedActions, type BatchAction, type BatchStatus, type PauseReason } from './batch-state.js';
+import {
+  allowedActions,
+  type BatchAction,
+  type BatchStatus,
+  type PauseReason,
+  type StoredControl,
+  type WaitingFor,
+  waitingFor,
+  withUtcTimes,
+} from './batch-state.js';
 import { type BatchRow, RATE_WINDOW_SECONDS } from './batch-rows.sql.js';
-import { type StoredControl, type WaitingFor, waitingFor, withUtcTimes } from './batch-control.js';
 import type { ChangeCounts, PreviewCounts, PreviewProgress } from './previews.sql.js';
 import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 import type { BatchUpload } from './uploads.sql.js';

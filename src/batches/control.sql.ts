@@ -1,6 +1,13 @@
 import type { Sql, Transaction } from '../platform/database/database.service.js';
-import { type BatchControl, CONTROL_NAMES, NO_CONTROL, wishesOf } from './batch-control.js';
-import { EXPIRED, type PauseReason, PROCESSABLE } from './batch-state.js';
+import {
+  type BatchControl,
+  CONTROL_NAMES,
+  EXPIRED,
+  NO_CONTROL,
+  type PauseReason,
+  PROCESSABLE,
+  wishesOf,
+} from './batch-state.js';
 
 /*
  * import_queue_batch_control: how a batch is to be run, for batches that are not simply run as soon as possible. One row or

@@ -4,22 +4,25 @@ import { decodeCursor, encodeCursor } from '../platform/http/pagination.js';
 import { RECORD_STATUSES, type RecordStatus, type ResultSet, statusesOf } from '../records/record-status.js';
 import {
   type ErrorCause,
-  type ErrorGroups,
-  errorPattern,
   type LineRange,
   type RecordRow,
   selectErrorCauses,
-  selectErrorGroups,
   selectLineRanges,
   selectRangesWithError,
   selectRecords,
   selectRecordsAt,
   selectRowNumbers,
 } from './record-pages.sql.js';
-import { type Neighbours, selectNeighbours } from './records.sql.js';
+import {
+  errorPattern,
+  type ErrorGroups,
+  type Neighbours,
+  selectErrorGroups,
+  selectNeighbours,
+} from './records.sql.js';
 
-export type { ErrorCause, ErrorGroups, RecordRow } from './record-pages.sql.js';
-export type { Neighbours } from './records.sql.js';
+export type { ErrorCause, RecordRow } from './record-pages.sql.js';
+export type { ErrorGroups, Neighbours } from './records.sql.js';
 
 export interface RecordQuery {
   /** All statuses if absent. */

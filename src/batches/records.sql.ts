@@ -376,3 +376,90 @@ export async function deleteRecords(transaction: Transaction, batchId: number): 
     batchId,
   ]);
 }
+
+/**
+ * The refused records of a chunk `c` of the batch `$1`, as a subquery: a parameter selects the partition when the
+ * statement is planned. Outcomes with an error have an index of their own. Invalid records,
+ * and failed ones of versions before 0.2.0-rc.1, have theirs in their line; lines are read only if the counts of the
+ * chunk say that it has such records. Records that an undo kept state a reason, too, but were not refused.
+ */
+export const REFUSED_OF_CHUNK = `(
+    SELECT line_number, error_code, error_message, error_pointer, errors
+      FROM import_queue_outcome
+     WHERE workflow_import_queue_batch_id = $1
+       AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL AND outcome <> 'k'
+     UNION ALL
+    SELECT line_number, error_code, error_message, error_pointer, errors
+      FROM import_queue_line
+     WHERE workflow_import_queue_batch_id = $1
+       AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL
+       AND (c.invalid_count > 0 OR c.failed_count + c.unknown_count > (
+             SELECT count(*) FROM import_queue_outcome
+              WHERE workflow_import_queue_batch_id = $1
+                AND line_number BETWEEN c.first_line AND c.last_line AND error_code IS NOT NULL
+                AND outcome <> 'k')))`;
+
+export const HAS_REFUSED = 'c.failed_count + c.invalid_count + c.unknown_count > 0';
+
+/** Refused records with the same cause. */
+interface ErrorGroup {
+  code: string;
+  /** The message without the parts that differ between records (quoted values, numbers). */
+  pattern: string;
+  count: number;
+  sampleLine: number;
+  sampleMessage: string;
+}
+
+export interface ErrorGroups {
+  groups: ErrorGroup[];
+  /** Records that the groups come from: the first refused ones, at most about `EXAMINED`. */
+  examined: number;
+}
+
+const EXAMINED = 5000;
+
+const GROUPS = 20;
+
+/** The parts of a message that differ between records, in regex syntax that PostgreSQL and JavaScript share. */
+const VARIABLE = '"[^"]*"|[0-9]+';
+
+/** The pattern that a record's message belongs to. */
+export function errorPattern(message: string): string {
+  return [...message].slice(0, 500).join('').replace(new RegExp(VARIABLE, 'g'), '…');
+}
+
+/** Why records of the batch were refused, most frequent cause first. Examines only the first few thousand. */
+export async function selectErrorGroups(sql: Sql, batchId: number): Promise<ErrorGroups> {
+  const { rows } = await sql.query<ErrorGroup & { examined: number }>(
+    `WITH refused AS (
+       SELECT r.line_number, r.error_code AS code, left(r.error_message, 500) AS message
+       FROM (
+         SELECT * FROM import_queue_chunk c
+         WHERE workflow_import_queue_batch_id = $1 AND ${HAS_REFUSED}
+         ORDER BY chunk_number LIMIT $2
+       ) c
+       CROSS JOIN LATERAL (SELECT * FROM ${REFUSED_OF_CHUNK} r LIMIT $2) r
+       LIMIT $2
+     )
+     SELECT code, pattern, count(*) AS count, min(line_number) AS "sampleLine",
+       (array_agg(message ORDER BY line_number))[1] AS "sampleMessage", (SELECT count(*) FROM refused) AS examined
+     FROM (
+       SELECT *, regexp_replace(message, '${VARIABLE}', '…', 'g') AS pattern FROM refused
+     ) described
+     GROUP BY code, pattern
+     ORDER BY count(*) DESC, min(line_number)
+     LIMIT ${GROUPS}`,
+    [batchId, EXAMINED],
+  );
+  return {
+    groups: rows.map(({ code, pattern, count, sampleLine, sampleMessage }) => ({
+      code,
+      pattern,
+      count,
+      sampleLine,
+      sampleMessage,
+    })),
+    examined: rows[0]?.examined ?? 0,
+  };
+}

@@ -8,8 +8,7 @@ import {
   WEBHOOK_QUEUE,
 } from '../platform/queue/queues.js';
 import { type Attempt, MessageSender } from './message-sender.js';
-import { WEBHOOK_SLOTS } from './receiver-slots.js';
-import { WebhookDispatcher } from './webhook-dispatcher.js';
+import { WEBHOOK_SLOTS, WebhookDispatcher } from './webhook-dispatcher.js';
 
 /** The sender records a failed delivery itself; this failure means that the sender could not look up the message. */
 const FAILURE = 'a message could not be looked up';

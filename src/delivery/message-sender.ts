@@ -2,17 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { errorMessage } from '../platform/errors.js';
-import { faultPoint } from '../platform/instrumentation.js';
-import { inSpan } from '../platform/tracing.js';
+import { faultPoint, inSpan } from '../platform/instrumentation.js';
 import { oneLine } from '../platform/wording.js';
 import { Mailer, type OutgoingMail } from './mailer.js';
 import {
   type ClaimedMessage,
   DeliveryFault,
-  isWebhook,
   type MailContent,
   type MessageKey,
   type MessageKind,
+  WEBHOOK_KINDS,
+  type WebhookKind,
 } from './message.js';
 import { Outbox } from './outbox.js';
 import { type AttemptEnd, claimMessage, claimNextMessage, endAttempt, renewClaim } from './outbox.sql.js';
@@ -333,4 +333,8 @@ export function endsWithin<Result>(
     if (stop.aborted) onStop();
     else work(controller.signal).finally(release).then(resolve, reject);
   });
+}
+
+export function isWebhook(kind: MessageKind): kind is WebhookKind {
+  return WEBHOOK_KINDS.some((webhook) => webhook === kind);
 }

@@ -1,14 +1,10 @@
 /** The kinds of webhooks. They share a queue and the slots of each host. */
-const WEBHOOK_KINDS = ['batch_webhook', 'behavior_webhook'] as const;
+export const WEBHOOK_KINDS = ['batch_webhook', 'behavior_webhook'] as const;
 export type WebhookKind = (typeof WEBHOOK_KINDS)[number];
 
 /** The kinds of messages in the outbox. Mails about batches and accounts share a queue; both are few. */
 export const MESSAGE_KINDS = ['batch_mail', 'behavior_mail', 'account_mail', ...WEBHOOK_KINDS] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
-
-export function isWebhook(kind: MessageKind): kind is WebhookKind {
-  return WEBHOOK_KINDS.some((webhook) => webhook === kind);
-}
 
 /** The states of a message; outbox.sql.ts shows the transitions. */
 export const DELIVERY_STATUSES = ['pending', 'sending', 'sent', 'failed', 'not_sent_no_smtp'] as const;

@@ -1,4 +1,4 @@
-import { ReceiverSlots, type Slot, WEBHOOK_SLOTS } from './receiver-slots.js';
+import { ReceiverSlots, type Slot, WEBHOOK_SLOTS } from './webhook-dispatcher.js';
 
 describe('the slots of a process', () => {
   const hosts = (count: number) => Array.from({ length: count }, (_, index) => `silent-${index + 1}`);

@@ -12,7 +12,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
 import { SecretBox } from '../platform/secret-box.js';
-import { tracingHeaders } from '../platform/tracing.js';
+import { tracingHeaders } from '../platform/instrumentation.js';
 import { DeliveryFault } from './message.js';
 import { isPrivateAddress } from './private-address.js';
 import type { LoggedAnswer, LoggedRequest } from './webhook-endpoint.js';

@@ -1,5 +1,4 @@
-import { jsonPointer } from '../platform/json/json-value.js';
-import { visiblyQuoted } from '../platform/wording.js';
+import { visiblyQuoted, jsonPointer } from '../platform/wording.js';
 import { escapeOption, splitOptions, trimEnds } from '../records/rows.js';
 import type { ColumnKind, RecordError, RowColumn } from '../records/target.js';
 import type { ColumnForm } from './column-survey.js';

@@ -1,6 +1,6 @@
 import type { DomainError, ProblemDetail } from '../platform/domain-error.js';
-import { type JsonObject, jsonPointer } from '../platform/json/json-value.js';
-import { visiblyQuoted } from '../platform/wording.js';
+import { type JsonObject } from '../platform/json/json-value.js';
+import { visiblyQuoted, jsonPointer } from '../platform/wording.js';
 import type { RecordError } from '../records/target.js';
 
 /** A run of bytes inside a larger buffer. The buffer must not change until the run has been used. */

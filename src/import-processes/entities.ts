@@ -1,6 +1,6 @@
 import { Column, Entity, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { JsonObject } from '../platform/json/json-value.js';
-import type { Priority } from '../batches/batch-control.js';
+import type { Priority } from '../batches/batch-state.js';
 import type { TargetConfiguration } from '../records/target.js';
 
 export type ImportProcessStatus = 'active' | 'disabled';

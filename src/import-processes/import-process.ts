@@ -1,5 +1,5 @@
 import type { Principal } from '../auth/principal.js';
-import type { ProcessControl } from '../batches/batch-control.js';
+import type { ProcessControl } from '../batches/batch-state.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, PinnedConfiguration, TargetConfiguration } from '../records/target.js';
 

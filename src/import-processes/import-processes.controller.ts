@@ -33,7 +33,7 @@ import { assertMayUse, CurrentPrincipal, RequirePermission } from '../auth/acces
 import type { Principal } from '../auth/principal.js';
 import { WORKBOOK_TYPE } from '../formats/workbook/workbook-writer.js';
 import { ANY_OBJECT, LOCATION, refTo, TEXT } from '../platform/http/answer-schemas.js';
-import { versionCondition, versionTag } from '../platform/http/preconditions.js';
+import { versionCondition, versionTag } from '../platform/http/headers.js';
 import { validateBody, validateQuery } from '../platform/http/validation.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import { type ImportProcess, type ImportProcessSummary, visibleTo } from './import-process.js';

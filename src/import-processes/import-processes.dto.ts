@@ -1,4 +1,4 @@
-import { applyDecorators, Injectable, type PipeTransform } from '@nestjs/common';
+import { Injectable, type PipeTransform } from '@nestjs/common';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import {
   Allow,
@@ -15,10 +15,8 @@ import {
   Max,
   MaxLength,
   Min,
-  ValidateBy,
   ValidateIf,
 } from 'class-validator';
-import { Transform } from 'class-transformer';
 import {
   ANY_OBJECT,
   arrayOf,
@@ -34,10 +32,10 @@ import {
   TIME,
   YES_OR_NO,
 } from '../platform/http/answer-schemas.js';
-import { AsSent } from '../platform/http/validation.js';
+import { AsSent, readReference, RESOURCE_KEY } from '../platform/http/validation.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { TargetConfiguration } from '../records/target.js';
-import { PRIORITIES, type Priority } from '../batches/batch-control.js';
+import { PRIORITIES, type Priority } from '../batches/batch-state.js';
 import { ATTRIBUTE_TYPES } from '../workflows/definition.js';
 import type { ImportProcess, ImportProcessInput, ImportProcessSummary } from './import-process.js';
 import { ImportProcessesService } from './import-processes.service.js';
@@ -45,7 +43,6 @@ import type { ProposedField } from './start/file-proposal.js';
 
 /** PostgreSQL text can hold neither U+0000 nor half of a surrogate pair. */
 const STORABLE = /^[^\0\p{Cs}]*$/u;
-const KEY = /^(?=.*[a-z])[a-z0-9-]{1,60}$/;
 const ONE_LINE = /^[^\s\p{Cc}\p{Cs}](?:[^\p{Cc}\p{Cs}]*[^\s\p{Cc}\p{Cs}])?$/u;
 
 /** The body that creates an import process. Members with a default can be omitted, but cannot be null. */
@@ -61,11 +58,11 @@ export class SaveImportProcessDto implements ImportProcessInput {
 
   @ApiPropertyOptional({
     description: 'Stands for the id wherever one is given. Unique; made from the name unless it is given.',
-    pattern: KEY.source,
+    pattern: RESOURCE_KEY.source,
     example: 'member-import',
   })
   @ValidateIf((_, value) => value !== undefined)
-  @Matches(KEY, {
+  @Matches(RESOURCE_KEY, {
     message: 'key must be 1 to 60 lower case letters, digits and hyphens, with at least one letter',
   })
   key?: string;
@@ -254,44 +251,6 @@ export class ImportProcessIdPipe implements PipeTransform<string, Promise<number
 
   transform(idOrKey: string): Promise<number> {
     return this.importProcesses.idOf(readReference(idOrKey) ?? idOrKey.slice(0, 100));
-  }
-}
-
-/** An id as a number, a key as a text; `null` if it can be neither. */
-function readReference(text: string): number | string | null {
-  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
-  return KEY.test(text) ? text : null;
-}
-
-/**
- * The id or the key of an import process as a parameter. `ImportProcessKeyPipe` turns the key into the id, so that the
- * handler sees a number.
- */
-export function ImportProcessReference(): PropertyDecorator {
-  const message = 'importProcessId must be the id or the key of an import process';
-  return applyDecorators(
-    Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? (readReference(value) ?? Number.NaN) : value,
-    ),
-    ValidateBy({
-      name: 'isImportProcessReference',
-      validator: {
-        validate: (value: unknown) => typeof value === 'string' || Number.isInteger(value),
-        defaultMessage: () => message,
-      },
-    }),
-  );
-}
-
-/** For queries with an `ImportProcessReference`. @throws DomainError 404 `import_process_not_found` */
-@Injectable()
-export class ImportProcessKeyPipe implements PipeTransform<object, Promise<object>> {
-  constructor(private readonly importProcesses: ImportProcessesService) {}
-
-  async transform(query: { importProcessId?: number | string }): Promise<object> {
-    const { importProcessId } = query;
-    if (typeof importProcessId !== 'string') return query;
-    return Object.assign(query, { importProcessId: await this.importProcesses.idOf(importProcessId) });
   }
 }
 

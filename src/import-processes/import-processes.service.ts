@@ -8,7 +8,7 @@ import { PromiseCache } from '../platform/concurrency.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../platform/database/postgres-errors.js';
 import type { ProblemDetail } from '../platform/domain-error.js';
-import { assertMeets, type VersionCondition } from '../platform/http/preconditions.js';
+import { assertMeets, type VersionCondition } from '../platform/http/headers.js';
 import { jsonSchemaProblems } from '../platform/json/json-schema-problems.js';
 import { nearestName } from '../platform/wording.js';
 import type { RecordTarget, TargetConfiguration } from '../records/target.js';

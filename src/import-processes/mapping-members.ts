@@ -1,8 +1,8 @@
 import { DATE_ORDERS, DECIMAL_MARKS, EMPTY_CELLS, TEXT_CASES, TRIMS } from '../formats/reading.js';
 import { type MappedColumn, RECIPE_PARTS } from '../formats/recipes.js';
 import type { ProblemDetail } from '../platform/domain-error.js';
-import { jsonPointer } from '../platform/json/json-value.js';
-import { nearestName, visiblyQuoted } from '../platform/wording.js';
+
+import { nearestName, visiblyQuoted, jsonPointer } from '../platform/wording.js';
 
 /*
  * The members of a mapping as requests send them: columns with their recipes, and constants. Each problem has its place

@@ -16,7 +16,7 @@ import type { Response } from 'express';
 import { assertMayUse, CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
-import { versionCondition, versionTag } from '../platform/http/preconditions.js';
+import { versionCondition, versionTag } from '../platform/http/headers.js';
 import { validateBody } from '../platform/http/validation.js';
 import { ImportProcessIdPipe } from './import-processes.dto.js';
 import { type MappingResource, mappingOfBody, mappingResource, SaveMappingDto } from './mappings.dto.js';

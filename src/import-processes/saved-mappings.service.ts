@@ -3,9 +3,9 @@ import { writeAudit } from '../auth/audit.js';
 import { mappingThatFits, type SavedMapping } from '../formats/recipes.js';
 import { DatabaseService, type Sql, type Transaction } from '../platform/database/database.service.js';
 import type { ProblemDetail } from '../platform/domain-error.js';
-import { assertMeets, type VersionCondition } from '../platform/http/preconditions.js';
-import { jsonPointer } from '../platform/json/json-value.js';
-import { nearestName } from '../platform/wording.js';
+import { assertMeets, type VersionCondition } from '../platform/http/headers.js';
+
+import { nearestName, jsonPointer } from '../platform/wording.js';
 import { importProcessNotFound } from './import-process.errors.js';
 import { RowDescriptions } from './row-descriptions.js';
 import {

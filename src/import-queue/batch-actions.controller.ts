@@ -24,7 +24,7 @@ import { BatchRetryService } from './batch-retry.service.js';
 import { FIX_BODY, readFixBody } from './fix-body.js';
 import { FixService } from './fix.service.js';
 import { ReadDto } from '../import-processes/reading.dto.js';
-import { readControl, RunControlDto } from './run-control.dto.js';
+import { readControl, RunControlDto } from './create-batch.dto.js';
 import { UndoService } from './undo.service.js';
 import { UploadReadingService } from './upload-reading.service.js';
 

@@ -7,19 +7,19 @@ import type { BatchResource } from '../batches/batch-resource.js';
 import {
   allowedActions,
   type BatchAction,
+  type BatchControl,
   type BatchStatus,
   type ChangingAction,
   statusAfter,
 } from '../batches/batch-state.js';
 import { abandonBatch, lockBatch, transition, type TransitionDetails } from '../batches/batches.sql.js';
-import { type BatchControl } from '../batches/batch-control.js';
 import { changeControl, markCanary, selectControl } from '../batches/control.sql.js';
 import { deleteUploadOfBatch, selectUploadOfBatch } from '../batches/uploads.sql.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { beingRead } from './import-queue.errors.js';
-import { assertStartsInTime } from './run-control.dto.js';
+import { assertStartsInTime } from './create-batch.dto.js';
 
 /** Cancels, pauses and resumes batches; confirms and abandons uploads. */
 @Injectable()

@@ -1,12 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
-import { BatchMaker, pinnedTo, RETRY_CREATION_PATH } from '../batches/batch-maker.js';
+import { BatchMaker, pinnedTo } from '../batches/batch-maker.js';
 import { batchExpired, batchNotFound, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
-import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
+import {
+  type BatchStatus,
+  controlOf,
+  isTerminal,
+  mailAddresses,
+  RETRY_CREATION_PATH,
+} from '../batches/batch-state.js';
 import { lockParent, selectRetry } from '../batches/batches.sql.js';
-import { controlOf, mailAddresses } from '../batches/batch-control.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { selectNextRecords } from '../batches/record-pages.sql.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';

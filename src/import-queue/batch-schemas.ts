@@ -8,8 +8,15 @@ import {
   type UploadSummary,
   type UploadWarning,
 } from '../batches/batch-resource.js';
-import { BATCH_ACTIONS, BATCH_STATUSES, PAUSE_REASONS, WAITING_REASONS } from '../batches/batch-state.js';
-import { PRIORITIES, type StoredControl, type WaitingFor } from '../batches/batch-control.js';
+import {
+  BATCH_ACTIONS,
+  BATCH_STATUSES,
+  PAUSE_REASONS,
+  PRIORITIES,
+  type StoredControl,
+  WAITING_REASONS,
+  type WaitingFor,
+} from '../batches/batch-state.js';
 import {
   type ChangeCounts,
   PREVIEW_OPERATIONS,

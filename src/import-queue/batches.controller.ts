@@ -19,10 +19,10 @@ import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type ErrorCause, RecordPages } from '../batches/record-pages.js';
 import { WORKBOOK_TYPE } from '../formats/workbook/workbook-writer.js';
-import { ImportProcessKeyPipe } from '../import-processes/import-processes.dto.js';
+import { ImportProcessKeyPipe } from './create-batch.dto.js';
 import { LINK_NEXT, refTo, TEXT } from '../platform/http/answer-schemas.js';
 import { nextLink, type Page } from '../platform/http/pagination.js';
-import { preferredWait, Revalidated } from '../platform/http/preconditions.js';
+import { preferredWait, Revalidated } from '../platform/http/headers.js';
 import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
 import {

@@ -5,7 +5,7 @@ import { IsMoment } from '../auth/audit.dto.js';
 import { BATCH_STATUSES, type BatchStatus } from '../batches/batch-state.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../batches/previews.sql.js';
 import { LAST_LINE } from '../batches/record-pages.js';
-import { ImportProcessReference } from '../import-processes/import-processes.dto.js';
+import { ImportProcessReference } from './create-batch.dto.js';
 import { Integer } from '../platform/http/validation.js';
 import {
   RECORD_STATUSES,

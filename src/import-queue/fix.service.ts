@@ -5,7 +5,7 @@ import type { Principal } from '../auth/principal.js';
 import { BatchMaker, FIX_CREATION_PATH, pinnedTo } from '../batches/batch-maker.js';
 import { batchExpired, batchNotFound, BatchReader, type BatchRow } from '../batches/batch-reader.js';
 import { lockParent } from '../batches/batches.sql.js';
-import { controlOf, mailAddresses } from '../batches/batch-control.js';
+import { controlOf, mailAddresses } from '../batches/batch-state.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { type Replacement, selectDoneLines } from '../batches/fix-drafts.sql.js';
 import { type RecordRow, selectNextRecords, selectRecordsAt } from '../batches/record-pages.sql.js';

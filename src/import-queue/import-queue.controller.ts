@@ -5,14 +5,14 @@ import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '
 import { IdempotencyService } from '../auth/idempotency.js';
 import type { Principal } from '../auth/principal.js';
 import { batchPath, type BatchResource, type CreationAnswer } from '../batches/batch-resource.js';
-import { ImportProcessKeyPipe } from '../import-processes/import-processes.dto.js';
+
 import { AppConfig } from '../platform/config/config.js';
-import { publicPath } from '../platform/http/public-path.js';
+import { publicPath } from '../platform/http/headers.js';
 import { AdmissionInterceptor } from './admission.service.js';
-import { CreateBatchDto, readBodyHeaders } from './create-batch.dto.js';
+import { CreateBatchDto, ImportProcessKeyPipe, readBodyHeaders, uploadComplete } from './create-batch.dto.js';
 import { CreateBatchDocs, UploadDocs } from './import-queue.docs.js';
 import { ImportQueueService } from './import-queue.service.js';
-import { type ResumableRoute, ResumableUploads, uploadComplete } from './resumable-uploads.service.js';
+import { type ResumableRoute, ResumableUploads } from './resumable-uploads.service.js';
 import { UploadDto } from './upload.dto.js';
 import { UploadsService } from './uploads.service.js';
 

@@ -6,7 +6,7 @@ import { idempotencyKeyReused } from '../auth/auth.errors.js';
 import { type AnsweredKey, type HeldKey, IdempotencyService } from '../auth/idempotency.js';
 import type { Principal } from '../auth/principal.js';
 import { apiCreationPath, BatchMaker, pinnedTo } from '../batches/batch-maker.js';
-import { controlOf, NO_CONTROL, mailAddresses } from '../batches/batch-control.js';
+import { controlOf, NO_CONTROL, mailAddresses } from '../batches/batch-state.js';
 import { creationAnswer, type CreationAnswer } from '../batches/batch-resource.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { assertMayReceiveMail } from '../delivery/mailer.js';
@@ -21,12 +21,11 @@ import { DatabaseService } from '../platform/database/database.service.js';
 import { faultPoint } from '../platform/instrumentation.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { AdmissionService } from './admission.service.js';
-import { type BodyHeaders, type CreateBatchDto, metadataOf } from './create-batch.dto.js';
+import { type BodyHeaders, type CreateBatchDto, metadataOf, readControl } from './create-batch.dto.js';
 import { bodyTooLarge } from './import-queue.errors.js';
 import { BodyIntake, hashBody } from './intake/body-intake.js';
 import { PreviewService } from './preview.service.js';
 import type { SealUpload } from './uploads.service.js';
-import { readControl } from './run-control.dto.js';
 
 export interface CreatedBatch {
   answer: CreationAnswer;

@@ -21,7 +21,7 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { validateQuery } from '../platform/http/validation.js';
 import { AdmissionService } from './admission.service.js';
-import { CreateBatchDto, readBodyHeaders } from './create-batch.dto.js';
+import { CreateBatchDto, readBodyHeaders, uploadComplete } from './create-batch.dto.js';
 import {
   bodyTooLarge,
   inconsistentUploadLength,
@@ -62,12 +62,6 @@ export interface UploadProgress {
 /** The sealing lost against another request; its transaction is rolled back. */
 class AlreadySealedError extends Error {
   override readonly name = 'AlreadySealedError';
-}
-
-/** `?1` and `?0` as structured fields write them; other values count as absent. */
-export function uploadComplete(headers: IncomingHttpHeaders): boolean | null {
-  const value = String(headers['upload-complete'] ?? '').trim();
-  return value === '?1' ? true : value === '?0' ? false : null;
 }
 
 function integerHeader(headers: IncomingHttpHeaders, name: string): number | null {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { BatchMaker, type GivenRow, pinnedTo, UI_CREATION_PATH } from '../batches/batch-maker.js';
-import { controlOf } from '../batches/batch-control.js';
+import { controlOf } from '../batches/batch-state.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';

@@ -1,7 +1,6 @@
 import { IntersectionType, PickType } from '@nestjs/swagger';
-import { CreateBatchDto, Metadata } from './create-batch.dto.js';
+import { CreateBatchDto, Metadata, RunControlDto } from './create-batch.dto.js';
 import { ReadingDto } from '../import-processes/reading.dto.js';
-import { RunControlDto } from './run-control.dto.js';
 
 /** The query of `POST /API/WorkflowImportQueue/Uploads`; the file is the multipart field `file`. */
 export class UploadDto extends IntersectionType(

@@ -5,8 +5,12 @@ import { Controller, Logger, Module, type OnModuleDestroy, Post, Req, Res } from
 import { ApiExcludeController } from '@nestjs/swagger';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import type { Response } from 'express';
-import { assertHoldsOneOf, type AuthenticatedRequest, RequirePermission } from '../auth/access.js';
-import { RefusalLog } from '../auth/audit-refusals.js';
+import {
+  assertHoldsOneOf,
+  type AuthenticatedRequest,
+  RefusalLog,
+  RequirePermission,
+} from '../auth/access.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { BatchesModule } from '../batches/batches.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';

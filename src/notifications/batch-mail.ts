@@ -6,7 +6,7 @@ import { creatorNames } from '../auth/authenticator.js';
 import { resultsUrl } from '../batches/batch-resource.js';
 import type { BatchStatus, PauseReason } from '../batches/batch-state.js';
 import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
-import { type ErrorGroups, selectErrorGroups } from '../batches/record-pages.sql.js';
+import { type ErrorGroups, selectErrorGroups } from '../batches/records.sql.js';
 import { type MessageRenderer, MessageRenderers, type OutgoingMessage } from '../delivery/message-sender.js';
 import {
   type ClaimedMessage,
@@ -17,11 +17,9 @@ import {
 import { countMailsOfLastHour } from '../delivery/outbox.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
-import { formatDuration, formatNumber, formatTime, oneLine } from '../platform/wording.js';
+import { fill, formatDuration, formatNumber, formatTime, oneLine, pluralForm } from '../platform/wording.js';
 import {
   CAUSE,
-  fill,
-  pluralForm,
   HEADINGS,
   LABELS,
   LEADS,

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { writeAudit } from '../auth/audit.js';
 import { batchPath, resultsUrl } from '../batches/batch-resource.js';
 import type { BatchEvent } from '../batches/batch-state.js';
-import type { BatchFacts } from '../batches/batch-webhooks.sql.js';
+import type { BatchFacts } from '../batches/batches.sql.js';
 import { type MessageRenderer, MessageRenderers, type OutgoingMessage } from '../delivery/message-sender.js';
 import { type ClaimedMessage, DeliveryFault } from '../delivery/message.js';
 import { type EndpointFormat, TEST_EVENT } from '../delivery/webhook-endpoint.js';

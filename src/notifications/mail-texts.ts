@@ -1,12 +1,9 @@
-/**
- * Every text of the mails about batches and accounts. A translator needs only this file. Words in braces are filled in when a mail
- * is rendered and must stay; every other word can be changed.
- */
+import type { Plural } from '../platform/wording.js';
 
-export interface Plural {
-  one: string;
-  other: string;
-}
+/*
+ * Every text of the mails about batches and accounts. A translator needs only this file. Words in braces are filled in
+ * when a mail is rendered and must stay; every other word can be changed.
+ */
 
 /** The beginning of the subject. Clients filter their mail by it, so it stays the same in every release. */
 export const HEADINGS = {
@@ -160,12 +157,3 @@ export const ACCOUNT_MAILS = {
     ],
   },
 } as const;
-
-export function pluralForm({ one, other }: Plural, count: number): string {
-  return count === 1 ? one : other;
-}
-
-/** Replaces the words in braces in one pass: the inserted text is not searched for further words in braces. */
-export function fill(text: string, values: Readonly<Record<string, string>>): string {
-  return text.replace(/\{(\w+)\}/g, (word, name: string) => values[name] ?? word);
-}

@@ -24,7 +24,7 @@ import { withTimeout } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
-import { publicPath } from '../platform/http/public-path.js';
+import { publicPath } from '../platform/http/headers.js';
 import { QueueModule } from '../platform/queue/queue.module.js';
 import {
   BEHAVIOR_QUEUE,

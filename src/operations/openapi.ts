@@ -11,7 +11,7 @@ import { NOTIFICATION_SCHEMAS } from '../notifications/notifications.controller.
 import { WEBHOOK_SCHEMAS } from '../notifications/webhook-endpoints.dto.js';
 import { PEOPLE_SCHEMAS } from '../people/people.dto.js';
 import { ANY_REFUSAL_HEADERS, REFUSAL_HEADERS } from '../platform/http/answer-schemas.js';
-import { publicPath } from '../platform/http/public-path.js';
+import { publicPath } from '../platform/http/headers.js';
 import { TABLE_SCHEMAS } from '../targets/table/connections.controller.js';
 import { WORKFLOW_SCHEMAS } from '../workflows/workflow-schemas.js';
 import { HEALTH_SCHEMAS } from './health/health.controller.js';

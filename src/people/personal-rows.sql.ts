@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Sql, Transaction } from '../platform/database/database.service.js';
-import { normalFormSql } from '../workflows/engine/identifiers.sql.js';
+import { normalFormSql } from '../workflows/engine/instances.sql.js';
 import type { Change, PersonalRow, PersonalTable } from './personal-tables.js';
 import { ERASED, type Person } from './person.js';
 

@@ -115,3 +115,26 @@ export function nearestName(name: string, known: Iterable<string>): string | und
 export function oneLine(text: string, maxLength = 500): string {
   return excerpt(text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim(), maxLength);
 }
+
+/**
+ * RFC 6901 pointer to a member, from the names and indexes on the way to it. Without any, it points to the whole
+ * document.
+ */
+export function jsonPointer(...path: readonly (string | number)[]): string {
+  return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+/** A text with a singular and a plural. */
+export interface Plural {
+  readonly one: string;
+  readonly other: string;
+}
+
+export function pluralForm({ one, other }: Plural, count: number): string {
+  return count === 1 ? one : other;
+}
+
+/** Replaces the words in braces in one pass: the inserted text is not searched for further words in braces. */
+export function fill(text: string, values: Readonly<Record<string, string>>): string {
+  return text.replace(/\{(\w+)\}/g, (word, name: string) => values[name] ?? word);
+}

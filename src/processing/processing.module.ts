@@ -5,10 +5,9 @@ import { QueueModule } from '../platform/queue/queue.module.js';
 import { TargetsModule } from '../targets/targets.module.js';
 import { BatchFinisher, ChunkQueue, ChunkScheduler } from './chunk-scheduler.js';
 import { ChunkRunner } from './chunk-runner.js';
-import { ImportConsumer } from './import.consumer.js';
+import { ImportConsumer, WorkerPresence } from './import.consumer.js';
 import { LeasedChunks } from './leased-chunks.js';
 import { Reconciler } from './reconciler.js';
-import { WorkerPresence } from './worker-presence.js';
 
 /** Queues chunks and ends batches; API processes and workers need it. */
 @Module({

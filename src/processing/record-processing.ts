@@ -6,13 +6,14 @@ import {
   selectOpenChunksUpTo,
   writeChunkProgress,
 } from '../batches/chunks.sql.js';
-import { errorPattern } from '../batches/record-pages.sql.js';
+
 import {
   assertOneOutcomeEach,
   countOutcomes,
   type OutcomeCounts,
   type TargetOutcome,
   writeOutcomes,
+  errorPattern,
 } from '../batches/records.sql.js';
 import type { CompiledImportProcess } from '../import-processes/import-process.js';
 import type { DatabaseService, Transaction } from '../platform/database/database.service.js';

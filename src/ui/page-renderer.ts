@@ -4,8 +4,8 @@ import { applyDecorators, Header, Injectable, type OnModuleInit } from '@nestjs/
 import Handlebars from 'handlebars';
 import type { AuthenticatedRequest } from '../auth/access.js';
 import { AppConfig } from '../platform/config/config.js';
-import { pageBelow, publicPath } from '../platform/http/public-path.js';
-import { currentRequest } from '../platform/logging/logging.js';
+import { pageBelow, publicPath } from '../platform/http/headers.js';
+import { currentRequest } from '../platform/instrumentation.js';
 import { QueuePauses } from '../platform/queue/queue.module.js';
 import { formatNumber, formatTime } from '../platform/wording.js';
 import { Assets } from './layout/assets.js';

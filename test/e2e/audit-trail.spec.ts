@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { createApp } from '../../src/app/bootstrap.js';
-import { RefusalLog } from '../../src/auth/audit-refusals.js';
+import { RefusalLog } from '../../src/auth/access.js';
 import { examine } from '../../src/operations/doctor/examination.js';
 import { NOTES } from '../../src/operations/doctor/notes.js';
 import { RetentionSweeper } from '../../src/operations/retention/retention-sweeper.js';

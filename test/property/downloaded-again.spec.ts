@@ -6,7 +6,7 @@ import { csvFile } from '../../src/import-queue/result-files.js';
 import { readTable, tableFile } from '../support/uploaded-table.js';
 import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
-import { compileWorkflowTarget } from '../../src/workflows/engine/compiled-workflow-target.js';
+import { compileWorkflowTarget } from '../../src/workflows/engine/row-application.js';
 
 const OPTIONS = ['a', 'b', 'C, D', 'E;F', 'G\\', '"H"', '[I]', '=J', '1', 'true', '\\ud800'];
 const INPUTS: WorkflowDefinition['attributes'] = [

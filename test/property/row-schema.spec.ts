@@ -3,7 +3,7 @@ import { jsonSchemaProblems } from '../../src/platform/json/json-schema-problems
 import { compileJsonSchema } from '../../src/platform/json/json-schema.js';
 import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
-import { compileWorkflowTarget } from '../../src/workflows/engine/compiled-workflow-target.js';
+import { compileWorkflowTarget } from '../../src/workflows/engine/row-application.js';
 
 const definition: WorkflowDefinition = {
   name: 'everything',

@@ -4,7 +4,7 @@ import type {
   WorkflowDefinition,
   WorkflowTargetConfiguration,
 } from '../../src/workflows/definition.js';
-import { compileWorkflowTarget } from '../../src/workflows/engine/compiled-workflow-target.js';
+import { compileWorkflowTarget } from '../../src/workflows/engine/row-application.js';
 import { grantRole } from './grant-role-definition.js';
 
 /** A row, as a table of cases has it: what is `undefined` in it is not sent. */

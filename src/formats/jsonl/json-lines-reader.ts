@@ -2,7 +2,14 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import type { DomainError, ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { emptyBody, malformedJsonLines } from '../format.errors.js';
-import { findDuplicateKey, findTooDeepNesting, MAX_NESTING } from '../json/json-members.js';
+import {
+  findDuplicateKey,
+  findTooDeepNesting,
+  MAX_NESTING,
+  type RecordWrapper,
+  unwrapped,
+  wrapperOf,
+} from '../json/json-members.js';
 import { findJsonSyntaxError } from '../json/json-syntax.js';
 import {
   duplicateKeyError,
@@ -13,13 +20,7 @@ import {
   type RecordReader,
   type RecordSink,
 } from '../record-reader.js';
-import {
-  EXAMINED_BYTES,
-  likelyMistake,
-  type RecordWrapper,
-  unwrapped,
-  wrapperOf,
-} from './likely-mistakes.js';
+import { EXAMINED_BYTES, likelyMistake } from './likely-mistakes.js';
 import { validPrefix } from '../text/text-decoding.js';
 
 const EMPTY = Buffer.alloc(0);

@@ -1,6 +1,6 @@
 import { recordsBetween } from '../../batches/records.sql.js';
 import { ERASED_PAYLOAD } from '../../people/person.js';
-import { normalFormSql } from '../../workflows/engine/identifiers.sql.js';
+import { normalFormSql } from '../../workflows/engine/instances.sql.js';
 import { PARTITION_INVARIANTS } from './partition-invariants.js';
 
 /** A condition that always holds in our database, whatever runs on it at that moment (ADR 17). */

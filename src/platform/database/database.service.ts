@@ -6,7 +6,7 @@ import { Client, type ClientConfig, DatabaseError, type Pool, type PoolClient } 
 import { from as copyFrom } from 'pg-copy-streams';
 import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { withTimeout } from '../concurrency.js';
-import { noteCommit, runBeforeCommit } from '../logging/logging.js';
+import { noteCommit, runBeforeCommit } from '../instrumentation.js';
 import { type CopyInput, copyTogether } from './copy-rows.js';
 import { ReadReplica } from './read-replica.js';
 import { beginStatements } from './session-settings.js';

@@ -1,4 +1,4 @@
-import { assertMeets, versionCondition } from './preconditions.js';
+import { assertMeets, versionCondition } from './headers.js';
 
 const isMet = (header: string | undefined) => {
   try {

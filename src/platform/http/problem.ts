@@ -2,7 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { CommitInDoubtError } from '../database/database.service.js';
 import { isDatabaseUnavailable } from '../database/postgres-errors.js';
 import { type DefinedError, DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../domain-error.js';
-import { hasCommitted } from '../logging/logging.js';
+import { hasCommitted } from '../instrumentation.js';
 import { httpErrors } from './http.errors.js';
 
 /** An error as the caller sees it: status, headers and the members of an RFC 9457 problem. */

@@ -3,8 +3,8 @@ import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/c
 import { type ClassConstructor, plainToInstance, Transform } from 'class-transformer';
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import type { ProblemDetail } from '../domain-error.js';
-import { jsonPointer } from '../json/json-value.js';
-import { nearestName } from '../wording.js';
+
+import { nearestName, jsonPointer } from '../wording.js';
 import { invalidBody, invalidParameters, missingBody } from './http.errors.js';
 
 const AS_SENT = Symbol('asSent');
@@ -260,3 +260,12 @@ export const Integer = () =>
   Transform(({ value }: { value: unknown }) =>
     typeof value === 'string' ? (/^[0-9]{1,15}$/.test(value) ? Number(value) : Number.NaN) : value,
   );
+
+/** The key of a resource. It has a letter, so it is never taken for an id. */
+export const RESOURCE_KEY = /^(?=.*[a-z])[a-z0-9-]{1,60}$/;
+
+/** An id as a number, a key as a text; `null` if it can be neither. */
+export function readReference(text: string): number | string | null {
+  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
+  return RESOURCE_KEY.test(text) ? text : null;
+}

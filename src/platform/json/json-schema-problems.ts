@@ -1,8 +1,8 @@
 import { errorMessage } from '../errors.js';
-import { nearestName } from '../wording.js';
+import { nearestName, jsonPointer } from '../wording.js';
 import { boundedPattern, PatternError } from './bounded-pattern.js';
 import { compileJsonSchema, createAjv, describeError, FORMATS } from './json-schema.js';
-import { type JsonObject, jsonPointer, type JsonValue } from './json-value.js';
+import { type JsonObject, type JsonValue } from './json-value.js';
 
 export interface JsonSchemaProblem {
   /** RFC 6901 pointer into the schema. */

@@ -2,7 +2,8 @@ import type { ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 import { boundedPattern } from './bounded-pattern.js';
-import { hasUniqueItems, type JsonObject, jsonPointer, type JsonValue } from './json-value.js';
+import { jsonPointer } from '../wording.js';
+import { hasUniqueItems, type JsonObject, type JsonValue } from './json-value.js';
 
 /** How a value violates a schema. */
 interface SchemaViolation {

@@ -4,14 +4,6 @@ export interface JsonObject {
 }
 
 /**
- * RFC 6901 pointer to a member, from the names and indexes on the way to it. Without any, it points to the whole
- * document.
- */
-export function jsonPointer(...path: readonly (string | number)[]): string {
-  return path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
-}
-
-/**
  * Tells whether no two items are equal as JSON Schema defines it. It compares texts in a set: Ajv compares each pair,
  * which takes minutes on an array that fills one line.
  */

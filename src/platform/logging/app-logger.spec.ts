@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { AppLogger, requestContext } from './logging.js';
+import { AppLogger, requestContext } from '../instrumentation.js';
 
 describe('AppLogger', () => {
   let lines: string[];

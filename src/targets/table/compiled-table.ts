@@ -1,6 +1,7 @@
 import { jsonMembers } from '../../formats/json/json-members.js';
 import { compileJsonSchema } from '../../platform/json/json-schema.js';
-import { type JsonObject, jsonPointer, type JsonValue } from '../../platform/json/json-value.js';
+import { jsonPointer } from '../../platform/wording.js';
+import { type JsonObject, type JsonValue } from '../../platform/json/json-value.js';
 import { isUnnamedColumn } from '../../records/rows.js';
 import {
   type CompiledTarget,

@@ -1,5 +1,5 @@
-import { jsonPointer, type JsonValue } from '../../platform/json/json-value.js';
-import { nearestName } from '../../platform/wording.js';
+import { type JsonValue } from '../../platform/json/json-value.js';
+import { nearestName, jsonPointer } from '../../platform/wording.js';
 import type { ConfigurationProblem, TargetConfiguration } from '../../records/target.js';
 import type { TableName } from './table-shape.js';
 

@@ -22,8 +22,8 @@ import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-
 import {
   type CompiledWorkflowTarget,
   compileWorkflowTarget,
-} from '../../workflows/engine/compiled-workflow-target.js';
-import { RowApplication } from '../../workflows/engine/row-application.js';
+  RowApplication,
+} from '../../workflows/engine/row-application.js';
 import { RowPreview } from '../../workflows/engine/row-preview.js';
 import { previewReversal, reversalKeys, RowReversal } from '../../workflows/engine/row-reversal.js';
 

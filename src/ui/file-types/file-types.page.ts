@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { PRIORITIES } from '../../batches/batch-control.js';
+import { PRIORITIES } from '../../batches/batch-state.js';
 import { assertMayUse } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';

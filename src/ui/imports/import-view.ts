@@ -1,12 +1,11 @@
 import {
   API_CREATION_PATH,
   FIX_CREATION_PATH,
-  RETRY_CREATION_PATH,
   UI_CREATION_PATH,
   UNDO_CREATION_PATH,
 } from '../../batches/batch-maker.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
-import { isTerminal } from '../../batches/batch-state.js';
+import { isTerminal, RETRY_CREATION_PATH } from '../../batches/batch-state.js';
 import type { RecordRow } from '../../batches/record-pages.js';
 import { excerpt, formatDuration, formatNumber } from '../../platform/wording.js';
 import { RECORD_STATUSES, type RecordCounts } from '../../records/record-status.js';

@@ -5,7 +5,7 @@ import { RecordPages } from '../../batches/record-pages.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { DomainError } from '../../platform/domain-error.js';
-import { jsonPointer } from '../../platform/json/json-value.js';
+import { jsonPointer } from '../../platform/wording.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
 import { InstancesService } from '../../workflows/instances/instances.service.js';
 import { importPath, instancePath, recordPath } from '../layout/links.js';

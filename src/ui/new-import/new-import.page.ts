@@ -11,7 +11,7 @@ import { ResumableUploads } from '../../import-queue/resumable-uploads.service.j
 import { UploadsService } from '../../import-queue/uploads.service.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { DomainError } from '../../platform/domain-error.js';
-import { publicPath } from '../../platform/http/public-path.js';
+import { publicPath } from '../../platform/http/headers.js';
 import { validateQuery } from '../../platform/http/validation.js';
 import { oneLine } from '../../platform/wording.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';

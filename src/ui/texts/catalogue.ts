@@ -1,4 +1,4 @@
-import { formatNumber, formatTime } from '../../platform/wording.js';
+import { formatNumber, formatTime, type Plural } from '../../platform/wording.js';
 import { ACCOUNT_TEXTS } from './accounts.js';
 import { COMMON_TEXTS } from './common.js';
 import { CONFIRMATION_TEXTS } from './confirmation.js';
@@ -29,13 +29,7 @@ export const TEXTS = {
   ...WORKFLOW_TEXTS,
 } as const;
 
-/** A text with a singular and a plural. */
-export interface PluralText {
-  readonly one: string;
-  readonly other: string;
-}
-
-type Keys<Node> = Node extends string | PluralText
+type Keys<Node> = Node extends string | Plural
   ? ''
   : {
       [Name in keyof Node & string]: Keys<Node[Name]> extends '' ? Name : `${Name}.${Keys<Node[Name]>}`;
@@ -78,7 +72,7 @@ function template(key: string, { count }: TextValues): string {
   return PLURALS.select(Number(count)) === 'one' ? node.one : node.other;
 }
 
-export function isPlural(node: unknown): node is PluralText {
+export function isPlural(node: unknown): node is Plural {
   return typeof node === 'object' && node !== null && 'one' in node && 'other' in node;
 }
 

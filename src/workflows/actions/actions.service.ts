@@ -17,8 +17,11 @@ import {
   type StoredWorkflowDefinition,
   WorkflowDefinitionsService,
 } from '../definition/workflow-definitions.service.js';
-import { type CompiledWorkflowTarget, compileWorkflowTarget } from '../engine/compiled-workflow-target.js';
-import { RowApplication } from '../engine/row-application.js';
+import {
+  type CompiledWorkflowTarget,
+  compileWorkflowTarget,
+  RowApplication,
+} from '../engine/row-application.js';
 import { InstancesService } from '../instances/instances.service.js';
 import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN } from '../rows/action-plan.js';
 import { columnError } from '../rows/values/value-type.js';

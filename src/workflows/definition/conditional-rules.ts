@@ -1,6 +1,7 @@
 import type { ProblemDetail } from '../../platform/domain-error.js';
 import { jsonSchemaProblems } from '../../platform/json/json-schema-problems.js';
-import { type JsonObject, jsonPointer, type JsonValue } from '../../platform/json/json-value.js';
+import { jsonPointer } from '../../platform/wording.js';
+import { type JsonObject, type JsonValue } from '../../platform/json/json-value.js';
 import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN } from '../rows/action-plan.js';
 import { hint, isObject, listOf } from './definition-parts.js';
 

@@ -1,7 +1,8 @@
 import type { ErrorObject } from 'ajv';
 import { type DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../../platform/domain-error.js';
 import { createAjv, describeError } from '../../platform/json/json-schema.js';
-import { type JsonObject, jsonPointer } from '../../platform/json/json-value.js';
+import { jsonPointer } from '../../platform/wording.js';
+import { type JsonObject } from '../../platform/json/json-value.js';
 import { DEFINITION_SCHEMA, type WorkflowDefinition } from '../definition.js';
 import { hint } from './definition-parts.js';
 import { definitionRuleProblems } from './definition-rules.js';

@@ -3,7 +3,7 @@ import { tryLock } from '../../platform/database/advisory-locks.js';
 import { DatabaseService, type Sql } from '../../platform/database/database.service.js';
 import { SecretBox } from '../../platform/secret-box.js';
 import type { WorkflowDefinition } from '../definition.js';
-import { isSealed, sealSecrets } from './webhook-secrets.js';
+import { isSealed, sealSecrets } from './workflow-definitions.service.js';
 
 interface StoredSecrets {
   workflow: string;

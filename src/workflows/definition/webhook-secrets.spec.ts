@@ -1,7 +1,8 @@
 import { usableDefinition } from '../../../test/support/workflow-definitions.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type { WorkflowDefinition } from '../definition.js';
-import { HIDDEN_SECRET, hideSecrets, restoreSecrets } from './webhook-secrets.js';
+import { hideSecrets } from './workflow-definitions.service.js';
+import { HIDDEN_SECRET, restoreSecrets } from './webhook-secrets.js';
 
 const URL = 'https://example.org/hook';
 const HIDDEN = { kind: 'webhook', url: URL, secret: HIDDEN_SECRET };

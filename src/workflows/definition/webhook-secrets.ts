@@ -1,69 +1,8 @@
 import type { JsonObject } from '../../platform/json/json-value.js';
-import type { SecretBox } from '../../platform/secret-box.js';
-import type { BehaviorDefinition, WorkflowDefinition } from '../definition.js';
-
-type WebhookBehavior = Extract<BehaviorDefinition, { kind: 'webhook' }>;
+import type { WorkflowDefinition } from '../definition.js';
 
 /** Responses show this in place of a secret. A client that sends it back in a definition keeps the stored secret. */
 export const HIDDEN_SECRET = '********';
-
-/** The definition with changed webhooks. */
-function withWebhooks<Definition extends WorkflowDefinition>(
-  definition: Definition,
-  change: (webhook: WebhookBehavior) => WebhookBehavior,
-): Definition {
-  const steps = definition.steps.map((step) => ({
-    ...step,
-    actions: step.actions.map((action) => ({
-      ...action,
-      ...(action.behaviors !== undefined && {
-        behaviors: action.behaviors.map((behavior) =>
-          behavior.kind === 'webhook' ? change(behavior) : behavior,
-        ),
-      }),
-    })),
-  }));
-  return { ...definition, steps };
-}
-
-/** The definition without secrets: permission to read a definition does not include permission to sign in our name. */
-export function hideSecrets<Definition extends WorkflowDefinition>(definition: Definition): Definition {
-  return withWebhooks(definition, (webhook) =>
-    webhook.secret === undefined ? webhook : { ...webhook, secret: HIDDEN_SECRET },
-  );
-}
-
-/** The definition as it is stored: for many receivers the URL is a secret, too. */
-export function sealSecrets(definition: WorkflowDefinition, box: SecretBox): WorkflowDefinition {
-  return withWebhooks(definition, (webhook) => ({
-    ...webhook,
-    url: box.seal(webhook.url),
-    ...(webhook.secret !== undefined && { secret: box.seal(webhook.secret) }),
-  }));
-}
-
-/** The stored definition with its URLs, and its secrets if they are to be edited. Deliveries open secrets themselves. */
-export function openSecrets(
-  definition: WorkflowDefinition,
-  box: SecretBox,
-  { forEditing }: { forEditing: boolean },
-): WorkflowDefinition {
-  return withWebhooks(definition, (webhook) => ({
-    ...webhook,
-    url: box.open(webhook.url),
-    ...(forEditing && webhook.secret !== undefined && { secret: box.open(webhook.secret) }),
-  }));
-}
-
-/** Whether all secrets of the stored definition are encrypted with the key that new ones get. */
-export function isSealed(definition: WorkflowDefinition, box: SecretBox): boolean {
-  let sealed = true;
-  withWebhooks(definition, (webhook) => {
-    sealed &&= [webhook.url, webhook.secret].every((text) => text === undefined || box.isCurrent(text));
-    return webhook;
-  });
-  return sealed;
-}
 
 /**
  * Restores the stored secrets that the definition in the request hides. A secret belongs to the same address in the

@@ -3,13 +3,18 @@ import type { EntityManager } from 'typeorm';
 import { writeAudit } from '../../auth/audit.js';
 import { DatabaseService, type Sql } from '../../platform/database/database.service.js';
 import { isUniqueViolation } from '../../platform/database/postgres-errors.js';
-import { assertMeets, type VersionCondition } from '../../platform/http/preconditions.js';
+import { assertMeets, type VersionCondition } from '../../platform/http/headers.js';
 import { SecretBox } from '../../platform/secret-box.js';
-import type { IdentifierDefinition, VersionedWorkflowDefinition, WorkflowDefinition } from '../definition.js';
-import { selectUsedIdentifiers } from '../engine/identifiers.sql.js';
+import type {
+  BehaviorDefinition,
+  IdentifierDefinition,
+  VersionedWorkflowDefinition,
+  WorkflowDefinition,
+} from '../definition.js';
+import { selectUsedIdentifiers } from '../engine/instances.sql.js';
 import { WorkflowDefinitionEntity, WorkflowEntity } from '../entities.js';
 import { readDefinition } from './definition-reader.js';
-import { hideSecrets, openSecrets, restoreSecrets, sealSecrets } from './webhook-secrets.js';
+import { HIDDEN_SECRET, restoreSecrets } from './webhook-secrets.js';
 import {
   identifiersInUse,
   workflowChangedMeanwhile,
@@ -288,4 +293,64 @@ async function selectLatestIdentifiers(
 
 function toStored({ workflow_id, version, definition }: DefinitionRow): StoredWorkflowDefinition {
   return { workflowId: workflow_id, version, definition };
+}
+
+type WebhookBehavior = Extract<BehaviorDefinition, { kind: 'webhook' }>;
+
+/** The definition with changed webhooks. */
+function withWebhooks<Definition extends WorkflowDefinition>(
+  definition: Definition,
+  change: (webhook: WebhookBehavior) => WebhookBehavior,
+): Definition {
+  const steps = definition.steps.map((step) => ({
+    ...step,
+    actions: step.actions.map((action) => ({
+      ...action,
+      ...(action.behaviors !== undefined && {
+        behaviors: action.behaviors.map((behavior) =>
+          behavior.kind === 'webhook' ? change(behavior) : behavior,
+        ),
+      }),
+    })),
+  }));
+  return { ...definition, steps };
+}
+
+/** The definition without secrets: permission to read a definition does not include permission to sign in our name. */
+export function hideSecrets<Definition extends WorkflowDefinition>(definition: Definition): Definition {
+  return withWebhooks(definition, (webhook) =>
+    webhook.secret === undefined ? webhook : { ...webhook, secret: HIDDEN_SECRET },
+  );
+}
+
+/** The definition as it is stored: for many receivers the URL is a secret, too. */
+export function sealSecrets(definition: WorkflowDefinition, box: SecretBox): WorkflowDefinition {
+  return withWebhooks(definition, (webhook) => ({
+    ...webhook,
+    url: box.seal(webhook.url),
+    ...(webhook.secret !== undefined && { secret: box.seal(webhook.secret) }),
+  }));
+}
+
+/** The stored definition with its URLs, and its secrets if they are to be edited. Deliveries open secrets themselves. */
+export function openSecrets(
+  definition: WorkflowDefinition,
+  box: SecretBox,
+  { forEditing }: { forEditing: boolean },
+): WorkflowDefinition {
+  return withWebhooks(definition, (webhook) => ({
+    ...webhook,
+    url: box.open(webhook.url),
+    ...(forEditing && webhook.secret !== undefined && { secret: box.open(webhook.secret) }),
+  }));
+}
+
+/** Whether all secrets of the stored definition are encrypted with the key that new ones get. */
+export function isSealed(definition: WorkflowDefinition, box: SecretBox): boolean {
+  let sealed = true;
+  withWebhooks(definition, (webhook) => {
+    sealed &&= [webhook.url, webhook.secret].every((text) => text === undefined || box.isCurrent(text));
+    return webhook;
+  });
+  return sealed;
 }

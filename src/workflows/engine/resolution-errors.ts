@@ -1,5 +1,5 @@
 import { isUniqueViolation } from '../../platform/database/postgres-errors.js';
-import { jsonPointer } from '../../platform/json/json-value.js';
+import { jsonPointer } from '../../platform/wording.js';
 import type { RecordError, RecordOutcome } from '../../records/target.js';
 import type { IdentifierValue, ParsedRow } from '../rows/row-reader.js';
 import { quoted } from '../rows/values/value-type.js';

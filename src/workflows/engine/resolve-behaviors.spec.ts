@@ -5,9 +5,8 @@ import type {
   WorkflowDefinition,
   WorkflowTargetConfiguration,
 } from '../definition.js';
-import { compileWorkflowTarget } from './compiled-workflow-target.js';
+import { behaviorRow, compileWorkflowTarget } from './row-application.js';
 import { type Match, type Resolution, resolveRows } from './resolve-rows.js';
-import { behaviorRow } from './row-application.js';
 
 const NOW = '2026-11-24T08:00:00.123Z';
 const ATTRIBUTES: WorkflowDefinition['attributes'] = [

@@ -9,8 +9,8 @@ import type {
 import type { InstanceStatus } from '../definition.js';
 import { identifierKey, IdentifierReader, type IdentifierValue } from '../rows/row-reader.js';
 import { quoted } from '../rows/values/value-type.js';
-import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
-import { findCarriers } from './identifiers.sql.js';
+import type { CompiledWorkflowTarget } from './row-application.js';
+import { findCarriers } from './instances.sql.js';
 import {
   type Changes,
   isSameValue,

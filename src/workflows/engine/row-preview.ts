@@ -6,17 +6,15 @@ import type {
   SameThing,
 } from '../../records/target.js';
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
-import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
+import { type CompiledWorkflowTarget, readRows, rulesOf, toOutcome } from './row-application.js';
 import { type InstanceState, storedValuesOf } from './instance-state.js';
-import { countInstances, selectNow } from './instances.sql.js';
-import { lookUpMatches } from './matches.js';
+import { countInstances, lookUpMatches, selectNow } from './instances.sql.js';
 import {
   type EarlierInstances,
   type ResolutionRules,
   type ResolvedRow,
   resolveRows,
 } from './resolve-rows.js';
-import { readRows, rulesOf, toOutcome } from './row-application.js';
 
 /** The most things that are listed because several rows are about them. */
 const MOST_SAME = 100;

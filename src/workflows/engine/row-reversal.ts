@@ -10,17 +10,19 @@ import type {
 } from '../../records/target.js';
 import type { InstanceStatus } from '../definition.js';
 import type { IdentifierValue } from '../rows/row-reader.js';
-import type { CompiledWorkflowTarget } from './compiled-workflow-target.js';
-import { deleteIdentifiers, type FormerIdentifier, identifiersToInsert } from './identifiers.sql.js';
-import { storedValuesOf } from './instance-state.js';
+import type { CompiledWorkflowTarget } from './row-application.js';
 import {
+  deleteIdentifiers,
   deleteInstances,
+  type FormerIdentifier,
+  identifiersToInsert,
   instancesToUpdate,
   lockInstances,
   restoreInstances,
   selectStoredInstances,
   updateInstances,
 } from './instances.sql.js';
+import { storedValuesOf } from './instance-state.js';
 import { logToInsert, selectChangesOf } from './log.sql.js';
 import { refusedByDatabase } from './resolution-errors.js';
 import { MovableIdentifiers, NOT_LOGGED, notReverted, type Reverted, Reversal } from './reversal.js';

@@ -9,7 +9,7 @@ import {
   type ActionPlan,
   type InputColumn,
 } from './action-plan.js';
-import { EMAIL_PATTERN, isEmail, lengthError, readText } from './values/text.js';
+import { EMAIL_PATTERN, isEmail, lengthError, readText } from './values/attribute-values.js';
 import {
   columnError,
   NumberText,

@@ -1,4 +1,4 @@
-import { richTextType } from './text.js';
+import { richTextType } from './attribute-values.js';
 import { RowSource } from './value-type.js';
 
 const parse = (value: string, maxLength?: number) =>

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { textType } from './text.js';
+import { textType } from './attribute-values.js';
 import { RowSource } from './value-type.js';
 
 const parseIn = (raw: string, maxLength?: number) => {

@@ -1,6 +1,6 @@
 import { BoundedMap } from '../../../platform/concurrency.js';
-import { type JsonObject, jsonPointer, type JsonValue } from '../../../platform/json/json-value.js';
-import { nearestName, visiblyQuoted } from '../../../platform/wording.js';
+import { type JsonObject, type JsonValue } from '../../../platform/json/json-value.js';
+import { nearestName, visiblyQuoted, jsonPointer } from '../../../platform/wording.js';
 import type { RecordError } from '../../../records/target.js';
 
 const QUOTE = 0x22;
