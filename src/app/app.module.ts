@@ -18,7 +18,7 @@ import { McpModule } from '../mcp/mcp.module.js';
 import { HealthModule } from '../operations/health/health.module.js';
 import { ShutdownState } from '../operations/health/readiness.js';
 import { MetricsModule } from '../operations/metrics/metrics.module.js';
-import { RetentionModule } from '../operations/retention/retention.module.js';
+import { RetentionModule } from '../operations/retention/retention-sweeper.js';
 import { PeopleModule } from '../people/people.controller.js';
 import { SecurityTxtModule } from '../operations/security-txt.js';
 import { type AppConfig, ConfigModule } from '../platform/config/config.js';

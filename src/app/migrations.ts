@@ -54,6 +54,7 @@ import {
   CompleteContract1767100000000,
   DeliverByHttp1767110000000,
   MailPauses1767120000000,
+  ResolveUnknown1767130000000,
 } from './migrations/0.2.0-importing.js';
 import { AddTraces1767040000000, KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
 import { PartitionRecords1767050000000 } from './migrations/0.2.0-partitions.js';
@@ -109,5 +110,6 @@ export const MIGRATIONS = [
   CompleteContract1767100000000,
   DeliverByHttp1767110000000,
   MailPauses1767120000000,
+  ResolveUnknown1767130000000,
   RefuseFormerPrograms1767131500000,
 ];

@@ -243,6 +243,7 @@ export function batchResource(
     summary: upload === null || upload.stored?.isBeingRead === true ? null : summaryOf(row, upload),
     links: batchLinks(publicUrl, row.id, row.status, {
       retryFailed: isRetriable(recordCounts) && canSendAgain(row),
+      resolve: recordCounts.unknown > 0 && row.expiredAt === null,
       undo: row.mayBeUndone && row.expiredAt === null && row.undoneBy === null && hasEffects(row),
       delete: row.expiredAt === null,
     }),
@@ -320,9 +321,7 @@ export function creationAnswer(
     status: batch.status,
     recordCounts,
     links: batchLinks(publicUrl, batch.id, batch.status, {
-      retryFailed: isRetriable(recordCounts),
-      undo: false,
-      delete: true,
+      ...{ retryFailed: isRetriable(recordCounts), resolve: false, undo: false },
     }),
   };
 }
@@ -367,6 +366,7 @@ const ACTION_ROUTES: Readonly<Record<BatchAction, string>> = {
   pause: 'Pause',
   resume: 'Resume',
   retryFailed: 'RetryFailed',
+  resolve: 'Resolve',
   undo: 'Undo',
   confirm: 'Confirm',
   abandon: 'Abandon',
@@ -377,13 +377,12 @@ function batchLinks(
   publicUrl: string,
   id: number,
   status: BatchStatus,
-  possible: Readonly<Record<'retryFailed' | 'undo' | 'delete', boolean>>,
+  possible: Readonly<Partial<Record<BatchAction, boolean>>>,
 ): BatchLinks {
   const self = publicPath(publicUrl) + batchPath(id);
   const links: BatchLinks = { self, records: `${self}/Records`, results: `${self}/Results` };
   for (const action of allowedActions(status)) {
-    const isPossible = action in possible ? possible[action as keyof typeof possible] : true;
-    if (isPossible) links[action] = `${self}/${ACTION_ROUTES[action]}`;
+    if (possible[action] ?? true) links[action] = `${self}/${ACTION_ROUTES[action]}`;
   }
   return links;
 }

@@ -117,6 +117,7 @@ export const BATCH_ACTIONS = [
   'pause',
   'resume',
   'retryFailed',
+  'resolve',
   'undo',
   'confirm',
   'abandon',
@@ -131,16 +132,16 @@ const ACTIONS: Readonly<Record<BatchStatus, readonly BatchAction[]>> = {
   in_progress: ['cancel', 'pause'],
   paused: ['cancel', 'resume'],
   canceling: [],
-  canceled: ['retryFailed', 'undo', 'delete'],
+  canceled: ['retryFailed', 'resolve', 'undo', 'delete'],
   completed: ['undo', 'delete'],
-  completed_with_errors: ['retryFailed', 'undo', 'delete'],
-  failed: ['retryFailed', 'undo', 'delete'],
+  completed_with_errors: ['retryFailed', 'resolve', 'undo', 'delete'],
+  failed: ['retryFailed', 'resolve', 'undo', 'delete'],
   validated: ['delete'],
 };
 
 /**
- * The actions that a batch in this status allows. `retryFailed` also needs a record that failed, and `undo` one that
- * changed something, which the status does not show: callers that offer them check the counts as well.
+ * The actions that a batch in this status allows. `retryFailed` also needs a record that failed, `resolve` one whose
+ * outcome is unknown, and `undo` one that changed something, which the status does not show: callers that offer them check the counts as well.
  */
 export function allowedActions(status: BatchStatus): readonly BatchAction[] {
   return ACTIONS[status];
@@ -150,8 +151,8 @@ export function isAllowed(action: BatchAction, status: BatchStatus): boolean {
   return ACTIONS[status].includes(action);
 }
 
-/** The actions that change the status. `retryFailed` and `undo` create another batch; `delete` leaves the status. */
-export type ChangingAction = Exclude<BatchAction, 'retryFailed' | 'undo' | 'delete'>;
+/** The actions that change the status. `retryFailed` and `undo` create another batch; the others leave the status. */
+export type ChangingAction = Exclude<BatchAction, 'retryFailed' | 'resolve' | 'undo' | 'delete'>;
 
 /**
  * The status after the action, or `null` if the action is not allowed. A batch that was paused before its first chunk

@@ -227,15 +227,23 @@ export async function lockChunk(transaction: Transaction, job: ChunkKey): Promis
 }
 
 /**
- * Queues the first open chunk of a batch that a fault paused, to find out whether the fault is gone. Answers an empty
- * list if that chunk is already queued.
+ * Queues the first open chunk of a batch that a fault paused, to find out whether the fault is gone. If another system was
+ * unavailable, it is any open chunk, because the first one may hold only records that the system never answers. Answers
+ * an empty list if that chunk is already queued.
  */
 export async function queueProbe(sql: Sql, batchId: number): Promise<QueuedChunk[]> {
   const { rows } = await sql.query<QueuedChunk>(
     `WITH first AS MATERIALIZED (
-       SELECT chunk_number FROM import_queue_chunk
-        WHERE workflow_import_queue_batch_id = $1 AND state <> 'done'
-        ORDER BY chunk_number LIMIT 1
+       SELECT c.chunk_number
+         FROM import_queue_chunk c
+         JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
+         JOIN import_process_version v
+           ON v.import_process_id = b.import_process_id AND v.version = b.import_process_version
+         LEFT JOIN import_queue_batch_control control USING (workflow_import_queue_batch_id)
+        WHERE c.workflow_import_queue_batch_id = $1 AND c.state <> 'done'
+        ORDER BY CASE WHEN b.pause_reason = 'target_unavailable' AND NOT v.ordered AND control.canary_line IS NULL
+                      THEN random() END, c.chunk_number
+        LIMIT 1
      )
      UPDATE import_queue_chunk c
         SET state = 'queued', queued_at = clock_timestamp(), blocked_by = NULL
@@ -365,6 +373,8 @@ export interface DeliveryNote {
   /** Attempts that failed. */
   attempts: number;
   dueInMs: number;
+  /** Whether the target answered other records after an attempt of this one had failed. */
+  isSuspect: boolean;
   /** Whether it may have been sent and must not be sent again. */
   uncertain: boolean;
 }
@@ -376,18 +386,33 @@ export async function writeDeliveryNotes(
   notes: readonly DeliveryNote[],
 ): Promise<void> {
   await transaction.query(
-    `INSERT INTO import_queue_delivery (workflow_import_queue_batch_id, line_number, attempts, due_at, uncertain)
-     SELECT $1, line, attempts, clock_timestamp() + due * interval '1 millisecond', uncertain
-       FROM unnest($2::integer[], $3::smallint[], $4::float8[], $5::boolean[]) AS note (line, attempts, due, uncertain)
+    `INSERT INTO import_queue_delivery (workflow_import_queue_batch_id, line_number, attempts, due_at, uncertain, suspect)
+     SELECT $1, line, attempts, clock_timestamp() + due * interval '1 millisecond', uncertain, suspect
+       FROM unnest($2::integer[], $3::smallint[], $4::float8[], $5::boolean[], $6::boolean[])
+         AS note (line, attempts, due, uncertain, suspect)
      ON CONFLICT (workflow_import_queue_batch_id, line_number)
-     DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at, uncertain = excluded.uncertain`,
+     DO UPDATE SET attempts = excluded.attempts, due_at = excluded.due_at, uncertain = excluded.uncertain,
+       suspect = excluded.suspect`,
     [
       batchId,
       notes.map(({ line }) => line),
       notes.map(({ attempts }) => attempts),
       notes.map(({ dueInMs }) => dueInMs),
       notes.map(({ uncertain }) => uncertain),
+      notes.map(({ isSuspect }) => isSuspect),
     ],
+  );
+}
+
+/**
+ * The target of a paused batch answered a record: the attempts that failed meanwhile may have been its fault and do not
+ * count. If the records fail again, the fault is theirs.
+ */
+export async function forgiveAttempts(transaction: Transaction, batchId: number): Promise<void> {
+  await transaction.query(
+    `UPDATE import_queue_delivery SET attempts = 0, suspect = true
+      WHERE workflow_import_queue_batch_id = $1 AND NOT uncertain`,
+    [batchId],
   );
 }
 

@@ -33,6 +33,8 @@ export class ImportQueueBatchEntity {
   @Column('integer', { name: 'skipped_count', nullable: true }) skippedCount!: number | null;
   @Column('integer', { name: 'canceled_count', nullable: true }) canceledCount!: number | null;
   @Column('integer', { name: 'unknown_count', nullable: true }) unknownCount!: number | null;
+  /** Unknown records that a person stated to be delivered. They succeeded; the status of the batch remembers them. */
+  @Column('integer', { name: 'resolved_count', default: 0 }) resolvedCount!: number;
   @Column('integer', { name: 'created_count', nullable: true }) createdCount!: number | null;
   @Column('integer', { name: 'updated_count', nullable: true }) updatedCount!: number | null;
   @Column('integer', { name: 'unchanged_count', nullable: true }) unchangedCount!: number | null;
@@ -160,6 +162,8 @@ export class ImportQueueDeliveryEntity {
   @Column('timestamptz', { name: 'due_at' }) dueAt!: Date;
   /** Whether it may have been sent and must not be sent again. */
   @Column('boolean') uncertain!: boolean;
+  /** The receiver answered other records after an attempt of this one had failed. */
+  @Column('boolean', { default: false }) suspect!: boolean;
 }
 
 /** The effects that the records of one chunk would have. */

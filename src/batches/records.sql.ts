@@ -74,7 +74,8 @@ export function assertOneOutcomeEach(
  *                   │                from the `http` target also unknown: it was sent, and no one knows whether it arrived
  *                   └──► invalid (a check refused it; never tried)
  *
- * An outcome is final: its primary key admits one per record. Records of versions before 0.2.0-rc.1 have their outcome in
+ * An outcome is final: its primary key admits one per record. Only a person changes one, from unknown to succeeded or
+ * failed (`resolveRecords`). Records of versions before 0.2.0-rc.1 have their outcome in
  * their line. The API contract includes `processing`, but no statement writes it.
  *
  * import_queue_delivery has a row for a record without an outcome that a target has been sent, or may have been.
@@ -250,7 +251,7 @@ export async function selectDeliveryStates(
   lastLine: number,
 ): Promise<Map<number, DeliveryState>> {
   const { rows } = await sql.query<DeliveryState & { line: number }>(
-    `SELECT line_number AS line, attempts,
+    `SELECT line_number AS line, attempts, suspect AS "isSuspect",
             greatest(0, extract(epoch FROM due_at - clock_timestamp()) * 1000)::float8 AS "dueInMs"
        FROM import_queue_delivery
       WHERE workflow_import_queue_batch_id = $1 AND line_number BETWEEN $2 AND $3`,
@@ -316,6 +317,65 @@ export function storedErrors(verdict: RecordErrors): string | null {
       pointer: pointer === undefined ? null : visiblyEscaped(pointer),
     })),
   );
+}
+
+/** What a person says about a record whose outcome is unknown. */
+export const UNKNOWN_RESOLUTIONS = ['delivered', 'not_delivered'] as const;
+export type UnknownResolution = (typeof UNKNOWN_RESOLUTIONS)[number];
+
+const NOT_DELIVERED = 'A person stated that the receiver does not have the record. It can be sent again.';
+
+/**
+ * Ends the unknown records of a locked batch that has ended, and counts them so. Answers their lines.
+ * @param lines only these; `null`: all
+ */
+export async function resolveRecords(
+  transaction: Transaction,
+  batchId: number,
+  resolution: UnknownResolution,
+  lines: readonly number[] | null,
+): Promise<number[]> {
+  const isDelivered = resolution === 'delivered';
+  const { rows } = await transaction.query<{ line: number }>(
+    `WITH resolved AS (
+       UPDATE import_queue_outcome
+          SET outcome = $3, error_code = $4, error_message = $5
+        WHERE workflow_import_queue_batch_id = $1 AND outcome = 'q' AND error_code IS NOT NULL
+          AND ($2::integer[] IS NULL OR line_number = ANY ($2))
+       RETURNING line_number
+     ), of_chunk AS (
+       SELECT c.chunk_number, count(*)::integer AS records
+         FROM resolved r
+         JOIN import_queue_chunk c
+           ON c.workflow_import_queue_batch_id = $1 AND r.line_number BETWEEN c.first_line AND c.last_line
+        GROUP BY 1
+     ), chunks AS (
+       UPDATE import_queue_chunk c
+          SET unknown_count = unknown_count - records,
+              succeeded_count = succeeded_count + CASE WHEN $6 THEN records ELSE 0 END,
+              failed_count = failed_count + CASE WHEN $6 THEN 0 ELSE records END
+         FROM of_chunk
+        WHERE c.workflow_import_queue_batch_id = $1 AND c.chunk_number = of_chunk.chunk_number AND c.state = 'done'
+     ), batch AS (
+       UPDATE import_queue_batch
+          SET unknown_count = unknown_count - records,
+              succeeded_count = succeeded_count + CASE WHEN $6 THEN records ELSE 0 END,
+              failed_count = failed_count + CASE WHEN $6 THEN 0 ELSE records END,
+              resolved_count = resolved_count + CASE WHEN $6 THEN records ELSE 0 END
+         FROM (SELECT count(*)::integer AS records FROM resolved) counted
+        WHERE workflow_import_queue_batch_id = $1 AND finished_at IS NOT NULL AND records > 0
+     )
+     SELECT line_number AS line FROM resolved ORDER BY 1`,
+    [
+      batchId,
+      lines,
+      isDelivered ? LETTERS.succeeded : LETTERS.failed,
+      isDelivered ? null : resolution,
+      isDelivered ? null : NOT_DELIVERED,
+      isDelivered,
+    ],
+  );
+  return rows.map(({ line }) => line);
 }
 
 /** Cancels the records of these lines that were never tried; answers how many. */

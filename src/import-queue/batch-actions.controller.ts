@@ -18,6 +18,7 @@ import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import { batchPath, type BatchResource } from '../batches/batch-resource.js';
 import { LOCATION, refTo } from '../platform/http/answer-schemas.js';
 import { validateBody } from '../platform/http/validation.js';
+import { ResolveDto } from './batches.dto.js';
 import { BatchActionsService } from './batch-actions.service.js';
 import { BatchDeletionService } from './batch-deletion.service.js';
 import { BatchRetryService } from './batch-retry.service.js';
@@ -181,6 +182,28 @@ export class BatchActionsController {
     const child = await this.retries.retryFailed(id, principal);
     response.location(batchPath(child.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
     return child;
+  }
+
+  @Post('Resolve')
+  @HttpCode(202)
+  @AnswersTheBatch()
+  @ApiOperation({
+    summary: 'State whether unknown records were delivered',
+    description:
+      'For records of an ended batch that were sent to a URL that takes no keys, and whose answer never came. Nothing is sent: ' +
+      'records that were not delivered become failed, so that RetryFailed or Fix can send them again. The status of the batch stays.',
+  })
+  @ApiBadRequestResponse({
+    description:
+      'invalid_body: also if a line is not an unknown record of the batch; then nothing is changed',
+  })
+  @ApiGoneResponse({ description: 'batch_expired: its records were deleted' })
+  resolve(
+    @Param('id', BatchIdPipe) id: number,
+    @Body() { outcome, lines }: ResolveDto,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<BatchResource> {
+    return this.actions.resolve(id, { outcome, lines: lines ?? null }, principal);
   }
 
   @Post('Undo')

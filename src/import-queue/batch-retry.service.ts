@@ -18,7 +18,7 @@ import { CompiledImportProcesses } from '../import-processes/import-processes.se
 import { DatabaseService } from '../platform/database/database.service.js';
 import { DomainError } from '../platform/domain-error.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
-import type { RecordStatus } from '../records/record-status.js';
+import { RESENDABLE, type RecordStatus } from '../records/record-status.js';
 import { undoCannotBeSentAgain } from './import-queue.errors.js';
 
 /** Retries the failed records of an ended batch in a new batch. The parent never changes. */
@@ -36,14 +36,14 @@ export class BatchRetryService {
    * Creates the child: the records that failed or were invalid, with their original line numbers. The current
    * version of the import process checks them, because it may have been fixed since. A parent has one child at a time:
    * a repeated call answers the same child.
-   * @param statuses the records to send. Unknown ones are not among them: their receiver must not get them twice
+   * @param statuses the records to send
    * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` if the batch has not ended or nothing failed,
    *   410 `batch_expired`
    */
   async retryFailed(
     parentId: number,
     principal: Principal,
-    statuses: readonly RecordStatus[] = ['failed', 'invalid'],
+    statuses: readonly RecordStatus[] = RESENDABLE,
   ): Promise<BatchResource> {
     const parent = await this.reader.get(parentId, principal);
     if (parent.undoOf !== null) throw undoCannotBeSentAgain(parentId, parent.undoOf);

@@ -1,11 +1,24 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsInt, IsOptional, Length, Matches, Max, MaxLength, Min } from 'class-validator';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import {
+  ArrayMaxSize,
+  ArrayNotEmpty,
+  IsArray,
+  IsIn,
+  IsInt,
+  IsOptional,
+  Length,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+} from 'class-validator';
 import { IsMoment } from '../auth/audit.dto.js';
 import { BATCH_STATUSES, type BatchStatus } from '../batches/batch-state.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../batches/previews.sql.js';
 import { LAST_LINE } from '../batches/record-pages.js';
 import { ImportProcessReference } from './create-batch.dto.js';
+import { type UnknownResolution, UNKNOWN_RESOLUTIONS } from '../batches/records.sql.js';
 import { Integer } from '../platform/http/validation.js';
 import {
   RECORD_STATUSES,
@@ -242,4 +255,32 @@ export class PreviewDto {
   @IsOptional()
   @MaxLength(200, { message: 'after must be the nextCursor of the previous page' })
   after?: string;
+}
+
+const MOST_RESOLVED = 10_000;
+
+/** The body of `POST …/Batches/{id}/Resolve`. */
+export class ResolveDto {
+  @ApiProperty({
+    description:
+      'delivered: the receiver has the records; they become `succeeded`. not_delivered: it does not have them; they become `failed`.',
+    enum: UNKNOWN_RESOLUTIONS,
+  })
+  @IsIn(UNKNOWN_RESOLUTIONS, { message: `outcome must be one of ${UNKNOWN_RESOLUTIONS.join(', ')}` })
+  outcome!: UnknownResolution;
+
+  @ApiPropertyOptional({
+    description: 'Their line numbers. Without it, all unknown records of the batch.',
+    type: [Number],
+    minItems: 1,
+    maxItems: MOST_RESOLVED,
+  })
+  @IsOptional()
+  @IsArray({ message: 'lines must be a list of line numbers' })
+  @ArrayNotEmpty({ message: 'lines must name a line' })
+  @ArrayMaxSize(MOST_RESOLVED, { message: `lines must have at most ${MOST_RESOLVED} items` })
+  @IsInt({ each: true, message: 'lines must be line numbers' })
+  @Min(1, { each: true, message: 'lines must be line numbers' })
+  @Max(LAST_LINE, { each: true, message: 'lines must be line numbers' })
+  lines?: number[];
 }

@@ -15,7 +15,7 @@ import { DatabaseService, type Sql, type Transaction } from '../platform/databas
 import type { DomainError, ProblemDetail } from '../platform/domain-error.js';
 import { httpErrors, invalidBody } from '../platform/http/http.errors.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
-import { statusesOf } from '../records/record-status.js';
+import { RESENDABLE } from '../records/record-status.js';
 import type { CompiledTarget } from '../records/target.js';
 import { fixedRow, rowWith } from './fixed-rows.js';
 import { lineTooLong, undoCannotBeSentAgain } from './import-queue.errors.js';
@@ -182,9 +182,9 @@ export async function withoutDone(sql: Sql, batchId: number, records: RecordRow[
   return done.size === 0 ? records : records.filter(({ line }) => !done.has(line));
 }
 
-/** Those of these records that failed, were invalid or are unknown, in line order. */
+/** Those of these records that failed or were invalid, in line order. */
 export function failedRecords(sql: Sql, batchId: number, lines: readonly number[]): Promise<RecordRow[]> {
-  return selectRecordsAt(sql, batchId, lines, statusesOf('failed'));
+  return selectRecordsAt(sql, batchId, lines, RESENDABLE);
 }
 
 /**
@@ -208,7 +208,7 @@ export async function* failedPages(
   }
   let after = 0;
   for (;;) {
-    const page = await selectNextRecords(sql, batchId, statusesOf('failed'), after, PAGE);
+    const page = await selectNextRecords(sql, batchId, RESENDABLE, after, PAGE);
     if (page.length === 0) return;
     yield await withoutDone(sql, batchId, page);
     after = page.at(-1)?.line ?? after;

@@ -25,6 +25,7 @@ const OPERATION_IDS: Readonly<Record<string, string>> = {
   'BatchesController.follow': 'followBatch',
   'BatchActionsController.read': 'readUploadAgain',
   'BatchActionsController.retryFailed': 'retryFailedRecords',
+  'BatchActionsController.resolve': 'resolveRecords',
   'BatchActionsController.fix': 'fixFailedRecords',
   'NotificationsController.list': 'listNotifications',
   'FileStartController.fromFile': 'createFromFile',
@@ -102,6 +103,24 @@ const IMPORT_PROCESS = {
   },
 };
 
+const HTTP_IMPORT_PROCESS = {
+  name: 'Contacts to the CRM',
+  description: 'Delivers each contact in the file to the CRM.',
+  recordSchema: {
+    type: 'object',
+    properties: { email: { type: 'string', format: 'email' }, name: { type: 'string' } },
+    required: ['email'],
+  },
+  target: {
+    kind: 'http',
+    url: 'https://crm.example.org/contacts',
+    concurrency: 8,
+    ratePerSecond: 50,
+    timeoutMs: 10_000,
+    maxAttempts: 5,
+  },
+};
+
 const MAPPING = {
   name: 'HR export',
   reading: { dateOrder: 'dmy' },
@@ -125,7 +144,6 @@ const WEBHOOK_ENDPOINT = {
 export const BODY_EXAMPLES: Readonly<Record<string, unknown>> = {
   createWorkflow: WORKFLOW,
   replaceWorkflow: { ...WORKFLOW, title: 'Grant a role' },
-  createImportProcess: IMPORT_PROCESS,
   replaceImportProcess: {
     ...IMPORT_PROCESS,
     description: 'Grants each member in the file a role, or changes it.',
@@ -134,6 +152,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, unknown>> = {
   replaceMapping: { ...MAPPING, constants: { 'First Name': 'Ada' } },
   readUploadAgain: { emptyCells: 'clear' },
   fixFailedRecords: { replace: [{ field: 'Level', from: 'Senior', to: 'Fellow' }] },
+  resolveRecords: { outcome: 'not_delivered', lines: [1] },
   performAction: { 'First Name': 'Ada', Level: 'Fellow' },
   createWebhookEndpoint: WEBHOOK_ENDPOINT,
   replaceWebhookEndpoint: {
@@ -142,6 +161,14 @@ export const BODY_EXAMPLES: Readonly<Record<string, unknown>> = {
   },
   createApiKey: { name: 'Nightly CRM sync', permissions: ['BeginWorkflowImportProcess', 'ViewImports'] },
   erasePerson: { identifier: { name: ':Email', value: 'ada@example.org' }, mode: 'erase', dryRun: true },
+};
+
+/** The same for bodies that differ much from each other; the first one stands in the form of Swagger UI. */
+export const NAMED_EXAMPLES: Readonly<Record<string, Readonly<Record<string, object>>>> = {
+  createImportProcess: {
+    workflow: { summary: 'Rows become instances of a workflow', value: IMPORT_PROCESS },
+    http: { summary: 'Rows are delivered to a URL', value: HTTP_IMPORT_PROCESS },
+  },
 };
 
 /** The items of bodies and answers that are streams, which OpenAPI describes since 3.2. */

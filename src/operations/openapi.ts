@@ -15,7 +15,7 @@ import { publicPath } from '../platform/http/headers.js';
 import { TABLE_SCHEMAS } from '../targets/table/connections.controller.js';
 import { WORKFLOW_SCHEMAS } from '../workflows/workflow-schemas.js';
 import { HEALTH_SCHEMAS } from './health/health.controller.js';
-import { BODY_EXAMPLES, operationId, STREAM_ITEMS, TAGS } from './openapi-catalogue.js';
+import { BODY_EXAMPLES, NAMED_EXAMPLES, operationId, STREAM_ITEMS, TAGS } from './openapi-catalogue.js';
 
 type Schemas = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>;
 
@@ -148,6 +148,7 @@ function describeForPrograms(operation: Operation): void {
   if (requestBody === undefined || '$ref' in requestBody) return;
   const json = requestBody.content['application/json'];
   if (json !== undefined && id in BODY_EXAMPLES) json.example = BODY_EXAMPLES[id];
+  if (json !== undefined && id in NAMED_EXAMPLES) json.examples = NAMED_EXAMPLES[id];
   // Swagger UI offers a field for text, and for bytes only a file.
   const text = requestBody.content['text/plain'];
   if (text !== undefined) text.schema = { ...text.schema, format: undefined };

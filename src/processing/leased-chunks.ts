@@ -6,6 +6,7 @@ import { lockBatch, transition } from '../batches/batches.sql.js';
 import {
   type ChunkLease,
   type DeliveryNote,
+  forgiveAttempts,
   handBackChunk,
   LeaseLostError,
   leaseChunk,
@@ -226,7 +227,7 @@ class ChunkDelivery {
   private readonly ending = new AbortController();
   private readonly onStop = () => this.ending.abort();
   private writes: Write[] = [];
-  private writing: Promise<void> | undefined;
+  private isWriting = false;
   private open: number;
   private lost = false;
 
@@ -264,7 +265,9 @@ class ChunkDelivery {
         stop: this.ending.signal,
         cut: this.holder.signal,
         begin: (lines) => {
-          const note = ({ attempts = 0 }: Partial<DeliveryState> = {}) => ({ attempts, dueInMs: 0 });
+          const note = ({ attempts = 0, isSuspect = false }: Partial<DeliveryState> = {}) => ({
+            ...{ attempts, isSuspect, dueInMs: 0 },
+          });
           return this.write({
             notes: lines.map((line) => ({ line, ...note(states.get(line)), uncertain: true })),
             outcomes: [],
@@ -285,9 +288,12 @@ class ChunkDelivery {
     const { lease, isPart, isProbe, work } = this.chunk;
     return this.database.transaction(async (transaction) => {
       // The batch first: an action on it locks it before its chunks.
-      if (isProbe && this.open === 0)
-        await transition(transaction, work.job.batchId, 'paused', 'in_progress');
+      const isBack =
+        isProbe &&
+        this.open === 0 &&
+        (await transition(transaction, work.job.batchId, 'paused', 'in_progress'));
       await lockLease(transaction, lease);
+      if (isBack) await forgiveAttempts(transaction, lease.batchId);
       if (this.open === 0 && !isPart) await writeChunkProgress(transaction, lease, NO_OUTCOMES, true);
       else await handBackChunk(transaction, lease, null);
     });
@@ -307,11 +313,12 @@ class ChunkDelivery {
   private write(write: Pick<Write, 'outcomes' | 'notes'>): Promise<void> {
     return new Promise((done, failed) => {
       this.writes.push({ ...write, done, failed });
-      this.writing ??= this.writeAll().finally(() => (this.writing = undefined));
+      if (!this.isWriting) void this.writeAll();
     });
   }
 
   private async writeAll(): Promise<void> {
+    this.isWriting = true;
     // Whatever becomes known in the meantime is part of the same write.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.writes.length > 0) {
@@ -329,6 +336,8 @@ class ChunkDelivery {
         for (const { failed } of writes) failed(error);
       }
     }
+    // Nothing is awaited since the last look, so that no write is left behind.
+    this.isWriting = false;
   }
 
   private async commit(writes: readonly Write[]): Promise<void> {

@@ -30,6 +30,9 @@ export const RESULT_SHAPES = ['wrapped', 'record'] as const;
 /** A line of JSON Lines: the record with its outcome, or only the record. */
 export type ResultShape = (typeof RESULT_SHAPES)[number];
 
+/** A receiver must not get an unknown record twice, so it is sent again only after a person said that it did not arrive. */
+export const RESENDABLE: readonly RecordStatus[] = ['failed', 'invalid'];
+
 const SUCCEEDED = ['succeeded', 'skipped'] as const;
 const FAILED = ['failed', 'invalid', 'unknown'] as const;
 const UNPROCESSED = ['pending', 'canceled', 'processing'] as const;

@@ -125,6 +125,8 @@ export interface DeliveryState {
   attempts: number;
   /** The time until the next attempt. */
   dueInMs: number;
+  /** Whether the target answered other records after an attempt of this one had failed. */
+  isSuspect: boolean;
 }
 
 /** An outcome, and how many attempts it took. */

@@ -25,6 +25,7 @@ import { UserPage, UsersPage } from './accounts/users.page.js';
 import { HtmlErrorPage, PageErrorFilter, QueuePausesInterceptor } from './error.page.js';
 import { FileTypesPagesController } from './file-types/file-types-pages.controller.js';
 import { FileTypesPage } from './file-types/file-types.page.js';
+import { HttpFileTypePage, HttpFileTypePagesController } from './file-types/http-file-type.page.js';
 import { TableFileTypePage, TableFileTypePagesController } from './file-types/table-file-type.page.js';
 import { MappingPage } from './file-types/mapping.page.js';
 import { ConfirmationPage } from './imports/confirmation.page.js';
@@ -72,8 +73,9 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     ConnectionsModule,
   ],
   controllers: [
-    // Before the next controller, to which "from-table" would be the id of a file type.
+    // Before the next controller, to which "from-table" and "to-url" would be ids of file types.
     TableFileTypePagesController,
+    HttpFileTypePagesController,
     FileTypesPagesController,
     // Before the next controller, to which "from-file" would be the id of a file type.
     StartFromFilePagesController,
@@ -123,6 +125,7 @@ import { WorkflowsPage } from './workflows/workflows.page.js';
     StartFromFilePage,
     UndoPage,
     TableFileTypePage,
+    HttpFileTypePage,
     WorkflowFormPage,
     WorkflowsPage,
     UserPage,

@@ -8,7 +8,12 @@ import {
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { newWebhookSecret } from '../../src/delivery/webhook-message.js';
+import { examine } from '../../src/operations/doctor/examination.js';
+import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
+import { REPAIRS } from '../../src/operations/doctor/repairs.js';
+import { AppConfig } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
+import { SharedLimits } from '../../src/platform/shared-limits.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -114,10 +119,11 @@ describe('imports that are delivered to a URL', () => {
       if (n === 1) response.writeHead(201, { 'content-type': 'application/json' }).end('{"reference":"c-1"}');
       else if (n === 2) response.writeHead(200).end('taken as 2');
       else if (n === 3) response.writeHead(422).end('{"message":"no such\\nteam"}');
+      else if (n === 5) response.writeHead(302, { location: '/elsewhere' }).end();
       else response.writeHead(204).end();
     };
-    const id = await send(process, [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }]);
-    expect((await client.ended(id)).recordCounts).toMatchObject({ total: 4, succeeded: 3, failed: 1 });
+    const id = await send(process, [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }, { n: 5 }]);
+    expect((await client.ended(id)).recordCounts).toMatchObject({ total: 5, succeeded: 3, failed: 2 });
     expect(await recordsOf(id)).toMatchObject([
       { status: 'succeeded', operation: 'created', reference: 'c-1', attempts: 1 },
       { status: 'succeeded', operation: null, reference: 'taken as 2' },
@@ -127,7 +133,9 @@ describe('imports that are delivered to a URL', () => {
         error: { code: 'target_refused', message: expect.stringContaining('422') },
       },
       { status: 'succeeded', reference: null },
+      { status: 'failed', error: { message: expect.stringContaining('redirects are not followed') } },
     ]);
+    expect(receiver.at('/elsewhere')).toEqual([]);
     const [first] = receiver.at('/plain').filter(({ headers }) => headers['x-import-line'] === '1');
     expect(first).toMatchObject({ body: '{"n":1}', headers: { 'x-import-batch': String(id) } });
   });
@@ -277,6 +285,32 @@ describe('imports that are delivered to a URL', () => {
     expect((await client.ended(id)).recordCounts).toMatchObject({ succeeded: 120 });
   });
 
+  /**
+   * Break it: in `HttpDelivery.settle`, let a record fail without waiting for `isTakingOthers`; in `ChunkDelivery.end`,
+   * leave `forgiveAttempts` out.
+   */
+  it('fail no record while the receiver answers 5xx to all, and one that it never takes once it takes others', async () => {
+    const process = await saved('small', { maxAttempts: 2 });
+    let isDown = true;
+    receiver.answer = ({ body }, response) =>
+      response.writeHead(isDown || body.includes('bad') ? 500 : 204).end();
+    const id = await send(process, [{ n: 'bad' }, { n: 1 }, { n: 2 }]);
+    await eventually(async () => (await client.batch(id)).status === 'paused', 'the pause');
+    expect(await client.batch(id)).toMatchObject({
+      pauseReason: 'target_unavailable',
+      recordCounts: { pending: 3, failed: 0 },
+    });
+    isDown = false;
+    await eventually(async () => {
+      await sql.query(
+        `UPDATE import_queue_batch SET probe_at = now() WHERE workflow_import_queue_batch_id = $1 AND status = 'paused'`,
+        [id],
+      );
+      return (await client.batch(id)).status === 'completed_with_errors';
+    }, 'the end');
+    expect((await recordsOf(id)).map(({ status }) => status)).toEqual(['failed', 'succeeded', 'succeeded']);
+  });
+
   /** Break it: leave the token out of `IS_HELD`. */
   it('are fenced: a worker that lost its lease saves nothing, and the record goes out again under its key', async () => {
     const process = await saved('fenced', { timeoutMs: 20_000 });
@@ -324,6 +358,80 @@ describe('imports that are delivered to a URL', () => {
     ).toHaveLength(2);
     const path = `/API/WorkflowImportQueue/Batches/${id}`;
     expect((await client.post(`${path}/RetryFailed`)).status).toBe(409);
+  });
+
+  /**
+   * Break it: in `resolveRecords`, leave the chunk out; in `FixService`, send unknown records, too; in `REPAIRS`, leave out
+   * `resolved_count`.
+   */
+  it('that are unknown wait for a person, who states whether the receiver has them', async () => {
+    const process = await saved('asked', { idempotent: false });
+    let losing = true;
+    receiver.answer = ({ body }, response) =>
+      response.writeHead(body.includes('lost') && losing ? 500 : 204).end();
+    const rows = [{ n: 'lost 1' }, { n: 'lost 2' }, { n: 'lost 3' }, { n: 'fine' }];
+    const id = await send(process, rows);
+    const path = `/API/WorkflowImportQueue/Batches/${id}`;
+    const { recordCounts, links } = await client.ended(id);
+    expect([recordCounts.unknown, links.resolve]).toEqual([3, `${path}/Resolve`]);
+    const resolve = (body: object, headers = {}) => client.call('POST', `${path}/Resolve`, { body, headers });
+    expect((await client.post(`${path}/Fix`, { lines: { 1: { n: 'x' } } })).status).toBe(400);
+
+    const delivered = { outcome: 'delivered', lines: [1] };
+    const key = { 'idempotency-key': 'line-1' };
+    const first = await resolve(delivered, key);
+    expect([first.status, first.body.recordCounts]).toEqual([
+      202,
+      expect.objectContaining({ total: 4, succeeded: 2, unknown: 2, failed: 0 }),
+    ]);
+    const replayed = await resolve(delivered, key);
+    expect([replayed.status, replayed.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
+    const { status, body } = await resolve({ outcome: 'delivered', lines: [1, 2] });
+    expect([status, body.errors]).toEqual([400, [expect.objectContaining({ code: 'no_unknown_record' })]]);
+    expect((await resolve({ outcome: 'not_delivered', lines: [2] })).status).toBe(202);
+    expect((await resolve({ outcome: 'delivered' })).body).toMatchObject({
+      status: 'completed_with_errors',
+      recordCounts: { total: 4, succeeded: 3, failed: 1, unknown: 0 },
+    });
+    expect(await resolve({ outcome: 'delivered' })).toMatchObject({
+      status: 409,
+      body: { code: 'state_conflict' },
+    });
+    expect(await recordsOf(id)).toMatchObject([
+      { status: 'succeeded', operation: null, error: null },
+      { status: 'failed', operation: 'rejected', error: { code: 'not_delivered' } },
+      { status: 'succeeded' },
+      { status: 'succeeded' },
+    ]);
+    losing = false;
+    const { body: retry } = await client.post(`${path}/RetryFailed`);
+    expect((await client.ended(retry.WORKFLOW_IMPORT_QUEUE_BATCH_ID)).recordCounts).toMatchObject({
+      total: 1,
+      succeeded: 1,
+    });
+    const sent = receiver.at('/asked').map((request) => (JSON.parse(request.body) as { n: string }).n);
+    expect(sent.sort()).toEqual(['fine', 'lost 1', 'lost 2', 'lost 2', 'lost 3']);
+    const { rows: events } = await sql.query<{ details: object }>(
+      `SELECT details FROM audit_log WHERE action = 'records_resolved' ORDER BY audit_id`,
+    );
+    expect(events.map(({ details }) => details)).toEqual([
+      { outcome: 'delivered', records: 1, lines: [1] },
+      { outcome: 'not_delivered', records: 1, lines: [2] },
+      { outcome: 'delivered', records: 1, lines: [3] },
+    ]);
+
+    // All delivered: the status still says that the batch ended with errors, and no repair takes that back.
+    losing = true;
+    const last = await send(process, [{ n: 'lost 4' }]);
+    await client.ended(last);
+    await client.post(`/API/WorkflowImportQueue/Batches/${last}/Resolve`, { outcome: 'delivered' });
+    await sql.query(REPAIRS.status_fits_counts!);
+    expect(await client.batch(last)).toMatchObject({
+      status: 'completed_with_errors',
+      recordCounts: { total: 1, succeeded: 1 },
+    });
+    const violations = await examine(sql, INVARIANTS);
+    expect(violations.map(({ invariant, rows: found }) => [invariant.code, found])).toEqual([]);
   });
 
   it('store the URL and the secrets encrypted, show neither, and keep what a client sends back hidden', async () => {
@@ -375,6 +483,42 @@ describe('imports that are delivered to a URL', () => {
     expect(lines).toEqual(['1', '2', '2', '4']);
   });
 
+  /** Break it: in `LeasedChunks.lease`, take `isPart` as false; in `writeDeliveredOutcomes`, count nothing as failed. */
+  it('pause for the review of a canary, and when the error budget is used up', async () => {
+    const process = await saved('budget', {}, { ordered: true });
+    receiver.answer = (_, response) => response.writeHead(422).end();
+    const rows = Array.from({ length: 120 }, (_, n) => ({ n }));
+    const query = { importProcessId: process, canary: 2, maxFailed: 10 };
+    const { body } = await client.createBatch(jsonl(rows), query);
+    const id = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
+    const pausedFor = (reason: string) =>
+      eventually(async () => (await client.batch(id)).pauseReason === reason, reason);
+    await pausedFor('canary');
+    expect(receiver.at('/budget').map(({ headers }) => headers['x-import-line'])).toEqual(['1', '2']);
+    await client.post(`/API/WorkflowImportQueue/Batches/${id}/Resume`);
+    await pausedFor('error_budget');
+    // The chunk that used it up was finished.
+    expect((await client.batch(id)).recordCounts).toMatchObject({ failed: 50, pending: 70 });
+    expect(receiver.at('/budget')).toHaveLength(50);
+  });
+
+  /** Break it: in `SharedPace.reserve`, leave Redis out. */
+  it('share their rate over all workers', async () => {
+    const config = app.app.get(AppConfig);
+    const limits = [new SharedLimits(config), new SharedLimits(config)];
+    const paces = limits.map((each) => each.paceOf('http-target'));
+    let source = '';
+    await eventually(async () => {
+      source = `rate-${Math.random()}`;
+      const [, second] = [await paces[0]!.reserve(source, 1), await paces[1]!.reserve(source, 1)];
+      return second > 0;
+    }, 'both to be connected');
+    const waits = await Promise.all(Array.from({ length: 10 }, (_, n) => paces[n % 2]!.reserve(source, 1)));
+    // At one a second: in a place of their own each, not in five places twice.
+    expect(Math.max(...waits)).toBeGreaterThan(7_000);
+    for (const each of limits) each.beforeApplicationShutdown();
+  });
+
   it('refuses mistakes in the target, each with its place', async () => {
     const target = { kind: 'http', url: 'ftp://x', secret: 'abc', batchSize: 0, timeoutMs: 1.5, retries: 3 };
     const { body } = await client.post(ROUTE, { name: 'wrong', target });
@@ -382,4 +526,31 @@ describe('imports that are delivered to a URL', () => {
       ['batchSize', 'retries', 'secret', 'timeoutMs', 'url'].map((name) => `/target/${name}`),
     );
   });
+});
+
+/** Break it: in `WebhookClient`, do not check the address of the host. */
+it('imports to an address that is not public pause, and nothing is sent', async () => {
+  const receiver = await Receiver.start();
+  const closed = await startTestApp({ RECONCILE_INTERVAL_MS: '200' });
+  try {
+    const client = new ImportClient(closed.url);
+    for (const host of ['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]', '169.254.169.254']) {
+      const { body } = await client.post(ROUTE, {
+        name: `at ${host}`,
+        target: { kind: 'http', url: `http://${host}:${receiver.port}/inside` },
+      });
+      const sent = await client.createBatch('{"n":1}', { importProcessId: body.id });
+      const id = sent.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number;
+      await eventually(async () => (await client.batch(id)).status === 'paused', host);
+      expect(await client.batch(id)).toMatchObject({
+        pauseReason: 'target_unavailable',
+        failureReason: expect.stringContaining('ALLOW_PRIVATE_TARGETS'),
+        recordCounts: { pending: 1 },
+      });
+    }
+    expect(receiver.received).toEqual([]);
+  } finally {
+    await closed.close();
+    await receiver.stop();
+  }
 });

@@ -238,8 +238,12 @@ describe('the permission matrix', () => {
 function tableOf(rows: ReadonlyMap<string, string>): string {
   const width = Math.max(...[...rows.keys()].map((route) => route.length)) + 2;
   const names = CALLERS.map(([name]) => name);
+  const cellsOf = [...rows.values()].map((cells) => cells.split(' | '));
+  const widths = names.map((name, index) =>
+    Math.max(name.length, ...cellsOf.map((cells) => cells[index]!.length)),
+  );
   const line = (route: string, cells: readonly string[]) =>
-    `| ${route.padEnd(width)} | ${cells.map((cell, index) => cell.padEnd(names[index]!.length)).join(' | ')} |`;
+    `| ${route.padEnd(width)} | ${cells.map((cell, index) => cell.padEnd(widths[index]!)).join(' | ')} |`;
   return [
     '# Permission matrix',
     '',
@@ -258,7 +262,7 @@ function tableOf(rows: ReadonlyMap<string, string>): string {
     line('route', names),
     line(
       '-'.repeat(width),
-      names.map((name) => '-'.repeat(name.length)),
+      widths.map((each) => '-'.repeat(each)),
     ),
     ...[...rows].map(([route, cells]) => line(`\`${route}\``, cells.split(' | '))),
     '',

@@ -609,3 +609,23 @@ const MAIL_PAUSES_DOWN = `
   CREATE UNIQUE INDEX outbox_of_batch ON outbox (workflow_import_queue_batch_id, outcome) WHERE kind = 'batch_mail';
   ALTER TABLE outbox DROP CONSTRAINT outbox_outcome_check,
     ADD CONSTRAINT outbox_outcome_check CHECK (outcome IN ('success', 'failure'))`;
+
+/**
+ * A person may state later whether a record whose outcome is unknown was delivered. A record fails only if its receiver
+ * answered others in the meantime.
+ */
+export class ResolveUnknown1767130000000 implements MigrationInterface {
+  readonly name = 'ResolveUnknown1767130000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      ALTER TABLE import_queue_batch ADD COLUMN resolved_count integer NOT NULL DEFAULT 0;
+      ALTER TABLE import_queue_delivery ADD COLUMN suspect boolean NOT NULL DEFAULT false`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      ALTER TABLE import_queue_batch DROP COLUMN resolved_count;
+      ALTER TABLE import_queue_delivery DROP COLUMN suspect`);
+  }
+}

@@ -43,6 +43,8 @@ export const COUNT_SUMS_OF_CHUNKS = {
 };
 const RECONCILER =
   'The reconciler of any worker does this within seconds: start a worker, and look at its log.';
+/** Records that keep a batch from being `completed`, including those that a person resolved after its end. */
+export const NOT_SUCCEEDED = 'invalid_count + failed_count + canceled_count + unknown_count + resolved_count';
 const REPORT =
   'This must not happen: keep the database as it is (pg_dump), pause the batch, and report it with these rows.';
 
@@ -142,7 +144,7 @@ export const INVARIANTS: readonly Invariant[] = [
                    WHEN b.status = 'completed' AND b.send_success_email_to IS NOT NULL THEN 'success'
                    WHEN b.status IN ('completed_with_errors', 'failed') AND b.send_failure_email_to IS NOT NULL THEN 'failure'
                    WHEN b.status = 'canceled' AND b.send_failure_email_to IS NOT NULL
-                        AND b.invalid_count + b.failed_count + b.unknown_count > 0 THEN 'failure'
+                        AND b.invalid_count + b.failed_count + b.unknown_count + b.resolved_count > 0 THEN 'failure'
                  END AS kind) owed
             LEFT JOIN (SELECT workflow_import_queue_batch_id, string_agg(outcome, ',') AS kinds
                          FROM outbox WHERE kind = 'batch_mail' AND outcome IN ('success', 'failure') GROUP BY 1) n USING (workflow_import_queue_batch_id)
@@ -158,8 +160,7 @@ export const INVARIANTS: readonly Invariant[] = [
                  status, attempts, next_attempt_at, last_error
             FROM outbox
            WHERE status IN ('pending', 'sending') AND greatest(next_attempt_at, locked_until) < now() - interval '1 hour'`,
-    repair:
-      'Start a worker: it sends what is due. If one runs, its log says what it cannot do, or which receiver keeps its own waiting.',
+    repair: `Start a worker: it sends what is due. If one runs, its log says what it cannot do, or which receiver keeps its own waiting.`,
     cheap: true,
   },
   {
@@ -205,8 +206,7 @@ export const INVARIANTS: readonly Invariant[] = [
             LEFT JOIN (SELECT workflow_import_queue_batch_id AS batch, sum(record_count) AS records
                          FROM import_queue_chunk GROUP BY 1) c USING (batch)
            WHERE r.records IS DISTINCT FROM c.records`,
-    repair:
-      'Records without a batch do no harm: DELETE FROM import_queue_line for those batches. Else report it.',
+    repair: `Records without a batch do no harm: DELETE FROM import_queue_line for those batches. Else report it.`,
     cheap: false,
   },
   {
@@ -216,8 +216,7 @@ export const INVARIANTS: readonly Invariant[] = [
             FROM import_queue_outcome o
             LEFT JOIN import_queue_line l USING (workflow_import_queue_batch_id, line_number)
            WHERE l.status IS DISTINCT FROM 'pending'`,
-    repair:
-      'Without a record (status is null), DELETE the rows that are shown from import_queue_outcome. Else report it.',
+    repair: `Without a record (status is null), DELETE the rows that are shown from import_queue_outcome. Else report it.`,
     cheap: false,
   },
   {
@@ -270,10 +269,9 @@ export const INVARIANTS: readonly Invariant[] = [
   {
     code: 'status_fits_counts',
     sentence: 'the last status of a batch follows from its counts',
-    sql: `SELECT workflow_import_queue_batch_id AS batch, status, invalid_count, failed_count, failure_reason
+    sql: `SELECT workflow_import_queue_batch_id AS batch, status, ${NOT_SUCCEEDED} AS not_succeeded, failure_reason
             FROM import_queue_batch
-           WHERE status IN ('completed', 'completed_with_errors') AND succeeded_count IS NOT NULL
-             AND (status = 'completed') <> (invalid_count + failed_count + canceled_count + unknown_count = 0) AND NOT (status = 'completed_with_errors' AND EXISTS (SELECT FROM import_process_version v WHERE v.import_process_id = import_queue_batch.import_process_id AND v.version = import_process_version AND v.target ->> 'kind' = 'http'))
+           WHERE status IN ('completed', 'completed_with_errors') AND succeeded_count IS NOT NULL AND (status = 'completed') <> (${NOT_SUCCEEDED} = 0)
               OR status = 'failed' AND failure_reason IS NULL`,
     repair: `The counts are right: UPDATE import_queue_batch with the status that follows from them.`,
     cheap: true,
@@ -339,8 +337,9 @@ export const INVARIANTS: readonly Invariant[] = [
     code: 'outcomes_are_explained',
     sentence: 'a record that succeeded states what was done, and one that did not states why',
     sql: `SELECT workflow_import_queue_batch_id AS batch, line_number AS line, status FROM import_queue_record
-           WHERE status = 'succeeded' AND operation IS NULL
-              OR status IN ('failed', 'invalid') AND error_code IS NULL`,
+           WHERE status IN ('failed', 'invalid', 'unknown') AND error_code IS NULL OR status = 'succeeded' AND operation IS NULL
+             AND NOT EXISTS (SELECT FROM import_queue_outcome o WHERE o.line_number = import_queue_record.line_number AND o.outcome = 'd'
+                                AND o.workflow_import_queue_batch_id = import_queue_record.workflow_import_queue_batch_id)`,
     repair: REPORT,
     cheap: false,
   },

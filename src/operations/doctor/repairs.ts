@@ -1,5 +1,5 @@
 import { examine, type InvariantViolation } from './examination.js';
-import { COUNT_SUMS_OF_CHUNKS, INVARIANTS } from './invariants.js';
+import { COUNT_SUMS_OF_CHUNKS, INVARIANTS, NOT_SUCCEEDED } from './invariants.js';
 
 /**
  * What `npm run doctor -- --repair` does, by invariant: one statement that repairs every violation. Only where one side
@@ -22,7 +22,7 @@ export const REPAIRS: Readonly<Record<string, string>> = {
              WHEN b.status = 'completed' AND b.send_success_email_to IS NOT NULL THEN 'success'
              WHEN b.status IN ('completed_with_errors', 'failed') AND b.send_failure_email_to IS NOT NULL THEN 'failure'
              WHEN b.status = 'canceled' AND b.send_failure_email_to IS NOT NULL
-                  AND b.invalid_count + b.failed_count + b.unknown_count > 0 THEN 'failure'
+                  AND b.invalid_count + b.failed_count + b.unknown_count + b.resolved_count > 0 THEN 'failure'
            END AS kind) owed
      WHERE owed.kind IS NOT NULL AND b.finished_at IS NOT NULL AND b.expired_at IS NULL
        AND b.succeeded_count IS NOT NULL
@@ -43,10 +43,10 @@ export const REPAIRS: Readonly<Record<string, string>> = {
                           AND l.line_number = o.line_number)`,
   status_fits_counts: `
     UPDATE import_queue_batch
-       SET status = CASE WHEN invalid_count + failed_count + canceled_count + unknown_count = 0
+       SET status = CASE WHEN ${NOT_SUCCEEDED} = 0
                          THEN 'completed' ELSE 'completed_with_errors' END
      WHERE status IN ('completed', 'completed_with_errors') AND succeeded_count IS NOT NULL
-       AND (status = 'completed') <> (invalid_count + failed_count + canceled_count + unknown_count = 0)`,
+       AND (status = 'completed') <> (${NOT_SUCCEEDED} = 0)`,
   idempotency_answers: `
     DELETE FROM idempotency_key k
      WHERE k.workflow_import_queue_batch_id IS NOT NULL

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Module } from '@nestjs/common';
 import { AuditKeeper } from '../../auth/audit-keeper.js';
+import { AuthModule } from '../../auth/auth.module.js';
 import { writeAudit } from '../../auth/audit.js';
 import { deleteExpiredLinks } from '../../auth/account-links.sql.js';
 import { deleteEndedSessions } from '../../auth/sessions.service.js';
@@ -236,3 +237,7 @@ export class RetentionSweeper extends WorkLoop {
     await delay(pause, undefined, { signal: this.stopSignal }).catch(() => undefined);
   }
 }
+
+/** Retention: the data that a worker process deletes, and the time of deletion. */
+@Module({ imports: [AuthModule], providers: [RetentionSweeper], exports: [RetentionSweeper] })
+export class RetentionModule {}

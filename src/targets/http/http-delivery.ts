@@ -33,6 +33,8 @@ const ANSWER_BYTES = 8 * 1024;
 const ANSWER_BYTES_OF_RECORD = 2 * 1024;
 /** The pause between two looks whether a slot is free that other processes hold. */
 const SLOT_PAUSE_MS = { least: 10, most: 100 };
+/** The pause between two looks whether the receiver has answered others. */
+const WITNESS_PAUSE_MS = 50;
 
 export interface CompiledHttp extends CompiledTarget {
   readonly configuration: HttpConfiguration;
@@ -45,6 +47,8 @@ interface Parcel {
   body: string;
   attempts: number;
   dueInMs: number;
+  /** Whether the receiver answered others after an attempt of this parcel had failed. */
+  isSuspect: boolean;
 }
 
 /** What this process knows about the receiver of an import process. */
@@ -54,21 +58,23 @@ export interface Receiver {
   answeredAt: number;
 }
 
-/** What became of an attempt: an answer that settles it, or why there is none. */
-type Attempt =
-  | { kind: 'answered'; answer: ReceivedAnswer }
-  | {
-      kind: 'again' | 'unreached' | 'refused';
-      message: string;
-      answer: ReceivedAnswer | null;
-      waitMs: number;
-    };
+/** Why an attempt did not settle its records. */
+interface FailedAttempt {
+  kind: 'again' | 'unreached' | 'refused';
+  message: string;
+  answer: ReceivedAnswer | null;
+  waitMs: number;
+}
+
+type Attempt = { kind: 'answered'; answer: ReceivedAnswer } | FailedAttempt;
 
 /** Delivers the records of one chunk. */
 export class HttpDelivery {
   private readonly configuration: HttpConfiguration;
   private readonly ending = new AbortController();
   private fault: Error | undefined;
+  /** Parcels that may still be answered. */
+  private hopeful = 0;
 
   constructor(
     private readonly client: WebhookClient,
@@ -90,31 +96,64 @@ export class HttpDelivery {
 
   /** Sends the parcel until it has its outcome, or the delivery ends. The first fault ends it; see `throwFault`. */
   async deliver(parcel: Parcel): Promise<void> {
-    const begun = performance.now();
-    const isFresh = parcel.attempts === 0;
+    this.hopeful += 1;
     try {
-      if (parcel.dueInMs > 0) await this.wait(parcel.dueInMs);
-      for (let attempt = 1; !this.ending.signal.aborted; attempt += 1) {
-        const result = await this.inTurn(() => this.attempt(parcel));
-        if (result === null) return;
-        parcel.attempts += 1;
-        const outcomes = this.outcomesOf(parcel, result, begun);
-        const isFailure = result.kind !== 'answered';
-        if (isFailure && isFresh && attempt === 1) this.receiver.failedInARow += 1;
-        if (!isFailure) {
-          this.receiver.failedInARow = 0;
-          this.receiver.answeredAt = performance.now();
-        }
-        if (outcomes !== null) await this.context.save(outcomes);
-        if (isFailure) this.endIfUnavailable(parcel, result, outcomes === null);
-        if (outcomes !== null) return;
-        const dueInMs = this.backOff(parcel.attempts, isFailure ? result.waitMs : 0);
-        await this.context.postpone(parcel.lines, { attempts: parcel.attempts, dueInMs });
-        await this.wait(dueInMs);
-      }
+      await this.settle(parcel);
     } catch (error) {
       this.end(error);
+    } finally {
+      this.hopeful -= 1;
     }
+  }
+
+  private async settle(parcel: Parcel): Promise<void> {
+    const isFresh = parcel.attempts === 0;
+    const { maxAttempts } = this.configuration;
+    let failedAt = Infinity;
+    if (parcel.dueInMs > 0) await this.wait(parcel.dueInMs);
+    for (let attempt = 1; !this.ending.signal.aborted; attempt += 1) {
+      const result = await this.inTurn(() => this.attempt(parcel));
+      if (result === null) return;
+      parcel.attempts += 1;
+      if (result.kind === 'answered') {
+        this.receiver.failedInARow = 0;
+        this.receiver.answeredAt = performance.now();
+        return this.context.save(this.outcomesOfAnswer(parcel, result.answer));
+      }
+      if (isFresh && attempt === 1) this.receiver.failedInARow += 1;
+      const isUnknown = this.mustNotRepeat(result);
+      if (isUnknown) await this.context.save(unknownOutcomes(parcel, result));
+      this.endIfUnavailable(result);
+      if (isUnknown) return;
+      failedAt = Math.min(failedAt, performance.now());
+      parcel.isSuspect ||= this.receiver.answeredAt > failedAt;
+      const { attempts, isSuspect } = parcel;
+      const isExhausted = attempts >= maxAttempts;
+      const mayFail = isExhausted && result.kind !== 'unreached';
+      if (mayFail && isSuspect) return this.context.save(failedOutcomes(parcel, result));
+      const dueInMs = this.backOff(attempts, result.waitMs);
+      await this.context.postpone(parcel.lines, { attempts, dueInMs, isSuspect });
+      if (!isExhausted) {
+        await this.wait(dueInMs);
+        continue;
+      }
+      if (mayFail && (await this.isTakingOthers(failedAt)))
+        return this.context.save(failedOutcomes(parcel, result));
+      if (!this.ending.signal.aborted) throw unavailable(result);
+    }
+  }
+
+  /**
+   * Waits until the receiver answers other records, so that the fault is that of the one that failed. Answers false if
+   * none is left that it could answer, or the delivery ends: the fault may well be that of the receiver.
+   */
+  private async isTakingOthers(failedAt: number): Promise<boolean> {
+    const isWitnessed = () => this.receiver.answeredAt > failedAt;
+    this.hopeful -= 1;
+    while (!isWitnessed() && this.hopeful > 0 && !this.ending.signal.aborted)
+      await this.wait(WITNESS_PAUSE_MS);
+    this.hopeful += 1;
+    return isWitnessed();
   }
 
   private end(fault: unknown): void {
@@ -189,48 +228,22 @@ export class HttpDelivery {
     return { kind: 'answered', answer };
   }
 
-  /** `null` if the parcel is sent again. */
-  private outcomesOf({ lines, attempts }: Parcel, result: Attempt, begun: number): DeliveredOutcome[] | null {
-    const each = (error: RecordError, isUnknown = false): DeliveredOutcome[] =>
-      lines.map((line) =>
-        isUnknown
-          ? { line, status: 'unknown', operation: null, reference: null, error, attempts }
-          : { line, status: 'failed', operation: 'rejected', reference: null, error, attempts },
-      );
-    if (result.kind === 'answered') {
-      const { answer } = result;
-      if (isSuccess(answer)) return accepted(lines, answer, this.configuration.batchSize > 1, attempts);
-      return each({ code: 'target_refused', message: refusal(answer) });
-    }
-    const { message, answer, kind } = result;
-    const { idempotent, maxAttempts } = this.configuration;
+  private outcomesOfAnswer({ lines, attempts }: Parcel, answer: ReceivedAnswer): DeliveredOutcome[] {
+    if (isSuccess(answer)) return accepted(lines, answer, this.configuration.batchSize > 1, attempts);
+    return rejected(lines, attempts, { code: 'target_refused', message: refusal(answer) });
+  }
+
+  /** Whether the receiver may have the records, and would not recognize them if they were sent again. */
+  private mustNotRepeat({ kind, answer }: FailedAttempt): boolean {
     const wasDeclined = answer?.status === 425 || answer?.status === 429;
-    if (!idempotent && kind === 'again' && !wasDeclined) {
-      const cause = answer === null ? message : refusal(answer);
-      const text = `The record was sent once, and is not sent again: ${cause}. Whether the receiver has it is not known.`;
-      return each({ code: 'outcome_unknown', message: text }, true);
-    }
-    if (kind !== 'again' || this.context.isProbe || attempts < maxAttempts) return null;
-    // Without any answer since, the fault may well be that of the receiver, not that of the record.
-    if (answer === null && this.receiver.answeredAt < begun) return null;
-    const cause = answer === null ? message : refusal(answer);
-    return each({ code: 'target_failed', message: `${attempts} attempts failed; the last one: ${cause}` });
+    return !this.configuration.idempotent && kind === 'again' && !wasDeclined;
   }
 
   /** @throws TargetUnavailableError if the failures are not those of single records */
-  private endIfUnavailable(
-    { attempts }: Parcel,
-    result: Exclude<Attempt, { kind: 'answered' }>,
-    isOpen: boolean,
-  ): void {
-    const { maxAttempts, concurrency } = this.configuration;
-    const { isProbe } = this.context;
-    const isExhausted = isOpen && attempts >= maxAttempts;
-    const isLasting = this.receiver.failedInARow >= Math.max(FAILED_IN_A_ROW, 2 * concurrency);
-    if (isProbe || isExhausted || isLasting || result.kind === 'refused') {
-      const cause = result.answer === null ? result.message : refusal(result.answer);
-      throw new TargetUnavailableError(`The target does not take records at present: ${cause}`);
-    }
+  private endIfUnavailable(result: FailedAttempt): void {
+    const isLasting =
+      this.receiver.failedInARow >= Math.max(FAILED_IN_A_ROW, 2 * this.configuration.concurrency);
+    if (this.context.isProbe || isLasting || result.kind === 'refused') throw unavailable(result);
   }
 
   private backOff(attempts: number, waitMs: number): number {
@@ -251,16 +264,44 @@ export function parcelsOf(
   for (let start = 0; start < records.length; start += batchSize) {
     const part = records.slice(start, start + batchSize);
     const [first, last] = [part[0]?.line ?? 0, part.at(-1)?.line ?? 0];
-    const { attempts = 0, dueInMs = 0 } = states.get(first) ?? {};
+    const { attempts = 0, dueInMs = 0, isSuspect = false } = states.get(first) ?? {};
     parcels.push({
       lines: part.map(({ line }) => line),
       key: [installation, batchId, first, ...(batchSize > 1 ? [last] : [])].join('-'),
       body: batchSize > 1 ? `[${part.map(({ payload }) => payload).join(',')}]` : (part[0]?.payload ?? ''),
       attempts,
       dueInMs,
+      isSuspect,
     });
   }
   return parcels;
+}
+
+function causeOf({ message, answer }: FailedAttempt): string {
+  return answer === null ? message : refusal(answer);
+}
+
+function unavailable(result: FailedAttempt): TargetUnavailableError {
+  return new TargetUnavailableError(`The target does not take records at present: ${causeOf(result)}`);
+}
+
+function unknownOutcomes({ lines, attempts }: Parcel, result: FailedAttempt): DeliveredOutcome[] {
+  const message = `The record was sent once, and is not sent again: ${causeOf(result)}. Whether the receiver has it is not known.`;
+  const error = { code: 'outcome_unknown', message };
+  return lines.map((line) => ({
+    ...{ line, status: 'unknown', operation: null, reference: null, error, attempts },
+  }));
+}
+
+function failedOutcomes({ lines, attempts }: Parcel, result: FailedAttempt): DeliveredOutcome[] {
+  const message = `${attempts} attempts failed; the last one: ${causeOf(result)}`;
+  return rejected(lines, attempts, { code: 'target_failed', message });
+}
+
+function rejected(lines: readonly number[], attempts: number, error: RecordError): DeliveredOutcome[] {
+  return lines.map((line) => ({
+    ...{ line, status: 'failed', operation: 'rejected', reference: null, error, attempts },
+  }));
 }
 
 function isTemporary(status: number): boolean {

@@ -164,6 +164,7 @@ export class FileTypesPage {
       deletePath: `${LIST}/${id}/delete`,
       tablePath:
         stored?.target.kind === 'table' ? withQuery('/file-types/from-table', { edit: stored.id }) : null,
+      urlPath: stored?.target.kind === 'http' ? withQuery('/file-types/to-url', { edit: stored.id }) : null,
       id,
       form,
       errors,

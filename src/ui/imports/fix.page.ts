@@ -14,7 +14,7 @@ import {
 } from '../../import-queue/fix-drafts.service.js';
 import { FixService } from '../../import-queue/fix.service.js';
 import { DomainError } from '../../platform/domain-error.js';
-import { statusesOf } from '../../records/record-status.js';
+import { RESENDABLE } from '../../records/record-status.js';
 import type { CompiledTarget } from '../../records/target.js';
 import { type FormAnswer, problemView } from '../forms.js';
 import { importPath, withQuery } from '../layout/links.js';
@@ -185,7 +185,7 @@ export class FixPage {
       FEWEST_ROWS,
       Math.min(ROWS, Math.floor(CELLS / Math.max(1, rules.columns.length))),
     );
-    const page = await this.records.page(id, { statuses: statusesOf('failed'), limit, after });
+    const page = await this.records.page(id, { statuses: RESENDABLE, limit, after });
     const usable = page.rows.filter(isFixable);
     const lines = page.rows.map(({ line }) => line);
     const rows = await this.drafts.fixedRows(id, lines, principal, rules);

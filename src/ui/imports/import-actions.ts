@@ -12,6 +12,9 @@ import type { RecordStatus } from '../../records/record-status.js';
 import { importPath } from '../layout/links.js';
 import { text } from '../texts/catalogue.js';
 
+/** The buttons that resolve unknown records, and what each states. */
+const RESOLUTIONS = { delivered: 'delivered', notDelivered: 'not_delivered' } as const;
+
 /** The actions that a page offers, in the order of the buttons. Undo has a page of its own, with its preview. */
 const PAGE_ACTIONS = [
   'confirm',
@@ -20,8 +23,10 @@ const PAGE_ACTIONS = [
   'pause',
   'cancel',
   'retryFailed',
+  'delivered',
+  'notDelivered',
   'delete',
-] as const satisfies readonly BatchAction[];
+] as const satisfies readonly (BatchAction | keyof typeof RESOLUTIONS)[];
 type PageAction = (typeof PAGE_ACTIONS)[number];
 
 interface ButtonStyle {
@@ -50,6 +55,8 @@ const STYLES: Readonly<Record<PageAction, ButtonStyle>> = {
   pause: { icon: 'player-pause', primary: false, danger: false },
   cancel: { icon: 'ban', primary: false, danger: true },
   retryFailed: { icon: 'refresh', primary: false, danger: false },
+  delivered: { icon: 'check', primary: false, danger: false },
+  notDelivered: { icon: 'x', primary: false, danger: false },
   delete: { icon: 'trash', primary: false, danger: true },
 };
 
@@ -62,17 +69,33 @@ export function actionButtons(
   // Rows that a check rejected would be rejected again.
   const retriable = recordCounts.failed;
   const isOffered = (action: PageAction) =>
-    links[action] !== undefined && (action !== 'retryFailed' || retriable > 0);
-  return PAGE_ACTIONS.filter(isOffered).map((name) => ({
+    links[isResolution(action) ? 'resolve' : action] !== undefined &&
+    (action !== 'retryFailed' || retriable > 0);
+  return PAGE_ACTIONS.filter(isOffered).map((name) =>
+    actionButton(name, importPath(id), isResolution(name) ? recordCounts.unknown : retriable),
+  );
+}
+
+/** The buttons that resolve one unknown record of a batch that has ended. */
+export function resolutionButtons(path: string): ActionButton[] {
+  return PAGE_ACTIONS.filter(isResolution).map((name) => actionButton(name, path, 1));
+}
+
+function actionButton(name: PageAction, path: string, count: number): ActionButton {
+  return {
     ...STYLES[name],
     id: `confirm-${name}`,
     name,
-    path: `${importPath(id)}/${name}`,
-    text: text(`actions.${name}.text`, { count: retriable }),
+    path: `${path}/${name}`,
+    text: text(`actions.${name}.text`, { count }),
     question: text(`actions.${name}.question`),
     explanation: text(`actions.${name}.explanation`),
     dismiss: name === 'cancel' ? text('actions.keep') : text('common.cancel'),
-  }));
+  };
+}
+
+function isResolution(action: string): action is keyof typeof RESOLUTIONS {
+  return action in RESOLUTIONS;
 }
 
 /** The records that a retry on a page sends: those that passed the checks. */
@@ -91,19 +114,34 @@ export class ImportActions {
   /** Answers the id of the batch to show next: of a retry and an undo, the new one. */
   async perform(action: string, id: number, principal: Principal): Promise<number> {
     if (action === 'undo') return (await this.undos.undo(id, principal)).WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    if (isResolution(action)) return this.resolve(action, id, null, principal);
     if (!isPageAction(action)) throw noSuchAction(action);
     const batch = await this.batchAfter(action, id, principal);
     return batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
   }
 
-  private batchAfter(action: PageAction, id: number, principal: Principal): Promise<BatchResource> {
+  /**
+   * Resolves unknown records and answers the id of their batch.
+   * @param line only this record; `null`: all
+   */
+  async resolve(action: string, id: number, line: number | null, principal: Principal): Promise<number> {
+    if (!isResolution(action)) throw noSuchAction(action);
+    const asked = { outcome: RESOLUTIONS[action], lines: line === null ? null : [line] };
+    return (await this.batches.resolve(id, asked, principal)).WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+  }
+
+  private batchAfter(
+    action: Exclude<PageAction, keyof typeof RESOLUTIONS>,
+    id: number,
+    principal: Principal,
+  ): Promise<BatchResource> {
     if (action === 'retryFailed') return this.retries.retryFailed(id, principal, PROCESSED);
     if (action === 'delete') return this.deletions.delete(id, principal);
     return this.batches.perform(action, id, principal);
   }
 }
 
-function isPageAction(action: string): action is PageAction {
+function isPageAction(action: string): action is Exclude<PageAction, keyof typeof RESOLUTIONS> {
   return (PAGE_ACTIONS as readonly string[]).includes(action);
 }
 

@@ -67,7 +67,8 @@ export class ImportPage {
       return recordsPath(batch.path, { show: shown, code, like, after });
     };
     const actions = actionButtons(resource, principal);
-    const fixPath = batch.failed > 0 && isKept && mayFix(principal, row) ? `${batch.path}/fix` : null;
+    const { failed, invalid, unknown } = resource.recordCounts;
+    const fixPath = failed + invalid > 0 && isKept && mayFix(principal, row) ? `${batch.path}/fix` : null;
     const undoPath =
       resource.links.undo !== undefined && principal.permissions.includes('ManageImports')
         ? `${batch.path}/undo`
@@ -80,6 +81,7 @@ export class ImportPage {
       ...(isTerminal(row.status) ? {} : livePaths(row, query)),
       failureReason: row.failureReason === EXPIRED ? text('import.expired') : row.failureReason,
       waiting: waitingText(resource),
+      unknown: unknown > 0 && isKept ? text('import.unknown', { count: unknown }) : null,
       actions,
       fixPath,
       undoPath,

@@ -9,7 +9,7 @@ import { ResultDownload } from '../../import-queue/result-download.js';
 import { validateForm } from '../../platform/http/validation.js';
 import { PageController } from '../error.page.js';
 import { nonBlankFields, sendFormAnswer } from '../forms.js';
-import { importPath } from '../layout/links.js';
+import { importPath, recordPath } from '../layout/links.js';
 import { HtmlPage } from '../page-renderer.js';
 import { ConfirmationPage } from './confirmation.page.js';
 import { FixPage, type SavedDraft } from './fix.page.js';
@@ -88,6 +88,20 @@ export class ImportsPagesController {
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
     return this.recordPage.render(id, line, principal);
+  }
+
+  /** Resolves an unknown record. */
+  @Post('imports/:id/records/:line/:action')
+  @RequirePermission('ManageImports')
+  @Redirect(undefined, 303)
+  async resolve(
+    @Param('id', BatchIdPipe) id: number,
+    @Param('line', RecordLinePipe) line: number,
+    @Param('action') action: string,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    await this.actions.resolve(action, id, line, principal);
+    return { url: recordPath(id, line) };
   }
 
   @Get('imports/:id/fix')

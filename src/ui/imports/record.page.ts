@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader, type BatchRow } from '../../batches/batch-reader.js';
+import { isTerminal } from '../../batches/batch-state.js';
 import { RecordPages } from '../../batches/record-pages.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
@@ -12,6 +13,7 @@ import { importPath, instancePath, recordPath } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { recordLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
+import { resolutionButtons } from './import-actions.js';
 import { recordError } from './import-view.js';
 import { recordNotFound } from './imports.dto.js';
 
@@ -28,6 +30,7 @@ export class RecordDetailPage {
   ) {}
 
   async render(id: number, line: number, principal: Principal): Promise<string> {
+    const { permissions } = principal;
     const batch = await this.batches.rowWithRecords(id, principal);
     const record = await this.records.one(id, line);
     if (record === undefined) throw recordNotFound(text('record.notFound.noRecord', { id, line }));
@@ -39,6 +42,10 @@ export class RecordDetailPage {
       record,
       label: recordLabel(record.status),
       error: recordError(record),
+      actions:
+        record.status === 'unknown' && isTerminal(batch.status) && permissions.includes('ManageImports')
+          ? resolutionButtons(recordPath(id, line))
+          : [],
       members: membersOf(record.payload, record.errorPointer),
       instance: await this.instanceOf(batch, record.reference),
       previous: before === null ? null : recordPath(id, before),

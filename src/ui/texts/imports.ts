@@ -67,6 +67,11 @@ export const IMPORT_TEXTS = {
       fault:
         'This import paused because of a fault outside its rows: {reason}. It tries again every 30 seconds and continues by itself once the fault is gone.',
     },
+    unknown: {
+      one: '{count} record is unknown: it was sent, and no answer came. Find out whether the receiver has it, then state what you found.',
+      other:
+        '{count} records are unknown: they were sent, and no answer came. Find out whether the receiver has them, then state what you found.',
+    },
     expired:
       'The time of this import was over before all rows were processed. The remaining rows were canceled.',
     about: 'About this import',
@@ -135,6 +140,20 @@ export const IMPORT_TEXTS = {
       question: 'Retry the records that failed in processing?',
       explanation:
         'They are sent again unchanged, as a new import, and checked by the current version of the file type. Rows that a check rejected are not sent; fix them instead. This import does not change.',
+    },
+    delivered: {
+      text: { one: '{count} unknown record was delivered', other: '{count} unknown records were delivered' },
+      question: 'Does the receiver have what is unknown here?',
+      explanation: 'The unknown records end as succeeded. Nothing is sent. You cannot undo this.',
+    },
+    notDelivered: {
+      text: {
+        one: '{count} unknown record was not delivered',
+        other: '{count} unknown records were not delivered',
+      },
+      question: 'Is the receiver without what is unknown here?',
+      explanation:
+        'The unknown records end as failed, so that you can retry them. If the receiver has one of them, a retry would deliver it twice. You cannot undo this.',
     },
     delete: {
       text: 'Delete records',
