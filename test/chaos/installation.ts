@@ -1,10 +1,7 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { RunningServer } from '../../dev/embedded/child-server.js';
-import { startPostgres } from '../../dev/embedded/postgres.js';
-import { migrate } from '../../src/app/database.js';
+import { promisify } from 'node:util';
 import type { Role } from '../../src/platform/config/config.js';
 import { Observer } from '../crash/support/observer.js';
 import { ServiceProcess } from '../crash/support/service-process.js';
@@ -13,6 +10,9 @@ import { SmtpSink } from '../support/smtp-sink.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { TEST_API_KEY } from '../support/test-app.js';
 import { WebhookReceiver } from '../support/webhook-receiver.js';
+import { PostgresPair } from './postgres-pair.js';
+
+const DOCTOR = join(__dirname, '../../dist/operations/doctor/main.js');
 
 /** One place for a process, which is filled again whenever its process ends. */
 export class Slot {
@@ -42,8 +42,7 @@ export class Installation {
   readonly slots: Slot[];
 
   private constructor(
-    private readonly directory: string,
-    private readonly postgres: RunningServer,
+    private readonly postgres: PostgresPair,
     readonly proxy: TcpProxy,
     readonly redis: PrivateRedis,
     readonly smtp: SmtpSink,
@@ -53,12 +52,9 @@ export class Installation {
   }
 
   static async open(): Promise<Installation> {
-    const directory = await mkdtemp(join(tmpdir(), 'wiq-chaos-'));
-    const postgres = await startPostgres(directory, { max_connections: '200' });
-    await migrate({ databaseUrl: postgres.url, databasePoolSize: 2 });
+    const postgres = await PostgresPair.open();
     await (await Observer.watch(postgres.url)).end();
     return new Installation(
-      directory,
       postgres,
       await startTcpProxy(postgres.url),
       await PrivateRedis.start(),
@@ -100,15 +96,34 @@ export class Installation {
     return urls[Math.floor(random() * urls.length)];
   }
 
-  /** `pg_ctl restart -m immediate`: nothing is flushed, and every session ends. It answers again after its recovery. */
-  async crashPostgres(): Promise<void> {
-    const [pid] = (await readFile(join(this.directory, 'postgres', 'postmaster.pid'), 'utf8')).split('\n');
-    process.kill(Number(pid), 'SIGQUIT');
-    for (;;) {
-      await delay(100);
-      const observer = await this.observe().catch(() => undefined);
-      await observer?.end().catch(() => undefined);
-      if (observer !== undefined) return;
+  /** PostgreSQL ends at once, with every session, and recovers. */
+  crashPostgres(): Promise<void> {
+    return this.postgres.crash();
+  }
+
+  /**
+   * The primary is killed once nothing that was committed would be lost, and the standby takes its place.
+   * @param begun awaited before the blow, which then falls on what the program is doing
+   */
+  async failOver(begun: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    await this.postgres.canFailOver();
+    await begun();
+    await this.postgres.failOver();
+    this.proxy.leadTo(this.postgres.url);
+    this.proxy.cut();
+    this.proxy.restore();
+    await this.postgres.addStandby();
+  }
+
+  /** What `npm run doctor` says when it does not find that all is well. */
+  async doctor(): Promise<string[]> {
+    const env = { PATH: process.env.PATH, DATABASE_URL: this.postgres.url };
+    try {
+      await promisify(execFile)(process.execPath, [DOCTOR], { env, cwd: tmpdir() });
+      return [];
+    } catch (error) {
+      const { stdout, stderr } = error as { stdout: string; stderr: string };
+      return [`doctor: ${stdout}${stderr}`];
     }
   }
 
@@ -138,7 +153,6 @@ export class Installation {
   async close(): Promise<void> {
     await Promise.all(this.slots.map(({ process }) => process.kill()));
     await this.proxy.close();
-    await Promise.all([this.redis.stop(), this.smtp.down(), this.webhooks.stop(), this.postgres.stop()]);
-    await rm(this.directory, { recursive: true, force: true });
+    await Promise.all([this.redis.stop(), this.smtp.down(), this.webhooks.stop(), this.postgres.close()]);
   }
 }

@@ -239,7 +239,7 @@ describe('the command line', () => {
     try {
       const args = ['push', file('lost.jsonl', jsonl(rows(3, 'lost'))), '--process', PROCESS];
       args.push('--idempotency-key', 'auto', '--retries', '0');
-      proxy.cutAfterNext('POST /API');
+      void proxy.cutAfterNext('POST /API');
       const through = { ...environment, IMPORT_QUEUE_URL: proxy.url };
       expect((await run(args, { environment: through })).code).toBe(5);
       expect((await run(args)).code).toBe(0);

@@ -58,7 +58,7 @@ describe('a connection that breaks between COMMIT and its answer', () => {
     ],
   ])('is answered as what it is: stored (%s)', async (_, table, call, status) => {
     const before = await count(table);
-    proxy.cutAfterNext('COMMIT');
+    void proxy.cutAfterNext('COMMIT');
     const answer = await call();
     expect([answer.status, await count(table)]).toEqual([status, before + 1]);
   });
@@ -71,7 +71,7 @@ describe('a connection that breaks between COMMIT and its answer', () => {
       ['Resume', 'queued'],
       ['Cancel', 'canceling'],
     ] as const) {
-      proxy.cutAfterNext('COMMIT');
+      void proxy.cutAfterNext('COMMIT');
       const answer = await client.act(uploaded, action);
       expect([action, answer.status]).toEqual([action, 202]);
       expect([status, 'canceled']).toContain(answer.body.status);
@@ -80,7 +80,7 @@ describe('a connection that breaks between COMMIT and its answer', () => {
 
   /** Break it: in `toProblem`, do not ask for CommitInDoubtError. */
   it('says that it may have been stored if PostgreSQL cannot be asked either', async () => {
-    proxy.cutAfterNext('COMMIT');
+    void proxy.cutAfterNext('COMMIT');
     const pending = create();
     const cutting = setInterval(() => proxy.cut(), 120);
     const answer = await pending.finally(() => clearInterval(cutting));

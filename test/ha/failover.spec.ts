@@ -158,7 +158,7 @@ const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(1);
         await answer;
       }
       await primary.kill();
-      standby.promote();
+      await standby.promote();
       const { status, id } = await answer;
       const found = await standby.ask<{ id: number }>(
         `SELECT workflow_import_queue_batch_id AS id FROM import_queue_batch`,

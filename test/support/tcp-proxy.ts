@@ -13,17 +13,22 @@ export interface TcpProxy {
   breakEvery(bytes: number): void;
   /** Does as `cut` does once this number of bytes has come from clients. */
   cutAfter(bytes: number): void;
-  /** Lets the next piece that contains the text reach the server, and breaks its connection before the answer. */
-  cutAfterNext(text: string): void;
+  /**
+   * Lets the next piece that contains the text reach the server, and breaks its connection before the answer. Resolves
+   * once the piece is on its way.
+   */
+  cutAfterNext(text: string): Promise<void>;
+  /** Leads the connections that are made from now on to another server. */
+  leadTo(target: string): void;
   close(): Promise<void>;
 }
 
 /** Stands between the application and a real server, to take it away and bring it back. */
 export async function startTcpProxy(target: string): Promise<TcpProxy> {
-  const url = new URL(target);
+  let url = new URL(target);
   const sockets = new Set<Socket>();
   let state: 'open' | 'silent' | 'cut' = 'open';
-  let lastPiece: string | null = null;
+  let lastPiece: { text: string; isSent: () => void } | null = null;
   let breakEvery = Infinity;
   let sinceBreak = 0;
   let staysCut = false;
@@ -50,7 +55,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
           if (staysCut) state = 'cut';
           destroyAll();
         }
-        if (from !== client || lastPiece === null || !bytes.includes(lastPiece)) return;
+        if (from !== client || lastPiece === null || !bytes.includes(lastPiece.text)) return;
+        lastPiece.isSent();
         lastPiece = null;
         upstream.removeAllListeners('data').resume();
         // The server gets time to work; a shorter one only makes the test weaker.
@@ -87,7 +93,8 @@ export async function startTcpProxy(target: string): Promise<TcpProxy> {
       sinceBreak = 0;
       staysCut = true;
     },
-    cutAfterNext: (text) => void (lastPiece = text),
+    cutAfterNext: (text) => new Promise((resolve) => (lastPiece = { text, isSent: resolve })),
+    leadTo: (other) => void (url = new URL(other)),
     restore: () => {
       // What was sent into the silence is lost: anyone who waits for it must start again.
       if (state === 'silent') destroyAll();

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { freePort } from '../../../dev/embedded/child-server.js';
 import { migrate } from '../../../src/app/database.js';
@@ -103,20 +104,14 @@ export class PostgresNode {
 
   /** A streaming replica of this server. */
   async replica(name: string): Promise<PostgresNode> {
-    const node = new PostgresNode(openDirectory(), await freePort(), []);
+    const node = new PostgresNode(openDirectory(), await freePort(), this.settings);
     const source = `host=127.0.0.1 port=${this.port} user=postgres application_name=${name}`;
-    run(postgres('pg_basebackup'), [
-      '-D',
-      node.data,
-      '-d',
-      source,
-      '-R',
-      '-X',
-      'stream',
-      '-c',
-      'fast',
-      '--no-sync',
-    ]);
+    const options = ['-R', '-X', 'stream', '-c', 'fast', '--no-sync'];
+    // Not `run`: the proxies of this process go on carrying what others send to the server.
+    await promisify(execFile)(postgres('pg_basebackup'), ['-D', node.data, '-d', source, ...options], {
+      ...ACCOUNT,
+      cwd: '/',
+    });
     await node.up();
     return node;
   }
@@ -183,13 +178,26 @@ export class PostgresNode {
     if (server === undefined) return;
     this.server = undefined;
     const gone = server.exitCode === null && server.signalCode === null ? once(server, 'exit') : undefined;
+    // While it is frozen it starts no child that would outlive it and keep its memory in use.
+    server.kill('SIGSTOP');
     for (const { pid } of childrenOf(server.pid ?? 0)) endOf(pid, 'SIGKILL');
     server.kill('SIGKILL');
     await gone;
   }
 
-  promote(): void {
-    run(postgres('pg_ctl'), ['promote', '-D', this.data, '-w']);
+  /** `pg_ctl restart -m immediate`: nothing is flushed, and every session ends. It recovers when it starts again. */
+  async crash(): Promise<void> {
+    const { server } = this;
+    if (server === undefined) return;
+    const gone = once(server, 'exit');
+    server.kill('SIGQUIT');
+    await gone;
+    await this.up();
+  }
+
+  /** Makes a replica take writes. */
+  async promote(): Promise<void> {
+    await this.ask('SELECT pg_promote()');
   }
 
   async close(): Promise<void> {
