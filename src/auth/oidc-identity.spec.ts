@@ -26,6 +26,8 @@ describe('the identity in the claims of a provider', () => {
     [{ email: 'ann@example.org' }, 'ann@example.org', false],
     [{ email: 'ann@example.org', email_verified: 'true' }, 'ann@example.org', false],
     [{ preferred_username: 'ann@example.org' }, 'ann@example.org', false],
+    [{ preferred_username: 'ann@example.org', email_verified: true }, 'ann@example.org', false],
+    [{ email: 'me', email_verified: true, preferred_username: 'ann@example.org' }, 'ann@example.org', false],
     [{ email: 'not an address', preferred_username: 'ann' }, null, false],
     [{ email: ['ann@example.org'] }, null, false],
   ])('has the address of %j', (claims, email, emailIsVerified) => {

@@ -7,7 +7,7 @@ export interface Identity {
   issuer: string;
   /** Never changes and is never given to another person, unlike the address. */
   subject: string;
-  /** In lower case. */
+  /** In lower case. Some providers have the address only in the name for the sign-in. */
   email: string | null;
   /** The provider states that the address belongs to the person. */
   emailIsVerified: boolean;
@@ -18,21 +18,20 @@ export type Claims = Readonly<Record<string, unknown>>;
 
 /** Reads the claims of an ID token, or of the userinfo endpoint, that passed every check. */
 export function identityOf(claims: Claims, issuer: string, subject: string, groupsClaim: string): Identity {
+  const address = addressIn(claims.email);
   return {
     issuer,
     subject,
-    email: emailOf(claims),
-    emailIsVerified: claims.email_verified === true,
+    email: address ?? addressIn(claims.preferred_username),
+    // The statement is about the claim `email` only. At many providers people choose `preferred_username` themselves.
+    emailIsVerified: address !== null && claims.email_verified === true,
     groups: textsOf(claimAt(claims, groupsClaim)),
   };
 }
 
-/** Some providers have the address only in the name for the sign-in. */
-function emailOf({ email, preferred_username: name }: Claims): string | null {
-  const address = [email, name].find(
-    (each): each is string => typeof each === 'string' && isEmail(each, { require_tld: false }),
-  );
-  return address?.toLowerCase() ?? null;
+/** In lower case; `null` if the claim is not an address. */
+function addressIn(claim: unknown): string | null {
+  return typeof claim === 'string' && isEmail(claim, { require_tld: false }) ? claim.toLowerCase() : null;
 }
 
 /** A claim by its name, which may contain dots, or by its path: `realm_access.roles`. */

@@ -24,6 +24,7 @@ import {
   lockUserByIdentity,
   type ProviderUser,
   recordProviderSignIn,
+  updateEmail,
 } from './users.sql.js';
 
 /** Who changed a role that the groups of a user decide. */
@@ -98,7 +99,11 @@ export class OidcSignIn {
   private async userOf(sql: Sql, identity: Identity, role: UserRole): Promise<ProviderUser> {
     const { issuer, subject, email, emailIsVerified } = identity;
     const found = await lockUserByIdentity(sql, identity);
-    if (found?.subject === subject && found.issuer === issuer) return this.known(sql, found, role);
+    if (found?.subject === subject && found.issuer === issuer) {
+      const user = await this.known(sql, found, role);
+      await this.followAddress(sql, found, identity);
+      return user;
+    }
     if (email === null) throw oidcNoEmail(this.settings.name);
     if (found === undefined) return this.create(sql, { ...identity, email }, role);
     // A user of the provider with this address and another subject is another person.
@@ -130,7 +135,14 @@ export class OidcSignIn {
     await linkIdentity(sql, id, identity);
     await recordProviderSignIn(sql, id, role);
     await audit(sql, 'user_created', id, { email, role, issuer });
-    return { id, role, issuer, subject, enabled: true };
+    return { id, role, issuer, subject, email, enabled: true };
+  }
+
+  /** The subject identifies the user, so a new address is the same person's; only a verified one is believed. */
+  private async followAddress(sql: Sql, { id, email: from }: ProviderUser, identity: Identity): Promise<void> {
+    const { email: to, emailIsVerified } = identity;
+    if (to === null || to === from || !emailIsVerified) return;
+    if (await updateEmail(sql, id, to)) await audit(sql, 'user_email_changed', id, { from, to });
   }
 
   /** The user has lost all groups that have a role: sessions end now, not only when they are too old. */

@@ -136,6 +136,7 @@ export interface ProviderUser {
   id: number;
   role: UserRole;
   enabled: boolean;
+  email: string;
   /** Both `null`: a user who has a password here. */
   issuer: string | null;
   subject: string | null;
@@ -152,12 +153,22 @@ export async function lockUserByIdentity(
   { issuer, subject, email }: IdentityKey & { email: string | null },
 ): Promise<ProviderUser | undefined> {
   const { rows } = await sql.query<ProviderUser>(
-    `SELECT user_id AS id, role, disabled_at IS NULL AS enabled, oidc_issuer AS issuer, oidc_subject AS subject
+    `SELECT user_id AS id, role, disabled_at IS NULL AS enabled, email, oidc_issuer AS issuer, oidc_subject AS subject
      FROM app_user WHERE (oidc_issuer = $1 AND oidc_subject = $2) OR email = $3
      ORDER BY (oidc_issuer = $1 AND oidc_subject = $2) DESC NULLS LAST LIMIT 1 FOR UPDATE`,
     [issuer, subject, email],
   );
   return rows[0];
+}
+
+/** Returns false, and changes nothing, if another user has the address. It must be in lower case. */
+export async function updateEmail(sql: Sql, id: number, email: string): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `UPDATE app_user SET email = $2
+     WHERE user_id = $1 AND NOT EXISTS (SELECT FROM app_user WHERE email = $2)`,
+    [id, email],
+  );
+  return rowCount > 0;
 }
 
 /** From now on the identity provider decides who this user is: a password would stay valid without a group. */

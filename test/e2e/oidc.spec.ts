@@ -164,6 +164,45 @@ describe('signing in with an identity provider', () => {
     expect(other.status).toBe(403);
   });
 
+  /** Break it: in `OidcSignIn.userOf`, leave out `followAddress`; in it, leave out a condition. */
+  it('follows a verified new address of the same person, unless another user has it', async () => {
+    await enter('renamed', { ...STAFF, email: 'maiden@example.org' });
+    const { id } = await userOf('maiden@example.org');
+    await enter('renamed', { ...STAFF, email: 'claimed@example.org', email_verified: false });
+    expect(await userOf('claimed@example.org')).toBeUndefined();
+    await enter('renamed', { ...STAFF, email: 'Married@example.org' });
+    expect(await userOf('married@example.org')).toMatchObject({ id, subject: 'renamed' });
+    expect(await lastAudit('user_email_changed')).toMatchObject({
+      actor: 'OIDC',
+      details: { from: 'maiden@example.org', to: 'married@example.org' },
+    });
+    await storeUser(app, 'viewer', 'other@example.org');
+    expect((await enter('renamed', { ...STAFF, email: 'other@example.org' })).status).toBe(303);
+    expect(await userOf('married@example.org')).toMatchObject({ id });
+  });
+
+  /** Break it: in `IdentityProvider.discover`, set `oidc.clockTolerance` to 0 in the metadata of the client. */
+  it.each(['slowClock', 'fastClock'] as const)('allows for clocks that differ a little: %s', async (clock) => {
+    await provider.expect({ subject: 'staff-1', claims: STAFF }, clock);
+    expect((await callback(await begin())).status).toBe(303);
+  });
+
+  /** Break it: in `IdentityProvider.discover`, keep the keys that were found first. */
+  it('reads the keys of the provider again when it has a new one', async () => {
+    await enter('staff-1', STAFF);
+    await provider.serve(PUBLIC_URL, { rotatesKey: true });
+    await provider.expect({ subject: 'staff-1', claims: STAFF });
+    const answer = await begin();
+    const now = Date.now;
+    // Within a minute an unknown key is taken for forged, so that forged tokens cause no calls.
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => now() + 61_000);
+    try {
+      expect((await callback(answer)).status).toBe(303);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
   /** Break it: in `OidcSignIn.known`, leave out the check. */
   it('refuses a user who is disabled, and a provider that names no address', async () => {
     await enter('off', { ...STAFF, email: 'off@example.org' });
@@ -219,7 +258,7 @@ describe('signing in with an identity provider', () => {
     });
 
     /** Break it: in `IdentityProvider.complete`, leave out `expectedNonce`; in `discover`, the signature. */
-    it.each(['nonce', 'expired', 'audience', 'issuer', 'signature'] as const)(
+    it.each(['nonce', 'expired', 'notYet', 'audience', 'issuer', 'signature'] as const)(
       'an ID token that is forged: %s',
       async (forgery) => {
         await provider.expect({ subject: 'staff-1', claims: STAFF }, forgery);

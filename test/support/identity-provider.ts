@@ -2,7 +2,17 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-type Forgery = 'nonce' | 'expired' | 'authTime' | 'audience' | 'issuer' | 'signature';
+/** `slowClock` and `fastClock`: no forgery, but a clock that is 20 seconds behind or ahead. */
+type Forgery =
+  | 'nonce'
+  | 'expired'
+  | 'notYet'
+  | 'authTime'
+  | 'audience'
+  | 'issuer'
+  | 'signature'
+  | 'slowClock'
+  | 'fastClock';
 
 interface Person {
   subject: string;
@@ -37,13 +47,17 @@ export class TestIdentityProvider {
     };
   }
 
-  /** @param publicUrl of the service, which is its only client */
-  async serve(publicUrl: string, { claimsInIdToken = true } = {}): Promise<void> {
+  /**
+   * Begins to answer, anew.
+   * @param publicUrl of the service, which is its only client
+   */
+  async serve(publicUrl: string, { claimsInIdToken = true, rotatesKey = false } = {}): Promise<void> {
     await this.send({
       serve: {
         redirectUris: [`${publicUrl}/login/oidc/callback`],
         signOutUris: [`${publicUrl}/login`],
         claimsInIdToken,
+        rotatesKey,
       },
     });
   }

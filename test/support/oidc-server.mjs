@@ -6,8 +6,11 @@ import { createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
 
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const KEY_ID = 'test-key';
+const newKey = () => ({
+  id: randomUUID(),
+  privateKey: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey,
+});
+let key = newKey();
 
 /** Who signs in next, and how the next ID token is forged. */
 const state = { subject: 'nobody', claims: {}, forgery: null };
@@ -16,13 +19,16 @@ const decode = (part) => JSON.parse(Buffer.from(part, 'base64url').toString());
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 function signed(payload) {
-  const content = `${encode({ alg: 'RS256', kid: KEY_ID, typ: 'JWT' })}.${encode(payload)}`;
-  return `${content}.${createSign('RSA-SHA256').update(content).sign(privateKey).toString('base64url')}`;
+  const content = `${encode({ alg: 'RS256', kid: key.id, typ: 'JWT' })}.${encode(payload)}`;
+  return `${content}.${createSign('RSA-SHA256').update(content).sign(key.privateKey).toString('base64url')}`;
 }
 
 /** All but `signature` are signed with the right key, so that only the check of the claim can refuse them. */
 const FORGERIES = {
   nonce: (payload) => signed({ ...payload, nonce: randomUUID() }),
+  slowClock: (payload) => signed({ ...payload, iat: payload.iat - 3600, exp: payload.iat - 20 }),
+  fastClock: (payload) => signed({ ...payload, iat: payload.iat + 20, nbf: payload.iat + 20 }),
+  notYet: (payload) => signed({ ...payload, nbf: payload.iat + 3600 }),
   expired: (payload) => signed({ ...payload, iat: payload.iat - 7200, exp: payload.iat - 3600 }),
   authTime: (payload) => signed({ ...payload, auth_time: payload.auth_time - 3600 }),
   audience: (payload) => signed({ ...payload, aud: 'another-client' }),
@@ -38,7 +44,8 @@ server.listen(0, '127.0.0.1', () => {
   process.send({ issuer: `http://127.0.0.1:${server.address().port}` });
 });
 
-function serve({ redirectUris, signOutUris, claimsInIdToken }) {
+function serve({ redirectUris, signOutUris, claimsInIdToken, rotatesKey }) {
+  if (rotatesKey) key = newKey();
   const provider = new Provider(`http://127.0.0.1:${server.address().port}`, {
     clients: [
       {
@@ -61,7 +68,7 @@ function serve({ redirectUris, signOutUris, claimsInIdToken }) {
       claims: () => ({ sub: subject, ...state.claims }),
     }),
     interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
-    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: KEY_ID, use: 'sig', alg: 'RS256' }] },
+    jwks: { keys: [{ ...key.privateKey.export({ format: 'jwk' }), kid: key.id, use: 'sig', alg: 'RS256' }] },
     async loadExistingGrant({ oidc }) {
       const { clientId } = oidc.client;
       const grant = new oidc.provider.Grant({ clientId, accountId: oidc.session.accountId });
