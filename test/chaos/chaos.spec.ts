@@ -54,7 +54,8 @@ type Event = 'blow' | 'fault' | 'flush';
       const sending = Array.from({ length: SENDERS }, () => load.run(() => isEnough(load)));
 
       const background: Promise<void>[] = [];
-      for (const event of shuffled()) {
+      for (const [index, event] of shuffled().entries()) {
+      if (index % 25 === 0) process.stdout.write(`chaos: event ${index}, ${load.records} records so far\n`);
         if (event === 'blow') background.push(strike(await victim()));
         else if (event === 'fault') await disturbPostgres();
         else await note('FLUSHALL', installation.redis.flushAll());
@@ -178,7 +179,7 @@ type Event = 'blow' | 'fault' | 'flush';
     async function isEnough(load: Load): Promise<boolean> {
       const observer = await installation.observe().catch(() => undefined);
       try {
-        return observer === undefined || load.records - (await observer.done()) > RECORDS_WAITING;
+        return observer === undefined || load.valid - (await observer.done()) > RECORDS_WAITING;
       } catch {
         return true;
       } finally {

@@ -75,6 +75,11 @@ export class Load {
     return this.sent.reduce((sum, { total }) => sum + total, 0);
   }
 
+  /** Records that a worker has to process: the invalid ones have their outcome with the 202. */
+  get valid(): number {
+    return this.sent.reduce((sum, { total, invalid }) => sum + total - invalid, 0);
+  }
+
   /** Sends one batch after the other until `stop`. */
   async run(isEnough: () => Promise<boolean>): Promise<void> {
     while (this.running) {
