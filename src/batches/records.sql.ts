@@ -202,7 +202,7 @@ export async function writeOutcomes(
   const effects = outcomes.filter(isEffect);
   const explained = outcomes.filter((outcome) => !isEffect(outcome));
   try {
-    await transaction.copyTogether([
+    const rows = await Promise.all([
       rowsToCopy(EFFECTS_COPY, effects, (outcome) => {
         const code = outcome.status === 'skipped' ? LETTERS.skipped : CODES[outcome.operation];
         return `${batchId}\t${outcome.line}\t${code}\t${messageField(outcome.reference)}`;
@@ -214,6 +214,7 @@ export async function writeOutcomes(
         return `${batchId}\t${outcome.line}\t${letter}\t${fields.map(messageField).join('\t')}`;
       }),
     ]);
+    await transaction.copyTogether(rows);
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new Error(`a record of batch ${batchId} already has an outcome`, { cause: error });
@@ -227,7 +228,7 @@ export async function writeDeliveredOutcomes(
   outcomes: readonly DeliveredOutcome[],
 ): Promise<void> {
   await transaction.copyTogether([
-    rowsToCopy(DELIVERED_COPY, outcomes, (outcome) => {
+    await rowsToCopy(DELIVERED_COPY, outcomes, (outcome) => {
       const { line, reference, attempts, status, operation } = outcome;
       const error = 'error' in outcome ? outcome.error : undefined;
       const letter = status === 'succeeded' && operation !== null ? CODES[operation] : LETTERS[status];

@@ -104,7 +104,10 @@ const MESSAGE_KIND_OF: Readonly<Record<BehaviorKind, MessageKind>> = {
   webhook: 'behavior_webhook',
 };
 
-export function behaviorsToInsert(batchId: number | null, behaviors: readonly BehaviorRow[]): CopyInput {
+export function behaviorsToInsert(
+  batchId: number | null,
+  behaviors: readonly BehaviorRow[],
+): Promise<CopyInput> {
   return rowsToCopy(
     `outbox (workflow_instance_id, workflow_import_queue_batch_id, line_number, behavior_number, kind, action,
        recipient, receiver, subject, text_body, html_body, json_body, secret, status, last_error)`,

@@ -1,7 +1,7 @@
 import type { INestApplication } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import type { Request, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import { API_KEY_SCHEMAS } from '../auth/api-keys.dto.js';
 import { AUDIT_SCHEMAS } from '../auth/audit.dto.js';
 import { IMPORT_PROCESS_SCHEMAS } from '../import-processes/import-processes.dto.js';
@@ -12,6 +12,7 @@ import { WEBHOOK_SCHEMAS } from '../notifications/webhook-endpoints.dto.js';
 import { PEOPLE_SCHEMAS } from '../people/people.dto.js';
 import { ANY_REFUSAL_HEADERS, REFUSAL_HEADERS } from '../platform/http/answer-schemas.js';
 import { publicPath } from '../platform/http/headers.js';
+import { httpErrors } from '../platform/http/http.errors.js';
 import { TABLE_SCHEMAS } from '../targets/table/connections.controller.js';
 import { WORKFLOW_SCHEMAS } from '../workflows/workflow-schemas.js';
 import { HEALTH_SCHEMAS } from './health/health.controller.js';
@@ -200,6 +201,10 @@ function withProblems(responses: Responses): Responses {
   return described;
 }
 
+/** What the page loads. Its package has more files, which tell only which versions we run. */
+const PAGE_FILES =
+  /^\/?$|^\/(openapi\.json|swagger-ui(\.css|-bundle\.js|-init\.js|-standalone-preset\.js)|favicon-(16x16|32x32)\.png)$/;
+
 /**
  * Swagger UI at /docs, its description at /docs/openapi.json, and the same for OpenAPI 3.2 at /docs/openapi-3.2.json. Both are public: they reveal no more than the source
  * does, and every call made from the page needs a key. We serve all assets ourselves, so the page works without the
@@ -210,6 +215,9 @@ export function serveDocs(app: NestExpressApplication, publicUrl: string): void 
   const read = () => (document ??= openApiDocument(app, publicUrl));
   app.use('/docs/openapi-3.2.json', (_request: Request, response: Response) => {
     response.json(withStreamItems(read()));
+  });
+  app.use('/docs', ({ path }: Request, _response: Response, next: NextFunction) => {
+    next(PAGE_FILES.test(path) ? undefined : httpErrors.route_not_found(`There is no file /docs${path}.`));
   });
   SwaggerModule.setup('docs', app, read, {
     jsonDocumentUrl: 'docs/openapi.json',

@@ -55,7 +55,7 @@ type Event = 'blow' | 'fault' | 'flush';
 
       const background: Promise<void>[] = [];
       for (const [index, event] of shuffled().entries()) {
-      if (index % 25 === 0) process.stdout.write(`chaos: event ${index}, ${load.records} records so far\n`);
+        if (index % 25 === 0) process.stdout.write(`chaos: event ${index}, ${load.records} records so far\n`);
         if (event === 'blow') background.push(strike(await victim()));
         else if (event === 'fault') await disturbPostgres();
         else await note('FLUSHALL', installation.redis.flushAll());

@@ -148,6 +148,19 @@ describe('details of the protocol', () => {
     expect(script).toContain('"persistAuthorization": false');
   });
 
+  /** Break it: in `serveDocs`, leave `PAGE_FILES` out. */
+  it('serves of the package of the documentation only what its page loads', async () => {
+    const page = await (await fetch(`${test.url}/docs`)).text();
+    const loaded = [...page.matchAll(/(?:src|href)="(?:\.\/)?(?:docs\/)?([\w.-]+\.(?:css|js|png))"/g)].map(
+      ([, file]) => file,
+    );
+    expect(loaded).toContain('swagger-ui-bundle.js');
+    const statusOf = async (file: string) => (await fetch(`${test.url}/docs/${file}`)).status;
+    for (const file of loaded) expect([file, await statusOf(file!)]).toEqual([file, 200]);
+    for (const file of ['package.json', 'README.md', 'swagger-ui.css.map', 'index.html', 'LICENSE'])
+      expect([file, await statusOf(file)]).toEqual([file, 404]);
+  });
+
   describe('caches', () => {
     /** Break it: leave out `@Revalidated()`. */
     it('may keep a batch and a list of batches, but ask each time', async () => {

@@ -1,4 +1,5 @@
 import type { Connection, PoolClient, Submittable } from 'pg';
+import { EventLoopTurn } from '../concurrency.js';
 
 const ARRAY_SPECIAL = /["\\]/;
 const ARRAY_SPECIALS = /["\\]/g;
@@ -141,13 +142,20 @@ const ROW_BYTES = 512;
 const MOST_UNIT_BYTES = 3;
 
 /**
- * Writes rows in COPY format. A chunk then needs no array literals, whose quoting costs more than the insert.
+ * Writes rows in COPY format. A chunk then needs no array literals, whose quoting costs more than the insert. Large
+ * rows take long, so other work of the process runs in between.
  * @param line returns the fields of a row as COPY text, separated by tabs
  */
-export function rowsToCopy<Row>(into: string, rows: readonly Row[], line: (row: Row) => string): CopyInput {
+export async function rowsToCopy<Row>(
+  into: string,
+  rows: readonly Row[],
+  line: (row: Row) => string,
+): Promise<CopyInput> {
+  const turn = new EventLoopTurn();
   let text = Buffer.allocUnsafe(rows.length * ROW_BYTES);
   let end = 0;
   for (const row of rows) {
+    if (turn.isOver) await turn.next();
     // Each line turns into bytes at once and is garbage before the next, so no lines pile up for the garbage collector.
     const written = `${line(row)}\n`;
     const needed = end + written.length * MOST_UNIT_BYTES;

@@ -1,4 +1,4 @@
-import { copyField, parseCopyField, visiblyEscaped } from './copy-rows.js';
+import { copyField, parseCopyField, rowsToCopy, visiblyEscaped } from './copy-rows.js';
 
 describe('copyField', () => {
   it('leaves ordinary text alone', () => {
@@ -18,5 +18,21 @@ describe('copyField', () => {
 describe('storableText', () => {
   it('makes NUL and unpaired surrogates visible and leaves pairs alone', () => {
     expect(visiblyEscaped('a\u0000b\ud800c\udc00d😀')).toBe('a\\u0000b\\ud800c\\udc00d😀');
+  });
+});
+
+describe('rowsToCopy', () => {
+  /** Break it: leave out the turn. */
+  it('lets other work of the process run between rows that take long', async () => {
+    let others = 0;
+    setImmediate(() => (others += 1));
+    const seen: number[] = [];
+    const { text } = await rowsToCopy('t (a)', ['a', 'b'], (row) => {
+      const begun = performance.now();
+      while (performance.now() - begun < 30);
+      seen.push(others);
+      return row;
+    });
+    expect([text.toString(), seen]).toEqual(['a\nb\n', [0, 1]]);
   });
 });

@@ -6,6 +6,7 @@ import {
   rowsToCopy,
   textArray,
 } from '../../platform/database/copy-rows.js';
+import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { Sql, Transaction } from '../../platform/database/database.service.js';
 import type { WorkflowDefinition } from '../definition.js';
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
@@ -95,7 +96,10 @@ export async function lockInstances(
   return rows;
 }
 
-export function instancesToInsert(workflowId: number, instances: readonly InstanceState[]): CopyInput {
+export function instancesToInsert(
+  workflowId: number,
+  instances: readonly InstanceState[],
+): Promise<CopyInput> {
   return rowsToCopy(
     'workflow_instance (workflow_instance_id, workflow_id, status, step, attributes)',
     instances,
@@ -110,14 +114,20 @@ export type InstanceUpdate = readonly string[] | null;
 /** The parts of an instance that its row stores. */
 type StoredState = Pick<InstanceState, 'id' | 'status' | 'step' | 'attributes'>;
 
-export function instancesToUpdate(instances: readonly StoredState[]): InstanceUpdate {
+export async function instancesToUpdate(instances: readonly StoredState[]): Promise<InstanceUpdate> {
   if (instances.length === 0) return null;
+  const turn = new EventLoopTurn();
+  const texts: string[] = [];
+  for (const { attributes } of instances) {
+    if (turn.isOver) await turn.next();
+    texts.push(attributesText(attributes));
+  }
   return [
     integerArray(instances.map(idOf)),
     textArray(instances.map(({ status }) => status)),
     textArray(instances.map(({ step }) => step)),
     // JSON text contains no line ends. Joined by line ends, the texts need no escapes for their many quotes.
-    instances.map(({ attributes }) => attributesText(attributes)).join('\n'),
+    texts.join('\n'),
   ];
 }
 
@@ -151,7 +161,7 @@ export async function restoreInstances(
   workflowId: number,
   instances: readonly StoredState[],
 ): Promise<void> {
-  const restored = instancesToUpdate(instances);
+  const restored = await instancesToUpdate(instances);
   if (restored === null) return;
   await transaction.query(
     `INSERT INTO workflow_instance (workflow_instance_id, workflow_id, status, step, attributes, created_at)
@@ -239,7 +249,7 @@ interface IdentifierRow {
 export function identifiersToInsert(
   workflowId: number,
   instances: readonly Pick<InstanceState, 'id' | 'newIdentifiers'>[],
-): CopyInput {
+): Promise<CopyInput> {
   const rows: IdentifierRow[] = [];
   for (const instance of instances) {
     const instanceId = idOf(instance);

@@ -63,7 +63,7 @@ function quoted(name: string): string {
 export function logToInsert(
   { batchId, actor }: { batchId: number | null; actor: string },
   effects: readonly (Omit<Effect, 'instance'> & { instance: Pick<InstanceState, 'id'> })[],
-): CopyInput {
+): Promise<CopyInput> {
   const actorField = copyField(actor);
   return rowsToCopy(
     'workflow_log (workflow_instance_id, workflow_import_queue_batch_id, line_number, action, actor, changes)',

@@ -122,18 +122,18 @@ interface PreparedEffects {
  * Prepares the effects of rows and gives new instances their ids.
  * @param ids one for each new instance
  */
-function prepareEffects(
+async function prepareEffects(
   { created, updated, effects, owed }: Resolution,
   { compiled: { workflowId, definition }, batchId, actor }: WritingContext,
   now: string,
   ids: readonly number[],
-): PreparedEffects {
+): Promise<PreparedEffects> {
   for (const [index, instance] of created.entries()) instance.id = ids[index];
   const origin = { workflow: definition.name, batchId, now };
   return {
     formerIdentifiers: updated.flatMap(formerIdentifiers),
     // Rows that can collide come first, so that a lost race wastes little work.
-    rows: [
+    rows: await Promise.all([
       identifiersToInsert(workflowId, [...created, ...updated]),
       instancesToInsert(workflowId, created),
       logToInsert({ batchId, actor }, effects),
@@ -141,8 +141,8 @@ function prepareEffects(
         batchId,
         owed.map((behavior) => behaviorRow(behavior, idOf(behavior.instance), origin)),
       ),
-    ],
-    updates: instancesToUpdate(updated),
+    ]),
+    updates: await instancesToUpdate(updated),
   };
 }
 
@@ -240,7 +240,7 @@ export class RowApplication {
     this.context.keepOrder?.(otherOrderingKeys(matches, this.rules.fold, compiled.definition));
     const resolution = resolveRows(rows, matches, this.rules, chosen);
     const ids = await allocateInstanceIds(transaction, resolution.created.length);
-    const effects = prepareEffects(resolution, this.context, this.rules.now, ids);
+    const effects = await prepareEffects(resolution, this.context, this.rules.now, ids);
     return { outcomes: [...refused, ...resolution.rows.map(toOutcome)], effects };
   }
 }

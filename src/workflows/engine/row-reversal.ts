@@ -109,7 +109,7 @@ export class RowReversal {
     await deleteIdentifiers(transaction, workflowId, formers);
     await deleteInstances(transaction, deleted);
     await restoreInstances(transaction, workflowId, restored);
-    await transaction.copyTogether([
+    const rows = await Promise.all([
       identifiersToInsert(workflowId, carrying),
       logToInsert(
         this.context,
@@ -118,7 +118,8 @@ export class RowReversal {
         ),
       ),
     ]);
-    await updateInstances(transaction, instancesToUpdate(existing));
+    await transaction.copyTogether(rows);
+    await updateInstances(transaction, await instancesToUpdate(existing));
   }
 }
 
