@@ -139,7 +139,11 @@ export class OidcSignIn {
   }
 
   /** The subject identifies the user, so a new address is the same person's; only a verified one is believed. */
-  private async followAddress(sql: Sql, { id, email: from }: ProviderUser, identity: Identity): Promise<void> {
+  private async followAddress(
+    sql: Sql,
+    { id, email: from }: ProviderUser,
+    identity: Identity,
+  ): Promise<void> {
     const { email: to, emailIsVerified } = identity;
     if (to === null || to === from || !emailIsVerified) return;
     if (await updateEmail(sql, id, to)) await audit(sql, 'user_email_changed', id, { from, to });

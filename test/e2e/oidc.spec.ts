@@ -182,10 +182,13 @@ describe('signing in with an identity provider', () => {
   });
 
   /** Break it: in `IdentityProvider.discover`, set `oidc.clockTolerance` to 0 in the metadata of the client. */
-  it.each(['slowClock', 'fastClock'] as const)('allows for clocks that differ a little: %s', async (clock) => {
-    await provider.expect({ subject: 'staff-1', claims: STAFF }, clock);
-    expect((await callback(await begin())).status).toBe(303);
-  });
+  it.each(['slowClock', 'fastClock'] as const)(
+    'allows for clocks that differ a little: %s',
+    async (clock) => {
+      await provider.expect({ subject: 'staff-1', claims: STAFF }, clock);
+      expect((await callback(await begin())).status).toBe(303);
+    },
+  );
 
   /** Break it: in `IdentityProvider.discover`, keep the keys that were found first. */
   it('reads the keys of the provider again when it has a new one', async () => {
