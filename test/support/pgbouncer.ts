@@ -14,10 +14,14 @@ export interface Pooler {
 
 export const HAS_PGBOUNCER = spawnSync('pgbouncer', ['--version']).error === undefined;
 
-/** PgBouncer before the server of a URL. It refuses unknown startup parameters, as it does by default. */
+/**
+ * PgBouncer before the server of a URL. It refuses unknown startup parameters, as it does by default.
+ * @param poolSize connections to the server; a full pool is a test of its own
+ */
 export async function startPgBouncer(
   databaseUrl: string,
   poolMode: 'session' | 'transaction',
+  poolSize = poolMode === 'session' ? 60 : 8,
 ): Promise<Pooler> {
   const server = new URL(databaseUrl);
   const directory = await mkdtemp(join(tmpdir(), 'wiq-pgbouncer-'));
@@ -40,7 +44,7 @@ unix_socket_dir =
 auth_type = trust
 auth_file = ${users}
 pool_mode = ${poolMode}
-default_pool_size = ${poolMode === 'session' ? 60 : 8}
+default_pool_size = ${poolSize}
 max_client_conn = 200
 `,
   );
