@@ -1,6 +1,7 @@
-import { visiblyQuoted, jsonPointer } from '../platform/wording.js';
+import type { JsonObject } from '../platform/json/json-value.js';
+import { jsonPointer, visiblyQuoted } from '../platform/wording.js';
 import { escapeOption, splitOptions, trimEnds } from '../records/rows.js';
-import type { ColumnKind, RecordError, RowColumn } from '../records/target.js';
+import type { ColumnKind, CompiledTarget, RecordError, RowColumn } from '../records/target.js';
 import type { ColumnForm } from './column-survey.js';
 import type { DateOrder, Reading } from './reading.js';
 import { type ColumnRecipe, ValueRecipe } from './recipes.js';
@@ -92,11 +93,12 @@ export class CellReader {
   }
 
   private converted(text: string, errors: RecordError[]): string {
+    if (text === '') return '';
     switch (this.kind) {
       case 'number':
         return this.number(text, errors);
       case 'date':
-        return dayOf(text, this.form.dateOrder);
+        return this.date(text, errors);
       case 'dateTime':
         return timeOf(text, this.column.timeZone);
       case 'boolean':
@@ -110,17 +112,27 @@ export class CellReader {
     }
   }
 
+  /** The reason names the form of the file. A day that does not exist keeps the form in which people look for it. */
+  private date(text: string, errors: RecordError[]): string {
+    const { dateOrder } = this.form;
+    const day = dayOf(text, dateOrder);
+    const rule = day === text && !ISO_DAY.test(text) ? dateRule(text, dateOrder) : null;
+    if (rule !== null) errors.push(this.error('not_a_date', `${rule}; found ${visiblyQuoted(text)}`));
+    return day;
+  }
+
   private number(text: string, errors: RecordError[]): string {
     const { decimalMark } = this.form;
     if (decimalMark === 'comma') {
-      if (text.includes('.')) {
+      if (DECIMAL_COMMA.test(text)) return text.replace(',', '.');
+      if (!WHOLE_NUMBER.test(text)) {
         errors.push(
           this.error(
             'not_a_number',
             `must be a decimal number such as 1234,5: digits, a comma, no thousands separators; found ${visiblyQuoted(text)}`,
           ),
         );
-      } else if (DECIMAL_COMMA.test(text)) return text.replace(',', '.');
+      }
     } else if (decimalMark === 'unclear' && ONE_MARK.test(text)) {
       errors.push(
         this.error(
@@ -138,7 +150,62 @@ export class CellReader {
   }
 }
 
+/**
+ * What people type into the cells of a file that was read before: in the form that its columns have, and reasons that
+ * name this form.
+ */
+export class LocalForms {
+  private readonly readers: ReadonlyMap<string, CellReader>;
+
+  constructor(
+    private readonly target: CompiledTarget,
+    form: ColumnForm,
+  ) {
+    const counts = { keptSpaces: 0, errorsInText: 0 };
+    this.readers = new Map(
+      target.columns
+        .filter(({ kind }) => kind === 'date' || kind === 'number')
+        .map((column) => [
+          column.name,
+          new CellReader(column, form, { trim: 'ends', booleans: 'exact' }, counts),
+        ]),
+    );
+  }
+
+  /** The value in the form of rows; unchanged if it cannot be read. */
+  read(field: string, text: string): string {
+    return text === '' ? '' : (this.readers.get(field)?.read(text, []) ?? text);
+  }
+
+  /** The rules of the target, whose messages name the form of the file. */
+  get rules(): CompiledTarget {
+    return {
+      ...this.target,
+      checkRow: (row, raw) => {
+        const { error, errors, orderingKeys } = this.target.checkRow(row, raw);
+        return {
+          error: error && this.localized(error, row),
+          ...(errors && { errors: errors.map((each) => this.localized(each, row)) }),
+          orderingKeys,
+        };
+      },
+    };
+  }
+
+  private localized(error: RecordError, row: JsonObject): RecordError {
+    for (const [field, reader] of this.readers) {
+      const text = error.pointer === jsonPointer(field) ? row[field] : undefined;
+      if (typeof text !== 'string' || text === '') continue;
+      const reasons: RecordError[] = [];
+      reader.read(text, reasons);
+      return reasons.find(({ code }) => code === error.code) ?? error;
+    }
+    return error;
+  }
+}
+
 const DECIMAL_COMMA = /^[+-]?\d*,\d+$/;
+const WHOLE_NUMBER = /^[+-]?\d+([eE][+-]?\d+)?$/;
 const ONE_MARK = /^[+-]?\d+[.,]\d{3}$/;
 
 /** Words of the languages that spreadsheets write, and their usual abbreviations. No word has two meanings. */
@@ -184,6 +251,27 @@ function optionsOf(text: string, options: ReadonlyMap<string, string>): string {
 const DAY_AND_MIDNIGHT = /^(\d{4}-\d{2}-\d{2})[ T]00:00(?::00(?:\.0+)?)?$/;
 const DAY_MONTH_YEAR = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
 const YEAR_MONTH_DAY = /^(\d{4})[./-](\d{1,2})[./-](\d{1,2})$/;
+const ISO_DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/** The forms as the page names them. */
+const WRITTEN: Readonly<Record<Exclude<DateOrder, 'iso'>, { form: string; example: string }>> = {
+  dmy: { form: 'day.month.year', example: '31.01.2026' },
+  mdy: { form: 'month/day/year', example: '01/31/2026' },
+  ymd: { form: 'year/month/day', example: '2026/01/31' },
+};
+
+/** What a text must be to be a date of the column; `null`: the check of the row says so. */
+function dateRule(text: string, order: DateOrder | null): string | null {
+  if (order === 'iso') return null;
+  if (order === null)
+    return DAY_MONTH_YEAR.test(text)
+      ? 'cannot be read until the order of day, month and year in the file is stated'
+      : null;
+  const { form, example } = WRITTEN[order];
+  return (order === 'ymd' ? YEAR_MONTH_DAY : DAY_MONTH_YEAR).test(text)
+    ? `must be an existing calendar day, written ${form}`
+    : `must be a date written ${form} with a four-digit year, for example ${example}`;
+}
 
 /** A day as ISO, from the form of the column; other texts stay as they are. */
 function dayOf(text: string, order: DateOrder | null): string {
@@ -199,7 +287,6 @@ function dayOf(text: string, order: DateOrder | null): string {
       : order === 'dmy'
         ? [third, second, first]
         : [third, first, second];
-  // A day that does not exist keeps the form in which a person looks for it in the file.
   return isDay(Number(year), Number(month), Number(day))
     ? `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`
     : text;

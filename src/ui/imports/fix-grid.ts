@@ -146,26 +146,34 @@ function optionsOf({ field }: GridColumn, value: string) {
 /** The sentence, and the code after it. */
 const messageOf = ({ message, code }: Pick<RecordError, 'message' | 'code'>) => `${message} (${code})`;
 
+/** The field and the value of a cause, as the form sends them back; `null` if its rows do not have one value. */
+export function causeKey({ field, value }: FixCause, fields: ReadonlySet<string>): string | null {
+  return field !== null && value !== null && fields.has(field)
+    ? JSON.stringify({ field, from: value })
+    : null;
+}
+
 /** A cause as a button that replaces one value in all rows. */
 export function causeView(cause: FixCause, index: number, rules: CompiledTarget) {
   const { field, value, count, message, code, sampleLine } = cause;
   const column =
     field === null ? undefined : rowFields(rules, new Map(), null).find(({ name }) => name === field);
-  const isReplaceable = field !== null && value !== null && column !== undefined;
+  const from = causeKey(cause, new Set(column === undefined ? [] : [column.name]));
   return {
     index,
     count,
     sampleLine,
     message,
     code,
-    title: isReplaceable
-      ? text(value === '' ? 'fix.causeEmpty' : 'fix.causeValue', { field, value })
-      : field === null
-        ? message
-        : text('fix.causeOther', { field: fieldLabel(field) }),
-    from: isReplaceable ? JSON.stringify({ field, from: value }) : null,
+    title: field === null ? message : causeTitle(fieldLabel(field), from === null ? null : value),
+    from,
     options: column?.type === 'select' ? column.options.map((option) => option.value) : null,
   };
+}
+
+function causeTitle(field: string, value: string | null): string {
+  if (value === null) return text('fix.causeOther', { field });
+  return text(value === '' ? 'fix.causeEmpty' : 'fix.causeValue', { field, value });
 }
 
 export function suggestionView({ to, replacements, count }: FixSuggestion) {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import { BatchReader } from '../../batches/batch-reader.js';
 import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
-import { CellReader } from '../../formats/cell-reading.js';
+import { LocalForms } from '../../formats/cell-reading.js';
 import { jsonMembers } from '../../formats/json/json-members.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { fieldOf } from '../../import-queue/fix-causes.js';
@@ -21,7 +21,15 @@ import { importPath, withQuery } from '../layout/links.js';
 import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
-import { causeView, doneRow, fieldLabel, gridColumns, gridRow, suggestionView } from './fix-grid.js';
+import {
+  causeKey,
+  causeView,
+  doneRow,
+  fieldLabel,
+  gridColumns,
+  gridRow,
+  suggestionView,
+} from './fix-grid.js';
 import { relatives } from './import-view.js';
 
 /** Rows of a page; fewer if they are wide, so that a form has at most about this many cells. */
@@ -41,10 +49,9 @@ export interface SavedDraft {
   rows: { line: number; changed: boolean; errors: { field: string | null; message: string }[] }[];
   /** The text of the button that sends the rows. */
   button: string;
+  /** The causes that remain, as the page names them; `null` if not all rows were examined. */
+  causes: string[] | null;
 }
-
-/** A value of a field in the form of rows. */
-type LocalForm = (field: string, value: string) => string;
 
 /** The grid that corrects failed rows. What is changed is kept on the server until it is sent. */
 @Injectable()
@@ -72,7 +79,7 @@ export class FixPage {
     const fields = (form ?? {}) as Record<string, unknown>;
     const here = withQuery(`${importPath(id)}/fix`, { after });
     try {
-      const local = await this.localForm(id, principal);
+      const local = await this.localForms(id, principal);
       const edited = editedRows(form, local);
       await this.drafts.save(id, edited, principal);
       const replacements = replacementsIn(fields, local);
@@ -88,7 +95,7 @@ export class FixPage {
         return { path: withQuery(`${importPath(id)}/fix`, { after: fields.go || undefined }) };
       }
       if (fields.check !== undefined) return { path: here };
-      return await this.send(id, after, edited, principal);
+      return await this.send(id, after, edited, { principal, rules: local.rules });
     } catch (error) {
       if (!(error instanceof DomainError) || ![400, 409, 413].includes(error.status)) throw error;
       const html = await this.render(id, after, principal, { problem: problemView(error) });
@@ -98,12 +105,14 @@ export class FixPage {
 
   /** Saves the cells that a script sends, and answers how their rows are now. */
   async save(id: number, form: unknown, principal: Principal): Promise<SavedDraft> {
-    const edited = editedRows(form, await this.localForm(id, principal));
+    const local = await this.localForms(id, principal);
+    const { rules } = local;
+    const edited = editedRows(form, local);
     await this.drafts.save(id, edited, principal);
-    const { importProcessId } = await this.fixes.fixable(id, principal);
-    const rules = await this.rows.rules(importProcessId);
     const rows = await this.drafts.fixedRows(id, [...edited.keys()], principal, rules);
-    const { ready, isPartial } = await this.drafts.survey(id, principal, rules, EXAMINED_ON_CHANGE);
+    const survey = await this.drafts.survey(id, principal, rules, EXAMINED_ON_CHANGE);
+    const { ready, isPartial, causes } = survey;
+    const fields = new Set(rules.columns.map(({ name }) => name));
     return {
       rows: [...rows].map(([line, { isChanged, errors }]) => ({
         line,
@@ -114,6 +123,7 @@ export class FixPage {
         })),
       })),
       button: sendText(isPartial ? 0 : ready),
+      causes: isPartial ? null : causes.all(CAUSES).flatMap((cause) => causeKey(cause, fields) ?? []),
     };
   }
 
@@ -122,27 +132,12 @@ export class FixPage {
     return `${importPath(id)}/fix`;
   }
 
-  /** People correct dates and numbers as their file has them: what was read from it so is read so here. */
-  private async localForm(id: number, principal: Principal): Promise<LocalForm> {
+  /** People correct dates and numbers as their file has them, and read reasons that name its form. */
+  private async localForms(id: number, principal: Principal): Promise<LocalForms> {
     const { importProcessId } = await this.fixes.fixable(id, principal);
-    const understood = (await this.batches.sourceFile(id))?.understood;
-    const { dateOrder = null, decimalMark } = understood ?? {};
+    const { dateOrder = null, decimalMark } = (await this.batches.sourceFile(id))?.understood ?? {};
     const form = { dateOrder, decimalMark: decimalMark ?? ('point' as const) };
-    const { columns } = await this.rows.rules(importProcessId);
-    const readers = new Map(
-      columns
-        .filter(({ kind }) => kind === 'date' || kind === 'number')
-        .map((column) => [
-          column.name,
-          new CellReader(
-            column,
-            form,
-            { trim: 'ends', booleans: 'exact' },
-            { keptSpaces: 0, errorsInText: 0 },
-          ),
-        ]),
-    );
-    return (field, value) => readers.get(field)?.read(value, []) ?? value;
+    return new LocalForms(await this.rows.rules(importProcessId), form);
   }
 
   /** Rows that were edited on this page must be valid; others that are not stay in the draft. */
@@ -150,11 +145,9 @@ export class FixPage {
     id: number,
     after: string | undefined,
     edited: ReadonlyMap<number, EditedRow>,
-    principal: Principal,
+    { principal, rules }: { principal: Principal; rules: CompiledTarget },
   ): Promise<FormAnswer> {
     const selected = [...edited].filter(([, { send }]) => send === true).map(([line]) => line);
-    const { importProcessId } = await this.fixes.fixable(id, principal);
-    const rules = await this.rows.rules(importProcessId);
     const rows = await this.drafts.fixedRows(id, selected, principal, rules);
     const { rows: draft } = await this.drafts.load(id, principal, selected);
     const isWrong = ([line, { errors }]: [number, FixedRow]) =>
@@ -180,7 +173,7 @@ export class FixPage {
     more: object = {},
   ): Promise<string> {
     const batch = await this.fixes.fixable(id, principal);
-    const rules: CompiledTarget = await this.rows.rules(batch.importProcessId);
+    const { rules } = await this.localForms(id, principal);
     const limit = Math.max(
       FEWEST_ROWS,
       Math.min(ROWS, Math.floor(CELLS / Math.max(1, rules.columns.length))),
@@ -250,7 +243,7 @@ function isSelected({ status }: RecordRow, { isChanged }: FixedRow, chosen: bool
 const sendText = (ready: number) => text(ready === 0 ? 'fix.send' : 'fix.sendReady', { count: ready });
 
 /** The cells and selected rows of a form, by line. */
-function editedRows(form: unknown, local: LocalForm): Map<number, EditedRow> {
+function editedRows(form: unknown, local: LocalForms): Map<number, EditedRow> {
   const rows = new Map<number, EditedRow & { cells: Map<string, string> }>();
   const rowOf = (line: string) => {
     const number = /^[1-9]\d{0,8}$/.test(line) ? Number(line) : null;
@@ -261,7 +254,7 @@ function editedRows(form: unknown, local: LocalForm): Map<number, EditedRow> {
   };
   for (const [field, value] of filledIn(form, 'cell:')) {
     const [, line = '', name = ''] = /^(\d+):(.+)$/s.exec(field) ?? [];
-    rowOf(line)?.cells.set(name, local(name, value));
+    rowOf(line)?.cells.set(name, local.read(name, value));
   }
   // A script sends only what was changed, and names the rows that are not selected.
   for (const [line] of filledIn(form, 'keep:')) rowOf(line);
@@ -273,7 +266,7 @@ function editedRows(form: unknown, local: LocalForm): Map<number, EditedRow> {
 }
 
 /** The replacements that a pressed button asks for; `null` if none was pressed. */
-function replacementsIn(fields: Record<string, unknown>, local: LocalForm): Replacement[] | null {
+function replacementsIn(fields: Record<string, unknown>, local: LocalForms): Replacement[] | null {
   const { replace, replaceBy } = fields;
   if (typeof replace === 'string') return parsedReplacements(replace);
   if (typeof replaceBy !== 'string') return null;
@@ -282,7 +275,7 @@ function replacementsIn(fields: Record<string, unknown>, local: LocalForm): Repl
   if (typeof to !== 'string' || typeof from !== 'string') return [];
   return parsedReplacements(JSON.stringify([{ ...(parsed(from) as object), to }])).map((replacement) => ({
     ...replacement,
-    to: local(replacement.field, to),
+    to: local.read(replacement.field, to),
   }));
 }
 

@@ -249,32 +249,6 @@ export function tabs(counts: RecordCounts, batch: BatchView, shown: ShownRecords
   }));
 }
 
-/** Characters of a record or of its error that a table shows. The record's page and the download have all of them. */
-const SHOWN_CHARACTERS = 500;
-
-interface RecordView {
-  line: number;
-  path: string;
-  status: StatusLabel;
-  operation: string | null;
-  reference: string | null;
-  error: RecordError | null;
-  payload: string;
-}
-
-export function recordView(row: RecordRow, batchId: number): RecordView {
-  const error = recordError(row);
-  return {
-    line: row.line,
-    path: recordPath(batchId, row.line),
-    status: recordLabel(row.status),
-    operation: row.operation,
-    reference: row.reference,
-    error: error && { ...error, message: excerpt(error.message, SHOWN_CHARACTERS) },
-    payload: excerpt(row.payload, SHOWN_CHARACTERS),
-  };
-}
-
 /** Why a record failed; `null` if it did not. */
 export function recordError({ errorCode, errorMessage, errorPointer }: RecordRow): RecordError | null {
   if (errorCode === null) return null;

@@ -23,12 +23,12 @@ import {
   operationsText,
   paceText,
   progressTitle,
-  recordView,
   relatives,
   sumText,
   tabs,
   waitingText,
 } from './import-view.js';
+import { recordTable } from './preview-table.js';
 import type { FollowImportDto, ShowImportDto, ShownRecords } from './imports.dto.js';
 
 const REFRESH_SECONDS = 3;
@@ -105,7 +105,7 @@ export class ImportPage {
               allPath: recordsPath(batch.path, { show: 'refused' }),
             },
       tabs: tabs(resource.recordCounts, batch, shown),
-      records: records.rows.map((record) => recordView(record, id)),
+      records: recordTable(resource, records.rows),
       mails: isKept ? (await this.notifications.listByBatch(id)).map(mailView) : [],
       webhooks: isKept ? (await this.webhooks.ofBatch(id)).map((sent) => webhookView(sent, principal)) : [],
       firstRecordsPath: query.after === undefined ? null : here(null),

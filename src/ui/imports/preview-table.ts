@@ -6,8 +6,9 @@ import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import type { PreviewResult } from '../../import-queue/batches.dto.js';
 import { type PreviewPage, PreviewService } from '../../import-queue/preview.service.js';
 import { DomainError } from '../../platform/domain-error.js';
-import { type JsonValue } from '../../platform/json/json-value.js';
+import type { JsonValue } from '../../platform/json/json-value.js';
 import { excerpt, jsonPointer } from '../../platform/wording.js';
+import type { FieldChange } from '../../records/target.js';
 import { importPath, recordPath, withQuery } from '../layout/links.js';
 import { recordLabel, type StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
@@ -16,6 +17,7 @@ import { fieldName } from './column-form.js';
 const ROWS = 50;
 const MOST_COLUMNS = 40;
 const CELL = 80;
+const SHORT = 16;
 const MESSAGE = 200;
 /** Things with several rows that the page lists, and the rows that it names of each. */
 const MOST_SAME = 20;
@@ -41,6 +43,8 @@ interface CellView {
   change?: { before: string | null; after: string | null };
   wrong?: string;
   isEmpty: boolean;
+  /** Short texts, such as dates, stay on one line. */
+  isShort: boolean;
 }
 
 const TONES: Readonly<Record<PreviewResult, StatusLabel['tone']>> = {
@@ -210,36 +214,72 @@ interface RowPlace {
 }
 
 function rowView(item: PreviewItem, record: RecordRow | undefined, { id, columns, sameAs }: RowPlace) {
-  const members = jsonMembers(record?.payload ?? '{}');
   const errors = errorsOf(item, record);
   const changes = new Map(
     item.operation === 'updated' ? item.changes.map((change) => [change.field, change]) : [],
   );
-  const pointers = new Set(columns.map((column) => jsonPointer(column)));
   return {
     path: recordPath(id, item.line),
     row: item.row,
     label: labelOf(item),
     sameAs: sameAs.get(item.line),
-    // Errors of cells stand in their cells.
-    messages: errors
-      .filter(({ pointer }) => pointer == null || !pointers.has(pointer))
-      .map(({ message }) => excerpt(message, MESSAGE)),
-    cells: columns.map((column): CellView => {
-      const wrong = errors.find(({ pointer }) => pointer === jsonPointer(column))?.message;
-      const change = changes.get(column);
-      const given = excerpt(cellText(members.get(column)) ?? '', CELL);
+    messages: withoutCell(errors, columns).map(({ message }) => excerpt(message, MESSAGE)),
+    cells: cellViews(record?.payload ?? '{}', columns, errors, changes),
+  };
+}
+
+/** The records of an import as a table with the columns of its file. */
+export function recordTable(batch: BatchResource, records: readonly RecordRow[]) {
+  const columns = columnsOf(batch, records, []);
+  return {
+    columns: columns.map(columnName),
+    rows: records.map((record) => {
+      const { line, row, status, operation, reference } = record;
+      const errors = errorsIn(record);
+      const ofRow = withoutCell(errors, columns);
       return {
-        column: columnName(column),
-        text: given,
-        ...(change !== undefined && {
-          change: { before: valueText(change.before), after: valueText(change.after) },
-        }),
-        ...(wrong !== undefined && { wrong: excerpt(wrong, MESSAGE) }),
-        isEmpty: given === '' && change === undefined && wrong === undefined,
+        line,
+        row,
+        path: recordPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID, line),
+        status: recordLabel(status),
+        operation,
+        reference,
+        errors: ofRow.map(({ message, ...error }) => ({ ...error, message: excerpt(message, MESSAGE) })),
+        marked: errors.length - ofRow.length,
+        cells: cellViews(record.payload, columns, errors),
       };
     }),
   };
+}
+
+/** Errors of cells stand in their cells; these have none. */
+function withoutCell<Error extends ErrorView>(errors: readonly Error[], columns: readonly string[]): Error[] {
+  const pointers = new Set(columns.map((column) => jsonPointer(column)));
+  return errors.filter(({ pointer }) => pointer == null || !pointers.has(pointer));
+}
+
+function cellViews(
+  payload: string,
+  columns: readonly string[],
+  errors: readonly ErrorView[],
+  changes: ReadonlyMap<string, FieldChange> = new Map(),
+): CellView[] {
+  const members = jsonMembers(payload);
+  return columns.map((column) => {
+    const wrong = errors.find(({ pointer }) => pointer === jsonPointer(column))?.message;
+    const change = changes.get(column);
+    const given = excerpt(cellText(members.get(column)) ?? '', CELL);
+    return {
+      column: columnName(column),
+      text: given,
+      isShort: given.length <= SHORT,
+      ...(change !== undefined && {
+        change: { before: valueText(change.before), after: valueText(change.after) },
+      }),
+      ...(wrong !== undefined && { wrong: excerpt(wrong, MESSAGE) }),
+      isEmpty: given === '' && change === undefined && wrong === undefined,
+    };
+  });
 }
 
 function labelOf({ operation }: PreviewItem): StatusLabel {
@@ -248,12 +288,21 @@ function labelOf({ operation }: PreviewItem): StatusLabel {
   return { text: text(`confirmation.tabs.${operation}`), tone: TONES[operation] };
 }
 
+interface ErrorView {
+  code: string;
+  message: string;
+  pointer?: string | null;
+}
+
 /** Every error of a record, so that every bad cell is marked. */
-function errorsOf({ error }: PreviewItem, record: RecordRow | undefined) {
+function errorsOf({ error }: PreviewItem, record: RecordRow | undefined): readonly ErrorView[] {
   if (error !== null && record?.status !== 'invalid') return [error];
-  if (record === undefined || record.errorCode === null) return [];
-  if (record.errors !== null) return record.errors;
-  return [{ message: record.errorMessage ?? '', pointer: record.errorPointer }];
+  return record === undefined ? [] : errorsIn(record);
+}
+
+function errorsIn({ errorCode, errorMessage, errorPointer, errors }: RecordRow): readonly ErrorView[] {
+  if (errorCode === null) return [];
+  return errors ?? [{ code: errorCode, message: errorMessage ?? '', pointer: errorPointer }];
 }
 
 /** A stored or new value as a person reads it; `null` for none. */

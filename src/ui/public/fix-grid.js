@@ -50,8 +50,11 @@ if (grid !== null) {
   };
 
   /** Shows what the server answered about the rows that were saved. */
-  const show = ({ rows, button }) => {
+  const show = ({ rows, button, causes }) => {
     grid.querySelector('[data-send] span').textContent = button;
+    if (causes !== null)
+      for (const cause of grid.querySelectorAll('[data-cause]'))
+        cause.hidden = !causes.includes(cause.dataset.cause);
     for (const { line, changed: isChanged, errors } of rows) {
       const row = rowOf(line);
       row.classList.toggle('is-changed', isChanged);
