@@ -265,7 +265,7 @@ function dateRule(text: string, order: DateOrder | null): string | null {
   if (order === 'iso') return null;
   if (order === null)
     return DAY_MONTH_YEAR.test(text)
-      ? 'cannot be read until the order of day, month and year in the file is stated'
+      ? 'must be a date written YYYY-MM-DD, unless the order of day, month and year in the file is stated'
       : null;
   const { form, example } = WRITTEN[order];
   return (order === 'ymd' ? YEAR_MONTH_DAY : DAY_MONTH_YEAR).test(text)

@@ -1,6 +1,7 @@
 import type { Sql } from '../platform/database/database.service.js';
 import type { TargetConfiguration } from '../records/target.js';
-import type { ImportProcess } from './import-process.js';
+import type { ProcessControl } from '../batches/batch-control.js';
+import type { ImportProcess, ImportProcessInput } from './import-process.js';
 
 /*
  * Tables `import_process` (one row each, with the number of the current version) and `import_process_version` (one row per
@@ -41,10 +42,17 @@ export async function selectCurrentTargets(sql: Sql, ids: readonly number[]): Pr
 }
 
 /** The configuration of an import process from one change to the next. */
-export interface ImportProcessVersion {
+export interface ImportProcessVersion extends Pick<
+  ImportProcessInput,
+  | 'name'
+  | 'target'
+  | 'recordSchema'
+  | 'ordered'
+  | 'timeZone'
+  | 'allowWithoutIdentifier'
+  | keyof ProcessControl
+> {
   version: number;
-  name: string;
-  target: TargetConfiguration;
   createdBy: string;
   createdAt: Date;
 }
@@ -52,7 +60,9 @@ export interface ImportProcessVersion {
 /** Newest first, at most `limit`. */
 export async function selectVersions(sql: Sql, id: number, limit: number): Promise<ImportProcessVersion[]> {
   const { rows } = await sql.query<ImportProcessVersion>(
-    `SELECT version, name, target, created_by AS "createdBy", created_at AS "createdAt"
+    `SELECT version, name, target, record_schema AS "recordSchema", ordered, priority, max_failed AS "maxFailed",
+            max_failed_percent AS "maxFailedPercent", time_zone AS "timeZone",
+            allow_without_identifier AS "allowWithoutIdentifier", created_by AS "createdBy", created_at AS "createdAt"
        FROM import_process_version
       WHERE import_process_id = $1
       ORDER BY version DESC LIMIT $2`,

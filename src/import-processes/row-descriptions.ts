@@ -103,7 +103,8 @@ export class RowDescriptions {
     return (await this.current(id)).compiled;
   }
 
-  private async current(id: number): Promise<CompiledImportProcess> {
+  /** @throws DomainError 404 `import_process_not_found` */
+  async current(id: number): Promise<CompiledImportProcess> {
     const { version, workflowVersion } = await this.importProcesses.pinCurrent(id);
     return this.compiled.get(id, version, workflowVersion);
   }

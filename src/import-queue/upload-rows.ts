@@ -8,7 +8,7 @@ import { JsonLinesReader } from '../formats/jsonl/json-lines-reader.js';
 import type { Reading, ReadingWarning } from '../formats/reading.js';
 import { choicesOf, mappingFrom, mappingThatFits, type SavedMapping } from '../formats/recipes.js';
 import type { FileBytes, TableSource } from '../formats/table.js';
-import { TableRows } from '../formats/table-rows.js';
+import { type ReadRecord, TableRows } from '../formats/table-rows.js';
 import { type SavedMappings, surveyTable, type TablePlan } from '../formats/table-survey.js';
 import {
   openUpload,
@@ -80,6 +80,36 @@ export async function prepareRows(from: FileToRead): Promise<UploadRows> {
   }
 }
 
+/**
+ * The first record of a table, read as an upload of the file would be; `null` if it is JSON Lines or has no record. Its
+ * first row is the record if it does not name fields.
+ * @throws DomainError as Uploads does
+ */
+export async function firstRecord(from: SurveyedUpload): Promise<ReadRecord | null> {
+  try {
+    const survey = await surveyed(from);
+    if (survey === null) return null;
+    const isHeaderless =
+      survey.plan.records === 0 || survey.plan.warnings.some(({ code }) => code === 'header_unclear');
+    const read = isHeaderless
+      ? await surveyed({ ...from, reading: { ...from.reading, headerRow: 'none' } })
+      : survey;
+    if (read === null) return null;
+    const rows = new TableRows(read.plan, { ...read.plan.reading, shortRows: 'fill' });
+    for await (const block of read.open().rows()) {
+      for (const row of block) {
+        const record = rows.read(row);
+        if (record !== null) return record;
+      }
+    }
+    return null;
+  } catch (error) {
+    throw asRefusal(error, from.limits);
+  }
+}
+
+type SurveyedUpload = Pick<FileToRead, 'file' | 'reading' | 'saved' | 'compiled' | 'limits'>;
+
 interface SurveyedTable {
   plan: TablePlan;
   facts: TableSource['facts'];
@@ -90,7 +120,7 @@ interface SurveyedTable {
  * Where a saved mapping fits, its encoding, delimiter, sheet and header row apply, too, unless the file cannot be read
  * with them: a mapping never prevents a valid file from being imported. `null` for JSON Lines.
  */
-async function surveyed(from: FileToRead): Promise<SurveyedTable | null> {
+async function surveyed(from: SurveyedUpload): Promise<SurveyedTable | null> {
   const choose = chooserOf(from);
   const found = await surveyOnce(from, from.reading, choose);
   const saved = found?.plan.saved;
@@ -119,7 +149,7 @@ async function surveyed(from: FileToRead): Promise<SurveyedTable | null> {
 }
 
 /** @throws DomainError 404 `mapping_not_found` if the reading names a mapping that does not exist */
-function chooserOf({ saved, reading: { savedMapping } }: FileToRead): SavedMappings['choose'] {
+function chooserOf({ saved, reading: { savedMapping } }: SurveyedUpload): SavedMappings['choose'] {
   if (savedMapping === false) return () => null;
   if (savedMapping === null) return (headers) => mappingThatFits(saved, headers);
   const named = saved.find(({ name }) => name === savedMapping);
@@ -128,7 +158,7 @@ function chooserOf({ saved, reading: { savedMapping } }: FileToRead): SavedMappi
 }
 
 async function surveyOnce(
-  { file, compiled, limits, saved }: FileToRead,
+  { file, compiled, limits, saved }: SurveyedUpload,
   reading: Reading,
   choose: SavedMappings['choose'],
 ): Promise<SurveyedTable | null> {

@@ -44,25 +44,26 @@ export class TableIntake {
     const { line, payload, originLine, shownRow, leftOut } = record;
     if (payload.length > this.limits.maxLineBytes) throw new LineLimitError(line);
     if (this.rows.totalCount === this.limits.maxRecords) throw new TooManyRecordsError();
-    this.rows.add(line, payload, this.verdict(record), {
+    this.rows.add(line, payload, verdictOn(record, this.target), {
       ...(originLine !== undefined && { originLine }),
       ...(shownRow !== null && { row: shownRow }),
       leftOut,
     });
   }
 
-  /** The values of a row with another number of cells than the header prove nothing. */
-  private verdict({ row, payload, errors, isMisshapen }: ReadRecord): RowVerdict {
-    const [first] = errors;
-    if (isMisshapen && first !== undefined) return { error: first, orderingKeys: [] };
-    const checked = this.target.checkRow(row, payload);
-    if (first === undefined) return checked;
-    const places = new Set(errors.map(({ pointer }) => pointer));
-    const further = checked.errors ?? (checked.error === null ? [] : [checked.error]);
-    const all = [
-      ...errors,
-      ...further.filter(({ pointer }) => pointer === undefined || !places.has(pointer)),
-    ];
-    return { error: first, errors: all.slice(0, MOST_ERRORS), orderingKeys: [] };
-  }
+}
+
+/** The values of a row with another number of cells than the header prove nothing. */
+export function verdictOn(
+  { row, payload, errors, isMisshapen }: Pick<ReadRecord, 'row' | 'payload' | 'errors' | 'isMisshapen'>,
+  target: CompiledTarget,
+): RowVerdict {
+  const [first] = errors;
+  if (isMisshapen && first !== undefined) return { error: first, orderingKeys: [] };
+  const checked = target.checkRow(row, payload);
+  if (first === undefined) return checked;
+  const places = new Set(errors.map(({ pointer }) => pointer));
+  const further = checked.errors ?? (checked.error === null ? [] : [checked.error]);
+  const all = [...errors, ...further.filter(({ pointer }) => pointer === undefined || !places.has(pointer))];
+  return { error: first, errors: all.slice(0, MOST_ERRORS), orderingKeys: [] };
 }

@@ -170,8 +170,10 @@ function columnsOf(schema: JsonObject | null): RowColumn[] {
 }
 
 function kindOf({ type, format, enum: options }: JsonObject): ColumnKind | undefined {
-  if (type === 'number' || type === 'integer') return 'number';
-  if (type === 'boolean') return 'boolean';
+  // A column of a file may also accept the text of its type.
+  const types = [type].flat();
+  if (types.includes('number') || types.includes('integer')) return 'number';
+  if (types.includes('boolean')) return 'boolean';
   if (Array.isArray(options)) return 'option';
   if (format === 'date') return 'date';
   if (format === 'date-time') return 'dateTime';

@@ -7,7 +7,7 @@ import { validateForm } from '../../platform/http/validation.js';
 import { PageController } from '../error.page.js';
 import { sendFormAnswer } from '../forms.js';
 import { HtmlPage } from '../page-renderer.js';
-import { FileTypeFormDto, RemoveMappingDto, TryRowDto } from './file-type-form.js';
+import { fileTypeForm, RemoveMappingDto } from './file-type-form.js';
 import { FileTypesPage } from './file-types.page.js';
 import { MappingPage } from './mapping.page.js';
 
@@ -27,8 +27,8 @@ export class FileTypesPagesController {
 
   @Get('new')
   @HtmlPage()
-  draft(): Promise<string> {
-    return this.fileTypes.draft();
+  draft(@Query('as') as: unknown): Promise<string> {
+    return this.fileTypes.draft(as === 'json');
   }
 
   @Post()
@@ -37,7 +37,7 @@ export class FileTypesPagesController {
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    sendFormAnswer(response, await this.fileTypes.add(validateForm(FileTypeFormDto, form), principal));
+    sendFormAnswer(response, await this.fileTypes.add(fileTypeForm(form), principal));
   }
 
   @Get(':id')
@@ -45,9 +45,10 @@ export class FileTypesPagesController {
   show(
     @Param('id', ImportProcessIdPipe) id: number,
     @Query('saved') saved: unknown,
+    @Query('as') as: unknown,
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
-    return this.fileTypes.show(id, principal, { savedVersion: Number(saved) });
+    return this.fileTypes.show(id, principal, { savedVersion: Number(saved), asJson: as === 'json' });
   }
 
   @Post(':id')
@@ -57,7 +58,7 @@ export class FileTypesPagesController {
     @CurrentPrincipal() principal: Principal,
     @Res() response: Response,
   ): Promise<void> {
-    sendFormAnswer(response, await this.fileTypes.save(id, validateForm(FileTypeFormDto, form), principal));
+    sendFormAnswer(response, await this.fileTypes.save(id, fileTypeForm(form), principal));
   }
 
   @Post(':id/try')
@@ -67,7 +68,7 @@ export class FileTypesPagesController {
     @Body() form: unknown,
     @CurrentPrincipal() principal: Principal,
   ): Promise<string> {
-    return this.fileTypes.try(id, validateForm(TryRowDto, form).row, principal);
+    return this.fileTypes.try(id, form, principal);
   }
 
   @Get(':id/mapping')

@@ -3,22 +3,37 @@ import { PRIORITIES } from '../../batches/batch-state.js';
 import { assertMayUse } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
-import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
+import {
+  ImportProcessesService,
+  type ImportProcessVersion,
+} from '../../import-processes/import-processes.service.js';
+import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import type { MappedColumn } from '../../formats/recipes.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
 import { SavedMappingsService } from '../../import-processes/saved-mappings.service.js';
-import type { ProblemDetail } from '../../platform/domain-error.js';
+import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
+import { DomainError, type ProblemDetail } from '../../platform/domain-error.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
-import type { TargetConfiguration } from '../../records/target.js';
+import { excerpt } from '../../platform/wording.js';
+import type { CompiledTarget, TargetConfiguration } from '../../records/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
 import { answerForm, fieldErrors, type FieldErrors, type FormAnswer, problemView } from '../forms.js';
 import { FILE_TYPE_ICONS, fileTypeIcon } from '../layout/icons.js';
-import { templatePath, withQuery } from '../layout/links.js';
+import { instancePath, templatePath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import { fieldName } from '../imports/column-form.js';
+import { trialView } from '../imports/preview-table.js';
+import { filledIn, rowFields, rowOf } from '../new-import/row-form.js';
 import type { StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
-import { type FileTypeFormDto, formOf, OTHER, performsOf, readFileType } from './file-type-form.js';
+import {
+  type FileTypeFormDto,
+  formOf,
+  OTHER,
+  performsOf,
+  readFileType,
+  schemaView,
+} from './file-type-form.js';
 
 const LIST = '/file-types';
 const VERSIONS = 20;
@@ -26,7 +41,16 @@ const SHOWN_HEADERS = 12;
 
 interface ShownResult {
   savedVersion?: number | undefined;
-  tried?: object;
+  /** Whether the rules of rows are edited as JSON. */
+  asJson?: boolean;
+  tried?: TriedRow;
+}
+
+interface TriedRow {
+  pasted: string;
+  values: ReadonlyMap<string, string>;
+  view?: object;
+  problem?: string;
 }
 
 /** File types, as pages call import processes: the list, the form of one, its versions, and the test of a row. */
@@ -38,6 +62,7 @@ export class FileTypesPage {
     private readonly rows: RowDescriptions,
     private readonly mappings: SavedMappingsService,
     private readonly workflows: WorkflowDefinitionsService,
+    private readonly submission: RowSubmissionService,
     private readonly pages: PageRenderer,
   ) {}
 
@@ -60,8 +85,9 @@ export class FileTypesPage {
     });
   }
 
-  async draft(): Promise<string> {
-    return this.form({ status: 'active', icon: 'file-import', onNoMatch: 'create', onMatch: 'update' }, null);
+  async draft(asJson: boolean): Promise<string> {
+    const form = { status: 'active', icon: 'file-import', onNoMatch: 'create', onMatch: 'update' };
+    return this.form(form, null, { asJson });
   }
 
   /** @param more what just happened: a version that was saved, or a row that was tested */
@@ -107,23 +133,31 @@ export class FileTypesPage {
     return `${LIST}/${id}#mappings`;
   }
 
-  /** Checks one row by the rules of pass 1. Nothing is stored. */
-  async try(id: number, row: string, principal: Principal): Promise<string> {
+  /** Shows what would happen to a row that was pasted or typed. Nothing is stored. */
+  async try(id: number, form: unknown, principal: Principal): Promise<string> {
     assertMayUse(principal, id);
-    return this.show(id, principal, { tried: { row, ...(await this.verdict(id, row)) } });
+    const { row } = (form ?? {}) as Record<string, unknown>;
+    const pasted = typeof row === 'string' && row.trim() !== '' ? row : '';
+    const values = filledIn(form);
+    const tried = await this.tried(id, pasted, values);
+    return this.show(id, principal, { tried });
   }
 
-  private async verdict(id: number, row: string) {
+  private async tried(id: number, pasted: string, values: ReadonlyMap<string, string>): Promise<TriedRow> {
     try {
-      const parsed: unknown = JSON.parse(row);
-      if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-        return { error: { code: 'not_an_object', message: text('fileType.notAnObject') } };
-      }
-      const { error } = (await this.rows.rules(id)).checkRow(parsed as JsonObject, row);
-      return { error, valid: error === null };
+      const trial = await this.submission.try(id, pasted === '' ? rowOf(values) : pasted);
+      const read = [...jsonMembers(trial.payload)].map(
+        ([name, json]) => [name, cellText(json) ?? ''] as const,
+      );
+      const { target } = await this.importProcesses.get(id);
+      const { workflow } = target;
+      const reference = trial.outcome?.reference ?? null;
+      const instance =
+        reference !== null && typeof workflow === 'string' ? instancePath(workflow, reference) : null;
+      return { pasted, values: new Map(read), view: { ...trialView(trial), instance, reference } };
     } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      return { error: { code: 'malformed_json', message: error.message } };
+      if (!(error instanceof DomainError) || error.status < 400 || error.status > 422) throw error;
+      return { pasted, values, problem: error.message };
     }
   }
 
@@ -142,11 +176,12 @@ export class FileTypesPage {
   private async form(
     form: FileTypeFormDto,
     id: number | null,
-    { errors = {}, ...more }: ShownResult & { problem?: object; errors?: FieldErrors } = {},
+    { errors = {}, tried, asJson, ...more }: ShownResult & { problem?: object; errors?: FieldErrors } = {},
   ): Promise<string> {
     const choices = await this.choices();
     const stored = id === null ? null : await this.importProcesses.get(id);
-    const versions = id === null ? [] : await this.importProcesses.versions(id, VERSIONS);
+    const versions = id === null ? [] : await this.importProcesses.versions(id, VERSIONS + 1);
+    const rules = id === null ? null : await this.rulesOf(id);
     const mappings = id === null ? [] : await this.mappings.list(id);
     const nameOf = await this.creators.of([
       ...versions.map(({ createdBy }) => createdBy),
@@ -157,10 +192,11 @@ export class FileTypesPage {
       text: label,
       selected: value === (chosen ?? ''),
     });
+    const path = id === null ? LIST : `${LIST}/${id}`;
     return this.pages.render('file-types/file-type', {
       title: stored?.name ?? text('fileType.newTitle'),
       section: 'file-types',
-      path: id === null ? LIST : `${LIST}/${id}`,
+      path,
       deletePath: `${LIST}/${id}/delete`,
       tablePath:
         stored?.target.kind === 'table' ? withQuery('/file-types/from-table', { edit: stored.id }) : null,
@@ -193,12 +229,20 @@ export class FileTypesPage {
         option('reject', text('fileType.rejectRow'), form.onMatch),
         option('skip', text('fileType.skipRow'), form.onMatch),
       ],
-      versions: versions.map(({ createdBy, createdAt, target, ...version }) => ({
+      versions: versions.slice(0, VERSIONS).map((version, index) => ({
         ...version,
-        by: nameOf(createdBy),
-        at: createdAt.toISOString(),
-        action: describeTarget(target),
+        by: nameOf(version.createdBy),
+        at: version.createdAt.toISOString(),
+        changes: versionChanges(versions[index + 1], version),
       })),
+      schema: schemaView(
+        form,
+        id === null ? `${LIST}/new` : path,
+        asJson ?? (form.recordSchema !== undefined && form.columns === undefined),
+      ),
+      knownColumns: rules?.columns.map(({ name }) => name),
+      tried,
+      tryFields: rules === null ? null : rowFields(rules, tried?.values ?? new Map(), null),
       mappings: mappings.map(({ name, columns, constants, savedBy, savedAt }) => ({
         name,
         editPath: withQuery(`${LIST}/${id}/mapping`, { name }),
@@ -212,6 +256,16 @@ export class FileTypesPage {
       })),
       templatePath: id === null ? null : templatePath(id),
     });
+  }
+
+  /** `null` if what the file type refers to no longer fits; the page must still open, so that it can be corrected. */
+  private async rulesOf(id: number): Promise<CompiledTarget | null> {
+    try {
+      return await this.rows.rules(id);
+    } catch (error) {
+      if (error instanceof DomainError && error.status === 409) return null;
+      throw error;
+    }
   }
 
   private async offered(): Promise<ReadonlySet<string>> {
@@ -242,6 +296,72 @@ function namesOf(
     .filter(([, column]) => isShown(column))
     .map(([header, { field }]) => (field === null ? header : `${header} → ${fieldName(field)}`));
   return shown.length > SHOWN_HEADERS ? `${shown.slice(0, SHOWN_HEADERS).join(', ')}, …` : shown.join(', ');
+}
+
+const MEMBERS = [
+  ...(['name', 'ordered', 'priority', 'maxFailed', 'maxFailedPercent', 'timeZone'] as const),
+  'allowWithoutIdentifier',
+] as const;
+
+/** What a version changed, in words. */
+function versionChanges(before: ImportProcessVersion | undefined, after: ImportProcessVersion): string[] {
+  if (before === undefined)
+    return [after.version === 1 ? text('fileType.firstVersion') : describeTarget(after.target)];
+  const change = (member: string, from: unknown, to: unknown) =>
+    text('fileType.changedFrom', { member, from: wordFor(from), to: wordFor(to) });
+  const members = MEMBERS.filter((member) => before[member] !== after[member]);
+  const action = describeTarget(before.target) !== describeTarget(after.target);
+  const ofAction = new Set(['kind', 'workflow', 'step', 'action', 'url', 'connection', 'schema', 'table']);
+  const parts = [...new Set([...Object.keys(before.target), ...Object.keys(after.target)])].filter(
+    (part) =>
+      !ofAction.has(part) && JSON.stringify(before.target[part]) !== JSON.stringify(after.target[part]),
+  );
+  const found = [
+    ...members.map((member) => change(text(`fileType.members.${member}`), before[member], after[member])),
+    ...(action
+      ? [change(text('fileType.action'), describeTarget(before.target), describeTarget(after.target))]
+      : []),
+    ...parts.map((part) =>
+      isTargetWord(part)
+        ? change(text(`fileType.targetMembers.${part}`), before.target[part], after.target[part])
+        : text('fileType.targetChanged', { part }),
+    ),
+    ...columnChanges(before.recordSchema, after.recordSchema),
+  ];
+  return found.length > 0 ? found : [text('fileType.noRuleChanges')];
+}
+
+const TARGET_WORDS = ['onNoMatch', 'onMatch', 'muteBehaviors'] as const;
+const isTargetWord = (part: string): part is (typeof TARGET_WORDS)[number] =>
+  TARGET_WORDS.some((word) => word === part);
+
+function columnChanges(before: JsonObject | null, after: JsonObject | null): string[] {
+  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  const columnsOf = (schema: JsonObject | null) => {
+    const required = Array.isArray(schema?.required) ? schema.required : [];
+    const properties = Object.entries((schema?.properties ?? {}) as JsonObject);
+    return new Map(
+      properties.map(([name, rules]) => [name, JSON.stringify([rules, required.includes(name)])]),
+    );
+  };
+  const [old, now] = [columnsOf(before), columnsOf(after)];
+  const added = [...now.keys()].filter((name) => !old.has(name));
+  const removed = [...old.keys()].filter((name) => !now.has(name));
+  const changed = [...now].flatMap(([name, rules]) =>
+    old.has(name) && old.get(name) !== rules ? [name] : [],
+  );
+  const lists = [
+    ...(added.length > 0 ? [text('fileType.columnsAdded', { names: added.join(', ') })] : []),
+    ...(removed.length > 0 ? [text('fileType.columnsRemoved', { names: removed.join(', ') })] : []),
+    ...(changed.length > 0 ? [text('fileType.columnsChanged', { names: changed.join(', ') })] : []),
+  ];
+  return lists.length > 0 ? lists : [text('fileType.rulesChanged')];
+}
+
+function wordFor(value: unknown): string {
+  if (value === null || value === undefined) return text('fileType.notSet');
+  if (typeof value === 'boolean') return text(value ? 'fileType.yes' : 'fileType.no');
+  return excerpt(typeof value === 'string' ? value : JSON.stringify(value), 60);
 }
 
 /** An error of a whole field is marked there, and its pointer means nothing to a person. */

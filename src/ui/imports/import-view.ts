@@ -7,10 +7,10 @@ import {
 import type { BatchResource } from '../../batches/batch-resource.js';
 import { isTerminal, RETRY_CREATION_PATH } from '../../batches/batch-state.js';
 import type { RecordRow } from '../../batches/record-pages.js';
-import { excerpt, formatDuration, formatNumber } from '../../platform/wording.js';
+import { formatDuration, formatNumber } from '../../platform/wording.js';
 import { RECORD_STATUSES, type RecordCounts } from '../../records/record-status.js';
 import type { RecordError } from '../../records/target.js';
-import { importPath, recordPath, withQuery } from '../layout/links.js';
+import { importPath, withQuery } from '../layout/links.js';
 import { batchLabel, recordLabel, type StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
 import type { ShownRecords } from './imports.dto.js';

@@ -5,6 +5,7 @@ import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import type { PreviewResult } from '../../import-queue/batches.dto.js';
 import { type PreviewPage, PreviewService } from '../../import-queue/preview.service.js';
+import type { RowTrial } from '../../import-queue/row-submission.service.js';
 import { DomainError } from '../../platform/domain-error.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
 import { excerpt, jsonPointer } from '../../platform/wording.js';
@@ -252,6 +253,21 @@ export function recordTable(batch: BatchResource, records: readonly RecordRow[])
   };
 }
 
+/** What would happen to one row: its values as they were read, and those that it would change. */
+export function trialView({ payload, errors, outcome }: RowTrial) {
+  const changes = outcome?.operation === 'updated' ? (outcome.changes ?? []) : [];
+  const columns = [...new Set([...jsonMembers(payload).keys(), ...changes.map(({ field }) => field)])];
+  const all = outcome?.status === 'failed' ? [outcome.error] : errors;
+  const operation = outcome === null ? null : (outcome.operation ?? 'skipped');
+  return {
+    label: labelOf({ operation: errors.length > 0 ? 'invalid' : operation }),
+    /** Valid, but the target decides. */
+    isOpen: outcome === null && errors.length === 0,
+    errors: withoutCell(all, columns),
+    cells: cellViews(payload, columns, all, new Map(changes.map((change) => [change.field, change]))),
+  };
+}
+
 /** Errors of cells stand in their cells; these have none. */
 function withoutCell<Error extends ErrorView>(errors: readonly Error[], columns: readonly string[]): Error[] {
   const pointers = new Set(columns.map((column) => jsonPointer(column)));
@@ -282,7 +298,7 @@ function cellViews(
   });
 }
 
-function labelOf({ operation }: PreviewItem): StatusLabel {
+function labelOf({ operation }: Pick<PreviewItem, 'operation'>): StatusLabel {
   if (operation === null) return { text: text('confirmation.rowValid'), tone: 'good' };
   if (operation === 'invalid') return recordLabel('invalid');
   return { text: text(`confirmation.tabs.${operation}`), tone: TONES[operation] };

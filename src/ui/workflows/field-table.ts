@@ -35,14 +35,19 @@ export function fieldRows(fields: readonly EnteredField[], samples: readonly (re
 
 /** The fields of a form, in the order of its rows. */
 export function enteredFields(form: unknown): EnteredField[] {
+  return tableRows(form, 'field').map(enteredField);
+}
+
+/** The rows of a table in a form: the members of each, which the form has as `{table}:{row}:{member}`. */
+export function tableRows(form: unknown, table: string): ReadonlyMap<string, string>[] {
   const rows = new Map<number, Map<string, string>>();
-  for (const [name, value] of Object.entries((form ?? {}) as Record<string, unknown>)) {
-    const [, row, member] = /^field:(\d{1,4}):(\w+)$/.exec(name) ?? [];
-    if (row === undefined || member === undefined || typeof value !== 'string') continue;
+  for (const [field, value] of Object.entries((form ?? {}) as Record<string, unknown>)) {
+    const [, name, row, member] = /^(\w+):(\d{1,4}):(\w+)$/.exec(field) ?? [];
+    if (name !== table || member === undefined || typeof value !== 'string') continue;
     const members = rows.get(Number(row)) ?? new Map<string, string>();
     rows.set(Number(row), members.set(member, value));
   }
-  return [...rows].sort(([a], [b]) => a - b).map(([, members]) => enteredField(members));
+  return [...rows].sort(([a], [b]) => a - b).map(([, members]) => members);
 }
 
 function enteredField(members: ReadonlyMap<string, string>): EnteredField {
