@@ -71,6 +71,71 @@ describe('the form of', () => {
       expect(textOf(await open(`${path}?saved=9`))).not.toContain('Saved as');
     });
 
+    /** Break it: in `schemaOf`, ignore the columns; in `versionChanges`, compare with the same version. */
+    it('edits the columns of a row in a table, and shows what each version changed', async () => {
+      const path = `/file-types/${importProcessId}`;
+      const [, performs = ''] = /<option value="([^"]+)" selected>Grant Role/.exec(await open(path))!;
+      const form = {
+        ...{ version: '1', name: 'Members', performs: performs.replaceAll('&quot;', '"') },
+        ...{ onNoMatch: 'reject', onMatch: 'update', displayOrder: '0', ordered: 'yes', schemaBefore: '' },
+        ...{
+          'schema:0:before': '',
+          'schema:0:name': 'Level',
+          'schema:0:type': 'text',
+          'schema:0:required': 'yes',
+        },
+        ...{ 'schema:0:values': 'Fellow\r\nSenior', 'schema:0:maxLength': '9', 'schema:1:name': '' },
+      };
+      const refused = await send(path, { ...form, 'schema:0:pattern': '(' });
+      expect([refused.status, textOf(refused.html)]).toEqual([400, expect.stringContaining('/recordSchema')]);
+      expect(refused.html).toContain('value="("');
+      expect((await send(path, form)).status).toBe(303);
+      const { rows } = await sql.query(
+        'SELECT record_schema FROM import_process_version WHERE import_process_id = $1 AND version = 2',
+        [importProcessId],
+      );
+      const level = { type: 'string', enum: ['Fellow', 'Senior'], maxLength: 9 };
+      expect(rows[0].record_schema).toEqual({
+        type: 'object',
+        properties: { Level: level },
+        required: ['Level'],
+      });
+      const page = textOf(await open(path));
+      expect(page).toContain('In file order: no → yes');
+      expect(page).toContain('If no match is found: create → reject');
+      expect(page).toContain('Columns added: Level');
+      expect(page).toContain('First version');
+      expect(await open(`${path}?as=json`)).toContain('name="recordSchema"');
+    });
+
+    describe('tries a row', () => {
+      const tried = async (fields: Record<string, string>) => {
+        const { status, html } = await send(`/file-types/${importProcessId}/try`, fields);
+        const [, result = ''] =
+          /<section class="card" id="try">(.*?)<label class="form-label" for="row"/s.exec(html)!;
+        return [status, textOf(result).trim()];
+      };
+
+      /** Break it: in `firstRecord`, never read without a header; in `RowSubmissionService.try`, leave out `preview`. */
+      it('that was pasted with its header, without it, or as JSON, and stores nothing', async () => {
+        const before = (await sql.query('SELECT count(*) FROM import_queue_batch')).rows;
+        const header = 'unique id\tFirst Name\tlast name\tLevel\tDate of birth';
+        expect(await tried({ row: `${header}\nT-1\tAda\tByron\tfellow \t31.12.1980` })).toEqual([
+          200,
+          'Try a row Create UniqueId T-1 First Name Ada Last Name Byron Level Fellow Date Of Birth 1980-12-31',
+        ]);
+        expect((await tried({ row: 'T-1\t\tAda' }))[1]).toMatch(/^Try a row (Create|Invalid) UniqueId T-1/);
+        expect((await tried({ row: '{":UniqueId":"T-1","First Name":"Ada","Level":"Nope"}' }))[1]).toMatch(
+          /Invalid .*"Level" must be one of/,
+        );
+        expect((await tried({ 'column::UniqueId': 'T-1', 'column:First Name': 'Ada' }))[1]).toContain(
+          'UniqueId T-1',
+        );
+        expect((await tried({ row: '{"First' }))[1]).toContain('The row is not JSON');
+        expect((await sql.query('SELECT count(*) FROM import_queue_batch')).rows).toEqual(before);
+      });
+    });
+
     /** Break it: in `formOf`, leave out `OTHER`. */
     it('shows a target that is not one of the offered actions', async () => {
       const target = { kind: 'workflow', workflow: 'member-import', step: 'Nothing' };

@@ -272,11 +272,31 @@ describe('the pages', () => {
     it('lists the failed records first, and those of any status on request', async () => {
       const id = await store({ status: 'in_progress', records: RECORDS });
       const refused = textOf((await open(`/imports/${id}`)).html);
-      expect(refused).toContain('{"b":"two"}');
-      expect(refused).not.toContain('{"a":1}');
+      expect(refused).toMatch(/Outcome b 2 Failed no member "M-2" \( no_match , \/:UniqueId \) two 3 Failed/);
+      expect(refused).not.toContain('1001');
       const succeeded = textOf((await open(`/imports/${id}?show=succeeded`)).html);
-      expect(succeeded).toContain('{"a":1}');
-      expect(succeeded).not.toContain('{"b":"two"}');
+      expect(succeeded).toMatch(/Outcome a 1 Succeeded created 1001 1 /);
+      expect(succeeded).not.toContain('two');
+    });
+
+    /** Break it: in `recordTable`, take the columns of the first record only, or leave out `errors`. */
+    it('shows the records as the columns of the file, with the reason in the cell', async () => {
+      const error = { code: 'too_small', message: '"Hours" must be at least 0', pointer: '/Hours' };
+      const id = await store({
+        status: 'completed_with_errors',
+        records: [
+          { line: 2, status: 'invalid', payload: '{":UniqueId":"M-1","Hours":-1}', error },
+          { line: 3, status: 'invalid', payload: '{":UniqueId":"M-2","Level":["a","b"]}', error },
+        ],
+      });
+      const { html } = await open(`/imports/${id}`);
+      const [, table = ''] =
+        /<table class="table card-table table-mobile-md preview-rows">(.*?)<\/table>/s.exec(html)!;
+      expect(textOf(table)).toContain('Line Status Outcome UniqueId Hours Level');
+      expect(textOf(table)).toContain('2 Invalid 1 wrong value M-1 -1 "Hours" must be at least 0');
+      expect(table).toMatch(
+        /data-label="Level"[^>]*>\[&quot;a&quot;,&quot;b&quot;\]|data-label="Level"[^>]*>a;b/,
+      );
     });
 
     it('links to its mails, its parent and its child', async () => {

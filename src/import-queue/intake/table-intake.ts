@@ -50,7 +50,6 @@ export class TableIntake {
       leftOut,
     });
   }
-
 }
 
 /** The values of a row with another number of cells than the header prove nothing. */

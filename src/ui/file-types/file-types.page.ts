@@ -303,6 +303,8 @@ const MEMBERS = [
   'allowWithoutIdentifier',
 ] as const;
 
+type ImportProcessVersion = Awaited<ReturnType<ImportProcessesService['versions']>>[number];
+
 /** What a version changed, in words. */
 function versionChanges(before: ImportProcessVersion | undefined, after: ImportProcessVersion): string[] {
   if (before === undefined)

@@ -15,6 +15,7 @@ import { recordLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
 import { resolutionButtons } from './import-actions.js';
 import { recordError } from './import-view.js';
+import { fieldName } from './column-form.js';
 import { recordNotFound } from './imports.dto.js';
 
 /** One record: what was sent, its outcome, and a link to its instance. */
@@ -83,7 +84,7 @@ export class RecordDetailPage {
 
 function membersOf(payload: string, errorPointer: string | null) {
   return [...jsonMembers(payload)].map(([name, json]) => ({
-    name,
+    name: fieldName(name),
     value: cellText(json),
     wrong: errorPointer === jsonPointer(name),
   }));

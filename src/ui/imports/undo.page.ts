@@ -11,6 +11,7 @@ import {
 } from '../../import-queue/undo.service.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
 import { excerpt } from '../../platform/wording.js';
+import type { FieldChange } from '../../records/target.js';
 import { importPath, recordPath, withQuery } from '../layout/links.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { StatusLabel } from '../status-label.js';
@@ -96,6 +97,9 @@ function rowView({ line, row, operation, changes, error, sent }: PreviewedUndoRe
     row,
     label: { text: text(`undo.tabs.${operation}`), tone: TONES[operation] },
     message: error === null ? null : excerpt(error.message, MESSAGE),
+    deleted: isDeletion(changes)
+      ? changes.flatMap(({ before }) => valueText(before) ?? []).join(' · ')
+      : null,
     changes: changes.map(({ field, before, after }) => ({
       field: columnName(field),
       before: valueText(before),
@@ -103,6 +107,13 @@ function rowView({ line, row, operation, changes, error, sent }: PreviewedUndoRe
     })),
     sent: sent.map(({ kind, recipient, sentAt }) => ({ isMail: kind === 'mail', recipient, sentAt })),
   };
+}
+
+/** Whether the thing that the record created is deleted: nothing of it is left, not even its status. */
+function isDeletion(changes: readonly FieldChange[]): boolean {
+  return (
+    changes.some(({ field }) => field === ':WorkflowStatus') && changes.every(({ after }) => after === null)
+  );
 }
 
 function valueText(value: JsonValue): string | null {

@@ -18,6 +18,7 @@ import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-
 import { fieldErrors, type FormAnswer, nonBlankFields, problemView } from '../forms.js';
 import { fileTypeIcon } from '../layout/icons.js';
 import { importPath, templatePath, withQuery } from '../layout/links.js';
+import { fieldName } from '../imports/column-form.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text, type TextKey } from '../texts/catalogue.js';
 
@@ -104,7 +105,7 @@ export class NewImportPage {
       ...{ name, description, icon: fileTypeIcon(icon) },
       ...pathsOf(id),
       disabled: status === 'disabled',
-      columns,
+      columns: columns.map((column) => ({ ...column, label: fieldName(column.name) })),
       problem: refusal && problemView(refusal),
       errors: refusal && fieldErrors(refusal),
       entered,
@@ -153,6 +154,7 @@ function pathsOf(id: number) {
     path: `${PATH}/${id}`,
     onePath: `${PATH}/${id}/one`,
     csvTemplate: withQuery(templatePath(id), { format: 'csv' }),
+    xlsxTemplate: withQuery(templatePath(id), { format: 'xlsx' }),
     jsonlTemplate: withQuery(templatePath(id), { format: 'jsonl' }),
   };
 }

@@ -2,10 +2,13 @@ import { fieldOf } from '../../import-queue/fix-causes.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { CompiledTarget, RecordError } from '../../records/target.js';
 import { EMAIL_PATTERN, URL_PATTERN } from '../../workflows/rows/values/attribute-values.js';
+import { dateType } from '../../workflows/rows/values/dates.js';
 
 /** The field of a form for one column of a row. */
 export interface RowField {
   name: string;
+  /** The name without the colon of identifiers, which means nothing to a person. */
+  label: string;
   required: boolean;
   hint: string;
   /** The type of the input, or `select`, `checks` (several of the options) or `area`. */
@@ -32,11 +35,14 @@ export function rowFields(
       value: option,
       selected: chosen.has(option),
     }));
+    const type = typeOf(schemas, options.length > 0);
     return {
       name,
+      label: name.replace(/^:/, ''),
       required,
-      hint: description,
-      type: typeOf(schemas, options.length > 0),
+      // The browser shows a date as its user writes dates.
+      hint: type === 'date' ? description.replace(dateType.form, '').trim() : description,
+      type,
       options,
       value,
       error: error !== null && fieldOf(error.pointer) === name ? error.message : null,

@@ -182,6 +182,7 @@ export const IMPORT_TEXTS = {
     sentMail: 'Mail sent to {recipient}, {at, time}',
     sentWebhook: 'Webhook sent to {recipient}, {at, time}',
     start: 'Undo this import',
+    deleted: 'Deleted:',
     nothing: 'There is nothing to undo.',
     back: 'Back to the import',
     rows: 'What happens to each row',

@@ -32,6 +32,7 @@ export const NEW_IMPORT_TEXTS = {
     sendHint: 'Nothing is processed until you confirm.',
     columns: 'Columns',
     csvTemplate: 'CSV template',
+    xlsxTemplate: 'XLSX template',
     jsonlTemplate: 'JSONL template',
     contents: 'Contents',
     anyColumns: 'This file type accepts rows with any columns.',
