@@ -230,6 +230,7 @@ describe('a person with a spreadsheet, on a fresh installation', () => {
     await hand.press(page.getByRole('link', { name: 'Fix and resend' }).first());
     await page.getByRole('heading', { name: /^Fix 3 rows/ }).waitFor();
     await look(visitor, path, '06-fix');
+    await page.getByText('must be an existing calendar day, written day.month.year').first().waitFor();
     const wrong = await page.locator('[aria-invalid=true]').all();
     const names = await Promise.all(wrong.map((cell) => cell.getAttribute('name')));
     for (const [index, name] of names.entries()) {
@@ -238,6 +239,7 @@ describe('a person with a spreadsheet, on a fresh installation', () => {
     await page.keyboard.press('Tab');
     await button('Send 3 rows').waitFor();
     expect(await page.locator('[aria-invalid=true]').count()).toBe(0);
+    expect(await page.locator('[data-cause]:not([hidden])').count()).toBe(0);
     await look(visitor, path, '07-fixed');
     await hand.press(button('Send 3 rows'));
     await page.getByText('3 succeeded = 3 records received', { exact: true }).waitFor();

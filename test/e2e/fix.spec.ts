@@ -159,6 +159,7 @@ describe('failed rows that are fixed and sent again', () => {
       expect(await saved.json()).toEqual({
         rows: [{ line: 2, changed: true, errors: [] }],
         button: 'Send 1 row',
+        causes: ['{"field":"Level","from":"Boss"}'],
       });
       expect(await page(`/imports/${parent}/fix`)).toContain('<option value="Fellow" selected>');
       expect(await page(`/imports/${parent}/fix`, other)).not.toContain('<option value="Fellow" selected>');

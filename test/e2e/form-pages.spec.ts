@@ -87,7 +87,10 @@ describe('the form of', () => {
         ...{ 'schema:0:values': 'Fellow\r\nSenior', 'schema:0:maxLength': '9', 'schema:1:name': '' },
       };
       const refused = await send(path, { ...form, 'schema:0:pattern': '(' });
-      expect([refused.status, textOf(refused.html)]).toEqual([400, expect.stringContaining('/recordSchema')]);
+      expect([refused.status, textOf(refused.html)]).toEqual([
+        400,
+        expect.stringContaining('pattern is not a regular expression'),
+      ]);
       expect(refused.html).toContain('value="("');
       expect((await send(path, form)).status).toBe(303);
       const { rows } = await sql.query(

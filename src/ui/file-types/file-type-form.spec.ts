@@ -3,7 +3,11 @@ import type { ImportProcess } from '../../import-processes/import-process.js';
 import { fileTypeForm, formOf, readFileType, schemaView } from './file-type-form.js';
 
 const process = (recordSchema: JsonObject | null) =>
-  ({ name: 'Members', target: { kind: 'http', url: 'https://example.org' }, recordSchema }) as ImportProcess;
+  ({
+    name: 'Members',
+    target: { kind: 'http', url: 'https://example.org' },
+    recordSchema,
+  }) as unknown as ImportProcess;
 
 /** What a browser sends for the table of columns of a stored schema. */
 function sent(recordSchema: JsonObject | null, edits: Record<string, string | undefined> = {}) {

@@ -1,4 +1,4 @@
-import { Body, Get, Param, Post, Query, Redirect, Res } from '@nestjs/common';
+import { Body, Get, HttpCode, Param, Post, Query, Redirect, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
@@ -62,6 +62,7 @@ export class FileTypesPagesController {
   }
 
   @Post(':id/try')
+  @HttpCode(200)
   @HtmlPage()
   try(
     @Param('id', ImportProcessIdPipe) id: number,

@@ -263,7 +263,7 @@ export class FileTypesPage {
     try {
       return await this.rows.rules(id);
     } catch (error) {
-      if (error instanceof DomainError && error.status === 409) return null;
+      if (error instanceof DomainError) return null;
       throw error;
     }
   }

@@ -42,12 +42,18 @@ export function rowFields(
       required,
       // The browser shows a date as its user writes dates.
       hint: type === 'date' ? description.replace(dateType.form, '').trim() : description,
-      type,
+      type: isShown(type, value) ? type : 'text',
       options,
       value,
       error: error !== null && fieldOf(error.pointer) === name ? error.message : null,
     };
   });
+}
+
+/** A browser shows nothing in a field for dates or numbers that holds something else. */
+function isShown(type: RowField['type'], value: string): boolean {
+  if (type === 'date') return /^(\d{4}-\d{2}-\d{2})?$/.test(value);
+  return type !== 'number' || !Number.isNaN(Number(value));
 }
 
 function typeOf(schemas: readonly JsonObject[], hasOptions: boolean): RowField['type'] {

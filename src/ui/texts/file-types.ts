@@ -147,7 +147,6 @@ export const FILE_TYPE_TEXTS = {
     maxLength: 'Longest',
     pattern: 'Pattern (regular expression)',
     newColumn: 'new column {number}',
-    columnPart: '{part} of {name}',
     otherRules: 'Rules in JSON: {rules}',
     columnTypes: {
       any: 'Any value',
