@@ -33,8 +33,9 @@ describe('the pages of configuration', () => {
     await page.getByRole('status').getByText('Saved as version 1.').waitFor();
   });
 
-  it('create a file type, test a row, move it to the top and disable it', async () => {
-    const { page } = await site.administrator();
+  it('create a file type, try a row, move it to the top and disable it', async () => {
+    const visitor = await site.administrator();
+    const { page } = visitor;
     await page.goto('/file-types');
     await page.getByRole('link', { name: 'New file type' }).click();
     await page.getByLabel('Name', { exact: true }).fill('Fellows');
@@ -44,14 +45,15 @@ describe('the pages of configuration', () => {
     await page.getByRole('button', { name: 'Move Fellows up' }).click();
     expect(await page.locator('tbody tr').first().textContent()).toContain('Fellows');
     await page.getByRole('link', { name: 'Fellows' }).click();
-    await page.getByLabel('A row, as a JSON object').fill('{"First Name":"Ann","Level":"Boss"}');
-    await page.getByRole('button', { name: 'Test row' }).click();
-    expect(await page.getByRole('alert').textContent()).toContain('/Level');
-    await page
-      .getByLabel('A row, as a JSON object')
-      .fill('{":UniqueId":"M-1","First Name":"Ann","Level":"Fellow"}');
-    await page.getByRole('button', { name: 'Test row' }).click();
-    await page.getByText('This row is valid.').waitFor();
+    const row = page.getByLabel('Paste a row');
+    await row.fill('UniqueId\tFirst Name\tLevel\tDate of birth\nM-1\tAnn\tBoss\t31.02.1980');
+    await page.getByRole('button', { name: 'Try the row' }).click();
+    await page.getByText('must be an existing calendar day, written day.month.year').waitFor();
+    await row.fill('UniqueId\tFirst Name\tLevel\tDate of birth\nM-1\tAnn\tfellow \t31.12.1980');
+    await page.getByRole('button', { name: 'Try the row' }).click();
+    await page.getByRole('definition').filter({ hasText: '1980-12-31' }).waitFor();
+    expect(await page.locator('#try').getByRole('status').first().textContent()).toContain('Create');
+    expect(await visitor.hindrances()).toEqual([]);
     await page.getByLabel('Status').selectOption('disabled');
     await page.getByRole('button', { name: 'Save as a new version' }).click();
     await page.getByRole('cell', { name: '2', exact: true }).waitFor();
