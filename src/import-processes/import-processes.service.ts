@@ -84,8 +84,6 @@ function unknownKind(kind: unknown, kinds: readonly string[]): ProblemDetail {
 }
 
 /** Import processes and their versions. */
-export type { ImportProcessVersion } from './import-processes.sql.js';
-
 @Injectable()
 export class ImportProcessesService implements CurrentTargets, KnownImportProcesses {
   constructor(
