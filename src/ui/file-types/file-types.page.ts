@@ -4,7 +4,6 @@ import { assertMayUse } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
-import type { ImportProcessVersion } from '../../import-processes/import-processes.sql.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
 import type { MappedColumn } from '../../formats/recipes.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
