@@ -1,6 +1,6 @@
 import type { Sql } from '../platform/database/database.service.js';
 import type { TargetConfiguration } from '../records/target.js';
-import type { ProcessControl } from '../batches/batch-control.js';
+import type { ProcessControl } from '../batches/batch-state.js';
 import type { ImportProcess, ImportProcessInput } from './import-process.js';
 
 /*
