@@ -63,12 +63,14 @@ const onServers = (name) => ({
   testMatch: [`<rootDir>/test/${name}/**/*.spec.ts`],
   globalSetup: '<rootDir>/test/support/global-setup.cjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.cjs',
+  setupFilesAfterEnv: ['<rootDir>/test/support/cheap-passwords.cjs'],
 });
 
 export default {
   rootDir,
   testTimeout: 60_000,
-  maxWorkers: availableParallelism(),
+  // Tests wait for PostgreSQL, timers and other programs for about 40 % of their time: one more fills the gaps.
+  maxWorkers: availableParallelism() + 1,
   // A worker that has grown beyond this is replaced before its next file.
   workerIdleMemoryLimit: '700MB',
   projects: [
