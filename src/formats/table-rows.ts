@@ -5,6 +5,7 @@ import type { RecordError } from '../records/target.js';
 import { type CellCounts, CellReader } from './cell-reading.js';
 import { readDownloadedCell, restoreFormula } from './csv/csv-cells.js';
 import { columnsAddedByDownloads } from './csv/csv-columns.js';
+import { cellJson } from './json/json-members.js';
 import type { Reading } from './reading.js';
 import type { TableCell, TableRow } from './table.js';
 import { isBlankCell, isBlankRow, type SurveyedColumn, type TablePlan } from './table-survey.js';
@@ -13,7 +14,7 @@ import { isBlankCell, isBlankRow, type SurveyedColumn, type TablePlan } from './
 export interface ReadRecord {
   line: number;
   row: JsonObject;
-  /** The row as JSON text: an object of texts, with the columns in the order of the file. */
+  /** The row as JSON text: an object of texts (and of numbers and booleans, where columns hold `literal` values), with the columns in the order of the file. */
   payload: string;
   /** The facts that reading the row found out; empty if it has the shape of the header and every cell can be read. */
   errors: readonly RecordError[];
@@ -122,7 +123,7 @@ export class TableRows {
         continue;
       const text = this.cellText(cells[index] ?? null, index, errors);
       if (text === null) continue;
-      payload += `${payload === '' ? '{' : ','}${name}:${JSON.stringify(text)}`;
+      payload += `${payload === '' ? '{' : ','}${name}:${cellJson(text, this.columns[index]?.field)}`;
     }
     for (let index = width; keepsExtra && index < cells.length; index += 1) {
       const extra = JSON.stringify(textOf(cells[index] ?? null) ?? '');

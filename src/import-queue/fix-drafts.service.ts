@@ -30,7 +30,7 @@ import {
   knownFields,
   withoutDone,
 } from './fix.service.js';
-import { fixedRow, isSameText } from './fixed-rows.js';
+import { fixedRow, isSameText, type KnownFields } from './fixed-rows.js';
 import { draftTooLarge } from './import-queue.errors.js';
 
 export type { Replacement } from '../batches/fix-drafts.sql.js';
@@ -219,7 +219,7 @@ export class FixDraftsService {
 
 function changesIn(record: RecordRow, { cells, send }: EditedRow, replacements: readonly Replacement[]) {
   // Every field counts as known, so that a replaced value is cleared and not removed: only its text is compared.
-  const replaced = jsonMembers(fixedRow(record.payload, { replacements }, new Set()));
+  const replaced = jsonMembers(fixedRow(record.payload, { replacements }, new Map()));
   const changes = [...cells].map(([field, text]): DraftChange => {
     const shown = cellText(replaced.get(field)) ?? '';
     return { line: record.line, field, value: isSameText(text, shown) ? null : text };
@@ -234,7 +234,7 @@ function applied(
   record: RecordRow,
   { replacements, rows }: Pick<FixDraft, 'replacements' | 'rows'>,
   target: CompiledTarget,
-  known: ReadonlySet<string>,
+  known: KnownFields,
 ): FixedRow {
   const cells = rows.get(record.line)?.cells;
   const payload = fixedRow(record.payload, { replacements, ...(cells && { cells }) }, known);

@@ -17,7 +17,7 @@ import { httpErrors, invalidBody } from '../platform/http/http.errors.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
 import { RESENDABLE } from '../records/record-status.js';
 import type { CompiledTarget } from '../records/target.js';
-import { fixedRow, rowWith } from './fixed-rows.js';
+import { fixedRow, type KnownFields, rowWith } from './fixed-rows.js';
 import { lineTooLong, undoCannotBeSentAgain } from './import-queue.errors.js';
 
 /** The changes that a call of Fix states. */
@@ -39,7 +39,7 @@ export interface FixSelection {
    * @param target the rules that check the records of the new batch
    * @param known the fields that rows may have
    */
-  choose: (records: RecordRow[], target: CompiledTarget, known: ReadonlySet<string>) => RecordRow[];
+  choose: (records: RecordRow[], target: CompiledTarget, known: KnownFields) => RecordRow[];
   /** Runs in the transaction of the new batch, after its records were stored. */
   after?: (transaction: Transaction) => Promise<void>;
 }
@@ -161,8 +161,8 @@ export class FixService {
   }
 }
 
-export function knownFields({ columns }: Pick<CompiledTarget, 'columns'>): ReadonlySet<string> {
-  return new Set(columns.map(({ name }) => name));
+export function knownFields({ columns }: Pick<CompiledTarget, 'columns'>): KnownFields {
+  return new Map(columns.map((column) => [column.name, column]));
 }
 
 /** A record as it is sent again: its earlier error belongs to its earlier values. */

@@ -1,7 +1,11 @@
 import { fixedRow, rowWith } from './fixed-rows.js';
 
 describe('a failed row that is fixed', () => {
-  const known = new Set(['Name', 'Hours']);
+  const known = new Map<string, { literal?: true }>([
+    ['Name', {}],
+    ['Hours', {}],
+    ['Age', { literal: true }],
+  ]);
   const changed = (payload: string, changes: Record<string, string>) =>
     fixedRow(payload, { replacements: [], cells: new Map(Object.entries(changes)) }, known);
 
@@ -23,6 +27,12 @@ describe('a failed row that is fixed', () => {
       );
     },
   );
+
+  /** Break it: in `cellJson`, never answer the text itself. */
+  it('writes numbers and truth values as such where the column holds them', () => {
+    expect(changed('{"Name":"a","Age":"x"}', { Name: '1', Age: '36.50' })).toBe('{"Name":"1","Age":36.50}');
+    expect(changed('{"Age":1}', { Age: '05' })).toBe('{"Age":"05"}');
+  });
 
   it('gives an edited text its own line breaks', () => {
     expect(changed('{"Name":"a\\nb"}', { Name: 'a\r\nc' })).toBe('{"Name":"a\\nc"}');

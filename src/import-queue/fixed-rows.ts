@@ -1,5 +1,6 @@
 import type { Replacement } from '../batches/fix-drafts.sql.js';
-import { cellText, jsonMembers } from '../formats/json/json-members.js';
+import type { RowColumn } from '../records/target.js';
+import { cellJson, cellText, jsonMembers } from '../formats/json/json-members.js';
 
 /** What is changed in one failed row. A field that the row lacks is replaced like an empty one. */
 export interface RowChanges {
@@ -8,17 +9,20 @@ export interface RowChanges {
   cells?: ReadonlyMap<string, string>;
 }
 
+/** The fields that rows may have. */
+export type KnownFields = ReadonlyMap<string, Pick<RowColumn, 'literal'>>;
+
 /**
  * A failed row with its changes: the replacements first, then the cells. Values that do not change stay exactly as they
  * were sent, to the last digit. A cell that was cleared becomes `null`; if rows have no such field, it is removed.
  * @param known the fields that rows may have
  */
-export function fixedRow(payload: string, changes: RowChanges, known: ReadonlySet<string>): string {
+export function fixedRow(payload: string, changes: RowChanges, known: KnownFields): string {
   const members = jsonMembers(payload);
   let isChanged = false;
   const set = (name: string, text: string) => {
     isChanged = true;
-    if (text !== '') members.set(name, JSON.stringify(text));
+    if (text !== '') members.set(name, cellJson(text, known.get(name)));
     else if (members.has(name)) {
       if (known.has(name)) members.set(name, 'null');
       else members.delete(name);

@@ -240,3 +240,11 @@ function isWrapped(row: JsonObject, { holder, members, optional }: RecordWrapper
   if (names.length !== members.length || !names.every((name) => members.includes(name))) return false;
   return holder !== 'record' || RECORD_STATUSES.some((status) => status === row.status);
 }
+
+/** A number or a truth value in the form of JSON. */
+const LITERAL = /^(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|true|false)$/;
+
+/** The JSON of a cell: a text, or where its column holds `literal` values, the number or truth value that it says. */
+export function cellJson(text: string, column: { literal?: true } | null | undefined): string {
+  return column?.literal === true && LITERAL.test(text) ? text : JSON.stringify(text);
+}

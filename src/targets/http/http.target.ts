@@ -162,6 +162,7 @@ function columnsOf(schema: JsonObject | null): RowColumn[] {
       name,
       required: required.includes(name),
       ...(kind !== undefined && { kind }),
+      ...((kind === 'number' || kind === 'boolean') && { literal: true as const }),
       ...(options !== undefined && { options }),
       description: typeof rules.description === 'string' ? rules.description : '',
       example: typeof example === 'string' ? example : example === undefined ? '' : JSON.stringify(example),
