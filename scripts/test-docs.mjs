@@ -81,7 +81,9 @@ async function service(command) {
 function commandsOf(text) {
   const found = [];
   const blocks = /^```(sh|sql)\n([\s\S]*?)^```|^((?: {4}\S[^\n]*\n)+)/gm;
-  const rest = text.replace(blocks, (_, language, fenced, indented) => {
+  // A block of another language, such as a configuration file, has no commands; a test of its own uses it.
+  const others = /^```(?!(?:sh|sql)$)\w+\n[\s\S]*?^```$/gm;
+  const rest = text.replace(others, '').replace(blocks, (_, language, fenced, indented) => {
     found.push({ language: language ?? 'sh', command: (fenced ?? indented.replace(/^ {4}/gm, '')).trim() });
     return '';
   });
