@@ -110,7 +110,7 @@ export const WAITING_REASONS = [
   'paused',
   'schema',
 ] as const;
-export type WaitingReason = (typeof WAITING_REASONS)[number];
+type WaitingReason = (typeof WAITING_REASONS)[number];
 
 export const BATCH_ACTIONS = [
   'cancel',
