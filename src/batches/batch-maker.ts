@@ -11,8 +11,8 @@ import { currentTraceparent, noteBatch } from '../platform/instrumentation.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
-import { assertCanBecome, type BatchControl, eventOf } from './batch-state.js';
-import { insertBatchWebhooks } from './batches.sql.js';
+import { type BatchControl, eventOf } from './batch-state.js';
+import { insertBatchWebhooks, writeArrival } from './batches.sql.js';
 import { deleteChunks, insertChunks } from './chunks.sql.js';
 import { insertControl, markCanary } from './control.sql.js';
 import { ImportQueueBatchEntity } from './entities.js';
@@ -97,10 +97,12 @@ export class BatchWriter {
     this.wroteAt = performance.now();
   }
 
-  /** Writes the remaining rows. */
+  /** Writes the remaining rows. The last chunks stay with the rows: their insert needs no round trip of its own. */
   async end(): Promise<void> {
     this.rows.end();
-    await this.suspend();
+    await this.written();
+    await this.write(this.takeRows(), null);
+    await this.endCopy();
   }
 
   /** Writes the collected rows and frees the connection for other statements; more may be collected afterwards. */
@@ -256,11 +258,11 @@ export class BatchMaker {
     await deleteRecords(transaction, batchId);
     await deleteChunks(transaction, batchId);
     const rows = await this.write(transaction, batchId, source);
-    const { totalCount, invalidCount, chunkCount } = rows;
+    await insertChunks(transaction, batchId, rows.takeChunks());
     await transaction.manager.update(
       ImportQueueBatchEntity,
       { id: batchId, status: 'awaiting_confirmation' },
-      { ...pinned, upload: findings(rows), totalCount, invalidCount, chunkCount },
+      { ...pinned, upload: findings(rows), ...countsOf(rows) },
     );
   }
 
@@ -281,35 +283,27 @@ export class BatchMaker {
   }
 }
 
-/** A dry run has ended as soon as it is stored. */
-const NOTHING_PROCESSED = {
-  finishedAt: () => 'now()',
-  ...{ succeededCount: 0, failedCount: 0, skippedCount: 0, canceledCount: 0, unknownCount: 0 },
-  ...{ createdCount: 0, updatedCount: 0, unchangedCount: 0 },
-};
+function countsOf({ totalCount, invalidCount, chunkCount }: RecordCollector) {
+  return { totalCount, invalidCount, chunkCount };
+}
 
 /** Makes the completely stored batch visible to the API and the workers. */
 async function arrive(
   transaction: Transaction,
   batch: ImportQueueBatchEntity,
-  { totalCount, invalidCount, chunkCount }: RecordCollector,
+  rows: RecordCollector,
   { upload, isDryRun }: { upload: UploadFindings | undefined; isDryRun: boolean },
 ): Promise<void> {
   const status = isDryRun ? 'validated' : upload === undefined ? 'queued' : 'awaiting_confirmation';
-  assertCanBecome(batch.status, status);
-  const arrival = { status, upload, totalCount, invalidCount, chunkCount } as const;
-  const { affected } = await transaction.manager.update(
-    ImportQueueBatchEntity,
-    { id: batch.id, status: batch.status },
-    isDryRun ? { ...arrival, ...NOTHING_PROCESSED } : arrival,
-  );
-  if (affected !== 1) throw new Error(`batch ${batch.id} is no longer ${batch.status}`);
-  // No one is told of a dry run.
-  if (!isDryRun) {
-    const event = eventOf(status);
-    const events = ['batch.received' as const, ...(event === undefined ? [] : [event])];
-    await insertBatchWebhooks(transaction, batch.id, events);
-  }
+  const arrival = { status, upload, ...countsOf(rows) } as const;
+  const event = eventOf(status);
+  const events = ['batch.received' as const, ...(event === undefined ? [] : [event])];
+  await Promise.all([
+    insertChunks(transaction, batch.id, rows.takeChunks()),
+    writeArrival(transaction, batch.id, arrival),
+    // No one is told of a dry run.
+    isDryRun ? null : insertBatchWebhooks(transaction, batch.id, events),
+  ]);
   Object.assign(batch, arrival);
 }
 

@@ -61,8 +61,7 @@ export class BatchReader {
    * @throws DomainError 404 `batch_not_found`; 403 unless the principal may read it
    */
   async read(id: number, principal: Principal): Promise<BatchResource> {
-    await this.row(id, principal);
-    return this.get(id, principal);
+    return this.resource(await this.row(id, principal), principal);
   }
 
   /**
@@ -72,7 +71,10 @@ export class BatchReader {
    * @throws DomainError 404 `batch_not_found`; 403 when the principal may not use the import process
    */
   async get(id: number, principal?: Principal): Promise<BatchResource> {
-    const row = await this.row(id);
+    return this.resource(await this.row(id), principal);
+  }
+
+  private async resource(row: BatchRow, principal?: Principal): Promise<BatchResource> {
     if (principal !== undefined) assertMayUse(principal, row.importProcessId);
     const showsRows = principal === undefined || owns(principal, row) || mayRead(principal, row);
     const upload = showsRows ? await this.uploadState(row) : null;
@@ -84,7 +86,9 @@ export class BatchReader {
     return { publicUrl: this.config.publicUrl, isQueuePaused: this.pauses.lastKnown.includes(CHUNK_QUEUE) };
   }
 
-  private async uploadState({ id, status }: BatchRow): Promise<UploadState | null> {
+  private async uploadState({ id, status, fromFile }: BatchRow): Promise<UploadState | null> {
+    // A dry run has findings, although its records come from no file.
+    if (!fromFile && status !== 'validated') return null;
     const findings = await selectUploadFindings(this.database, id);
     if (findings === null) return null;
     const operations = await selectPreviewCounts(this.database, id);

@@ -130,6 +130,42 @@ async function changeStatus(
   return rowCount === 1;
 }
 
+/** What is known about a batch once all its records are stored. */
+interface Arrival {
+  status: BatchStatus;
+  upload: UploadFindings | undefined;
+  totalCount: number;
+  invalidCount: number;
+  chunkCount: number;
+}
+
+/** Ends the storing of a batch. A dry run has ended with it. */
+export async function writeArrival(
+  transaction: Transaction,
+  batchId: number,
+  { status, upload, totalCount, invalidCount, chunkCount }: Arrival,
+): Promise<void> {
+  assertCanBecome('receiving', status);
+  const { rowCount } = await transaction.query(
+    `UPDATE import_queue_batch
+        SET status = $2, upload = coalesce($3, upload), total_count = $4, invalid_count = $5, chunk_count = $6,
+            (finished_at, succeeded_count, failed_count, skipped_count, canceled_count, unknown_count, created_count,
+             updated_count, unchanged_count)
+              = (SELECT now(), 0, 0, 0, 0, 0, 0, 0, 0 WHERE $7)
+      WHERE workflow_import_queue_batch_id = $1 AND status = 'receiving'`,
+    [
+      batchId,
+      status,
+      upload === undefined ? null : JSON.stringify(upload),
+      totalCount,
+      invalidCount,
+      chunkCount,
+      isTerminal(status),
+    ],
+  );
+  if (rowCount !== 1) throw new Error(`batch ${batchId} is no longer being received`);
+}
+
 /** The facts about a batch that a worker needs before it opens a chunk's transaction. */
 export interface RunningBatch {
   id: number;
@@ -144,25 +180,30 @@ export interface RunningBatch {
   createdBy: string;
   traceparent: string | null;
   muteBehaviors: boolean;
+  chunkCount: number;
 }
 
-/**
- * Reads the batch. Its first chunk also marks it as started, in a separate statement, so that the chunks of a batch do
- * not wait for each other on the batch row. No webhook reports the start.
- */
-export async function startBatch(sql: Sql, batchId: number): Promise<RunningBatch | undefined> {
+/** Reads the batch of a chunk. */
+export async function selectRunningBatch(sql: Sql, batchId: number): Promise<RunningBatch | undefined> {
   const { rows } = await sql.query<RunningBatch>(
     `SELECT workflow_import_queue_batch_id AS id, status, failure_reason AS "failureReason",
             import_process_id AS "importProcessId", import_process_version AS "importProcessVersion",
             workflow_version AS "workflowVersion", undo_of AS "undoOf", last_line_first AS "lastLineFirst",
-            created_by AS "createdBy", traceparent,
+            created_by AS "createdBy", traceparent, chunk_count AS "chunkCount",
             coalesce(mute_behaviors, false) AS "muteBehaviors"
        FROM import_queue_batch LEFT JOIN import_queue_batch_control USING (workflow_import_queue_batch_id)
       WHERE workflow_import_queue_batch_id = $1`,
     [batchId],
   );
-  if (rows[0]?.status === 'queued') await changeStatus(sql, batchId, 'queued', 'in_progress');
   return rows[0];
+}
+
+/**
+ * Marks the batch as started, outside the transaction of its first chunk, so that the chunks of a batch do not wait for
+ * each other on the batch row. No webhook reports the start.
+ */
+export async function startBatch(sql: Sql, { id, status }: RunningBatch): Promise<void> {
+  if (status === 'queued') await changeStatus(sql, id, 'queued', 'in_progress');
 }
 
 /** Batches that a fault paused and that are due for a probe: one of their chunks is tried. Schedules the next probe. */

@@ -139,7 +139,11 @@ export class ImportQueueService {
       return answer;
     }
     // Not awaited: the batch is durable, and the reconciler queues chunks that are not queued here.
-    void this.scheduler.advance(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    const { total, invalid } = answer.recordCounts;
+    void this.scheduler.advance(
+      answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID,
+      total > invalid ? 'begins' : undefined,
+    );
     return answer;
   }
 }

@@ -3,6 +3,7 @@ import { isUnfinished, PROCESSABLE } from '../batches/batch-state.js';
 import {
   lockBatch,
   type RunningBatch,
+  selectRunningBatch,
   startBatch,
   transition,
   writeBatchFault,
@@ -11,6 +12,7 @@ import {
   handBackChunk,
   lockChunk,
   type LockedChunk,
+  type OpenChunk,
   selectOpenChunksUpTo,
   writeChunkFault,
   writeChunkProgress,
@@ -81,9 +83,15 @@ export class ChunkRunner {
    * @throws the fault of the chunk, after the rollback and after recording the fault in the chunk; run it again later
    */
   async run(job: ChunkJob): Promise<ChunkRun> {
-    const result = await this.attempt(job);
+    const batch = await selectRunningBatch(this.database, job.batchId);
+    if (batch === undefined || !isUnfinished(batch.status)) return 'not-mine';
+    const result = await this.attempt(batch, job);
     faultPoint('chunk.after-commit');
-    if (result !== 'not-mine' && result !== 'no-room') await this.scheduler.advance(job.batchId);
+    if (result === 'not-mine' || result === 'no-room') return result;
+    await this.scheduler.advance(
+      job.batchId,
+      result === 'done' && batch.chunkCount === 1 ? 'over' : undefined,
+    );
     return result;
   }
 
@@ -96,9 +104,7 @@ export class ChunkRunner {
     ]);
   }
 
-  private async attempt(job: ChunkJob): Promise<ChunkRun> {
-    const batch = await startBatch(this.database, job.batchId);
-    if (batch === undefined || !isUnfinished(batch.status)) return 'not-mine';
+  private attempt(batch: RunningBatch, job: ChunkJob): Promise<ChunkRun> {
     const { batchId, chunkNumber } = job;
     const attributes = { 'wiq.batch_id': batchId, 'wiq.chunk': chunkNumber };
     const span = { name: 'process chunk', kind: 'consumer', attributes, cause: batch.traceparent } as const;
@@ -109,14 +115,17 @@ export class ChunkRunner {
     try {
       const work = await this.prepare(job, batch);
       faultPoint('chunk.before-lock');
-      let result = await this.runOnce(job, work);
+      // Asks for its connection before the transaction asks for one, so that the transaction never waits in vain.
+      const started = startBatch(this.database, batch);
+      started.catch(() => undefined);
+      let result = await this.runOnce(job, work, started);
       while (typeof result !== 'string') {
         if ('lease' in result) {
           this.leased.start(result);
           return 'leased';
         }
         await this.isolation.process(result.work, result.records, result.othersHaveOutcomes);
-        result = await this.runOnce(job, work);
+        result = await this.runOnce(job, work, started);
       }
       return result;
     } catch (error) {
@@ -164,11 +173,12 @@ export class ChunkRunner {
   private async runOnce(
     job: ChunkJob,
     work: ChunkWork | null,
+    started: Promise<void>,
   ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
     let leased = false;
     try {
       return await this.database.transaction(async (transaction) => {
-        const result = await this.process(transaction, job, work);
+        const result = await this.process(transaction, job, work, started);
         leased = typeof result !== 'string' && 'lease' in result;
         return result;
       });
@@ -211,12 +221,17 @@ export class ChunkRunner {
     transaction: Transaction,
     job: ChunkJob,
     work: ChunkWork | null,
+    started: Promise<void>,
   ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
-    const chunk = await lockChunk(transaction, job);
+    const [chunk, open] = await Promise.all([
+      lockChunk(transaction, job),
+      selectOpenChunksUpTo(transaction, job),
+      started,
+    ]);
     if (chunk === undefined) return 'not-mine';
     this.backends.add(chunk.backendPid);
     try {
-      return await this.processLocked(transaction, job, work, chunk);
+      return await this.processLocked(transaction, job, work, chunk, open);
     } finally {
       this.backends.delete(chunk.backendPid);
     }
@@ -227,6 +242,7 @@ export class ChunkRunner {
     job: ChunkJob,
     work: ChunkWork | null,
     chunk: LockedChunk,
+    open: readonly OpenChunk[],
   ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
     const { firstLine, lastLine } = chunk;
     if (chunk.batchStatus === 'paused' && !chunk.isProbe) {
@@ -239,7 +255,6 @@ export class ChunkRunner {
       await writeChunkProgress(transaction, job, { ...NO_OUTCOMES, canceled, unknown }, true);
       return 'done';
     }
-    const open = await selectOpenChunksUpTo(transaction, job);
     const blockedBy = blockerOf(open, work.process.pinned.ordered);
     if (blockedBy !== null) {
       await handBackChunk(transaction, job, blockedBy);

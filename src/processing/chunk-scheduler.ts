@@ -23,6 +23,18 @@ const REPEAT_SAME_ERROR_AFTER_MS = 60_000;
  */
 const RETRIES = { attempts: 7, backoff: { type: 'exponential', delay: 250 } } as const;
 
+/** How long a chunk lets the first chunks of other batches pass. */
+const LETS_PASS_MS = 2_000;
+
+/**
+ * The place of a chunk in the queue, as the time of its turn in milliseconds since 1970: Bull takes the lowest first. The
+ * first chunk of a batch goes before the later chunks of others that were queued in the last two seconds, so that a
+ * small batch does not wait behind the window of a large one, and a stream of small batches does not stop the large one.
+ */
+function turnOf({ chunkNumber, queuedAt }: QueuedChunk): number {
+  return Math.floor(queuedAt / 1000) + (chunkNumber === 1 ? 0 : LETS_PASS_MS);
+}
+
 /** The chunk queue in Redis. Redis may be unavailable, so no method throws or takes long. */
 @Injectable()
 export class ChunkQueue implements OnModuleInit {
@@ -42,7 +54,7 @@ export class ChunkQueue implements OnModuleInit {
     if (chunks.length === 0) return true;
     const jobs = chunks.map((chunk) => ({
       data: { batchId: chunk.batchId, chunkNumber: chunk.chunkNumber },
-      opts: { ...RETRIES, jobId: jobIdOf(chunk) },
+      opts: { ...RETRIES, jobId: jobIdOf(chunk), priority: turnOf(chunk) },
     }));
     return (await this.patiently(() => this.queue.addBulk(jobs))) !== null;
   }
@@ -130,10 +142,11 @@ export class BatchFinisher {
   /**
    * Answers whether this call ended the batch. Never throws: the caller's work is already committed, and the reconciler
    * ends a batch that could not be ended now.
+   * @param isOver whether the caller knows that all its chunks are done
    */
-  async finishIfDone(batchId: number): Promise<boolean> {
+  async finishIfDone(batchId: number, isOver = false): Promise<boolean> {
     try {
-      if (!(await hasEnded(this.database, batchId))) return false;
+      if (!isOver && !(await hasEnded(this.database, batchId))) return false;
       const end = await this.database.transaction((transaction) => this.finish(transaction, batchId));
       if (end === null) return false;
       faultPoint('batch.after-end-commit');
@@ -184,9 +197,12 @@ export class ChunkScheduler {
    * Moves a batch one step forward: ends it if all its chunks are done, else queues its next chunks. Does nothing for a
    * batch that needs neither, such as a paused one. Never throws: the caller's work is committed, and the reconciler
    * repeats a step that fails here.
+   * @param known what the caller knows, so that nothing need be asked: `begins` for a batch that has records to process,
+   *   `over` for one whose only chunk is done
    */
-  async advance(batchId: number): Promise<void> {
-    if (!(await this.finisher.finishIfDone(batchId))) await this.fill(batchId);
+  async advance(batchId: number, known?: 'begins' | 'over'): Promise<void> {
+    if (known === 'begins') return this.fill(batchId);
+    if (!(await this.finisher.finishIfDone(batchId, known === 'over'))) await this.fill(batchId);
   }
 
   /** Queues the next chunks of the batch while its window has room. Never throws and never waits long for Redis. */

@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import type { CopyInput } from '../../src/platform/database/copy-rows.js';
 import { startDatabaseService, type TestDatabaseService } from '../support/test-database-service.js';
 
@@ -79,4 +80,79 @@ describe('rows of several tables written together', () => {
     await expect(lost).rejects.toThrow();
     await expect(stored()).resolves.toEqual([0, 0]);
   });
+});
+
+describe('statements that are asked for together', () => {
+  let service: TestDatabaseService;
+
+  beforeAll(async () => {
+    service = await startDatabaseService();
+    await service.database.query('CREATE TABLE step (n integer PRIMARY KEY, note text)');
+  });
+  afterAll(() => service.stop());
+  beforeEach(() => service.database.query('TRUNCATE step'));
+
+  const notes = async () => {
+    const { rows: stored } = await service.database.query<{ note: string }>(
+      'SELECT note FROM step ORDER BY n',
+    );
+    return stored.map(({ note }) => note);
+  };
+  const insert = 'INSERT INTO step (n, note) VALUES ($1, $2)';
+
+  /** Break it: in `ClientTransaction.send`, send each of several statements by itself. */
+  it('travel in one message, run in their order and answer each for itself', async () => {
+    const query = jest.spyOn(Client.prototype, 'query');
+    const [first, none, counted, changed] = await service.database.transaction(async (transaction) => {
+      query.mockClear();
+      const answers = await Promise.all([
+        transaction.query<{ n: number; at: Date }>('SELECT $1::bigint AS n, now() AS at', [7]),
+        transaction.query(insert, [1, 'one']),
+        transaction.query<{ count: number }>('SELECT count(*) AS count FROM step'),
+        transaction.query('UPDATE step SET note = $1', ['changed']),
+      ]);
+      expect(query).toHaveBeenCalledTimes(1);
+      return answers;
+    });
+    query.mockRestore();
+    expect(first.rows).toEqual([{ n: 7, at: expect.any(Date) }]);
+    expect([none.rows, none.rowCount, counted.rows, changed.rowCount]).toEqual([[], 1, [{ count: 1 }], 1]);
+    await expect(notes()).resolves.toEqual(['changed']);
+  });
+
+  /** Break it: in `StatementsMessage.submit`, let each statement end its message, or forget `failure`. */
+  it.each<[string, unknown[], object]>([
+    ['PostgreSQL refuses', [1, 'again'], { code: '23505' }],
+    ['cannot be sent', [2, { toPostgres: () => fail() }], { message: 'unsendable' }],
+  ])('all fail if one of them %s, and nothing of them remains', async (_which, values, reason) => {
+    await service.database.transaction(async (transaction) => {
+      await transaction.query(insert, [0, 'before']);
+      const failed = transaction.savepoint(() =>
+        Promise.all([
+          transaction.query(insert, [1, 'one']),
+          transaction.query(insert, values),
+          transaction.query(insert, [3, 'three']),
+        ]),
+      );
+      await expect(failed).rejects.toMatchObject(reason);
+      await transaction.query(insert, [9, 'after']);
+    });
+    await expect(notes()).resolves.toEqual(['before', 'after']);
+  });
+
+  it('fail if the connection is lost meanwhile', async () => {
+    const lost = service.database.transaction((transaction) =>
+      Promise.all([
+        transaction.query(insert, [1, 'one']),
+        transaction.query('SELECT pg_terminate_backend(pg_backend_pid())'),
+        transaction.query(insert, [2, 'two']),
+      ]),
+    );
+    await expect(lost).rejects.toThrow();
+    await expect(notes()).resolves.toEqual([]);
+  });
+
+  const fail = (): never => {
+    throw new Error('unsendable');
+  };
 });

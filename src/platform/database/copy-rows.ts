@@ -1,4 +1,4 @@
-import type { Connection, PoolClient, Submittable } from 'pg';
+import { type Connection, type PoolClient, Query, type QueryResult, type Submittable } from 'pg';
 import { EventLoopTurn } from '../concurrency.js';
 
 const ARRAY_SPECIAL = /["\\]/;
@@ -164,4 +164,89 @@ export async function rowsToCopy<Row>(
     end += text.write(written, end);
   }
   return { into, text: text.subarray(0, end) };
+}
+
+/** A statement that was asked for and is not sent yet. */
+export interface WaitingStatement {
+  text: string;
+  values: readonly unknown[];
+  resolve: (answer: { rows: never[]; rowCount: number }) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Several statements as one message, answered together: the next statement does not wait for the answer to the one
+ * before. PostgreSQL skips the statements that follow a failure. `pg` calls each method when PostgreSQL sends the
+ * message that the method is named after.
+ */
+export class StatementsMessage implements Submittable {
+  private readonly queries: AnsweredQuery[];
+  private place = 0;
+  /** The first statement that failed. PostgreSQL answers the others if the driver could not send a value of one. */
+  private failure: { place: number; error: Error } | null = null;
+
+  /** @param ended called once PostgreSQL has answered the message */
+  constructor(
+    statements: readonly WaitingStatement[],
+    private readonly ended: () => void,
+  ) {
+    this.queries = statements.map(({ text, values, resolve, reject }, place) => {
+      const answered = (error: Error | null, result: QueryResult<never>) => {
+        if (error === null) return resolve({ rows: result.rows, rowCount: result.rowCount ?? 0 });
+        this.failure ??= { place, error };
+        reject(error);
+      };
+      const config = { text, values: [...values], queryMode: 'extended' };
+      return new Query(config, undefined, answered as never) as Query & AnsweredQuery;
+    });
+  }
+
+  submit(connection: Connection): void {
+    // Each statement would end its message itself.
+    const open = Object.create(connection, { sync: { value: () => undefined } }) as Connection;
+    connection.stream.cork();
+    for (const query of this.queries) query.submit(open);
+    connection.sync();
+    connection.stream.uncork();
+  }
+
+  handleRowDescription(message: unknown): void {
+    this.current.handleRowDescription(message);
+  }
+
+  handleDataRow(message: unknown): void {
+    this.current.handleDataRow(message);
+  }
+
+  handleCommandComplete(message: unknown, connection: Connection): void {
+    this.current.handleCommandComplete(message, connection);
+    this.place += 1;
+  }
+
+  handleReadyForQuery(connection: Connection): void {
+    const { place, error } = this.failure ?? { place: this.queries.length, error: new Error() };
+    for (const query of this.queries.slice(0, place)) query.handleReadyForQuery(connection);
+    for (const query of this.queries.slice(place)) query.handleError(error, connection);
+    this.ended();
+  }
+
+  handleError(error: Error, connection: Connection): void {
+    this.failure ??= { place: this.place, error };
+    this.handleReadyForQuery(connection);
+  }
+
+  private get current(): AnsweredQuery {
+    const query = this.queries[this.place];
+    if (query === undefined) throw new Error('PostgreSQL answered more statements than were sent');
+    return query;
+  }
+}
+
+/** The methods of `Query` by which `pg` passes answers on; its types leave them out. */
+interface AnsweredQuery extends Submittable {
+  handleRowDescription(message: unknown): void;
+  handleDataRow(message: unknown): void;
+  handleCommandComplete(message: unknown, connection: Connection): void;
+  handleReadyForQuery(connection: Connection): void;
+  handleError(error: Error, connection: Connection): void;
 }

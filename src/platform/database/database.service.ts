@@ -7,7 +7,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { withTimeout } from '../concurrency.js';
 import { noteCommit, runBeforeCommit } from '../instrumentation.js';
-import { type CopyInput, copyTogether } from './copy-rows.js';
+import { type CopyInput, copyTogether, StatementsMessage, type WaitingStatement } from './copy-rows.js';
 import { ReadReplica } from './read-replica.js';
 import { beginStatements } from './session-settings.js';
 
@@ -96,8 +96,13 @@ export interface Sql {
   ): Promise<Rows<Row>>;
 }
 
-/** One open PostgreSQL transaction on one connection. */
+/**
+ * One open PostgreSQL transaction on one connection. Statements that are asked for before the program waits for any of
+ * them, as in `Promise.all([…])`, travel together: they run in the order given, and take one round trip.
+ */
 export interface Transaction extends Sql {
+  /** The start of the transaction by the clock of PostgreSQL: `now()`, in milliseconds. */
+  readonly startedAt: Date;
   /** TypeORM on the same connection, for writes of configuration size. */
   readonly manager: EntityManager;
   /** Starts `COPY … FROM STDIN`; end the stream and await its `finish` before the next statement. */
@@ -109,8 +114,11 @@ export interface Transaction extends Sql {
 }
 
 /** The statements of an open transaction on one connection, which the owner of the connection begins and ends. */
-export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFrom'> {
+export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFrom' | 'startedAt'> {
   private savepoints = 0;
+  private waiting: WaitingStatement[] = [];
+  /** The message that is under way; it never rejects. */
+  private underWay: Promise<void> = Promise.resolve();
 
   constructor(protected readonly client: PoolClient) {}
 
@@ -124,22 +132,46 @@ export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFro
   }
 
   query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
-    return ClientTransaction.run<Row>(this.client, text, values);
+    return new Promise<Rows<Row>>((resolve, reject) => {
+      this.waiting.push({ text, values, resolve, reject });
+      if (this.waiting.length === 1) void this.settled();
+    });
   }
 
-  copyTogether(tables: readonly CopyInput[]): Promise<void> {
+  async copyTogether(tables: readonly CopyInput[]): Promise<void> {
+    await this.settled();
     return copyTogether(this.client, tables);
+  }
+
+  /** Sends the statements that wait, once the message before them is answered, and waits for their answer. */
+  settled(): Promise<void> {
+    this.underWay = this.underWay.then(() => this.send());
+    return this.underWay;
+  }
+
+  private async send(): Promise<void> {
+    const statements = this.waiting;
+    this.waiting = [];
+    const [only] = statements;
+    if (only === undefined) return;
+    if (statements.length > 1) {
+      return new Promise((ended) => void this.client.query(new StatementsMessage(statements, ended)));
+    }
+    await ClientTransaction.run<never>(this.client, only.text, only.values).then(only.resolve, only.reject);
   }
 
   async savepoint<Result>(work: () => Promise<Result>): Promise<Result> {
     const name = `s${++this.savepoints}`;
-    await this.client.query(`SAVEPOINT ${name}`);
+    // Nothing waits for these two: if one fails, so do the statements that follow it.
+    const begun = this.query(`SAVEPOINT ${name}`);
+    begun.catch(() => undefined);
     try {
       const result = await work();
-      await this.client.query(`RELEASE SAVEPOINT ${name}`);
+      this.query(`RELEASE SAVEPOINT ${name}`).catch(() => undefined);
       return result;
     } catch (error) {
-      await this.client.query(`ROLLBACK TO SAVEPOINT ${name}`);
+      await begun;
+      await this.query(`ROLLBACK TO SAVEPOINT ${name}`);
       throw error;
     }
   }
@@ -150,6 +182,7 @@ class PgTransaction extends ClientTransaction implements Transaction {
   constructor(
     client: PoolClient,
     readonly manager: EntityManager,
+    readonly startedAt: Date,
   ) {
     super(client);
   }
@@ -261,9 +294,10 @@ export class DatabaseService implements Sql {
       client.on('error', noteLoss).on('end', noteLoss);
       // Writes of TypeORM join the transaction. Its own `startTransaction` would send each statement by itself.
       Object.assign(runner, { isTransactionActive: true });
-      const xid = await this.begin(client, writes);
-      const transaction = new PgTransaction(client, runner.manager);
+      const { xid, now } = await this.begin(client, writes);
+      const transaction = new PgTransaction(client, runner.manager, now);
       const result = await work(transaction);
+      await transaction.settled();
       if (xid !== null) await runBeforeCommit(transaction);
       if (wasLost()) throw new LostConnectionError(undefined);
       try {
@@ -288,20 +322,20 @@ export class DatabaseService implements Sql {
   }
 
   /**
-   * Begins a transaction in one round trip, and returns its id. The id is known from the beginning, because a
+   * Begins a transaction in one round trip, and returns its start and its id. The id is known from the beginning, because a
    * transaction whose COMMIT is in doubt can no longer be asked for it.
    */
-  private async begin(client: PoolClient, writes: boolean): Promise<string | null> {
-    if (!writes) {
-      await client.query(this.beginning);
-      return null;
-    }
-    const sent = `${this.beginning}; SELECT pg_current_xact_id()::text AS xid`;
+  private async begin(client: PoolClient, writes: boolean): Promise<{ xid: string | null; now: Date }> {
+    const id = writes ? 'pg_current_xact_id()::text' : 'NULL';
     // The driver answers one result per statement.
-    const results = (await client.query(sent)) as unknown as { rows: { xid: string }[] }[];
-    const xid = results.at(-1)?.rows[0]?.xid;
-    if (xid === undefined) throw new Error('PostgreSQL answered no transaction id');
-    return xid;
+    const results = (await client.query(
+      `${this.beginning}; SELECT ${id} AS xid, now() AS now`,
+    )) as unknown as { rows: { xid: string | null; now: Date }[] }[];
+    const begun = results.at(-1)?.rows[0];
+    if (begun === undefined || (writes && begun.xid === null)) {
+      throw new Error('PostgreSQL answered no transaction id');
+    }
+    return begun;
   }
 
   /** Lends one connection, for session-level work such as cursors. */

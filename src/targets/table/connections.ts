@@ -119,6 +119,7 @@ export class TableConnections implements OnModuleDestroy {
     };
     try {
       const result = await work(bounded);
+      await soon(transaction.settled());
       await soon(client.query('COMMIT'));
       return result;
     } catch (error) {

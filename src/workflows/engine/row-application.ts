@@ -44,7 +44,6 @@ import {
   instancesToUpdate,
   type InstanceUpdate,
   otherOrderingKeys,
-  selectNow,
   updateInstances,
 } from './instances.sql.js';
 import { idOf, type InstanceState, storedValuesOf } from './instance-state.js';
@@ -232,7 +231,7 @@ export class RowApplication {
     const { transaction, compiled, chosenId } = this.context;
     const { rows, refused } = await readRows(records, compiled);
     if (rows.length === 0) return { outcomes: refused, effects: null };
-    this.rules ??= rulesOf(compiled, await selectNow(transaction));
+    this.rules ??= rulesOf(compiled, transaction.startedAt.toISOString());
     const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
       chosenId,
       mayCreate: compiled.configuration.onNoMatch === 'create',
