@@ -27,6 +27,7 @@ import {
   AddRecordErrors1765500000000,
   AppendOutcomes1765510000000,
   FindRefusedRecords1765520000000,
+  DeriveCreations1767132000000,
 } from './migrations/0.2.0-storage.js';
 import {
   DescribeSessions1765600000000,
@@ -112,4 +113,5 @@ export const MIGRATIONS = [
   MailPauses1767120000000,
   ResolveUnknown1767130000000,
   RefuseFormerPrograms1767131500000,
+  DeriveCreations1767132000000,
 ];

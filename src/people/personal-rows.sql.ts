@@ -161,7 +161,7 @@ export async function anonymizeInstance(transaction: Transaction, id: number): P
         SET changes = coalesce((SELECT jsonb_object_agg(key, (SELECT jsonb_agg(CASE WHEN each.value = 'null' THEN each.value ELSE to_jsonb($2::text) END)
                                                                 FROM jsonb_array_elements(value) AS each))
                                   FROM jsonb_each(changes::jsonb)), '{}')::json
-      WHERE workflow_instance_id = $1`,
+      WHERE workflow_instance_id = $1 AND changes ->> ':WorkflowCreated' IS NULL`,
     [id, ERASED],
   );
 }

@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { examine } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
+import { brokenCreations } from '../support/creations.js';
 import { eventually } from '../support/eventually.js';
 import { type ImportClient, jsonl, member } from '../support/import-client.js';
 import { seededRandom } from './support/seeded.js';
@@ -47,6 +48,7 @@ describe('eight workers', () => {
   const violations = async () => [
     ...(await examine(site.observer.client, INVARIANTS)).map(({ invariant, rows }) => [invariant.code, rows]),
     ...(await site.observer.rows('SELECT * FROM witness.second_outcome')),
+    ...(await brokenCreations(site.observer.client)),
   ];
 
   /** What one batch says of the members: each row has a note of its own, so that each has an effect to be counted. */
@@ -161,10 +163,12 @@ describe('eight workers', () => {
 /** Entries that do not begin with what the entry before has left, and instances that are not as the last one left them. */
 const LOST_UPDATES = `
   SELECT id, entry, before, left_by_former, note FROM (
-    SELECT l.workflow_instance_id AS id, l.workflow_log_id AS entry, changes -> 'Notes' ->> 0 AS before,
-           lag(changes -> 'Notes' ->> 1) OVER w AS left_by_former, changes -> 'Notes' ->> 1 AS after,
+    SELECT l.workflow_instance_id AS id, l.workflow_log_id AS entry, l.changes -> 'Notes' ->> 0 AS before,
+           lag(l.changes -> 'Notes' ->> 1) OVER w AS left_by_former, l.changes -> 'Notes' ->> 1 AS after,
            lead(l.workflow_log_id) OVER w IS NULL AS is_last, i.attributes ->> 'Notes' AS note
-      FROM workflow_log l JOIN workflow_instance i USING (workflow_instance_id)
+      FROM (SELECT workflow_instance_id, workflow_log_id, workflow_log_changes(workflow_log) AS changes
+              FROM workflow_log) l
+      JOIN workflow_instance i USING (workflow_instance_id)
     WINDOW w AS (PARTITION BY l.workflow_instance_id ORDER BY l.workflow_log_id)) chain
    WHERE before IS DISTINCT FROM left_by_former OR is_last AND note IS DISTINCT FROM after
    LIMIT 5`;

@@ -1,3 +1,4 @@
+import { brokenCreations } from '../support/creations.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
 import { eventually } from '../support/eventually.js';
@@ -277,10 +278,11 @@ describe('an action without an import', () => {
     const { rows } = await app.app
       .get(DatabaseService)
       .query<{ changes: Record<string, unknown[]> }>(
-        'SELECT changes FROM workflow_log WHERE workflow_instance_id = $1 ORDER BY workflow_log_id',
+        'SELECT workflow_log_changes(workflow_log) AS changes FROM workflow_log WHERE workflow_instance_id = $1 ORDER BY workflow_log_id',
         [id],
       );
     expect(rows).toHaveLength(41);
+    expect(await brokenCreations(app.app.get(DatabaseService))).toEqual([]);
     // Every change starts from where the one before left the instance.
     const now = new Map<string, unknown>();
     for (const [name, [before, after]] of rows.flatMap(({ changes }) => Object.entries(changes))) {

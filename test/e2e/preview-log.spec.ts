@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { Client } from 'pg';
+import { brokenCreations } from '../support/creations.js';
 import { ImportClient, jsonl, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -74,7 +75,7 @@ describe('the log of a confirmed upload', () => {
   };
   const logged = async (batchId: number) => {
     const { rows } = await sql.query<{ line: number; changes: Changes }>(
-      `SELECT line_number AS line, changes FROM workflow_log
+      `SELECT line_number AS line, workflow_log_changes(workflow_log) AS changes FROM workflow_log
         WHERE workflow_import_queue_batch_id = $1 ORDER BY line_number, workflow_log_id`,
       [batchId],
     );
@@ -103,6 +104,7 @@ describe('the log of a confirmed upload', () => {
           await client.ended(id);
           const log = await logged(id);
           expect(Object.fromEntries(log)).toEqual(Object.fromEntries(preview));
+          expect(await brokenCreations(sql)).toEqual([]);
           // The summary counts the same changes.
           const updated = [...log.values()].filter((each) => each[':WorkflowStatus']?.[0] !== null);
           const fields: Record<string, number> = {};

@@ -1,6 +1,7 @@
 import { examine } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
+import { brokenCreations } from '../support/creations.js';
 import { grantRole } from '../support/grant-role-definition.js';
 import { type Answer, ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
@@ -264,12 +265,45 @@ describe('POST …/Batches/{id}/Undo', () => {
     );
   });
 
+  it('keeps what someone changed by SQL since the creation, and shows the creation by the values before later changes', async () => {
+    const id = await imported(people(3));
+    await imported([member(1, { 'First Name': 'Later' })]);
+    await sql.query(`UPDATE workflow_instance SET attributes = attributes || '{"Hours": 99}'
+                      WHERE attributes ->> ':UniqueId' = 'M-0'`);
+    const { rows } = await sql.query<{ id: number; name: string }>(
+      `SELECT workflow_instance_id AS id, workflow_log_changes(l) -> 'First Name' ->> 1 AS name FROM workflow_log l
+        WHERE workflow_import_queue_batch_id = $1 ORDER BY line_number`,
+      [id],
+    );
+    expect(rows.map(({ name }) => name)).toEqual(people(3).map((each: any) => each['First Name']));
+    const page = await client.get(`/API/Workflows/${WORKFLOW.name}/Instances/${rows[1]!.id}`);
+    expect(page.body.log.items.map(({ changes }: any) => changes['First Name'])).toEqual([
+      [rows[1]!.name, 'Later'],
+      [null, rows[1]!.name],
+    ]);
+    const { records } = await undone(id);
+    expect(records.map(({ status, error }) => [status, error?.code])).toEqual([
+      ['skipped', 'changed_since'],
+      ['skipped', 'changed_since'],
+      ['succeeded', undefined],
+    ]);
+    // The deletion keeps all values, so that what was created is still known.
+    const deleted = await sql.query<{ name: string }>(
+      `SELECT workflow_log_changes(l) -> 'First Name' ->> 1 AS name FROM workflow_log l
+        WHERE workflow_import_queue_batch_id = $1 AND line_number = 3`,
+      [id],
+    );
+    expect(deleted.rows).toEqual([{ name: rows[2]!.name }]);
+  });
+
   it('leaves values of people only in the log, where erasure finds them', async () => {
     const { undoId } = await undone(await imported([member(5), member(6)]));
     const identifier = { name: ':Email', value: 'Person5@example.org' };
     const erasure = await client.post('/API/People/Erase', { identifier, mode: 'erase', dryRun: false });
     expect([erasure.status, erasure.body.instances?.length]).toEqual([200, 1]);
-    const { rows } = await sql.query<{ changes: object }>('SELECT changes FROM workflow_log');
+    const { rows } = await sql.query<{ changes: object }>(
+      'SELECT workflow_log_changes(workflow_log) AS changes FROM workflow_log',
+    );
     expect(rows).toHaveLength(2);
     expect(JSON.stringify(rows)).not.toContain('First 5');
     // The other one can still be restored.
@@ -400,8 +434,9 @@ describe('POST …/Batches/{id}/Undo', () => {
     for (const { body } of [undo, ...others]) await client.ended(body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
     // Replays the log of each instance: every entry begins with what the one before it left.
     const { rows } = await sql.query<{ id: number; changes: Record<string, [unknown, unknown]> }>(
-      'SELECT workflow_instance_id AS id, changes FROM workflow_log ORDER BY workflow_log_id',
+      'SELECT workflow_instance_id AS id, workflow_log_changes(workflow_log) AS changes FROM workflow_log ORDER BY workflow_log_id',
     );
+    expect(await brokenCreations(sql)).toEqual([]);
     const names = new Map<number, unknown>();
     for (const { id, changes } of rows) {
       const name = changes['First Name'];

@@ -117,25 +117,26 @@ describe('what 1,000 records cost PostgreSQL', () => {
 
   /**
    * Break it: in `DatabaseService.attempt`, send the settings in a message of their own; in `writeOutcomes`, insert
-   * each outcome by itself; store the payload of a line twice.
+   * each outcome by itself; in `ClientTransaction.send`, send each statement by itself; in `logToInsert`, write the values of
+   * creations.
    */
   it('is bounded for records that are created', async () => {
     const { roundTrips, wal, inserted, updated } = await costOf(rowsFrom(1));
-    expect(roundTrips).toBeLessThanOrEqual(37);
+    expect(roundTrips).toBeLessThanOrEqual(31);
     // The line and its outcome, the instance, two identifiers and a log entry; the batch and its chunk, and the
     // statistics of the chunk and of the end of the batch.
     expect(inserted).toBeLessThanOrEqual(6 * RECORDS + 4);
     // The worker shows every 5 s that it lives.
     expect(updated).toBeLessThanOrEqual(8);
-    expect(wal).toBeLessThanOrEqual(1_500 * RECORDS);
+    expect(wal).toBeLessThanOrEqual(1_250 * RECORDS);
   });
 
   it('is bounded for records that change nothing', async () => {
     const { roundTrips, wal, inserted, updated } = await costOf(rowsFrom(1));
-    expect(roundTrips).toBeLessThanOrEqual(36);
+    expect(roundTrips).toBeLessThanOrEqual(29);
     expect(inserted).toBeLessThanOrEqual(2 * RECORDS + 4);
     expect(updated).toBeLessThanOrEqual(8);
-    expect(wal).toBeLessThanOrEqual(500 * RECORDS);
+    expect(wal).toBeLessThanOrEqual(430 * RECORDS);
   });
 });
 

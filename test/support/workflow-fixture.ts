@@ -145,7 +145,7 @@ export class WorkflowFixture {
   > {
     const { rows } = await this.database.query<Awaited<ReturnType<WorkflowFixture['log']>>[number]>(
       `SELECT workflow_instance_id AS id, workflow_import_queue_batch_id AS batch, line_number AS line, action, actor,
-              changes FROM workflow_log ORDER BY workflow_log_id`,
+              workflow_log_changes(workflow_log) AS changes FROM workflow_log ORDER BY workflow_log_id`,
     );
     return rows;
   }

@@ -104,3 +104,47 @@ export class FindRefusedRecords1765520000000 implements MigrationInterface {
 const FIND_REFUSED_RECORDS_UP = `
   CREATE INDEX import_queue_outcome_refused ON import_queue_outcome (workflow_import_queue_batch_id, line_number)
     WHERE error_code IS NOT NULL`;
+
+export class DeriveCreations1767132000000 implements MigrationInterface {
+  readonly name = 'DeriveCreations1767132000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(DERIVE_CREATIONS_UP);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(DERIVE_CREATIONS_DOWN);
+  }
+}
+
+/**
+ * From here on, the entry of a creation holds no values (ADR 43). Existing entries stay as they are: no row is rewritten.
+ */
+const DERIVE_CREATIONS_UP = `
+  -- The values of a creation are those before its instance's next changes of them, or else those of the instance.
+  CREATE FUNCTION workflow_log_changes(entry workflow_log) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN entry.changes ->> ':WorkflowCreated' IS NULL THEN entry.changes ELSE (
+      SELECT coalesce(json_object_agg(name, json_build_array(NULL, value)), '{}')
+        FROM (SELECT name, CASE WHEN later.name IS NULL THEN now.value ELSE later.value END AS value
+                FROM (SELECT DISTINCT ON (change.key) change.key AS name, change.value -> 0 AS value
+                        FROM workflow_log l CROSS JOIN LATERAL json_each(l.changes) AS change
+                       WHERE l.workflow_instance_id = entry.workflow_instance_id
+                         AND l.workflow_log_id > entry.workflow_log_id
+                       ORDER BY change.key, l.workflow_log_id) AS later
+                FULL JOIN (SELECT attribute.key AS name, attribute.value::json AS value
+                             FROM workflow_instance i CROSS JOIN LATERAL jsonb_each(i.attributes) AS attribute
+                            WHERE i.workflow_instance_id = entry.workflow_instance_id
+                            UNION ALL
+                           SELECT state.name, to_json(state.value)
+                             FROM workflow_instance i
+                            CROSS JOIN LATERAL (VALUES (':WorkflowStatus', i.status), (':WorkflowStep', i.step))
+                                    AS state (name, value)
+                            WHERE i.workflow_instance_id = entry.workflow_instance_id AND state.value IS NOT NULL
+                          ) AS now USING (name)) AS first
+       WHERE json_typeof(value) <> 'null') END
+  $$`;
+
+/** Gives the entries of creations their values back: a rewrite of these entries, in one transaction. */
+const DERIVE_CREATIONS_DOWN = `
+  UPDATE workflow_log l SET changes = workflow_log_changes(l) WHERE l.changes ->> ':WorkflowCreated' IS NOT NULL;
+  DROP FUNCTION workflow_log_changes(workflow_log)`;

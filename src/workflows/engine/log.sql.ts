@@ -1,7 +1,7 @@
 import { COPY_NULL, copyField, type CopyInput, rowsToCopy } from '../../platform/database/copy-rows.js';
 import type { Sql } from '../../platform/database/database.service.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
-import { type Changes, idOf, type InstanceState } from './instance-state.js';
+import { type Changes, idOf, type InstanceState, STATUS_CHANGE } from './instance-state.js';
 import type { Effect } from './resolve-rows.js';
 
 /** Attributes have few names, and each name is written thousands of times. */
@@ -30,6 +30,57 @@ export function changesText(changes: Changes): string {
   return `{${members}}`;
 }
 
+/**
+ * What the log keeps of a creation: a check sum of the values, whatever their order. The values themselves are those of
+ * the instance, or those before its later changes (ADR 43).
+ */
+function creationText(changes: Changes): string {
+  return `{"${CREATED}":"${checkSum(changes)}"}`;
+}
+
+/** The only member of such an entry. It is reserved as `:Workflow…` is. */
+const CREATED = ':WorkflowCreated';
+
+/** Of the values after the changes. It shows that someone changed a value without an entry; it is no protection against forgery. */
+export function checkSum(changes: Changes): string {
+  let [low, high] = [0, 0];
+  for (const { name, after } of changes) {
+    if (after === null) continue;
+    const [lowOfName, highOfName] = seedOf(name);
+    const text = canonicalText(after);
+    low = (low + hashOf(text, lowOfName)) | 0;
+    high = (high + hashOf(text, highOfName)) | 0;
+  }
+  return `${(low >>> 0).toString(36)}.${(high >>> 0).toString(36)}`;
+}
+
+const seeds = new Map<string, readonly [number, number]>();
+
+function seedOf(name: string): readonly [number, number] {
+  let seed = seeds.get(name);
+  if (seed === undefined) {
+    if (seeds.size >= MOST_NAMES) seeds.clear();
+    seed = [hashOf(name, 0x811c9dc5), hashOf(name, 0x5bd1e995)];
+    seeds.set(name, seed);
+  }
+  return seed;
+}
+
+/** FNV-1a over UTF-16 units. */
+function hashOf(text: string, seed: number): number {
+  let hash = seed;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return hash;
+}
+
+/** The JSON text of a value; PostgreSQL sorts the members of objects in its own way. */
+function canonicalText(value: JsonValue): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonicalText).join(',')}]`;
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([name, each]) => `${JSON.stringify(name)}:${canonicalText(each)}`).join(',')}}`;
+}
+
 function separator(before: string): string {
   return before === '' ? '' : ',';
 }
@@ -56,7 +107,8 @@ function quoted(name: string): string {
 
 /*
  * Table `workflow_log`: one row per effect of one action on one instance. Statements only insert rows, and always into
- * this table itself, so that triggers on it fire; only retention and erasure delete rows.
+ * this table itself, so that triggers on it fire; only retention and erasure delete rows. `workflow_log_changes` answers
+ * the changes of an entry, whatever its form.
  */
 
 /** One entry per effect. */
@@ -70,9 +122,15 @@ export function logToInsert(
     effects,
     ({ instance, line, action, changes }) => {
       const origin = batchId === null ? `${COPY_NULL}\t${COPY_NULL}` : `${batchId}\t${line}`;
-      return `${idOf(instance)}\t${origin}\t${copyField(action)}\t${actorField}\t${copyJson(changesText(changes))}`;
+      const text = isCreation(changes) ? creationText(changes) : copyJson(changesText(changes));
+      return `${idOf(instance)}\t${origin}\t${copyField(action)}\t${actorField}\t${text}`;
     },
   );
+}
+
+/** Whether the changes are those of a new instance, or of one that an undo restores. */
+function isCreation(changes: Changes): boolean {
+  return changes.some(({ name, before }) => name === STATUS_CHANGE && before === null);
 }
 
 /** One effect of one action, as the log stores it. */
@@ -96,7 +154,7 @@ export async function selectLog(
 ): Promise<LogRow[]> {
   const { rows } = await sql.query<LogRow>(
     `SELECT workflow_log_id AS id, workflow_import_queue_batch_id AS "batchId", line_number AS line, action, actor,
-            changes::text AS changes, logged_at AS "loggedAt"
+            workflow_log_changes(workflow_log)::text AS changes, logged_at AS "loggedAt"
        FROM workflow_log
       WHERE workflow_instance_id = $1 AND ($3::bigint IS NULL OR workflow_log_id < $3)
       ORDER BY workflow_log_id DESC LIMIT $2`,
@@ -117,6 +175,8 @@ export interface ReversibleEntry {
   loggedAt: Date;
   /** `[before, after]` by name; only for entries of the batch to undo. */
   changes: Record<string, [before: JsonValue, after: JsonValue]> | null;
+  /** The check sum of a creation that keeps no values of its own. */
+  created: string | null;
 }
 
 const REVERSIBLE = `l.workflow_instance_id AS "instanceId", l.workflow_log_id AS id,
@@ -130,7 +190,8 @@ export async function selectEntriesSince(
   instanceIds: readonly number[],
 ): Promise<ReversibleEntry[]> {
   const { rows } = await sql.query<ReversibleEntry>(
-    `SELECT ${REVERSIBLE}, CASE WHEN l.workflow_import_queue_batch_id = $2 THEN l.changes END AS changes
+    `SELECT ${REVERSIBLE}, CASE WHEN l.workflow_import_queue_batch_id = $2 THEN workflow_log_changes(l) END AS changes,
+            l.changes ->> ':WorkflowCreated' AS created
        FROM unnest($1::bigint[]) AS wanted (id)
       CROSS JOIN LATERAL (
         SELECT min(workflow_log_id) AS id FROM workflow_log
@@ -148,8 +209,8 @@ export async function selectEntriesSince(
 export async function selectNewestEntries(
   sql: Sql,
   instanceIds: readonly number[],
-): Promise<Omit<ReversibleEntry, 'changes'>[]> {
-  const { rows } = await sql.query<Omit<ReversibleEntry, 'changes'>>(
+): Promise<Omit<ReversibleEntry, 'changes' | 'created'>[]> {
+  const { rows } = await sql.query<Omit<ReversibleEntry, 'changes' | 'created'>>(
     `SELECT ${REVERSIBLE}
        FROM unnest($1::bigint[]) AS wanted (id)
       CROSS JOIN LATERAL (
@@ -169,7 +230,7 @@ export async function selectChangesOf(
   lines: readonly number[],
 ): Promise<{ line: number; changes: Record<string, [JsonValue, JsonValue]> }[]> {
   const { rows } = await sql.query<{ line: number; changes: Record<string, [JsonValue, JsonValue]> }>(
-    `SELECT l.line_number AS line, l.changes
+    `SELECT l.line_number AS line, workflow_log_changes(l) AS changes
        FROM unnest($2::bigint[], $3::integer[]) AS wanted (instance, line)
        JOIN workflow_log l ON l.workflow_instance_id = wanted.instance
         AND l.workflow_import_queue_batch_id = $1 AND l.line_number = wanted.line`,

@@ -18,11 +18,11 @@ import {
   STEP_CHANGE,
   type StoredInstance,
 } from './instance-state.js';
-import { type ReversibleEntry, selectEntriesSince, selectNewestEntries } from './log.sql.js';
+import { checkSum, type ReversibleEntry, selectEntriesSince, selectNewestEntries } from './log.sql.js';
 
 /*
  * Undo. Each record of an undo reverts the one log entry that the same line of the undone batch wrote. That entry holds
- * the values before and after, the status and the step; a creation holds the whole instance. The reverting entry is
+ * the values before and after, the status and the step; a creation, and only it, derives them (ADR 43). The reverting entry is
  * written the same way, so that it can be undone like any other.
  * Why: ADR 35.
  */
@@ -72,12 +72,15 @@ class RevertedInstance {
   }
 
   /** Whether the instance is as the entry left it. Erasure and manual changes write no entry. */
-  isAsLeftBy(changes: LoggedChanges): boolean {
+  isAsLeftBy({ changes, created }: { changes: LoggedChanges; created: string | null }): boolean {
     const names = Object.entries(changes);
+    // The values of a creation come from the instance itself; only its check sum shows a change without an entry.
+    const values = names.map(([name, [before, after]]) => ({ name, before, after }));
+    if (created !== null && checkSum(values) !== created) return false;
     if (!names.every(([name, [, after]]) => isSameValue(this.value(name), after))) return false;
     const isCreation = changes[STATUS_CHANGE]?.[0] === null;
-    const values = names.filter(([name, [, after]]) => isAttribute(name) && after !== null);
-    return !isCreation || values.length === this.attributes.size;
+    const attributes = names.filter(([name, [, after]]) => isAttribute(name) && after !== null);
+    return !isCreation || attributes.length === this.attributes.size;
   }
 
   /** Sets the values before the entry; returns the changes. */
@@ -211,7 +214,8 @@ export class Reversal {
     const changes = entry.changes ?? {};
     if (isReverted) return { line, status: 'succeeded', operation: 'unchanged', reference };
     if (later !== null) return kept(line, reference, changedBy(later));
-    if (!instance.isAsLeftBy(changes)) return kept(line, reference, CHANGED_WITHOUT_ENTRY);
+    if (!instance.isAsLeftBy({ changes, created: entry.created }))
+      return kept(line, reference, CHANGED_WITHOUT_ENTRY);
     const { given, taken } = this.identifiers.moved(changes);
     for (const { identifier, key } of given) {
       const other = [...(this.carriers.get(key) ?? [])].find((id) => id !== instance.id);
