@@ -15,10 +15,10 @@ export const DEFAULTS = {
   workerCores: 0,
   chunkSize: 1000,
   /** Processor time per record, µs. */
-  workerCpu: 20,
-  postgresCpu: 22,
+  workerCpu: 28,
+  postgresCpu: 32,
   /** WAL per record, and what the disk writes per second. */
-  walBytes: 1300,
+  walBytes: 1560,
   walBytesPerSecond: 400e6,
   /** Round trips per chunk, and the time each takes on the network, µs. */
   roundTrips: 30,
