@@ -1,4 +1,6 @@
+import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
+import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -6,6 +8,7 @@ import { startTestApp, type TestApp } from '../support/test-app.js';
 describe('two installations with one Redis and one prefix', () => {
   const prefix = `shared-${process.pid}`;
   const apps: TestApp[] = [];
+  const warn = jest.spyOn(Logger.prototype, 'warn');
 
   beforeAll(async () => {
     // The reconciler, which finds dropped jobs again, must not help.
@@ -14,6 +17,14 @@ describe('two installations with one Redis and one prefix', () => {
   });
   afterAll(async () => {
     for (const app of apps) await app.close();
+    warn.mockRestore();
+  });
+
+  /** Break it: in `RedisCheck.onModuleInit`, leave out `warnOfOthers`. */
+  it('make the one that starts later say so', async () => {
+    const said = () => warn.mock.calls.filter(([text]) => /same QUEUE_PREFIX/.test(String(text)));
+    await eventually(() => said().length > 0, 'a warning');
+    expect(said()).toHaveLength(1);
   });
 
   it('each process their own jobs only', async () => {

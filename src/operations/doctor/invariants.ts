@@ -111,7 +111,7 @@ export const INVARIANTS: readonly Invariant[] = [
     sentence: 'a batch has the time of its end exactly when its status is a last one',
     sql: `SELECT workflow_import_queue_batch_id AS batch, status, finished_at FROM import_queue_batch
            WHERE (finished_at IS NOT NULL) <> (status = 'validated' OR status IN ${ENDED})`,
-    repair: REPORT,
+    repair: `If its status is a last one: UPDATE import_queue_batch with the end of its last chunk. If not, keep the database as it is (pg_dump), and report it with these rows.`,
     cheap: true,
   },
   {
@@ -289,7 +289,7 @@ export const INVARIANTS: readonly Invariant[] = [
     sentence: 'no batch ends before it is created',
     sql: `SELECT workflow_import_queue_batch_id AS batch, created_at, finished_at FROM import_queue_batch
            WHERE finished_at < created_at`,
-    repair: REPORT,
+    repair: `The end of its last chunk is right: UPDATE import_queue_batch with that time.`,
     cheap: true,
   },
   {

@@ -1,6 +1,10 @@
 import { examine, type InvariantViolation } from './examination.js';
 import { COUNT_SUMS_OF_CHUNKS, INVARIANTS, NOT_SUCCEEDED } from './invariants.js';
 
+/** When a batch ended: its last chunk says so. */
+const END = `greatest(b.created_at, coalesce((SELECT max(c.done_at) FROM import_queue_chunk c
+              WHERE c.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id), now()))`;
+
 /**
  * What `npm run doctor -- --repair` does, by invariant: one statement that repairs every violation. Only where one side
  * of the contradiction is certain; everything else needs a person, or a worker, who sees what the invariant says.
@@ -47,6 +51,14 @@ export const REPAIRS: Readonly<Record<string, string>> = {
                          THEN 'completed' ELSE 'completed_with_errors' END
      WHERE status IN ('completed', 'completed_with_errors') AND succeeded_count IS NOT NULL
        AND (status = 'completed') <> (${NOT_SUCCEEDED} = 0)`,
+  terminal_has_end: `
+    UPDATE import_queue_batch b SET finished_at = ${END}
+     WHERE finished_at IS NULL
+       AND status IN ('completed', 'completed_with_errors', 'failed', 'canceled', 'validated')`,
+  ends_after_creation: `UPDATE import_queue_batch b SET finished_at = ${END} WHERE finished_at < created_at`,
+  receiving_too_long: `
+    UPDATE import_queue_batch SET status = 'canceled', finished_at = now()
+     WHERE status = 'receiving' AND created_at < now() - interval '1 day'`,
   idempotency_answers: `
     DELETE FROM idempotency_key k
      WHERE k.workflow_import_queue_batch_id IS NOT NULL

@@ -1,4 +1,4 @@
-import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { withTimeout } from '../../platform/concurrency.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
@@ -48,10 +48,13 @@ export class PostgresCheck {
 }
 
 const KEY_LIFETIME_MS = 10_000;
+/** An installation that has not been seen for this long is taken for gone. Probes of a running one come more often. */
+const INSTALLATION_LIFETIME_MS = 3600_000;
 
 /** Writes to Redis on its own connection, because those of Bull queue commands without limit while Redis is away. */
 @Injectable()
 export class RedisCheck implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(RedisCheck.name);
   private readonly client: RedisClient;
 
   constructor(private readonly config: AppConfig) {
@@ -66,7 +69,10 @@ export class RedisCheck implements OnModuleInit, OnApplicationShutdown {
   }
 
   onModuleInit(): void {
-    this.client.connect().catch(() => undefined);
+    this.client
+      .connect()
+      .then(() => this.warnOfOthers())
+      .catch(() => undefined);
   }
 
   onApplicationShutdown(): void {
@@ -76,6 +82,31 @@ export class RedisCheck implements OnModuleInit, OnApplicationShutdown {
   /** A write, because a full or read-only Redis still answers PING. */
   async writable(): Promise<void> {
     await this.client.set(`${this.config.queuePrefix}:health`, process.pid, 'PX', KEY_LIFETIME_MS);
+    await this.noteInstallation();
+  }
+
+  /** `createApp` appends the id of the installation to the prefix that is configured. */
+  private get names(): { installations: string; own: string } {
+    const { queuePrefix } = this.config;
+    const end = queuePrefix.lastIndexOf(':');
+    return { installations: `${queuePrefix.slice(0, end)}:installations`, own: queuePrefix.slice(end + 1) };
+  }
+
+  private async noteInstallation(): Promise<void> {
+    const { installations, own } = this.names;
+    await this.client.zadd(installations, Date.now(), own);
+  }
+
+  /** Each installation takes its own jobs only, but they share the memory of Redis and whatever happens to it. */
+  private async warnOfOthers(): Promise<void> {
+    const { installations, own } = this.names;
+    await this.client.zremrangebyscore(installations, 0, Date.now() - INSTALLATION_LIFETIME_MS);
+    await this.noteInstallation();
+    const others = (await this.client.zrange(installations, 0, -1)).filter((id) => id !== own);
+    if (others.length === 0) return;
+    this.logger.warn(
+      `Another installation (${others.join(', ')}) uses this Redis with the same QUEUE_PREFIX. Both work, but give each a QUEUE_PREFIX or a Redis of its own.`,
+    );
   }
 }
 
