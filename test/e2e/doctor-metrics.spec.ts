@@ -5,6 +5,7 @@ import { repair, REPAIRS } from '../../src/operations/doctor/repairs.js';
 import { ChildProgram } from '../support/child-program.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
+import { createEmptyDatabase } from '../support/test-database.js';
 
 describe('a database', () => {
   let test: TestApp;
@@ -303,6 +304,15 @@ describe('a database', () => {
     expect(await program.end()).toBe(2);
     expect(program.output).toContain('cannot be used');
     expect(program.output).not.toContain('secret');
+  });
+
+  /** Break it: in `doctor/main.ts`, leave out `finally`. */
+  it('whose schema does not fit makes it exit with 2', async () => {
+    const empty = await createEmptyDatabase();
+    const program = new ChildProgram('src/operations/doctor/main.ts', [], { DATABASE_URL: empty.url });
+    expect(await program.end()).toBe(2);
+    expect(program.output).toContain('does not exist');
+    await empty.drop();
   });
 
   /** Break it: in `databaseUrlOf`, throw an Error. */

@@ -23,6 +23,7 @@ Exit codes: 0 all is well, 1 an invariant does not hold, 2 the database could no
 const FLAGS = ['--quick', '--json', '--repair', '--apply'];
 
 const flags = process.argv.slice(2);
+let opened: Client | undefined;
 try {
   const repairs = flags.includes('--repair');
   const applies = flags.includes('--apply');
@@ -36,6 +37,7 @@ try {
     connectionString: databaseUrl,
     application_name: 'workflow-import-queue doctor',
   });
+  opened = client;
   await client.connect().catch((error: unknown) => {
     throw new DatabaseUnreachableError(databaseUrl, error);
   });
@@ -47,7 +49,6 @@ try {
   const reports = repairs && violations.length > 0 ? await repair(client, violations) : [];
   await client.query(applies ? 'COMMIT' : 'ROLLBACK');
   await noteResult(client, invariants.length, violations);
-  await client.end();
   process.stdout.write(
     flags.includes('--json')
       ? `${JSON.stringify({ examined: invariants.length, violations, notes, repairs: reports })}\n`
@@ -60,6 +61,9 @@ try {
 } catch (error) {
   process.stderr.write(`${explainStartFailure(error)}\n`);
   process.exitCode = 2;
+} finally {
+  // An open connection would keep the process alive.
+  await opened?.end().catch(() => undefined);
 }
 
 /**
