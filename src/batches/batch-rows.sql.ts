@@ -196,7 +196,7 @@ function containing(text: string): string {
  * does not count, and neither does one that was undone itself: the newest undo of each batch forms a chain, and every
  * second one counts from its end.
  */
-export function undoInEffect(id: string): string {
+function undoInEffect(id: string): string {
   return `(WITH RECURSIVE chain AS (
            SELECT ${id} AS id, 0 AS depth
             UNION ALL

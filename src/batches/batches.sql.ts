@@ -568,7 +568,7 @@ export async function insertBatchWebhooks(
  * Owes a mail about the pause, to the address for failures. Each pause is a mail of its own, and the change of the status
  * happens once, so nothing more keeps it from being stored twice. The loop over due messages wakes the sender.
  */
-export async function insertPauseMail(
+async function insertPauseMail(
   transaction: Transaction,
   batchId: number,
   pause: { reason: PauseReason; detail: string | null },

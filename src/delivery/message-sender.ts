@@ -335,6 +335,6 @@ export function endsWithin<Result>(
   });
 }
 
-export function isWebhook(kind: MessageKind): kind is WebhookKind {
+function isWebhook(kind: MessageKind): kind is WebhookKind {
   return WEBHOOK_KINDS.some((webhook) => webhook === kind);
 }

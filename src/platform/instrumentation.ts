@@ -43,7 +43,7 @@ export function currentTraceparent(): string | null {
 }
 
 /** The ids of the present span, for a line of the log. */
-export function currentTraceIds(): { traceId: string; spanId: string } | undefined {
+function currentTraceIds(): { traceId: string; spanId: string } | undefined {
   const span = tracing ? trace.getActiveSpan()?.spanContext() : undefined;
   return span !== undefined && isSpanContextValid(span)
     ? { traceId: span.traceId, spanId: span.spanId }

@@ -333,7 +333,7 @@ export function sealSecrets(definition: WorkflowDefinition, box: SecretBox): Wor
 }
 
 /** The stored definition with its URLs, and its secrets if they are to be edited. Deliveries open secrets themselves. */
-export function openSecrets(
+function openSecrets(
   definition: WorkflowDefinition,
   box: SecretBox,
   { forEditing }: { forEditing: boolean },

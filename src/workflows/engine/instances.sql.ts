@@ -232,7 +232,7 @@ export async function findCarriers(
  * a second instance with such a value, so two chunks that look at the same time would both find nothing and both create
  * an instance.
  */
-export function lockSharedValues(transaction: Transaction, workflowId: number): Promise<void> {
+function lockSharedValues(transaction: Transaction, workflowId: number): Promise<void> {
   return holdLock(transaction, 'sharedValues', workflowId);
 }
 
