@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import ts from 'typescript';
 import { migrate } from '../../src/app/database.js';
-import { CREATE_OUTCOMES } from '../../src/targets/table/table-statements.js';
 import { startPostgres } from '../embedded/postgres.js';
 import { type DescribedColumn, describeStatement } from './sql-description.js';
 import { ConstantEvaluator, NotConstantError } from './sql-evaluation.js';
@@ -165,7 +164,6 @@ async function withMigratedDatabase<Result>(work: (client: Client) => Promise<Re
     await migrate({ databaseUrl: server.url, databasePoolSize: 2 });
     const client = new Client({ connectionString: server.url });
     await client.connect();
-    await client.query(CREATE_OUTCOMES);
     try {
       return await work(client);
     } finally {

@@ -132,7 +132,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
            WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id) control) AS "control",
        b.metadata, b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.undo_of AS "undoOf",
        ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy",
-       v.target ->> 'kind' NOT IN ('http', 'table') AS "mayBeUndone",
+       (v.target ->> 'kind' NOT IN ('http', 'table') OR v.target ->> 'log' IS NOT DISTINCT FROM 'true') AS "mayBeUndone",
        (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
          WHERE r.retry_of = b.workflow_import_queue_batch_id AND r.status <> 'canceled'
@@ -234,4 +234,16 @@ export async function lockUndone(
     [batchId],
   );
   return rows[0];
+}
+
+/** Those of these batches that can never be undone again, because their records have expired or the batch is gone. */
+export async function selectExpiredOf(sql: Sql, batchIds: readonly number[]): Promise<number[]> {
+  if (batchIds.length === 0) return [];
+  const { rows } = await sql.query<{ id: number }>(
+    `SELECT known.id FROM unnest($1::bigint[]) AS known (id)
+      WHERE NOT EXISTS (SELECT FROM import_queue_batch b
+                         WHERE b.workflow_import_queue_batch_id = known.id AND b.expired_at IS NULL)`,
+    [batchIds],
+  );
+  return rows.map(({ id }) => id);
 }

@@ -200,7 +200,9 @@ export function alreadyUndone(batchId: number, undoneBy: number): DomainError {
 
 export function undoNotSupported(kind: string): DomainError {
   return importQueueErrors.undo_not_supported(
-    `A target of kind "${kind}" does not record what a record changed, so the batch cannot be undone.`,
+    kind === 'table'
+      ? 'The import process of the batch kept no log of its changes ("log": true of its target), so the batch cannot be undone.'
+      : `A target of kind "${kind}" does not record what a record changed, so the batch cannot be undone.`,
   );
 }
 

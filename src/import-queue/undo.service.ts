@@ -202,7 +202,7 @@ export class UndoService {
   }> {
     const process = await this.processes.get(importProcessId, importProcessVersion, workflowVersion);
     const target = builtInTarget(this.targets, process.pinned.target.kind);
-    if (!canUndo(target)) throw undoNotSupported(target.kind);
+    if (!canUndo(target) || target.canUndo?.(process.compiled) === false) throw undoNotSupported(target.kind);
     return { target, compiled: process.compiled };
   }
 }

@@ -121,7 +121,7 @@ function targetOutcomes(
   if (undo !== null) {
     if (target.undo === undefined) throw new Error(`the target "${target.kind}" cannot undo`);
     const { undoneBatchId } = undo;
-    return target.undo(records, { batchId: job.batchId, compiled, actor, transaction, undoneBatchId });
+    return target.undo(records, { ...job, compiled, actor, transaction, undoneBatchId });
   }
   if (target.process === undefined) throw new Error(`the target "${target.kind}" has no process method`);
   return target.process(records, {

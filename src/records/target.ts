@@ -180,7 +180,7 @@ export class TargetUnavailableError extends Error {
 /** The facts that a target gets about the chunk of an undo. */
 export interface UndoContext<Compiled extends CompiledTarget = CompiledTarget> extends Pick<
   ChunkContext<Compiled>,
-  'batchId' | 'compiled' | 'actor' | 'transaction'
+  'batchId' | 'chunkNumber' | 'compiled' | 'actor' | 'transaction'
 > {
   /** The batch whose effects are reverted. The records have the same lines in it. */
   undoneBatchId: number;
@@ -305,6 +305,8 @@ export interface RecordTarget<Compiled extends CompiledTarget = CompiledTarget> 
    * two, for targets that do not record what a record changed.
    */
   undo?(records: readonly ImportRecord[], context: UndoContext<Compiled>): Promise<UndoOutcome[]>;
+  /** Whether an import process records what its records change. Absent: each one does, if there is `undo`. */
+  canUndo?(compiled: Compiled): boolean;
   /** What `undo` would do to these records. It assumes that it reverts the later effects of the batch first. */
   previewUndo?(
     records: readonly ImportRecord[],

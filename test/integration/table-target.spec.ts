@@ -384,7 +384,8 @@ describe('a table target and its configuration', () => {
     ],
     ['/target/onMatch', 'invalid_value', { onMatch: 'overwrite' }],
     ['/target/keys', 'unknown_member', { keys: ['id'] }],
-    ['/target/log', 'not_supported', { log: true }],
+    ['/target/log', 'invalid_value', { log: 'yes' }],
+    ['/target/key', 'required', { key: undefined, log: true }],
   ])('refuses %s with %s', async (pointer, code, change) => {
     const problems = await fixture.target.validate({ ...thing, ...change }, null);
     expect(problems).toContainEqual(expect.objectContaining({ pointer, code }));

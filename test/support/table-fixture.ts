@@ -1,7 +1,12 @@
 import { Client } from 'pg';
 import { loadConfig } from '../../src/platform/config/config-loader.js';
 import type { DatabaseService } from '../../src/platform/database/database.service.js';
-import type { ImportRecord, PinnedConfiguration, RecordOutcome } from '../../src/records/target.js';
+import type {
+  ImportRecord,
+  PinnedConfiguration,
+  RecordOutcome,
+  UndoOutcome,
+} from '../../src/records/target.js';
 import { TableConnections } from '../../src/targets/table/connections.js';
 import { TableTarget } from '../../src/targets/table/table.target.js';
 import { startDatabaseService } from './test-database-service.js';
@@ -16,7 +21,7 @@ export function recordsOf(rows: readonly (object | string)[], firstLine = 1): Im
 
 /** A table target with a second database on the same server, which is the connection `crm` with the schema `crm`. */
 export class TableFixture {
-  readonly target: TableTarget;
+  target: TableTarget;
 
   private constructor(
     readonly database: DatabaseService,
@@ -45,6 +50,11 @@ export class TableFixture {
     });
   }
 
+  /** A process that has not used the connection before. */
+  renewTarget(): void {
+    this.target = new TableTarget(this.database, this.connections);
+  }
+
   close(): Promise<void> {
     return this.stop();
   }
@@ -67,14 +77,32 @@ export class TableFixture {
   async process(
     target: Record<string, unknown>,
     rows: readonly (object | string)[],
-    chunkNumber = Math.floor(Math.random() * 1e9),
+    { batchId = 1, chunkNumber = Math.floor(Math.random() * 1e9) } = {},
   ): Promise<RecordOutcome[]> {
     const compiled = await this.compile(target);
-    const chunk = { batchId: 1, chunkNumber, compiled, actor: 'test', keepOrder: () => undefined };
+    const chunk = { batchId, chunkNumber, compiled, actor: 'test', keepOrder: () => undefined };
     const outcomes = await this.database.transaction((transaction) =>
       this.target.process(recordsOf(rows), { ...chunk, transaction }),
     );
     return [...outcomes].sort((a, b) => a.line - b.line);
+  }
+
+  /** The undo of the batch that `process` ran, as one chunk of another batch; that of an undo goes forward again. */
+  async undo(
+    target: Record<string, unknown>,
+    outcomes: readonly RecordOutcome[],
+    { undoneBatchId = 1, batchId = 2, lastLineFirst = true } = {},
+  ): Promise<UndoOutcome[]> {
+    const compiled = await this.compile(target);
+    const inOrder = undoable(outcomes);
+    const records = lastLineFirst ? inOrder.reverse() : inOrder;
+    const context = { compiled, batchId, chunkNumber: 1, actor: 'test', undoneBatchId };
+    return this.database.transaction((transaction) => this.target.undo(records, { ...context, transaction }));
+  }
+
+  async previewUndo(target: Record<string, unknown>, outcomes: readonly RecordOutcome[]) {
+    const compiled = await this.compile(target);
+    return this.target.previewUndo(undoable(outcomes), { compiled, sql: this.database, undoneBatchId: 1 });
   }
 
   async preview(target: Record<string, unknown>, rows: readonly object[]) {
@@ -85,8 +113,14 @@ export class TableFixture {
   }
 }
 
+function undoable(outcomes: readonly RecordOutcome[]): ImportRecord[] {
+  return outcomes
+    .filter(({ operation }) => operation === 'created' || operation === 'updated')
+    .map(({ line, reference }) => ({ line, payload: '{}', reference }));
+}
+
 /** What happened to each line: its operation, or the code of its error. */
-export function results(outcomes: readonly RecordOutcome[]): string[] {
+export function results(outcomes: readonly (RecordOutcome | UndoOutcome)[]): string[] {
   return outcomes.map((outcome) =>
     outcome.status === 'failed' ? outcome.error.code : (outcome.operation ?? outcome.status),
   );

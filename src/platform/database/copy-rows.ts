@@ -74,16 +74,30 @@ export interface CopyInput {
   text: Buffer;
 }
 
+/** A row of an answer, each value as PostgreSQL writes it. */
+export type TextRow = readonly (string | null)[];
+
+/** Statements that are sent without waiting for the answer of the one before. */
+export interface StatementsWithRows {
+  /** Run before the rows are written. */
+  before?: readonly string[];
+  tables?: readonly CopyInput[];
+  /** Run after the rows have been written. */
+  after?: readonly string[];
+}
+
 /**
- * Writes the rows of several tables, in the given order, as one message: COPY statements followed directly by their
- * rows, without waiting for PostgreSQL to ask for them. PostgreSQL drops the rows that follow a failure. With separate
- * COPY statements, each would wait twice for this process, which prepares other chunks meanwhile.
+ * Runs statements and writes the rows of several tables, in the given order, as one message: COPY statements followed
+ * directly by their rows, without waiting for PostgreSQL to ask for them. After a failure PostgreSQL drops the rows and
+ * runs no further statement. With separate messages, each would wait for this process, which prepares other chunks
+ * meanwhile. Answers the rows of each statement, none for a COPY.
  */
-export async function copyTogether(client: PoolClient, tables: readonly CopyInput[]): Promise<void> {
-  const written = tables.filter(({ text }) => text.length > 0);
-  if (written.length === 0) return;
-  await new Promise<void>((resolve, reject) => {
-    client.query(new CopyMessage(written, resolve, reject));
+export async function sendTogether(client: PoolClient, sent: StatementsWithRows): Promise<TextRow[][]> {
+  const { before = [], after = [] } = sent;
+  const tables = (sent.tables ?? []).filter(({ text }) => text.length > 0);
+  if (before.length + tables.length + after.length === 0) return [];
+  return new Promise((resolve, reject) => {
+    client.query(new Message({ before, tables, after }, resolve, reject));
   });
 }
 
@@ -93,18 +107,22 @@ const COPY_DONE = Buffer.from([...Buffer.from('c'), 0, 0, 0, 4]);
 const LENGTH_BYTES = 4;
 
 /** `pg` calls each method when PostgreSQL sends the message that the method is named after. */
-class CopyMessage implements Submittable {
+class Message implements Submittable {
+  private readonly answers: TextRow[][] = [];
+  private rows: TextRow[] = [];
+
   constructor(
-    private readonly tables: readonly CopyInput[],
-    private readonly resolve: () => void,
+    private readonly sent: Required<StatementsWithRows>,
+    private readonly resolve: (answers: TextRow[][]) => void,
     private readonly reject: (error: unknown) => void,
   ) {}
 
   submit(connection: Connection): void {
     const { stream } = connection;
+    const { before, tables, after } = this.sent;
     stream.cork();
-    connection.query(this.tables.map(({ into }) => `COPY ${into} FROM STDIN`).join(';'));
-    for (const { text } of this.tables) {
+    connection.query([...before, ...tables.map(({ into }) => `COPY ${into} FROM STDIN`), ...after].join(';'));
+    for (const { text } of tables) {
       stream.write(copyDataHeader(text.length));
       stream.write(text);
       stream.write(COPY_DONE);
@@ -116,12 +134,22 @@ class CopyMessage implements Submittable {
     // The rows are already on their way.
   }
 
+  handleRowDescription(): void {
+    // The caller knows the columns.
+  }
+
+  handleDataRow({ fields }: { fields: TextRow }): void {
+    this.rows.push(fields);
+  }
+
+  /** Ends one of several statements: `handleReadyForQuery` follows the last one. */
   handleCommandComplete(): void {
-    // Ends one of several COPY statements: `handleReadyForQuery` follows the last one.
+    this.answers.push(this.rows);
+    this.rows = [];
   }
 
   handleReadyForQuery(): void {
-    this.resolve();
+    this.resolve(this.answers);
   }
 
   handleError(error: unknown): void {
@@ -141,6 +169,33 @@ const ROW_BYTES = 512;
 /** The most UTF-8 bytes that one UTF-16 unit takes. */
 const MOST_UNIT_BYTES = 3;
 
+/** Collects rows as COPY text. Each turns into bytes at once, so no lines pile up for the garbage collector. */
+export class CopyBuffer {
+  private text: Buffer;
+  private end = 0;
+
+  /** @param rows how many are expected */
+  constructor(rows: number) {
+    this.text = Buffer.allocUnsafe(rows * ROW_BYTES);
+  }
+
+  /** @param fields as COPY text, separated by tabs */
+  add(fields: string): void {
+    const written = `${fields}\n`;
+    const needed = this.end + written.length * MOST_UNIT_BYTES;
+    if (needed > this.text.length) {
+      const more = Math.max(needed, this.text.length * 2) - this.end;
+      this.text = Buffer.concat([this.text.subarray(0, this.end), Buffer.allocUnsafe(more)]);
+    }
+    this.end += this.text.write(written, this.end);
+  }
+
+  /** The rows so far. */
+  get bytes(): Buffer {
+    return this.text.subarray(0, this.end);
+  }
+}
+
 /**
  * Writes rows in COPY format. A chunk then needs no array literals, whose quoting costs more than the insert. Large
  * rows take long, so other work of the process runs in between.
@@ -152,18 +207,12 @@ export async function rowsToCopy<Row>(
   line: (row: Row) => string,
 ): Promise<CopyInput> {
   const turn = new EventLoopTurn();
-  let text = Buffer.allocUnsafe(rows.length * ROW_BYTES);
-  let end = 0;
+  const buffer = new CopyBuffer(rows.length);
   for (const row of rows) {
     if (turn.isOver) await turn.next();
-    // Each line turns into bytes at once and is garbage before the next, so no lines pile up for the garbage collector.
-    const written = `${line(row)}\n`;
-    const needed = end + written.length * MOST_UNIT_BYTES;
-    if (needed > text.length)
-      text = Buffer.concat([text.subarray(0, end)], Math.max(needed, text.length * 2));
-    end += text.write(written, end);
+    buffer.add(line(row));
   }
-  return { into, text: text.subarray(0, end) };
+  return { into, text: buffer.bytes };
 }
 
 /** A statement that was asked for and is not sent yet. */

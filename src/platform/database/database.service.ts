@@ -7,7 +7,14 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { withTimeout } from '../concurrency.js';
 import { noteCommit, runBeforeCommit } from '../instrumentation.js';
-import { type CopyInput, copyTogether, StatementsMessage, type WaitingStatement } from './copy-rows.js';
+import {
+  type CopyInput,
+  sendTogether,
+  StatementsMessage,
+  type StatementsWithRows,
+  type TextRow,
+  type WaitingStatement,
+} from './copy-rows.js';
 import { ReadReplica } from './read-replica.js';
 import { beginStatements } from './session-settings.js';
 
@@ -109,6 +116,8 @@ export interface Transaction extends Sql {
   copyFrom(text: string): Writable;
   /** Writes the rows of several tables, in the given order, in one round trip. */
   copyTogether(tables: readonly CopyInput[]): Promise<void>;
+  /** Runs statements and writes rows in one round trip; answers the rows of each statement. */
+  sendTogether(sent: StatementsWithRows): Promise<TextRow[][]>;
   /** Runs the work inside a savepoint. An error undoes only that work and is rethrown. */
   savepoint<Result>(work: () => Promise<Result>): Promise<Result>;
 }
@@ -139,8 +148,13 @@ export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFro
   }
 
   async copyTogether(tables: readonly CopyInput[]): Promise<void> {
+    await this.sendTogether({ tables });
+  }
+
+  /** Runs statements and writes rows in one round trip; answers the rows of each statement. */
+  async sendTogether(sent: StatementsWithRows): Promise<TextRow[][]> {
     await this.settled();
-    return copyTogether(this.client, tables);
+    return sendTogether(this.client, sent);
   }
 
   /** Sends the statements that wait, once the message before them is answered, and waits for their answer. */

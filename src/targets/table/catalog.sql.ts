@@ -20,7 +20,7 @@ export async function selectTables(sql: Sql, schemas: readonly string[]): Promis
     `SELECT n.nspname AS schema, c.relname AS "table"
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-        AND NOT (c.relname ~ $2 AND (c.relname = 'import_queue_mark' OR EXISTS (
+        AND NOT (c.relname ~ $2 AND (c.relname IN ('import_queue_mark', 'import_queue_change') OR EXISTS (
           SELECT FROM pg_class own WHERE own.relnamespace = c.relnamespace AND own.relname = 'import_queue_batch')))
         AND has_schema_privilege(n.oid, 'USAGE')
       ORDER BY n.nspname, c.relname

@@ -92,7 +92,8 @@ export function compileTable(plan: TableTargetPlan, recordSchema: JsonObject | n
     values: readonly (string | null | undefined)[],
   ): string | null => {
     const parts = places.map((place) => canonicalOf(plan.columns[place], values[place]));
-    return parts.includes(null) ? null : JSON.stringify(parts);
+    if (parts.includes(null)) return null;
+    return parts.length === 1 ? (parts[0] ?? null) : JSON.stringify(parts);
   };
 
   return {

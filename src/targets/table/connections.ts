@@ -11,6 +11,7 @@ import {
 import { isDatabaseUnavailable } from '../../platform/database/postgres-errors.js';
 import { beginStatements } from '../../platform/database/session-settings.js';
 import { errorMessage } from '../../platform/errors.js';
+import type { TextRow } from '../../platform/database/copy-rows.js';
 import type { TableTransaction } from './table-application.js';
 
 /** Connections to one target database, beside those that read its catalog. */
@@ -27,6 +28,20 @@ class TargetUnavailableError extends Error {
   constructor(connection: string, cause: unknown) {
     super(`the database of the connection "${connection}" cannot be used: ${errorMessage(cause)}`, { cause });
   }
+}
+
+/** An open transaction in another database. */
+export interface OtherTransaction extends TableTransaction {
+  /** The rows of the last opening statement. */
+  opened: readonly TextRow[];
+  /** Runs the statement in one round trip with COMMIT. */
+  beforeCommit(statement: string): void;
+}
+
+interface TransactionStart {
+  mode?: 'READ WRITE' | 'READ ONLY';
+  /** Statements that are sent together with the beginning. */
+  opening?: readonly string[];
 }
 
 /** The databases whose tables imports may fill. Pools open at first use and close at shutdown. */
@@ -66,7 +81,7 @@ export class TableConnections implements OnModuleDestroy {
       return work(sql);
     };
     if (this.isOwn(name)) return this.database.transaction(read, { writes: false });
-    return this.transaction(name, read, 'READ ONLY');
+    return this.transaction(name, read, { mode: 'READ ONLY' });
   }
 
   /**
@@ -75,7 +90,7 @@ export class TableConnections implements OnModuleDestroy {
    */
   async select<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
     const run = async (sql: Sql) => (await sql.query<Row>(text, values)).rows;
-    return this.isOwn(name) ? run(this.database) : this.transaction(name, run, 'READ ONLY');
+    return this.isOwn(name) ? run(this.database) : this.transaction(name, run, { mode: 'READ ONLY' });
   }
 
   /**
@@ -84,14 +99,14 @@ export class TableConnections implements OnModuleDestroy {
    */
   async transaction<Result>(
     name: string,
-    work: (transaction: TableTransaction) => Promise<Result>,
-    mode: 'READ WRITE' | 'READ ONLY' = 'READ WRITE',
+    work: (transaction: OtherTransaction) => Promise<Result>,
+    { mode = 'READ WRITE', opening = [] }: TransactionStart = {},
   ): Promise<Result> {
     let client: PoolClient | undefined;
     let fault: Error | undefined;
     try {
       client = await this.pool(name).connect();
-      return await this.run(client, work, mode);
+      return await this.run(client, work, mode, opening);
     } catch (error) {
       fault = error as Error;
       throw isBroken(error, client !== undefined) ? new TargetUnavailableError(name, error) : error;
@@ -103,24 +118,27 @@ export class TableConnections implements OnModuleDestroy {
 
   private async run<Result>(
     client: PoolClient,
-    work: (transaction: TableTransaction) => Promise<Result>,
+    work: (transaction: OtherTransaction) => Promise<Result>,
     mode: string,
+    opening: readonly string[],
   ): Promise<Result> {
     const { statementMs } = this;
     const begin = beginStatements({ idleTransactionMs: this.config.databaseIdleTransactionMs });
     const limits = `SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${statementMs}`;
     const soon = <Answer>(answer: Promise<Answer>) => withTimeout(2 * statementMs, answer);
-    await soon(client.query(`${begin}; SET TRANSACTION ${mode}; ${limits}`));
     const transaction = new ClientTransaction(client);
-    const bounded: TableTransaction = {
-      query: (text, values) => soon(transaction.query(text, values)),
-      copyTogether: (tables) => soon(transaction.copyTogether(tables)),
-      savepoint: (inner) => transaction.savepoint(inner),
-    };
+    const before = [begin, `SET TRANSACTION ${mode}`, limits, ...opening];
+    const last: string[] = [];
     try {
+      const answers = await soon(transaction.sendTogether({ before }));
+      const bounded: OtherTransaction = {
+        query: (text, values) => soon(transaction.query(text, values)),
+        sendTogether: (sent) => soon(transaction.sendTogether(sent)),
+        opened: answers.at(-1) ?? [],
+        beforeCommit: (statement) => last.push(statement),
+      };
       const result = await work(bounded);
-      await soon(transaction.settled());
-      await soon(client.query('COMMIT'));
+      await soon(transaction.sendTogether({ before: [...last, 'COMMIT'] }));
       return result;
     } catch (error) {
       if (!isBroken(error, true)) await soon(client.query('ROLLBACK')).catch(() => undefined);

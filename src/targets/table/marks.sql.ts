@@ -1,9 +1,13 @@
+import { escapeLiteral } from 'pg';
+import type { TextRow } from '../../platform/database/copy-rows.js';
 import type { Sql } from '../../platform/database/database.service.js';
-import type { RecordOutcome } from '../../records/target.js';
-import { identifier } from './table-statements.js';
+import type { RecordOutcome, UndoOutcome } from '../../records/target.js';
+
+type Outcome = RecordOutcome | UndoOutcome;
+import { identifier } from './table-shape.js';
 
 /*
- * import_queue_mark, the one table that this application creates in another database. A mark commits there with the
+ * import_queue_mark, a table that this application creates in another database. A mark commits there with the
  * effects of a chunk and holds its outcomes, so that a chunk whose own commit is lost does not repeat the effects.
  * Why: ADR 33.
  */
@@ -18,53 +22,75 @@ export interface MarkedChunk {
 /** The table for the marks, in a schema that imports may use. */
 export const markTable = (schema: string): string => `${identifier(schema)}.import_queue_mark`;
 
-export async function createMarks(sql: Sql, table: string): Promise<void> {
-  // Processes that start together would otherwise collide in the catalog.
-  await sql.query(`SELECT pg_advisory_xact_lock(hashtextextended('import_queue_mark', 0))`);
+export async function doesExist(sql: Sql, table: string): Promise<boolean> {
   const { rows } = await sql.query<{ exists: boolean }>('SELECT to_regclass($1) IS NOT NULL AS exists', [
     table,
   ]);
-  if (rows[0]?.exists === true) return;
-  await sql.query(
+  return rows[0]?.exists === true;
+}
+
+/** Runs the statements that create a table, unless it exists. */
+export async function createOnce(sql: Sql, table: string, statements: readonly string[]): Promise<void> {
+  // Processes that start together would otherwise collide in the catalog.
+  await sql.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [table]);
+  if (await doesExist(sql, table)) return;
+  for (const statement of statements) await sql.query(statement);
+}
+
+export function createMarks(sql: Sql, table: string): Promise<void> {
+  return createOnce(sql, table, [
     `CREATE TABLE ${table} (
        installation text, batch bigint, chunk integer, attempt integer,
        outcomes jsonb NOT NULL,
        created_at timestamptz NOT NULL DEFAULT now(),
        PRIMARY KEY (installation, batch, chunk, attempt)
      )`,
-  );
+  ]);
 }
+
+const chunkOf = ({ installation, batchId, chunkNumber }: MarkedChunk): string =>
+  `${escapeLiteral(installation)}, ${batchId}, ${chunkNumber}`;
 
 /**
- * Makes runs of one chunk take turns, and answers the outcomes that earlier ones stored. A run can be frozen in its
- * transaction while another worker takes over its chunk.
+ * Statements that make runs of one chunk take turns, and answer the outcomes that earlier ones stored. A run can be
+ * frozen in its transaction while another worker takes over its chunk.
  */
-export async function selectMarked(
-  sql: Sql,
-  table: string,
-  { installation, batchId, chunkNumber }: MarkedChunk,
-): Promise<{ attempts: number; outcomes: RecordOutcome[] }> {
-  await sql.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
-    `import_queue ${installation} ${batchId} ${chunkNumber}`,
-  ]);
-  const { rows } = await sql.query<{ outcomes: RecordOutcome[] }>(
-    `SELECT outcomes FROM ${table} WHERE installation = $1 AND batch = $2 AND chunk = $3 ORDER BY attempt`,
-    [installation, batchId, chunkNumber],
-  );
-  return { attempts: rows.length, outcomes: rows.flatMap(({ outcomes }) => outcomes) };
+export function selectMarked(table: string, chunk: MarkedChunk): string[] {
+  const { installation, batchId, chunkNumber } = chunk;
+  const lock = escapeLiteral(`import_queue ${installation} ${batchId} ${chunkNumber}`);
+  return [
+    `SELECT pg_advisory_xact_lock(hashtextextended(${lock}, 0))`,
+    `SELECT outcomes FROM ${table} WHERE (installation, batch, chunk) = (${chunkOf(chunk)}) ORDER BY attempt`,
+  ];
 }
 
-export async function insertMark(
-  sql: Sql,
+/** The outcomes of a mark: most are a line, an operation and a reference. */
+type Success = Extract<Outcome, { status: 'succeeded' }>;
+type StoredOutcomes = ([number, Success['operation'], string | null] | Exclude<Outcome, Success>)[];
+
+/** @param rows the answer of `selectMarked` */
+export function readMarked(rows: readonly TextRow[]): { attempts: number; outcomes: Outcome[] } {
+  const stored = rows.flatMap(([text]) => JSON.parse(text ?? '[]') as StoredOutcomes);
+  const outcomes = stored.map((each): Outcome => {
+    if (!Array.isArray(each)) return each;
+    const [line, operation, reference] = each;
+    return { line, status: 'succeeded', operation, reference };
+  });
+  return { attempts: rows.length, outcomes };
+}
+
+/** The statement that stores the outcomes of a run. */
+export function insertMark(
   table: string,
-  { installation, batchId, chunkNumber }: MarkedChunk,
+  chunk: MarkedChunk,
   attempt: number,
-  outcomes: readonly RecordOutcome[],
-): Promise<void> {
-  await sql.query(
-    `INSERT INTO ${table} (installation, batch, chunk, attempt, outcomes) VALUES ($1, $2, $3, $4, $5)`,
-    [installation, batchId, chunkNumber, attempt, JSON.stringify(outcomes)],
+  outcomes: readonly Outcome[],
+): string {
+  const stored: StoredOutcomes = outcomes.map((each) =>
+    each.status === 'succeeded' ? [each.line, each.operation, each.reference] : each,
   );
+  return `INSERT INTO ${table} (installation, batch, chunk, attempt, outcomes)
+    VALUES (${chunkOf(chunk)}, ${attempt}, ${escapeLiteral(JSON.stringify(stored))})`;
 }
 
 const MOST_FORGOTTEN = 5_000;

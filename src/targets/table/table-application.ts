@@ -1,24 +1,24 @@
 import { EventLoopTurn } from '../../platform/concurrency.js';
-import { visiblyEscaped } from '../../platform/database/copy-rows.js';
+import { type CopyInput, type TextRow, visiblyEscaped } from '../../platform/database/copy-rows.js';
 import type { ClientTransaction } from '../../platform/database/database.service.js';
 import type { ImportRecord, RecordError, RecordOutcome } from '../../records/target.js';
 import { quoted } from '../../workflows/rows/values/value-type.js';
+import type { LoggedChunk } from './change-log.sql.js';
 import { type CompiledTable, pointerTo, type TargetRow } from './compiled-table.js';
 import type { TableTargetPlan } from './table-plan.js';
 import {
-  absentPlaces,
   createMissing,
-  createTemporaryTables,
-  emptyTemporaryTables,
+  createRowsTable,
+  emptyRowsTable,
   isRecordState,
-  stagedRows,
-  SELECT_OUTCOMES,
+  keepRows,
+  StagedRows,
   writeRows,
   writeRowsOneByOne,
 } from './table-statements.js';
 
 /** An open transaction in the database that has the table. */
-export type TableTransaction = Pick<ClientTransaction, 'query' | 'copyTogether' | 'savepoint'>;
+export type TableTransaction = Pick<ClientTransaction, 'query' | 'sendTogether'>;
 
 interface LineOutcome {
   line: number;
@@ -29,6 +29,15 @@ interface LineOutcome {
   detail: string | null;
   constraint: string | null;
   column: string | null;
+}
+
+function lineOutcome(row: TextRow): LineOutcome {
+  const [line, operation, reference = null, state = null, message = null, detail = null] = row;
+  const [constraint = null, column = null] = row.slice(6);
+  return {
+    ...{ line: Number(line), operation: operation ?? '', reference },
+    ...{ state, message, detail, constraint, column },
+  };
 }
 
 /** How many times rows are written again because another transaction has created them meanwhile. */
@@ -68,52 +77,80 @@ export class TableApplication {
   constructor(
     private readonly compiled: CompiledTable,
     private readonly transaction: TableTransaction,
+    private readonly log: LoggedChunk | null,
   ) {
     this.plan = compiled.plan;
   }
 
   /** Answers one outcome per record. Faults of the database are thrown. */
   async apply(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
-    const { rows, refused } = await readTableRows(records, this.compiled);
-    const outcomes = [...refused];
-    if (rows.length === 0) return outcomes;
-    // A deferred constraint would be checked at COMMIT, when no record can fail by itself.
-    await this.transaction.query('SET CONSTRAINTS ALL IMMEDIATE');
-    for (const set of setsOf(rows)) outcomes.push(...(await this.applySet(set)));
+    const outcomes: RecordOutcome[] = [];
+    for (const set of await this.stage(records, outcomes)) await this.applySet(set, outcomes);
     return outcomes;
   }
 
-  /** @param rows of which no two are about one row of the table */
-  private async applySet(rows: readonly TargetRow[]): Promise<RecordOutcome[]> {
-    let remaining = rows;
-    const outcomes: RecordOutcome[] = [];
-    for (let attempt = 1; remaining.length > 0; attempt += 1) {
-      const raced = new Set<number>();
-      for (const outcome of await this.write(remaining)) {
-        if (outcome.operation === 'raced' && attempt < LONGEST_RACE) raced.add(outcome.line);
+  /** Rows that can be about the same row of the table go into different sets, in line order. */
+  private async stage(
+    records: readonly ImportRecord[],
+    refused: RecordOutcome[],
+  ): Promise<readonly StagedRows[]> {
+    const sets: StagedRows[] = [];
+    const counts = new Map<string, number>();
+    await readTableRows(records, this.compiled, refused, (row) => {
+      const place = row.match === null ? 0 : (counts.get(row.match) ?? 0);
+      if (row.match !== null) counts.set(row.match, place + 1);
+      const set = (sets[place] ??= new StagedRows(this.plan, place === 0 ? records.length : 1));
+      set.add(row);
+    });
+    return sets;
+  }
+
+  private async applySet(rows: StagedRows, outcomes: RecordOutcome[]): Promise<void> {
+    let written = await this.write(rows, this.emptied(), [rows.copy]);
+    for (let attempt = 1; ; attempt += 1) {
+      const raced: number[] = [];
+      for (const row of written) {
+        const outcome = lineOutcome(row);
+        if (outcome.operation === 'raced' && attempt < LONGEST_RACE) raced.push(outcome.line);
         else outcomes.push(this.outcomeOf(outcome));
       }
-      remaining = remaining.filter(({ line }) => raced.has(line));
+      if (raced.length === 0) return;
+      written = await this.write(rows, [keepRows(this.plan, raced)], []);
     }
-    return outcomes;
   }
 
-  private async write(rows: readonly TargetRow[]): Promise<LineOutcome[]> {
-    const { transaction, plan } = this;
-    await transaction.query(this.isPrepared ? emptyTemporaryTables(plan) : createTemporaryTables(plan));
+  private emptied(): string[] {
+    if (this.isPrepared) return [emptyRowsTable(this.plan)];
     this.isPrepared = true;
-    await transaction.copyTogether([stagedRows(plan, rows)]);
-    const absent = absentPlaces(rows);
+    return [
+      // A deferred constraint would be checked at COMMIT, when no record can fail by itself.
+      'SET CONSTRAINTS ALL IMMEDIATE',
+      // The planner does not know that the pages of an index are in memory, and would read a table of some size as a whole.
+      'SET LOCAL random_page_cost = 1',
+      createRowsTable(this.plan),
+    ];
+  }
+
+  private async write(
+    { absent }: StagedRows,
+    before: readonly string[],
+    tables: readonly CopyInput[],
+  ): Promise<readonly TextRow[]> {
+    const { transaction, plan } = this;
+    const statements = [...createMissing(plan, null), writeRows(plan, absent, this.log)];
     try {
-      await transaction.savepoint(async () => {
-        for (const statement of createMissing(plan, null)) await transaction.query(statement);
-        await transaction.query(writeRows(plan, absent, null));
+      const answers = await transaction.sendTogether({
+        ...{ before, tables },
+        after: ['SAVEPOINT import_queue_set', ...statements, 'RELEASE SAVEPOINT import_queue_set'],
       });
+      return answers.at(-2) ?? [];
     } catch (error) {
       if (!isRecordState((error as { code?: unknown }).code)) throw error;
-      await transaction.query(writeRowsOneByOne(plan, absent));
+      const answers = await transaction.sendTogether({
+        before: ['ROLLBACK TO SAVEPOINT import_queue_set', ...writeRowsOneByOne(plan, absent, this.log)],
+      });
+      return answers.at(-1) ?? [];
     }
-    return (await transaction.query<LineOutcome>(SELECT_OUTCOMES)).rows;
   }
 
   private outcomeOf(outcome: LineOutcome): RecordOutcome {
@@ -133,18 +170,21 @@ export class TableApplication {
   }
 }
 
-/** Parses the records; refuses those that the table cannot accept. Yields to other work of the process in between. */
+/**
+ * Parses the records, and yields to other work of the process in between.
+ * @param refused receives the outcomes of those that the table cannot accept
+ */
 export async function readTableRows(
   records: readonly ImportRecord[],
   compiled: CompiledTable,
-): Promise<{ rows: TargetRow[]; refused: RecordOutcome[] }> {
-  const rows: TargetRow[] = [];
-  const refused: RecordOutcome[] = [];
+  refused: RecordOutcome[],
+  take: (row: TargetRow) => void,
+): Promise<void> {
   const turn = new EventLoopTurn();
   for (const record of records) {
     if (turn.isOver) await turn.next();
     const read = compiled.parseRow(record);
-    if ('row' in read) rows.push(read.row);
+    if ('row' in read) take(read.row);
     else
       refused.push({
         line: record.line,
@@ -154,21 +194,6 @@ export async function readTableRows(
         error: read.error,
       });
   }
-  return { rows, refused };
-}
-
-/** Rows that can be about the same row of the table go into different sets, in line order. */
-function setsOf(rows: readonly TargetRow[]): TargetRow[][] {
-  const sets: TargetRow[][] = [];
-  const counts = new Map<string, number>();
-  for (const row of rows) {
-    const place = row.match === null ? 0 : (counts.get(row.match) ?? 0);
-    if (row.match !== null) counts.set(row.match, place + 1);
-    const set = sets[place];
-    if (set === undefined) sets[place] = [row];
-    else set.push(row);
-  }
-  return sets;
 }
 
 /** Why a record was not written. */
@@ -212,7 +237,7 @@ function missingLookup(plan: TableTargetPlan, place: number): RecordError {
 }
 
 /** Names the constraint and its column, as far as the database does. */
-function violation(
+export function violation(
   { state, message, detail, constraint, column }: Partial<LineOutcome>,
   plan: TableTargetPlan,
 ): RecordError {

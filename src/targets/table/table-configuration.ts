@@ -22,6 +22,8 @@ export interface TableConfiguration extends TableName {
   onNoMatch: 'create' | 'reject';
   constants: Readonly<Record<string, JsonValue>>;
   lookup: Readonly<Record<string, LookupConfiguration>>;
+  /** Whether changes are logged in the database of the table, so that an import can be undone. */
+  log: boolean;
 }
 
 export type RefusePlace = (place: readonly (string | number)[], code: string, message: string) => void;
@@ -37,6 +39,7 @@ const MEMBERS = [
   'onNoMatch',
   'constants',
   'lookup',
+  'log',
 ];
 const LOOKUP_MEMBERS = ['schema', 'table', 'by', 'take', 'onMissing'];
 
@@ -59,16 +62,14 @@ export function readConfiguration(
 ): TableConfiguration | null {
   const refuse = refusing(problems);
   for (const member of Object.keys(target)) {
-    if (member === 'log')
-      refuse([member], 'not_supported', 'is not supported: an import into a table cannot be undone');
-    else if (!MEMBERS.includes(member)) {
+    if (!MEMBERS.includes(member)) {
       const nearest = nearestName(member, MEMBERS);
       const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
       refuse([member], 'unknown_member', `is not a member of a table target${hint}`);
     }
   }
   const { connection, schema, table, key, columns, constants = {}, lookup = {} } = target;
-  const { onMatch = 'update', onNoMatch = 'create' } = target;
+  const { onMatch = 'update', onNoMatch = 'create', log = false } = target;
   for (const [name, value] of Object.entries({ connection, schema, table })) {
     if (!isName(value)) refuse([name], 'required', 'is required: a name');
   }
@@ -82,6 +83,9 @@ export function readConfiguration(
     refuse(['onNoMatch'], 'invalid_value', 'must be create or reject');
   if (key === undefined && (target.onMatch !== undefined || onNoMatch === 'reject'))
     refuse(['key'], 'required', 'is required, because onMatch and onNoMatch need a key to find a row by');
+  if (typeof log !== 'boolean') refuse(['log'], 'invalid_value', 'must be true or false');
+  if (key === undefined && log === true)
+    refuse(['key'], 'required', 'is required with log, because an undo needs a key to find the rows again');
   if (!isObject(constants)) refuse(['constants'], 'invalid_value', 'must be an object from column to value');
   if (!isObject(lookup)) refuse(['lookup'], 'invalid_value', 'must be an object from field to look-up');
   else for (const [field, each] of Object.entries(lookup)) checkLookupForm(field, each, refuse);
@@ -95,7 +99,10 @@ export function readConfiguration(
       key: key ?? null,
       constants,
     } as TableConfiguration),
-    ...({ onMatch, onNoMatch, lookup } as Pick<TableConfiguration, 'onMatch' | 'onNoMatch' | 'lookup'>),
+    ...({ onMatch, onNoMatch, lookup, log } as Pick<
+      TableConfiguration,
+      'onMatch' | 'onNoMatch' | 'lookup' | 'log'
+    >),
   };
 }
 

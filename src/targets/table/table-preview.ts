@@ -57,8 +57,9 @@ export class TablePreview implements PreviewRun {
     records: readonly ImportRecord[],
     recurs: (orderingKey: string) => boolean,
   ): Promise<PreviewedOutcome[]> {
-    const { rows, refused } = await readTableRows(records, this.compiled);
-    const outcomes: PreviewedOutcome[] = [...refused];
+    const rows: TargetRow[] = [];
+    const outcomes: PreviewedOutcome[] = [];
+    await readTableRows(records, this.compiled, outcomes, (row) => rows.push(row));
     const seen = new Map<number, SeenRow>();
     for (const found of await this.look(rows, outcomes)) seen.set(found.line, found);
     for (const row of rows) {

@@ -69,6 +69,15 @@ export interface TableName {
   table: string;
 }
 
+/** SQL that quotes a name. */
+export function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+export function relation({ schema, table }: TableName): string {
+  return `${identifier(schema)}.${identifier(table)}`;
+}
+
 /**
  * The names of the tables of this application, for PostgreSQL and JavaScript alike. Imports never write to them,
  * whatever connection leads there. Families of names are taken as a whole, so that a new table of one is never offered.

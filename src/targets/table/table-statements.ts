@@ -1,7 +1,14 @@
-import { copyField, type CopyInput, textArray } from '../../platform/database/copy-rows.js';
+import {
+  CopyBuffer,
+  copyField,
+  type CopyInput,
+  integerArray,
+  textArray,
+} from '../../platform/database/copy-rows.js';
+import { insertEntries, type LoggedChunk, rowKeyOf } from './change-log.sql.js';
 import type { TargetRow } from './compiled-table.js';
 import type { FilledColumn, TableTargetPlan } from './table-plan.js';
-import type { ColumnShape, TableName } from './table-shape.js';
+import { type ColumnShape, identifier, relation } from './table-shape.js';
 
 /*
  * The statements that bring rows into a table. Rows are copied into a temporary table of texts, which accepts every
@@ -9,57 +16,69 @@ import type { ColumnShape, TableName } from './table-shape.js';
  * belongs to the session and is made once; each commit empties it.
  */
 
-/** SQL that quotes a name. */
-export function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-function relation({ schema, table }: TableName): string {
-  return `${identifier(schema)}.${identifier(table)}`;
-}
-
 const OUTCOMES = 'pg_temp.import_queue_outcomes';
 
 const rowsTable = (plan: TableTargetPlan): string => `pg_temp.import_queue_rows_${plan.columns.length}`;
 
-/** Creates the temporary tables unless the session has them. */
-export function createTemporaryTables(plan: TableTargetPlan): string {
+/** Creates the temporary table for rows unless the session has it. */
+export function createRowsTable(plan: TableTargetPlan): string {
   const columns = plan.columns.map((_, index) => `c${index} text`).join(', ');
   return `CREATE TEMPORARY TABLE IF NOT EXISTS import_queue_rows_${plan.columns.length}
-            (line bigint, absent text, ${columns}) ON COMMIT DELETE ROWS;
-          ${CREATE_OUTCOMES}`;
+            (line bigint, absent text, ${columns}) ON COMMIT DELETE ROWS`;
 }
 
-export const CREATE_OUTCOMES = `CREATE TEMPORARY TABLE IF NOT EXISTS import_queue_outcomes
+const CREATE_OUTCOMES = `CREATE TEMPORARY TABLE IF NOT EXISTS import_queue_outcomes
             (line bigint, operation text, reference text, state text, message text, detail text, constraint_name text,
              column_name text) ON COMMIT DELETE ROWS`;
 
-export function emptyTemporaryTables(plan: TableTargetPlan): string {
-  return `TRUNCATE ${rowsTable(plan)}, ${OUTCOMES}`;
+export function emptyRowsTable(plan: TableTargetPlan): string {
+  return `TRUNCATE ${rowsTable(plan)}`;
 }
 
-/** The rows as COPY text. `absent` has a 1 for each column that the row says nothing about. */
-export function stagedRows(plan: TableTargetPlan, rows: readonly TargetRow[]): CopyInput {
-  const lines: string[] = [];
-  for (const { line, values } of rows) {
-    let absent = '';
+/** Deletes the rows of all other lines. */
+export function keepRows(plan: TableTargetPlan, lines: readonly number[]): string {
+  return `DELETE FROM ${rowsTable(plan)} WHERE line <> ALL ('${integerArray(lines)}')`;
+}
+
+/** Rows of which no two are about one row of the table, as they are copied into the temporary table. */
+export class StagedRows {
+  private readonly rows: CopyBuffer;
+  /** How many there are. */
+  count = 0;
+  /** Places of the columns that some rows say nothing about. */
+  readonly absent = new Set<number>();
+
+  constructor(
+    private readonly plan: TableTargetPlan,
+    expected: number,
+  ) {
+    this.rows = new CopyBuffer(expected);
+  }
+
+  /** `absent` has a 1 for each column that the row says nothing about; it is empty if there is none. */
+  add({ line, values }: TargetRow): void {
     let fields = '';
+    let isPartial = false;
     for (const value of values) {
-      absent += value === undefined ? '1' : '0';
+      isPartial ||= value === undefined;
       fields += `\t${copyField(value ?? null)}`;
     }
-    lines.push(`${line}\t${absent}${fields}\n`);
+    this.rows.add(`${line}\t${isPartial ? this.absentOf(values) : ''}${fields}`);
+    this.count += 1;
   }
-  return { into: rowsTable(plan), text: Buffer.from(lines.join('')) };
-}
 
-/** Places of the columns that some rows say nothing about. */
-export function absentPlaces(rows: readonly TargetRow[]): ReadonlySet<number> {
-  const places = new Set<number>();
-  for (const { values } of rows) {
-    for (let place = 0; place < values.length; place += 1) if (values[place] === undefined) places.add(place);
+  private absentOf(values: TargetRow['values']): string {
+    let marks = '';
+    for (let place = 0; place < values.length; place += 1) {
+      marks += values[place] === undefined ? '1' : '0';
+      if (values[place] === undefined) this.absent.add(place);
+    }
+    return marks;
   }
-  return places;
+
+  get copy(): CopyInput {
+    return { into: rowsTable(this.plan), text: this.rows.bytes };
+  }
 }
 
 /** Creates the rows of other tables that look-ups do not find. @param only the one line to look at, as SQL */
@@ -123,26 +142,42 @@ function referenceOf(plan: TableTargetPlan, row: string): string {
 }
 
 /**
- * Writes the rows and answers what happened to each line: `created`, `updated`, `unchanged`, `matched` (onMatch is not
- * update), `unmatched` (onNoMatch is reject), `missing` (a look-up finds nothing) or `raced` (another transaction has
- * just created the row, so this statement could not see it). A row that would not change is not written.
+ * Writes the rows and answers line, operation and reference of each: `created`, `updated`, `unchanged`, `matched`
+ * (onMatch is not update), `unmatched` (onNoMatch is reject), `missing` (a look-up finds nothing) or `raced` (another
+ * transaction has just created the row, so this statement could not see it). A row that would not change is not written.
+ * The temporary table has no statistics, so each step is written such that no plan can be a bad one: a row is looked up
+ * once, by its key, and later steps read what was found.
  * @param absent places of the columns that some rows say nothing about
  */
-export function writeRows(plan: TableTargetPlan, absent: ReadonlySet<number>, only: string | null): string {
+export function writeRows(
+  plan: TableTargetPlan,
+  absent: ReadonlySet<number>,
+  log: LoggedChunk | null,
+): string {
+  const { parts, select } = writing(plan, absent, log, null);
+  return `WITH ${parts.join(', ')} ${select}`;
+}
+
+function writing(
+  plan: TableTargetPlan,
+  absent: ReadonlySet<number>,
+  log: LoggedChunk | null,
+  only: string | null,
+): { parts: string[]; select: string } {
   const { configuration } = plan;
   const into = relation(configuration);
+  const hasKey = plan.key.length > 0;
   const updatable = plan.columns.flatMap((planned, place) =>
     plan.key.includes(place) ? [] : [{ planned, place }],
   );
-  const hasKey = plan.key.length > 0;
   const mayUpdate = hasKey && configuration.onMatch === 'update' && updatable.length > 0;
   const mayCreate = configuration.onNoMatch === 'create';
-  const parts = [`src AS MATERIALIZED (${typedRows(plan, rowsTable(plan), only)})`];
-  if (hasKey) {
-    parts.push(`hit AS MATERIALIZED (
-      SELECT s.line, ${referenceOf(plan, 't')} AS reference
-        FROM src s JOIN ${into} t ON ${isMatch(plan, 't', 's')} WHERE s.missing IS NULL)`);
-  }
+  const parts = [`src AS MATERIALIZED (${typedRows(plan, rowsTable(plan), only)} ${inKeyOrder(plan)})`];
+  if (hasKey)
+    parts.push(`seen AS MATERIALIZED (${seenRows(plan, absent, mayUpdate ? updatable : [], log !== null)})`);
+  // The image before is that of the version that was seen: another one makes the row raced, so it is looked at again.
+  const sameVersion = log === null ? '' : 'AND t.ctid = s.version AND t.tableoid = s.part';
+  const image = log === null ? '' : `, ${rowKeyOf(plan, 't')} AS row_key, row_to_json(t) AS after`;
   if (mayUpdate) {
     const assignments = updatable.map(({ planned: { column }, place }) => {
       const name = identifier(column.name);
@@ -150,35 +185,77 @@ export function writeRows(plan: TableTargetPlan, absent: ReadonlySet<number>, on
         ? `${name} = CASE WHEN ${isAbsent(place)} THEN t.${name} ELSE s.c${place} END`
         : `${name} = s.c${place}`;
     });
-    const changes = updatable.map(({ planned: { column }, place }) => {
-      const distinct = isDistinct(column, `t.${identifier(column.name)}`, `s.c${place}`);
-      return absent.has(place) ? `(NOT ${isAbsent(place)} AND ${distinct})` : distinct;
-    });
     parts.push(`upd AS (
-      UPDATE ${into} t SET ${assignments.join(', ')} FROM src s
-       WHERE ${isMatch(plan, 't', 's')} AND s.missing IS NULL AND (${changes.join(' OR ')})
-      RETURNING s.line)`);
+      UPDATE ${into} t SET ${assignments.join(', ')} FROM seen s WHERE s.changes AND ${isMatch(plan, 't', 's')} ${sameVersion}
+      RETURNING s.line${image})`);
   }
-  if (mayCreate) parts.push(insertion(plan, absent, into));
-  const created = hasKey ? 'ins.k0 IS NOT NULL' : 's.missing IS NULL';
-  const operation = `CASE WHEN s.missing IS NOT NULL THEN 'missing'
-      ${mayUpdate ? `WHEN upd.line IS NOT NULL THEN 'updated'` : ''}
-      ${hasKey ? `WHEN hit.line IS NOT NULL THEN '${configuration.onMatch === 'update' ? 'unchanged' : 'matched'}'` : ''}
-      ${mayCreate ? `WHEN ${created} THEN 'created'` : ''} ELSE '${mayCreate ? 'raced' : 'unmatched'}' END`;
+  if (mayCreate) parts.push(insertion(plan, absent, into, image));
+  if (log !== null) parts.push(`logged AS (${loggedRows(plan, log, mayUpdate, mayCreate)})`);
+  const missing = hasLookups(plan) ? `WHEN s.missing IS NOT NULL THEN 'missing'` : '';
+  // A row to change that was not changed has got another key meanwhile, or was deleted.
+  const operation = hasKey
+    ? `CASE ${missing}
+      ${mayUpdate ? `WHEN upd.line IS NOT NULL THEN 'updated' WHEN s.changes THEN 'raced'` : ''}
+      WHEN s.found THEN '${configuration.onMatch === 'update' ? 'unchanged' : 'matched'}'
+      ${mayCreate ? `WHEN ins.k0 IS NOT NULL THEN 'created'` : ''} ELSE '${mayCreate ? 'raced' : 'unmatched'}' END`
+    : `CASE ${missing} WHEN true THEN 'created' END`;
   const references = [
-    ...(hasKey ? ['hit.reference'] : []),
+    ...(hasKey ? ['s.reference'] : []),
     ...(mayCreate && hasKey ? ['ins.reference'] : []),
     's.missing::text',
   ];
-  return `WITH ${parts.join(', ')}
-    INSERT INTO ${OUTCOMES} (line, operation, reference)
-    SELECT s.line, ${operation}, coalesce(${references.join(', ')})
-      FROM src s ${hasKey ? 'LEFT JOIN hit ON hit.line = s.line' : ''} ${mayUpdate ? 'LEFT JOIN upd ON upd.line = s.line' : ''}
+  const select = `SELECT s.line, ${operation}, coalesce(${references.join(', ')})
+      FROM ${hasKey ? 'seen' : 'src'} s ${mayUpdate ? 'LEFT JOIN upd ON upd.line = s.line' : ''}
       ${mayCreate && hasKey ? `LEFT JOIN ins ON ${plan.key.map((place, index) => `ins.k${index} = s.c${place}`).join(' AND ')}` : ''}`;
+  return { parts, select };
 }
 
-/** The default stands in for a value that the row does not have. In key order, so that two chunks cannot deadlock. */
-function insertion(plan: TableTargetPlan, absent: ReadonlySet<number>, into: string): string {
+const hasLookups = ({ columns }: TableTargetPlan): boolean => columns.some(({ lookup }) => lookup !== null);
+
+/** So that two chunks that write the same rows cannot deadlock. By bytes, which costs less than by language. */
+function inKeyOrder({ key }: TableTargetPlan): string {
+  return `ORDER BY ${key.length === 0 ? 's.line' : key.map((place) => `s.c${place} COLLATE "C"`).join(', ')}`;
+}
+
+/**
+ * The rows with the row of the table that each is about: whether there is one, its reference, and whether it would
+ * change. The LIMIT makes PostgreSQL look each of them up in the index of the key.
+ */
+function seenRows(
+  plan: TableTargetPlan,
+  absent: ReadonlySet<number>,
+  updatable: readonly { planned: FilledColumn; place: number }[],
+  isLogged: boolean,
+): string {
+  const differences = updatable.map(({ planned: { column }, place }) => {
+    const distinct = isDistinct(column, `r.${identifier(column.name)}`, `s.c${place}`);
+    return absent.has(place) ? `(NOT ${isAbsent(place)} AND ${distinct})` : distinct;
+  });
+  const changes = differences.length === 0 ? 'false' : `(${differences.join(' OR ')})`;
+  return `SELECT s.*, t.reference, coalesce(t.changes, false) AS changes, t.changes IS NOT NULL AS found
+        ${isLogged ? ', t.before, t.version, t.part' : ''}
+      FROM src s LEFT JOIN LATERAL (
+        SELECT ${referenceOf(plan, 'r')} AS reference, ${changes} AS changes
+            ${isLogged ? ', row_to_json(r) AS before, r.ctid AS version, r.tableoid AS part' : ''} FROM ${relation(plan.configuration)} r
+         WHERE ${isMatch(plan, 'r', 's')} ${hasLookups(plan) ? 'AND s.missing IS NULL' : ''} LIMIT 1) t ON true`;
+}
+
+/** The entries of the log for rows that were written. */
+function loggedRows(plan: TableTargetPlan, log: LoggedChunk, mayUpdate: boolean, mayCreate: boolean): string {
+  const isCreated = plan.key.map((place, index) => `ins.k${index} = s.c${place}`).join(' AND ');
+  const parts = [
+    ...(mayUpdate
+      ? ['SELECT s.line::integer, upd.row_key, s.before, upd.after FROM upd JOIN seen s ON s.line = upd.line']
+      : []),
+    ...(mayCreate
+      ? [`SELECT s.line::integer, ins.row_key, NULL::json, ins.after FROM ins JOIN seen s ON ${isCreated}`]
+      : []),
+  ];
+  return insertEntries(log, plan, null, parts.join(' UNION ALL '));
+}
+
+/** The default stands in for a value that the row does not have. */
+function insertion(plan: TableTargetPlan, absent: ReadonlySet<number>, into: string, image: string): string {
   const hasKey = plan.key.length > 0;
   const names = plan.columns.map(({ column }) => identifier(column.name)).join(', ');
   const values = plan.columns.map(({ column }, place) => {
@@ -186,26 +263,38 @@ function insertion(plan: TableTargetPlan, absent: ReadonlySet<number>, into: str
     return `CASE WHEN ${isAbsent(place)} THEN ${column.defaultValue ?? 'NULL'} ELSE s.c${place} END`;
   });
   const key = plan.key.map((place) => identifier(plan.columns[place]?.column.name ?? ''));
+  const conditions = [
+    ...(hasLookups(plan) ? ['s.missing IS NULL'] : []),
+    ...(hasKey ? ['NOT s.found'] : []),
+    'true',
+  ];
   return `ins AS (
       INSERT INTO ${into} AS t (${names})
-      SELECT ${values.join(', ')} FROM src s WHERE s.missing IS NULL
-        ${hasKey ? `AND NOT EXISTS (SELECT FROM hit WHERE hit.line = s.line)` : ''}
-       ORDER BY ${hasKey ? plan.key.map((place) => `s.c${place}`).join(', ') : 's.line'}
+      SELECT ${values.join(', ')} FROM ${hasKey ? 'seen' : 'src'} s WHERE ${conditions.join(' AND ')}
       ${hasKey ? `ON CONFLICT (${key.join(', ')}) DO NOTHING` : ''}
-      RETURNING ${[...key.map((name, index) => `t.${name} AS k${index}`), `${referenceOf(plan, 't')} AS reference`].join(', ')})`;
+      RETURNING ${[...key.map((name, index) => `t.${name} AS k${index}`), `${referenceOf(plan, 't')} AS reference`].join(', ')}${image})`;
 }
 
 /** SQLSTATEs that are about the values of a record: data, integrity, limits, views with a check, and triggers. */
 const RECORD_STATES = '^(22|23|44|54|P0)';
 
 /**
- * The same for each line by itself. A line that the database refuses leaves nothing behind but the reason. One round
- * trip for all of them, because halving needs many for a set with several bad records.
+ * The same for each line by itself, after the failure of all. A line that the database refuses leaves nothing behind but
+ * the reason: further values of its answer are state, message, detail, constraint and column. One round trip for all of
+ * them, because halving needs many for a set with several bad records.
  */
-export function writeRowsOneByOne(plan: TableTargetPlan, absent: ReadonlySet<number>): string {
+export function writeRowsOneByOne(
+  plan: TableTargetPlan,
+  absent: ReadonlySet<number>,
+  log: LoggedChunk | null,
+): string[] {
   const line = 'import_queue_line';
-  const statements = [...createMissing(plan, line), writeRows(plan, absent, line)];
-  return `DO $import_queue$
+  const { parts, select } = writing(plan, absent, log, line);
+  const statements = [
+    ...createMissing(plan, line),
+    `WITH ${parts.join(', ')} INSERT INTO ${OUTCOMES} (line, operation, reference) ${select}`,
+  ];
+  const loop = `DO $import_queue$
     #variable_conflict use_column
     DECLARE
       ${line} bigint;
@@ -226,10 +315,9 @@ export function writeRowsOneByOne(plan: TableTargetPlan, absent: ReadonlySet<num
         END;
       END LOOP;
     END $import_queue$`;
+  const answer = `SELECT line, operation, reference, state, message, detail, constraint_name, column_name FROM ${OUTCOMES}`;
+  return [CREATE_OUTCOMES, `TRUNCATE ${OUTCOMES}`, loop, answer];
 }
-
-export const SELECT_OUTCOMES = `SELECT line::integer AS line, operation, reference, state, message, detail,
-  constraint_name AS "constraint", column_name AS "column" FROM ${OUTCOMES}`;
 
 export function isRecordState(state: unknown): boolean {
   return typeof state === 'string' && new RegExp(RECORD_STATES).test(state);

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { selectUnfinishedOf } from '../../batches/chunks.sql.js';
+import { selectExpiredOf } from '../../batches/batch-rows.sql.js';
 import { DatabaseService, type Sql } from '../../platform/database/database.service.js';
 import { isDatabaseUnavailable } from '../../platform/database/postgres-errors.js';
 import { selectInstallationId } from '../../platform/database/installation.js';
@@ -13,30 +14,46 @@ import type {
   ImportRecord,
   PinnedConfiguration,
   PreviewContext,
+  PreviewedUndo,
   PreviewRun,
   RecordOutcome,
   RecordTarget,
   TargetConfiguration,
+  UndoContext,
+  UndoOutcome,
+  UndoPreviewContext,
 } from '../../records/target.js';
 import { selectShape } from './catalog.sql.js';
+import {
+  changeTable,
+  createChanges,
+  deleteEntries,
+  type LoggedChunk,
+  selectLoggedBatches,
+} from './change-log.sql.js';
 import { type CompiledTable, compileTable } from './compiled-table.js';
-import { TableConnections } from './connections.js';
+import { type OtherTransaction, TableConnections } from './connections.js';
 import {
   createMarks,
   deleteMarks,
+  doesExist,
   insertMark,
   markTable,
+  readMarked,
   selectMarked,
   selectOldMarks,
 } from './marks.sql.js';
-import { TableApplication } from './table-application.js';
+import { TableApplication, type TableTransaction } from './table-application.js';
 import { readConfiguration, type TableConfiguration, tablesOf } from './table-configuration.js';
 import { planTable, tableKey, type TableShapes } from './table-plan.js';
 import { TablePreview } from './table-preview.js';
+import { TableUndo } from './table-undo.js';
 import { differences, type TableShape } from './table-shape.js';
 import { keepShapes, selectLastShapes, selectShapes } from './table-shapes.sql.js';
 
 const FORGET_EVERY_MS = 10 * 60_000;
+
+type RunningChunk = Pick<ChunkContext<CompiledTable>, 'compiled' | 'transaction' | 'batchId' | 'chunkNumber'>;
 
 /**
  * Writes records into a table of a PostgreSQL database. In the application's own database the effects commit with the
@@ -47,8 +64,8 @@ export class TableTarget implements RecordTarget<CompiledTable> {
   readonly kind = 'table';
   private readonly logger = new Logger(TableTarget.name);
   private installation: Promise<string> | undefined;
-  /** By connection: its table of marks, which exists. */
-  private readonly marks = new Map<string, string>();
+  /** Our tables in the databases of connections, which exist. */
+  private readonly tables = new Set<string>();
   private forgotAt = performance.now();
 
   constructor(
@@ -115,29 +132,79 @@ export class TableTarget implements RecordTarget<CompiledTable> {
     records: readonly ImportRecord[],
     context: ChunkContext<CompiledTable>,
   ): Promise<RecordOutcome[]> {
-    if (records.length === 0) return [];
-    const { compiled, transaction } = context;
+    const { compiled } = context;
+    const log = await this.logOf(compiled, context);
+    const apply = (transaction: TableTransaction, some: readonly ImportRecord[]) =>
+      new TableApplication(compiled, transaction, log).apply(some);
+    return this.once(records, context, apply);
+  }
+
+  canUndo({ plan }: CompiledTable): boolean {
+    return plan.configuration.log;
+  }
+
+  async undo(records: readonly ImportRecord[], context: UndoContext<CompiledTable>): Promise<UndoOutcome[]> {
+    const { compiled, undoneBatchId } = context;
+    const log = await this.logOf(compiled, context);
+    if (log === null) throw new Error('the import process keeps no log');
+    const undo = new TableUndo(compiled.plan, log, undoneBatchId);
+    return this.once(records, context, (transaction, some) => undo.apply(transaction, some, log));
+  }
+
+  previewUndo(
+    records: readonly ImportRecord[],
+    context: UndoPreviewContext<CompiledTable>,
+  ): Promise<PreviewedUndo[]> {
+    return this.readLog(context, (sql, undo) => undo.preview(sql, records));
+  }
+
+  undoKeys(
+    records: readonly ImportRecord[],
+    context: UndoPreviewContext<CompiledTable>,
+  ): Promise<ReadonlyMap<number, readonly string[]>> {
+    return this.readLog(context, (sql, undo) => undo.keys(sql, records));
+  }
+
+  private async readLog<Result>(
+    { compiled, sql, undoneBatchId }: UndoPreviewContext<CompiledTable>,
+    read: (sql: Sql, undo: TableUndo) => Promise<Result>,
+  ): Promise<Result> {
     const { connection } = compiled.plan.configuration;
-    if (this.connections.isOwn(connection)) return new TableApplication(compiled, transaction).apply(records);
+    const log = { table: await this.changesOn(connection), installation: await this.installationId(sql) };
+    const undo = new TableUndo(compiled.plan, log, undoneBatchId);
+    if (this.connections.isOwn(connection)) return read(sql, undo);
+    return this.connections.transaction(connection, (there) => read(there, undo), { mode: 'READ ONLY' });
+  }
+
+  /**
+   * Runs work of a chunk once: in the own database in the transaction of the chunk, in another one together with a mark.
+   * @param work answers one outcome per record
+   */
+  private async once<Outcome extends RecordOutcome | UndoOutcome>(
+    records: readonly ImportRecord[],
+    { compiled, transaction, batchId, chunkNumber }: RunningChunk,
+    work: (transaction: TableTransaction, records: readonly ImportRecord[]) => Promise<Outcome[]>,
+  ): Promise<Outcome[]> {
+    if (records.length === 0) return [];
+    const { connection } = compiled.plan.configuration;
     // On the connection of the chunk: behind a pooler whose connections all run chunks, none is left for a second one.
-    await this.forgetOldMarks(connection, transaction);
+    await this.forgetOld(connection, transaction);
+    if (this.connections.isOwn(connection)) return work(transaction, records);
     const marks = await this.marksOf(connection);
-    const chunk = {
-      installation: await this.installationId(transaction),
-      batchId: context.batchId,
-      chunkNumber: context.chunkNumber,
-    };
-    const outcomes = await this.connections.transaction(connection, async (there) => {
-      const marked = await selectMarked(there, marks, chunk);
+    const chunk = { installation: await this.installationId(transaction), batchId, chunkNumber };
+    const write = async (there: OtherTransaction) => {
+      const marked = readMarked(there.opened);
       const wanted = new Set(records.map(({ line }) => line));
-      const known = marked.outcomes.filter(({ line }) => wanted.delete(line));
+      const known = marked.outcomes.filter(({ line }) => wanted.delete(line)) as Outcome[];
       const rest = records.filter(({ line }) => wanted.has(line));
       if (rest.length === 0) return known;
-      const added = await new TableApplication(compiled, there).apply(rest);
-      await insertMark(there, marks, chunk, marked.attempts, added);
+      const added = await work(there, rest);
+      there.beforeCommit(insertMark(marks, chunk, marked.attempts, added));
       faultPoint('table.before-target-commit');
       return [...known, ...added];
-    });
+    };
+    const opening = selectMarked(marks, chunk);
+    const outcomes = await this.connections.transaction(connection, write, { opening });
     faultPoint('table.after-target-commit');
     return outcomes;
   }
@@ -207,25 +274,65 @@ export class TableTarget implements RecordTarget<CompiledTable> {
     return this.installation;
   }
 
-  private async marksOf(connection: string): Promise<string> {
-    const known = this.marks.get(connection);
-    if (known !== undefined) return known;
-    const table = markTable(this.connections.find(connection)?.schemas[0] ?? 'public');
-    await this.connections.transaction(connection, (there) => createMarks(there, table));
-    this.marks.set(connection, table);
+  private marksOf(connection: string): Promise<string> {
+    return this.made(connection, markTable, createMarks);
+  }
+
+  /** The log of the changes, which exists. */
+  private changesOn(connection: string): Promise<string> {
+    return this.made(connection, changeTable, createChanges);
+  }
+
+  /** The name of a table of ours in the first schema of the connection, after making sure that it exists. */
+  private async made(
+    connection: string,
+    named: (schema: string) => string,
+    create: (sql: Sql, table: string) => Promise<void>,
+  ): Promise<string> {
+    const table = named(this.connections.find(connection)?.schemas[0] ?? 'public');
+    const key = JSON.stringify([connection, table]);
+    if (this.tables.has(key)) return table;
+    if (this.connections.isOwn(connection)) await this.database.transaction((sql) => create(sql, table));
+    else await this.connections.transaction(connection, (there) => create(there, table));
+    this.tables.add(key);
     return table;
   }
 
-  /** A mark is needed only until the chunk has committed here. */
-  private async forgetOldMarks(connection: string, sql: Sql): Promise<void> {
+  /** `null` if the import process keeps no log. */
+  private async logOf(
+    { plan }: CompiledTable,
+    { batchId, actor, transaction }: Pick<ChunkContext, 'batchId' | 'actor' | 'transaction'>,
+  ): Promise<LoggedChunk | null> {
+    const { connection, log } = plan.configuration;
+    if (!log) return null;
+    const table = await this.changesOn(connection);
+    return { table, installation: await this.installationId(transaction), batchId, actor };
+  }
+
+  /** A mark is needed only until the chunk has committed here, and a log only while its batch can be undone. */
+  private async forgetOld(connection: string, sql: Sql): Promise<void> {
     const now = performance.now();
     if (now - this.forgotAt < FORGET_EVERY_MS) return;
     this.forgotAt = now;
     try {
-      await this.sweepMarks(connection, sql);
+      if (!this.connections.isOwn(connection)) await this.sweepMarks(connection, sql);
+      await this.sweepChanges(connection, sql);
     } catch (error) {
       this.logger.warn({ message: 'old marks were not deleted', connection, error: errorMessage(error) });
     }
+  }
+
+  private async sweepChanges(connection: string, sql: Sql): Promise<void> {
+    const installation = await this.installationId(sql);
+    const table = changeTable(this.connections.find(connection)?.schemas[0] ?? 'public');
+    const sweep = async (there: Sql) => {
+      if (!(await doesExist(there, table))) return;
+      const logged = await selectLoggedBatches(there, { table, installation });
+      const over = await selectExpiredOf(sql, logged);
+      if (over.length > 0) await deleteEntries(there, { table, installation }, over);
+    };
+    if (this.connections.isOwn(connection)) await sweep(sql);
+    else await this.connections.transaction(connection, sweep);
   }
 
   private async sweepMarks(connection: string, sql: Sql): Promise<void> {

@@ -147,7 +147,7 @@ const shownConstant = (value: unknown) => (typeof value === 'string' ? value : J
 
 /** The form as it would have been filled in to make the target. */
 function enteredFor({ name, target }: ImportProcess): Entered {
-  const { connection, schema, table, key, columns, constants, lookup, onMatch, onNoMatch } =
+  const { connection, schema, table, key, columns, constants, lookup, onMatch, onNoMatch, log } =
     target as unknown as Partial<TableConfiguration>;
   const value = valueOf(String(connection), { schema: String(schema), table: String(table) });
   const fields = Object.entries(columns ?? {}).flatMap(([field, column]) => {
@@ -164,6 +164,7 @@ function enteredFor({ name, target }: ImportProcess): Entered {
   ]);
   return {
     ...{ name, table: value, key: JSON.stringify(key ?? []), onMatch, onNoMatch },
+    ...(log === true && { log: 'yes' }),
     ...(Object.fromEntries([...fields, ...values]) as Entered),
   };
 }
@@ -200,6 +201,7 @@ function targetOf(
   return {
     ...{ kind: 'table', connection, schema, table, columns: fields },
     ...(key.length > 0 ? { key, onMatch, onNoMatch } : {}),
+    ...(entered.log === 'yes' && { log: true }),
     ...(Object.keys(constants).length > 0 && { constants }),
     ...(Object.keys(lookup).length > 0 && { lookup }),
   };
@@ -221,6 +223,7 @@ function view(table: ChosenTable, value: string, entered: Entered): object {
   return {
     value,
     name: isFilled ? entered.name : table.table,
+    log: entered.log === 'yes',
     keys: [
       ...table.keys.map(({ name, columns }) =>
         option(JSON.stringify(columns), `${columns.join(', ')} (${name})`, key),

@@ -36,6 +36,7 @@ export const FILE_TYPE_TEXTS = {
     constantOf: 'Value of {name} in every row',
     constantHint:
       'A column without a field can have the same value in every row. A column that refers to another table can find the row there by something people know, such as a name.',
+    log: 'Keep a log of changes beside the table, so that imports can be undone',
     lookup: 'Value',
     lookupOf: 'What rows hold for {name}',
     missingOf: 'If {name} is not found',
