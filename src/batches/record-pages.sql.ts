@@ -295,6 +295,24 @@ export async function selectShownRows(
   return new Map(rows.map(({ line, row }) => [line, row]));
 }
 
+/** What was sent in these lines of a batch of the import process; nothing if the batch has expired or is of another. */
+export async function selectSentRecords(
+  sql: Sql,
+  importProcessId: number,
+  batchId: number,
+  lines: readonly number[],
+): Promise<Map<number, string>> {
+  const { rows } = await sql.query<{ line: number; payload: string }>(
+    `SELECT record.line_number AS line, record.payload
+       FROM import_queue_batch AS batch
+       JOIN import_queue_record AS record USING (workflow_import_queue_batch_id)
+      WHERE batch.workflow_import_queue_batch_id = $1 AND batch.import_process_id = $2 AND batch.expired_at IS NULL
+        AND record.line_number = ANY ($3::int[])`,
+    [batchId, importProcessId, lines],
+  );
+  return new Map(rows.map(({ line, payload }) => [line, payload]));
+}
+
 /** The rows that a spreadsheet shows, for those of these lines where they differ. */
 export async function selectRowNumbers(
   sql: Sql,

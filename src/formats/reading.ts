@@ -108,7 +108,8 @@ export interface ReadingWarning {
     | 'mapping_ignores_field'
     | 'mapping_outdated'
     | 'mapping_reading_ignored'
-    | 'spreadsheet_errors';
+    | 'spreadsheet_errors'
+    | 'identifier_rounded';
   message: string;
   /** The columns concerned, by their names in the file. */
   columns?: string[];
@@ -137,6 +138,15 @@ export function encodingGuessed(words: readonly string[]): ReadingWarning {
   const message =
     'The encoding was guessed: the file does not state one. Check whether these words look right; if not, choose another encoding.';
   return { code: 'encoding_guessed', message, samples: [...words] };
+}
+
+/** Spreadsheets write long digits as 1.23457E+19, and the digits are lost. */
+export function identifierRounded(
+  columns: readonly { header: string; samples: readonly string[] }[],
+): ReadingWarning {
+  const message =
+    'A spreadsheet has written these identifiers as rounded numbers, so they may stand for other things. Restore them in the file, in a column formatted as text.';
+  return { code: 'identifier_rounded', message, ...mentioned(columns) };
 }
 
 export function headerUnclear(columns: readonly CsvColumn[]): ReadingWarning {

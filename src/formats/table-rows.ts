@@ -5,7 +5,7 @@ import type { RecordError } from '../records/target.js';
 import { type CellCounts, CellReader } from './cell-reading.js';
 import { readDownloadedCell, restoreFormula } from './csv/csv-cells.js';
 import { columnsAddedByDownloads } from './csv/csv-columns.js';
-import { cellJson } from './json/json-members.js';
+import { cellJson, cellText } from './json/json-members.js';
 import type { Reading } from './reading.js';
 import type { TableCell, TableRow } from './table.js';
 import { isBlankCell, isBlankRow, type SurveyedColumn, type TablePlan } from './table-survey.js';
@@ -25,6 +25,12 @@ export interface ReadRecord {
   originLine: number | null | undefined;
   /** The cells of columns that are not imported, as JSON text; `null` if all of them are empty. */
   leftOut: string | null;
+}
+
+/** The record from which a row of a download comes. */
+export interface RecordPlace {
+  batchId: number;
+  line: number;
 }
 
 /** What the rows of a file had, for its summary. */
@@ -61,6 +67,7 @@ export class TableRows {
   private readonly names: readonly (string | null)[];
   private readonly readers: readonly CellReader[];
   private readonly lineColumn: number;
+  private readonly batchColumn: number;
   /** The places of the columns that are not imported and that the sender named. */
   private readonly leftOut: readonly number[];
 
@@ -81,14 +88,26 @@ export class TableRows {
         ),
     );
     this.lineColumn = plan.columns.findIndex(({ header }) => header === '_line');
+    this.batchColumn = plan.columns.findIndex(({ header }) => header === '_batch');
     const added = columnsAddedByDownloads(plan.columns);
     this.leftOut = plan.columns.flatMap(({ header, target }, index) =>
       target === null && !added.has(header) ? [index] : [],
     );
   }
 
-  /** `null` if the row is not a record. */
-  read({ line, row, cells }: TableRow): ReadRecord | null {
+  /** Where a row of our downloads comes from; `null` if it does not say so. */
+  placeOf({ cells }: TableRow): RecordPlace | null {
+    if (!this.plan.isOurs || this.lineColumn === -1 || this.batchColumn === -1) return null;
+    const line = originLineIn(textOf(cells[this.lineColumn] ?? null));
+    const batchId = originLineIn(textOf(cells[this.batchColumn] ?? null));
+    return line === null || batchId === null ? null : { line, batchId };
+  }
+
+  /**
+   * `null` if the row is not a record.
+   * @param sent the JSON of each value of the record from which the row comes, if it is known
+   */
+  read({ line, row, cells }: TableRow, sent?: ReadonlyMap<string, string>): ReadRecord | null {
     if (row <= this.plan.headerRow) return null;
     if (isBlankRow(cells)) {
       this.counts.blankRows += 1;
@@ -96,7 +115,7 @@ export class TableRows {
     }
     const errors: RecordError[] = [];
     const misshapen = this.widthError(cells);
-    const payload = this.payload(cells, misshapen !== null, errors);
+    const payload = this.payload(cells, misshapen !== null, errors, sent);
     return {
       line,
       // Parsed, not assembled, so that a column may have any name, even `__proto__`, and later passes see the same row.
@@ -110,7 +129,12 @@ export class TableRows {
     };
   }
 
-  private payload(cells: readonly TableCell[], keepsExtra: boolean, errors: RecordError[]): string {
+  private payload(
+    cells: readonly TableCell[],
+    keepsExtra: boolean,
+    errors: RecordError[],
+    sent: ReadonlyMap<string, string> | undefined,
+  ): string {
     let payload = '';
     const width = this.columns.length;
     for (let index = 0; index < width; index += 1) {
@@ -121,9 +145,12 @@ export class TableRows {
         (index >= cells.length && this.reading.shortRows === 'reject')
       )
         continue;
-      const text = this.cellText(cells[index] ?? null, index, errors);
-      if (text === null) continue;
-      payload += `${payload === '' ? '{' : ','}${name}:${cellJson(text, this.columns[index]?.field)}`;
+      const cell = cells[index] ?? null;
+      const json = sent === undefined ? undefined : this.kept(cell, index, sent);
+      if (json === null) continue;
+      const text = json === undefined ? this.cellText(cell, index, errors) : null;
+      if (json === undefined && text === null) continue;
+      payload += `${payload === '' ? '{' : ','}${name}:${json ?? cellJson(text ?? '', this.columns[index]?.field)}`;
     }
     for (let index = width; keepsExtra && index < cells.length; index += 1) {
       const extra = JSON.stringify(textOf(cells[index] ?? null) ?? '');
@@ -133,6 +160,22 @@ export class TableRows {
       payload += `${payload === '' ? '{' : ','}${JSON.stringify(field)}:${JSON.stringify(value)}`;
     }
     return payload === '' ? '{}' : `${payload}}`;
+  }
+
+  /**
+   * The JSON of a cell of a download that no one edited, exactly as it was sent, or of one that was emptied; `null` if
+   * the record lacked the column, `undefined` if the cell is to be read. Programs that rewrite a file do not keep the
+   * quotes by which an empty value differs from none.
+   */
+  private kept(cell: TableCell, index: number, sent: ReadonlyMap<string, string>): string | null | undefined {
+    const { target, recipe } = this.columns[index] ?? {};
+    const json = typeof target === 'string' ? sent.get(target) : undefined;
+    const written = textOf(cell) ?? '';
+    const text = typeof cell === 'string' ? readDownloadedCell(written) : written;
+    if (text === '' && recipe?.default !== undefined) return undefined;
+    if (json === undefined) return text === '' ? null : undefined;
+    if (text === (cellText(json) ?? '')) return json;
+    return text === '' ? '""' : undefined;
   }
 
   /** `null` if the row does not have the column. */

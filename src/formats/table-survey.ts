@@ -14,6 +14,7 @@ import {
   DECIMAL_QUESTION,
   encodingGuessed,
   headerUnclear,
+  identifierRounded,
   mappingIgnoresFields,
   mappingOutdated,
   mappingOverridden,
@@ -66,6 +67,7 @@ export interface SurveyRules extends Omit<HeaderRules, 'saved'> {
   saved: SavedMappings;
 }
 
+const ROUNDED = /^\d([.,]\d+)?E\+\d+$/;
 /** The header is looked for in so many rows. */
 const SEARCHED_ROWS = 20;
 
@@ -111,6 +113,9 @@ class TableSurvey {
   private surveys: (DateSurvey | DecimalSurvey | null)[] = [];
   private saved: SavedMapping | null = null;
   private readonly words: string[] = [];
+  /** Identifiers that a spreadsheet has rounded, by the place of their column. */
+  private readonly rounded = new Map<number, string[]>();
+  private identifiers: readonly number[] = [];
 
   constructor(private readonly rules: SurveyRules) {
     if (rules.reading.headerRow === 'none') {
@@ -169,6 +174,16 @@ class TableSurvey {
       warnings: [
         ...(this.words.length > 0 ? [encodingGuessed(this.words)] : []),
         ...(this.isHeaderUnclear ? [headerUnclear(columns)] : []),
+        ...(this.rounded.size > 0
+          ? [
+              identifierRounded(
+                [...this.rounded].map(([index, samples]) => ({
+                  header: columns[index]?.header ?? '',
+                  samples,
+                })),
+              ),
+            ]
+          : []),
         ...this.questions(forms),
         ...(overridden.length + owned.length > 0 ? [mappingOverridden([...overridden, ...owned])] : []),
         ...mappingIgnoresFields(ignored, columns),
@@ -243,7 +258,11 @@ class TableSurvey {
   }
 
   private begin(): void {
-    this.surveys = (this.header?.columns ?? []).map((column) => surveyOf(this.fieldOf(column)?.kind));
+    const columns = this.header?.columns ?? [];
+    this.surveys = columns.map((column) => surveyOf(this.fieldOf(column)?.kind));
+    this.identifiers = columns.flatMap((column, index) =>
+      this.fieldOf(column)?.kind === 'identifier' ? [index] : [],
+    );
   }
 
   private fieldOf({ target }: CsvColumn): RowColumn | null {
@@ -253,6 +272,12 @@ class TableSurvey {
   private see({ cells }: TableRow): void {
     this.width = Math.max(this.width, cells.length);
     if (!isBlankRow(cells)) this.records += 1;
+    for (const index of this.identifiers) {
+      const cell = cells[index];
+      if (typeof cell !== 'string' || !ROUNDED.test(cell)) continue;
+      const samples = this.rounded.get(index) ?? [];
+      if (samples.length < MOST_WORDS) this.rounded.set(index, [...samples, cell]);
+    }
     for (const [index, survey] of this.surveys.entries()) {
       const cell = survey === null ? null : cells[index];
       if (typeof cell === 'string' && cell !== '') survey?.add(trimEnds(cell));

@@ -18,6 +18,7 @@ import { DEFAULT_READING, type Reading } from '../formats/reading.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { type ReadDto, readingOf } from '../import-processes/reading.dto.js';
 import { SavedMappingsService } from '../import-processes/saved-mappings.service.js';
+import { selectSentRecords } from '../batches/record-pages.sql.js';
 import { selectMappings } from '../import-processes/saved-mappings.sql.js';
 import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
@@ -162,6 +163,7 @@ export class UploadReadingService extends WorkLoop {
       ...{ limits: this.config, chunkSize: this.config.chunkSize },
       // The records were counted when the file was uploaded.
       quota: () => Promise.resolve(),
+      sentRecords: (origin, lines) => selectSentRecords(this.database, importProcessId, origin, lines),
     });
     await this.admission.whileReceiving({ complete: file.isInMemory }, { id: run.readBy }, () =>
       rows.storing(() =>

@@ -24,7 +24,7 @@ import { nearestName } from '../platform/wording.js';
 import type { CompiledTarget, RowColumn } from '../records/target.js';
 import type { RecordQuota } from './admission.service.js';
 import { asRefusal, BodyIntake, type IntakeLimits, TooManyRecordsError } from './intake/body-intake.js';
-import { TableIntake } from './intake/table-intake.js';
+import { type SentRecords, TableIntake } from './intake/table-intake.js';
 
 /** Columns that every row of a workflow may have. Templates omit them, because few users need them. */
 const ALWAYS_KNOWN: readonly RowColumn[] = [':WorkflowActionId', ':WorkflowActionName'].map((name) => ({
@@ -49,6 +49,8 @@ export interface FileToRead {
   quota: RecordQuota;
   /** Told the number of records now and then. */
   progress?: (records: number) => void;
+  /** What the records had from which the rows of a download come. */
+  sentRecords: SentRecords;
 }
 
 /** A file that can be read: its rows, and what its batch keeps about the reading. */
@@ -210,13 +212,21 @@ async function jsonLines({
 }
 
 function tableRows(
-  { reading, compiled, limits, chunkSize, progress }: FileToRead,
+  { reading, compiled, limits, chunkSize, progress, sentRecords }: FileToRead,
   { plan, facts, open }: SurveyedTable,
 ): UploadRows {
   // The rows of a workbook end with their last cell.
   const applied: Reading = facts.format === 'csv' ? plan.reading : { ...plan.reading, shortRows: 'fill' };
   const rows = new TableRows(plan, applied);
-  const body = new TableIntake(open(), rows, compiled, limits, chunkSize, progress);
+  const body = new TableIntake(
+    open(),
+    rows,
+    compiled,
+    limits,
+    chunkSize,
+    progress,
+    plan.isOurs ? sentRecords : null,
+  );
   return {
     source: { kind: 'body', body },
     plan,

@@ -13,6 +13,7 @@ import { type ArrivedFile, linkUpload, selectArrivedFile } from '../batches/uplo
 import { assertMayReceiveMail } from '../delivery/mailer.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { readingOf } from '../import-processes/reading.dto.js';
+import { selectSentRecords } from '../batches/record-pages.sql.js';
 import { selectMappings } from '../import-processes/saved-mappings.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
@@ -187,6 +188,7 @@ export class UploadsService {
       const rows = await prepareRows({
         ...{ file: stored, reading, saved, compiled, limits: config, chunkSize: config.chunkSize },
         quota: this.admission.quotaOf(principal),
+        sentRecords: (batchId, lines) => selectSentRecords(this.database, pinned.id, batchId, lines),
       });
       // A file that is not in memory is read through a second connection while the transaction runs.
       const id = await this.admission.whileReceiving({ complete: stored.isInMemory }, principal, () =>

@@ -35,6 +35,69 @@ describe('a CSV file that was downloaded and is uploaded again', () => {
     });
   });
 
+  describe('as a program rewrote it, without the quotes of empty cells', () => {
+    const failedRowsOf = async (rows: object[]) => {
+      const sent = await client.createBatch(jsonl(rows), { importProcessId });
+      const { WORKFLOW_IMPORT_QUEUE_BATCH_ID: id } = await client.ended(
+        sent.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID,
+      );
+      const path = `/API/WorkflowImportQueue/Batches/${id}/Results?set=failed&format=csv`;
+      const { body } = await client.get(path);
+      return (body as string).replaceAll('""', '');
+    };
+    const member = (n: number, more: object) => ({ ':UniqueId': `Q-${n}`, 'First Name': 'Ada', ...more });
+    const sendAgain = async (csv: string, process = importProcessId) => {
+      const sent = await client.upload(csv, { importProcessId: process });
+      return (await client.recordsOf(sent)).map(({ record, error }: any) => ({ record, code: error?.code }));
+    };
+
+    /** Break it: in `TableRows.kept`, answer `undefined` for empty cells; in `UploadsService.check`, find no records. */
+    it('clears what the record cleared, and leaves alone what it lacked', async () => {
+      const csv = await failedRowsOf([
+        member(1, { Notes: null, Level: 'Boss' }),
+        member(2, { 'Last Name': '', Level: 'Boss' }),
+      ]);
+      const corrected = csv.replaceAll('Boss', 'Fellow');
+      expect(await sendAgain(corrected)).toEqual([
+        {
+          record: { ':UniqueId': 'Q-1', 'First Name': 'Ada', Notes: null, Level: 'Fellow' },
+          code: undefined,
+        },
+        {
+          record: { ':UniqueId': 'Q-2', 'First Name': 'Ada', Level: 'Fellow', 'Last Name': '' },
+          code: undefined,
+        },
+      ]);
+      const [first] = await sendAgain(corrected.replace('Ada', ''));
+      expect(first?.record).toMatchObject({ 'First Name': '' });
+    });
+
+    /** Break it: in `selectSentRecords`, leave out the import process. */
+    it('does not take the records of another import process', async () => {
+      const csv = (await failedRowsOf([member(3, { Notes: null, Level: 'Boss' })])).replace('Boss', 'Fellow');
+      const [row] = await sendAgain(csv, await client.setUp());
+      expect(Object.keys(row?.record)).toEqual([':UniqueId', 'First Name', 'Level']);
+    });
+
+    /** Break it: in `TableRows.kept`, compare nothing. */
+    it('refuses again a value of the wrong type that no one corrected', async () => {
+      const csv = await failedRowsOf([member(4, { Notes: ['A', 'B'] }), member(5, { Notes: { a: 1 } })]);
+      expect(await sendAgain(csv)).toMatchObject([
+        { record: { Notes: ['A', 'B'] }, code: 'wrong_type' },
+        { record: { Notes: { a: 1 } }, code: 'wrong_type' },
+      ]);
+    });
+  });
+
+  /** Break it: in `TableSurvey.see`, look at no identifiers. */
+  it('has a warning about identifiers that a spreadsheet has rounded', async () => {
+    const csv = ':UniqueId,First Name,Notes\r\n1.23457E+19,Ada,1.5E+03\r\n00017,Bob,\r\n';
+    const { body } = await client.upload(csv, { importProcessId });
+    expect(body.summary.warnings).toMatchObject([
+      { code: 'identifier_rounded', columns: [':UniqueId'], samples: ['1.23457E+19'] },
+    ]);
+  });
+
   it('brings failed rows back unchanged or corrected, with their cells, formulas and original lines', async () => {
     const rows = [
       [':UniqueId', ':Email', 'First Name', 'Last Name', 'Level', 'Notes'],

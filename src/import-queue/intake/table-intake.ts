@@ -1,11 +1,18 @@
 import type { BatchWriter } from '../../batches/batch-maker.js';
 import { RecordCollector } from '../../batches/record-collector.js';
 import { LineLimitError } from '../../formats/record-reader.js';
-import type { TableSource } from '../../formats/table.js';
+import { jsonMembers } from '../../formats/json/json-members.js';
+import type { TableRow, TableSource } from '../../formats/table.js';
 import type { ReadRecord, TableRows } from '../../formats/table-rows.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import { type CompiledTarget, MOST_ERRORS, type RowVerdict } from '../../records/target.js';
 import { type IntakeLimits, TooManyRecordsError } from './body-intake.js';
+
+/** Rows whose records are looked up at a time. */
+const LOOKED_UP = 500;
+
+/** The records of one batch, by line, as they were sent: only those that the sender of a download may have from it. */
+export type SentRecords = (batchId: number, lines: readonly number[]) => Promise<ReadonlyMap<number, string>>;
 
 /**
  * Reads the rows of a file that was received completely, checks them (pass 1) and collects them as records. The
@@ -23,21 +30,46 @@ export class TableIntake {
     chunkSize: number,
     /** Told the number of records now and then. */
     private readonly progress: (records: number) => void = () => undefined,
+    private readonly sentRecords: SentRecords | null = null,
   ) {
     this.rows = new RecordCollector(chunkSize);
   }
 
   async writeAll(writer: BatchWriter): Promise<void> {
     for await (const block of this.source.rows()) {
-      for (const row of block) {
-        const record = this.records.read(row);
-        if (record !== null) this.add(record);
-        if (this.turn.isOver) await this.turn.next();
-      }
+      for (let at = 0; at < block.length; at += LOOKED_UP) await this.addAll(block.slice(at, at + LOOKED_UP));
       await writer.flush();
       this.progress(this.rows.totalCount);
     }
     await writer.end();
+  }
+
+  private async addAll(rows: readonly TableRow[]): Promise<void> {
+    const sent = await this.lookUp(rows);
+    for (const row of rows) {
+      const place = sent.size === 0 ? null : this.records.placeOf(row);
+      const payload = place === null ? undefined : sent.get(place.batchId)?.get(place.line);
+      const record = this.records.read(row, payload === undefined ? undefined : jsonMembers(payload));
+      if (record !== null) this.add(record);
+      if (this.turn.isOver) await this.turn.next();
+    }
+  }
+
+  /** The records from which rows of a download come, by batch and line. */
+  private async lookUp(rows: readonly TableRow[]): Promise<Map<number, ReadonlyMap<number, string>>> {
+    const found = new Map<number, ReadonlyMap<number, string>>();
+    if (this.sentRecords === null) return found;
+    const places = rows.flatMap((row) => this.records.placeOf(row) ?? []);
+    for (const [batchId, ofBatch] of Map.groupBy(places, (place) => place.batchId)) {
+      found.set(
+        batchId,
+        await this.sentRecords(
+          batchId,
+          ofBatch.map(({ line }) => line),
+        ),
+      );
+    }
+    return found;
   }
 
   private add(record: ReadRecord): void {
