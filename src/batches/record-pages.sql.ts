@@ -295,7 +295,13 @@ export async function selectShownRows(
   return new Map(rows.map(({ line, row }) => [line, row]));
 }
 
-/** What was sent in these lines of a batch of the import process; nothing if the batch has expired or is of another. */
+/** Many records are looked up at a time, and a line may have a megabyte. */
+const LONGEST_LOOKED_UP = 64 * 1024;
+
+/**
+ * What was sent in these lines of a batch of the import process; nothing if the batch has expired or is of another.
+ * Longer records are left out.
+ */
 export async function selectSentRecords(
   sql: Sql,
   importProcessId: number,
@@ -307,8 +313,8 @@ export async function selectSentRecords(
        FROM import_queue_batch AS batch
        JOIN import_queue_record AS record USING (workflow_import_queue_batch_id)
       WHERE batch.workflow_import_queue_batch_id = $1 AND batch.import_process_id = $2 AND batch.expired_at IS NULL
-        AND record.line_number = ANY ($3::int[])`,
-    [batchId, importProcessId, lines],
+        AND record.line_number = ANY ($3::int[]) AND octet_length(record.payload) <= $4`,
+    [batchId, importProcessId, lines, LONGEST_LOOKED_UP],
   );
   return new Map(rows.map(({ line, payload }) => [line, payload]));
 }

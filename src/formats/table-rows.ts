@@ -147,7 +147,10 @@ export class TableRows {
         continue;
       const cell = cells[index] ?? null;
       const json = sent === undefined ? undefined : this.kept(cell, index, sent);
-      if (json === null) continue;
+      if (json === null) {
+        this.counts.emptyCells += 1;
+        continue;
+      }
       const text = json === undefined ? this.cellText(cell, index, errors) : null;
       if (json === undefined && text === null) continue;
       payload += `${payload === '' ? '{' : ','}${name}:${json ?? cellJson(text ?? '', this.columns[index]?.field)}`;

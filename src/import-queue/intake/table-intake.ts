@@ -10,6 +10,8 @@ import { type IntakeLimits, TooManyRecordsError } from './body-intake.js';
 
 /** Rows whose records are looked up at a time. */
 const LOOKED_UP = 500;
+/** A download comes from one batch; a file that someone put together, from a few. */
+const MOST_BATCHES = 20;
 
 /** The records of one batch, by line, as they were sent: only those that the sender of a download may have from it. */
 export type SentRecords = (batchId: number, lines: readonly number[]) => Promise<ReadonlyMap<number, string>>;
@@ -21,6 +23,7 @@ export type SentRecords = (batchId: number, lines: readonly number[]) => Promise
 export class TableIntake {
   readonly rows: RecordCollector;
   private readonly turn = new EventLoopTurn();
+  private readonly batches = new Set<number>();
 
   constructor(
     private readonly source: TableSource,
@@ -61,13 +64,10 @@ export class TableIntake {
     if (this.sentRecords === null) return found;
     const places = rows.flatMap((row) => this.records.placeOf(row) ?? []);
     for (const [batchId, ofBatch] of Map.groupBy(places, (place) => place.batchId)) {
-      found.set(
-        batchId,
-        await this.sentRecords(
-          batchId,
-          ofBatch.map(({ line }) => line),
-        ),
-      );
+      if (this.batches.size >= MOST_BATCHES && !this.batches.has(batchId)) continue;
+      this.batches.add(batchId);
+      const lines = ofBatch.map(({ line }) => line);
+      found.set(batchId, await this.sentRecords(batchId, lines));
     }
     return found;
   }
