@@ -111,10 +111,11 @@ export class UploadStore {
     let stored = offset;
     let number = Math.floor(offset / UPLOAD_PART_BYTES);
     const rest = offset % UPLOAD_PART_BYTES;
-    let held = rest === 0 ? Buffer.alloc(0) : await this.partOf(id, number, offset);
-    const write = async (bytes: Buffer) => {
-      const size = number * UPLOAD_PART_BYTES + bytes.length;
-      if (size === stored) return;
+    // The last part is read when it grows: an upload that was sealed meanwhile has none.
+    let held: Buffer | null = rest === 0 ? Buffer.alloc(0) : null;
+    const write = async (bytes: Buffer | null) => {
+      const size = number * UPLOAD_PART_BYTES + (bytes?.length ?? 0);
+      if (bytes === null || size === stored) return;
       const part = await packed(number, bytes);
       if (!(await appendUploadPart(this.database, { id, writer, offset: stored }, part, size)))
         throw new UploadTakenError();
@@ -122,7 +123,7 @@ export class UploadStore {
     };
     try {
       for await (const piece of pieces) {
-        held = Buffer.concat([held, piece]);
+        held = Buffer.concat([held ?? (await this.beginningOf(id, number, rest)), piece]);
         for (; held.length >= UPLOAD_PART_BYTES; held = held.subarray(UPLOAD_PART_BYTES)) {
           await write(held.subarray(0, UPLOAD_PART_BYTES));
           number += 1;
@@ -136,9 +137,10 @@ export class UploadStore {
     return stored;
   }
 
-  private partOf(id: string, number: number, size: number): Promise<Buffer> {
-    const file = new StoredParts(this.database, id, size, null);
-    return file.range(number * UPLOAD_PART_BYTES, size);
+  private async beginningOf(id: string, number: number, size: number): Promise<Buffer> {
+    const part = await selectUploadPart(this.database, id, number);
+    if (part === undefined) throw new UploadTakenError();
+    return (await unpacked(part)).subarray(0, size);
   }
 
   /** Deletes a file that did not become a batch. */
@@ -152,6 +154,10 @@ async function packed(partNumber: number, bytes: Buffer): Promise<UploadPart> {
   return small.length < bytes.length * WORTHWHILE
     ? { partNumber, size: bytes.length, compressed: true, bytes: small }
     : { partNumber, size: bytes.length, compressed: false, bytes };
+}
+
+async function unpacked({ compressed, bytes }: UploadPart): Promise<Buffer> {
+  return compressed ? await decompress(bytes) : bytes;
 }
 
 class StoredParts implements StoredFile {
@@ -198,7 +204,7 @@ class StoredParts implements StoredFile {
     if (this.last?.number === number) return this.last.bytes;
     const part = await selectUploadPart(this.sql, this.uploadId, number);
     if (part === undefined) throw new Error(`part ${number} of upload ${this.uploadId} is missing`);
-    const bytes = part.compressed ? await decompress(part.bytes) : part.bytes;
+    const bytes = await unpacked(part);
     this.last = { number, bytes };
     return bytes;
   }

@@ -301,14 +301,21 @@ export async function takeUploadResource(
   createdBy: string,
   writer: string,
 ): Promise<UploadResource | null> {
-  const { rows } = await sql.query<UploadResource>(
+  const { rowCount } = await sql.query(
     `UPDATE upload_resource r SET writer = $3
        FROM upload u
       WHERE r.upload_id = $1 AND u.upload_id = r.upload_id AND u.created_by = $2
-        AND u.created_at > now() - interval '${HOURS_WITHOUT_BATCH} hours'
-     RETURNING r.upload_id AS id, route, query, headers, length, u.size AS "offset", batch_id AS "batchId", answer,
-               extract(epoch FROM now() - u.created_at)::integer AS "ageSeconds"`,
+        AND u.created_at > now() - interval '${HOURS_WITHOUT_BATCH} hours'`,
     [id, createdBy, writer],
+  );
+  if (rowCount === 0) return null;
+  // The update may have waited for a part that was being stored. Only a later statement sees the size with that part.
+  const { rows } = await sql.query<UploadResource>(
+    `SELECT r.upload_id AS id, route, query, headers, length, u.size AS "offset", batch_id AS "batchId", answer,
+            extract(epoch FROM now() - u.created_at)::integer AS "ageSeconds"
+       FROM upload_resource r JOIN upload u USING (upload_id)
+      WHERE upload_id = $1`,
+    [id],
   );
   return rows[0] ?? null;
 }

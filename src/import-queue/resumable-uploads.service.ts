@@ -297,10 +297,10 @@ export class ResumableUploads {
       );
       return answer;
     } catch (error) {
-      if (!(error instanceof AlreadySealedError)) throw error;
+      // Whoever sealed the upload meanwhile has also deleted its bytes, so the error may come from reading them.
       const { batchId, answer } = await this.take(id, principal);
-      if (batchId === null) throw uploadNotFound();
-      return await this.replay(batchId, { route, answer }, principal);
+      if (batchId !== null) return await this.replay(batchId, { route, answer }, principal);
+      throw error instanceof AlreadySealedError ? uploadNotFound() : error;
     } finally {
       leave();
     }

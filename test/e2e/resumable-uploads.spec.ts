@@ -69,7 +69,7 @@ describe('an upload in several requests', () => {
   const partsOf = async (path: string) =>
     (await sql.query('SELECT FROM upload_part WHERE upload_id = $1', [path.split('/').at(-1)])).rows.length;
 
-  /** Break it: in `UploadStore.append`, forget `partOf`; in `seal`, leave out `seal`. */
+  /** Break it: in `UploadStore.append`, begin with an empty part; in `seal`, leave out `seal`. */
   it('becomes the batch that a single request would have made', async () => {
     const body = Buffer.from(rows(30_000));
     expect(body.length).toBeGreaterThan(2 * MIB);
