@@ -52,6 +52,9 @@ interface KeyRow {
   isRunning: boolean;
 }
 
+/** Who calls, with the headers that name the key and prove the identity. */
+type KeyedRequest = Pick<AuthenticatedRequest, 'headers' | 'principal'>;
+
 /** The part of an answer that is repeated. */
 interface KeptAnswer {
   status: number;
@@ -101,7 +104,7 @@ export class IdempotencyService {
    *   `idempotency_answer_lost`, and what the call throws
    */
   async answer<Body>(
-    request: AuthenticatedRequest,
+    request: KeyedRequest,
     response: Response,
     hash: RequestHash,
     call: () => Promise<Body>,
@@ -137,7 +140,7 @@ export class IdempotencyService {
     }
   }
 
-  private async kept({ response, batchId }: AnsweredKey, request: AuthenticatedRequest): Promise<KeptAnswer> {
+  private async kept({ response, batchId }: AnsweredKey, request: KeyedRequest): Promise<KeptAnswer> {
     const kept = response === null ? null : openAnswer(response, request);
     if (kept !== null) return kept;
     const batch = batchId === null ? null : await this.readBatch(batchId, request.principal);
@@ -279,13 +282,13 @@ function keptHeaders(response: Response): Record<string, string> {
  * Answers may hold a new key or what is known about a person. They are stored encrypted with what the caller proves its
  * identity by, of which only a hash is stored: no one can read them but the caller.
  */
-function answerKey({ headers }: AuthenticatedRequest): Buffer {
+function answerKey({ headers }: KeyedRequest): Buffer {
   const credentials = parseAuthorization(headers.authorization);
   const secret = credentials.scheme === 'key' ? credentials.key : (headers.cookie ?? '');
   return Buffer.from(hkdfSync('sha256', secret, '', 'workflow-import-queue kept answers', 32));
 }
 
-function sealAnswer(answer: KeptAnswer, request: AuthenticatedRequest): JsonObject {
+function sealAnswer(answer: KeptAnswer, request: KeyedRequest): JsonObject {
   const nonce = randomBytes(12);
   const cipher = createCipheriv('aes-256-gcm', answerKey(request), nonce);
   const text = Buffer.concat([cipher.update(JSON.stringify(answer), 'utf8'), cipher.final()]);
@@ -293,7 +296,7 @@ function sealAnswer(answer: KeptAnswer, request: AuthenticatedRequest): JsonObje
 }
 
 /** `null` if the caller has signed in again since. */
-function openAnswer({ sealed }: JsonObject, request: AuthenticatedRequest): KeptAnswer | null {
+function openAnswer({ sealed }: JsonObject, request: KeyedRequest): KeptAnswer | null {
   const bytes = Buffer.from(typeof sealed === 'string' ? sealed : '', 'base64');
   try {
     const decipher = createDecipheriv('aes-256-gcm', answerKey(request), bytes.subarray(0, 12));

@@ -2,9 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
+import type { Response } from 'express';
+import type { AuthenticatedRequest } from '../auth/access.js';
+import { IdempotencyService, readIdempotencyKey } from '../auth/idempotency.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
-import type { BatchResource, CreationAnswer } from '../batches/batch-resource.js';
+import { batchPath, type BatchResource, type CreationAnswer } from '../batches/batch-resource.js';
 import { UploadStore, UploadTakenError } from '../batches/upload-store.js';
 import {
   countOpenUploadResources,
@@ -84,6 +87,7 @@ export class ResumableUploads {
     private readonly importQueue: ImportQueueService,
     private readonly uploads: UploadsService,
     private readonly reader: BatchReader,
+    private readonly idempotency: IdempotencyService,
   ) {}
 
   /** The limits of new uploads, as the field `Upload-Limit` has them. */
@@ -103,7 +107,10 @@ export class ResumableUploads {
   ): Promise<{ token: string; offset: number }> {
     const { headers } = request;
     if (route === 'CreateBatch') readBodyHeaders(headers);
-    else refuseUnsupported(request);
+    else {
+      refuseUnsupported(request);
+      readIdempotencyKey(headers);
+    }
     await this.processes.forNewBatch(dto.importProcessId, principal);
     const kept = KEPT_HEADERS.flatMap((name) => {
       const value = headers[name];
@@ -162,16 +169,15 @@ export class ResumableUploads {
   /**
    * Appends the body of a request. With `Upload-Complete: ?1` it seals the upload and answers as its route; sealing
    * again answers the same. A file that a page sends has no answer; it awaits what the page makes of it.
-   * @param onSealing called once all bytes are stored; an error after it is about what they say
+   * The response is marked as complete once all bytes are stored; an error after it is about what they say.
    * @throws DomainError 404 `upload_not_found`, 409 `upload_offset_mismatch`, 415, 400, 413; when sealing also as the route
    */
   async append(
     token: string,
-    request: Readable & { headers: IncomingHttpHeaders },
-    principal: Principal,
-    onSealing: () => void,
+    request: AuthenticatedRequest,
+    response: Response,
   ): Promise<{ progress: UploadProgress; answer: SealedAnswer | null }> {
-    const { headers } = request;
+    const { headers, principal } = request;
     const type = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
     if (type !== PARTIAL_UPLOAD)
       throw unsupportedMediaType(type ?? '', `Send the next bytes as ${PARTIAL_UPLOAD}.`, PARTIAL_UPLOAD);
@@ -193,9 +199,9 @@ export class ResumableUploads {
     if (!completes) return { progress: this.progressOf(resource, offset), answer: null };
     if (resource.length !== null && offset !== resource.length)
       throw inconsistentUploadLength(offset, resource.length);
-    onSealing();
+    response.set('Upload-Complete', '?1');
     if (resource.route === 'Page') return { progress: this.progressOf(resource, offset), answer: null };
-    return this.sealed({ ...resource, offset }, await this.seal(resource, offset, principal));
+    return this.sealed({ ...resource, offset }, await this.seal({ ...resource, offset }, request, response));
   }
 
   /** @throws DomainError 404 `upload_not_found` */
@@ -276,8 +282,12 @@ export class ResumableUploads {
   }
 
   /** Makes the batch from the stored bytes, as the route does from the body of a request. */
-  private async seal(resource: UploadResource, size: number, principal: Principal): Promise<SealedAnswer> {
-    const { id, route, query, headers } = resource;
+  private async seal(
+    resource: UploadResource,
+    { headers: sent, principal }: AuthenticatedRequest,
+    response: Response,
+  ): Promise<SealedAnswer> {
+    const { id, route, query, headers, offset: size } = resource;
     const leave = await this.admission.enter(principal, new AbortController().signal);
     try {
       const file = await this.store.open({ id, size });
@@ -285,17 +295,27 @@ export class ResumableUploads {
       const seal: SealUpload = async (transaction, batchId, answer) => {
         if (!(await sealUpload(transaction, id, batchId, answer))) throw new AlreadySealedError();
       };
-      if (route === 'Uploads')
-        return await this.uploads.upload(validateQuery(UploadDto, query), body, principal, { seal });
+      if (route === 'Uploads') {
+        const dto = validateQuery(UploadDto, query);
+        const hash = this.uploads.hashOf(dto, body);
+        // The key is that of the request that began the upload.
+        const keyed = { headers: { ...sent, 'idempotency-key': headers['idempotency-key'] }, principal };
+        return await this.idempotency.answer(keyed, response, hash, async () => {
+          const batch = await this.uploads.upload(dto, body, principal, { seal, hash });
+          response.status(202).location(batchPath(batch.WORKFLOW_IMPORT_QUEUE_BATCH_ID));
+          return batch;
+        });
+      }
       const dto = validateQuery(CreateBatchDto, query);
-      const { answer } = await this.importQueue.createBatch(
+      const created = await this.importQueue.createBatch(
         dto,
         readBodyHeaders(headers),
         body,
         principal,
         seal,
       );
-      return answer;
+      if (created.replayed) response.set('Idempotency-Replayed', 'true');
+      return created.answer;
     } catch (error) {
       // Whoever sealed the upload meanwhile has also deleted its bytes, so the error may come from reading them.
       const { batchId, answer } = await this.take(id, principal);

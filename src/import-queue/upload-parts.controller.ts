@@ -69,12 +69,9 @@ export class UploadPartsController {
   async append(
     @Param('token') token: string,
     @Req() request: AuthenticatedRequest,
-    @CurrentPrincipal() principal: Principal,
     @Res({ passthrough: true }) response: Response,
   ): Promise<SealedAnswer | undefined> {
-    const { progress, answer } = await this.uploads.append(token, request, principal, () =>
-      response.set('Upload-Complete', '?1'),
-    );
+    const { progress, answer } = await this.uploads.append(token, request, response);
     setProgress(response, progress);
     if (answer === null) return undefined;
     response.status(202).location(batchPath(answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID));

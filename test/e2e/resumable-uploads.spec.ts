@@ -19,7 +19,7 @@ describe('an upload in several requests', () => {
   beforeAll(async () => {
     test = await startTestApp({
       RETENTION_INTERVAL_MS: '86400000',
-      UNCONFIRMED_UPLOADS_PER_KEY: '12',
+      UNCONFIRMED_UPLOADS_PER_KEY: '20',
       MAX_BODY_BYTES: '6000000',
     });
     client = new ImportClient(test.url);
@@ -68,6 +68,15 @@ describe('an upload in several requests', () => {
       .count;
   const partsOf = async (path: string) =>
     (await sql.query('SELECT FROM upload_part WHERE upload_id = $1', [path.split('/').at(-1)])).rows.length;
+
+  const waitsForUs = (kind: string) =>
+    eventually(async () => {
+      const { rows: waiting } = await sql.query(
+        'SELECT FROM pg_locks WHERE NOT granted AND locktype = $1 AND pg_backend_pid() = ANY (pg_blocking_pids(pid))',
+        [kind],
+      );
+      return waiting.length > 0;
+    }, 'a request to wait for us');
 
   /** Break it: in `UploadStore.append`, begin with an empty part; in `seal`, leave out `seal`. */
   it('becomes the batch that a single request would have made', async () => {
@@ -124,6 +133,77 @@ describe('an upload in several requests', () => {
     const ids = new Set(answers.map(({ body: { WORKFLOW_IMPORT_QUEUE_BATCH_ID: id } }) => id));
     expect([answers.map(({ status }) => status), ids.size]).toEqual([[202, 202, 202, 202], 1]);
     expect(await batches()).toBe(before + 1);
+  });
+
+  /** Break it: in `takeUploadResource`, return the offset from the update. */
+  it('states the offset with the part that was being stored when it was asked', async () => {
+    const { path } = await begin('CreateBatch', rows(1));
+    const id = path.split('/').at(-1);
+    const { offset } = await head(path);
+    await sql.query('BEGIN');
+    await sql.query('SELECT FROM upload_resource WHERE upload_id = $1 FOR UPDATE', [id]);
+    await sql.query('UPDATE upload SET size = size + 5 WHERE upload_id = $1', [id]);
+    const asked = head(path);
+    await waitsForUs('transactionid');
+    await sql.query('COMMIT');
+    expect((await asked).offset).toBe(String(Number(offset) + 5));
+  });
+
+  /** Break it: in `ResumableUploads.seal`, look for a batch only after an AlreadySealedError. */
+  it('answers with the batch that another request has made of it meanwhile', async () => {
+    const body = rows(2);
+    const { path } = await begin('CreateBatch', body);
+    const other = await client.createBatch(body, { importProcessId });
+    await sql.query('BEGIN');
+    await sql.query('LOCK TABLE upload_part IN ACCESS EXCLUSIVE MODE');
+    const completed = append(path, body.length, '', true);
+    await waitsForUs('relation');
+    const id = path.split('/').at(-1);
+    await sql.query('UPDATE upload_resource SET batch_id = $2, answer = $3 WHERE upload_id = $1', [
+      ...[id, other.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID, JSON.stringify(other.body)],
+    ]);
+    await sql.query('DELETE FROM upload_part WHERE upload_id = $1', [id]);
+    await sql.query('COMMIT');
+    expect(await completed).toMatchObject({ status: 202, body: other.body });
+  });
+
+  /** Break it: in `ResumableUploads.seal`, call `uploads.upload` without `idempotency.answer`. */
+  it.each(['CreateBatch', 'Uploads'] as const)('makes one batch per Idempotency-Key of %s', async (route) => {
+    const type = route === 'Uploads' ? 'multipart/form-data; boundary=b' : 'application/jsonl';
+    const text = rows(2);
+    const body =
+      route === 'Uploads'
+        ? `--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n${text}\r\n--b--\r\n`
+        : text;
+    const headers = { 'content-type': type, 'idempotency-key': `${route}-key` };
+    const sent = async (bytes: string) => {
+      const { path } = await begin(route, bytes, headers);
+      return append(path, bytes.length, '', true);
+    };
+    const first = await sent(body);
+    expect([first.status, first.headers.get('idempotency-replayed')]).toEqual([202, null]);
+    const before = await batches();
+    const whole = await client.call(
+      'POST',
+      `${ROOT}/${route}?fileName=a.jsonl&importProcessId=${importProcessId}`,
+      { body, headers },
+    );
+    for (const again of [await sent(body), whole]) {
+      expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
+      expect([again.body, again.headers.get('location')]).toEqual([
+        first.body,
+        first.headers.get('location'),
+      ]);
+    }
+    expect(await sent(body.replace('R-', 'S-').replace('example', 'sample'))).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency_key_reused' },
+    });
+    expect(await batches()).toBe(before);
+    expect(await begin(route, body, { ...headers, 'idempotency-key': 'two words' })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_idempotency_key' },
+    });
   });
 
   it('may be a form with a file, which then awaits confirmation', async () => {
@@ -224,7 +304,7 @@ describe('an upload in several requests', () => {
     });
   });
 
-  /** Break it: in `UploadPartsController.append`, leave out `onSealing`. */
+  /** Break it: in `ResumableUploads.append`, leave out `Upload-Complete`. */
   it('answers an error of the content as the route does, marked as complete', async () => {
     const { path } = await begin('CreateBatch', '{"a":1}\n');
     const last = await append(path, 8, '{"b":\n', true);
@@ -269,7 +349,7 @@ describe('an upload in several requests', () => {
 
   it('is limited in number per key', async () => {
     const statuses: number[] = [];
-    for (let n = 0; n < 13; n += 1) statuses.push((await begin('CreateBatch')).status);
+    for (let n = 0; n < 21; n += 1) statuses.push((await begin('CreateBatch')).status);
     expect(statuses.at(-1)).toBe(503);
   });
 });
