@@ -56,6 +56,7 @@ import {
   DeliverByHttp1767110000000,
   MailPauses1767120000000,
   ResolveUnknown1767130000000,
+  MailSeveralAddresses1767145000000,
 } from './migrations/0.2.0-importing.js';
 import { AddTraces1767040000000, KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
 import { PartitionRecords1767050000000 } from './migrations/0.2.0-partitions.js';
@@ -114,4 +115,5 @@ export const MIGRATIONS = [
   ResolveUnknown1767130000000,
   RefuseFormerPrograms1767131500000,
   DeriveCreations1767132000000,
+  MailSeveralAddresses1767145000000,
 ];

@@ -21,6 +21,8 @@ const ROW: BatchRow = {
   resendOf: null,
   undoOf: null,
   undoneBy: null,
+  replacedBy: null,
+  timeZone: 'UTC',
   mayBeUndone: true,
   fromFile: false,
   retriedBy: null,

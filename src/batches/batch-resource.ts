@@ -92,6 +92,9 @@ interface Operations {
   kept?: number;
 }
 
+/** How its file was read, with the time zone of times without an offset. */
+export type UnderstoodBatch = UnderstoodFile & { timeZone: string };
+
 /** A batch as the HTTP API answers it. Times are RFC 3339 UTC. */
 export interface BatchResource {
   WORKFLOW_IMPORT_QUEUE_BATCH_ID: number;
@@ -116,6 +119,8 @@ export interface BatchResource {
   undoOf: number | null;
   /** The batch that reverts the effects of this one, unless it was canceled or undone itself. */
   undoneBy: number | null;
+  /** The next upload of this file by the same key or user, if this one was never confirmed; `null` in lists. */
+  replacedBy: number | null;
   /** `null` for batches of CreateBatch. */
   createdFrom: BatchOrigin | null;
   createdBy: string;
@@ -130,7 +135,7 @@ export interface BatchResource {
   /** How it is to be run; `null` if simply as soon as possible. */
   control: StoredControl | null;
   /** How an uploaded file was read, in answers about one batch; `null` in lists and for batches of the API. */
-  understood: UnderstoodFile | null;
+  understood: UnderstoodBatch | null;
   summary: UploadSummary | null;
   links: BatchLinks;
 }
@@ -227,6 +232,7 @@ export function batchResource(
     resendOf: row.resendOf,
     undoOf: row.undoOf,
     undoneBy: row.undoneBy,
+    replacedBy: row.replacedBy,
     createdFrom: originOf(row),
     createdBy: row.createdBy,
     metadata: row.metadata ?? {},
@@ -239,7 +245,7 @@ export function batchResource(
     understood:
       upload === null || row.status === 'validated'
         ? null
-        : { ...UNKNOWN_READING, ...upload.findings.understood },
+        : { ...UNKNOWN_READING, ...upload.findings.understood, timeZone: row.timeZone },
     summary: upload === null || upload.stored?.isBeingRead === true ? null : summaryOf(row, upload),
     links: batchLinks(publicUrl, row.id, row.status, {
       retryFailed: isRetriable(recordCounts) && canSendAgain(row),

@@ -19,6 +19,8 @@ export interface BatchRow {
   importProcessId: number;
   importProcessName: string;
   importProcessVersion: number;
+  /** Of times without an offset in its file. */
+  timeZone: string;
   workflowVersion: number | null;
   creationPath: string;
   status: BatchStatus;
@@ -37,6 +39,8 @@ export interface BatchRow {
   undoOf: number | null;
   /** The undo of it that is in effect. */
   undoneBy: number | null;
+  /** The upload that was sent in its place; only for a single batch that was selected by id. */
+  replacedBy: number | null;
   /** Whether its target may record what records change. */
   mayBeUndone: boolean;
   /** Whether its records come from an uploaded file. */
@@ -74,7 +78,8 @@ export interface BatchSelection {
   id?: number;
   /** Only batches older than this one. */
   beforeId?: number;
-  status?: BatchStatus;
+  /** Any of these. */
+  statuses?: readonly string[];
   importProcessId?: number;
   /** Any of these. */
   creationPaths?: readonly string[];
@@ -99,13 +104,14 @@ export interface BatchSelection {
  * omitted conditions cost nothing.
  */
 export async function selectBatches(sql: Sql, selection: BatchSelection): Promise<BatchRow[]> {
-  const { id, beforeId, status, importProcessId, creationPaths, fileNamePart, importProcessIds } = selection;
+  const { id, beforeId, statuses, importProcessId, creationPaths, fileNamePart, importProcessIds } =
+    selection;
   const { rows } = await sql.query<BatchRow>(
     `WITH page AS (
        SELECT * FROM import_queue_batch b
         WHERE ($2::bigint IS NULL OR b.workflow_import_queue_batch_id = $2)
           AND ($3::bigint IS NULL OR b.workflow_import_queue_batch_id < $3)
-          AND ($4::text IS NULL OR b.status = $4)
+          AND ($4::text[] IS NULL OR b.status = ANY ($4))
           AND ($5::bigint IS NULL OR b.import_process_id = $5)
           AND ($6::text[] IS NULL OR b.creation_path = ANY ($6))
           AND ($7::text IS NULL OR b.file_name ILIKE $7)
@@ -118,7 +124,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
      )
      SELECT b.workflow_import_queue_batch_id AS "id", b.file_name AS "fileName",
        b.import_process_id AS "importProcessId", v.name AS "importProcessName",
-       b.import_process_version AS "importProcessVersion", b.workflow_version AS "workflowVersion",
+       b.import_process_version AS "importProcessVersion", v.time_zone AS "timeZone", b.workflow_version AS "workflowVersion",
        b.creation_path AS "creationPath", b.status,
        b.failure_reason AS "failureReason", b.pause_reason AS "pauseReason", b.pause_detail AS "pauseDetail",
        CASE WHEN b.status = 'queued' AND $2::bigint IS NOT NULL THEN
@@ -132,6 +138,13 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
            WHERE k.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id) control) AS "control",
        b.metadata, b.retry_of AS "retryOf", b.resend_of AS "resendOf", b.undo_of AS "undoOf",
        ${undoInEffect('b.workflow_import_queue_batch_id')} AS "undoneBy",
+       CASE WHEN $2::bigint IS NOT NULL AND b.upload IS NOT NULL AND b.started_at IS NULL
+              AND b.status IN ('awaiting_confirmation', 'canceled') THEN
+         (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
+           WHERE r.created_by = b.created_by AND r.workflow_import_queue_batch_id > b.workflow_import_queue_batch_id
+             AND r.import_process_id = b.import_process_id AND r.file_name = b.file_name
+             AND r.upload IS NOT NULL AND r.status <> 'validated'
+           ORDER BY r.workflow_import_queue_batch_id LIMIT 1) END AS "replacedBy",
        (v.target ->> 'kind' NOT IN ('http', 'table') OR v.target ->> 'log' IS NOT DISTINCT FROM 'true') AS "mayBeUndone",
        (b.upload IS NOT NULL AND b.status <> 'validated') AS "fromFile",
        (SELECT r.workflow_import_queue_batch_id FROM import_queue_batch r
@@ -170,7 +183,7 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
       selection.limit,
       id,
       beforeId,
-      status,
+      statuses,
       importProcessId,
       creationPaths,
       fileNamePart === undefined ? null : containing(fileNamePart),

@@ -253,14 +253,24 @@ export function wishesOf(asked: Partial<BatchControl>): Partial<BatchControl> {
   return Object.fromEntries(present) as Partial<BatchControl>;
 }
 
-/** The addresses that get a mail when the batch has ended; an address that was not given is stored as null. */
+/** The addresses of a parameter, which commas separate. No address contains a comma. */
+export function addressesIn(list: string): string[] {
+  return list.split(',').map((address) => address.trim());
+}
+
+/**
+ * The addresses that get a mail when the batch has ended, each once and separated by commas; a parameter that was not
+ * given is stored as null.
+ */
 export function mailAddresses(given: {
   sendSuccessEmailTo?: string | null;
   sendFailureEmailTo?: string | null;
 }) {
+  const stored = (list: string | null | undefined) =>
+    list == null ? null : [...new Set(addressesIn(list))].join(',');
   return {
-    sendSuccessEmailTo: given.sendSuccessEmailTo ?? null,
-    sendFailureEmailTo: given.sendFailureEmailTo ?? null,
+    sendSuccessEmailTo: stored(given.sendSuccessEmailTo),
+    sendFailureEmailTo: stored(given.sendFailureEmailTo),
   };
 }
 

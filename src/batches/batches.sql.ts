@@ -565,7 +565,7 @@ export async function insertBatchWebhooks(
 }
 
 /**
- * Owes a mail about the pause, to the address for failures. Each pause is a mail of its own, and the change of the status
+ * Owes a mail about the pause to each address for failures. Each pause is a mail of its own, and the change of the status
  * happens once, so nothing more keeps it from being stored twice. The loop over due messages wakes the sender.
  */
 async function insertPauseMail(
@@ -575,9 +575,10 @@ async function insertPauseMail(
 ): Promise<void> {
   await transaction.query(
     `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, json_body, status)
-     SELECT 'batch_mail', workflow_import_queue_batch_id, 'paused', send_failure_email_to, $2, 'pending'
+     SELECT 'batch_mail', workflow_import_queue_batch_id, 'paused', unnest(string_to_array(send_failure_email_to, ',')),
+            $2, 'pending'
        FROM import_queue_batch
-      WHERE workflow_import_queue_batch_id = $1 AND send_failure_email_to IS NOT NULL`,
+      WHERE workflow_import_queue_batch_id = $1`,
     [batchId, JSON.stringify(pause)],
   );
 }

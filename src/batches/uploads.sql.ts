@@ -242,7 +242,8 @@ export async function oweMailsOfExpiring(sql: Sql, hours: number, limit: number)
                            AND o.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id)
       ORDER BY b.workflow_import_queue_batch_id
       LIMIT $2
-     ON CONFLICT (workflow_import_queue_batch_id, outcome) WHERE kind = 'batch_mail' AND outcome <> 'paused'
+     ON CONFLICT (workflow_import_queue_batch_id, outcome, recipient_number)
+       WHERE kind = 'batch_mail' AND outcome <> 'paused'
      DO NOTHING`,
     [hours, limit],
   );

@@ -20,6 +20,8 @@ export class OutboxEntity {
   @Column('integer', { name: 'behavior_number', nullable: true }) number!: number | null;
   @Column('text', { nullable: true }) action!: string | null;
   @Column('text') recipient!: string;
+  /** Only for mails about a batch: the place among the addresses that get the same mail, from 1. */
+  @Column('smallint', { name: 'recipient_number', default: 1 }) recipientNumber!: number;
   /** Host and port of a webhook. A receiver delays only its own messages. All mails share the receiver ''. */
   @Column({ type: 'text', collation: 'C', default: '' }) receiver!: string;
   @Column('text', { nullable: true }) subject!: string | null;

@@ -19,7 +19,10 @@ describe('an address may receive mail', () => {
 });
 
 it('a refusal names every parameter', () => {
-  const recipients = { sendSuccessEmailTo: 'a@evil.example', sendFailureEmailTo: 'a@example.org' };
-  expect(() => assertMayReceiveMail(rules, recipients)).toThrow(/sendSuccessEmailTo must be an address in/);
+  const recipients = {
+    sendSuccessEmailTo: 'a@example.org,b@evil.example',
+    sendFailureEmailTo: 'a@example.org',
+  };
+  expect(() => assertMayReceiveMail(rules, recipients)).toThrow(/sendSuccessEmailTo must be addresses in/);
   expect(() => assertMayReceiveMail(rules, { sendSuccessEmailTo: null })).not.toThrow();
 });

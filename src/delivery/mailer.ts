@@ -18,20 +18,22 @@ export function mayReceiveMail({ mailRecipientDomains: allowed }: RecipientRules
   );
 }
 
-/** @throws DomainError 400 `invalid_parameter` that names each parameter whose address must not receive mail */
+/** @throws DomainError 400 `invalid_parameter` that names each parameter with an address that must not receive mail */
 export function assertMayReceiveMail(
   rules: RecipientRules,
+  /** Addresses separated by commas, by parameter. */
   recipients: Readonly<Partial<Record<string, string | null>>>,
 ): void {
   const refused = Object.entries(recipients).filter(
-    ([, address]) => address !== undefined && address !== null && !mayReceiveMail(rules, address),
+    ([, addresses]) =>
+      addresses != null && !addresses.split(',').every((address) => mayReceiveMail(rules, address.trim())),
   );
   if (refused.length === 0) return;
   throw invalidParameters(
     refused.map(([parameter]) => ({
       parameter,
       code: 'invalid_parameter',
-      message: `${parameter} must be an address in a domain to which this installation sends mail (MAIL_RECIPIENT_DOMAINS)`,
+      message: `${parameter} must be addresses in domains to which this installation sends mail (MAIL_RECIPIENT_DOMAINS)`,
     })),
   );
 }

@@ -40,29 +40,31 @@ const IS_BEHAVIOR = `kind IN ('behavior_mail', 'behavior_webhook')`;
 export interface NewNotification {
   batchId: number;
   kind: NotificationKind;
-  recipient: string;
+  recipients: readonly string[];
 }
 
 /**
- * Stores a mail about a batch, once per batch and kind, and returns its id, even if the mail was stored before. The
- * update changes nothing. It makes an existing row return its id, and makes a concurrent second insert wait for the
- * first.
+ * Stores the mails about a batch, one per recipient, once per batch and kind. Returns their ids, even if they were stored
+ * before. The update changes nothing. It makes an existing row return its id, and makes a concurrent second insert wait
+ * for the first.
  */
-export async function insertBatchMail(
+export async function insertBatchMails(
   transaction: Transaction,
-  { batchId, kind, recipient }: NewNotification,
-): Promise<number> {
+  { batchId, kind, recipients }: NewNotification,
+): Promise<number[]> {
   const { rows } = await transaction.query<{ id: number }>(
-    `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status)
-     VALUES ('batch_mail', $1, $2, $3, 'pending')
-     ON CONFLICT (workflow_import_queue_batch_id, outcome) WHERE kind = 'batch_mail' AND outcome <> 'paused'
+    `INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient_number, recipient, status)
+     SELECT 'batch_mail', $1, $2, number, recipient, 'pending'
+       FROM unnest($3::text[]) WITH ORDINALITY AS recipients (recipient, number)
+     ON CONFLICT (workflow_import_queue_batch_id, outcome, recipient_number)
+       WHERE kind = 'batch_mail' AND outcome <> 'paused'
      DO UPDATE SET outcome = excluded.outcome
      RETURNING outbox_id AS id`,
-    [batchId, kind, recipient],
+    [batchId, kind, recipients],
   );
-  const [row] = rows;
-  if (row === undefined) throw new Error(`the ${kind} mail of batch ${batchId} was not stored`);
-  return row.id;
+  if (rows.length !== recipients.length)
+    throw new Error(`the ${kind} mails of batch ${batchId} were not stored`);
+  return rows.map(({ id }) => id);
 }
 
 export interface NewAccountMail {

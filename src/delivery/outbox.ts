@@ -14,7 +14,7 @@ import {
 import { MESSAGE_KINDS, type MessageKind } from './message.js';
 import {
   insertAccountMail,
-  insertBatchMail,
+  insertBatchMails,
   type NewAccountMail,
   type NewNotification,
   selectDueMessages,
@@ -79,9 +79,12 @@ export class Outbox {
     private readonly queues: DeliveryQueues,
   ) {}
 
-  /** Stores one mail per batch and kind; returns its id, even if it was stored before. Call `wake` after the commit. */
-  addBatchMail(transaction: Transaction, mail: NewNotification): Promise<number> {
-    return insertBatchMail(transaction, mail);
+  /**
+   * Stores one mail per recipient, once per batch and kind; returns their ids, even if they were stored before. Call
+   * `wake` after the commit.
+   */
+  addBatchMails(transaction: Transaction, mail: NewNotification): Promise<number[]> {
+    return insertBatchMails(transaction, mail);
   }
 
   /** Stores a mail with a link to an account; returns its id. Call `wake` after the commit. */

@@ -27,7 +27,7 @@ export class BatchList {
     const { after, status, importProcessId, creationPath, q, createdAfter, createdBefore, createdBy } = query;
     const rows = await selectBatches(this.database, {
       beforeId: after === undefined ? undefined : decodeCursor(LIST, after, HIGHEST_ID)[0],
-      status,
+      statuses: status?.split(','),
       importProcessId,
       creationPaths: creationPath === undefined ? undefined : [creationPath, apiCreationPath(creationPath)],
       fileNamePart: q,

@@ -4,6 +4,7 @@ import {
   type BatchProgress,
   type BatchResource,
   type CreationAnswer,
+  type UnderstoodBatch,
   ORIGIN_KINDS,
   type UploadSummary,
   type UploadWarning,
@@ -36,7 +37,7 @@ import {
   SHORT_ROWS,
   TRIMS,
 } from '../formats/reading.js';
-import type { UnderstoodFile } from '../formats/upload-reader.js';
+
 import {
   ANY_OBJECT,
   arrayOf,
@@ -90,7 +91,7 @@ const progress = objectOf<BatchProgress>({
   etaSeconds: orNull(INTEGER),
 });
 
-const understood = objectOf<UnderstoodFile>({
+const understood = objectOf<UnderstoodBatch>({
   format: choice('csv', 'jsonl', 'xlsx', 'ods'),
   encoding: orNull(TEXT),
   delimiter: orNull(TEXT),
@@ -104,6 +105,7 @@ const understood = objectOf<UnderstoodFile>({
   shortRows: choice(...SHORT_ROWS),
   dateOrder: says('Null if nothing in the file decides.', orNull(choice(...DATE_ORDERS))),
   decimalMark: says('Null if nothing in the file decides.', orNull(choice(...DECIMAL_MARKS))),
+  timeZone: says('Of times without an offset: that of the import process.', TEXT),
   booleans: choice(...BOOLEAN_FORMS),
   apostrophes: choice(...APOSTROPHES),
   mapping: says('What was decided about columns, or the name of the saved mapping.', {
@@ -225,6 +227,10 @@ export const BATCH_SCHEMAS: Readonly<Record<string, Schema>> = {
       orNull(INTEGER),
     ),
     undoOf: says('The batch whose effects this batch reverts.', orNull(INTEGER)),
+    replacedBy: says(
+      'The next upload of the same file, process and sender, if this one was never confirmed; null in lists.',
+      orNull(INTEGER),
+    ),
     undoneBy: says(
       'The batch that reverts the effects of this one, unless it was canceled or undone itself.',
       orNull(INTEGER),

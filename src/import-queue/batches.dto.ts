@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
 import {
   ArrayMaxSize,
   ArrayNotEmpty,
@@ -12,9 +12,10 @@ import {
   Max,
   MaxLength,
   Min,
+  ValidateBy,
 } from 'class-validator';
 import { IsMoment } from '../auth/audit.dto.js';
-import { BATCH_STATUSES, type BatchStatus } from '../batches/batch-state.js';
+import { BATCH_STATUSES } from '../batches/batch-state.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../batches/previews.sql.js';
 import { LAST_LINE } from '../batches/record-pages.js';
 import { ImportProcessReference } from './create-batch.dto.js';
@@ -34,12 +35,27 @@ import { UNDO_RESULTS, type UndoResult } from './undo.service.js';
 
 export { PREVIEW_RESULTS, type PreviewResult };
 
+const isBatchStatus = (text: string) => BATCH_STATUSES.some((status) => status === text);
+
+/** Sent as `status=queued,paused`. The options of a property do not have these members, but parameters keep them. */
+const SEVERAL_STATUSES: ApiPropertyOptions = Object.assign(
+  { enum: BATCH_STATUSES, isArray: true as const, description: 'Any of these.' },
+  { style: 'form', explode: false },
+);
+
 /** The query of `GET /API/WorkflowImportQueue/Batches`. */
 export class ListBatchesDto {
-  @ApiPropertyOptional({ enum: BATCH_STATUSES })
+  @ApiPropertyOptional(SEVERAL_STATUSES)
   @IsOptional()
-  @IsIn(BATCH_STATUSES, { message: `status must be one of ${BATCH_STATUSES.join(', ')}` })
-  status?: BatchStatus;
+  @ValidateBy({
+    name: 'areStatuses',
+    validator: {
+      validate: (list: unknown) => typeof list === 'string' && list.split(',').every(isBatchStatus),
+      defaultMessage: () =>
+        `status must be one or several, separated by commas, of ${BATCH_STATUSES.join(', ')}`,
+    },
+  })
+  status?: string;
 
   @ApiPropertyOptional({ description: 'Its id or its key.', type: 'string' })
   @IsOptional()

@@ -3,7 +3,7 @@ import { applyDecorators, Injectable, type PipeTransform } from '@nestjs/common'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import {
-  IsEmail,
+  isEmail,
   IsIn,
   IsInt,
   IsISO8601,
@@ -16,6 +16,7 @@ import {
   ValidateBy,
   type ValidationArguments,
 } from 'class-validator';
+import { addressesIn } from '../batches/batch-state.js';
 import { readIdempotencyKey } from '../auth/idempotency.js';
 import { type BatchControl, PRIORITIES, type Priority } from '../batches/batch-state.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
@@ -140,11 +141,38 @@ const CREATION_PATH = /^[A-Z0-9_]{1,15}$/;
 /** Mail servers interpret quoted local parts differently, so such an address could reach a different recipient. */
 const RECIPIENT = { require_tld: false, blacklisted_chars: '"' } as const;
 
+const MOST_ADDRESSES = 5;
+
 /** A plus sign in a query stands for a space, which is how most wrong addresses come about. */
-function notAnAddress({ property, value }: ValidationArguments): string {
-  const given = String(value).slice(0, 100);
+function notAddresses({ property, value }: ValidationArguments): string {
+  const addresses = addressesIn(String(value));
+  if (addresses.length > MOST_ADDRESSES)
+    return `${property} takes at most ${MOST_ADDRESSES} e-mail addresses, separated by commas; found ${addresses.length}`;
+  const given = (addresses.find((address) => !isEmail(address, RECIPIENT)) ?? '').slice(0, 100);
   const hint = given.includes(' ') ? '; write + as %2B in a URL' : '';
-  return `${property} must be one e-mail address, not ${JSON.stringify(given)}${hint}`;
+  return `${property} must be one e-mail address, or up to ${MOST_ADDRESSES} separated by commas, not ${JSON.stringify(given)}${hint}`;
+}
+
+/** One to five addresses, separated by commas. */
+function Addresses(description: string): PropertyDecorator {
+  return applyDecorators(
+    ApiPropertyOptional({
+      description: `${description} Up to ${MOST_ADDRESSES} addresses, separated by commas.`,
+      example: 'ada@example.org',
+    }),
+    IsOptional(),
+    ValidateBy({
+      name: 'areAddresses',
+      validator: {
+        validate: (list: unknown) => {
+          const addresses = typeof list === 'string' ? addressesIn(list) : [];
+          const areValid = addresses.every((address) => isEmail(address, RECIPIENT));
+          return addresses.length > 0 && addresses.length <= MOST_ADDRESSES && areValid;
+        },
+        defaultMessage: (given) => (given === undefined ? '' : notAddresses(given)),
+      },
+    }),
+  );
 }
 
 const MOST_PAIRS = 16;
@@ -211,20 +239,10 @@ export class CreateBatchDto extends RunControlDto {
   @Matches(CREATION_PATH, { message: 'creationPath must be 1 to 15 of the characters A-Z, 0-9 and _' })
   creationPath?: string;
 
-  @ApiPropertyOptional({
-    description: 'Receives a mail if the batch ends and every record succeeded.',
-    format: 'email',
-  })
-  @IsOptional()
-  @IsEmail(RECIPIENT, { message: notAnAddress })
+  @Addresses('Mailed if the batch ends and every record succeeded.')
   sendSuccessEmailTo?: string;
 
-  @ApiPropertyOptional({
-    description: 'Receives a mail if a record failed or was invalid, or the batch failed.',
-    format: 'email',
-  })
-  @IsOptional()
-  @IsEmail(RECIPIENT, { message: notAnAddress })
+  @Addresses('Mailed if a record failed or was invalid, or the batch failed or paused.')
   sendFailureEmailTo?: string;
 
   @ApiPropertyOptional({

@@ -269,7 +269,11 @@ function facts(
     { label: LABELS.ended, value: formatTime(ended.toISOString()) },
     { label: LABELS.duration, value: formatDuration(seconds) },
   ];
-  return hasEnded ? [...start, ...end] : start;
+  const metadata = Object.entries(batch.metadata ?? {}).map(([label, value]) => ({
+    label: oneLine(label),
+    value: oneLine(value),
+  }));
+  return [...start, ...(hasEnded ? end : []), ...metadata];
 }
 
 function recordsText(count: number): string {

@@ -24,6 +24,8 @@ const BATCH: BatchRow = {
   resendOf: null,
   undoOf: null,
   undoneBy: null,
+  replacedBy: null,
+  timeZone: 'UTC',
   mayBeUndone: true,
   fromFile: false,
   retriedBy: null,

@@ -1,3 +1,4 @@
+import { addressesIn } from '../batches/batch-state.js';
 import { anonymizedRow, ERASED, ERASED_PAYLOAD, type Person } from './person.js';
 
 export const ERASURE_MODES = ['erase', 'anonymize'] as const;
@@ -139,9 +140,13 @@ export const PERSONAL_TABLES: readonly PersonalTable[] = [
     changeOf: (row, person) => {
       const changed = withoutValue(row, person, ['file_name', 'failure_reason', 'upload', 'metadata']);
       for (const name of ['send_success_email_to', 'send_failure_email_to']) {
-        const address = row.values[name];
-        // Not null: the batch still owes, or has sent, the mail that was asked for.
-        if (address != null && person.isIn(address)) changed[name] = ADDRESS_OF_NOBODY;
+        const addresses = row.values[name];
+        if (addresses == null || !person.isIn(addresses)) continue;
+        // Not fewer: the batch still owes, or has sent, the mails that were asked for.
+        const others = addressesIn(addresses).map((address) =>
+          person.isIn(address) ? ADDRESS_OF_NOBODY : address,
+        );
+        changed[name] = others.join(',');
       }
       return changed;
     },

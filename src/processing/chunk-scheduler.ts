@@ -1,6 +1,7 @@
 import { InjectQueue } from '@nestjs/bull';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { Queue } from 'bull';
+import { addressesIn } from '../batches/batch-state.js';
 import { type BatchStatus, finalStatus } from '../batches/batch-state.js';
 import { type EndedBatch, hasEnded, lockEndedBatch, lockWindow, transition } from '../batches/batches.sql.js';
 import { takeDuePause } from '../batches/control.sql.js';
@@ -110,13 +111,13 @@ export class ChunkQueue implements OnModuleInit {
 
 export interface OwedNotification {
   kind: NotificationKind;
-  recipient: string;
+  recipients: string[];
 }
 
 type End = Pick<EndedBatch, 'invalid' | 'failed' | 'unknown' | 'sendSuccessEmailTo' | 'sendFailureEmailTo'>;
 
 /**
- * The notification that the end of a batch requires, if any. A canceled batch requires a failure mail only if records
+ * The mails that the end of a batch requires, if any. A canceled batch requires a failure mail only if records
  * had failed before: the user who canceled it already knows about the cancellation.
  */
 export function owedNotification(status: BatchStatus, end: End): OwedNotification | null {
@@ -125,8 +126,8 @@ export function owedNotification(status: BatchStatus, end: End): OwedNotificatio
   return addressed('failure', end.sendFailureEmailTo);
 }
 
-function addressed(kind: NotificationKind, recipient: string | null): OwedNotification | null {
-  return recipient === null ? null : { kind, recipient };
+function addressed(kind: NotificationKind, list: string | null): OwedNotification | null {
+  return list === null ? null : { kind, recipients: addressesIn(list) };
 }
 
 /** Writes the end of a batch exactly once, and records the mail to send in the same transaction. */
@@ -152,7 +153,7 @@ export class BatchFinisher {
       faultPoint('batch.after-end-commit');
       publishMeasurement('batch', { status: end.status, seconds: end.seconds });
       this.logger.log({ message: 'batch ended', batchId, status: end.status });
-      if (end.notificationId !== null) await this.outbox.wake('batch_mail', [end.notificationId]);
+      if (end.mailIds.length > 0) await this.outbox.wake('batch_mail', end.mailIds);
       return true;
     } catch (error) {
       this.logger.error(
@@ -166,15 +167,15 @@ export class BatchFinisher {
   private async finish(
     transaction: Transaction,
     batchId: number,
-  ): Promise<{ status: BatchStatus; seconds: number; notificationId: number | null } | null> {
+  ): Promise<{ status: BatchStatus; seconds: number; mailIds: number[] } | null> {
     const batch = await lockEndedBatch(transaction, batchId);
     if (batch === undefined) return null;
     const status = finalStatus(batch.status, batch);
     if (!(await transition(transaction, batchId, batch.status, status, { counts: batch }))) return null;
     const owed = owedNotification(status, batch);
-    const notificationId = owed && (await this.outbox.addBatchMail(transaction, { batchId, ...owed }));
+    const mailIds = owed === null ? [] : await this.outbox.addBatchMails(transaction, { batchId, ...owed });
     faultPoint('batch.before-end-commit');
-    return { status, seconds: batch.seconds, notificationId };
+    return { status, seconds: batch.seconds, mailIds };
   }
 }
 

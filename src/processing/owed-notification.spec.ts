@@ -5,18 +5,18 @@ const end = {
   failed: 0,
   unknown: 0,
   sendSuccessEmailTo: 'glad@example.org',
-  sendFailureEmailTo: 'sorry@example.org',
+  sendFailureEmailTo: 'sorry@example.org,boss@example.org',
 };
 
 describe('the mail at the end of a batch', () => {
   it('goes to the success address only when every record succeeded', () => {
-    expect(owedNotification('completed', end)).toEqual({ kind: 'success', recipient: 'glad@example.org' });
+    expect(owedNotification('completed', end)).toEqual({ kind: 'success', recipients: ['glad@example.org'] });
   });
 
   it.each(['completed_with_errors', 'failed'] as const)('goes to the failure address after %s', (status) => {
     expect(owedNotification(status, { ...end, failed: 1 })).toEqual({
       kind: 'failure',
-      recipient: 'sorry@example.org',
+      recipients: ['sorry@example.org', 'boss@example.org'],
     });
   });
 

@@ -41,10 +41,11 @@ describe('mails about an import', () => {
     return rows.map(({ outcome }) => outcome);
   };
 
-  /** Break it: in batches.sql.ts, leave out `insertPauseMail`. */
+  /** Break it: in batches.sql.ts, leave out `insertPauseMail`; in `addressed`, take only the first address. */
   it('report each pause with its reason, and the end by cause', async () => {
     const { body } = await client.createBatch(jsonl([member(901), member(902), { Level: 'Boss' }]), {
-      ...{ importProcessId, fileName: 'unknown.jsonl', maxFailed: 0, sendFailureEmailTo: 'ann@example.org' },
+      ...{ importProcessId, fileName: 'unknown.jsonl', maxFailed: 0, 'meta.order': '4711' },
+      sendFailureEmailTo: 'ann@example.org, bob@example.org,ann@example.org',
     });
     const id: number = body.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
     const paused = await mail('ann@example.org', 'Import paused: unknown.jsonl');
@@ -55,9 +56,15 @@ describe('mails about an import', () => {
     expect(ended.text).toMatch(/ {2}Nothing has .*\(no_match\): 2 rows, first in line 1\n/);
     expect(ended.text).toContain(`/imports/${id}/fix\n`);
     expect(ended.html).toContain('2 rows, first in line 1');
-    expect(await owed(id)).toEqual(['paused', 'failure']);
+    expect(ended.text).toContain('\norder: 4711\n');
+    const other = await mail('bob@example.org', 'Import finished with errors: unknown.jsonl');
+    expect(other.text).toBe(ended.text);
+    expect(await owed(id)).toEqual(['paused', 'paused', 'failure', 'failure']);
     const { items } = (await client.get(`/API/WorkflowImportQueue/Batches/${id}/Notifications`)).body;
-    expect(items.map(({ kind }: { kind: string }) => kind)).toEqual(['paused', 'failure']);
+    expect(items.map(({ kind, recipient }: Record<string, string>) => `${kind} ${recipient}`)).toEqual([
+      ...['paused ann@example.org', 'paused bob@example.org'],
+      ...['failure ann@example.org', 'failure bob@example.org'],
+    ]);
   });
 
   /** Break it: in uploads.sql.ts, leave out `AND NOT EXISTS`, and the conflict. */

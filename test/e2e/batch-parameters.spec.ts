@@ -145,7 +145,10 @@ describe('parameters and headers of batches and import processes', () => {
       'c@example.org,C,2026-07-31T09:30:00Z',
     ].join('\r\n');
     const uploaded = await client.upload(file, { importProcessId: id });
-    expect(uploaded.body.recordCounts.invalid).toBe(0);
+    expect(uploaded.body).toMatchObject({
+      recordCounts: { invalid: 0 },
+      understood: { timeZone: 'Europe/Berlin' },
+    });
     const records = await client.recordsOf(uploaded);
     expect(records.map(({ record }) => record.At)).toEqual([
       '2026-01-31T09:30:00+01:00',

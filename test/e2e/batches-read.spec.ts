@@ -101,6 +101,7 @@ describe('reading batches', () => {
       const found = async (query: string) =>
         (await get(query)).body.items.map((item) => item.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
       expect(await found('?status=queued')).toEqual([a]);
+      expect(await found('?status=failed,completed,queued')).toEqual([b, a]);
       expect(await found(`?importProcessId=${courses}`)).toEqual([b]);
       expect(await found('?creationPath=IMPORT_QUEUE_API:LH')).toEqual([a]);
       expect(await found('?creationPath=LH')).toEqual([a]);
@@ -130,6 +131,7 @@ describe('reading batches', () => {
       ['?limit=201', 'invalid_parameter', 'limit'],
       ['?limit=ten', 'invalid_parameter', 'limit'],
       ['?status=done', 'invalid_parameter', 'status'],
+      ['?status=queued,', 'invalid_parameter', 'status'],
       ['?importProcessId=-1', 'invalid_parameter', 'importProcessId'],
       ['?creationPath=lh', 'invalid_parameter', 'creationPath'],
       ['?q=', 'invalid_parameter', 'q'],

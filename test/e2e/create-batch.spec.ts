@@ -142,7 +142,8 @@ describe('POST /API/WorkflowImportQueue/CreateBatch', () => {
     ['importProcessId 0', { importProcessId: 0 }],
     ['importProcessId 1.5', { importProcessId: '1.5' }],
     ['a creationPath of 16 characters', { creationPath: 'A'.repeat(16) }],
-    ['two addresses', { sendSuccessEmailTo: 'a@example.org,b@example.org' }],
+    ['six addresses', { sendSuccessEmailTo: 'a@b.cd,b@b.cd,c@b.cd,d@b.cd,e@b.cd,f@b.cd' }],
+    ['a list with an empty address', { sendSuccessEmailTo: 'a@example.org,' }],
   ])('refuses %s', async (_, query) => {
     await expect(
       refused(() => client.createBatch('{}', { importProcessId, ...query })),

@@ -108,7 +108,7 @@ describe('details of the protocol', () => {
   it('an address with a space is shown, with advice to encode the plus sign', async () => {
     const { body } = await client.post(`${path}&sendFailureEmailTo=ops+x@example.org`, '{}\n');
     expect(body.errors[0].message).toBe(
-      'sendFailureEmailTo must be one e-mail address, not "ops x@example.org"; write + as %2B in a URL',
+      'sendFailureEmailTo must be one e-mail address, or up to 5 separated by commas, not "ops x@example.org"; write + as %2B in a URL',
     );
   });
 

@@ -116,6 +116,18 @@ describe('POST Uploads', () => {
     ]);
   });
 
+  /** Break it: in `selectBatches`, leave out the file name. */
+  it('is linked to the upload that was sent in its place', async () => {
+    const first = await client.upload(MEMBERS, { importProcessId, fileName: 'wrong.csv' });
+    expect(first.body.replacedBy).toBeNull();
+    await client.act(first, 'Abandon');
+    await client.upload(MEMBERS, { importProcessId, fileName: 'other.csv' });
+    const second = await client.upload(MEMBERS, { importProcessId, fileName: 'wrong.csv' });
+    const { WORKFLOW_IMPORT_QUEUE_BATCH_ID: id } = first.body;
+    expect((await client.batch(id)).replacedBy).toBe(second.body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+    await client.act(second, 'Abandon');
+  });
+
   it('recognizes JSON Lines by content, whatever the name of the file', async () => {
     const answer = await client.upload(jsonl([member(1), { ':UniqueId': 'x' }]), {
       importProcessId,

@@ -134,9 +134,10 @@ export class NotificationFixture {
 
   /** Owes a mail about a batch, as its finish does. */
   async owe(batchId: number, recipient: string, kind: NotificationKind = 'success'): Promise<number> {
-    return this.workers[0]!.get(DatabaseService).transaction((transaction) =>
-      this.outbox.addBatchMail(transaction, { batchId, kind, recipient }),
+    const [id] = await this.workers[0]!.get(DatabaseService).transaction((transaction) =>
+      this.outbox.addBatchMails(transaction, { batchId, kind, recipients: [recipient] }),
     );
+    return id!;
   }
 
   async wake(...ids: number[]): Promise<void> {

@@ -629,3 +629,34 @@ export class ResolveUnknown1767130000000 implements MigrationInterface {
       ALTER TABLE import_queue_delivery DROP COLUMN suspect`);
   }
 }
+
+/** Several addresses get the same mail about a batch: one message each. */
+export class MailSeveralAddresses1767145000000 implements MigrationInterface {
+  readonly name = 'MailSeveralAddresses1767145000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(MAIL_SEVERAL_ADDRESSES);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(MAIL_SEVERAL_ADDRESSES_DOWN);
+  }
+}
+
+const MAIL_SEVERAL_ADDRESSES = `
+  ALTER TABLE outbox ADD COLUMN recipient_number smallint NOT NULL DEFAULT 1;
+  DROP INDEX outbox_of_batch;
+  CREATE UNIQUE INDEX outbox_of_batch ON outbox (workflow_import_queue_batch_id, outcome, recipient_number)
+    WHERE kind = 'batch_mail' AND outcome <> 'paused'`;
+
+/** The version before sends a mail to one address. */
+const MAIL_SEVERAL_ADDRESSES_DOWN = `
+  DELETE FROM outbox WHERE kind = 'batch_mail' AND recipient_number > 1;
+  DROP INDEX outbox_of_batch;
+  CREATE UNIQUE INDEX outbox_of_batch ON outbox (workflow_import_queue_batch_id, outcome)
+    WHERE kind = 'batch_mail' AND outcome <> 'paused';
+  ALTER TABLE outbox DROP COLUMN recipient_number;
+  UPDATE import_queue_batch
+     SET send_success_email_to = split_part(send_success_email_to, ',', 1),
+         send_failure_email_to = split_part(send_failure_email_to, ',', 1)
+   WHERE send_success_email_to LIKE '%,%' OR send_failure_email_to LIKE '%,%'`;

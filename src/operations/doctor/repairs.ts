@@ -18,9 +18,8 @@ export const REPAIRS: Readonly<Record<string, string>> = {
        AND b.invalid_count + c.outcomes = b.total_count
        AND (${COUNT_SUMS_OF_CHUNKS.columns}) IS DISTINCT FROM (${COUNT_SUMS_OF_CHUNKS.sums})`,
   owed_mail: `
-    INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status)
-    SELECT 'batch_mail', b.workflow_import_queue_batch_id, owed.kind,
-           CASE owed.kind WHEN 'success' THEN b.send_success_email_to ELSE b.send_failure_email_to END, 'pending'
+    INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient_number, recipient, status)
+    SELECT 'batch_mail', b.workflow_import_queue_batch_id, owed.kind, address.number, address.recipient, 'pending'
       FROM import_queue_batch b
      CROSS JOIN LATERAL (SELECT CASE
              WHEN b.status = 'completed' AND b.send_success_email_to IS NOT NULL THEN 'success'
@@ -28,9 +27,14 @@ export const REPAIRS: Readonly<Record<string, string>> = {
              WHEN b.status = 'canceled' AND b.send_failure_email_to IS NOT NULL
                   AND b.invalid_count + b.failed_count + b.unknown_count + b.resolved_count > 0 THEN 'failure'
            END AS kind) owed
+     CROSS JOIN LATERAL unnest(string_to_array(
+             CASE owed.kind WHEN 'success' THEN b.send_success_email_to ELSE b.send_failure_email_to END, ','))
+           WITH ORDINALITY AS address (recipient, number)
      WHERE owed.kind IS NOT NULL AND b.finished_at IS NOT NULL AND b.expired_at IS NULL
        AND b.succeeded_count IS NOT NULL
-       AND NOT EXISTS (SELECT FROM outbox o WHERE o.kind = 'batch_mail' AND o.outcome IN ('success', 'failure')
+       AND NOT EXISTS (SELECT FROM outbox o
+                        WHERE o.kind = 'batch_mail' AND o.outcome IN ('success', 'failure')
+                          AND o.recipient_number = address.number
                           AND o.workflow_import_queue_batch_id = b.workflow_import_queue_batch_id)`,
   partitions: `
     SELECT import_queue_create_partition(first_batch_id, end_batch_id) FROM import_queue_partition WHERE dropping_at IS NULL

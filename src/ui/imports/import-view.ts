@@ -198,14 +198,16 @@ export function operationsText({ operations }: BatchResource): string {
   return text('import.undoOperations', { reverted, kept });
 }
 
-/** The imports that this one retries, fixes or undoes, and those that do so with it. */
+/** The imports that this one retries, fixes or undoes, those that do so with it, and the one in its place. */
 export function relatives(
   {
     retryOf,
     resendOf,
     undoOf = null,
     undoneBy = null,
-  }: Pick<BatchResource, 'retryOf' | 'resendOf'> & Partial<Pick<BatchResource, 'undoOf' | 'undoneBy'>>,
+    replacedBy = null,
+  }: Pick<BatchResource, 'retryOf' | 'resendOf'> &
+    Partial<Pick<BatchResource, 'undoOf' | 'undoneBy' | 'replacedBy'>>,
   children: readonly number[],
 ) {
   const linked = (id: number) => ({ path: importPath(id), text: text('import.relative', { id }) });
@@ -214,6 +216,7 @@ export function relatives(
     fixed: resendOf === null ? null : linked(resendOf),
     undone: undoOf === null ? null : linked(undoOf),
     undoneBy: undoneBy === null ? null : linked(undoneBy),
+    replacedBy: replacedBy === null ? null : linked(replacedBy),
     children: children.map(linked),
   };
 }

@@ -85,6 +85,7 @@ export const IMPORT_TEXTS = {
     sentAgain: 'Sent again as',
     undoOf: 'Undo of',
     undoneBy: 'Undone by',
+    replacedBy: 'Sent again later as',
     relative: 'import {id, raw}',
     downloads: 'Downloads',
     sets: { all: 'All records', succeeded: 'Succeeded', failed: 'Failed', unprocessed: 'Unprocessed' },
