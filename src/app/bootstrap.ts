@@ -20,6 +20,7 @@ import {
   refuseUnusable,
   securityHeaders,
 } from '../platform/http/protocol.js';
+import { compressedAnswers } from '../platform/http/downloads.js';
 import { DtoValidationPipe } from '../platform/http/validation.js';
 import { accessLog, AppLogger, requestContext, traceRequest } from '../platform/instrumentation.js';
 import { AppModule } from './app.module.js';
@@ -57,6 +58,7 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
     auditRefusals(app.get(RefusalLog, { strict: false })),
     securityHeaders(config.publicUrl),
     refuseUnusedFeatures,
+    compressedAnswers(),
     crossOrigin(config.corsOrigins),
     cachingDefaults,
     discardUnreadBodies,

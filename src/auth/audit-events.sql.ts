@@ -60,6 +60,15 @@ export async function selectActorsNamed(sql: Sql, name: string): Promise<string[
   return rows.map(({ id }) => id);
 }
 
+/** The last time that a person was erased or anonymized, as the id of its entry; 0 if the log holds none. */
+export async function selectLastErasure(sql: Sql): Promise<number> {
+  const { rows } = await sql.query<{ id: number | null }>(
+    `SELECT max(audit_id) AS id FROM audit_log
+      WHERE action IN ('person_erasure_started', 'person_erased', 'person_anonymized')`,
+  );
+  return rows[0]?.id ?? 0;
+}
+
 /** Every action that the log holds, by name. It walks the index by action, not the rows. */
 export async function selectAuditActions(sql: Sql): Promise<string[]> {
   const { rows } = await sql.query<{ action: string }>(

@@ -4,6 +4,7 @@ import {
   ApiConflictResponse,
   ApiGoneResponse,
   ApiHeader,
+  ApiResponse,
   ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
@@ -142,7 +143,10 @@ export class BatchesController {
   @ApiOperation({ summary: 'Download the records in input order, as JSON Lines or CSV' })
   @ApiParam(ID)
   @ApiProduces('application/jsonl', 'text/csv', WORKBOOK_TYPE)
+  @ApiHeader({ name: 'Range', required: false, description: 'A part of the file of an ended batch.' })
   @ApiOkResponse({ description: 'The file', schema: TEXT })
+  @ApiResponse({ status: 206, description: 'The part that Range names', schema: TEXT })
+  @ApiResponse({ status: 416, description: 'range_not_satisfiable' })
   @ApiGoneResponse(EXPIRED)
   @ApiNotFoundResponse(NOT_FOUND)
   results(

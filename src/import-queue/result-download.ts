@@ -1,11 +1,15 @@
+import { createHash } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
 import { writeAudit } from '../auth/audit.js';
+import { selectLastErasure } from '../auth/audit-events.sql.js';
 import type { Principal } from '../auth/principal.js';
 import { type BatchRow, BatchReader } from '../batches/batch-reader.js';
+import { isTerminal } from '../batches/batch-state.js';
 import { RecordSet } from '../batches/record-pages.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
+import { PROGRAM_VERSION } from '../platform/database/schema-fit.js';
 import { DomainError } from '../platform/domain-error.js';
 import { contentDisposition, downloadName, sendDownload } from '../platform/http/downloads.js';
 import type { JsonObject } from '../platform/json/json-value.js';
@@ -34,7 +38,10 @@ export class ResultDownload {
     response.once('close', () => left.abort());
     const records = await RecordSet.of(this.database, id, query.set, left.signal);
     const format = query.format ?? (await this.sentFormat(id));
-    const { type, suffix, extension, pieces } = await this.file(batch, format, query, records);
+    const open = () => this.file(batch, format, query, records);
+    const file = await open();
+    const { type, suffix, extension } = file;
+    const tag = await this.tagOf(batch, format, query);
     const name = downloadName(batch.fileName, `${query.set}${suffix}`, extension);
     if (response.req.method !== 'HEAD') {
       await writeAudit(this.database, {
@@ -44,8 +51,27 @@ export class ResultDownload {
         details: { set: query.set, format },
       });
     }
-    const content = () => this.whole(id, pieces);
-    await sendDownload(response, { type, disposition: contentDisposition(name), content }, this.logger);
+    const opened = [file];
+    const content = () => this.whole(id, async () => opened.pop() ?? open());
+    const download = { type, disposition: contentDisposition(name), tag, content };
+    await sendDownload(response, download, this.logger);
+  }
+
+  /**
+   * The same for the same bytes: the outcomes of an ended batch stay as they are until its records are deleted, or a
+   * person in them is erased. A workbook states when it was made.
+   */
+  private async tagOf(
+    { id, status, finishedAt }: BatchRow,
+    format: ResultFormat,
+    { set, shape, delimiter, encoding, bom }: DownloadResultsDto,
+  ): Promise<string | undefined> {
+    if (!isTerminal(status) || format === 'xlsx') return undefined;
+    const facts = [id, finishedAt, format, set, shape, delimiter, encoding, bom];
+    const changes = [PROGRAM_VERSION, await selectLastErasure(this.database)];
+    return createHash('sha256')
+      .update(JSON.stringify([facts, changes]))
+      .digest('base64url');
   }
 
   /** The format of the file that was sent; ODS is not written. */
@@ -81,9 +107,9 @@ export class ResultDownload {
   /** Ends with an error if records were deleted during the download, so that the file does not look complete. */
   private async *whole(
     id: number,
-    pieces: AsyncIterable<string | Buffer>,
+    open: () => Promise<ResultFile>,
   ): AsyncGenerator<string | Buffer, void, undefined> {
-    yield* pieces;
+    yield* (await open()).pieces;
     await this.batches.rowWithRecords(id);
   }
 }

@@ -23,7 +23,9 @@ class Listening {
   static async to(url: string, headers: Record<string, string> = {}): Promise<Listening> {
     const authorization = `apikey ${TEST_API_KEY}`;
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      httpGet(url, { headers: { authorization, ...headers }, agent: false }, resolve).once('error', reject);
+      // Break it: in `compressedAnswers`, compress `text/event-stream`: events then wait for more.
+      const all = { authorization, 'accept-encoding': 'gzip, br', ...headers };
+      httpGet(url, { headers: all, agent: false }, resolve).once('error', reject);
     });
     return new Listening(response);
   }

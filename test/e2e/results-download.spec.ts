@@ -1,6 +1,7 @@
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import { Client } from 'pg';
 import { restoreFormula } from '../../src/formats/csv/csv-cells.js';
@@ -345,6 +346,101 @@ describe('downloading results', () => {
       const payload = '{ "n": 1e400, "s": "\\u0041" }';
       const id = await store([record(1, 'failed', payload)]);
       expect((await download(id, '?shape=record')).text).toBe(`${payload}\n`);
+    });
+  });
+
+  describe('in parts, and compressed', () => {
+    const ROWS = Array.from({ length: 300 }, (_, index) => record(index + 1, 'failed', '{"a":"ü"}'));
+    let id: number;
+    let whole: { status: number; headers: IncomingMessage['headers']; body: Buffer };
+
+    const fetched = async (
+      query: string,
+      headers: Record<string, string> = {},
+      batch = id,
+      route = 'Results',
+    ) => {
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        const authorization = `apikey ${VIEWER_KEY}`;
+        const options = { headers: { authorization, ...headers }, agent: false };
+        const path = pathOf(batch, query).replace('Results', route);
+        httpGet(app.url + path, options, resolve).on('error', reject);
+      });
+      const body = Buffer.concat(await answer.toArray());
+      return { status: answer.statusCode!, headers: answer.headers, body };
+    };
+
+    beforeAll(async () => {
+      id = await insertBatch(client, importProcessId, {
+        ...{ status: 'completed_with_errors', records: ROWS, chunkSize: 100, finishedAt: new Date() },
+      });
+      whole = await fetched('?format=csv');
+    });
+
+    /** Break it: in `part`, begin at 0; in `askedPart`, ignore `If-Range`, or forget the tag. */
+    it('sends the bytes that Range names of an ended batch, and says which they are', async () => {
+      const { length } = whole.body;
+      expect(whole.headers).toMatchObject({
+        'accept-ranges': 'bytes',
+        etag: expect.stringMatching(/^"[^"]+"$/),
+      });
+      for (const [range, start, end] of [
+        ['bytes=5-2999', 5, 2999],
+        ['bytes=3000-', 3000, length - 1],
+        ['bytes=-7', length - 7, length - 1],
+        [`bytes=9-${length + 5}`, 9, length - 1],
+      ] as const) {
+        const { status, headers, body } = await fetched('?format=csv', {
+          range,
+          'accept-encoding': 'gzip',
+          'if-range': String(whole.headers.etag),
+        });
+        expect([status, headers['content-range']]).toEqual([206, `bytes ${start}-${end}/${length}`]);
+        expect(headers).not.toHaveProperty('content-encoding');
+        expect(body.equals(whole.body.subarray(start, end + 1))).toBe(true);
+      }
+      const beyond = await fetched('?format=csv', { range: `bytes=${length}-` });
+      expect([beyond.status, beyond.headers['content-range']]).toEqual([416, `bytes */${length}`]);
+      expect(JSON.parse(String(beyond.body)).code).toBe('range_not_satisfiable');
+    });
+
+    it.each([
+      ['another file', { range: 'bytes=0-1', 'if-range': '"other"' }],
+      ['a weak tag', { range: 'bytes=0-1', 'if-range': 'W/"x"' }],
+      ['several parts', { range: 'bytes=0-1,5-6' }],
+      ['another unit', { range: 'lines=0-1' }],
+    ])('sends the whole file for %s', async (_, headers) => {
+      const { status, body } = await fetched('?format=csv', headers);
+      expect([status, body.equals(whole.body)]).toEqual([200, true]);
+    });
+
+    it('sends no part of what may still change', async () => {
+      const running = await store([record(1, 'failed')]);
+      const { status, headers } = await fetched('', { range: 'bytes=0-1' }, running);
+      expect([status, headers['accept-ranges'], headers.etag]).toEqual([200, undefined, undefined]);
+    });
+
+    /** Break it: in bootstrap.ts, leave out `compressedAnswers`. */
+    it.each([
+      ['gzip', gunzipSync],
+      ['br', brotliDecompressSync],
+    ])('compresses downloads and lists with %s', async (encoding, decompress) => {
+      const headers = { 'accept-encoding': encoding };
+      for (const query of ['?format=csv', '?format=jsonl']) {
+        const plain = await fetched(query);
+        const small = await fetched(query, headers);
+        expect(small.headers).toMatchObject({
+          'content-encoding': encoding,
+          etag: expect.stringMatching(/^W\//),
+        });
+        expect(small.headers.vary).toContain('Accept-Encoding');
+        expect(small.body.length).toBeLessThan(plain.body.length / 2);
+        expect(decompress(small.body).equals(plain.body)).toBe(true);
+      }
+      const list = await fetched('', headers, id, 'Records');
+      expect(list.headers['content-encoding']).toBe(encoding);
+      expect(JSON.parse(String(decompress(list.body))).items).toHaveLength(50);
+      expect((await fetched('?format=xlsx', headers)).headers).not.toHaveProperty('content-encoding');
     });
   });
 

@@ -28,6 +28,7 @@ export const httpErrors = defineErrors({
   unsupported_media_type: { status: 415, title: 'The Content-Type is not supported' },
   unsupported_charset: { status: 415, title: 'The charset is not supported' },
   unsupported_content_encoding: { status: 415, title: 'The Content-Encoding is not supported' },
+  range_not_satisfiable: { status: 416, title: 'The file does not have these bytes' },
   unknown_expectation: { status: 417, title: 'The expectation cannot be met' },
   too_many_requests: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The request exceeds a limit' },
