@@ -52,7 +52,16 @@ export const PublicRoute = () => SetMetadata(PUBLIC_ROUTE, true);
 const BROWSER_PAGE = 'browserPage';
 
 /** An HTML page: a visitor without a session is sent to the sign-in page. */
-export const BrowserPage = () => SetMetadata(BROWSER_PAGE, true);
+export const BrowserPage = () => SetMetadata(BROWSER_PAGE, 'always');
+
+/** An API route to which mails link: a visitor who opens it in a browser is sent to the sign-in page, too. */
+export const OpenedInBrowsers = () => SetMetadata(BROWSER_PAGE, 'navigations');
+
+/** Programs accept anything, or JSON; a browser that opens an address asks for HTML. */
+function isNavigation(request: Request): boolean {
+  const mode = request.get('sec-fetch-mode') ?? 'navigate';
+  return request.method === 'GET' && mode === 'navigate' && request.accepts(['json', 'html']) === 'html';
+}
 
 /** A request that has passed the guard. */
 export interface AuthenticatedRequest extends Request {
@@ -153,13 +162,12 @@ export class PrincipalGuard implements CanActivate {
     }
 
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const principal = await this.authenticator.authenticate(
-      request,
-      declared<boolean>(BROWSER_PAGE) === true,
-    );
+    const shown = declared<'always' | 'navigations'>(BROWSER_PAGE);
+    const isPage = shown === 'always' || (shown === 'navigations' && isNavigation(request));
+    const principal = await this.authenticator.authenticate(request, isPage);
     // Set before any refusal, because the error page and the log name the principal.
     request.principal = principal;
-    if (person !== 'anyone') assertOwnPassword(principal, declared<boolean>(BROWSER_PAGE) === true);
+    if (person !== 'anyone') assertOwnPassword(principal, isPage);
     if (person === 'administrator' && !principal.administrator) throw administratorRequired();
     if (person === 'anyone' && principal.user === undefined) throw personRequired();
     if (required !== undefined) assertFulfils(principal, required);

@@ -14,7 +14,7 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
-import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
+import { CurrentPrincipal, OpenedInBrowsers, RequirePermission } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
@@ -140,6 +140,7 @@ export class BatchesController {
   }
 
   @Get(':id/Results')
+  @OpenedInBrowsers()
   @ApiOperation({ summary: 'Download the records in input order, as JSON Lines or CSV' })
   @ApiParam(ID)
   @ApiProduces('application/jsonl', 'text/csv', WORKBOOK_TYPE)

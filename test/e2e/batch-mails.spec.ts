@@ -67,6 +67,25 @@ describe('mails about an import', () => {
     ]);
   });
 
+  /** Break it: in batches.controller.ts, leave out `OpenedInBrowsers`; in `isNavigation`, forget `accepts`. */
+  it('lead a browser without a session to the sign-in, and then to the rows', async () => {
+    const { text } = await mail('bob@example.org', 'Import finished with errors: unknown.jsonl');
+    const [, url] = /Download failed rows \(\.csv\): \S+?(\/API\/\S+)\n/.exec(text!)!;
+    const opened = (headers: Record<string, string>) => fetch(app.url + url, { headers, redirect: 'manual' });
+    const html = { accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8' };
+    const first = await opened(html);
+    expect(first.status).toBe(303);
+    const signInUrl = new URL(first.headers.get('location')!, app.url);
+    expect([signInUrl.pathname, signInUrl.searchParams.get('next')]).toEqual(['/login', url]);
+    const cookie = await signIn(app, 'operator', 'olga@example.org');
+    const file = await opened({ ...html, cookie });
+    expect([file.status, await file.text()]).toEqual([200, expect.stringContaining('no_match')]);
+    for (const accept of ['*/*', 'application/json', 'text/csv'])
+      expect((await opened({ accept })).status).toBe(401);
+    expect((await opened({ ...html, 'sec-fetch-mode': 'cors' })).status).toBe(401);
+    expect((await opened({ ...html, authorization: 'apikey wrong' })).status).toBe(401);
+  });
+
   /** Break it: in uploads.sql.ts, leave out `AND NOT EXISTS`, and the conflict. */
   it('warn a person once that an upload expires tomorrow, and the page offers the address of the person', async () => {
     const cookie = await signIn(app, 'operator', 'otto@example.org');
