@@ -207,6 +207,37 @@ export async function selectRangesWithError(
   return rows;
 }
 
+/**
+ * The lines of the refused records in these ranges, of chunks that are done, in line order. `null` if they cannot be told
+ * by their errors alone. An index leads to the failed ones, however few they are; invalid ones are looked for in the
+ * lines only if there are more than the failed ones.
+ */
+export async function selectRefusedLines(
+  sql: Sql,
+  batchId: number,
+  ranges: readonly LineRange[],
+): Promise<number[] | null> {
+  const wanted = ranges.reduce((sum, { count }) => sum + count, 0);
+  const values = [batchId, ranges.map(({ first }) => first), ranges.map(({ last }) => last)];
+  const lines: number[] = [];
+  for (const refused of [
+    `import_queue_outcome r WHERE r.outcome <> 'k' AND r.error_code IS NOT NULL`,
+    `import_queue_line r WHERE r.status = 'invalid' AND r.error_code IS NOT NULL`,
+  ]) {
+    if (lines.length === wanted) break;
+    const { rows } = await sql.query<{ line: number }>(
+      `SELECT found.line
+         FROM unnest($2::int[], $3::int[]) AS range (first, last)
+        CROSS JOIN LATERAL (
+          SELECT r.line_number AS line FROM ${refused}
+             AND r.workflow_import_queue_batch_id = $1 AND r.line_number BETWEEN range.first AND range.last) found`,
+      values,
+    );
+    lines.push(...rows.map(({ line }) => line));
+  }
+  return lines.length === wanted ? lines.sort((a, b) => a - b) : null;
+}
+
 /** A cause for which records were refused. A record with several errors counts in the group of each. */
 export interface ErrorCause {
   code: string;

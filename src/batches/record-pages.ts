@@ -9,6 +9,7 @@ import {
   selectErrorCauses,
   selectLineRanges,
   selectRangesWithError,
+  selectRefusedLines,
   selectRecords,
   selectRecordsAt,
   selectRowNumbers,
@@ -190,6 +191,8 @@ function isOfGroup(row: RecordRow, { code, pattern }: Pick<ErrorGroupQuery, 'cod
 const STEP_RECORDS = 5000;
 /** Records per statement: enough to share the cost of the statement, few enough to keep a page small. */
 const PAGE_RECORDS = 1000;
+/** One in more records than this is sparse: looking for lines one by one is then faster than reading all. */
+const SPARSE = 20;
 /** Ranges per statement: the limit that applies if each range has only a few matching records. */
 const PAGE_RANGES = 100;
 
@@ -225,11 +228,19 @@ export class RecordSet {
     return this.read((done) => (done ? statusesOf(this.set) : RECORD_STATUSES));
   }
 
+  /** Only the lines of the set, where few records of done chunks were refused: the others need not be read. */
+  private async narrowed(ranges: readonly LineRange[]): Promise<readonly LineRange[]> {
+    if (this.set !== 'failed' || ranges[0]?.done !== true || !isSparse(ranges)) return ranges;
+    const lines = await selectRefusedLines(this.sql, this.batchId, ranges);
+    return lines?.map((line) => ({ first: line, last: line, count: 1, done: true })) ?? ranges;
+  }
+
   private async *read(
     statusesIn: (done: boolean) => readonly RecordStatus[],
   ): AsyncGenerator<RecordRow[], void, undefined> {
-    for (const ranges of grouped(this.ranges, PAGE_RECORDS)) {
-      const statuses = statusesIn(ranges[0]?.done === true);
+    for (const group of grouped(this.ranges, PAGE_RECORDS)) {
+      const statuses = statusesIn(group[0]?.done === true);
+      const ranges = await this.narrowed(group);
       let after = 0;
       for (let more = statuses.length > 0; more;) {
         this.signal.throwIfAborted();
@@ -246,6 +257,14 @@ export class RecordSet {
       }
     }
   }
+}
+
+function isSparse(ranges: readonly LineRange[]): boolean {
+  const [records, lines] = ranges.reduce(
+    ([count, all], range) => [count + range.count, all + range.last - range.first + 1],
+    [0, 0],
+  );
+  return records * SPARSE < lines;
 }
 
 /** Groups of consecutive ranges with the same `done`, each with about this many records. */

@@ -349,6 +349,28 @@ describe('downloading results', () => {
     });
   });
 
+  /** Break it: in `selectRefusedLines`, leave out one of the two tables. */
+  it('reads only the refused records of an ended batch where they are few', async () => {
+    const error = { code: 'no_match', message: 'no such member' };
+    const records = Array.from({ length: 200 }, (_, index): RecordToInsert => {
+      if (index === 16) return { ...record(17, 'failed'), operation: 'rejected', error };
+      if (index === 119) return { ...record(120, 'invalid'), error };
+      return { ...record(index + 1, 'succeeded'), operation: 'created' };
+    });
+    const id = await insertBatch(client, importProcessId, {
+      ...{ status: 'completed_with_errors', records, chunkSize: 100, finishedAt: new Date() },
+    });
+    const query = jest.spyOn(app.app.get(DatabaseService), 'query');
+    try {
+      const { text } = await download(id, '?set=failed');
+      expect(jsonLines(text).map(({ line }) => line)).toEqual([17, 120]);
+      const read = query.mock.calls.filter(([statement]) => statement.includes('octet_length'));
+      expect(read.map(([, values]) => values?.[1])).toEqual([[17, 120]]);
+    } finally {
+      query.mockRestore();
+    }
+  });
+
   describe('in parts, and compressed', () => {
     const ROWS = Array.from({ length: 300 }, (_, index) => record(index + 1, 'failed', '{"a":"ü"}'));
     let id: number;
