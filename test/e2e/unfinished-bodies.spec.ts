@@ -37,6 +37,25 @@ describe('a body that never ends', () => {
     expect(await unfinished(head, length)).toContain(`HTTP/1.1 ${status} `);
   });
 
+  /** Break it: in `discardUnreadBodies`, wait for `finish`: only the time is limited then. */
+  it('is read to a limit after a refusal, by bytes, too', async () => {
+    const limit = 64 * MIB;
+    const socket: Socket = connect(Number(new URL(app.url).port), '127.0.0.1');
+    const head = [
+      'POST /API/WorkflowImportQueue/CreateBatch HTTP/1.1',
+      'Host: x',
+      `Content-Length: ${4 * limit}`,
+    ];
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    socket.on('error', () => undefined).resume();
+    const piece = Buffer.alloc(MIB);
+    const write = () => void (socket.destroyed || (socket.write(piece) ? setImmediate(write) : 0));
+    socket.on('drain', write);
+    write();
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(socket.bytesWritten - socket.writableLength).toBeLessThan(limit + 32 * MIB);
+  });
+
   /** Break it: in `BodyParsingInterceptor.parse`, wait without a limit. */
   it.each([
     ['without a key', ['POST /login HTTP/1.1', FORM]],

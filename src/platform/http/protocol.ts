@@ -161,8 +161,8 @@ function unknownExpectation(): DomainError {
   return httpErrors.unknown_expectation('The only value allowed in the header Expect is "100-continue".');
 }
 
-/** How many bytes of a body are read after its answer: enough for a client to see the answer, and no more. */
-const MAX_DISCARDED_BYTES = 1024 ** 2;
+/** How much of a body is read after its answer: many clients look for the answer only once they have sent everything. */
+const MAX_DISCARDED_BYTES = 64 * 1024 ** 2;
 const MAX_DISCARDING_MS = 5_000;
 
 /**
@@ -171,7 +171,8 @@ const MAX_DISCARDING_MS = 5_000;
  * when it sees the answer. A client that continues to send, or stalls, is cut off.
  */
 export function discardUnreadBodies(request: Request, response: Response, next: NextFunction): void {
-  response.once('finish', () => {
+  // Not `finish`: Node has begun to drop the body then, and no longer reports its pieces.
+  response.once('prefinish', () => {
     if (request.complete) return;
     let bytes = 0;
     // Reset, not merely closed: a client that does not read would keep its half of the connection open.
