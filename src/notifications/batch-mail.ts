@@ -269,11 +269,9 @@ function facts(
     { label: LABELS.ended, value: formatTime(ended.toISOString()) },
     { label: LABELS.duration, value: formatDuration(seconds) },
   ];
-  const metadata = Object.entries(batch.metadata ?? {}).map(([label, value]) => ({
-    label: oneLine(label),
-    value: oneLine(value),
-  }));
-  return [...start, ...(hasEnded ? end : []), ...metadata];
+  const metadata = Object.entries(batch.metadata ?? {});
+  const stated = metadata.map(([label, value]) => ({ label: oneLine(label), value: oneLine(value) }));
+  return [...start, ...(hasEnded ? end : []), ...stated];
 }
 
 function recordsText(count: number): string {

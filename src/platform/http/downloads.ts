@@ -42,16 +42,17 @@ const LENGTHS = new BoundedMap<string, number>(1000);
 /** The first and last byte of the part that a request asks for; `null`: the whole file. */
 async function askedPart(
   request: Request,
-  { tag, content }: Download,
+  download: Download,
   signal: AbortSignal,
 ): Promise<{ start: number; end: number; length: number } | null> {
+  const { tag } = download;
   const condition = request.headers['if-range'];
   if (tag === undefined || request.method !== 'GET' || request.headers.range === undefined) return null;
   if (condition !== undefined && condition !== `"${tag}"`) return null;
   let length = LENGTHS.get(tag);
   if (length === undefined) {
     length = 0;
-    for await (const piece of content(signal)) length += Buffer.byteLength(piece);
+    for await (const piece of download.content(signal)) length += Buffer.byteLength(piece);
     LENGTHS.set(tag, length);
   }
   const ranges = request.range(length);
