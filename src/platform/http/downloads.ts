@@ -14,13 +14,18 @@ const COMPRESSIBLE = /^application\/(jsonl|x-ndjson|problem\+json)\b/i;
  * So does a part of a file, whose bytes are counted uncompressed.
  */
 export function compressedAnswers(): RequestHandler {
-  return compression({
+  const compress = compression({
     filter: (request, response) => {
       const type = String(response.getHeader('Content-Type') ?? '');
       if (response.statusCode === 206 || type.startsWith('text/event-stream')) return false;
       return COMPRESSIBLE.test(type) || compression.filter(request, response);
     },
   });
+  return (request, response, next) => {
+    // The log, the trace, the pipeline of a download and others listen for its end, together more than ten.
+    response.setMaxListeners(20);
+    compress(request, response, next);
+  };
 }
 
 type Pieces = AsyncGenerator<string | Buffer, void, undefined>;
