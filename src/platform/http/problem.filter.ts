@@ -92,7 +92,10 @@ export class ProblemFilter implements ExceptionFilter {
     response.set({ 'Content-Type': type, 'Cache-Control': 'no-store' });
     // If the connection closed now, as a client may have asked, it would be reset and the answer lost with it.
     if (!request.complete) response.shouldKeepAlive = problem.headers['Connection'] !== 'close';
-    response.end(page ?? JSON.stringify(problemJson(problem, path)));
+    const body = Buffer.from(page ?? JSON.stringify(problemJson(problem, path)));
+    // Compression would otherwise send it in chunks, whose end a refused client may not see.
+    response.setHeader('Content-Length', body.length);
+    response.end(body);
   }
 
   private unknownRoute(request: Request, path: string): Error {
