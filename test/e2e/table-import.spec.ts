@@ -192,5 +192,16 @@ describe('imports into the tables of another database', () => {
       onMatch: 'update',
       onNoMatch: 'create',
     });
+    /** Break it: in `targetOf` of the page, leave out onMatch, onNoMatch or log. */
+    const choices = { onMatch: 'skip', onNoMatch: 'reject', log: 'yes' };
+    const chosen = await send({ 'field:email': 'E-mail', name: 'Only known', ...choices });
+    expect(chosen.status).toBe(303);
+    const chosenId = Number(chosen.headers.get('location')?.split('/').at(-1));
+    const { body } = await client.get(`/API/WorkflowImportQueue/ImportProcesses/${chosenId}`);
+    expect(body.target).toMatchObject({ onMatch: 'skip', onNoMatch: 'reject', log: true });
+    const edited = await (await fetched(`/file-types/from-table?edit=${chosenId}`)).text();
+    expect(edited).toMatch(/<option value="skip" selected>/);
+    expect(edited).toMatch(/<option value="reject" selected>/);
+    expect(edited).toMatch(/name="log" value="yes" checked/);
   });
 });
