@@ -23,6 +23,7 @@ const service = await startProcess(DATABASE, 3994, {
 const first = await setUpProcess(service);
 const {
   id: _id,
+  key: _key,
   version: _version,
   createdAt: _made,
   updatedAt: _changed,
