@@ -219,21 +219,23 @@ export async function selectRefusedLines(
 ): Promise<number[] | null> {
   const wanted = ranges.reduce((sum, { count }) => sum + count, 0);
   const values = [batchId, ranges.map(({ first }) => first), ranges.map(({ last }) => last)];
-  const lines: number[] = [];
-  for (const refused of [
-    `import_queue_outcome r WHERE r.outcome <> 'k' AND r.error_code IS NOT NULL`,
-    `import_queue_line r WHERE r.status = 'invalid' AND r.error_code IS NOT NULL`,
-  ]) {
-    if (lines.length === wanted) break;
-    const { rows } = await sql.query<{ line: number }>(
-      `SELECT found.line
+  const failed = await sql.query<{ line: number }>(
+    `SELECT r.line_number AS line
+       FROM unnest($2::int[], $3::int[]) AS range (first, last)
+       JOIN import_queue_outcome r ON r.line_number BETWEEN range.first AND range.last
+      WHERE r.workflow_import_queue_batch_id = $1 AND r.error_code IS NOT NULL AND r.outcome <> 'k'`,
+    values,
+  );
+  const lines = failed.rows.map(({ line }) => line);
+  if (lines.length < wanted) {
+    const invalid = await sql.query<{ line: number }>(
+      `SELECT r.line_number AS line
          FROM unnest($2::int[], $3::int[]) AS range (first, last)
-        CROSS JOIN LATERAL (
-          SELECT r.line_number AS line FROM ${refused}
-             AND r.workflow_import_queue_batch_id = $1 AND r.line_number BETWEEN range.first AND range.last) found`,
+         JOIN import_queue_line r ON r.line_number BETWEEN range.first AND range.last
+        WHERE r.workflow_import_queue_batch_id = $1 AND r.error_code IS NOT NULL AND r.status = 'invalid'`,
       values,
     );
-    lines.push(...rows.map(({ line }) => line));
+    lines.push(...invalid.rows.map(({ line }) => line));
   }
   return lines.length === wanted ? lines.sort((a, b) => a - b) : null;
 }
