@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import addFormats from 'ajv-formats';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { eventually } from '../support/eventually.js';
@@ -38,7 +40,7 @@ describe('the API docs describe', () => {
   const seen = new Set<string>();
 
   beforeAll(async () => {
-    app = await startTestApp({ TARGET_MAIN_SCHEMAS: 'crm' });
+    app = await startTestApp({ TARGET_MAIN_SCHEMAS: 'crm', ALLOW_PRIVATE_TARGETS: 'true' });
     idle = await startTestApp({ ROLE: 'api' });
     client = new ImportClient(app.url);
     description = await (await fetch(`${app.url}/docs/openapi.json`)).json();
@@ -295,6 +297,30 @@ describe('the API docs describe', () => {
     const undone = await call('GET', `${BATCHES}/{id}`, undo.links.self);
     expect(undone.operations).toMatchObject({ reverted: 1, kept: 0 });
     await call('GET', `${BATCHES}/{id}/Records`, undo.links.records);
+  });
+
+  it('the resolution of unknown records', async () => {
+    const receiver = createServer((request, response) => {
+      request.resume();
+      response.writeHead(500).end();
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
+      const target = { kind: 'http', url, idempotent: false };
+      const { id } = await call('POST', PROCESSES, PROCESSES, 201, { name: 'Deliver once', target });
+      const { body } = await client.createBatch(jsonl([{ n: 1 }]), { importProcessId: id });
+      await client.ended(body.WORKFLOW_IMPORT_QUEUE_BATCH_ID);
+      const path = `${body.links.self}/Resolve`;
+      const template = `${BATCHES}/{id}/Resolve`;
+      await call('POST', template, path, 400, { outcome: 'perhaps' });
+      const resolved = await call('POST', template, path, 202, { outcome: 'delivered' });
+      expect(resolved.recordCounts).toMatchObject({ succeeded: 1, unknown: 0 });
+      await call('POST', template, path, 409, { outcome: 'delivered' });
+    } finally {
+      receiver.closeAllConnections();
+      receiver.close();
+    }
   });
 
   it('actions on batches that wait', async () => {

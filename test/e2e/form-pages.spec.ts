@@ -129,7 +129,7 @@ describe('the form of', () => {
         ]);
         expect((await tried({ row: 'T-1\t\tAda' }))[1]).toMatch(/^Try a row (Create|Invalid) UniqueId T-1/);
         expect((await tried({ row: '{":UniqueId":"T-1","First Name":"Ada","Level":"Nope"}' }))[1]).toMatch(
-          /Invalid .*"Level" must be one of/,
+          /Invalid .*&quot;Level&quot; must be one of/,
         );
         expect((await tried({ 'column::UniqueId': 'T-1', 'column:First Name': 'Ada' }))[1]).toContain(
           'UniqueId T-1',

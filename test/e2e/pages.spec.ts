@@ -164,7 +164,7 @@ describe('the pages', () => {
       const { status, headers, html } = await open('/imports?status=done');
       expect(status).toBe(400);
       expect(headers.get('content-type')).toMatch('text/html');
-      expect(textOf(html)).toContain('status must be one of');
+      expect(textOf(html)).toContain('status must be one or several, separated by commas, of receiving');
     });
 
     /** Break it: in `RecentImportsPage.answer`, leave out `toUpperCase`. */

@@ -68,8 +68,10 @@ describe('what an attacker sends', () => {
     /** Break it: take `IsEmail` from an address of `CreateBatchDto`. */
     it.each([
       'a@example.org\r\nBcc: b@example.org',
-      'a@example.org, b@example.org',
       'a@example.org;b@example.org',
+      'a@example.org, b@example.org\r\nBcc: c@example.org',
+      'a@example.org,"x" <b@example.org>',
+      'a@example.org,b@example.org,c@example.org,d@example.org,e@example.org,f@example.org',
       '"x" <a@example.org>',
       'a@example.org?bcc=b@example.org',
     ])('as address %j is refused', async (address) => {

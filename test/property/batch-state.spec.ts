@@ -26,7 +26,7 @@ const end = fc.record({
 });
 const changingAction = fc.constantFrom(
   ...BATCH_ACTIONS.filter(
-    (action): action is ChangingAction => !['retryFailed', 'undo', 'delete'].includes(action),
+    (action): action is ChangingAction => !['retryFailed', 'resolve', 'undo', 'delete'].includes(action),
   ),
 );
 

@@ -95,7 +95,7 @@ function actionButton(name: PageAction, path: string, count: number): ActionButt
 }
 
 function isResolution(action: string): action is keyof typeof RESOLUTIONS {
-  return action in RESOLUTIONS;
+  return Object.hasOwn(RESOLUTIONS, action);
 }
 
 /** The records that a retry on a page sends: those that passed the checks. */
