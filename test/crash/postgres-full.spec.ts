@@ -146,8 +146,7 @@ describe('while the disk of PostgreSQL is full', () => {
     expect(await site.problems()).toEqual([]);
     await moveTo('import_queue_line_p0', 'pg_default');
 
-    await moveTo('workflow_log', tablespace);
-    await moveTo('workflow_log_pkey', 'pg_default').catch(() => undefined);
+    await moveTo('workflow_instance', tablespace);
     await site.send(client, newMembers(30_000));
     const worker = site.start('worker');
     await eventually(
@@ -161,7 +160,7 @@ describe('while the disk of PostgreSQL is full', () => {
     expect(
       await site.observer.number(`SELECT count(*) FROM import_queue_record WHERE status = 'failed'`),
     ).toBe(0);
-    await moveTo('workflow_log', 'pg_default');
+    await moveTo('workflow_instance', 'pg_default');
     expect(await site.problems(90_000)).toEqual([]);
     // A full disk is a fault of the environment: chunks count their attempts, and no record fails.
     expect(

@@ -131,7 +131,7 @@ describe('the page of a file that awaits confirmation', () => {
       understood: { headerRow: 2, decimalMark: 'point' },
     });
     expect(await open(`/imports/${id}`)).toMatch(
-      /<td [^>]*class="is-wrong">4,0 <small[^>]*>[^<]*must be a decimal number/,
+      /<td [^>]*class="is-wrong[^"]*">4,0 <small[^>]*>[^<]*must be a decimal number/,
     );
     const refused = await submit(app, `/imports/${id}/read`, { headerRow: '20' }, { cookie: administrator });
     expect(refused.status).toBe(400);
