@@ -17,9 +17,13 @@ export function run(command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-/** Installs what package-lock.json names, unless exactly that is installed. */
-export function ensureInstalled() {
-  if (isInstalled()) return;
+/**
+ * Installs what package-lock.json names, unless exactly that is installed.
+ * @param needsOptional whether the optional packages of package.json must be there, too. npm leaves out those that the Node
+ * of an earlier `npm ci` was too old for.
+ */
+export function ensureInstalled({ needsOptional = false } = {}) {
+  if (isInstalled(needsOptional)) return;
   console.log('Installing the packages of package-lock.json (npm ci) …');
   // With NODE_ENV=production npm would leave out the packages that building and testing need.
   run('npm', ['ci', '--include=dev']);
@@ -29,17 +33,22 @@ export function ensureInstalled() {
  * Compares contents, not times: npm writes both files together, so that a fresh installation can look older than its lock
  * file.
  */
-function isInstalled() {
+function isInstalled(needsOptional) {
   const installedFile = at('node_modules', '.package-lock.json');
   if (!existsSync(installedFile)) return false;
   const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages;
   const wanted = JSON.parse(readFileSync(at('package-lock.json'), 'utf8')).packages;
+  const needed = new Set(
+    needsOptional
+      ? Object.keys(wanted[''].optionalDependencies ?? {}).map((name) => `node_modules/${name}`)
+      : [],
+  );
   return Object.entries(wanted).every(
     ([path, { version, optional, devOptional }]) =>
       // Packages for other systems are in the lock file only.
       path === '' ||
       installed[path]?.version === version ||
-      (!(path in installed) && (optional || devOptional)),
+      (!(path in installed) && (optional || devOptional) && !needed.has(path)),
   );
 }
 

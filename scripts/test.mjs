@@ -8,7 +8,8 @@ import { ensureInstalled, ROOT } from './preparation.mjs';
 import { useSupportedNode } from './supported-node.mjs';
 
 await useSupportedNode();
-ensureInstalled();
+// The tests of traces use the optional packages.
+ensureInstalled({ needsOptional: true });
 
 const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
 const child = spawn(process.execPath, [jest, '--config', 'test/jest.config.js', ...process.argv.slice(2)], {
