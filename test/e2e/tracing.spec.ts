@@ -75,10 +75,7 @@ describe('tracing', () => {
 
   /** Break it: in `startBatch`, leave out `traceparent`; in `claim`, too; in `inSpan`, leave out the links. */
   it('shows the call, its chunk, its webhook and its mail in one trace', async () => {
-    const url = await eventually(
-      () => /listens on (http:\/\/\S+?)["\s]/.exec(service.output)?.[1] ?? null,
-      'the start',
-    );
+    const url = await service.prints(/listens on (http:\/\/\S+?)["\s]/);
     const client = new ImportClient(url);
     const importProcessId = await client.setUp();
     await client.post('/API/WebhookEndpoints', {
