@@ -87,14 +87,18 @@ class ConnectionWatch {
   samples = 0;
   readonly owners = new Set<string>();
   private before: Held[] = [];
+  private running = Promise.resolve();
   private readonly timer: NodeJS.Timeout;
 
   constructor(private readonly observer: Observer) {
-    this.timer = setInterval(() => void this.sample(), SAMPLE_MS);
+    this.timer = setInterval(() => {
+      this.running = this.running.then(() => this.sample());
+    }, SAMPLE_MS);
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     clearInterval(this.timer);
+    await this.running;
   }
 
   private async sample(): Promise<void> {
@@ -154,7 +158,7 @@ describe(`${RECORDS} records to a URL at ${RATE} requests a second, by two worke
 
     const ended = await client.ended(id, 600_000);
     const seconds = (performance.now() - begun) / 1_000;
-    watch.stop();
+    await watch.stop();
     const keysOf = [...receiver.keys.values()];
     const busiest = Math.max(...receiver.perSecond.values());
     console.log(
