@@ -11,7 +11,7 @@ jest.setTimeout(900_000);
 
 const RECORDS = Number(process.env.HTTP_RECORDS ?? 100_000);
 const RATE = Number(process.env.HTTP_RATE ?? 600);
-/** Longer than two samples of the connections, so that a connection that waits with a record is seen. */
+/** Longer than the time between two samples of the connections, so that one that waits with a record is seen. */
 const TIMEOUT_MS = 2_500;
 const SAMPLE_MS = 1_000;
 
@@ -76,17 +76,17 @@ class FaultyReceiver {
   }
 }
 
+/** A connection in a transaction, and for how long it has had nothing to do. */
 interface Held {
   pid: number;
-  begun: string;
+  seconds: number;
 }
 
-/** Samples the connections of the workers: a transaction that is idle in two samples waits for something. */
+/** Samples the connections of the workers. One that waits with a record for the receiver is idle in its transaction. */
 class ConnectionWatch {
   held: Held[] = [];
   samples = 0;
   readonly owners = new Set<string>();
-  private before: Held[] = [];
   private running = Promise.resolve();
   private readonly timer: NodeJS.Timeout;
 
@@ -103,12 +103,12 @@ class ConnectionWatch {
 
   private async sample(): Promise<void> {
     const idle = await this.observer.rows<Held>(
-      `SELECT pid, xact_start::text AS begun FROM pg_stat_activity
-        WHERE datname = current_database() AND state LIKE 'idle in transaction%'`,
+      `SELECT pid, extract(epoch FROM clock_timestamp() - state_change)::float8 AS seconds FROM pg_stat_activity
+        WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+          AND clock_timestamp() - state_change > $1 * interval '1 millisecond'`,
+      [TIMEOUT_MS - SAMPLE_MS],
     );
-    const isSame = (one: Held, other: Held) => one.pid === other.pid && one.begun === other.begun;
-    this.held.push(...idle.filter((each) => this.before.some((other) => isSame(each, other))));
-    this.before = idle;
+    this.held.push(...idle);
     this.samples += 1;
     const leases = await this.observer.rows<{ owner: string }>(
       'SELECT DISTINCT lease_owner AS owner FROM import_queue_chunk WHERE lease_owner IS NOT NULL',
