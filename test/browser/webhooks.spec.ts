@@ -33,7 +33,7 @@ describe('the pages of webhooks', () => {
     await page.getByLabel('URL').fill(`${receiver.url}/crm`);
     await page.getByRole('checkbox', { name: 'received' }).check();
     await page.getByRole('button', { name: 'Create endpoint' }).click();
-    await page.getByRole('heading', { name: 'CRM active' }).waitFor();
+    await page.getByRole('heading', { name: 'CRM', exact: true }).waitFor();
     const secret = (await page.locator('#new-secret').textContent())!;
     await page.reload();
     expect(await page.locator('#new-secret').count()).toBe(0);
@@ -60,7 +60,7 @@ describe('the pages of webhooks', () => {
     expect(await failed.locator('pre').first().textContent()).toContain('webhook-signature: v1,');
     const summary = (await failed.locator('summary').textContent())!;
     expect(summary).toMatch(new RegExp(`Import ${id}: (received|succeeded)`));
-    await failed.getByRole('button', { name: 'Send again' }).click();
+    await Promise.all([page.waitForEvent('load'), failed.getByRole('button', { name: 'Send again' }).click()]);
     await eventually(async () => {
       await page.reload();
       return (await page.locator('summary', { hasText: 'Sent' }).count()) === 3;
@@ -71,7 +71,7 @@ describe('the pages of webhooks', () => {
     const sent = page.getByRole('listitem').filter({ hasText: host });
     expect(await sent.allTextContents()).toEqual([`Sent received: ${host}`, `Sent succeeded: ${host}`]);
     await sent.first().getByRole('link', { name: host }).click();
-    await page.getByRole('heading', { name: 'CRM active' }).waitFor();
+    await page.getByRole('heading', { name: 'CRM', exact: true }).waitFor();
     const viewer = await site.visitor(await signIn(site.app, 'viewer'));
     await viewer.page.goto(`/imports/${id}`);
     expect(await viewer.page.getByRole('listitem').filter({ hasText: host }).count()).toBe(2);

@@ -135,8 +135,9 @@ export class FixPage {
   /** People correct dates and numbers as their file has them, and read reasons that name its form. */
   private async localForms(id: number, principal: Principal): Promise<LocalForms> {
     const { importProcessId } = await this.fixes.fixable(id, principal);
-    const { dateOrder = null, decimalMark } = (await this.batches.sourceFile(id))?.understood ?? {};
-    const form = { dateOrder, decimalMark: decimalMark ?? ('point' as const) };
+    const { dateOrder, decimalMark } = (await this.batches.sourceFile(id))?.understood ?? {};
+    // No one can state an order of dates here, so a file without one takes dates as a record does.
+    const form = { dateOrder: dateOrder ?? ('iso' as const), decimalMark: decimalMark ?? ('point' as const) };
     return new LocalForms(await this.rows.rules(importProcessId), form);
   }
 
