@@ -60,7 +60,10 @@ describe('the pages of webhooks', () => {
     expect(await failed.locator('pre').first().textContent()).toContain('webhook-signature: v1,');
     const summary = (await failed.locator('summary').textContent())!;
     expect(summary).toMatch(new RegExp(`Import ${id}: (received|succeeded)`));
-    await Promise.all([page.waitForEvent('load'), failed.getByRole('button', { name: 'Send again' }).click()]);
+    await Promise.all([
+      page.waitForEvent('load'),
+      failed.getByRole('button', { name: 'Send again' }).click(),
+    ]);
     await eventually(async () => {
       await page.reload();
       return (await page.locator('summary', { hasText: 'Sent' }).count()) === 3;
