@@ -153,7 +153,10 @@ describe(`${RECORDS} records to a URL at ${RATE} requests a second, by two worke
     receiver.isDown = true;
     await eventually(async () => (await client.batch(id)).status === 'paused', 'the circuit breaker', 60_000);
     const paused = await client.batch(id);
-    expect(paused).toMatchObject({ pauseReason: 'target_unavailable', recordCounts: { failed: 0 } });
+    const { body: groups } = await client.get(`/API/WorkflowImportQueue/Batches/${id}/ErrorGroups`);
+    expect({ ...paused, groups: groups.items }).toMatchObject({
+      ...{ pauseReason: 'target_unavailable', recordCounts: { failed: 0 }, groups: [] },
+    });
     receiver.isDown = false;
 
     const ended = await client.ended(id, 600_000);
