@@ -271,7 +271,11 @@ export class BatchMaker {
     batchId: number,
     source: BatchSource,
   ): Promise<RecordCollector> {
-    const rows = source.kind === 'body' ? source.body.rows : new RecordCollector(this.config.chunkSize);
+    const { chunkSize } = this.config;
+    const rows =
+      source.kind === 'body'
+        ? source.body.rows
+        : RecordCollector.for('compiled' in source ? source.compiled : {}, chunkSize);
     const writer = new BatchWriter(transaction, batchId, rows, (this.config.receiveIdleMs || Infinity) / 2);
     try {
       await writeRecords(source, rows, writer);

@@ -7,8 +7,8 @@ const VALID: RowVerdict = { error: null, orderingKeys: [] };
 
 describe('a chunk', () => {
   const MEGABYTE = 'x'.repeat(1024 ** 2);
-  const chunksOf = (chunkSize: number, payloads: readonly string[]): number[][] => {
-    const rows = new RecordCollector(chunkSize);
+  const chunksOf = (chunkSize: number, payloads: readonly string[], target = {}): number[][] => {
+    const rows = RecordCollector.for(target, chunkSize);
     payloads.forEach((payload, index) => rows.add(index + 1, payload, VALID));
     rows.end();
     return rows
@@ -21,6 +21,14 @@ describe('a chunk', () => {
     expect(chunksOf(2, ['a', 'b', 'c', 'd', 'e'])).toEqual([
       [1, 2, 2],
       [3, 4, 2],
+      [5, 5, 1],
+    ]);
+  });
+
+  /** Break it: ignore `chunkFactor`. */
+  it('has more records if the target asks for more', () => {
+    expect(chunksOf(2, ['a', 'b', 'c', 'd', 'e'], { chunkFactor: 2 })).toEqual([
+      [1, 4, 4],
       [5, 5, 1],
     ]);
   });

@@ -1,7 +1,7 @@
 import type { ByteRange, RecordOrigin } from '../formats/record-reader.js';
 import { COPY_NULL, copyField, visiblyEscaped } from '../platform/database/copy-rows.js';
 import { ErrorTally, OrderingKeys } from '../records/rows.js';
-import type { RowVerdict } from '../records/target.js';
+import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { allErrors, PLAIN_RECORD_COPY, RECORD_COPY, storedErrors } from './records.sql.js';
 
 interface Row {
@@ -124,6 +124,11 @@ export class RecordCollector {
   private open: ChunkRow | null = null;
   private openBytes = 0;
   private readonly orderingKeys = new OrderingKeys();
+
+  /** A collector for records of a target. */
+  static for({ chunkFactor = 1 }: Pick<CompiledTarget, 'chunkFactor'>, chunkSize: number): RecordCollector {
+    return new RecordCollector(chunkSize * chunkFactor);
+  }
 
   /** @param chunkSize the most records in one chunk */
   constructor(private readonly chunkSize: number) {}

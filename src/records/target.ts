@@ -100,6 +100,11 @@ export interface CompiledTarget {
   readonly columns: readonly RowColumn[];
   /** JSON Schema 2020-12 of one row. */
   readonly schema: JsonObject;
+  /**
+   * Records per chunk, as a multiple of `CHUNK_SIZE`; 1 if omitted. Larger where a record costs so little that the work
+   * per chunk would count.
+   */
+  readonly chunkFactor?: number;
   /** Pass 1: pure and synchronous; called once per line while the body streams in. `raw` is the line as sent. */
   checkRow(row: JsonObject, raw: string): RowVerdict;
 }

@@ -243,7 +243,7 @@ export class BodyIntake {
     target: CompiledTarget,
     private readonly options: { hashed: boolean; reader: RecordReader; quota: RecordQuota },
   ) {
-    this.rows = new RecordCollector(chunkSize);
+    this.rows = RecordCollector.for(target, chunkSize);
     this.pieces = decodedPieces(body, encoding, limits);
     this.hash = options.hashed ? createHash('sha256') : null;
     this.reader = options.reader;

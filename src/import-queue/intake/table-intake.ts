@@ -35,7 +35,7 @@ export class TableIntake {
     private readonly progress: (records: number) => void = () => undefined,
     private readonly sentRecords: SentRecords | null = null,
   ) {
-    this.rows = new RecordCollector(chunkSize);
+    this.rows = RecordCollector.for(target, chunkSize);
   }
 
   async writeAll(writer: BatchWriter): Promise<void> {
