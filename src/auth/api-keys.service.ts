@@ -9,7 +9,7 @@ import {
   type CreatedApiKey,
 } from './api-keys.dto.js';
 import { writeAudit } from './audit.js';
-import { apiKeyNotFound, grantsMoreThanHeld } from './auth.errors.js';
+import { apiKeyNotFound, grantsMoreThanHeld, revokesMoreThanHeld } from './auth.errors.js';
 import { hashKey, keyHint, newKey } from './authenticator.js';
 import { ApiKeyEntity } from './entities.js';
 import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js';
@@ -70,16 +70,24 @@ export class ApiKeysService {
     return { ...apiKeyResource(created), key };
   }
 
-  /** Every process refuses the key from now on. Revoking it again changes nothing. */
+  /**
+   * Every process refuses the key from now on. Revoking it again changes nothing.
+   * @throws DomainError 404 `api_key_not_found`, 403 for a key with Administer if the caller lacks it
+   */
   async revoke(id: number, by: Principal): Promise<void> {
     await this.database.transaction(async (transaction) => {
       const { manager } = transaction;
+      const key = await manager.findOneBy(ApiKeyEntity, { id });
+      if (key === null) throw apiKeyNotFound(String(id));
+      // Only a caller with Administer can give it to a key, so only such a caller can take it away. This protects the
+      // bootstrap key, too.
+      if (key.permissions.includes('Administer') && !by.permissions.includes('Administer'))
+        throw revokesMoreThanHeld(key.name);
       const { affected } = await manager.update(
         ApiKeyEntity,
         { id, revokedAt: IsNull() },
         { revokedAt: () => 'now()' },
       );
-      if (affected === 0 && !(await manager.existsBy(ApiKeyEntity, { id }))) throw apiKeyNotFound(String(id));
       if (affected === 0) return;
       await writeAudit(transaction, { actor: by.id, action: 'api_key_revoked', subject: `api-key:${id}` });
     });

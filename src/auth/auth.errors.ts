@@ -117,6 +117,13 @@ export function grantsMoreThanHeld(what: string): DomainError {
   return errors.permission_denied(`A key cannot have more than its creator has: ${what}.`);
 }
 
+/** Without this a caller who only configures could lock out those who administer. */
+export function revokesMoreThanHeld(name: string): DomainError {
+  return errors.permission_denied(
+    `The key "${name}" has the permission Administer, so only a caller with that permission can revoke it.`,
+  );
+}
+
 export function apiKeyNotFound(id: string): DomainError {
   return errors.api_key_not_found(`There is no API key ${id}. GET /API/ApiKeys lists the existing ones.`);
 }

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { QueueModule } from '../platform/queue/queue.module.js';
 import { DeliveryQueues, DueMessages, Outbox } from './outbox.js';
+import { OutboxSecretsAtRest } from './outbox-secrets.js';
 import { BatchMailConsumer, BehaviorMailConsumer, WebhookConsumer } from './delivery.consumer.js';
 import { Mailer, MAILER_MODULE } from './mailer.js';
 import { DEFAULT_SENDING_TIMES, MessageRenderers, MessageSender, SENDING_TIMES } from './message-sender.js';
@@ -10,7 +11,7 @@ import { WebhookDispatcher } from './webhook-dispatcher.js';
 /** Stores messages and wakes their senders; for every process. */
 @Module({
   imports: [QueueModule],
-  providers: [DeliveryQueues, Outbox],
+  providers: [DeliveryQueues, Outbox, OutboxSecretsAtRest],
   exports: [Outbox],
 })
 export class OutboxModule {}

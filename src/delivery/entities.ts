@@ -19,6 +19,7 @@ export class OutboxEntity {
   @Column('integer', { name: 'line_number', nullable: true }) line!: number | null;
   @Column('integer', { name: 'behavior_number', nullable: true }) number!: number | null;
   @Column('text', { nullable: true }) action!: string | null;
+  /** An e-mail address; the encrypted URL of a webhook that an action causes; the host of a webhook about a batch. */
   @Column('text') recipient!: string;
   /** Only for mails about a batch: the place among the addresses that get the same mail, from 1. */
   @Column('smallint', { name: 'recipient_number', default: 1 }) recipientNumber!: number;

@@ -34,7 +34,7 @@ export interface ClaimedMessage extends MessageKey {
   accountLinkId: number | null;
   /** Of a webhook about a batch, which also has the event. */
   webhookEndpointId: number | null;
-  /** An e-mail address or a URL. */
+  /** An e-mail address, or the URL of a webhook, encrypted. */
   recipient: string;
   subject: string | null;
   text: string | null;

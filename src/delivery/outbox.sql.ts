@@ -12,7 +12,6 @@ import type {
   StoredNotification,
 } from './message.js';
 import type { LoggedAttempt } from './webhook-endpoint.js';
-import { receiverOf } from './webhook-message.js';
 
 /*
  * The table `outbox`: mails and webhooks, from the transaction that causes them to their delivery (ADR 26).
@@ -91,7 +90,10 @@ export interface BehaviorRow {
   number: number;
   action: string;
   kind: BehaviorKind;
+  /** An e-mail address, or the encrypted URL of a webhook. */
   recipient: string;
+  /** Host and port of a webhook; else empty. */
+  receiver: string;
   subject: string | null;
   textBody: string | null;
   htmlBody: string | null;
@@ -117,8 +119,7 @@ export function behaviorsToInsert(
     (row) =>
       [
         ...[row.instanceId, batchId, batchId === null ? null : row.line, row.number].map(numberField),
-        ...[MESSAGE_KIND_OF[row.kind], row.action, row.recipient].map(copyField),
-        copyField(row.kind === 'webhook' ? receiverOf(row.recipient) : ''),
+        ...[MESSAGE_KIND_OF[row.kind], row.action, row.recipient, row.receiver].map(copyField),
         ...[row.subject, row.textBody, row.htmlBody, row.jsonBody].map(copyField),
         ...[row.secret, row.status, row.error].map(copyField),
       ].join('\t'),
@@ -127,6 +128,50 @@ export function behaviorsToInsert(
 
 function numberField(number: number | null): string {
   return number === null ? COPY_NULL : String(number);
+}
+
+/** What a webhook that an action causes holds encrypted. */
+export interface SealedMessage {
+  id: number;
+  /** The URL. */
+  recipient: string;
+  secret: string | null;
+}
+
+/**
+ * The next webhooks that actions caused and that hold a value without this prefix, by id. They are locked, so that the
+ * change does not undo the erasure of a person.
+ */
+export async function selectWebhooksToSeal(
+  transaction: Transaction,
+  { after, limit, prefix }: { after: number; limit: number; prefix: string },
+): Promise<SealedMessage[]> {
+  const { rows } = await transaction.query<SealedMessage>(
+    `SELECT outbox_id AS id, recipient, secret FROM outbox
+      WHERE kind = 'behavior_webhook' AND outbox_id > $1
+        AND NOT (starts_with(recipient, $3) AND coalesce(starts_with(secret, $3), true))
+      ORDER BY outbox_id LIMIT $2 FOR NO KEY UPDATE`,
+    [after, limit, prefix],
+  );
+  return rows;
+}
+
+/** Only the form of URL and secret changes, whatever the state of the message. */
+export async function updateSealedMessages(
+  transaction: Transaction,
+  messages: readonly SealedMessage[],
+): Promise<void> {
+  if (messages.length === 0) return;
+  await transaction.query(
+    `UPDATE outbox SET recipient = sealed.recipient, secret = sealed.secret
+       FROM unnest($1::bigint[], $2::text[], $3::text[]) AS sealed (id, recipient, secret)
+      WHERE kind = 'behavior_webhook' AND outbox_id = sealed.id`,
+    [
+      messages.map(({ id }) => id),
+      messages.map(({ recipient }) => recipient),
+      messages.map(({ secret }) => secret),
+    ],
+  );
 }
 
 export interface DueMessage {
@@ -432,6 +477,7 @@ export async function deleteBehaviorsOfNoBatch(sql: Sql, days: number, limit: nu
 export interface SentBehavior {
   line: number;
   kind: 'behavior_mail' | 'behavior_webhook';
+  /** An e-mail address, or the host and port of a webhook: for many receivers the URL is a secret. */
   recipient: string;
   sentAt: Date;
 }
@@ -443,7 +489,9 @@ export async function selectSentBehaviors(
   references: readonly string[],
 ): Promise<SentBehavior[]> {
   const { rows } = await sql.query<SentBehavior>(
-    `SELECT line_number AS line, kind, recipient, sent_at AS "sentAt" FROM outbox
+    `SELECT line_number AS line, kind, CASE kind WHEN 'behavior_mail' THEN recipient ELSE receiver END AS recipient,
+            sent_at AS "sentAt"
+       FROM outbox
       WHERE workflow_instance_id IN (SELECT DISTINCT unnest($2::bigint[])) AND workflow_import_queue_batch_id = $1
         AND ${IS_BEHAVIOR} AND status = 'sent'
       ORDER BY outbox_id`,

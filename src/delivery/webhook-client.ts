@@ -171,7 +171,7 @@ export class WebhookClient implements OnApplicationShutdown {
     signal: AbortSignal,
     exchange: WebhookExchange | undefined,
   ): ClientRequest {
-    const url = new URL(webhook.url);
+    const url = new URL(this.secrets.open(webhook.url));
     const secrets = webhook.secrets.map((secret) => this.secrets.open(secret));
     const host = url.hostname.replace(/^\[|\]$/g, '');
     // Node does not look up an IP address, so `lookup` would never check it.

@@ -23,6 +23,7 @@ export function newWebhookSecret(): string {
 }
 
 export interface OutgoingWebhook {
+  /** May be encrypted, as the secrets may. */
   url: string;
   /** The same on every attempt: receivers treat a message with a known id as a repetition. */
   id: string;

@@ -273,12 +273,5 @@ function resultOf({ operation }: PreviewedUndo): UndoResult {
 }
 
 function sentMessage({ kind, recipient, sentAt }: SentBehavior): SentMessage {
-  const isMail = kind === 'behavior_mail';
-  const host = URL.canParse(recipient) ? new URL(recipient).host : 'a webhook';
-  return {
-    kind: isMail ? 'mail' : 'webhook',
-    // For many receivers the URL of a webhook is a secret.
-    recipient: isMail ? recipient : host,
-    sentAt: sentAt.toISOString(),
-  };
+  return { kind: kind === 'behavior_mail' ? 'mail' : 'webhook', recipient, sentAt: sentAt.toISOString() };
 }

@@ -77,7 +77,13 @@ export class SecretBox {
 
   /** Whether the value is encrypted with the key that new values get. */
   isCurrent(value: string): boolean {
+    const prefix = this.currentPrefix;
+    return prefix !== null && value.startsWith(prefix);
+  }
+
+  /** How values begin that are encrypted with the key that new values get; `null` without a key. */
+  get currentPrefix(): string | null {
     const [current] = this.keys;
-    return current !== undefined && value.startsWith(`${PREFIX}${current.id}:`);
+    return current === undefined ? null : `${PREFIX}${current.id}:`;
   }
 }

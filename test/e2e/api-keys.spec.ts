@@ -112,6 +112,25 @@ describe('API keys', () => {
     expect(items.find(({ id }: { id: number }) => id === body.id).revokedAt).toMatch(/Z$/);
   });
 
+  /** Break it: in `ApiKeysService.revoke`, leave out the check of `Administer`. */
+  it('lets only a caller with Administer revoke a key with it, such as the bootstrap key', async () => {
+    await storeApiKey(client, 'configurer-who-revokes', ['Configure']);
+    const revoke = async (id: number, authorization: string) => {
+      const { status, body } = await call('DELETE', `/API/ApiKeys/${id}`, authorization);
+      return [status, body?.code];
+    };
+    const { items } = (await list(TEST_API_KEY)).body;
+    const bootstrap = items.find(({ createdBy }: { createdBy: string }) => createdBy === 'BOOTSTRAP_API_KEY');
+    const denied = [403, 'permission_denied'];
+    expect(await revoke(bootstrap.id, 'apikey configurer-who-revokes')).toEqual(denied);
+    expect((await list(TEST_API_KEY)).status).toBe(200);
+    const { body: administers } = await make({ name: 'Administers', permissions: ['Administer'] });
+    expect(await revoke(administers.id, 'apikey configurer-who-revokes')).toEqual(denied);
+    const { body: sends } = await make({ name: 'Sends', permissions: ['BeginWorkflowImportProcess'] });
+    expect(await revoke(sends.id, 'apikey configurer-who-revokes')).toEqual([204, undefined]);
+    expect(await revoke(administers.id, ALL)).toEqual([204, undefined]);
+  });
+
   /** Break it: in `ApiKeysService.revoke`, ask for no key that is not there. */
   it.each(['999999', '0', '-1', 'abc', '99999999999999999999'])('has no key %s to revoke', async (id) => {
     const { status, body } = await call('DELETE', `/API/ApiKeys/${id}`, ALL);

@@ -30,6 +30,8 @@ export const ADVISORY_LOCK_CLASSES = {
   partitions: 7_163_012,
   /** By the first batch id of a partition: shared while a batch arrives in it, exclusive to begin to drop it. */
   partition: 7_163_013,
+  /** Encrypting what the outbox holds, with the present key. */
+  outboxSecrets: 7_163_014,
 } as const;
 export type AdvisoryLock = keyof typeof ADVISORY_LOCK_CLASSES;
 

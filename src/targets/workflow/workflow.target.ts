@@ -1,6 +1,7 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { jsonSchemaProblems } from '../../platform/json/json-schema-problems.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
+import { SecretBox } from '../../platform/secret-box.js';
 import { nearestName } from '../../platform/wording.js';
 import type {
   ChunkContext,
@@ -106,7 +107,10 @@ function hint(member: string, known: readonly string[]): string {
 export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
   readonly kind = 'workflow';
 
-  constructor(private readonly workflows: WorkflowDefinitionsService) {}
+  constructor(
+    private readonly workflows: WorkflowDefinitionsService,
+    @Optional() private readonly secrets: SecretBox = new SecretBox(),
+  ) {}
 
   async validate(
     target: TargetConfiguration,
@@ -137,6 +141,7 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
       recordSchema: pinned.recordSchema,
       timeZone: pinned.timeZone,
       identifierNeeded: pinned.allowWithoutIdentifier === true ? 'never' : 'always',
+      secrets: this.secrets,
     });
   }
 

@@ -12,6 +12,7 @@ import type { Principal } from '../../auth/principal.js';
 import { PromiseCache } from '../../platform/concurrency.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { isDeadlock } from '../../platform/database/postgres-errors.js';
+import { SecretBox } from '../../platform/secret-box.js';
 import type { ImportRecord, RecordOutcome } from '../../records/target.js';
 import {
   type StoredWorkflowDefinition,
@@ -90,6 +91,7 @@ export class ActionsService {
     private readonly database: DatabaseService,
     private readonly definitions: WorkflowDefinitionsService,
     private readonly instances: InstancesService,
+    private readonly secrets: SecretBox,
   ) {}
 
   /**
@@ -152,6 +154,7 @@ export class ActionsService {
           ...{ workflowId, definition, configuration, recordSchema: null },
           // The address says which instance is meant.
           identifierNeeded: 'if stated',
+          secrets: this.secrets,
         }),
       ),
     );

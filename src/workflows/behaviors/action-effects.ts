@@ -11,6 +11,8 @@ import type {
 } from '../definition.js';
 import type { Changes, InstanceState } from '../engine/instance-state.js';
 import { attributesText, changesText } from '../engine/log.sql.js';
+import { receiverOf } from '../../delivery/webhook-message.js';
+import type { SecretBox } from '../../platform/secret-box.js';
 import { escapeOption } from '../../records/rows.js';
 import { valueTypeOf } from '../rows/values/attribute-values.js';
 import { quoted, RowSource, ValueError, type ValueType } from '../rows/values/value-type.js';
@@ -69,7 +71,10 @@ interface MailEffect extends OutgoingEffect, MailTemplate {
 
 interface WebhookEffect extends OutgoingEffect {
   kind: 'webhook';
+  /** As the outbox stores it. */
   url: string;
+  /** See `receiverOf`. */
+  receiver: string;
   secret: string | null;
 }
 
@@ -86,13 +91,15 @@ export type ActionEffects = ReadonlyMap<number, readonly ActionEffect[]>;
  * Compiles the behaviors of a step's actions for many records. The actions that they perform are inlined in order.
  * Saving a definition checks the chains, so every chain ends.
  * @param isMuted omits mails and webhooks
+ * @param secrets encrypts the URLs of webhooks once, not for each record
  */
 export function compileEffects(
   definition: WorkflowDefinition,
   step: StepDefinition,
   isMuted: boolean,
+  secrets: SecretBox,
 ): ActionEffects {
-  const compiler = new EffectCompiler(definition);
+  const compiler = new EffectCompiler(definition, secrets);
   const compiled = step.actions.map((action) => {
     const effects = compiler.compile(action, step.name);
     return [action.id, isMuted ? effects.filter(changesInstance) : effects] as const;
@@ -108,7 +115,10 @@ class EffectCompiler {
   private readonly actions: readonly (ActionDefinition & { step: string })[];
   private readonly types = new Map<string, ValueType>();
 
-  constructor(private readonly definition: WorkflowDefinition) {
+  constructor(
+    private readonly definition: WorkflowDefinition,
+    private readonly secrets: SecretBox,
+  ) {
     this.actions = definition.steps.flatMap(({ name: step, actions }) =>
       actions.map((action) => ({ ...action, step })),
     );
@@ -150,7 +160,7 @@ class EffectCompiler {
       }
       case 'webhook': {
         const { kind, url, secret = null } = behavior;
-        return { kind, number, action, url, secret };
+        return { kind, number, action, url: this.secrets.seal(url), receiver: receiverOf(url), secret };
       }
     }
   }
@@ -179,6 +189,7 @@ export type OwedBehavior = { line: number; instance: InstanceState; number: numb
   | {
       kind: 'webhook';
       url: string;
+      receiver: string;
       secret: string | null;
       status: InstanceStatus;
       step: string | null;
@@ -266,13 +277,13 @@ function mailOf(effect: MailEffect, instance: InstanceState, now: string, line: 
 }
 
 function webhookOf(
-  { kind, number, action, url, secret }: WebhookEffect,
+  { kind, number, action, url, receiver, secret }: WebhookEffect,
   instance: InstanceState,
   changes: Changes,
   line: number,
 ): OwedBehavior {
   return {
-    ...{ kind, number, action, line, instance, url, secret },
+    ...{ kind, number, action, line, instance, url, receiver, secret },
     status: instance.status,
     step: instance.step,
     attributes: attributesText(instance.attributes),

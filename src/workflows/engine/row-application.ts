@@ -5,6 +5,7 @@ import type { Transaction } from '../../platform/database/database.service.js';
 import { isDataError, isUniqueViolation } from '../../platform/database/postgres-errors.js';
 import { compileJsonSchema } from '../../platform/json/json-schema.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
+import { SecretBox } from '../../platform/secret-box.js';
 import type {
   ChunkContext,
   CompiledTarget,
@@ -58,16 +59,23 @@ export interface BehaviorOrigin {
   now: string;
 }
 
-const NOTHING = { subject: null, textBody: null, htmlBody: null, jsonBody: null, secret: null } as const;
+const NOTHING = {
+  receiver: '',
+  subject: null,
+  textBody: null,
+  htmlBody: null,
+  jsonBody: null,
+  secret: null,
+} as const;
 
 /** The outbox row of a behavior, once its instance has an id. */
 export function behaviorRow(behavior: OwedBehavior, instanceId: number, origin: BehaviorOrigin): BehaviorRow {
   const { line, number, action, kind } = behavior;
   const row = { ...NOTHING, instanceId, line, number, action, kind };
   if (behavior.kind === 'webhook') {
-    const { url, secret } = behavior;
+    const { url, receiver, secret } = behavior;
     const jsonBody = webhookBody(behavior, instanceId, origin);
-    return { ...row, recipient: url, secret, jsonBody, status: 'pending', error: null };
+    return { ...row, recipient: url, receiver, secret, jsonBody, status: 'pending', error: null };
   }
   const { recipient, mail } = behavior;
   const { subject, text: textBody, html: htmlBody } = mail;
@@ -309,6 +317,8 @@ export interface WorkflowTargetSource {
   recordSchema: JsonObject | null;
   timeZone?: string | undefined;
   identifierNeeded: IdentifierNeeded;
+  /** Encrypts the URLs of webhooks for the outbox; without it they are stored in clear. */
+  secrets?: SecretBox;
 }
 
 const NO_KEYS: readonly string[] = [];
@@ -335,7 +345,12 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
     workflowId,
     definition,
     configuration,
-    effects: compileEffects(definition, step, configuration.muteBehaviors === true),
+    effects: compileEffects(
+      definition,
+      step,
+      configuration.muteBehaviors === true,
+      from.secrets ?? new SecretBox(),
+    ),
     columns: rowColumns(choice, timeZone),
     schema: rowSchema(definition, choice, recordSchema),
 

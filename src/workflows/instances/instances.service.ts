@@ -5,6 +5,7 @@ import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/outbox.sql.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
+import { SecretBox } from '../../platform/secret-box.js';
 import { BYTE_ORDER_MARK, csvLine, workbookText } from '../../formats/csv/csv-cells.js';
 import { WORKBOOK_TYPE, writeWorkbook, type WrittenRow } from '../../formats/workbook/workbook-writer.js';
 import { contentDisposition, downloadName, sendDownload } from '../../platform/http/downloads.js';
@@ -53,6 +54,7 @@ export class InstancesService {
     private readonly database: DatabaseService,
     private readonly definitions: WorkflowDefinitionsService,
     private readonly access: WorkflowAccess,
+    private readonly secrets: SecretBox,
   ) {}
 
   /** @throws DomainError 404 `workflow_not_found`, 403 `workflow_not_allowed`, 400 `invalid_cursor` */
@@ -92,7 +94,9 @@ export class InstancesService {
     const log = pageJson(shown.map(logEntryJson), nextCursor);
     const { importProcessIds } = principal;
     const sent = await selectBehaviors(this.database, id, MOST_BEHAVIORS, importProcessIds);
-    const behaviors = behaviorsJson(sent.map((behavior) => visibleBehavior(behavior, principal)));
+    const behaviors = behaviorsJson(
+      sent.map((behavior) => visibleBehavior(behavior, principal, this.secrets)),
+    );
     const story = {
       ...(operation !== undefined && { operation: JSON.stringify(operation) }),
       log,
@@ -124,7 +128,7 @@ export class InstancesService {
     const behavior = await find();
     if (behavior === undefined) throw behaviorNotFound(String(behaviorId));
     if (!isOwedAgain) throw behaviorIsBeingSent(behaviorId);
-    return visibleBehavior(behavior, principal);
+    return visibleBehavior(behavior, principal, this.secrets);
   }
 
   /**
@@ -261,10 +265,22 @@ const resendEntry = (
 function visibleBehavior(
   behavior: StoredBehavior,
   { permissions }: Pick<Principal, 'permissions'>,
+  secrets: SecretBox,
 ): StoredBehavior {
-  if (behavior.kind !== 'webhook' || permissions.includes('Configure')) return behavior;
-  const { recipient } = behavior;
-  return { ...behavior, recipient: URL.canParse(recipient) ? new URL(recipient).host : 'a webhook' };
+  if (behavior.kind !== 'webhook') return behavior;
+  const url = openedUrl(behavior.recipient, secrets);
+  if (url === null) return { ...behavior, recipient: 'a webhook' };
+  return { ...behavior, recipient: permissions.includes('Configure') ? url : new URL(url).host };
+}
+
+/** `null` if its key is gone: the instance and its log can be read all the same. */
+function openedUrl(recipient: string, secrets: SecretBox): string | null {
+  try {
+    const url = secrets.open(recipient);
+    return URL.canParse(url) ? url : null;
+  } catch {
+    return null;
+  }
 }
 
 type Conditions = Pick<InstanceSelection, 'workflowId' | 'attribute' | 'identifier' | 'status'>;
