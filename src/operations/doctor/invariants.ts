@@ -1,6 +1,16 @@
 import { recordsBetween } from '../../batches/records.sql.js';
 import { ERASED_PAYLOAD } from '../../people/person.js';
 import { normalFormSql } from '../../workflows/engine/instances.sql.js';
+import {
+  COUNTED_RECORDS,
+  ENDED_STATUSES,
+  BATCH_IS_KEPT,
+  countList,
+  OUTCOME_COUNTS,
+  NOT_SUCCEEDED,
+  OPERATION_COUNTS,
+  countSum,
+} from './counts.js';
 import { PARTITION_INVARIANTS } from './partition-invariants.js';
 
 /** A condition that always holds in our database, whatever runs on it at that moment (ADR 17). */
@@ -17,36 +27,12 @@ export interface Invariant {
   cheap: boolean;
 }
 
-const COUNTS = ['succeeded', 'failed', 'skipped', 'canceled', 'unknown'] as const;
-const OPERATIONS = ['created', 'updated', 'unchanged'] as const;
-const ALL = [...COUNTS, ...OPERATIONS];
-const list = (of: (name: string) => string, names: readonly string[] = ALL) => names.map(of).join(', ');
-const sum = (of: (name: string) => string) => COUNTS.map(of).join(' + ');
-
-const ENDED = `('completed', 'completed_with_errors', 'failed', 'canceled')`;
-/** Batches whose chunks and records still exist and can be examined. */
-const KEPT = `b.expired_at IS NULL AND b.status <> 'receiving'`;
-
-const COUNTED = [
-  list((name) => `count(*) FILTER (WHERE r.status = '${name}') AS ${name}`, COUNTS),
-  list((name) => `count(*) FILTER (WHERE r.operation = '${name}') AS ${name}`, OPERATIONS),
-].join(', ');
-
-/** The end counts of a batch and the sums over its chunks, which are right where they differ. */
-export const COUNT_SUMS_OF_CHUNKS = {
-  sql: `SELECT workflow_import_queue_batch_id, ${list((name) => `sum(${name}_count)::integer AS ${name}`)},
-               sum(${sum((name) => `${name}_count`)})::integer AS outcomes
-          FROM import_queue_chunk GROUP BY 1`,
-  assignments: list((name) => `${name}_count = c.${name}`),
-  columns: list((name) => `b.${name}_count`),
-  sums: list((name) => `c.${name}`),
-};
 const RECONCILER =
   'The reconciler of any worker does this within seconds: start a worker, and look at its log.';
-/** Records that keep a batch from being `completed`, including those that a person resolved after its end. */
-export const NOT_SUCCEEDED = 'invalid_count + failed_count + canceled_count + unknown_count + resolved_count';
 const REPORT =
   'This must not happen: keep the database as it is (pg_dump), pause the batch, and report it with these rows.';
+
+const RECOUNTED = `doctor --repair counts the records again if all of them are there, and agree with the counts of the batch if it has ended. Else: ${REPORT}`;
 
 /** Folds case without the rules of any language: in Turkish databases `lower('I')` is not `i`. */
 function folded(value: string): string {
@@ -63,23 +49,23 @@ export const INVARIANTS: readonly Invariant[] = [
             LEFT JOIN (SELECT workflow_import_queue_batch_id, sum(record_count) AS total, sum(invalid_count) AS invalid,
                               count(*) AS chunks
                          FROM import_queue_chunk GROUP BY 1) c USING (workflow_import_queue_batch_id)
-           WHERE ${KEPT}
+           WHERE ${BATCH_IS_KEPT}
              AND (b.total_count, b.invalid_count, b.chunk_count)
                  IS DISTINCT FROM (coalesce(c.total, 0)::integer, coalesce(c.invalid, 0)::integer, coalesce(c.chunks, 0)::integer)`,
-    repair: REPORT,
+    repair: `doctor --repair takes the sums of the chunks if the batch has as many records. Else: ${REPORT}`,
     cheap: true,
   },
   {
     code: 'batch_end_counts',
     sentence: 'the counts of a batch that has ended are the sums over its chunks, and add up to its total',
-    sql: `SELECT b.workflow_import_queue_batch_id AS batch, b.total_count, ${list((name) => `b.${name}_count, c.${name} AS sum_of_${name}`)}
+    sql: `SELECT b.workflow_import_queue_batch_id AS batch, b.total_count, ${countList((name) => `b.${name}_count, c.${name} AS sum_of_${name}`)}
             FROM import_queue_batch b
-            LEFT JOIN (SELECT workflow_import_queue_batch_id, ${list((name) => `sum(${name}_count)::integer AS ${name}`)}
+            LEFT JOIN (SELECT workflow_import_queue_batch_id, ${countList((name) => `sum(${name}_count)::integer AS ${name}`)}
                          FROM import_queue_chunk GROUP BY 1) c USING (workflow_import_queue_batch_id)
            WHERE b.finished_at IS NOT NULL AND b.succeeded_count IS NOT NULL AND b.status <> 'validated'
-             AND (b.invalid_count + ${sum((name) => `b.${name}_count`)} <> b.total_count
+             AND (b.invalid_count + ${countSum((name) => `b.${name}_count`)} <> b.total_count
                OR b.expired_at IS NULL
-                  AND (${list((name) => `b.${name}_count`)}) IS DISTINCT FROM (${list((name) => `coalesce(c.${name}, 0)`)}))`,
+                  AND (${countList((name) => `b.${name}_count`)}) IS DISTINCT FROM (${countList((name) => `coalesce(c.${name}, 0)`)}))`,
     repair: `The chunks are right: UPDATE import_queue_batch with the sums that are shown.`,
     cheap: true,
   },
@@ -87,14 +73,14 @@ export const INVARIANTS: readonly Invariant[] = [
     code: 'chunk_counts_add_up',
     sentence: 'a chunk is done exactly when every record of it has its outcome',
     sql: `SELECT c.workflow_import_queue_batch_id AS batch, chunk_number AS chunk, state, record_count, c.invalid_count,
-                 ${sum((name) => `c.${name}_count`)} AS outcomes
+                 ${countSum((name) => `c.${name}_count`)} AS outcomes
             FROM import_queue_chunk c
             LEFT JOIN import_queue_batch b USING (workflow_import_queue_batch_id) LEFT JOIN import_process_version v ON v.import_process_id = b.import_process_id AND v.version = b.import_process_version
-           WHERE c.invalid_count + ${sum((name) => `c.${name}_count`)} > record_count
-              OR state = 'done' AND c.invalid_count + ${sum((name) => `c.${name}_count`)} <> record_count
-              OR CASE WHEN v.target ->> 'kind' = 'http' THEN c.succeeded_count < c.created_count WHEN b.undo_of IS NULL THEN c.succeeded_count <> ${OPERATIONS.map((name) => `c.${name}_count`).join(' + ')}
+           WHERE c.invalid_count + ${countSum((name) => `c.${name}_count`)} > record_count
+              OR state = 'done' AND c.invalid_count + ${countSum((name) => `c.${name}_count`)} <> record_count
+              OR CASE WHEN v.target ->> 'kind' = 'http' THEN c.succeeded_count < c.created_count WHEN b.undo_of IS NULL THEN c.succeeded_count <> ${OPERATION_COUNTS.map((name) => `c.${name}_count`).join(' + ')}
                    ELSE c.succeeded_count < c.unchanged_count OR c.created_count + c.updated_count > 0 END`,
-    repair: REPORT,
+    repair: RECOUNTED,
     cheap: true,
   },
   {
@@ -102,15 +88,15 @@ export const INVARIANTS: readonly Invariant[] = [
     sentence: 'no chunk of a batch that has ended is open',
     sql: `SELECT c.workflow_import_queue_batch_id AS batch, c.chunk_number AS chunk, c.state, b.status
             FROM import_queue_chunk c JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
-           WHERE c.state <> 'done' AND b.status IN ${ENDED}`,
-    repair: REPORT,
+           WHERE c.state <> 'done' AND b.status IN ${ENDED_STATUSES}`,
+    repair: `doctor --repair ends the chunk if every record of it has its outcome. Else: ${REPORT}`,
     cheap: true,
   },
   {
     code: 'terminal_has_end',
     sentence: 'a batch has the time of its end exactly when its status is a last one',
     sql: `SELECT workflow_import_queue_batch_id AS batch, status, finished_at FROM import_queue_batch
-           WHERE (finished_at IS NOT NULL) <> (status = 'validated' OR status IN ${ENDED})`,
+           WHERE (finished_at IS NOT NULL) <> (status = 'validated' OR status IN ${ENDED_STATUSES})`,
     repair: `If its status is a last one: UPDATE import_queue_batch with the end of its last chunk. If not, keep the database as it is (pg_dump), and report it with these rows.`,
     cheap: true,
   },
@@ -149,7 +135,7 @@ export const INVARIANTS: readonly Invariant[] = [
             LEFT JOIN (SELECT workflow_import_queue_batch_id,
                               string_agg(DISTINCT outcome, ',') || ' ' || string_agg(recipient, ',' ORDER BY outcome, recipient_number) AS mails
                          FROM outbox WHERE kind = 'batch_mail' AND outcome IN ('success', 'failure') GROUP BY 1) n USING (workflow_import_queue_batch_id)
-           WHERE b.status IN ${ENDED} AND b.expired_at IS NULL AND b.succeeded_count IS NOT NULL
+           WHERE b.status IN ${ENDED_STATUSES} AND b.expired_at IS NULL AND b.succeeded_count IS NOT NULL
              AND n.mails IS DISTINCT FROM owed.mails`,
     repair: `Missing: INSERT INTO outbox (kind, workflow_import_queue_batch_id, outcome, recipient, status) with kind 'batch_mail' and status 'pending'; it is sent within seconds. Of several addresses, the first has recipient_number 1. One too many: report it.`,
     cheap: true,
@@ -189,12 +175,12 @@ export const INVARIANTS: readonly Invariant[] = [
                  to_json(counted) AS counted
             FROM import_queue_chunk c
             JOIN import_queue_batch b USING (workflow_import_queue_batch_id)
-           CROSS JOIN LATERAL (SELECT c.record_count AS total, c.invalid_count AS invalid, ${list((name) => `c.${name}_count AS ${name}`)}) written
+           CROSS JOIN LATERAL (SELECT c.record_count AS total, c.invalid_count AS invalid, ${countList((name) => `c.${name}_count AS ${name}`)}) written
            CROSS JOIN LATERAL (
-             SELECT count(*) AS total, count(*) FILTER (WHERE r.status = 'invalid') AS invalid, ${COUNTED}
+             SELECT count(*) AS total, count(*) FILTER (WHERE r.status = 'invalid') AS invalid, ${COUNTED_RECORDS}
                FROM ${recordsBetween('c.workflow_import_queue_batch_id', 'c.first_line', 'c.last_line')} r) counted
            WHERE b.expired_at IS NULL AND to_jsonb(written) <> to_jsonb(counted)`,
-    repair: REPORT,
+    repair: RECOUNTED,
     cheap: false,
   },
   ...PARTITION_INVARIANTS,
@@ -264,7 +250,7 @@ export const INVARIANTS: readonly Invariant[] = [
             FULL JOIN workflow_identifier x USING (workflow_instance_id, name)
            WHERE i.value IS NULL OR x.value IS NULL
               OR ${folded('x.value')} NOT IN (${folded('i.value')}, ${folded(normalFormSql('i.value'))})`,
-    repair: `The attributes are right: write the rows of workflow_identifier again from them, folded as the workflow's definition says.`,
+    repair: `The attributes are right. doctor --repair writes the rows of workflow_identifier from them, except values that are not ASCII and ignore case, and values that another instance has: write those yourself, folded as the workflow's definition says.`,
     cheap: false,
   },
   {
@@ -316,7 +302,7 @@ export const INVARIANTS: readonly Invariant[] = [
     code: 'sent_has_time',
     sentence: 'a mail or webhook that was sent has the time of it',
     sql: `SELECT outbox_id AS message, kind, status FROM outbox WHERE status = 'sent' AND sent_at IS NULL`,
-    repair: REPORT,
+    repair: `doctor --repair takes the time of the end, or of the last attempt. Else: ${REPORT}`,
     cheap: false,
   },
   {

@@ -14,7 +14,7 @@ import { describeRepairs, repair } from './repairs.js';
 const USAGE = `npm run doctor [-- --quick] [-- --json] [-- --repair [--apply]]
   Checks the invariants of the database of DATABASE_URL, or of a running quickstart, and changes nothing;
   only the audit log gets the result.
-  --quick   leaves out checks that read every record
+  --quick   leaves out checks that read every record; not with --repair
   --json    prints JSON
   --repair  tries the repairs of damage where one side of the contradiction is certain, and takes them back
   --apply   stores these repairs
@@ -32,7 +32,9 @@ try {
     process.exit(2);
   }
   const databaseUrl = databaseUrlOf(loadConfig());
-  const invariants = INVARIANTS.filter(({ cheap }) => cheap || !flags.includes('--quick'));
+  // A repair may need what only the records say.
+  const isQuick = flags.includes('--quick') && !repairs;
+  const invariants = INVARIANTS.filter(({ cheap }) => cheap || !isQuick);
   const client = new Client({
     connectionString: databaseUrl,
     application_name: 'workflow-import-queue doctor',

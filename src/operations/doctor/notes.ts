@@ -17,12 +17,15 @@ export const NOTES: readonly Invariant[] = [
   {
     code: 'secrets_in_clear',
     sentence: 'URLs and secrets of webhooks are stored in clear',
-    sql: `SELECT w.name AS workflow, d.version, NULL::bigint AS "webhookEndpoint"
+    sql: `SELECT w.name AS workflow, d.version, NULL::bigint AS "webhookEndpoint", NULL::bigint AS "sentWebhook"
             FROM workflow_definition d JOIN workflow w USING (workflow_id)
            WHERE jsonb_path_exists(d.definition::jsonb,
                    '$.steps[*].actions[*].behaviors[*] ? (@.kind == "webhook" && !(@.url starts with "enc:v1:"))')
           UNION ALL
-          SELECT NULL, NULL, webhook_endpoint_id FROM webhook_endpoint WHERE url NOT LIKE 'enc:v1:%'`,
+          SELECT NULL, NULL, webhook_endpoint_id, NULL FROM webhook_endpoint WHERE url NOT LIKE 'enc:v1:%'
+           UNION ALL
+          SELECT NULL, NULL, NULL, outbox_id FROM outbox
+           WHERE kind = 'behavior_webhook' AND recipient NOT LIKE 'enc:v1:%' AND recipient ~ '^https?:'`,
     repair:
       'Set SECRETS_KEY, or SESSION_SECRET, in every process and start them: the start encrypts what is stored.',
     cheap: true,

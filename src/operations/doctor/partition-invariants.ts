@@ -34,7 +34,7 @@ export const PARTITION_INVARIANTS = [
              AND NOT EXISTS (SELECT FROM import_queue_partition p
                               WHERE c.relname = t.parent || '_p' || p.first_batch_id)`,
     repair:
-      'If the table is attached, INSERT its range into import_queue_partition. Else look at what it holds: attach it, or DROP it.',
+      'doctor --repair drops it if it is neither attached nor holds a row. If it is attached, INSERT its range into import_queue_partition. Else look at what it holds: attach it, or DROP it.',
     cheap: true,
   },
 ];
