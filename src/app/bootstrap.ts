@@ -21,6 +21,7 @@ import {
   securityHeaders,
 } from '../platform/http/protocol.js';
 import { compressedAnswers } from '../platform/http/downloads.js';
+import { beginInTurns } from '../platform/http/request-turns.js';
 import { DtoValidationPipe } from '../platform/http/validation.js';
 import { accessLog, AppLogger, requestContext, traceRequest } from '../platform/instrumentation.js';
 import { AppModule } from './app.module.js';
@@ -75,4 +76,5 @@ function configureHttp(app: NestExpressApplication, config: AppConfig): void {
   const server = app.getHttpServer();
   server.requestTimeout = LONGEST_REQUEST_MS;
   answerProtocolErrors(server);
+  beginInTurns(server);
 }

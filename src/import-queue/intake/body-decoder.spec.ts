@@ -44,6 +44,22 @@ describe('decodeBody', () => {
     await expect(decode(gzipSync(TEXT).subarray(0, -20), 'gzip')).rejects.toThrow(UndecodableBodyError);
   });
 
+  /** Break it: in `decodeBody`, leave out `RECORD_BYTES`. */
+  it('counts tiny records for what they cost, not for their bytes', async () => {
+    const records = async (line: (n: number) => string) => {
+      const bytes = gzipSync(Array.from({ length: 200_000 }, (_, n) => line(n)).join(''));
+      let count = 0;
+      const guards = { idleMs: 0, minBytesPerSecond: 0, maxRatio: 100, records: () => count };
+      for await (const piece of decodeBody(Readable.from([bytes]), 'gzip', 1e9, guards)) {
+        for (const byte of piece) if (byte === 0x0a) count += 1;
+      }
+      return count;
+    };
+    // 600,000 bytes, which alone are below the size from which the ratio counts.
+    await expect(records(() => '{}\n')).rejects.toMatchObject({ name: 'DecompressionRatioError' });
+    await expect(records((n) => `{":Id":${n}}\n`)).resolves.toBe(200_000);
+  });
+
   it('leaves the request open when it stops early, since the answer needs its socket', async () => {
     const request = Readable.from([Buffer.from(TEXT), Buffer.from(TEXT)]);
     await expect(decodeBody(request, 'identity', 10).next()).rejects.toThrow(BodyTooLargeError);

@@ -122,7 +122,15 @@ class DecompressionRatioError extends Error {
 export interface BodyGuards extends BodyPace {
   /** The most decoded bytes per received byte, beyond the first MiB. */
   maxRatio: number;
+  /** The records found so far; each counts as at least `RECORD_BYTES`. */
+  records?: (() => number) | undefined;
 }
+
+/**
+ * What a record counts as in the ratio if its line is shorter. Storing a record costs several hundred bytes, however
+ * short it is, so a bomb of tiny lines grows far beyond its decoded bytes.
+ */
+const RECORD_BYTES = 128;
 
 const UNGUARDED: BodyGuards = { idleMs: 0, minBytesPerSecond: 0, maxRatio: Infinity };
 /** The ratio is not checked below this size, because similar rows compress well and a small result does no harm. */
@@ -151,7 +159,8 @@ export async function* decodeBody(
   for await (const piece of pieces) {
     bytes += piece.length;
     if (bytes > maxBytes) throw new BodyTooLargeError();
-    if (createDecoder !== undefined && bytes > RATIO_FREE_BYTES && bytes > received.bytes * guards.maxRatio) {
+    const cost = Math.max(bytes, (guards.records?.() ?? 0) * RECORD_BYTES);
+    if (createDecoder !== undefined && cost > RATIO_FREE_BYTES && cost > received.bytes * guards.maxRatio) {
       throw new DecompressionRatioError();
     }
     yield piece;
@@ -244,7 +253,7 @@ export class BodyIntake {
     private readonly options: { hashed: boolean; reader: RecordReader; quota: RecordQuota },
   ) {
     this.rows = RecordCollector.for(target, chunkSize);
-    this.pieces = decodedPieces(body, encoding, limits);
+    this.pieces = decodedPieces(body, encoding, limits, () => this.rows.totalCount);
     this.hash = options.hashed ? createHash('sha256') : null;
     this.reader = options.reader;
     this.reader.sink = (line, row, raw, origin) => {
@@ -346,11 +355,13 @@ export function decodedPieces(
   body: Readable,
   encoding: string,
   limits: IntakeLimits,
+  records?: () => number,
 ): AsyncGenerator<Buffer> {
   return decodeBody(body, encoding, limits.maxBodyBytes, {
     idleMs: limits.receiveIdleMs,
     minBytesPerSecond: limits.minBodyBytesPerSecond,
     maxRatio: limits.maxDecompressionRatio,
+    records,
   });
 }
 
