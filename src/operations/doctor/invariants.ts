@@ -6,7 +6,6 @@ import {
   ENDED_STATUSES,
   BATCH_IS_KEPT,
   countList,
-  OUTCOME_COUNTS,
   NOT_SUCCEEDED,
   OPERATION_COUNTS,
   countSum,

@@ -5,7 +5,8 @@ import type {
   WorkflowDefinition,
   WorkflowTargetConfiguration,
 } from '../definition.js';
-import { behaviorRow, compileWorkflowTarget } from './row-application.js';
+import { behaviorRow } from '../behaviors/behavior-rows.js';
+import { compileWorkflowTarget } from './row-application.js';
 import { type Match, type Resolution, resolveRows } from './resolve-rows.js';
 
 const NOW = '2026-11-24T08:00:00.123Z';

@@ -1,4 +1,4 @@
-import { type BehaviorRow, behaviorsToInsert } from '../../delivery/outbox.sql.js';
+import { behaviorsToInsert } from '../../delivery/outbox.sql.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { CopyInput } from '../../platform/database/copy-rows.js';
 import type { Transaction } from '../../platform/database/database.service.js';
@@ -13,7 +13,8 @@ import type {
   RecordError,
   RecordOutcome,
 } from '../../records/target.js';
-import { type ActionEffects, compileEffects, type OwedBehavior } from '../behaviors/action-effects.js';
+import { type ActionEffects, compileEffects } from '../behaviors/action-effects.js';
+import { behaviorRow } from '../behaviors/behavior-rows.js';
 import type { StepDefinition, WorkflowDefinition, WorkflowTargetConfiguration } from '../definition.js';
 import {
   ActionChoice,
@@ -33,7 +34,6 @@ import {
   type RefusedRow,
   type RowResult,
 } from '../rows/row-reader.js';
-import { isEmail } from '../rows/values/attribute-values.js';
 import { keptPointer, quoted, rowError } from '../rows/values/value-type.js';
 import {
   allocateInstanceIds,
@@ -51,60 +51,6 @@ import { idOf, type InstanceState, storedValuesOf } from './instance-state.js';
 import { logToInsert } from './log.sql.js';
 import { refusedByDatabase } from './resolution-errors.js';
 import { type Resolution, type ResolutionRules, type ResolvedRow, resolveRows } from './resolve-rows.js';
-
-export interface BehaviorOrigin {
-  workflow: string;
-  batchId: number | null;
-  /** ISO 8601. */
-  now: string;
-}
-
-const NOTHING = {
-  receiver: '',
-  subject: null,
-  textBody: null,
-  htmlBody: null,
-  jsonBody: null,
-  secret: null,
-} as const;
-
-/** The outbox row of a behavior, once its instance has an id. */
-export function behaviorRow(behavior: OwedBehavior, instanceId: number, origin: BehaviorOrigin): BehaviorRow {
-  const { line, number, action, kind } = behavior;
-  const row = { ...NOTHING, instanceId, line, number, action, kind };
-  if (behavior.kind === 'webhook') {
-    const { url, receiver, secret } = behavior;
-    const jsonBody = webhookBody(behavior, instanceId, origin);
-    return { ...row, recipient: url, receiver, secret, jsonBody, status: 'pending', error: null };
-  }
-  const { recipient, mail } = behavior;
-  const { subject, text: textBody, html: htmlBody } = mail;
-  const error = addressError(recipient);
-  return {
-    ...{ ...row, recipient, subject, textBody, htmlBody, error },
-    status: error === null ? 'pending' : 'failed',
-  };
-}
-
-/** A mail without a usable address is stored as failed instead of omitted, so that people see it. */
-function addressError(recipient: string): string | null {
-  if (recipient === '') return 'the instance has no address to send it to';
-  return isEmail(recipient)
-    ? null
-    : 'the value where the instance should have its e-mail address is not an address';
-}
-
-/** Builds the body as text, so that values are sent exactly as they are stored. */
-function webhookBody(
-  { action, line, status, step, attributes, changes }: Extract<OwedBehavior, { kind: 'webhook' }>,
-  instanceId: number,
-  { workflow, batchId, now }: BehaviorOrigin,
-): string {
-  const source = { batchId, line: batchId === null ? null : line };
-  const head = JSON.stringify({ workflow, action, instanceId, ...source, status, step }).slice(1, -1);
-  const timestamp = JSON.stringify(now);
-  return `{"type":"workflow.action.performed","timestamp":${timestamp},"data":{${head},"attributes":${attributes},"changes":${changes}}}`;
-}
 
 /** The origin of effects, as the log records it. */
 interface EffectOrigin {
