@@ -286,7 +286,7 @@ describe('imports that are delivered to a URL', () => {
   });
 
   /**
-   * Break it: in `HttpDelivery.settle`, let a record fail without waiting for `isTakingOthers`; in `ChunkDelivery.end`,
+   * Break it: in `HttpDelivery.settle`, let a record fail whatever `isAtFault` says; in `ChunkDelivery.end`,
    * leave `forgiveAttempts` out.
    */
   it('fail no record while the receiver answers 5xx to all, and one that it never takes once it takes others', async () => {

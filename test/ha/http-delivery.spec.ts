@@ -151,7 +151,9 @@ describe(`${RECORDS} records to a URL at ${RATE} requests a second, by two worke
 
     await eventually(() => receiver.requests > RECORDS / 2, 'half of the records', 600_000);
     receiver.isDown = true;
+    const downAt = performance.now();
     await eventually(async () => (await client.batch(id)).status === 'paused', 'the circuit breaker', 60_000);
+    const downFor = (performance.now() - downAt) / 1_000;
     const paused = await client.batch(id);
     const { body: groups } = await client.get(`/API/WorkflowImportQueue/Batches/${id}/ErrorGroups`);
     expect({ ...paused, groups: groups.items }).toMatchObject({
@@ -169,7 +171,7 @@ describe(`${RECORDS} records to a URL at ${RATE} requests a second, by two worke
         ...{ seconds: Math.round(seconds), requests: receiver.requests, busiestSecond: busiest },
         ...{ again: keysOf.filter((keys) => keys.length > 1).length, samples: watch.samples },
         ...{
-          pausedAt: paused.progress.processed,
+          ...{ pausedAt: paused.progress.processed, pausedAfterSeconds: Math.round(downFor) },
           recordCounts: ended.recordCounts,
           workers: watch.owners.size,
         },

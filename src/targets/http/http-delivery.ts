@@ -2,7 +2,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DeliveryFault } from '../../delivery/message.js';
 import { endsWithin } from '../../delivery/message-sender.js';
 import type { ExchangeProgress, ReceivedAnswer, WebhookClient } from '../../delivery/webhook-client.js';
-import type { Gate } from '../../platform/concurrency.js';
 import { errorMessage } from '../../platform/errors.js';
 import type { SharedPace, SharedSlots } from '../../platform/shared-limits.js';
 import {
@@ -14,6 +13,7 @@ import {
   TargetUnavailableError,
 } from '../../records/target.js';
 import type { HttpConfiguration } from './http-configuration.js';
+import type { Receiver } from './receiver.js';
 
 export interface HttpTargetTimes {
   /** The wait after the first failed attempt; it doubles with each further one. */
@@ -23,8 +23,6 @@ export interface HttpTargetTimes {
   longestWaitMs: number;
 }
 
-/** At least this many records in a row must fail at their first attempt before the target counts as unavailable. */
-const FAILED_IN_A_ROW = 10;
 /** A reference keeps this much of an answer, an error this much. */
 const REFERENCE_LENGTH = 500;
 const ERROR_LENGTH = 1_000;
@@ -51,13 +49,6 @@ interface Parcel {
   isSuspect: boolean;
 }
 
-/** What this process knows about the receiver of an import process. */
-export interface Receiver {
-  gate: Gate;
-  failedInARow: number;
-  answeredAt: number;
-}
-
 /** Why an attempt did not settle its records. */
 interface FailedAttempt {
   kind: 'again' | 'unreached' | 'refused';
@@ -66,15 +57,13 @@ interface FailedAttempt {
   waitMs: number;
 }
 
-type Attempt = { kind: 'answered'; answer: ReceivedAnswer } | FailedAttempt;
+type Attempt = { kind: 'answered'; answer: ReceivedAnswer; sentAt: number } | FailedAttempt;
 
 /** Delivers the records of one chunk. */
 export class HttpDelivery {
   private readonly configuration: HttpConfiguration;
   private readonly ending = new AbortController();
   private fault: Error | undefined;
-  /** Parcels that may still be answered. */
-  private hopeful = 0;
 
   constructor(
     private readonly client: WebhookClient,
@@ -96,64 +85,67 @@ export class HttpDelivery {
 
   /** Sends the parcel until it has its outcome, or the delivery ends. The first fault ends it; see `throwFault`. */
   async deliver(parcel: Parcel): Promise<void> {
-    this.hopeful += 1;
     try {
-      await this.settle(parcel);
+      await this.receiver.expecting(() => this.settle(parcel));
     } catch (error) {
       this.end(error);
-    } finally {
-      this.hopeful -= 1;
     }
   }
 
   private async settle(parcel: Parcel): Promise<void> {
-    const isFresh = parcel.attempts === 0;
+    const { receiver } = this;
     const { maxAttempts } = this.configuration;
-    let failedAt = Infinity;
+    let firstFailedAt = Infinity;
+    let failedAt: number | undefined;
     if (parcel.dueInMs > 0) await this.wait(parcel.dueInMs);
-    for (let attempt = 1; !this.ending.signal.aborted; attempt += 1) {
+    while (!this.ending.signal.aborted) {
       const result = await this.inTurn(() => this.attempt(parcel));
       if (result === null) return;
       parcel.attempts += 1;
       if (result.kind === 'answered') {
-        this.receiver.failedInARow = 0;
-        this.receiver.answeredAt = performance.now();
+        receiver.noteAnswer(result.sentAt);
         return this.context.save(this.outcomesOfAnswer(parcel, result.answer));
       }
-      if (isFresh && attempt === 1) this.receiver.failedInARow += 1;
+      const formerlyFailedAt = failedAt;
+      failedAt = performance.now();
+      firstFailedAt = Math.min(firstFailedAt, failedAt);
+      parcel.isSuspect ||= receiver.hasTaken(firstFailedAt);
+      receiver.noteFailure(parcel);
       const isUnknown = this.mustNotRepeat(result);
       if (isUnknown) await this.context.save(unknownOutcomes(parcel, result));
       this.endIfUnavailable(result);
       if (isUnknown) return;
-      failedAt = Math.min(failedAt, performance.now());
-      parcel.isSuspect ||= this.receiver.answeredAt > failedAt;
       const { attempts, isSuspect } = parcel;
-      const isExhausted = attempts >= maxAttempts;
-      const mayFail = isExhausted && result.kind !== 'unreached';
-      if (mayFail && isSuspect) return this.context.save(failedOutcomes(parcel, result));
       const dueInMs = this.backOff(attempts, result.waitMs);
       await this.context.postpone(parcel.lines, { attempts, dueInMs, isSuspect });
-      if (!isExhausted) {
+      if (attempts < maxAttempts) {
         await this.wait(dueInMs);
         continue;
       }
-      if (mayFail && (await this.isTakingOthers(failedAt)))
+      const mayFail = result.kind !== 'unreached';
+      if (mayFail && (await this.isAtFault(parcel, formerlyFailedAt ?? failedAt)))
         return this.context.save(failedOutcomes(parcel, result));
-      if (!this.ending.signal.aborted) throw unavailable(result);
+      if (!this.ending.signal.aborted) {
+        receiver.noteOutage();
+        throw unavailable(result);
+      }
     }
   }
 
   /**
-   * Waits until the receiver answers other records, so that the fault is that of the one that failed. Answers false if
-   * none is left that it could answer, or the delivery ends: the fault may well be that of the receiver.
+   * Whether a parcel that has used up its attempts is at fault, and not the receiver. It is if the receiver took others
+   * since the attempt before the last. If none is left that could show that, the past decides: the receiver took others
+   * while each of those that are left failed.
    */
-  private async isTakingOthers(failedAt: number): Promise<boolean> {
-    const isWitnessed = () => this.receiver.answeredAt > failedAt;
-    this.hopeful -= 1;
-    while (!isWitnessed() && this.hopeful > 0 && !this.ending.signal.aborted)
-      await this.wait(WITNESS_PAUSE_MS);
-    this.hopeful += 1;
-    return isWitnessed();
+  private async isAtFault(parcel: Parcel, since: number): Promise<boolean> {
+    const { receiver } = this;
+    const { signal } = this.ending;
+    await receiver.exhausted(parcel, async () => {
+      while (!receiver.hasTaken(since) && receiver.mayTakeOthers && !signal.aborted)
+        await this.wait(WITNESS_PAUSE_MS);
+    });
+    if (signal.aborted || receiver.isUnavailable) return false;
+    return receiver.hasTaken(since) || (parcel.isSuspect && !receiver.hasFailedInnocents);
   }
 
   private end(fault: unknown): void {
@@ -207,6 +199,7 @@ export class HttpDelivery {
     const webhook = { url, id: key, body, secrets, headers, needsNewConnection: !idempotent };
     const mostBytes = batchSize === 1 ? ANSWER_BYTES : ANSWER_BYTES + lines.length * ANSWER_BYTES_OF_RECORD;
     if (!idempotent) await this.context.begin(lines);
+    const sentAt = performance.now();
     let answer: ReceivedAnswer;
     try {
       answer = await endsWithin(timeoutMs, this.context.cut, (ends) =>
@@ -225,7 +218,7 @@ export class HttpDelivery {
     if (isTemporary(answer.status)) return { kind: 'again', message, answer, waitMs };
     if (batchSize > 1 && isSuccess(answer) && !answer.isComplete && answer.body.trimStart().startsWith('['))
       return { kind: 'again', message: 'the answer was cut off', answer: null, waitMs };
-    return { kind: 'answered', answer };
+    return { kind: 'answered', answer, sentAt };
   }
 
   private outcomesOfAnswer({ lines, attempts }: Parcel, answer: ReceivedAnswer): DeliveredOutcome[] {
@@ -241,8 +234,7 @@ export class HttpDelivery {
 
   /** @throws TargetUnavailableError if the failures are not those of single records */
   private endIfUnavailable(result: FailedAttempt): void {
-    const isLasting =
-      this.receiver.failedInARow >= Math.max(FAILED_IN_A_ROW, 2 * this.configuration.concurrency);
+    const isLasting = this.receiver.isUnavailable;
     if (this.context.isProbe || isLasting || result.kind === 'refused') throw unavailable(result);
   }
 

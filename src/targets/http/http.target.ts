@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { WebhookClient } from '../../delivery/webhook-client.js';
-import { BoundedMap, Gate } from '../../platform/concurrency.js';
+import { BoundedMap } from '../../platform/concurrency.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { selectInstallationId } from '../../platform/database/installation.js';
 import { compileJsonSchema } from '../../platform/json/json-schema.js';
@@ -26,13 +26,8 @@ import {
   sealConfiguration,
   shownConfiguration,
 } from './http-configuration.js';
-import {
-  type CompiledHttp,
-  HttpDelivery,
-  type HttpTargetTimes,
-  parcelsOf,
-  type Receiver,
-} from './http-delivery.js';
+import { type CompiledHttp, HttpDelivery, type HttpTargetTimes, parcelsOf } from './http-delivery.js';
+import { Receiver } from './receiver.js';
 
 const TIMES: HttpTargetTimes = {
   backOffMs: 1_000,
@@ -122,11 +117,15 @@ export class HttpTarget implements RecordTarget<CompiledHttp> {
     if (records.length === 0) return;
     const { compiled, importProcessId, ordered } = context;
     const receiver = this.receiverOf(importProcessId, compiled.configuration.concurrency);
-    if (!context.isProbe) receiver.failedInARow = 0;
     const parcels = parcelsOf(records, context, await this.installationId());
     const delivery = new HttpDelivery(this.client, this.slots, this.pace, TIMES, receiver, context);
-    if (ordered) for (const parcel of parcels) await delivery.deliver(parcel);
-    else await Promise.allSettled(parcels.map((parcel) => delivery.deliver(parcel)));
+    receiver.begin();
+    try {
+      if (ordered) for (const parcel of parcels) await delivery.deliver(parcel);
+      else await Promise.allSettled(parcels.map((parcel) => delivery.deliver(parcel)));
+    } finally {
+      receiver.end();
+    }
     delivery.throwFault();
   }
 
@@ -134,7 +133,7 @@ export class HttpTarget implements RecordTarget<CompiledHttp> {
     const id = `${importProcessId}/${concurrency}`;
     const known = this.receivers.get(id);
     if (known !== undefined) return known;
-    const receiver = { gate: new Gate(concurrency), failedInARow: 0, answeredAt: -Infinity };
+    const receiver = new Receiver(concurrency);
     this.receivers.set(id, receiver);
     return receiver;
   }
