@@ -14,7 +14,7 @@ import { isBlankCell, isBlankRow, type SurveyedColumn, type TablePlan } from './
 export interface ReadRecord {
   line: number;
   row: JsonObject;
-  /** The row as JSON text: an object of texts (and of numbers and booleans, where columns hold `literal` values), with the columns in the order of the file. */
+  /** The row as JSON text: an object of texts (and of numbers, booleans and null, where columns hold `literal` values), with the columns in the order of the file. */
   payload: string;
   /** The facts that reading the row found out; empty if it has the shape of the header and every cell can be read. */
   errors: readonly RecordError[];
@@ -68,6 +68,8 @@ export class TableRows {
   private readonly readers: readonly CellReader[];
   private readonly lineColumn: number;
   private readonly batchColumn: number;
+  /** The constants as members of a row. */
+  private readonly constants: readonly string[];
   /** The places of the columns that are not imported and that the sender named. */
   private readonly leftOut: readonly number[];
 
@@ -87,6 +89,10 @@ export class TableRows {
           this.counts,
         ),
     );
+    this.constants = plan.constants.map(([field, value]) => {
+      const column = plan.fields.find(({ name }) => name === field);
+      return `${JSON.stringify(field)}:${cellJson(value, column)}`;
+    });
     this.lineColumn = plan.columns.findIndex(({ header }) => header === '_line');
     this.batchColumn = plan.columns.findIndex(({ header }) => header === '_batch');
     const added = columnsAddedByDownloads(plan.columns);
@@ -159,9 +165,7 @@ export class TableRows {
       const extra = JSON.stringify(textOf(cells[index] ?? null) ?? '');
       payload += `${payload === '' ? '{' : ','}"${unnamedColumn(index + 1)}":${extra}`;
     }
-    for (const [field, value] of this.plan.constants) {
-      payload += `${payload === '' ? '{' : ','}${JSON.stringify(field)}:${JSON.stringify(value)}`;
-    }
+    for (const constant of this.constants) payload += `${payload === '' ? '{' : ','}${constant}`;
     return payload === '' ? '{}' : `${payload}}`;
   }
 

@@ -50,6 +50,8 @@ export interface TablePlan {
   reading: Reading;
   /** Values of fields that the file does not have. */
   constants: readonly (readonly [field: string, value: string])[];
+  /** The columns that rows may have. */
+  fields: readonly RowColumn[];
 }
 
 /** The saved mappings of an import process. */
@@ -192,6 +194,7 @@ class TableSurvey {
       saved: this.saved,
       reading: this.reading,
       constants,
+      fields: this.rules.columns,
     };
   }
 

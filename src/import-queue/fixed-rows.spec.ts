@@ -1,7 +1,8 @@
 import { fixedRow, rowWith } from './fixed-rows.js';
 
 describe('a failed row that is fixed', () => {
-  const known = new Map<string, { literal?: true }>([
+  const known = new Map<string, { literal?: true; nullable?: true }>([
+    ['Left', { literal: true, nullable: true }],
     ['Name', {}],
     ['Hours', {}],
     ['Age', { literal: true }],
@@ -32,6 +33,9 @@ describe('a failed row that is fixed', () => {
   it('writes numbers and truth values as such where the column holds them', () => {
     expect(changed('{"Name":"a","Age":"x"}', { Name: '1', Age: '36.50' })).toBe('{"Name":"1","Age":36.50}');
     expect(changed('{"Age":1}', { Age: '05' })).toBe('{"Age":"05"}');
+    expect(changed('{"Name":"a","Age":1,"Left":1}', { Name: 'null', Age: 'null', Left: 'null' })).toBe(
+      '{"Name":"null","Age":"null","Left":null}',
+    );
   });
 
   it('gives an edited text its own line breaks', () => {

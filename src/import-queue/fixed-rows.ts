@@ -10,7 +10,7 @@ export interface RowChanges {
 }
 
 /** The fields that rows may have. */
-export type KnownFields = ReadonlyMap<string, Pick<RowColumn, 'literal'>>;
+export type KnownFields = ReadonlyMap<string, Pick<RowColumn, 'literal' | 'nullable'>>;
 
 /**
  * A failed row with its changes: the replacements first, then the cells. Values that do not change stay exactly as they

@@ -86,8 +86,10 @@ export interface RowColumn {
   kind?: ColumnKind;
   /** The options of a column of the kind `option` or `options`. */
   options?: readonly string[];
-  /** Whether numbers and truth values in the cells of uploaded files become JSON numbers and booleans instead of texts. */
+  /** Whether the cells of uploaded files, and constants, become JSON numbers and booleans instead of texts. */
   literal?: true;
+  /** Whether an empty cell, and the word `null`, become null in a column of `literal` values. */
+  nullable?: true;
   /** Of times without an offset, in a column of the kind `dateTime`; UTC if absent. */
   timeZone?: string;
   description: string;

@@ -244,7 +244,12 @@ function isWrapped(row: JsonObject, { holder, members, optional }: RecordWrapper
 /** A number or a truth value in the form of JSON. */
 const LITERAL = /^(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|true|false)$/;
 
-/** The JSON of a cell: a text, or where its column holds `literal` values, the number or truth value that it says. */
-export function cellJson(text: string, column: { literal?: true } | null | undefined): string {
-  return column?.literal === true && LITERAL.test(text) ? text : JSON.stringify(text);
+/** The JSON of a cell: a text, or where its column holds `literal` values, the number, truth value or null that it says. */
+export function cellJson(
+  text: string,
+  column: { literal?: true; nullable?: true } | null | undefined,
+): string {
+  if (column?.literal !== true) return JSON.stringify(text);
+  if (column.nullable === true && (text === '' || text === 'null')) return 'null';
+  return LITERAL.test(text) ? text : JSON.stringify(text);
 }

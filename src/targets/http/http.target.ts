@@ -162,6 +162,7 @@ function columnsOf(schema: JsonObject | null): RowColumn[] {
       required: required.includes(name),
       ...(kind !== undefined && { kind }),
       ...((kind === 'number' || kind === 'boolean') && { literal: true as const }),
+      ...(typesOf(rules).includes('null') && { nullable: true as const }),
       ...(options !== undefined && { options }),
       description: typeof rules.description === 'string' ? rules.description : '',
       example: typeof example === 'string' ? example : example === undefined ? '' : JSON.stringify(example),
@@ -169,9 +170,16 @@ function columnsOf(schema: JsonObject | null): RowColumn[] {
   });
 }
 
-function kindOf({ type, format, enum: options }: JsonObject): ColumnKind | undefined {
+/** The types that a schema names; without `type`, those of the values that it lists. */
+function typesOf({ type, enum: options, const: only }: JsonObject): unknown[] {
+  if (type !== undefined) return [type].flat();
+  return [options ?? only].flat().map((value) => (value === null ? 'null' : typeof value));
+}
+
+function kindOf(rules: JsonObject): ColumnKind | undefined {
+  const { format, enum: options } = rules;
   // A column of a file may also accept the text of its type.
-  const types = [type].flat();
+  const types = typesOf(rules);
   if (types.includes('number') || types.includes('integer')) return 'number';
   if (types.includes('boolean')) return 'boolean';
   if (Array.isArray(options)) return 'option';
