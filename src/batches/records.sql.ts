@@ -11,6 +11,7 @@ import {
   type RowVerdict,
   type UndoOutcome,
 } from '../records/target.js';
+import { countingDelivered } from './statistics.sql.js';
 
 /**
  * Counts of record outcomes; `created + updated + unchanged = succeeded`. In an undo, the others that succeeded are
@@ -365,7 +366,8 @@ export async function resolveRecords(
               resolved_count = resolved_count + CASE WHEN $6 THEN records ELSE 0 END
          FROM (SELECT count(*)::integer AS records FROM resolved) counted
         WHERE workflow_import_queue_batch_id = $1 AND finished_at IS NOT NULL AND records > 0
-     )
+       RETURNING import_process_id, finished_at, CASE WHEN $6 THEN records ELSE 0 END AS records
+     ), statistics AS (${countingDelivered('batch')})
      SELECT line_number AS line FROM resolved ORDER BY 1`,
     [
       batchId,

@@ -65,6 +65,22 @@ export function countingEnd(batch: string, isEnd: string): string {
             slowest_ms = greatest(s.slowest_ms, excluded.slowest_ms)`;
 }
 
+/**
+ * A CTE that counts unknown records of a batch as succeeded, which its end had counted as failed: in the hour of that end,
+ * if its statistics are still kept. The row of a connection may then hold a negative number; the sum of the rows does not.
+ * @param batch a CTE with the batch and the number of `records`
+ */
+export function countingDelivered(batch: string): string {
+  return `INSERT INTO import_queue_statistics AS s (hour, import_process_id, shard, succeeded, failed)
+     SELECT hour, d.import_process_id, ${SHARD}, records, -records
+       FROM ${batch} d CROSS JOIN LATERAL (SELECT date_trunc('hour', finished_at, 'UTC') AS hour) ended
+      WHERE records > 0
+        AND EXISTS (SELECT FROM import_queue_statistics k
+                     WHERE k.hour = ended.hour AND k.import_process_id = d.import_process_id)
+     ON CONFLICT (hour, import_process_id, shard) DO UPDATE
+        SET succeeded = s.succeeded + excluded.succeeded, failed = s.failed + excluded.failed`;
+}
+
 /** Makes one row of the rows of each hour that has passed. Answers how many rows are gone. */
 export async function compactStatistics(transaction: Transaction): Promise<number> {
   const { rows } = await transaction.query<{ gone: number }>(

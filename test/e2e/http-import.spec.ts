@@ -362,7 +362,7 @@ describe('imports that are delivered to a URL', () => {
 
   /**
    * Break it: in `resolveRecords`, leave the chunk out; in `FixService`, send unknown records, too; in `REPAIRS`, leave out
-   * `resolved_count`.
+   * `resolved_count`; in `resolveRecords`, leave out `countingDelivered`.
    */
   it('that are unknown wait for a person, who states whether the receiver has them', async () => {
     const process = await saved('asked', { idempotent: false });
@@ -419,6 +419,16 @@ describe('imports that are delivered to a URL', () => {
       { outcome: 'not_delivered', records: 1, lines: [2] },
       { outcome: 'delivered', records: 1, lines: [3] },
     ]);
+
+    // The hours on the overview count as the batch does.
+    const { rows: sums } = await sql.query(
+      `SELECT sum(s.succeeded)::integer AS succeeded, sum(s.failed)::integer AS failed
+         FROM import_queue_statistics s JOIN import_queue_batch b USING (import_process_id)
+        WHERE b.workflow_import_queue_batch_id = $1`,
+      [id],
+    );
+    // One more was sent again by RetryFailed.
+    expect(sums).toEqual([{ succeeded: 4, failed: 1 }]);
 
     // All delivered: the status still says that the batch ended with errors, and no repair takes that back.
     losing = true;
