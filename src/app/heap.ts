@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Settings of V8's heap, which `main.ts` imports before anything else: loading the application is what makes the heap
- * grow. docs/performance.md has the measurements.
+ * Settings of V8's heap, which `main.ts` applies before it loads the application: loading is what makes the heap grow.
+ * docs/performance.md has the measurements.
  *
  * Young garbage is collected on the thread that created it. V8 would share the work with helper threads, which here take
  * processor time from PostgreSQL: without them, the intake of a large body is measurably faster and uses less memory.

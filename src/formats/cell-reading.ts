@@ -2,7 +2,7 @@ import type { JsonObject } from '../platform/json/json-value.js';
 import { jsonPointer, visiblyQuoted } from '../platform/wording.js';
 import { escapeOption, splitOptions, trimEnds } from '../records/rows.js';
 import type { ColumnKind, CompiledTarget, RecordError, RowColumn } from '../records/target.js';
-import type { ColumnForm } from './column-survey.js';
+import { type ColumnForm, dayAndTime } from './column-survey.js';
 import type { DateOrder, Reading } from './reading.js';
 import { type ColumnRecipe, ValueRecipe } from './recipes.js';
 import type { TableCell, TypedCell } from './table.js';
@@ -100,7 +100,7 @@ export class CellReader {
       case 'date':
         return this.date(text, errors);
       case 'dateTime':
-        return timeOf(text, this.column.timeZone);
+        return timeOf(text, this.form.dateOrder, this.column.timeZone);
       case 'boolean':
         return this.choices.booleans === 'words' ? (BOOLEANS.get(text.toLowerCase()) ?? text) : text;
       case 'option':
@@ -164,7 +164,7 @@ export class LocalForms {
     const counts = { keptSpaces: 0, errorsInText: 0 };
     this.readers = new Map(
       target.columns
-        .filter(({ kind }) => kind === 'date' || kind === 'number')
+        .filter(({ kind }) => kind === 'date' || kind === 'dateTime' || kind === 'number')
         .map((column) => [
           column.name,
           new CellReader(column, form, { trim: 'ends', booleans: 'exact' }, counts),
@@ -248,7 +248,7 @@ function optionsOf(text: string, options: ReadonlyMap<string, string>): string {
     .join(';');
 }
 
-const DAY_AND_MIDNIGHT = /^(\d{4}-\d{2}-\d{2})[ T]00:00(?::00(?:\.0+)?)?$/;
+const MIDNIGHT = /^00:00:00(\.0+)?$/;
 const DAY_MONTH_YEAR = /^(\d{1,2})[./-](\d{1,2})[./-](\d{4})$/;
 const YEAR_MONTH_DAY = /^(\d{4})[./-](\d{1,2})[./-](\d{1,2})$/;
 const ISO_DAY = /^\d{4}-\d{2}-\d{2}$/;
@@ -273,10 +273,13 @@ function dateRule(text: string, order: DateOrder | null): string | null {
     : `must be a date written ${form} with a four-digit year, for example ${example}`;
 }
 
-/** A day as ISO, from the form of the column; other texts stay as they are. */
+/** A day as ISO, from the form of the column; other texts stay as they are. A day at midnight is the day. */
 function dayOf(text: string, order: DateOrder | null): string {
-  const midnight = DAY_AND_MIDNIGHT.exec(text)?.[1];
-  if (midnight !== undefined) return midnight;
+  if (text.includes(':')) {
+    const { day, time } = dayAndTime(text) ?? { day: '', time: '' };
+    const iso = MIDNIGHT.test(time) ? dayOf(day, order) : '';
+    return ISO_DAY.test(iso) ? iso : text;
+  }
   if (order === null || order === 'iso') return text;
   const [, first = '', second = '', third = ''] =
     (order === 'ymd' ? YEAR_MONTH_DAY : DAY_MONTH_YEAR).exec(text) ?? [];
@@ -301,10 +304,17 @@ function isDay(year: number, month: number, day: number): boolean {
 const DATABASE_TIME =
   /^(\d{4}-\d{2}-\d{2})[ Tt](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)? ?(Z|z|[+-]\d{2}(?::?\d{2})?)?$/;
 
-/** Databases write a space for the T, and offsets without minutes. A time without offset is one of the time zone. */
-function timeOf(text: string, timeZone: string | undefined): string {
+/**
+ * Databases write a space for the T, and offsets without minutes; spreadsheets write the day in local form. A time
+ * without offset is one of the time zone.
+ */
+function timeOf(text: string, order: DateOrder | null, timeZone: string | undefined): string {
   const [, day, minutes, seconds = ':00', offset] = DATABASE_TIME.exec(text) ?? [];
-  if (day === undefined || minutes === undefined) return text;
+  if (day === undefined || minutes === undefined) {
+    const local = dayAndTime(text);
+    const iso = local === null ? '' : dayOf(local.day, order);
+    return local !== null && ISO_DAY.test(iso) ? (inZone(`${iso}T${local.time}`, timeZone) ?? text) : text;
+  }
   const local = `${day}T${minutes}${seconds}`;
   if (offset !== undefined) return `${local}${offsetOf(offset)}`;
   return inZone(local, timeZone) ?? text;

@@ -8,8 +8,25 @@ import type { DateOrder, DecimalMark } from './reading.js';
 /** Day, month and year in any order. Two-digit years and unpadded ISO are never taken for dates. */
 const LOCAL_DATE = /^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})$/;
 const YEAR_FIRST = /^(\d{4})([./])(\d{1,2})\2(\d{1,2})$/;
+const DAY_AND_TIME =
+  /^(\d[\d./-]*),?(?: +|T)(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?(?: ?([AaPp])\.?[Mm]\.?)?$/;
 
-/** Dates that are not ISO, in one column. */
+/** A local day with a time of day as `hh:mm:ss`, of 24 hours or of twice 12; `null` for any other text. */
+export function dayAndTime(text: string): { day: string; time: string } | null {
+  const [, day, hour = '', minute = '', second = '00', fraction = '', half] =
+    DAY_AND_TIME.exec(text.replace(/[\u00a0\u202f]/g, ' ')) ?? [];
+  const hours = half === undefined ? Number(hour) : hoursOf(Number(hour), half.toLowerCase() === 'p');
+  if (day === undefined || hours === null || hours > 23 || Number(minute) > 59 || Number(second) > 59)
+    return null;
+  return { day, time: `${String(hours).padStart(2, '0')}:${minute}:${second}${fraction}` };
+}
+
+function hoursOf(hour: number, isAfternoon: boolean): number | null {
+  if (hour < 1 || hour > 12) return null;
+  return (hour % 12) + (isAfternoon ? 12 : 0);
+}
+
+/** Dates that are not ISO, with or without a time, in one column. */
 export class DateSurvey {
   private readonly separators = new Set<string>();
   private yearFirst = false;
@@ -21,8 +38,9 @@ export class DateSurvey {
   readonly samples: string[] = [];
 
   add(value: string): void {
-    const local = LOCAL_DATE.exec(value);
-    const found = local ?? YEAR_FIRST.exec(value);
+    const day = dayAndTime(value)?.day ?? value;
+    const local = LOCAL_DATE.exec(day);
+    const found = local ?? YEAR_FIRST.exec(day);
     if (found === null) return;
     if (this.samples.length < MOST_SAMPLES) this.samples.push(value);
     this.separators.add(found[2] ?? '');
@@ -69,6 +87,8 @@ function note(
 const DIGITS = /^[+-]?\d+$/;
 /** A number with marks; `1.355,90` has two, and its last one is the decimal mark. */
 const MARKED = /^[+-]?[\d.,]*?([.,])(\d+)$/;
+/** It is refused, because it has thousands separators, but says that the comma is the decimal mark. */
+const THOUSANDS_AND_COMMA = /^[+-]?\d{1,3}(\.\d{3})+,\d+$/;
 
 /** Numbers with a decimal mark, in one column. */
 export class DecimalSurvey {
@@ -87,8 +107,8 @@ export class DecimalSurvey {
     if (found[1] === ',') this.comma += 1;
     else this.point += 1;
     const marks = value.replace(/[^.,]/g, '').length;
-    if (marks > 1) this.grouped += 1;
-    else if (found[2]?.length === 3) this.ambiguous += 1;
+    if (marks > 1 && !THOUSANDS_AND_COMMA.test(value)) this.grouped += 1;
+    else if (marks === 1 && found[2]?.length === 3) this.ambiguous += 1;
   }
 
   /** Whether a number can only be read with a decimal point. */
@@ -99,6 +119,11 @@ export class DecimalSurvey {
   /** Whether every number of the column fits a decimal comma, and at least one has it. */
   get hasOnlyCommas(): boolean {
     return this.comma > 0 && this.point === 0 && this.grouped === 0 && !this.isUnclear;
+  }
+
+  /** Whether `1.234` stands beside numbers with a comma, so that its point may separate thousands. */
+  get isContradictory(): boolean {
+    return this.ambiguous > 0 && this.comma > 0 && this.point > 0;
   }
 
   /** Whether the column has numbers with a decimal comma. */

@@ -1,4 +1,5 @@
 import { unsupportedFile } from './format.errors.js';
+import { utf16Without } from './text/text-encoding.js';
 
 /** What to upload instead of a file that is no table. */
 const SEND_TABLE = 'Upload a CSV file (UTF-8) with a header, JSON Lines, or a workbook (.xlsx or .ods).';
@@ -26,6 +27,15 @@ const SIGNATURES: readonly (readonly [kind: string, signature: string | RegExp, 
   ['an image', /^BM[^]{4}\x00{4}/, SEND_TABLE],
   ['a Parquet file', 'PAR1', SEND_TABLE],
   ['an SQLite file', 'SQLite format 3', SEND_TABLE],
+  // Excel asks of any file that begins with ID whether it is SYLK; only the second line of a real one is another record.
+  ['a SYLK file (.slk)', /^ID;P[^\r\n]*\r?\n[A-Z]{1,2};/, SAVE_AS_WORKBOOK],
+  ['a DIF file', /^TABLE\r?\n0,1\r?\n"/, SAVE_AS_WORKBOOK],
+  [
+    'a web archive or a mail (MIME), which only looks like a spreadsheet',
+    /^MIME-Version: 1\.0/i,
+    SAVE_AS_WORKBOOK,
+  ],
+  ['a contact or calendar file', /^BEGIN:(VCARD|VCALENDAR)\r?\n/i, SEND_TABLE],
   ['text in UTF-32', /^(\xff\xfe\x00\x00|\x00\x00\xfe\xff)/, 'Save it as UTF-8 and upload that file.'],
 ];
 
@@ -53,7 +63,7 @@ export function refuseLookAlike(start: Buffer): void {
     const isIt = typeof signature === 'string' ? bytes.startsWith(signature) : signature.test(bytes);
     if (isIt) throw unsupportedFile(kind, advice);
   }
-  const isUtf16 = UTF16.some((mark) => bytes.startsWith(mark));
+  const isUtf16 = UTF16.some((mark) => bytes.startsWith(mark)) || utf16Without(start) !== undefined;
   if (!isUtf16 && (bytes.match(CONTROL)?.length ?? 0) > bytes.length / 20) {
     throw unsupportedFile('a binary file', SEND_TABLE);
   }

@@ -122,7 +122,7 @@ export const MOST_WORDS = 3;
 const MOST_NAMED = 10;
 
 export const DATE_QUESTION =
-  'Nothing in the file says whether the day or the month comes first, so these dates are invalid. Choose the order of dates.';
+  'The file does not settle whether the day or the month comes first, so these dates are invalid. Choose the order of dates.';
 export const DECIMAL_QUESTION =
   'These numbers can have a decimal point or a decimal comma: 1.000 is one, or one thousand. Choose the decimal mark of the file.';
 

@@ -310,7 +310,7 @@ class TableSurvey {
       if (saved.decimalMark != null) {
         return { ...STRICT_FORM, decimalMark: survey.confirmed(saved.decimalMark, isOurs) };
       }
-      if (survey.isUnclear && (delimiter === ';' || delimiter === null))
+      if (survey.isContradictory || (survey.isUnclear && (delimiter === ';' || delimiter === null)))
         return { ...STRICT_FORM, decimalMark: 'unclear' };
       return isCommaFile && survey.hasOnlyCommas ? { ...STRICT_FORM, decimalMark: 'comma' } : STRICT_FORM;
     });
@@ -361,7 +361,7 @@ class TableSurvey {
 const NO_HEADER: CsvHeader = { columns: [], isOurs: false, unknown: [], overridden: [], ignored: [] };
 
 function surveyOf(kind: ColumnKind | undefined): DateSurvey | DecimalSurvey | null {
-  if (kind === 'date') return new DateSurvey();
+  if (kind === 'date' || kind === 'dateTime') return new DateSurvey();
   return kind === 'number' ? new DecimalSurvey() : null;
 }
 

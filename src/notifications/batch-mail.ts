@@ -26,8 +26,10 @@ import {
   OPERATIONS,
   PAUSES,
   RECORDS,
+  REDO,
   SENTENCES,
   STATES,
+  UNDO_HEADINGS,
   UNDO_LEADS,
   UNKNOWN,
   UNDO_OPERATIONS,
@@ -41,6 +43,8 @@ interface BatchSummary {
   batch: BatchRow;
   /** The name of the user or key that created it. */
   createdBy: string;
+  /** Whether it undoes an undo. */
+  isRedo: boolean;
   /** Why records failed, as the page of the import shows it. */
   errors: ErrorGroups;
 }
@@ -50,8 +54,10 @@ async function readBatchSummary(sql: Sql, batchId: number): Promise<BatchSummary
   const [batch] = await selectBatches(sql, { id: batchId, limit: 1 });
   if (batch === undefined) throw new Error(`batch ${batchId} is gone`);
   const nameOf = await creatorNames(sql, [batch.createdBy]);
+  const [undone] = batch.undoOf === null ? [] : await selectBatches(sql, { id: batch.undoOf, limit: 1 });
   return {
     batch,
+    isRedo: undone !== undefined && undone.undoOf !== null,
     createdBy: nameOf(batch.createdBy),
     errors: refusedCount(batch) > 0 ? await selectErrorGroups(sql, batchId) : { groups: [], examined: 0 },
   };
@@ -117,7 +123,8 @@ interface MailModel {
   causes: { message: string; code: string; rows: string; line: string }[];
   /** Sentences below the causes: that there are more, and what they were counted in. */
   causesNotes: string[];
-  fixRows: string;
+  /** `null` if the rows cannot be sent again. */
+  fixRows: string | null;
   /** Where the reader goes on, the most likely first. */
   buttons: { text: string; url: string }[];
   /** The failed rows as files. */
@@ -153,7 +160,7 @@ export interface MailFrame {
   expiresAt?: Date;
 }
 
-export function mailModel({ batch, createdBy, errors }: BatchSummary, frame: MailFrame): MailModel {
+export function mailModel({ batch, createdBy, isRedo, errors }: BatchSummary, frame: MailFrame): MailModel {
   const { publicUrl, sender, logoUrl, pause, expiresAt } = frame;
   const outcome = pause ? 'paused' : expiresAt ? 'expiring' : outcomeOf(batch.status);
   const failed = refusedCount(batch);
@@ -163,16 +170,13 @@ export function mailModel({ batch, createdBy, errors }: BatchSummary, frame: Mai
   );
   const page = resultsUrl(publicUrl, batch.id);
   const isUndo = batch.undoOf !== null;
-  const lead =
-    isUndo && outcome !== 'paused' && outcome !== 'expiring'
-      ? UNDO_LEADS[outcome]
-      : pluralForm(LEADS[outcome], batch.total);
+  const { heading, lead } = beginningOf(batch, outcome, isRedo);
   const hasEnded = outcome !== 'paused' && outcome !== 'expiring';
   const mayFix = failed > 0 && hasEnded && !isUndo;
   return {
     labels: LABELS,
     subject: subjectOf(outcome, batch.fileName, batch.id, batch.retryOf !== null),
-    heading: HEADINGS[outcome],
+    heading,
     color: COLORS[outcome],
     lead: fill(lead, {
       fileName: oneLine(batch.fileName),
@@ -198,7 +202,7 @@ export function mailModel({ batch, createdBy, errors }: BatchSummary, frame: Mai
         ? [fill(SENTENCES.examined, { count: formatNumber(errors.examined) })]
         : []),
     ],
-    fixRows: SENTENCES.fixRows,
+    fixRows: mayFix ? SENTENCES.fixRows : null,
     buttons: [
       ...(mayFix ? [{ text: LABELS.fixRows, url: `${page}/fix` }] : []),
       { text: openText(outcome), url: page },
@@ -213,6 +217,14 @@ export function mailModel({ batch, createdBy, errors }: BatchSummary, frame: Mai
     logoUrl,
     sender,
   };
+}
+
+function beginningOf({ undoOf, total }: BatchRow, outcome: MailedOutcome, isRedo: boolean) {
+  if (undoOf === null || outcome === 'expiring')
+    return { heading: HEADINGS[outcome], lead: pluralForm(LEADS[outcome], total) };
+  return isRedo && outcome === 'succeeded'
+    ? REDO
+    : { heading: UNDO_HEADINGS[outcome], lead: UNDO_LEADS[outcome] };
 }
 
 function openText(outcome: MailedOutcome): string {

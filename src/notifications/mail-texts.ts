@@ -15,6 +15,15 @@ export const HEADINGS = {
   expiring: 'Upload expires tomorrow',
 } as const;
 
+/** Above the text of a mail about an undo: the subject names the import, and what happened to it must be said at once. */
+export const UNDO_HEADINGS: Readonly<Record<keyof typeof UNDO_LEADS, string>> = {
+  succeeded: 'Import undone',
+  'finished-with-errors': 'Undo finished with errors',
+  failed: 'Undo failed',
+  canceled: 'Undo canceled',
+  paused: 'Undo paused',
+};
+
 /** The first sentence. {total} reads "1 record" or "2,000 records", {failed} is a number; the count chooses the form. */
 export const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
   succeeded: {
@@ -30,8 +39,8 @@ export const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
     other: 'The import of "{fileName}" failed as a whole.',
   },
   canceled: {
-    one: 'The import of "{fileName}" was canceled. Before that, {failed} of {total} could not be imported.',
-    other: 'The import of "{fileName}" was canceled. Before that, {failed} of {total} could not be imported.',
+    one: 'The import of "{fileName}" was canceled. What it had imported by then stays.',
+    other: 'The import of "{fileName}" was canceled. What it had imported by then stays.',
   },
   paused: {
     one: 'The import of "{fileName}" is paused. Nothing more is processed until someone resumes it.',
@@ -45,15 +54,21 @@ export const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
 };
 
 /** The first sentence about an undo, which takes back what an import did. */
-export const UNDO_LEADS: Readonly<
-  Record<'succeeded' | 'finished-with-errors' | 'failed' | 'canceled', string>
-> = {
+export const UNDO_LEADS = {
   succeeded: 'The import of "{fileName}" was undone.',
   'finished-with-errors':
     'The undo of the import of "{fileName}" finished with errors: {failed} of {total} could not be undone.',
   failed: 'The undo of the import of "{fileName}" failed as a whole.',
-  canceled: 'The undo of the import of "{fileName}" was canceled.',
-};
+  canceled: 'The undo of the import of "{fileName}" was canceled. What it had undone by then stays undone.',
+  paused:
+    'The undo of the import of "{fileName}" is paused. Nothing more is undone until someone resumes it.',
+} as const;
+
+/** About the undo of an undo. */
+export const REDO = {
+  heading: 'Import restored',
+  lead: 'The undo of "{fileName}" was itself undone: what the import had done is in place again.',
+} as const;
 
 /** Why an import is paused. {detail} says more, for example "2 of 10 records failed". */
 export const PAUSES = {

@@ -44,15 +44,30 @@ function markOf(start: Buffer) {
   return MARKS.find(([, mark]) => start.subarray(0, mark.length).equals(mark));
 }
 
-/** In UTF-16, every other byte of Latin text is zero; text in other encodings contains no zero bytes. */
-function utf16Without(start: Buffer): string | undefined {
+/**
+ * In UTF-16, every other byte of Latin text is zero; text in other encodings contains no zero bytes. Of other scripts,
+ * only line ends and delimiters have zeros, all of them on the same side.
+ */
+export function utf16Without(start: Buffer): string | undefined {
   const zeros = [0, 0];
   for (const [index, byte] of start.entries()) if (byte === 0) zeros[index % 2] = (zeros[index % 2] ?? 0) + 1;
   const [even = 0, odd = 0] = zeros;
   const half = start.length / 2;
   if (half < 2) return undefined;
   if (odd > half * 0.4 && even < half * 0.05) return 'utf-16le';
-  return even > half * 0.4 && odd < half * 0.05 ? 'utf-16be' : undefined;
+  if (even > half * 0.4 && odd < half * 0.05) return 'utf-16be';
+  if (odd > half * 0.05 && even === 0 && isUtf16(start, 'utf-16le')) return 'utf-16le';
+  return even > half * 0.05 && odd === 0 && isUtf16(start, 'utf-16be') ? 'utf-16be' : undefined;
+}
+
+/** Whether the bytes are lines of text in this form of UTF-16, without control characters. */
+function isUtf16(start: Buffer, encoding: 'utf-16le' | 'utf-16be'): boolean {
+  try {
+    const text = new TextDecoder(encoding, { fatal: true }).decode(start, { stream: true });
+    return /[\r\n]/.test(text) && !/[\x00-\x08\x0e-\x1b\x7f\ufffe\uffff]/.test(text);
+  } catch {
+    return false;
+  }
 }
 
 /** Writes text in one encoding of the Encoding Standard. */

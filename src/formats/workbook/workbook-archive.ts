@@ -168,7 +168,9 @@ function refuseRatio(bytes: number, compressed: number): void {
 function asDamage(error: unknown): Error {
   // The packages throw plain errors; any other is ours already.
   const { name, message } = error as Error;
-  return name !== 'Error'
-    ? (error as Error)
-    : new DamagedWorkbookError(`is damaged: ${message}`, undefined, { cause: error });
+  if (name !== 'Error') return error as Error;
+  const reason = /^End of central directory/.test(message)
+    ? 'is incomplete: its end is missing, perhaps because a copy or a download was interrupted'
+    : `is damaged: ${message.replace(/\.$/, '')}`;
+  return new DamagedWorkbookError(reason, undefined, { cause: error });
 }

@@ -278,7 +278,7 @@ export const IMPORT_TEXTS = {
     aboutImports: 'About imports',
     sentByActions: 'Sent by actions',
     noSubjectYet: 'Not written yet',
-    ofKind: 'Mail of kind {kind}',
+    ofKind: 'Mail about {kind}, not written yet',
     to: 'to {recipient}',
     toAt: 'to {recipient}, {at, time}',
     aboutImport: 'About <a>{name, user}</a>. ',
