@@ -1,3 +1,4 @@
+import { dayAndTime } from './local-dates.js';
 import type { DateOrder, DecimalMark } from './reading.js';
 
 /*
@@ -8,23 +9,6 @@ import type { DateOrder, DecimalMark } from './reading.js';
 /** Day, month and year in any order. Two-digit years and unpadded ISO are never taken for dates. */
 const LOCAL_DATE = /^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})$/;
 const YEAR_FIRST = /^(\d{4})([./])(\d{1,2})\2(\d{1,2})$/;
-const DAY_AND_TIME =
-  /^(\d[\d./-]*),?(?: +|T)(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?(?: ?([AaPp])\.?[Mm]\.?)?$/;
-
-/** A local day with a time of day as `hh:mm:ss`, of 24 hours or of twice 12; `null` for any other text. */
-export function dayAndTime(text: string): { day: string; time: string } | null {
-  const [, day, hour = '', minute = '', second = '00', fraction = '', half] =
-    DAY_AND_TIME.exec(text.replace(/[\u00a0\u202f]/g, ' ')) ?? [];
-  const hours = half === undefined ? Number(hour) : hoursOf(Number(hour), half.toLowerCase() === 'p');
-  if (day === undefined || hours === null || hours > 23 || Number(minute) > 59 || Number(second) > 59)
-    return null;
-  return { day, time: `${String(hours).padStart(2, '0')}:${minute}:${second}${fraction}` };
-}
-
-function hoursOf(hour: number, isAfternoon: boolean): number | null {
-  if (hour < 1 || hour > 12) return null;
-  return (hour % 12) + (isAfternoon ? 12 : 0);
-}
 
 /** Dates that are not ISO, with or without a time, in one column. */
 export class DateSurvey {

@@ -19,18 +19,15 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { fill, formatDuration, formatNumber, formatTime, oneLine, pluralForm } from '../platform/wording.js';
 import {
+  beginningOf,
   CAUSE,
   HEADINGS,
   LABELS,
-  LEADS,
   OPERATIONS,
   PAUSES,
   RECORDS,
-  REDO,
   SENTENCES,
   STATES,
-  UNDO_HEADINGS,
-  UNDO_LEADS,
   UNKNOWN,
   UNDO_OPERATIONS,
 } from './mail-texts.js';
@@ -170,7 +167,7 @@ export function mailModel({ batch, createdBy, isRedo, errors }: BatchSummary, fr
   );
   const page = resultsUrl(publicUrl, batch.id);
   const isUndo = batch.undoOf !== null;
-  const { heading, lead } = beginningOf(batch, outcome, isRedo);
+  const { heading, lead } = beginningOf(outcome, { total: batch.total, isUndo, isRedo });
   const hasEnded = outcome !== 'paused' && outcome !== 'expiring';
   const mayFix = failed > 0 && hasEnded && !isUndo;
   return {
@@ -217,14 +214,6 @@ export function mailModel({ batch, createdBy, isRedo, errors }: BatchSummary, fr
     logoUrl,
     sender,
   };
-}
-
-function beginningOf({ undoOf, total }: BatchRow, outcome: MailedOutcome, isRedo: boolean) {
-  if (undoOf === null || outcome === 'expiring')
-    return { heading: HEADINGS[outcome], lead: pluralForm(LEADS[outcome], total) };
-  return isRedo && outcome === 'succeeded'
-    ? REDO
-    : { heading: UNDO_HEADINGS[outcome], lead: UNDO_LEADS[outcome] };
 }
 
 function openText(outcome: MailedOutcome): string {

@@ -1,4 +1,4 @@
-import type { Plural } from '../platform/wording.js';
+import { type Plural, pluralForm } from '../platform/wording.js';
 
 /*
  * Every text of the mails about batches and accounts. A translator needs only this file. Words in braces are filled in
@@ -16,7 +16,7 @@ export const HEADINGS = {
 } as const;
 
 /** Above the text of a mail about an undo: the subject names the import, and what happened to it must be said at once. */
-export const UNDO_HEADINGS: Readonly<Record<keyof typeof UNDO_LEADS, string>> = {
+const UNDO_HEADINGS: Readonly<Record<keyof typeof UNDO_LEADS, string>> = {
   succeeded: 'Import undone',
   'finished-with-errors': 'Undo finished with errors',
   failed: 'Undo failed',
@@ -25,7 +25,7 @@ export const UNDO_HEADINGS: Readonly<Record<keyof typeof UNDO_LEADS, string>> = 
 };
 
 /** The first sentence. {total} reads "1 record" or "2,000 records", {failed} is a number; the count chooses the form. */
-export const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
+const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
   succeeded: {
     one: '{total} from "{fileName}" was imported.',
     other: 'All {total} from "{fileName}" were imported.',
@@ -54,7 +54,7 @@ export const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
 };
 
 /** The first sentence about an undo, which takes back what an import did. */
-export const UNDO_LEADS = {
+const UNDO_LEADS = {
   succeeded: 'The import of "{fileName}" was undone.',
   'finished-with-errors':
     'The undo of the import of "{fileName}" finished with errors: {failed} of {total} could not be undone.',
@@ -65,10 +65,22 @@ export const UNDO_LEADS = {
 } as const;
 
 /** About the undo of an undo. */
-export const REDO = {
+const REDO = {
   heading: 'Import restored',
   lead: 'The undo of "{fileName}" was itself undone: what the import had done is in place again.',
 } as const;
+
+/** The heading and the first sentence. */
+export function beginningOf(
+  outcome: keyof typeof HEADINGS,
+  { total, isUndo, isRedo }: { total: number; isUndo: boolean; isRedo: boolean },
+): { heading: string; lead: string } {
+  if (!isUndo || outcome === 'expiring')
+    return { heading: HEADINGS[outcome], lead: pluralForm(LEADS[outcome], total) };
+  return isRedo && outcome === 'succeeded'
+    ? REDO
+    : { heading: UNDO_HEADINGS[outcome], lead: UNDO_LEADS[outcome] };
+}
 
 /** Why an import is paused. {detail} says more, for example "2 of 10 records failed". */
 export const PAUSES = {
