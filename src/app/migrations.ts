@@ -58,7 +58,11 @@ import {
   ResolveUnknown1767130000000,
   MailSeveralAddresses1767145000000,
 } from './migrations/0.2.0-importing.js';
-import { AddTraces1767040000000, KeepStatistics1767020000000 } from './migrations/0.2.0-observability.js';
+import {
+  AddTraces1767040000000,
+  KeepStatistics1767020000000,
+  SayWhyWorkersWait1767145400000,
+} from './migrations/0.2.0-observability.js';
 import { PartitionRecords1767050000000 } from './migrations/0.2.0-partitions.js';
 
 /** All migrations, oldest first. */
@@ -116,4 +120,5 @@ export const MIGRATIONS = [
   RefuseFormerPrograms1767131500000,
   DeriveCreations1767132000000,
   MailSeveralAddresses1767145000000,
+  SayWhyWorkersWait1767145400000,
 ];

@@ -17,6 +17,8 @@ const ROW: BatchRow = {
   control: null,
   pauseDetail: null,
   batchesAhead: null,
+  isLimited: false,
+  noWorkerFits: false,
   retryOf: null,
   resendOf: null,
   undoOf: null,
@@ -157,5 +159,15 @@ describe('why a batch waits', () => {
     [{ status: 'completed' }, null, null],
   ])('%j: %s, and %s while the queue is paused', (row, running, paused) => {
     expect([reasonOf(row, false), reasonOf(row, true)]).toEqual([running, paused]);
+  });
+
+  it.each<[BatchRow['status'], string | null, string | null]>([
+    ['queued', 'concurrency', 'schema'],
+    ['in_progress', 'concurrency', 'schema'],
+    ['canceling', 'concurrency', 'schema'],
+    ['paused', 'paused', 'paused'],
+  ])('%s: %s while others use the limit up, and %s while no worker fits', (status, limited, unfit) => {
+    const row = { status, isLimited: true };
+    expect([reasonOf(row, false), reasonOf({ ...row, noWorkerFits: true }, false)]).toEqual([limited, unfit]);
   });
 });

@@ -2,6 +2,7 @@ import type { Sql, Transaction } from '../platform/database/database.service.js'
 
 import {
   type BatchStatus,
+  HTTP_TARGET_DEFAULTS,
   type mailAddresses,
   type PauseReason,
   type StoredControl,
@@ -33,6 +34,10 @@ export interface BatchRow {
   control: StoredControl | null;
   /** Older batches that run or wait; only for a single batch that was selected by id and has not started. */
   batchesAhead: number | null;
+  /** Whether none of its records can be sent, because others of its import process use its `concurrency` up. */
+  isLimited: boolean;
+  /** Whether workers run, but none of them fits the schema. */
+  noWorkerFits: boolean;
   retryOf: number | null;
   resendOf: number | null;
   /** The batch that it undoes. */
@@ -72,6 +77,27 @@ export interface BatchRow {
 }
 
 export const RATE_WINDOW_SECONDS = 15;
+
+/** A worker renews its row every 5 s. */
+export const WORKER_LIVES_SECONDS = 20;
+
+const target = (name: keyof typeof HTTP_TARGET_DEFAULTS): string =>
+  `coalesce((v.target ->> '${name}')::integer, ${HTTP_TARGET_DEFAULTS[name]})`;
+
+/**
+ * Whether a batch `b` with the version `v` and the sums `c` over its chunks has no record with an outcome yet, while
+ * chunks of others that are being delivered have requests enough for all that the import process may send at a time.
+ */
+const IS_LIMITED = `CASE WHEN v.target ->> 'kind' = 'http' AND b.status IN ('queued', 'in_progress')
+              AND c.pending = b.total_count - b.invalid_count THEN
+         (SELECT sum(ceil((k.record_count - k.invalid_count - k.succeeded_count - k.failed_count - k.skipped_count
+                           - k.canceled_count - k.unknown_count)::numeric / ${target('batchSize')})) >= ${target('concurrency')}
+            FROM import_queue_batch other
+            JOIN import_queue_chunk k
+              ON k.workflow_import_queue_batch_id = other.workflow_import_queue_batch_id AND k.state <> 'done'
+           WHERE other.import_process_id = b.import_process_id
+             AND other.workflow_import_queue_batch_id <> b.workflow_import_queue_batch_id
+             AND other.status IN ('queued', 'in_progress', 'canceling') AND k.lease_until > now()) END`;
 
 /** The conditions for selecting batches; an omitted condition selects all. */
 export interface BatchSelection {
@@ -131,6 +157,9 @@ export async function selectBatches(sql: Sql, selection: BatchSelection): Promis
          (SELECT count(*) FROM import_queue_batch ahead
            WHERE ahead.status IN ('queued', 'in_progress', 'canceling')
              AND ahead.workflow_import_queue_batch_id < b.workflow_import_queue_batch_id) END AS "batchesAhead",
+       coalesce(${IS_LIMITED}, false) AS "isLimited",
+       (SELECT count(*) > 0 AND bool_and(refusal IS NOT NULL) FROM import_queue_worker
+         WHERE seen_at > now() - interval '${WORKER_LIVES_SECONDS} seconds') AS "noWorkerFits",
        (SELECT row_to_json(control) FROM (
           SELECT priority, max_failed AS "maxFailed", max_failed_percent AS "maxFailedPercent",
                  not_before AS "notBefore", expires_at AS "expiresAt", canary, mute_behaviors AS "muteBehaviors"

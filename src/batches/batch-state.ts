@@ -285,9 +285,16 @@ export interface WaitingFor {
 interface WaitingBatch {
   status: BatchStatus;
   batchesAhead: number | null;
+  /** Whether none of its records can be sent, because others of its import process use its `concurrency` up. */
+  isLimited: boolean;
+  /** Whether workers run, but none of them fits the schema. */
+  noWorkerFits: boolean;
   control: StoredControl | null;
   now: Date;
 }
+
+/** Of a target that sends records to another system; its configuration may leave them out. */
+export const HTTP_TARGET_DEFAULTS = { concurrency: 8, batchSize: 1 } as const;
 
 /** The same with times in UTC. */
 export function withUtcTimes({ notBefore, expiresAt, ...control }: StoredControl): StoredControl {
@@ -300,7 +307,7 @@ export function withUtcTimes({ notBefore, expiresAt, ...control }: StoredControl
  * batch only: in a list, each count would read all older batches.
  */
 export function waitingFor(
-  { status, batchesAhead, control, now }: WaitingBatch,
+  { status, batchesAhead, isLimited, noWorkerFits, control, now }: WaitingBatch,
   isQueuePaused: boolean,
 ): WaitingFor | null {
   if (status === 'paused') return { reason: 'paused', batchesAhead: null };
@@ -309,5 +316,7 @@ export function waitingFor(
   if (status === 'queued' && startsLater) return { reason: 'not_before', batchesAhead: null };
   const isOpen = status === 'queued' || status === 'in_progress' || status === 'canceling';
   if (isOpen && isQueuePaused) return { reason: 'queue_paused', batchesAhead: null };
+  if (isOpen && noWorkerFits) return { reason: 'schema', batchesAhead: null };
+  if (isLimited) return { reason: 'concurrency', batchesAhead: null };
   return status === 'queued' ? { reason: 'turn', batchesAhead } : null;
 }

@@ -282,6 +282,7 @@ export class ImportQueueWorkerEntity {
   @Column('integer') pid!: number;
   @Column('text') version!: string;
   @Column('integer') concurrency!: number;
+  @Column('text', { nullable: true }) refusal!: string | null;
   @Column('json') activity!: RunningChunk[];
   @Column('timestamptz', { name: 'started_at', default: () => 'now()' }) startedAt!: Date;
   @Column('timestamptz', { name: 'seen_at', default: () => 'now()' }) seenAt!: Date;

@@ -230,18 +230,21 @@ export interface StoredWorker {
   version: string;
   /** Chunks that it processes at a time, at most. */
   concurrency: number;
+  /** Why it takes no chunks: it does not fit the schema. `null`: it does. */
+  refusal: string | null;
   activity: RunningChunk[];
 }
 
 /** Stores that the worker is alive and what it does. Forgets workers that died long ago. */
 export async function renewWorker(sql: Sql, worker: StoredWorker): Promise<void> {
-  const { id, host, pid, version, concurrency, activity } = worker;
+  const { id, host, pid, version, concurrency, refusal, activity } = worker;
   await sql.query(
     `WITH dead AS (DELETE FROM import_queue_worker WHERE seen_at < now() - interval '1 hour')
-     INSERT INTO import_queue_worker (worker_id, host, pid, version, concurrency, activity)
-     VALUES ($1, $2, $3, $4, $5, $6)
-     ON CONFLICT (worker_id) DO UPDATE SET activity = excluded.activity, seen_at = now()`,
-    [id, host, pid, version, concurrency, JSON.stringify(activity)],
+     INSERT INTO import_queue_worker (worker_id, host, pid, version, concurrency, refusal, activity)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)
+     ON CONFLICT (worker_id) DO UPDATE
+        SET refusal = excluded.refusal, activity = excluded.activity, seen_at = now()`,
+    [id, host, pid, version, concurrency, refusal, JSON.stringify(activity)],
   );
 }
 
@@ -263,7 +266,7 @@ export interface LiveWorker extends Omit<StoredWorker, 'activity'> {
 /** The workers that have shown life within the last seconds. */
 export async function selectWorkers(sql: Sql, withinSeconds: number): Promise<LiveWorker[]> {
   const { rows } = await sql.query<LiveWorker>(
-    `SELECT worker_id AS id, host, pid, version, concurrency, started_at AS "startedAt",
+    `SELECT worker_id AS id, host, pid, version, concurrency, refusal, started_at AS "startedAt",
             coalesce((SELECT json_agg(json_build_object(
                         'batchId', c.workflow_import_queue_batch_id, 'chunkNumber', c.chunk_number,
                         'since', running.since, 'fileName', b.file_name, 'importProcessId', b.import_process_id,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { writeAudit } from '../auth/audit.js';
 import type { Principal } from '../auth/principal.js';
+import { WORKER_LIVES_SECONDS } from '../batches/batch-rows.sql.js';
 import {
   type Attention,
   durationOf,
@@ -33,9 +34,6 @@ export const OVERVIEW_SPANS = {
 export type OverviewSpan = keyof typeof OVERVIEW_SPANS;
 
 const HOUR_MS = 3_600_000;
-/** A worker renews its row every 5 s. */
-const WORKER_LIVES_SECONDS = 20;
-
 /** Outcomes within a part of the span. */
 export type SpanPart = Omit<OutcomeSums, 'batches'> & { at: Date };
 

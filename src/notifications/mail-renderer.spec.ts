@@ -20,6 +20,8 @@ const BATCH: BatchRow = {
   control: null,
   pauseDetail: null,
   batchesAhead: null,
+  isLimited: false,
+  noWorkerFits: false,
   retryOf: null,
   resendOf: null,
   undoOf: null,

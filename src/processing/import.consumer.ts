@@ -4,7 +4,7 @@ import { InjectQueue, OnQueueStalled, Processor } from '@nestjs/bull';
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import type { Job, Queue } from 'bull';
 import { removeWorker, renewWorker, type RunningChunk } from '../batches/statistics.sql.js';
-import { Loop, settlesWithin } from '../platform/concurrency.js';
+import { Loop, settlesWithin, WorkPermit } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { PROGRAM_VERSION } from '../platform/database/schema-fit.js';
@@ -26,6 +26,7 @@ export class WorkerPresence extends Loop implements BeforeApplicationShutdown {
   constructor(
     private readonly database: DatabaseService,
     private readonly config: AppConfig,
+    private readonly permit: WorkPermit,
   ) {
     super({ intervalMs: RENEW_EVERY_MS, begins: 'at once', failure: 'this worker could not be listed' });
   }
@@ -41,13 +42,21 @@ export class WorkerPresence extends Loop implements BeforeApplicationShutdown {
     }
   }
 
+  /** A worker that does not fit the schema is listed as one that waits, if the schema has room for it. */
   protected override async pass(): Promise<void> {
+    await this.renew().catch((error: unknown) => {
+      if (this.permit.permitted) throw error;
+    });
+  }
+
+  private async renew(): Promise<void> {
     await renewWorker(this.database, {
       id: this.id,
       host: hostname(),
       pid: process.pid,
       version: PROGRAM_VERSION,
       concurrency: this.config.workerConcurrency,
+      refusal: this.permit.refusal,
       activity: [...this.chunks],
     });
   }

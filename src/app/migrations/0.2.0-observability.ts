@@ -81,3 +81,16 @@ export class AddTraces1767040000000 implements MigrationInterface {
     await runner.query('ALTER TABLE import_queue_batch DROP COLUMN traceparent');
   }
 }
+
+/** A batch that no worker can take says so. */
+export class SayWhyWorkersWait1767145400000 implements MigrationInterface {
+  readonly name = 'SayWhyWorkersWait1767145400000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE import_queue_worker ADD COLUMN refusal text');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE import_queue_worker DROP COLUMN refusal');
+  }
+}

@@ -4,6 +4,7 @@ import { AppConfig } from '../../platform/config/config.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { SchemaFit } from '../../platform/database/schema-fit.js';
 import { errorMessage } from '../../platform/errors.js';
+import { QueueFaults } from '../../platform/queue/queue-faults.js';
 import { QueuePauses } from '../../platform/queue/queue.module.js';
 import { createRedis, type RedisClient } from '../../platform/queue/redis-client.js';
 
@@ -136,16 +137,19 @@ export class Readiness {
     private readonly postgres: PostgresCheck,
     private readonly redis: RedisCheck,
     private readonly pauses: QueuePauses,
+    private readonly faults: QueueFaults,
     private readonly config: AppConfig,
   ) {}
 
   /** All checks run at once, each within a time limit, so that a server that hangs does not make the probe hang. */
   async report(): Promise<ReadinessReport> {
+    const withoutQueues = this.config.role === 'worker' ? 'down' : 'degraded';
+    const isConsumed = this.faults.current.length === 0;
     const [postgres, migrations, redis, queues] = await Promise.all([
       resultOf(this.postgres.writable()),
       resultOf(this.postgres.migrated()),
-      resultOf(this.redis.writable(), this.config.role === 'worker' ? 'down' : 'degraded'),
-      resultOf(this.assertNoPause(), 'degraded'),
+      resultOf(this.redis.writable(), withoutQueues),
+      resultOf(this.assertQueuesRun(), isConsumed ? 'degraded' : withoutQueues),
     ]);
     const process: CheckResult = this.shutdown.stopping
       ? { status: 'down', reason: 'is stopping' }
@@ -155,7 +159,9 @@ export class Readiness {
   }
 
   /** A pause is a decision of a person, and no reason to send calls elsewhere. Redis has a check of its own. */
-  private async assertNoPause(): Promise<void> {
+  private async assertQueuesRun(): Promise<void> {
+    const faults = this.faults.current;
+    if (faults.length > 0) throw new Error(faults.join('; '));
     const paused = (await this.pauses.read()) ?? [];
     if (paused.length > 0) throw new Error(`paused: ${paused.join(', ')}`);
   }

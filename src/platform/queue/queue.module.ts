@@ -9,6 +9,7 @@ import type { Queue } from 'bull';
 import type { Cluster, Redis } from 'ioredis';
 import { settlesWithin, withTimeout } from '../concurrency.js';
 import { AppConfig } from '../config/config.js';
+import { QueueFaults } from './queue-faults.js';
 import {
   BEHAVIOR_QUEUE,
   CHUNK_QUEUE,
@@ -126,8 +127,8 @@ export class QueuePauses {
       { name: WEBHOOK_QUEUE },
     ),
   ],
-  providers: [QueuePauses],
-  exports: [BullModule, QueuePauses],
+  providers: [QueueFaults, QueuePauses],
+  exports: [BullModule, QueueFaults, QueuePauses],
 })
 export class QueueModule implements BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(

@@ -9,6 +9,7 @@ import {
 import type { JobOptions, Queue } from 'bull';
 import { settlesWithin, withTimeout, WorkPermit } from '../concurrency.js';
 import { errorMessage, errorStack } from '../errors.js';
+import { forgetFailedStart, isRefusal, QueueFaults, START_AGAIN_AFTER_MS } from './queue-faults.js';
 
 /**
  * The Bull queues. A job carries only ids: PostgreSQL is the source of truth, and Redis only wakes workers up (ADR 1).
@@ -96,6 +97,7 @@ export abstract class QueueConsumer<Job extends object>
   private consuming = false;
 
   @Optional() @Inject(WorkPermit) private readonly permit: WorkPermit | undefined;
+  @Optional() @Inject(QueueFaults) private readonly faults: QueueFaults | undefined;
 
   constructor(
     private readonly queue: Queue<Job>,
@@ -107,6 +109,9 @@ export abstract class QueueConsumer<Job extends object>
 
   /** Replaces `@Process`, which would begin before every module is ready and leave its rejection unhandled. */
   onApplicationBootstrap(): void {
+    this.queue.on('error', (error) => {
+      if (isRefusal(error)) this.faults?.report(this.queue.name, error);
+    });
     this.permit?.onChange((permitted) => (permitted ? this.consume() : this.rest()));
     if (this.permit?.permitted !== false) this.consume();
   }
@@ -142,10 +147,18 @@ export abstract class QueueConsumer<Job extends object>
       ? this.queue.resume(true)
       : this.queue.process(this.options.concurrency, ({ data }) => this.run(data));
     this.consuming = true;
-    begun.catch((error: unknown) => {
-      if (this.isStopping) return;
-      this.logger.error({ message: `the queue "${this.queue.name}" is not consumed` }, errorStack(error));
-    });
+    begun.catch((error: unknown) => this.beginAgain(error));
+  }
+
+  private beginAgain(error: unknown): void {
+    if (this.isStopping) return;
+    this.faults?.report(this.queue.name, error);
+    forgetFailedStart(this.queue);
+    this.consuming = false;
+    const timer = setTimeout(() => {
+      if (this.permit?.permitted !== false) this.consume();
+    }, START_AGAIN_AFTER_MS);
+    timer.unref();
   }
 
   /** This process stops taking jobs; other processes continue. */

@@ -1,3 +1,4 @@
+import { HTTP_TARGET_DEFAULTS } from '../../batches/batch-state.js';
 import { isWebhookSecret } from '../../delivery/webhook-message.js';
 import type { SecretBox } from '../../platform/secret-box.js';
 import { nearestName } from '../../platform/wording.js';
@@ -26,11 +27,11 @@ const HIDDEN = '********';
 const LONGEST_URL = 2_000;
 const SECRETS = ['secret', 'previousSecret'] as const;
 const NUMBERS = {
-  concurrency: { least: 1, most: 64, initial: 8 },
+  concurrency: { least: 1, most: 64, initial: HTTP_TARGET_DEFAULTS.concurrency },
   ratePerSecond: { least: 0.1, most: 10_000, initial: null },
   timeoutMs: { least: 100, most: 120_000, initial: 10_000 },
   maxAttempts: { least: 1, most: 20, initial: 5 },
-  batchSize: { least: 1, most: 1_000, initial: 1 },
+  batchSize: { least: 1, most: 1_000, initial: HTTP_TARGET_DEFAULTS.batchSize },
 } as const;
 const MEMBERS = ['kind', 'url', ...SECRETS, ...Object.keys(NUMBERS), 'idempotent'];
 

@@ -130,6 +130,8 @@ export function waitingText({
     return text('import.waits.notBefore', { at: control?.notBefore ?? '' });
   }
   if (waitingFor?.reason === 'queue_paused') return text('import.waits.queuePaused');
+  if (waitingFor?.reason === 'schema') return text('import.waits.schema');
+  if (waitingFor?.reason === 'concurrency') return text('import.waits.concurrency');
   const count = waitingFor?.batchesAhead ?? 0;
   return count > 0 ? text('import.waits.turn', { count }) : null;
 }

@@ -51,9 +51,12 @@ export class OverviewPage {
       fileTypes: read.fileTypes.map((figures) => fileTypeView(figures)),
       attention: attentionOf(read, mayManage && principal.importProcessIds === null),
       mayManage,
-      workers: read.workers.map(({ host, pid, version, concurrency, startedAt, chunks }) => ({
+      workers: read.workers.map(({ host, pid, version, concurrency, refusal, startedAt, chunks }) => ({
         ...{ host, pid, version, startedAt: startedAt.toISOString() },
-        busy: text('overview.busy', { busy: chunks.length, concurrency }),
+        busy:
+          refusal === null
+            ? text('overview.busy', { busy: chunks.length, concurrency })
+            : text('overview.refuses', { refusal }),
         chunks: chunks.map(({ batchId, fileName, firstLine, lastLine, since }) => ({
           path: fileName === '' ? null : importPath(batchId),
           fileName: fileName === '' ? text('overview.otherFileType') : fileName,

@@ -59,6 +59,10 @@ export const IMPORT_TEXTS = {
         other: 'This import waits for its turn: {count} older imports run or wait.',
       },
       queuePaused: 'This import waits until the queue of imports is resumed.',
+      schema:
+        'This import waits: no worker fits the schema of the database. Someone who runs the service has to update the workers, or run the migrations.',
+      concurrency:
+        'This import waits for others of its file type, which use all the requests that it may send at a time.',
       manual: 'This import was paused by a person. Nothing more is processed until it is resumed.',
       canary:
         'This import paused for a review: {reason}. Look at the results below, then resume or cancel it.',

@@ -65,6 +65,7 @@ export const OVERSIGHT_TEXTS = {
     noWorkers: 'No worker runs: imports wait.',
     process: 'process {pid, raw}, version {version}, since {at, time}',
     busy: '{busy} of {concurrency} slots in use',
+    refuses: 'takes no imports: {refusal}',
     rows: 'rows {firstLine}–{lastLine}',
     otherFileType: 'a file of another file type',
     storage: 'Storage',
