@@ -148,7 +148,7 @@ export async function startProcess(
   for (let attempt = 0; ; attempt += 1) {
     const ready = await fetch(`${url}/health/live`).catch(() => null);
     if (ready?.ok) break;
-    if (attempt > 300 || child.exitCode !== null) throw new Error('the service did not start');
+    if (attempt > 1_800 || child.exitCode !== null) throw new Error('the service did not start');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return {

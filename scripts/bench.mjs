@@ -28,6 +28,7 @@ const BENCHES = {
   wal: ({ records }) => [records(200_000), 'wal'],
   overview: () => [2_000],
   workers: ({ records, rounds }) => [records(200_000), rounds],
+  retention: ({ records, rounds }) => [records(5_000_000), rounds, records(200_000)],
 };
 /** The program of a bench, if it is not named after it. */
 const PROGRAMS = { wal: 'storage' };

@@ -70,7 +70,8 @@ async function service(command) {
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (text) => /listens on/.test((output += text)) && resolve(true));
   });
-  const limit = delay(60_000, false, { ref: false });
+  // It also migrates; a busy machine may take minutes.
+  const limit = delay(300_000, false, { ref: false });
   const started = await Promise.race([ready, limit, ended.then(() => false)]);
   if (child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
   await ended;

@@ -1,7 +1,11 @@
 import base from '../jest.config.js';
 
-/** `npm run test:ha`: on demand, because it needs redis-sentinel, redis-cli and pgbouncer on the PATH, and minutes. */
-const crash = base.projects.find(({ displayName }) => displayName === 'crash');
+/** On demand, because they need redis-sentinel, redis-cli, pgbouncer and more on the PATH, and up to an hour. */
+const common = base.projects.find(({ displayName }) => displayName === 'crash');
+const crash = {
+  ...common,
+  setupFilesAfterEnv: [...common.setupFilesAfterEnv, '<rootDir>/test/support/patience.cjs'],
+};
 
 export default {
   ...base,

@@ -1,10 +1,13 @@
+/** See `patience.cjs`. */
+const PATIENCE = Number(process.env.TEST_PATIENCE ?? 1);
+
 /** Polls until the probe answers something truthy; fails with the last answer after the bound. */
 export async function eventually<T>(
   probe: () => Promise<T> | T,
   what: string,
   boundMs = 20_000,
 ): Promise<NonNullable<T>> {
-  const end = performance.now() + boundMs;
+  const end = performance.now() + boundMs * PATIENCE;
   let last: T | undefined;
   while (performance.now() < end) {
     last = await probe();

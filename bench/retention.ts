@@ -1,0 +1,192 @@
+import { rmSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
+import { measure } from './results.js';
+import {
+  databaseUrl,
+  freshDatabase,
+  median,
+  post,
+  setUpProcess,
+  startProcess,
+  writeRecords,
+} from './support.js';
+
+/**
+ * How long retention takes to drop the records of a range whose batches have expired, and how fast another batch is
+ * processed meanwhile; rounds with and without the drop alternate. By hand, after `npm run build`:
+ *   node --import @swc-node/register/esm-register bench/retention.ts [records] [rounds] [records of the other batch]
+ */
+
+const records = Number(process.argv[2] ?? 5_000_000);
+const rounds = Number(process.argv[3] ?? 3);
+const running = Number(process.argv[4] ?? 200_000);
+const DATABASE = 'wiq_bench_retention';
+const TEMPLATE_RECORDS = Math.min(1_000, records);
+/** The share of the other batch that is done when the records expire. */
+const EXPIRE_AT = 0.1;
+
+interface Run {
+  rate: number;
+  /** Absent in rounds without a drop. */
+  dropMs?: number;
+}
+
+await freshDatabase(DATABASE);
+const template = await writeRecords(TEMPLATE_RECORDS);
+const file = await writeRecords(running);
+const service = await startProcess(DATABASE, 3996, {
+  PARTITION_BATCHES: '1',
+  RETENTION_INTERVAL_MS: '100',
+  // Only what this bench lets expire.
+  RETENTION_DAYS: '0',
+});
+const importProcessId = await setUpProcess(service);
+const sql = new Client({ connectionString: databaseUrl(DATABASE) });
+await sql.connect();
+const source = (await post(service, importProcessId, template)).batchId;
+await ended(source);
+
+const runs = { with: [] as Run[], without: [] as Run[] };
+for (let round = 0; round < rounds; round += 1) {
+  const order = round % 2 === 0 ? (['without', 'with'] as const) : (['with', 'without'] as const);
+  for (const kind of order) runs[kind].push(await run(kind === 'with'));
+}
+const rates = (kind: keyof typeof runs) => runs[kind].map(({ rate }) => rate);
+const drops = runs.with.map(({ dropMs }) => dropMs ?? NaN);
+const ratio = median(rates('with')) / median(rates('without'));
+console.log(`drop of ${records} records: ${drops.map((ms) => Math.round(ms)).join(', ')} ms`);
+console.log(
+  `a batch of ${running} meanwhile: ${rates('with').map(Math.round).join(', ')} records/s; ` +
+    `without the drop: ${rates('without').map(Math.round).join(', ')}; ${ratio.toFixed(2)}`,
+);
+measure({ name: `drop of ${records} expired records`, unit: 'ms', values: drops, goal: 1_000 });
+measure({
+  ...{ name: 'processing during the drop', unit: 'records/s', values: rates('with'), goal: 0.95 },
+  ...{ reference: 'without the drop', referenceValues: rates('without') },
+});
+await sql.end();
+await service.stop();
+for (const path of [template, file]) rmSync(path, { force: true });
+
+async function run(drops: boolean): Promise<Run> {
+  const old = drops ? await storeOldBatch() : null;
+  await sql.query('CHECKPOINT');
+  const { batchId } = await post(service, importProcessId, file);
+  const dropped = old === null ? null : dropDuring(batchId, old);
+  const { seconds, finishedAt } = await ended(batchId);
+  const rate = running / seconds;
+  if (dropped === null) return { rate };
+  const { ms, goneAt } = await dropped;
+  if (goneAt > finishedAt)
+    console.log('  the other batch ended before the drop did: take more of its records');
+  return { rate, dropMs: ms };
+}
+
+/** A batch that ended long ago, made of copies of the template. */
+async function storeOldBatch(): Promise<number> {
+  const copies = Math.ceil(records / TEMPLATE_RECORDS);
+  const id = 'workflow_import_queue_batch_id';
+  const counts = ['total_count', 'succeeded_count', 'created_count', 'chunk_count'];
+  const { rows } = await sql.query<{ id: number }>(
+    `INSERT INTO import_queue_batch
+     SELECT (jsonb_populate_record(b, jsonb_build_object(
+              '${id}', nextval(pg_get_serial_sequence('import_queue_batch', '${id}')),
+              ${counts.map((count) => `'${count}', ${count} * $2::integer`).join(', ')}))).*
+       FROM import_queue_batch b WHERE ${id} = $1
+     RETURNING ${id}::integer AS id`,
+    [source, copies],
+  );
+  const copy = rows[0]?.id ?? 0;
+  const lines = { line_number: TEMPLATE_RECORDS };
+  const { rows: chunks } = await sql.query<{ count: number }>(
+    `SELECT count(*)::integer AS count FROM import_queue_chunk WHERE ${id} = $1`,
+    [source],
+  );
+  const perCopy = { first_line: TEMPLATE_RECORDS, last_line: TEMPLATE_RECORDS };
+  await copyRows('import_queue_chunk', { chunk_number: chunks[0]?.count ?? 0, ...perCopy });
+  await copyRows('import_queue_line', lines);
+  await copyRows('import_queue_outcome', lines);
+  await sql.query('ANALYZE import_queue_chunk, import_queue_line, import_queue_outcome');
+  return copy;
+
+  /** @param shifted columns with what each further copy adds to them */
+  async function copyRows(table: string, shifted: Readonly<Record<string, number>>): Promise<void> {
+    const { rows: columns } = await sql.query<{ name: string }>(
+      `SELECT attname AS name FROM pg_attribute
+        WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attname <> '${id}' ORDER BY attnum`,
+      [table],
+    );
+    const names = columns.map(({ name }) => name);
+    const values = names.map((name) =>
+      name in shifted ? `t.${name} + copy * ${shifted[name]}` : `t.${name}`,
+    );
+    await sql.query(
+      `INSERT INTO ${table} (${id}, ${names.join(', ')})
+       SELECT $1, ${values.join(', ')} FROM generate_series(0, $3::integer - 1) AS copy, ${table} t WHERE t.${id} = $2`,
+      [copy, source, copies],
+    );
+  }
+}
+
+/** Lets the old batch expire once the other one runs, and waits until its partition is gone. */
+async function dropDuring(batchId: number, old: number): Promise<{ ms: number; goneAt: Date }> {
+  const client = new Client({ connectionString: databaseUrl(DATABASE) });
+  await client.connect();
+  try {
+    await until(async () => {
+      const { rows } = await client.query<{ done: number }>(
+        `SELECT coalesce(sum(succeeded_count), 0)::integer AS done FROM import_queue_chunk
+          WHERE workflow_import_queue_batch_id = $1`,
+        [batchId],
+      );
+      return (rows[0]?.done ?? 0) >= running * EXPIRE_AT;
+    });
+    await client.query(
+      `UPDATE import_queue_batch SET expired_at = now() - interval '1 day' WHERE workflow_import_queue_batch_id = $1`,
+      [old],
+    );
+    let begun: Date | undefined;
+    let stillThere = new Date();
+    return await until(async () => {
+      const { rows } = await client.query<{ now: Date; droppingAt: Date | null; isThere: boolean }>(
+        `SELECT clock_timestamp() AS now, max(dropping_at) AS "droppingAt", count(*) > 0 AS "isThere"
+           FROM import_queue_partition WHERE first_batch_id = $1`,
+        [old],
+      );
+      const [seen] = rows;
+      begun ??= seen?.droppingAt ?? undefined;
+      if (seen === undefined || seen.isThere) {
+        stillThere = seen?.now ?? stillThere;
+        return null;
+      }
+      // A drop that no look saw took less than the time between two of them.
+      return { ms: seen.now.getTime() - (begun ?? stillThere).getTime(), goneAt: seen.now };
+    });
+  } finally {
+    await client.end();
+  }
+}
+
+async function ended(batchId: number): Promise<{ seconds: number; finishedAt: Date }> {
+  return until(async () => {
+    const { rows } = await sql.query<{ status: string; seconds: number; finishedAt: Date }>(
+      `SELECT status, extract(epoch FROM finished_at - started_at)::float8 AS seconds, finished_at AS "finishedAt"
+         FROM import_queue_batch WHERE workflow_import_queue_batch_id = $1`,
+      [batchId],
+    );
+    const [batch] = rows;
+    if (batch?.status === 'completed') return batch;
+    if (batch?.status !== 'queued' && batch?.status !== 'in_progress')
+      throw new Error(`the batch is ${batch?.status}`);
+    return null;
+  });
+}
+
+async function until<Found>(look: () => Promise<Found>): Promise<NonNullable<Found>> {
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    await delay(5);
+  }
+}
