@@ -2,7 +2,7 @@
  * The counts of chunks and batches, as SQL: what invariants compare and repairs write.
  */
 
-export const OUTCOME_COUNTS = ['succeeded', 'failed', 'skipped', 'canceled', 'unknown'] as const;
+const OUTCOME_COUNTS = ['succeeded', 'failed', 'skipped', 'canceled', 'unknown'] as const;
 export const OPERATION_COUNTS = ['created', 'updated', 'unchanged'] as const;
 const ALL = [...OUTCOME_COUNTS, ...OPERATION_COUNTS];
 export const countList = (of: (name: string) => string, names: readonly string[] = ALL) =>
