@@ -69,7 +69,7 @@ function read({ nodes, samples, timeDeltas }: Profile, after: number): Box {
 
   function nameOf(id: number): string {
     const frame = byId.get(id)?.callFrame;
-    const file = frame?.url.match(/(?:node_modules\/((?:@[^/]+\/)?[^/]+)\/|dist\/).*?([^/]+)$/);
+    const file = frame?.url.match(/(?:node_modules\/((?:@[^/]+\/)?[^/]+)\/|(?:dist|src)\/).*?([^/]+)$/);
     const place = file == null ? '' : ` ${file[1] === undefined ? '' : `${file[1]}/`}${file[2]}`;
     return `${frame?.functionName || '(anonymous)'}${place}`;
   }

@@ -127,6 +127,7 @@ export async function startProcess(
       QUEUE_PREFIX: database,
       BOOTSTRAP_API_KEY: BENCH_KEY,
       LOG_LEVEL: 'warn',
+      NODE_OPTIONS: process.env.BENCH_SERVICE_OPTIONS ?? '',
       ...environment,
     },
     stdio: ['ignore', 'inherit', 'inherit'],

@@ -1,15 +1,26 @@
 /**
  * `npm run bench`: runs the benches of `bench/` one after the other, because two at once would measure each other. Uses
  * the servers of DATABASE_URL and REDIS_URL, or embedded ones; `psql` must be on the PATH.
- *   npm run bench -- [--scale 0.01] [--rounds 1] [--output bench-results] [ingest] [process-records] [peers] …
+ *   npm run bench -- [--scale 0.01] [--rounds 1] [--large] [--profile <folder>] [--output bench-results] [ingest] [peers] …
  * `--scale` multiplies the numbers of records: small numbers show that a bench runs, but not how fast. At the end it
  * prints one table of all measures, and writes it to `<output>.json` and `<output>.md` with the machine described.
+ * `--large` measures pages and memory with 10,000,000 records, which takes long. `--profile` records where each bench spends
+ * its processor time, which slows it down, and draws it as flame graphs into the folder.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureBuilt, ensureInstalled, ROOT, TYPESCRIPT } from './preparation.mjs';
 import { useSupportedNode } from './supported-node.mjs';
@@ -27,6 +38,8 @@ const BENCHES = {
   storage: ({ records }) => [records(200_000), 'storage'],
   wal: ({ records }) => [records(200_000), 'wal'],
   overview: () => [2_000],
+  pages: ({ records, large }) => [records(large ? 10_000_000 : 2_000_000), records(50_000)],
+  memory: ({ records, large }) => [records(large ? 10_000_000 : 1_000_000), records(100_000)],
   workers: ({ records, rounds }) => [records(200_000), rounds],
   retention: ({ records, rounds }) => [records(5_000_000), rounds, records(200_000)],
 };
@@ -34,7 +47,7 @@ const BENCHES = {
 const PROGRAMS = { wal: 'storage' };
 
 await useSupportedNode();
-const { scale, rounds, output, names } = readArguments();
+const { scale, rounds, large, profile, output, names } = readArguments();
 if (spawnSync('psql', ['--version']).error) {
   fail('psql is not on the PATH. Install the client programs of PostgreSQL.');
 }
@@ -66,6 +79,7 @@ for (const name of names) {
   running = bench(name);
   const [code] = await once(running, 'exit');
   if (code !== 0) failed.push(name);
+  if (profile !== undefined) drawProfile(name);
 }
 await report();
 await servers.stop();
@@ -76,6 +90,8 @@ function readArguments() {
   const options = {
     scale: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '3' },
+    large: { type: 'boolean', default: false },
+    profile: { type: 'string' },
     output: { type: 'string', default: join('.cache', 'bench-results') },
   };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
@@ -89,6 +105,8 @@ function readArguments() {
   return {
     scale,
     rounds,
+    large: values.large,
+    profile: values.profile === undefined ? undefined : resolve(values.profile),
     output: values.output,
     names: positionals.length > 0 ? positionals : Object.keys(BENCHES),
   };
@@ -96,11 +114,32 @@ function readArguments() {
 
 function bench(name) {
   const records = (count) => Math.max(10, Math.round(count * scale));
-  const args = BENCHES[name]({ records, rounds });
+  const args = BENCHES[name]({ records, rounds, large });
   const urls = { DATABASE_URL: servers.databaseUrl, REDIS_URL: servers.redisUrl };
   const env = { ...process.env, ...urls, BENCH_RESULTS: results };
+  if (profile !== undefined) {
+    env.NODE_OPTIONS = `--cpu-prof --cpu-prof-dir=${profilesOf(name).bench}`;
+    env.BENCH_SERVICE_OPTIONS = `--cpu-prof --cpu-prof-dir=${profilesOf(name).service}`;
+  }
   const program = [...TYPESCRIPT, join(ROOT, 'bench', `${PROGRAMS[name] ?? name}.ts`), ...args.map(String)];
   return spawn(process.execPath, program, { cwd: ROOT, stdio: 'inherit', env });
+}
+
+function profilesOf(name) {
+  const folder = join(dataDir, 'profiles', name);
+  return { service: join(folder, 'service'), bench: join(folder, 'bench') };
+}
+
+/** Draws the longest run of the service, which some benches start as a process of its own. */
+function drawProfile(name) {
+  const { service, bench } = profilesOf(name);
+  const folder = existsSync(service) ? service : bench;
+  const files = existsSync(folder) ? readdirSync(folder).map((file) => join(folder, file)) : [];
+  const [longest] = files.sort((a, b) => statSync(b).size - statSync(a).size);
+  if (longest === undefined) return;
+  mkdirSync(profile, { recursive: true });
+  const drawing = [join(ROOT, 'bench', 'flame-graph.ts'), longest, join(profile, `${name}.svg`), name];
+  spawnSync(process.execPath, [...TYPESCRIPT, ...drawing], { cwd: ROOT, stdio: 'inherit' });
 }
 
 /** Sums up what the benches measured. */
