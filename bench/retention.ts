@@ -46,6 +46,12 @@ const sql = new Client({ connectionString: databaseUrl(DATABASE) });
 await sql.connect();
 const source = (await post(service, importProcessId, template)).batchId;
 await ended(source);
+// Past the ranges that a new database has, so that each batch from here on has a range of its own.
+await sql.query(
+  `SELECT setval(pg_get_serial_sequence('import_queue_batch', 'workflow_import_queue_batch_id'),
+                 (SELECT max(end_batch_id) FROM import_queue_partition))`,
+);
+await sql.query('SELECT import_queue_create_partitions(1)');
 
 const runs = { with: [] as Run[], without: [] as Run[] };
 for (let round = 0; round < rounds; round += 1) {
@@ -89,11 +95,13 @@ async function storeOldBatch(): Promise<number> {
   const id = 'workflow_import_queue_batch_id';
   const counts = ['total_count', 'succeeded_count', 'created_count', 'chunk_count'];
   const { rows } = await sql.query<{ id: number }>(
-    `INSERT INTO import_queue_batch
-     SELECT (jsonb_populate_record(b, jsonb_build_object(
-              '${id}', nextval(pg_get_serial_sequence('import_queue_batch', '${id}')),
-              ${counts.map((count) => `'${count}', ${count} * $2::integer`).join(', ')}))).*
-       FROM import_queue_batch b WHERE ${id} = $1
+    `WITH copy AS MATERIALIZED (
+       SELECT jsonb_populate_record(b, jsonb_build_object(
+                '${id}', nextval(pg_get_serial_sequence('import_queue_batch', '${id}')),
+                ${counts.map((count) => `'${count}', ${count} * $2::integer`).join(', ')})) AS batch
+         FROM import_queue_batch b WHERE ${id} = $1
+     )
+     INSERT INTO import_queue_batch SELECT (batch).* FROM copy
      RETURNING ${id}::integer AS id`,
     [source, copies],
   );
@@ -146,6 +154,8 @@ async function dropDuring(batchId: number, old: number): Promise<{ ms: number; g
       `UPDATE import_queue_batch SET expired_at = now() - interval '1 day' WHERE workflow_import_queue_batch_id = $1`,
       [old],
     );
+    const stored = await client.query('SELECT FROM import_queue_partition WHERE first_batch_id = $1', [old]);
+    if (stored.rowCount !== 1) throw new Error('the expired batch has no range of its own');
     let begun: Date | undefined;
     let stillThere = new Date();
     return await until(async () => {
