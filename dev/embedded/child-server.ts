@@ -73,7 +73,7 @@ const MAX_BYTES = 10 * 1024 ** 2;
 /** Opens a log for appending. A large log is renamed first, so that at most two are kept. */
 function openLog(file: string): number {
   if (existsSync(file) && statSync(file).size > MAX_BYTES) renameSync(file, `${file}.1`);
-  return openSync(file, 'a');
+  return openSync(file, 'a', 0o600);
 }
 
 function logLength(log: number): number {

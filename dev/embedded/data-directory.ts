@@ -42,7 +42,7 @@ export class DataDirectory {
 
   private writeClaim(): boolean {
     try {
-      writeFileSync(this.claimFile, JSON.stringify(runningProcess(process.pid)), { flag: 'wx' });
+      writeFileSync(this.claimFile, JSON.stringify(runningProcess(process.pid)), { flag: 'wx', mode: 0o600 });
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -63,7 +63,7 @@ export class DataDirectory {
       renameSync(this.claimFile, aside);
       // Two processes that start at once may both have found it stale: the slower must not take the faster one's claim.
       const taken = recordedProcess(aside);
-      if (taken) writeFileSync(this.claimFile, readFileSync(aside), { flag: 'wx' });
+      if (taken) writeFileSync(this.claimFile, readFileSync(aside), { flag: 'wx', mode: 0o600 });
       rmSync(aside);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { Redis } from 'ioredis';
@@ -85,6 +85,8 @@ export interface RedisSettings {
 export function redisProgram({ command, directory, port, password }: RedisSettings): ServerProgram {
   const dataDirectory = join(directory, 'redis');
   mkdirSync(dataDirectory, { recursive: true });
+  // Redis creates its files readable for everyone, and the data directory of root can be entered.
+  chmodSync(dataDirectory, 0o700);
   return {
     name: 'Redis',
     command,

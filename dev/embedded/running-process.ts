@@ -32,7 +32,7 @@ export function commandLineOf(pid: number): string {
 /** Records a process, so that a run after a `kill -9` can find it. */
 export function recordProcess(file: string, pid: number): void {
   const running = runningProcess(pid);
-  if (running) writeFileSync(file, JSON.stringify(running));
+  if (running) writeFileSync(file, JSON.stringify(running), { mode: 0o600 });
 }
 
 /** The recorded process, if it is still running. */

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
@@ -53,6 +53,32 @@ describe('embedded servers', () => {
     const program = new ChildProgram(HOST, [dataDir]);
     return { program, urls: JSON.parse(await program.prints(/^(\{.*\})$/m)) as Urls };
   }
+
+  /** Break it: in `redisProgram`, leave the mode of the directory alone; open logs without a mode. */
+  it('keep their files from other users of the machine', async () => {
+    await mkdir(join(dataDir, 'redis'));
+    const servers = await start();
+    await redis(servers.redisUrl, (client) => client.set('secret', 'yes'));
+    const readable = async (directory: string): Promise<string[]> => {
+      const entries = await readdir(directory);
+      const found = await Promise.all(
+        entries.map(async (name) => {
+          const path = join(directory, name);
+          const entry = await stat(path);
+          const { mode } = entry;
+          const isOpen = (mode & 0o044) !== 0;
+          if (entry.isDirectory()) return (mode & 0o011) === 0 ? [] : readable(path);
+          return isOpen ? [path.slice(dataDir.length)] : [];
+        }),
+      );
+      return found.flat();
+    };
+    try {
+      expect(await readable(dataDir)).toEqual([]);
+    } finally {
+      await servers.stop();
+    }
+  });
 
   it('starts both, keeps their data over a restart, and leaves no process behind', async () => {
     const first = await start();
