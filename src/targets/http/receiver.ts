@@ -32,7 +32,7 @@ export class Receiver {
     this.mostFailures = Math.max(FAILED_IN_A_ROW, 2 * concurrency);
   }
 
-  /** A chunk begins. The first one after a pause finds out anew. */
+  /** A chunk begins. The first one after a pause starts the count again. */
   begin(): void {
     if (this.deliveries === 0) this.run = { failures: 0, since: Infinity };
     this.deliveries += 1;
