@@ -3,7 +3,7 @@ import 'reflect-metadata';
 import { rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { Client } from 'pg';
-import { createApp } from '../src/app/bootstrap.js';
+import { createApp } from '../src/app/start.js';
 import { loadConfig } from '../src/platform/config/config-loader.js';
 import { measure } from './results.js';
 import {

@@ -2,32 +2,30 @@ import type { Server } from 'node:http';
 import { type DynamicModule, Module, type OnModuleDestroy } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ApiKeysModule, AuditModule, AuthModule, UsersModule } from '../auth/auth.module.js';
-import { DefinitionsModule } from '../definitions/definitions.module.js';
+import { DefinitionsModule } from '../definitions/definitions-folder.js';
 import {
   ImportProcessesApiModule,
   KnownImportProcessesModule,
 } from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
+import { McpModule } from '../mcp/mcp.module.js';
 import {
   AccountMailsModule,
   BatchMailsModule,
   NotificationsModule,
 } from '../notifications/notifications.module.js';
 import { DashboardModule } from '../operations/dashboard.module.js';
-import { McpModule } from '../mcp/mcp.module.js';
-import { HealthModule } from '../operations/health/health.module.js';
-import { ShutdownState } from '../operations/health/readiness.js';
-import { MetricsModule } from '../operations/metrics/metrics.module.js';
-import { RetentionModule } from '../operations/retention/retention-sweeper.js';
-import { PeopleModule } from '../people/people.controller.js';
+import { HealthModule, ShutdownState } from '../operations/health.module.js';
+import { MetricsModule } from '../operations/metrics.module.js';
+import { RetentionModule } from '../operations/retention-sweeper.js';
 import { SecurityTxtModule } from '../operations/security-txt.js';
+import { PeopleModule } from '../people/people.controller.js';
 import { type AppConfig, ConfigModule } from '../platform/config/config.js';
 import { SharedLimitsModule } from '../platform/shared-limits.js';
 import { ProcessingModule } from '../processing/processing.module.js';
-import { UiModule } from '../ui/ui.module.js';
 import { ConnectionsModule } from '../targets/table/connections.controller.js';
-import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
-import { BehaviorMessagesModule } from '../workflows/workflows.module.js';
+import { UiModule } from '../ui/ui.module.js';
+import { BehaviorMessagesModule, WorkflowsApiModule } from '../workflows/workflows.module.js';
 import { DatabaseModule } from './database.js';
 
 /** Part of the 30 s between SIGTERM and SIGKILL. */

@@ -3,17 +3,50 @@ import { Global, Logger, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client, DatabaseError, Pool } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import {
+  AccountLinkEntity,
+  ApiKeyEntity,
+  AppUserEntity,
+  AuditLogEntity,
+  UserSessionEntity,
+} from '../auth/entities.js';
+import {
+  IdempotencyKeyEntity,
+  ImportQueueBatchEntity,
+  ImportQueueChunkEntity,
+  ImportQueueDeliveryEntity,
+  ImportQueueLineEntity,
+  ImportQueueOutcomeEntity,
+  ImportQueuePreviewEntity,
+  ImportQueuePreviewRunEntity,
+  ImportQueueStatisticsEntity,
+  ImportQueueWorkerEntity,
+  UploadEntity,
+  UploadPartEntity,
+  UploadResourceEntity,
+} from '../batches/entities.js';
+import { OutboxEntity, WebhookEndpointEntity } from '../delivery/entities.js';
+import {
+  ImportProcessEntity,
+  ImportProcessVersionEntity,
+  SavedMappingEntity,
+} from '../import-processes/entities.js';
 import { WorkPermit } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, GuardedClient, type Sql } from '../platform/database/database.service.js';
-import { ReadReplica } from '../platform/database/read-replica.js';
+import { SchemaFit, selectInstallationId } from '../platform/database/installation.js';
 import { DatabaseUnreachableError } from '../platform/database/postgres-errors.js';
-import { selectInstallationId } from '../platform/database/installation.js';
-import { SchemaFit } from '../platform/database/schema-fit.js';
+import { ReadReplica } from '../platform/database/read-replica.js';
 import { sessionStatements } from '../platform/database/session-settings.js';
 import { errorMessage, StartError } from '../platform/errors.js';
-import { ENTITIES } from './entities.js';
+import {
+  WorkflowDefinitionEntity,
+  WorkflowEntity,
+  WorkflowIdentifierEntity,
+  WorkflowInstanceEntity,
+  WorkflowLogEntity,
+} from '../workflows/entities.js';
 import { MIGRATIONS } from './migrations.js';
 
 /**
@@ -241,3 +274,35 @@ async function connect(databaseUrl: string | undefined): Promise<Client> {
   exports: [DatabaseService, ReadReplica, SchemaFit, WorkPermit],
 })
 export class DatabaseModule {}
+
+/** All tables that the application knows. */
+const ENTITIES = [
+  ApiKeyEntity,
+  AppUserEntity,
+  AuditLogEntity,
+  IdempotencyKeyEntity,
+  ImportProcessEntity,
+  ImportProcessVersionEntity,
+  ImportQueueBatchEntity,
+  ImportQueueChunkEntity,
+  ImportQueueDeliveryEntity,
+  ImportQueueLineEntity,
+  ImportQueueOutcomeEntity,
+  ImportQueuePreviewEntity,
+  ImportQueuePreviewRunEntity,
+  ImportQueueStatisticsEntity,
+  ImportQueueWorkerEntity,
+  OutboxEntity,
+  SavedMappingEntity,
+  UploadEntity,
+  UploadPartEntity,
+  UploadResourceEntity,
+  UserSessionEntity,
+  WebhookEndpointEntity,
+  AccountLinkEntity,
+  WorkflowDefinitionEntity,
+  WorkflowEntity,
+  WorkflowIdentifierEntity,
+  WorkflowInstanceEntity,
+  WorkflowLogEntity,
+];

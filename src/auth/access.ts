@@ -11,7 +11,7 @@ import {
 import { Reflector } from '@nestjs/core';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { type AuditEntry, type AuditRow, inRequest, insertAuditRows } from './audit.js';
+import { type AuditEntry, type AuditRow, inRequest, insertAuditRows } from './audit-log.sql.js';
 import {
   administratorRequired,
   everyImportProcessNeeded,

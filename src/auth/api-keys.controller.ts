@@ -12,10 +12,15 @@ import {
 } from '@nestjs/swagger';
 import { refTo } from '../platform/http/answer-schemas.js';
 import { CurrentPrincipal, RequirePermission } from './access.js';
-import { ApiKeyIdPipe, type ApiKeyResource, CreateApiKeyDto, type CreatedApiKey } from './api-keys.dto.js';
-import { ApiKeysService } from './api-keys.service.js';
+import {
+  ApiKeyIdPipe,
+  type ApiKeyResource,
+  ApiKeysService,
+  CreateApiKeyDto,
+  type CreatedApiKey,
+} from './api-keys.service.js';
 import type { Principal } from './principal.js';
-import { Reauthentication } from './reauthentication.js';
+import { Reauthentication } from './sign-in.js';
 
 @ApiTags('API keys')
 @Controller('API/ApiKeys')

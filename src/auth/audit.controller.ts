@@ -2,11 +2,10 @@ import { Controller, Get, Logger, Query, Req, Res } from '@nestjs/common';
 import { ApiBadRequestResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { LINK_NEXT, refTo, TEXT } from '../platform/http/answer-schemas.js';
-import { contentDisposition, sendDownload } from '../platform/http/downloads.js';
+import { contentDisposition, sendDownload } from '../platform/http/answers.js';
 import { nextLink } from '../platform/http/pagination.js';
 import { CurrentPrincipal, RequirePermission } from './access.js';
-import { AuditTrail } from './audit-trail.js';
-import { ListAuditDto } from './audit.dto.js';
+import { AuditTrail, ListAuditDto } from './audit-trail.js';
 import type { Principal } from './principal.js';
 
 @ApiTags('Audit')

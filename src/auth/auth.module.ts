@@ -4,18 +4,15 @@ import { PrincipalGuard, RefusalLog } from './access.js';
 import { AccountLinks } from './account-links.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeysService } from './api-keys.service.js';
-import { AuditKeeper } from './audit-keeper.js';
-import { AuditTrail } from './audit-trail.js';
+import { AuditKeeper, AuditTrail } from './audit-trail.js';
 import { AuditController } from './audit.controller.js';
 import { ApiKeyAuthentication, Authenticator, CreatorNames } from './authenticator.js';
 import { BootstrapKey, FirstAdministrator } from './bootstrap.js';
 import { IdempotencyInterceptor, IdempotencyService } from './idempotency.js';
 import { IdentityProvider } from './identity-provider.js';
-import { OidcSignIn } from './oidc-sign-in.js';
-import { Reauthentication } from './reauthentication.js';
 import { SessionsService } from './sessions.service.js';
 import { SignInThrottle } from './sign-in-throttle.js';
-import { SignIn } from './sign-in.js';
+import { OidcSignIn, Reauthentication, SignIn } from './sign-in.js';
 import { AccountService, UsersService } from './users.service.js';
 
 /** Authentication and permissions. */

@@ -6,9 +6,8 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { recordKeyUsage, selectActiveKey } from './api-keys.sql.js';
 import { authenticationRequired, crossSiteRequest, invalidApiKey, signInFirst } from './auth.errors.js';
-import { loginPath } from './browser-session.js';
 import { PERMISSIONS, type Principal } from './principal.js';
-import { SessionsService } from './sessions.service.js';
+import { loginPath, SessionsService } from './sessions.service.js';
 
 /** 256 random bits. People and secret scanners recognize our keys by the prefix. */
 export function newKey(): string {

@@ -4,7 +4,7 @@ import { AppConfig } from '../platform/config/config.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { ensureBootstrapKey, revokeOtherKeys } from './api-keys.sql.js';
-import { writeAudit } from './audit.js';
+import { writeAudit } from './audit-log.sql.js';
 import { hashKey, keyHint } from './authenticator.js';
 import { hashPassword, passwordMatches } from './passwords.js';
 import { PERMISSIONS } from './principal.js';

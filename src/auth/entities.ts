@@ -1,6 +1,6 @@
 import { Column, Entity, Generated, PrimaryColumn, PrimaryGeneratedColumn } from 'typeorm';
 import type { LinkPurpose } from './account-links.sql.js';
-import type { AuditOutcome } from './audit.js';
+import type { AuditOutcome } from './audit-log.sql.js';
 import type { SignInMethod, UserRole } from './principal.js';
 
 @Entity('api_key')

@@ -10,9 +10,9 @@ import {
 import type { Response } from 'express';
 import { defer, from, lastValueFrom, type Observable } from 'rxjs';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
-import type { JsonObject } from '../platform/json/json-value.js';
+import { DomainError } from '../platform/errors.js';
 import { beforeNextCommit } from '../platform/instrumentation.js';
+import type { JsonObject } from '../platform/json/json-value.js';
 import type { AuthenticatedRequest } from './access.js';
 import {
   idempotencyAnswerLost,

@@ -1,5 +1,5 @@
 import type { GroupRole } from '../platform/config/config.js';
-import { identityOf, roleOf } from './oidc-identity.js';
+import { identityOf, roleOf } from './identity-provider.js';
 
 const identity = (claims: Record<string, unknown>, groupsClaim = 'groups') =>
   identityOf(claims, 'https://id.example.org', 'subject', groupsClaim);

@@ -1,4 +1,4 @@
-import { loginPath, returnPath } from './browser-session.js';
+import { loginPath, returnPath } from './sessions.service.js';
 
 describe('the path after the sign-in', () => {
   it.each(['/imports/17', '/imports?status=failed&q=a%20b', '/imports/17?show=all#records', '/queues/'])(

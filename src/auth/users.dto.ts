@@ -2,9 +2,8 @@ import { applyDecorators, Injectable, type PipeTransform } from '@nestjs/common'
 import { IsEmail, IsIn, IsOptional, IsString, isUUID, Length, Matches, MaxLength } from 'class-validator';
 import { PathIdPipe } from '../platform/http/validation.js';
 import { sessionNotFound, userNotFound } from './auth.errors.js';
-import { IsImportProcessLimit } from './import-process-limit.js';
 import { LONGEST_PASSWORD, SHORTEST_PASSWORD } from './passwords.js';
-import { USER_ROLES, type UserRole } from './principal.js';
+import { IsImportProcessLimit, USER_ROLES, type UserRole } from './principal.js';
 
 /** Long rather than complex: rules about digits and symbols lead to passwords that users write down. */
 const IsNewPassword = () =>

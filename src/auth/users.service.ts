@@ -6,20 +6,25 @@ import { isUniqueViolation } from '../platform/database/postgres-errors.js';
 import { invalidBody } from '../platform/http/http.errors.js';
 import { AccountLinks } from './account-links.js';
 import { deleteLinks } from './account-links.sql.js';
-import { writeAudit } from './audit.js';
+import { writeAudit } from './audit-log.sql.js';
 import {
   emailTaken,
   lastAdministrator,
   limitedAdministrator,
+  managedByProvider,
   personRequired,
   sessionNotFound,
   unusablePassword,
   userNotFound,
 } from './auth.errors.js';
-import { KnownImportProcesses, problemsOfLimit } from './import-process-limit.js';
-import { hashPassword, assertUsablePassword } from './passwords.js';
-import { permissionsOf, type Principal, type SignedInUser } from './principal.js';
-import { managedByProvider } from './oidc.errors.js';
+import { assertUsablePassword, hashPassword } from './passwords.js';
+import {
+  KnownImportProcesses,
+  permissionsOf,
+  type Principal,
+  problemsOfLimit,
+  type SignedInUser,
+} from './principal.js';
 import { endSession, endSessions, type OwnSession, selectSessions } from './sessions.service.js';
 import { SignIn } from './sign-in.js';
 import type { ChangeAccessDto, ChangePasswordDto, CreateUserDto } from './users.dto.js';

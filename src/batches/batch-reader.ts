@@ -3,18 +3,17 @@ import { assertMayRead, assertMayUse, mayRead, owns } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
+import { DomainError } from '../platform/errors.js';
 import { PathIdPipe } from '../platform/http/validation.js';
-import { QueuePauses } from '../platform/queue/queue.module.js';
-import { CHUNK_QUEUE } from '../platform/queue/queues.js';
+import { CHUNK_QUEUE, QueuePauses } from '../platform/queue/queues.js';
 import {
   type BatchResource,
   batchResource,
   type BatchSurroundings,
   type UploadState,
 } from './batch-resource.js';
-import { selectChildren, selectSourceFile, selectUploadFindings, type SourceFile } from './batches.sql.js';
 import { type BatchRow, selectBatches } from './batch-rows.sql.js';
+import { selectChildren, selectSourceFile, selectUploadFindings, type SourceFile } from './batches.sql.js';
 import { selectLeftOut } from './chunks.sql.js';
 import { selectChangeCounts, selectPreviewCounts, selectPreviewProgress } from './previews.sql.js';
 import { selectUploadOfBatch } from './uploads.sql.js';

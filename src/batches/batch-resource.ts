@@ -1,9 +1,10 @@
 import { DEFAULT_READING, type ReadingWarning } from '../formats/reading.js';
 import type { UnderstoodFile } from '../formats/upload-reader.js';
-import { publicPath } from '../platform/http/headers.js';
+import { publicPath } from '../platform/http/answers.js';
 import { formatNumber } from '../platform/wording.js';
 import type { RecordCounts } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
+import { type BatchRow, RATE_WINDOW_SECONDS } from './batch-rows.sql.js';
 import {
   allowedActions,
   type BatchAction,
@@ -14,9 +15,8 @@ import {
   waitingFor,
   withUtcTimes,
 } from './batch-state.js';
-import { type BatchRow, RATE_WINDOW_SECONDS } from './batch-rows.sql.js';
+import type { ColumnFindings, UploadFindings } from './entities.js';
 import type { ChangeCounts, PreviewCounts, PreviewProgress } from './previews.sql.js';
-import type { ColumnFindings, UploadFindings } from './upload-findings.js';
 import type { BatchUpload } from './uploads.sql.js';
 
 export interface BatchProgress {

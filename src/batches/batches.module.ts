@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { QueueModule } from '../platform/queue/queue.module.js';
+import { QueueModule } from '../platform/queue/queues.js';
 import { BatchMaker } from './batch-maker.js';
 import { BatchReader } from './batch-reader.js';
 import { RecordPages } from './record-pages.js';

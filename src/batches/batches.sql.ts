@@ -1,6 +1,5 @@
 import type { UnderstoodFile } from '../formats/upload-reader.js';
 import type { Sql, Transaction } from '../platform/database/database.service.js';
-
 import {
   assertCanBecome,
   type BatchEvent,
@@ -9,16 +8,16 @@ import {
   isTerminal,
   type PauseReason,
   PROCESSABLE,
+  RETRY_CREATION_PATH,
   RUNNING,
   UNFINISHED,
   type UnfinishedStatus,
-  RETRY_CREATION_PATH,
 } from './batch-state.js';
 import { abandonChunks, lookAhead, PROBE_INTERVAL, PROBED } from './chunks.sql.js';
 import { LARGEST_SHARE, MAY_START, windowOf } from './control.sql.js';
+import type { UploadFindings } from './entities.js';
 import { abandonRecords } from './records.sql.js';
 import { countingEnd } from './statistics.sql.js';
-import type { UploadFindings } from './upload-findings.js';
 import { deleteUploadOfBatch } from './uploads.sql.js';
 
 /*

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
-import type { FileBytes } from '../formats/table.js';
+import type { FileBytes } from '../formats/record-reader.js';
 import { EventLoopTurn } from '../platform/concurrency.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import {

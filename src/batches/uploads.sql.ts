@@ -1,7 +1,7 @@
 import type { Sql, Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { BatchStatus } from './batch-state.js';
-import type { UploadFindings } from './upload-findings.js';
+import type { UploadFindings } from './entities.js';
 
 /*
  * upload, upload_part. An upload exists before its batch, so that a file can arrive in several requests. Confirming or

@@ -1,19 +1,27 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Command, Option } from 'commander';
-import { type AcceptedBatch, type ClientBatch, batchHasEnded } from '../client/index.js';
+import { type AcceptedBatch, batchHasEnded, type ClientBatch } from '../client/index.js';
 import {
   clientOf,
-  type ConnectionOptions,
   connectionOf,
+  type ConnectionOptions,
   describeProcess,
   findImportProcess,
 } from './connection.js';
-import { CommandError, EXIT, exitCodeOf } from './exit-codes.js';
 import { InputFile } from './input-file.js';
 import { addKeyCommands } from './key-commands.js';
 import { FailedRows, saveStream, sendLines, uploadFile, waitForEnd } from './sending.js';
-import { readingChoice, type Run, type Running, type Session, wholeNumber } from './session.js';
+import {
+  CommandError,
+  EXIT,
+  exitCodeOf,
+  readingChoice,
+  type Run,
+  type Running,
+  type Session,
+  wholeNumber,
+} from './session.js';
 import { batchText, number, progressText, table, Terminal } from './terminal.js';
 
 interface GlobalOptions extends ConnectionOptions {

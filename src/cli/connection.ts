@@ -1,7 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type ClientImportProcess, ImportQueueClient } from '../client/index.js';
-import { environment } from './environment.js';
-import { CommandError, EXIT } from './exit-codes.js';
+import { CommandError, environment, EXIT } from './session.js';
 
 export interface ConnectionOptions {
   url?: string;

@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { environment } from './environment.js';
-import { CommandError } from './exit-codes.js';
+import { CommandError, environment } from './session.js';
 
 const JSON_LINES = new Set(['.jsonl', '.ndjson']);
 const UPLOADED = new Set(['.csv', '.tsv', '.xlsx', '.ods']);

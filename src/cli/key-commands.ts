@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { ClientApiKey } from '../client/index.js';
 import { findImportProcess } from './connection.js';
-import { EXIT } from './exit-codes.js';
-import { type Running, wholeNumber } from './session.js';
+import { EXIT, type Running, wholeNumber } from './session.js';
 
 interface CreateOptions {
   permission: string[];

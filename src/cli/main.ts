@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { RefusedError } from '../client/index.js';
 import { program } from './commands.js';
-import { EXIT, exitCodeOfError } from './exit-codes.js';
+import { EXIT, exitCodeOfError } from './session.js';
 
 /** How many mistakes of one call are listed. */
 const MOST_MISTAKES = 10;

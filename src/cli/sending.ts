@@ -5,16 +5,15 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   type AcceptedBatch,
+  batchHasEnded,
   type Body,
   type ClientBatch,
-  batchHasEnded,
   type ImportQueueClient,
   RefusedError,
   type ResultsOptions,
 } from '../client/index.js';
-import { CommandError, exitCodeOf, EXIT } from './exit-codes.js';
 import { type InputFile, keyOfContent, UploadMemory } from './input-file.js';
-import type { Session } from './session.js';
+import { CommandError, EXIT, exitCodeOf, type Session } from './session.js';
 import { batchText, number, progressText } from './terminal.js';
 
 interface SendingOptions {

@@ -1,6 +1,6 @@
 import ora, { type Ora } from 'ora';
 import type { AcceptedBatch, ClientBatch, ClientEvent } from '../client/index.js';
-import { environment } from './environment.js';
+import { environment } from './session.js';
 
 const BAR_WIDTH = 24;
 /** How often a plain line repeats the progress, for logs that people read. */

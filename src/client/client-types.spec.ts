@@ -1,17 +1,17 @@
-import type { ApiKeyResource } from '../auth/api-keys.dto.js';
+import type { ApiKeyResource } from '../auth/api-keys.service.js';
 import type { BatchResource, CreationAnswer } from '../batches/batch-resource.js';
 import { BATCH_STATUSES, isTerminal } from '../batches/batch-state.js';
 import type { PreviewedRecord } from '../batches/previews.sql.js';
 import type { ImportProcessSummary } from '../import-processes/import-process.js';
-import type { RecordResource } from '../import-queue/record-json.js';
+import type { RecordResource } from '../import-queue/result-download.js';
 import {
   type AcceptedBatch,
+  batchHasEnded,
   type ClientApiKey,
   type ClientBatch,
   type ClientImportProcess,
   type ClientPreviewItem,
   type ClientRecord,
-  batchHasEnded,
 } from './client-types.js';
 
 /** Compiles only if the answers of the service are what the client expects. */

@@ -1,16 +1,19 @@
-import { type Body, isRepeatable, openBody } from './client-body.js';
 import {
-  RefusedError,
-  UnreachableError,
+  type Body,
   type Call,
   type ClientOptions,
   ClientTransport,
-  type SentBody,
+  isRepeatable,
   linesOf,
+  openBody,
+  RefusedError,
+  type SentBody,
   serverSentEvents,
+  UnreachableError,
 } from './client-transport.js';
 import {
   type AcceptedBatch,
+  batchHasEnded,
   type ClientApiKey,
   type ClientBatch,
   type ClientEvent,
@@ -18,7 +21,6 @@ import {
   type ClientPreviewItem,
   type ClientRecord,
   type ClientResult,
-  batchHasEnded,
 } from './client-types.js';
 
 const ROOT = '/API/WorkflowImportQueue';

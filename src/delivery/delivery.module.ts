@@ -1,10 +1,9 @@
 import { Module } from '@nestjs/common';
-import { QueueModule } from '../platform/queue/queue.module.js';
-import { DeliveryQueues, DueMessages, Outbox } from './outbox.js';
-import { OutboxSecretsAtRest } from './outbox-secrets.js';
+import { QueueModule } from '../platform/queue/queues.js';
 import { BatchMailConsumer, BehaviorMailConsumer, WebhookConsumer } from './delivery.consumer.js';
 import { Mailer, MAILER_MODULE } from './mailer.js';
 import { DEFAULT_SENDING_TIMES, MessageRenderers, MessageSender, SENDING_TIMES } from './message-sender.js';
+import { DeliveryQueues, DueMessages, Outbox, OutboxSecretsAtRest } from './outbox.js';
 import { WebhookClient } from './webhook-client.js';
 import { WebhookDispatcher } from './webhook-dispatcher.js';
 

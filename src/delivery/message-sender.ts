@@ -17,8 +17,7 @@ import {
 import { Outbox } from './outbox.js';
 import { type AttemptEnd, claimMessage, claimNextMessage, endAttempt, renewClaim } from './outbox.sql.js';
 import { WebhookClient, type WebhookExchange } from './webhook-client.js';
-import type { LoggedAttempt } from './webhook-endpoint.js';
-import type { OutgoingWebhook } from './webhook-message.js';
+import type { LoggedAttempt, OutgoingWebhook } from './webhook-endpoint.js';
 
 /**
  * The waits after the first, second… failed attempt, in milliseconds; the last one repeats. Attempts of mails have no

@@ -1,4 +1,4 @@
-import { isPrivateAddress } from './private-address.js';
+import { isPrivateAddress } from './webhook-endpoint.js';
 
 it.each([
   ...['127.0.0.1', '127.9.9.9', '0.0.0.0', '10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.1.1'],

@@ -11,12 +11,17 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '../platform/config/config.js';
-import { SecretBox } from '../platform/secret-box.js';
 import { tracingHeaders } from '../platform/instrumentation.js';
+import { SecretBox } from '../platform/secret-box.js';
 import { DeliveryFault } from './message.js';
-import { isPrivateAddress } from './private-address.js';
-import type { LoggedAnswer, LoggedRequest } from './webhook-endpoint.js';
-import { type OutgoingWebhook, retryAfterMs, webhookHeaders } from './webhook-message.js';
+import {
+  isPrivateAddress,
+  type LoggedAnswer,
+  type LoggedRequest,
+  type OutgoingWebhook,
+  retryAfterMs,
+  webhookHeaders,
+} from './webhook-endpoint.js';
 
 /** A body is read up to this size, so that the connection can be reused. */
 const MOST_BODY_BYTES = 64 * 1024;

@@ -1,4 +1,4 @@
-import { receiverOf, retryAfterMs } from './webhook-message.js';
+import { receiverOf, retryAfterMs } from './webhook-endpoint.js';
 
 describe('the time to wait', () => {
   const now = Date.parse('2026-11-28T12:00:00Z');

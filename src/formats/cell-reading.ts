@@ -4,9 +4,8 @@ import { escapeOption, splitOptions, trimEnds } from '../records/rows.js';
 import type { ColumnKind, CompiledTarget, RecordError, RowColumn } from '../records/target.js';
 import type { ColumnForm } from './column-survey.js';
 import { dateRule, dayOf, ISO_DAY, momentOf, timeOf } from './local-dates.js';
-import type { Reading } from './reading.js';
-import { type ColumnRecipe, ValueRecipe } from './recipes.js';
-import type { TableCell, TypedCell } from './table.js';
+import { type ColumnRecipe, type Reading, ValueRecipe } from './reading.js';
+import type { TableCell, TypedCell } from './record-reader.js';
 
 /** What the reading of cells changed, and what it left alone. */
 export interface CellCounts {

@@ -1,5 +1,5 @@
-import { defineErrors, type DomainError, type ProblemDetail } from '../platform/domain-error.js';
-import type { UndecodableTextError } from './text/text-decoding.js';
+import { defineErrors, type DomainError, type ProblemDetail } from '../platform/errors.js';
+import type { UndecodableTextError } from './text-encoding.js';
 
 /** Refusals of a whole body or file that cannot be read as records. */
 export const formatErrors = defineErrors({

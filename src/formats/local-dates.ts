@@ -1,5 +1,5 @@
 import type { DateOrder } from './reading.js';
-import type { TypedCell } from './table.js';
+import type { TypedCell } from './record-reader.js';
 
 /* Days and times as databases and spreadsheets write them. */
 

@@ -1,4 +1,4 @@
-import { refuseLookAlike } from './look-alikes.js';
+import { refuseLookAlike } from './upload-reader.js';
 
 const utf16 = (text: string) => Buffer.from(text, 'utf16le');
 const refused = (bytes: Buffer): string | null => {

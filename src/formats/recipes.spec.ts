@@ -1,12 +1,12 @@
-import { DEFAULT_READING } from './reading.js';
 import {
   choicesOf,
+  DEFAULT_READING,
   type MappedColumn,
   mappingFrom,
   mappingThatFits,
   type SavedMapping,
   withChoicesOf,
-} from './recipes.js';
+} from './reading.js';
 
 const mapping = (name: string, columns: Record<string, MappedColumn>): SavedMapping => ({
   ...{ name, reading: {}, constants: {} },

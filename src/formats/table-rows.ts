@@ -7,7 +7,7 @@ import { readDownloadedCell, restoreFormula } from './csv/csv-cells.js';
 import { columnsAddedByDownloads } from './csv/csv-columns.js';
 import { cellJson, cellText } from './json/json-members.js';
 import type { Reading } from './reading.js';
-import type { TableCell, TableRow } from './table.js';
+import type { TableCell, TableRow } from './record-reader.js';
 import { isBlankCell, isBlankRow, type SurveyedColumn, type TablePlan } from './table-survey.js';
 
 /** One record of a table. */

@@ -1,5 +1,5 @@
-import type { ColumnKind, RowColumn } from '../records/target.js';
 import { trimEnds, unnamedColumn } from '../records/rows.js';
+import type { ColumnKind, RowColumn } from '../records/target.js';
 import { type ColumnForm, DateSurvey, DecimalSurvey, STRICT_FORM } from './column-survey.js';
 import {
   columnsAddedByDownloads,
@@ -10,9 +10,11 @@ import {
 } from './csv/csv-columns.js';
 import { headerRowMissing } from './format.errors.js';
 import {
+  type ColumnRecipe,
   DATE_QUESTION,
   DECIMAL_QUESTION,
   encodingGuessed,
+  fieldsOf,
   headerUnclear,
   identifierRounded,
   mappingIgnoresFields,
@@ -20,11 +22,13 @@ import {
   mappingOverridden,
   mentioned,
   MOST_WORDS,
-  type ReadingWarning,
   type Reading,
+  type ReadingWarning,
+  recipeOf,
+  type SavedMapping,
+  withChoicesOf,
 } from './reading.js';
-import { type ColumnRecipe, fieldsOf, recipeOf, type SavedMapping, withChoicesOf } from './recipes.js';
-import type { TableCell, TableRow, TableSource } from './table.js';
+import type { TableCell, TableRow, TableSource } from './record-reader.js';
 
 /** One column of a file and how its cells are read. */
 export interface SurveyedColumn extends CsvColumn {

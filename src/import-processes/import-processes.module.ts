@@ -1,10 +1,9 @@
 import { Global, Module } from '@nestjs/common';
-import { KnownImportProcesses } from '../auth/import-process-limit.js';
+import { KnownImportProcesses } from '../auth/principal.js';
 import { TargetsModule } from '../targets/targets.module.js';
 import { CurrentTargets } from '../workflows/definition/workflow-access.js';
-import { ImportProcessesController } from './import-processes.controller.js';
+import { ImportProcessesController, MappingsController } from './import-processes.controller.js';
 import { CompiledImportProcesses, ImportProcessesService } from './import-processes.service.js';
-import { MappingsController } from './mappings.controller.js';
 import { RowDescriptions } from './row-descriptions.js';
 import { SavedMappingsService } from './saved-mappings.service.js';
 import { TargetSecretsAtRest } from './target-secrets.js';

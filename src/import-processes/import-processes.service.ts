@@ -1,15 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { assertMayUse } from '../auth/access.js';
-import { writeAudit } from '../auth/audit.js';
-import type { KnownImportProcesses } from '../auth/import-process-limit.js';
-import type { Principal } from '../auth/principal.js';
+import { writeAudit } from '../auth/audit-log.sql.js';
+import type { KnownImportProcesses, Principal } from '../auth/principal.js';
 import { PromiseCache } from '../platform/concurrency.js';
 import { DatabaseService, type Sql } from '../platform/database/database.service.js';
 import { isForeignKeyViolation, isUniqueViolation } from '../platform/database/postgres-errors.js';
-import type { ProblemDetail } from '../platform/domain-error.js';
-import { assertMeets, type VersionCondition } from '../platform/http/headers.js';
-import { jsonSchemaProblems } from '../platform/json/json-schema-problems.js';
+import type { ProblemDetail } from '../platform/errors.js';
+import { assertMeets, type VersionCondition } from '../platform/http/answers.js';
+import { jsonSchemaProblems } from '../platform/json/json-schema.js';
 import { nearestName } from '../platform/wording.js';
 import type { RecordTarget, TargetConfiguration } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
@@ -26,18 +25,18 @@ import {
   invalidImportProcess,
   targetNotBuiltIn,
 } from './import-process.errors.js';
-import { keyFrom } from './import-process.js';
-import type {
-  CompiledImportProcess,
-  ImportProcess,
-  ImportProcessInput,
-  PinnedImportProcess,
+import {
+  type CompiledImportProcess,
+  type ImportProcess,
+  type ImportProcessInput,
+  keyFrom,
+  type PinnedImportProcess,
 } from './import-process.js';
 import {
   freeKey,
-  selectIdOfKey,
   type ImportProcessVersion,
   selectCurrentTargets,
+  selectIdOfKey,
   selectImportProcesses,
   selectUnknownIds,
   selectVersions,

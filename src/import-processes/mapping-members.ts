@@ -1,8 +1,14 @@
-import { DATE_ORDERS, DECIMAL_MARKS, EMPTY_CELLS, TEXT_CASES, TRIMS } from '../formats/reading.js';
-import { type MappedColumn, RECIPE_PARTS } from '../formats/recipes.js';
-import type { ProblemDetail } from '../platform/domain-error.js';
-
-import { nearestName, visiblyQuoted, jsonPointer } from '../platform/wording.js';
+import {
+  DATE_ORDERS,
+  DECIMAL_MARKS,
+  EMPTY_CELLS,
+  type MappedColumn,
+  RECIPE_PARTS,
+  TEXT_CASES,
+  TRIMS,
+} from '../formats/reading.js';
+import type { ProblemDetail } from '../platform/errors.js';
+import { jsonPointer, nearestName, visiblyQuoted } from '../platform/wording.js';
 
 /*
  * The members of a mapping as requests send them: columns with their recipes, and constants. Each problem has its place

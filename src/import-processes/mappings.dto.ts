@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Allow, IsInt, IsObject, Length, Matches, Min, ValidateIf } from 'class-validator';
-import { choicesOf, type MappedColumn, type SavedMapping } from '../formats/recipes.js';
-import { DomainError } from '../platform/domain-error.js';
+import { choicesOf, type MappedColumn, type SavedMapping } from '../formats/reading.js';
+import { DomainError } from '../platform/errors.js';
 import {
   ANY_OBJECT,
   INTEGER,
@@ -15,8 +15,8 @@ import {
   YES_OR_NO,
 } from '../platform/http/answer-schemas.js';
 import { AsSent, validateBody } from '../platform/http/validation.js';
+import { invalidMapping } from './import-process.errors.js';
 import { readColumns, readConstantValues } from './mapping-members.js';
-import { invalidMapping } from './mapping.errors.js';
 import { ReadDto, readingOf } from './reading.dto.js';
 import type { StoredMapping } from './saved-mappings.sql.js';
 

@@ -16,8 +16,8 @@ import {
   SHORT_ROWS,
   TRIMS,
 } from '../formats/reading.js';
-import { statedText } from '../formats/text/text-encoding.js';
-import type { DomainError } from '../platform/domain-error.js';
+import { statedText } from '../formats/text-encoding.js';
+import type { DomainError } from '../platform/errors.js';
 import { invalidParameters } from '../platform/http/http.errors.js';
 import { AsSent } from '../platform/http/validation.js';
 import { readColumns, readConstantValues } from './mapping-members.js';

@@ -6,7 +6,7 @@ import {
   writeWorkbook,
   type WrittenRow,
 } from '../formats/workbook/workbook-writer.js';
-import { contentDisposition, downloadName } from '../platform/http/downloads.js';
+import { contentDisposition, downloadName } from '../platform/http/answers.js';
 import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowColumn } from '../records/target.js';
 import type { CompiledImportProcess } from './import-process.js';

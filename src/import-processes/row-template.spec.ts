@@ -1,6 +1,6 @@
-import type { TableCell } from '../formats/table.js';
-import { openWorkbook } from '../formats/workbook/open-workbook.js';
+import type { TableCell } from '../formats/record-reader.js';
 import { tableCells } from '../formats/workbook/workbook-cells.js';
+import { openWorkbook } from '../formats/workbook/workbook-worker.js';
 import type { RowColumn } from '../records/target.js';
 import { rowTemplate } from './row-descriptions.js';
 

@@ -1,12 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { writeAudit } from '../auth/audit.js';
-import { mappingThatFits, type SavedMapping } from '../formats/recipes.js';
+import { writeAudit } from '../auth/audit-log.sql.js';
+import { mappingThatFits, type SavedMapping } from '../formats/reading.js';
 import { DatabaseService, type Sql, type Transaction } from '../platform/database/database.service.js';
-import type { ProblemDetail } from '../platform/domain-error.js';
-import { assertMeets, type VersionCondition } from '../platform/http/headers.js';
-
-import { nearestName, jsonPointer } from '../platform/wording.js';
-import { importProcessNotFound } from './import-process.errors.js';
+import type { ProblemDetail } from '../platform/errors.js';
+import { assertMeets, type VersionCondition } from '../platform/http/answers.js';
+import { jsonPointer, nearestName } from '../platform/wording.js';
+import {
+  importProcessNotFound,
+  invalidMapping,
+  mappingChangedMeanwhile,
+  mappingNameTaken,
+  mappingNotFound,
+  tooManyMappings,
+} from './import-process.errors.js';
 import { RowDescriptions } from './row-descriptions.js';
 import {
   deleteMappings,
@@ -17,13 +23,6 @@ import {
   type StoredMapping,
   updateMapping,
 } from './saved-mappings.sql.js';
-import {
-  invalidMapping,
-  mappingChangedMeanwhile,
-  mappingNameTaken,
-  mappingNotFound,
-  tooManyMappings,
-} from './mapping.errors.js';
 
 export type { StoredMapping } from './saved-mappings.sql.js';
 

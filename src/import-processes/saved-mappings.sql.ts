@@ -1,4 +1,4 @@
-import type { SavedMapping } from '../formats/recipes.js';
+import type { SavedMapping } from '../formats/reading.js';
 import type { Sql } from '../platform/database/database.service.js';
 
 /*

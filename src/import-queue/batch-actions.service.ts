@@ -1,28 +1,46 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { assertMayPrepare, assertMayUse } from '../auth/access.js';
-import { writeAudit } from '../auth/audit.js';
+import { writeAudit } from '../auth/audit-log.sql.js';
 import type { Principal } from '../auth/principal.js';
-import { batchNotFound, BatchReader } from '../batches/batch-reader.js';
+import { BatchMaker, pinnedTo } from '../batches/batch-maker.js';
+import { batchExpired, batchNotFound, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import {
   allowedActions,
-  isAllowed,
   type BatchAction,
   type BatchControl,
   type BatchStatus,
   type ChangingAction,
+  controlOf,
+  isAllowed,
+  isTerminal,
+  mailAddresses,
+  RETRY_CREATION_PATH,
   statusAfter,
 } from '../batches/batch-state.js';
-import { type UnknownResolution, resolveRecords } from '../batches/records.sql.js';
-import { abandonBatch, lockBatch, transition, type TransitionDetails } from '../batches/batches.sql.js';
+import {
+  abandonBatch,
+  lockBatch,
+  lockParent,
+  selectRetry,
+  transition,
+  type TransitionDetails,
+} from '../batches/batches.sql.js';
 import { changeControl, markCanary, selectControl } from '../batches/control.sql.js';
+import { ImportQueueBatchEntity } from '../batches/entities.js';
+import { selectNextRecords } from '../batches/record-pages.sql.js';
+import { resolveRecords, type UnknownResolution } from '../batches/records.sql.js';
+import { deleteStep, expireNow } from '../batches/retention.sql.js';
 import { deleteUploadOfBatch, selectUploadOfBatch } from '../batches/uploads.sql.js';
+import { deleteBehaviorsOfBatch } from '../delivery/outbox.sql.js';
+import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
+import { DomainError } from '../platform/errors.js';
 import { invalidBody } from '../platform/http/http.errors.js';
 import { ChunkScheduler } from '../processing/chunk-scheduler.js';
-import { batchStateConflict, beingRead } from './import-queue.errors.js';
+import { type RecordStatus, RESENDABLE } from '../records/record-status.js';
 import { assertStartsInTime } from './create-batch.dto.js';
+import { batchStateConflict, beingRead, undoCannotBeSentAgain } from './import-queue.errors.js';
 
 /** Cancels, pauses and resumes batches; confirms and abandons uploads; resolves unknown records. */
 @Injectable()
@@ -152,7 +170,7 @@ function detailsOf(status: BatchStatus): TransitionDetails {
 }
 
 /** 409: the status of the batch does not allow the action. */
-export function stateConflict(action: BatchAction, batchId: number, currentStatus: BatchStatus): DomainError {
+function stateConflict(action: BatchAction, batchId: number, currentStatus: BatchStatus): DomainError {
   const possible = allowedActions(currentStatus).join(', ') || 'nothing';
   return new DomainError(
     409,
@@ -161,4 +179,147 @@ export function stateConflict(action: BatchAction, batchId: number, currentStatu
     `Batch ${batchId} is ${currentStatus}: it is too late or too early to ${action} it. Possible now: ${possible}.`,
     { extensions: { currentStatus } },
   );
+}
+
+/** Retries the failed records of an ended batch in a new batch. The parent never changes. */
+@Injectable()
+export class BatchRetryService {
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly reader: BatchReader,
+    private readonly processes: CompiledImportProcesses,
+    private readonly maker: BatchMaker,
+    private readonly scheduler: ChunkScheduler,
+  ) {}
+
+  /**
+   * Creates the child: the records that failed or were invalid, with their original line numbers. The current
+   * version of the import process checks them, because it may have been fixed since. A parent has one child at a time:
+   * a repeated call answers the same child.
+   * @param statuses the records to send
+   * @throws DomainError 404 `batch_not_found`, 409 `state_conflict` if the batch has not ended or nothing failed,
+   *   410 `batch_expired`
+   */
+  async retryFailed(
+    parentId: number,
+    principal: Principal,
+    statuses: readonly RecordStatus[] = RESENDABLE,
+  ): Promise<BatchResource> {
+    const parent = await this.reader.get(parentId, principal);
+    if (parent.undoOf !== null) throw undoCannotBeSentAgain(parentId, parent.undoOf);
+    // Checked before the import process, which may have been disabled since.
+    const earlier = await selectRetry(this.database, parentId);
+    if (earlier !== null) return this.reader.get(earlier, principal);
+    const { pinned, compiled } = await this.processes.forNewBatch(parent.importProcessId, principal);
+    const childId = await this.database.transaction(async (transaction) => {
+      const locked = await lockParent(transaction, parentId);
+      if (locked === undefined) throw batchNotFound(parentId);
+      const { status, expiredAt } = locked;
+      if (locked.childId !== null) return locked.childId;
+      if (expiredAt !== null) throw batchExpired(parentId, expiredAt);
+      if (!isTerminal(status) || status === 'validated') throw nothingToRetry(parentId, status);
+      const child = transaction.manager.create(ImportQueueBatchEntity, {
+        fileName: parent.fileName,
+        creationPath: RETRY_CREATION_PATH,
+        createdBy: principal.id,
+        retryOf: parentId,
+        ...pinnedTo(pinned),
+        ...mailAddresses(locked),
+      });
+      const select = (after: number, limit: number) =>
+        selectNextRecords(transaction, parentId, statuses, after, limit);
+      await this.maker.save(
+        transaction,
+        child,
+        { kind: 'stored rows', select, compiled },
+        controlOf(pinned, {}),
+      );
+      // The refusal rolls back the stored rows.
+      if (child.totalCount === 0) throw nothingToRetry(parentId, status);
+      await writeAudit(transaction, {
+        actor: principal.id,
+        action: 'batch_retried',
+        subject: `batch:${parentId}`,
+        details: { child: child.id },
+      });
+      return child.id;
+    });
+    await this.scheduler.advance(childId);
+    return this.reader.get(childId, principal);
+  }
+}
+
+function nothingToRetry(batchId: number, status: BatchStatus): DomainError {
+  const reason =
+    status === 'validated'
+      ? 'it is a dry run; send the records without validate=true'
+      : isTerminal(status)
+        ? 'no record of it failed or was invalid'
+        : `it is ${status}; wait until it has ended, or cancel it`;
+  return new DomainError(
+    409,
+    'state_conflict',
+    'The batch is not in a state for that',
+    `The failed records of batch ${batchId} cannot be sent again: ${reason}.`,
+    { extensions: { currentStatus: status } },
+  );
+}
+
+/** Records per transaction. */
+const STEP_RECORDS = 10_000;
+const STEP_MESSAGES = 1_000;
+/** A larger batch is deleted after the answer. */
+const STEPS_BEFORE_ANSWER = 10;
+
+/** Deletes what an ended batch holds about its records, at once instead of at the end of its retention. */
+@Injectable()
+export class BatchDeletionService {
+  private readonly logger = new Logger(BatchDeletionService.name);
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly reader: BatchReader,
+  ) {}
+
+  /**
+   * Answers the batch, whose row and counts stay. From then on no one reads its records. If the process dies, retention
+   * deletes the rest. A repeated call continues.
+   * @throws DomainError 404 `batch_not_found`, 403 `import_process_not_allowed`, 409 `state_conflict` unless it has ended
+   */
+  async delete(id: number, principal: Principal): Promise<BatchResource> {
+    await this.database.transaction(async (transaction) => {
+      const batch = await lockBatch(transaction, id);
+      if (batch === undefined) throw batchNotFound(id);
+      assertMayUse(principal, batch.importProcessId);
+      if (!isTerminal(batch.status)) throw stateConflict('delete', id, batch.status);
+      if (!(await expireNow(transaction, id))) return;
+      await writeAudit(transaction, { actor: principal.id, action: 'batch_deleted', subject: `batch:${id}` });
+    });
+    const steps = this.steps(id);
+    for (let step = 0; step < STEPS_BEFORE_ANSWER; step += 1) {
+      if ((await steps.next()).done === true) return this.reader.get(id, principal);
+    }
+    void this.finish(id, steps);
+    return this.reader.get(id, principal);
+  }
+
+  private async finish(id: number, steps: AsyncIterator<void>): Promise<void> {
+    try {
+      while ((await steps.next()).done !== true);
+    } catch (error) {
+      this.logger.warn(`Retention will delete the rest of batch ${id}: ${String(error)}`);
+    }
+  }
+
+  private async *steps(id: number): AsyncGenerator<void, void, undefined> {
+    for (let emptied = false; !emptied;) {
+      const { deleted, emptied: last } = await this.database.transaction((transaction) =>
+        deleteStep(transaction, id, STEP_RECORDS),
+      );
+      // No record left, and emptied by another call.
+      emptied = last || deleted === 0;
+      yield;
+    }
+    while ((await deleteBehaviorsOfBatch(this.database, id, STEP_MESSAGES)) === STEP_MESSAGES) yield;
+  }
 }

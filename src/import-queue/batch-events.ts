@@ -7,7 +7,7 @@ import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchStatus, isTerminal } from '../batches/batch-state.js';
 import { AppConfig } from '../platform/config/config.js';
-import { DomainError } from '../platform/domain-error.js';
+import { DomainError } from '../platform/errors.js';
 import { SharedLimits, type SharedSlots } from '../platform/shared-limits.js';
 import { tooManyEventStreams } from './import-queue.errors.js';
 

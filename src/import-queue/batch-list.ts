@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { selectActorsNamed } from '../auth/audit-events.sql.js';
+import { selectActorsNamed } from '../auth/audit-log.sql.js';
 import { endOf } from '../auth/audit-trail.js';
 import type { Principal } from '../auth/principal.js';
 import { apiCreationPath } from '../batches/batch-maker.js';
@@ -8,7 +8,7 @@ import type { BatchResource } from '../batches/batch-resource.js';
 import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page, pageOf } from '../platform/http/pagination.js';
-import { QueuePauses } from '../platform/queue/queue.module.js';
+import { QueuePauses } from '../platform/queue/queues.js';
 import type { ListBatchesDto } from './batches.dto.js';
 
 const LIST = 'Batches';

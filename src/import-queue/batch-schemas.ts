@@ -4,8 +4,8 @@ import {
   type BatchProgress,
   type BatchResource,
   type CreationAnswer,
-  type UnderstoodBatch,
   ORIGIN_KINDS,
+  type UnderstoodBatch,
   type UploadSummary,
   type UploadWarning,
 } from '../batches/batch-resource.js';
@@ -18,6 +18,7 @@ import {
   WAITING_REASONS,
   type WaitingFor,
 } from '../batches/batch-state.js';
+import type { ColumnFindings } from '../batches/entities.js';
 import {
   type ChangeCounts,
   PREVIEW_OPERATIONS,
@@ -27,7 +28,6 @@ import {
   type PreviewProgress,
 } from '../batches/previews.sql.js';
 import type { ErrorCause } from '../batches/record-pages.js';
-import type { ColumnFindings } from '../batches/upload-findings.js';
 import {
   APOSTROPHES,
   BOOLEAN_FORMS,
@@ -37,7 +37,6 @@ import {
   SHORT_ROWS,
   TRIMS,
 } from '../formats/reading.js';
-
 import {
   ANY_OBJECT,
   arrayOf,
@@ -56,7 +55,7 @@ import {
 import { RECORD_STATUSES, type RecordCounts } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
 import type { RecordError } from '../records/target.js';
-import type { RecordResource } from './record-json.js';
+import type { RecordResource } from './result-download.js';
 import { type PreviewedUndoRecord, type SentMessage, UNDO_RESULTS } from './undo.service.js';
 
 const COUNTED = says('Never negative.', { type: 'integer', minimum: 0 });

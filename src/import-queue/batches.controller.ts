@@ -4,13 +4,13 @@ import {
   ApiConflictResponse,
   ApiGoneResponse,
   ApiHeader,
-  ApiResponse,
   ApiNoContentResponse,
   ApiNotFoundResponse,
   ApiOkResponse,
   ApiOperation,
   ApiParam,
   ApiProduces,
+  ApiResponse,
   ApiTags,
 } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
@@ -20,10 +20,9 @@ import { BatchIdPipe, BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { type ErrorCause, RecordPages } from '../batches/record-pages.js';
 import { WORKBOOK_TYPE } from '../formats/workbook/workbook-writer.js';
-import { ImportProcessKeyPipe } from './create-batch.dto.js';
 import { LINK_NEXT, refTo, TEXT } from '../platform/http/answer-schemas.js';
+import { preferredWait, Revalidated } from '../platform/http/answers.js';
 import { nextLink, type Page } from '../platform/http/pagination.js';
-import { preferredWait, Revalidated } from '../platform/http/headers.js';
 import { BatchEvents } from './batch-events.js';
 import { BatchList } from './batch-list.js';
 import {
@@ -33,9 +32,9 @@ import {
   PreviewDto,
   UndoPreviewDto,
 } from './batches.dto.js';
+import { ImportProcessKeyPipe } from './create-batch.dto.js';
 import { type PreviewPage, PreviewService } from './preview.service.js';
-import { ResultDownload } from './result-download.js';
-import { recordJson } from './record-json.js';
+import { recordJson, ResultDownload } from './result-download.js';
 import { type PreviewedUndoRecord, UndoService } from './undo.service.js';
 
 const ID = { name: 'id', type: 'integer' } as const;

@@ -14,12 +14,11 @@ import {
   Min,
   ValidateBy,
 } from 'class-validator';
-import { IsMoment } from '../auth/audit.dto.js';
+import { IsMoment } from '../auth/audit-trail.js';
 import { BATCH_STATUSES } from '../batches/batch-state.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../batches/previews.sql.js';
 import { LAST_LINE } from '../batches/record-pages.js';
-import { ImportProcessReference } from './create-batch.dto.js';
-import { type UnknownResolution, UNKNOWN_RESOLUTIONS } from '../batches/records.sql.js';
+import { UNKNOWN_RESOLUTIONS, type UnknownResolution } from '../batches/records.sql.js';
 import { Integer } from '../platform/http/validation.js';
 import {
   RECORD_STATUSES,
@@ -31,6 +30,7 @@ import {
   type ResultSet,
   type ResultShape,
 } from '../records/record-status.js';
+import { ImportProcessReference } from './create-batch.dto.js';
 import { UNDO_RESULTS, type UndoResult } from './undo.service.js';
 
 export { PREVIEW_RESULTS, type PreviewResult };

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { applyDecorators, Injectable, type PipeTransform } from '@nestjs/common';
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, IntersectionType, PickType } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import {
   isEmail,
@@ -16,10 +16,10 @@ import {
   ValidateBy,
   type ValidationArguments,
 } from 'class-validator';
-import { addressesIn } from '../batches/batch-state.js';
 import { readIdempotencyKey } from '../auth/idempotency.js';
-import { type BatchControl, PRIORITIES, type Priority } from '../batches/batch-state.js';
+import { addressesIn, type BatchControl, PRIORITIES, type Priority } from '../batches/batch-state.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
+import { ReadingDto } from '../import-processes/reading.dto.js';
 import { invalidParameters } from '../platform/http/http.errors.js';
 import { assertUtf8 } from '../platform/http/protocol.js';
 import { AsSent, Integer, ParametersNamed, readReference } from '../platform/http/validation.js';
@@ -180,7 +180,7 @@ const LONGEST_TEXT = 200;
 const STORABLE = /^[^\p{Cc}\p{Cs}]*$/u;
 
 /** `meta.<name>=<value>`: at most 16 pairs, names and values of at most 200 characters. */
-export function Metadata(): PropertyDecorator {
+function Metadata(): PropertyDecorator {
   const isText = (text: unknown) =>
     typeof text === 'string' && [...text].length <= LONGEST_TEXT && STORABLE.test(text);
   return applyDecorators(
@@ -354,4 +354,20 @@ export class ImportProcessKeyPipe implements PipeTransform<object, Promise<objec
     if (typeof importProcessId !== 'string') return query;
     return Object.assign(query, { importProcessId: await this.importProcesses.idOf(importProcessId) });
   }
+}
+
+/** The query of `POST /API/WorkflowImportQueue/Uploads`; the file is the multipart field `file`. */
+export class UploadDto extends IntersectionType(
+  PickType(CreateBatchDto, [
+    'fileName',
+    'importProcessId',
+    'creationPath',
+    'sendSuccessEmailTo',
+    'sendFailureEmailTo',
+  ]),
+  ReadingDto,
+  RunControlDto,
+) {
+  @Metadata()
+  metadata?: [string, string][];
 }

@@ -19,14 +19,14 @@ import {
 import { type SurveyedFile, surveyFile, type SurveyOptions } from '../import-processes/start/file-survey.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
+import { DomainError } from '../platform/errors.js';
 import { oneLine } from '../platform/wording.js';
 import type { WorkflowDefinition } from '../workflows/definition.js';
 import { WorkflowDefinitionsService } from '../workflows/definition/workflow-definitions.service.js';
+import type { UploadDto } from './create-batch.dto.js';
 import { startedFileNotFound } from './import-queue.errors.js';
 import { asRefusal, decodedPieces } from './intake/body-intake.js';
 import { openMultipartFile } from './intake/multipart-file.js';
-import type { UploadDto } from './upload.dto.js';
 import { UploadsService } from './uploads.service.js';
 
 /** A file from which a file type is to be made. */

@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Replacement } from '../batches/fix-drafts.sql.js';
 import { findTooDeepNesting, jsonMembers, MAX_NESTING } from '../formats/json/json-members.js';
-
-import type { ProblemDetail } from '../platform/domain-error.js';
+import type { ProblemDetail } from '../platform/errors.js';
 import { type Schema, TEXT } from '../platform/http/answer-schemas.js';
 import { invalidBody, malformedJson, missingBody } from '../platform/http/http.errors.js';
 import type { FixRequest } from './fix.service.js';

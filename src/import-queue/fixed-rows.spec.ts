@@ -1,4 +1,4 @@
-import { fixedRow, rowWith } from './fixed-rows.js';
+import { fixedRow, rowWith } from './fix.service.js';
 
 describe('a failed row that is fixed', () => {
   const known = new Map<string, { literal?: true; nullable?: true }>([

@@ -5,15 +5,19 @@ import { type AuthenticatedRequest, CurrentPrincipal, RequirePermission } from '
 import { IdempotencyService } from '../auth/idempotency.js';
 import type { Principal } from '../auth/principal.js';
 import { batchPath, type BatchResource, type CreationAnswer } from '../batches/batch-resource.js';
-
 import { AppConfig } from '../platform/config/config.js';
-import { publicPath } from '../platform/http/headers.js';
+import { publicPath } from '../platform/http/answers.js';
 import { AdmissionInterceptor } from './admission.service.js';
-import { CreateBatchDto, ImportProcessKeyPipe, readBodyHeaders, uploadComplete } from './create-batch.dto.js';
+import {
+  CreateBatchDto,
+  ImportProcessKeyPipe,
+  readBodyHeaders,
+  uploadComplete,
+  UploadDto,
+} from './create-batch.dto.js';
 import { CreateBatchDocs, UploadDocs } from './import-queue.docs.js';
 import { ImportQueueService } from './import-queue.service.js';
 import { type ResumableRoute, ResumableUploads } from './resumable-uploads.service.js';
-import { UploadDto } from './upload.dto.js';
 import { UploadsService } from './uploads.service.js';
 
 /** The routes that create batches. Their services read the body as a stream; no middleware parses it. */

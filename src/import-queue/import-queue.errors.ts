@@ -1,4 +1,4 @@
-import { defineErrors, type DomainError, type ProblemDetail } from '../platform/domain-error.js';
+import { defineErrors, type DomainError, type ProblemDetail } from '../platform/errors.js';
 import { httpErrors } from '../platform/http/http.errors.js';
 
 /** Refusals of the routes that receive, preview and change batches. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { writeAudit } from '../auth/audit.js';
+import { writeAudit } from '../auth/audit-log.sql.js';
 import type { Principal } from '../auth/principal.js';
 import { WORKER_LIVES_SECONDS } from '../batches/batch-rows.sql.js';
 import {
@@ -20,10 +20,13 @@ import { selectUnsent, type Unsent } from '../delivery/outbox.sql.js';
 import { visibleTo } from '../import-processes/import-process.js';
 import { ImportProcessesService } from '../import-processes/import-processes.service.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { type DatabaseFacts, selectDatabaseFacts } from '../platform/database/installation.js';
-import { PROGRAM_VERSION } from '../platform/database/schema-fit.js';
-import { defineErrors } from '../platform/domain-error.js';
-import { QueuePauses } from '../platform/queue/queue.module.js';
+import {
+  type DatabaseFacts,
+  PROGRAM_VERSION,
+  selectDatabaseFacts,
+} from '../platform/database/installation.js';
+import { defineErrors } from '../platform/errors.js';
+import { QueuePauses } from '../platform/queue/queues.js';
 
 /** The spans of the overview: parts of the picture, and parts that a sparkline shows as one. */
 export const OVERVIEW_SPANS = {

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader, type BatchRow } from '../batches/batch-reader.js';
-import { selectChunksToPreview } from '../batches/chunks.sql.js';
 import { isPreviewable } from '../batches/batch-state.js';
+import { selectChunksToPreview } from '../batches/chunks.sql.js';
 import {
   beginPreviewRun,
   claimLostPreviewRun,
@@ -22,11 +22,10 @@ import { RecordPages } from '../batches/record-pages.js';
 import { type InvalidRecord, selectInvalidRecords, selectShownRows } from '../batches/record-pages.sql.js';
 import { selectPendingRecords } from '../batches/records.sql.js';
 import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';
+import { WorkLoop } from '../platform/concurrency.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
-import { WorkLoop } from '../platform/concurrency.js';
-import { DomainError } from '../platform/domain-error.js';
-import { errorStack } from '../platform/errors.js';
+import { DomainError, errorStack } from '../platform/errors.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID, type Page } from '../platform/http/pagination.js';
 import { LaterKeys } from '../records/rows.js';
 import type { PreviewRun } from '../records/target.js';

@@ -5,9 +5,9 @@ import type { RecordRow } from '../batches/record-pages.sql.js';
 import { collectColumns, columnsAddedByDownloads, RESULT_COLUMNS } from '../formats/csv/csv-columns.js';
 import { tooLargeForWorkbook } from '../formats/format.errors.js';
 import { jsonMembers, memberText } from '../formats/json/json-members.js';
-import type { TextEncoding } from '../formats/text/text-encoding.js';
+import type { TextEncoding } from '../formats/text-encoding.js';
+import { WORKBOOK_LIMITS } from '../formats/workbook/workbook-archive.js';
 import type { MarkedCell } from '../formats/workbook/workbook-writer.js';
-import { WORKBOOK_LIMITS } from '../formats/workbook/workbook-limits.js';
 
 interface ResultColumn {
   header: string;

@@ -24,7 +24,7 @@ import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
 import { validateQuery } from '../platform/http/validation.js';
 import { AdmissionService } from './admission.service.js';
-import { CreateBatchDto, readBodyHeaders, uploadComplete } from './create-batch.dto.js';
+import { CreateBatchDto, readBodyHeaders, uploadComplete, UploadDto } from './create-batch.dto.js';
 import {
   bodyTooLarge,
   inconsistentUploadLength,
@@ -37,7 +37,6 @@ import {
 import { ImportQueueService } from './import-queue.service.js';
 import { asRefusal, decodedPieces } from './intake/body-intake.js';
 import { refuseUnsupported } from './intake/multipart-file.js';
-import { UploadDto } from './upload.dto.js';
 import { type SealUpload, UploadsService } from './uploads.service.js';
 
 const PARTIAL_UPLOAD = 'application/partial-upload';

@@ -7,7 +7,7 @@ import { ImportQueueBatchEntity } from '../batches/entities.js';
 import { allErrors } from '../batches/records.sql.js';
 import { emptyFile } from '../formats/format.errors.js';
 import { DEFAULT_READING } from '../formats/reading.js';
-import type { FileBytes } from '../formats/table.js';
+import type { FileBytes } from '../formats/record-reader.js';
 import type { ReadRecord } from '../formats/table-rows.js';
 import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../import-processes/row-descriptions.js';

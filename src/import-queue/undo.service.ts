@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { writeAudit } from '../auth/audit.js';
+import { writeAudit } from '../auth/audit-log.sql.js';
 import type { Principal } from '../auth/principal.js';
-import { isTerminal, mailAddresses, NO_CONTROL } from '../batches/batch-state.js';
 import { BatchMaker, pinnedTo, UNDO_CREATION_PATH } from '../batches/batch-maker.js';
 import { batchExpired, batchNotFound, BatchReader, type BatchRow } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
+import { lockUndone, type UndoableBatch } from '../batches/batch-rows.sql.js';
+import { isTerminal, mailAddresses, NO_CONTROL } from '../batches/batch-state.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
 import type { PreviewedRecord } from '../batches/previews.sql.js';
 import { selectLineRanges } from '../batches/record-pages.sql.js';
 import { type EffectiveRecord, type RecordToUndo, selectEffects } from '../batches/records.sql.js';
-import { lockUndone, type UndoableBatch } from '../batches/batch-rows.sql.js';
 import { countSentBehaviors, selectSentBehaviors, type SentBehavior } from '../delivery/outbox.sql.js';
 import type { CompiledImportProcess } from '../import-processes/import-process.js';
 import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';

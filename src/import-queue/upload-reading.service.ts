@@ -5,27 +5,26 @@ import type { Principal } from '../auth/principal.js';
 import { BatchMaker, pinnedTo } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
+import { selectSentRecords } from '../batches/record-pages.sql.js';
 import { UploadStore } from '../batches/upload-store.js';
 import {
   claimLostReading,
   endReading,
+  lockUpload,
   markReading,
   renewReading,
   selectUploadOfBatch,
-  lockUpload,
 } from '../batches/uploads.sql.js';
 import { DEFAULT_READING, type Reading } from '../formats/reading.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { type ReadDto, readingOf } from '../import-processes/reading.dto.js';
 import { SavedMappingsService } from '../import-processes/saved-mappings.service.js';
-import { selectSentRecords } from '../batches/record-pages.sql.js';
 import { selectMappings } from '../import-processes/saved-mappings.sql.js';
 import { WorkLoop } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
-import { errorStack } from '../platform/errors.js';
+import { DomainError, errorStack } from '../platform/errors.js';
 import { AdmissionService } from './admission.service.js';
 import { beingRead, fileNotStored, notAnUpload } from './import-queue.errors.js';
 import { PreviewService } from './preview.service.js';

@@ -1,13 +1,19 @@
 import { Readable } from 'node:stream';
 import type { BatchSource } from '../batches/batch-maker.js';
+import type { ColumnFindings, UploadFindings } from '../batches/entities.js';
 import type { RecordCollector } from '../batches/record-collector.js';
-import type { ColumnFindings, UploadFindings } from '../batches/upload-findings.js';
 import { FieldNames } from '../formats/csv/csv-columns.js';
 import { emptyFile } from '../formats/format.errors.js';
-import { JsonLinesReader } from '../formats/jsonl/json-lines-reader.js';
-import type { Reading, ReadingWarning } from '../formats/reading.js';
-import { choicesOf, mappingFrom, mappingThatFits, type SavedMapping } from '../formats/recipes.js';
-import type { FileBytes, TableSource } from '../formats/table.js';
+import { JsonLinesReader } from '../formats/json/json-lines-reader.js';
+import {
+  choicesOf,
+  mappingFrom,
+  mappingThatFits,
+  type Reading,
+  type ReadingWarning,
+  type SavedMapping,
+} from '../formats/reading.js';
+import type { FileBytes, TableSource } from '../formats/record-reader.js';
 import { type ReadRecord, TableRows } from '../formats/table-rows.js';
 import { type SavedMappings, surveyTable, type TablePlan } from '../formats/table-survey.js';
 import {
@@ -16,10 +22,10 @@ import {
   understoodJsonLines,
   understoodTable,
 } from '../formats/upload-reader.js';
-import { mappingNotFound } from '../import-processes/mapping.errors.js';
+import { mappingNotFound } from '../import-processes/import-process.errors.js';
 import { keepMapping } from '../import-processes/saved-mappings.service.js';
 import type { Sql } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
+import { DomainError } from '../platform/errors.js';
 import { nearestName } from '../platform/wording.js';
 import type { CompiledTarget, RowColumn } from '../records/target.js';
 import type { RecordQuota } from './admission.service.js';

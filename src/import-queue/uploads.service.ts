@@ -1,31 +1,30 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { RequestHash } from '../auth/idempotency.js';
 import { maySetDefaults } from '../auth/access.js';
+import type { RequestHash } from '../auth/idempotency.js';
 import type { Principal } from '../auth/principal.js';
 import { apiCreationPath, BatchMaker, pinnedTo, UI_CREATION_PATH } from '../batches/batch-maker.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { BatchResource } from '../batches/batch-resource.js';
 import { controlOf, mailAddresses } from '../batches/batch-state.js';
 import { ImportQueueBatchEntity } from '../batches/entities.js';
+import { selectSentRecords } from '../batches/record-pages.sql.js';
 import { type StoredFile, UploadStore } from '../batches/upload-store.js';
 import { type ArrivedFile, linkUpload, selectArrivedFile } from '../batches/uploads.sql.js';
 import { assertMayReceiveMail } from '../delivery/mailer.js';
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { readingOf } from '../import-processes/reading.dto.js';
-import { selectSentRecords } from '../batches/record-pages.sql.js';
 import { selectMappings } from '../import-processes/saved-mappings.sql.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import type { JsonObject } from '../platform/json/json-value.js';
-import { metadataOf, readControl } from './create-batch.dto.js';
 import { AdmissionService } from './admission.service.js';
+import { metadataOf, readControl, type UploadDto } from './create-batch.dto.js';
 import { startedFileNotFound } from './import-queue.errors.js';
 import { asRefusal, decodedPieces } from './intake/body-intake.js';
 import { type MultipartFile, type MultipartRequest, openMultipartFile } from './intake/multipart-file.js';
 import { PreviewService } from './preview.service.js';
 import { keepDecisions, prepareRows } from './upload-rows.js';
-import type { UploadDto } from './upload.dto.js';
 
 /** Called in the transaction that makes the batch, with the answer to keep, so that no upload makes two batches. */
 export type SealUpload = (

@@ -10,13 +10,13 @@ import { ImportProcessesService } from '../import-processes/import-processes.ser
 import { RowDescriptions } from '../import-processes/row-descriptions.js';
 import { AdmissionService } from '../import-queue/admission.service.js';
 import { BatchActionsService } from '../import-queue/batch-actions.service.js';
+import { UploadDto } from '../import-queue/create-batch.dto.js';
 import { PreviewService } from '../import-queue/preview.service.js';
-import { recordJson } from '../import-queue/record-json.js';
+import { recordJson } from '../import-queue/result-download.js';
 import { UndoService } from '../import-queue/undo.service.js';
-import { UploadDto } from '../import-queue/upload.dto.js';
 import { UploadsService } from '../import-queue/uploads.service.js';
 import { AppConfig } from '../platform/config/config.js';
-import { defineErrors, DomainError } from '../platform/domain-error.js';
+import { defineErrors, DomainError } from '../platform/errors.js';
 import { invalidParameters } from '../platform/http/http.errors.js';
 import { validateQuery } from '../platform/http/validation.js';
 import type { JsonObject, JsonValue } from '../platform/json/json-value.js';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { Controller, Logger, Module, type OnModuleDestroy, Post, Req, Res } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
-import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import type { Response } from 'express';
 import {
   assertHoldsOneOf,
@@ -16,8 +16,8 @@ import { BatchesModule } from '../batches/batches.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
 import { ImportQueueModule } from '../import-queue/import-queue.module.js';
 import { AppConfig } from '../platform/config/config.js';
-import { PROGRAM_VERSION } from '../platform/database/schema-fit.js';
-import { problemJson, toProblem } from '../platform/http/problem.js';
+import { PROGRAM_VERSION } from '../platform/database/installation.js';
+import { problemJson, toProblem } from '../platform/http/problem.filter.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import { McpTools } from './mcp-tools.js';
 import { type McpTool, type ToolCall, TOOLS } from './tools.js';

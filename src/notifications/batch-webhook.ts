@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { writeAudit } from '../auth/audit.js';
+import { writeAudit } from '../auth/audit-log.sql.js';
 import { batchPath, resultsUrl } from '../batches/batch-resource.js';
 import type { BatchEvent } from '../batches/batch-state.js';
 import type { BatchFacts } from '../batches/batches.sql.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { writeAudit } from '../auth/audit.js';
+import { writeAudit } from '../auth/audit-log.sql.js';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader } from '../batches/batch-reader.js';
 import type { DeliveryStatus, StoredNotification } from '../delivery/message.js';

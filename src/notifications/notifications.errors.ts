@@ -1,4 +1,4 @@
-import { defineErrors, type DomainError } from '../platform/domain-error.js';
+import { defineErrors, type DomainError } from '../platform/errors.js';
 import { httpErrors } from '../platform/http/http.errors.js';
 
 const errors = defineErrors({

@@ -12,7 +12,7 @@ import {
   Min,
   ValidateBy,
 } from 'class-validator';
-import { IsImportProcessLimit, IsSetOf } from '../auth/import-process-limit.js';
+import { IsImportProcessLimit, IsSetOf } from '../auth/principal.js';
 import { BATCH_EVENTS, type BatchEvent } from '../batches/batch-state.js';
 import { DELIVERY_STATUSES, type DeliveryStatus } from '../delivery/message.js';
 import {
@@ -22,10 +22,11 @@ import {
   ENDPOINT_STATUSES,
   type EndpointFormat,
   type EndpointStatus,
+  isWebhookSecret,
+  isWebhookUrl,
   type LoggedAttempt,
   TEST_EVENT,
 } from '../delivery/webhook-endpoint.js';
-import { isWebhookSecret, isWebhookUrl } from '../delivery/webhook-message.js';
 import {
   arrayOf,
   choice,

@@ -1,12 +1,10 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { isIP } from 'node:net';
-import { writeAudit } from '../auth/audit.js';
-import { KnownImportProcesses, problemsOfLimit } from '../auth/import-process-limit.js';
-import type { Principal } from '../auth/principal.js';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { writeAudit } from '../auth/audit-log.sql.js';
+import { KnownImportProcesses, type Principal, problemsOfLimit } from '../auth/principal.js';
 import { Outbox } from '../delivery/outbox.js';
 import { resendMessage } from '../delivery/outbox.sql.js';
-import { isPrivateAddress } from '../delivery/private-address.js';
-import { TEST_EVENT } from '../delivery/webhook-endpoint.js';
+import { isPrivateAddress, newWebhookSecret, receiverOf, TEST_EVENT } from '../delivery/webhook-endpoint.js';
 import {
   type BatchDelivery,
   deleteEndpoint,
@@ -27,7 +25,6 @@ import {
   updateEndpoint,
   updateSealed,
 } from '../delivery/webhook-endpoints.sql.js';
-import { newWebhookSecret, receiverOf } from '../delivery/webhook-message.js';
 import { AppConfig } from '../platform/config/config.js';
 import { tryLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, type Sql, type Transaction } from '../platform/database/database.service.js';

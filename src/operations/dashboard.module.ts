@@ -12,8 +12,8 @@ import {
 } from '@nestjs/common';
 import type { Job, Queue } from 'bull';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import { type AuthenticatedRequest, assertOwnPassword } from '../auth/access.js';
-import { writeAudit } from '../auth/audit.js';
+import { assertOwnPassword, type AuthenticatedRequest } from '../auth/access.js';
+import { writeAudit } from '../auth/audit-log.sql.js';
 import { administratorRequired } from '../auth/auth.errors.js';
 import { AuthModule } from '../auth/auth.module.js';
 import { Authenticator } from '../auth/authenticator.js';
@@ -23,15 +23,15 @@ import { selectMessageSubjects } from '../delivery/outbox.sql.js';
 import { withTimeout } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
-import { publicPath } from '../platform/http/headers.js';
-import { QueueModule } from '../platform/queue/queue.module.js';
+import { DomainError } from '../platform/errors.js';
+import { publicPath } from '../platform/http/answers.js';
 import {
   BEHAVIOR_QUEUE,
   CHUNK_QUEUE,
   type ChunkJob,
   type DeliveryJob,
   NOTIFICATION_QUEUE,
+  QueueModule,
   WEBHOOK_QUEUE,
 } from '../platform/queue/queues.js';
 import { formatNumber } from '../platform/wording.js';

@@ -4,8 +4,13 @@ import { CurrentPrincipal, RequirePermission } from '../auth/access.js';
 import { AuthModule } from '../auth/auth.module.js';
 import type { Principal } from '../auth/principal.js';
 import { refTo } from '../platform/http/answer-schemas.js';
-import { ErasePersonDto, type ErasureReport, personIdentifier, SearchPeopleDto } from './people.dto.js';
-import { PeopleService } from './people.service.js';
+import {
+  ErasePersonDto,
+  type ErasureReport,
+  PeopleService,
+  personIdentifier,
+  SearchPeopleDto,
+} from './people.service.js';
 
 @ApiTags('People')
 @Controller('API/People')

@@ -1,4 +1,4 @@
-import { defineErrors, DomainError } from './domain-error.js';
+import { defineErrors, DomainError } from './errors.js';
 
 describe('defineErrors', () => {
   const errors = defineErrors({ empty_body: { status: 400, title: 'The body contains no record' } });

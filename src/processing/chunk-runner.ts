@@ -27,21 +27,23 @@ import {
 import { CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { visiblyEscaped } from '../platform/database/copy-rows.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
-import { DomainError } from '../platform/domain-error.js';
-import { errorMessage } from '../platform/errors.js';
+import { DomainError, errorMessage } from '../platform/errors.js';
 import { faultPoint, inSpan } from '../platform/instrumentation.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
 import type { ImportRecord } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
-import { type FaultKind, faultKind, LASTING_FAULTS, UnprocessableBatchError } from './faults.js';
 import { type LeasedChunk, LeasedChunks } from './leased-chunks.js';
 import {
   blockerOf,
   ChunkNotDueError,
   type ChunkWork,
   FaultIsolation,
+  type FaultKind,
+  faultKind,
+  LASTING_FAULTS,
   processRecords,
+  UnprocessableBatchError,
 } from './record-processing.js';
 
 /**

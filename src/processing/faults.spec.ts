@@ -1,4 +1,4 @@
-import { CommonFaultError, faultKind } from './faults.js';
+import { CommonFaultError, faultKind } from './record-processing.js';
 
 const coded = (code: string, more: object = {}) =>
   Object.assign(new Error(`fault ${code}`), { code, ...more });

@@ -7,7 +7,7 @@ import { removeWorker, renewWorker, type RunningChunk } from '../batches/statist
 import { Loop, settlesWithin, WorkPermit } from '../platform/concurrency.js';
 import { AppConfig } from '../platform/config/config.js';
 import { DatabaseService } from '../platform/database/database.service.js';
-import { PROGRAM_VERSION } from '../platform/database/schema-fit.js';
+import { PROGRAM_VERSION } from '../platform/database/installation.js';
 import { publishMeasurement } from '../platform/instrumentation.js';
 import { CHUNK_QUEUE, type ChunkJob, QueueConsumer } from '../platform/queue/queues.js';
 import { type ChunkRun, ChunkRunner } from './chunk-runner.js';

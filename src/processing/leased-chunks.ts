@@ -8,8 +8,8 @@ import {
   type DeliveryNote,
   forgiveAttempts,
   handBackChunk,
-  LeaseLostError,
   leaseChunk,
+  LeaseLostError,
   type LockedChunk,
   lockLease,
   releaseLease,
@@ -38,8 +38,7 @@ import {
   TargetUnavailableError,
 } from '../records/target.js';
 import { ChunkScheduler } from './chunk-scheduler.js';
-import { faultKind, LASTING_FAULTS } from './faults.js';
-import type { ChunkWork } from './record-processing.js';
+import { type ChunkWork, faultKind, LASTING_FAULTS } from './record-processing.js';
 
 /** How long a lease is valid without renewal. After that, another worker takes the chunk of a dead one over. */
 const LEASE_MS = 30_000;

@@ -1,10 +1,10 @@
 import { Module } from '@nestjs/common';
 import { OutboxModule } from '../delivery/delivery.module.js';
 import { ImportProcessesModule } from '../import-processes/import-processes.module.js';
-import { QueueModule } from '../platform/queue/queue.module.js';
+import { QueueModule } from '../platform/queue/queues.js';
 import { TargetsModule } from '../targets/targets.module.js';
-import { BatchFinisher, ChunkQueue, ChunkScheduler } from './chunk-scheduler.js';
 import { ChunkRunner } from './chunk-runner.js';
+import { BatchFinisher, ChunkQueue, ChunkScheduler } from './chunk-scheduler.js';
 import { ImportConsumer, WorkerPresence } from './import.consumer.js';
 import { LeasedChunks } from './leased-chunks.js';
 import { Reconciler } from './reconciler.js';

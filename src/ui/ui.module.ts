@@ -9,53 +9,45 @@ import { ImportQueueModule } from '../import-queue/import-queue.module.js';
 import { NotificationsModule } from '../notifications/notifications.module.js';
 import { PeopleModule } from '../people/people.controller.js';
 import { ERROR_PAGE } from '../platform/http/problem.filter.js';
+import { QueueModule } from '../platform/queue/queues.js';
 import { ConnectionsModule } from '../targets/table/connections.controller.js';
-import { QueueModule } from '../platform/queue/queue.module.js';
-import { WorkflowsApiModule } from '../workflows/workflows-api.module.js';
-import { AccountPagesController, LoginPagesController } from './accounts/account-pages.controller.js';
-import { AccountLinkPage } from './accounts/account-link.page.js';
-import { AccountPage } from './accounts/account.page.js';
-import { ApiKeysPagesController } from './accounts/api-keys-pages.controller.js';
-import { ApiKeysPage } from './accounts/api-keys.page.js';
-import { ConfirmSignInPage } from './accounts/confirm-sign-in.js';
-import { FileTypeLimits } from './accounts/file-type-limit.js';
-import { LoginPage } from './accounts/login.page.js';
-import { UsersPagesController } from './accounts/users-pages.controller.js';
-import { UserPage, UsersPage } from './accounts/users.page.js';
-import { HtmlErrorPage, PageErrorFilter, QueuePausesInterceptor } from './error.page.js';
+import { WorkflowsApiModule } from '../workflows/workflows.module.js';
+import { AccountPage, AccountPagesController, LoginPagesController } from './accounts/account.page.js';
+import { ApiKeysPage, ApiKeysPagesController } from './accounts/api-keys.page.js';
+import { AccountLinkPage, ConfirmSignInPage, LoginPage } from './accounts/login.page.js';
+import { UserPage, UsersPage, UsersPagesController } from './accounts/users.page.js';
 import { FileTypesPagesController } from './file-types/file-types-pages.controller.js';
 import { FileTypesPage } from './file-types/file-types.page.js';
 import { HttpFileTypePage, HttpFileTypePagesController } from './file-types/http-file-type.page.js';
-import { TableFileTypePage, TableFileTypePagesController } from './file-types/table-file-type.page.js';
 import { MappingPage } from './file-types/mapping.page.js';
+import { TableFileTypePage, TableFileTypePagesController } from './file-types/table-file-type.page.js';
+import { FileTypeLimits } from './forms.js';
 import { ConfirmationPage } from './imports/confirmation.page.js';
 import { FixPage } from './imports/fix.page.js';
 import { ImportActions } from './imports/import-actions.js';
-import { ImportPage } from './imports/import.page.js';
+import { ImportPage, RecordDetailPage } from './imports/import.page.js';
 import { ImportsPagesController } from './imports/imports-pages.controller.js';
 import { PreviewTable } from './imports/preview-table.js';
 import { RecentImportsPage } from './imports/recent-imports.page.js';
-import { RecordDetailPage } from './imports/record.page.js';
 import { UndoPage } from './imports/undo.page.js';
 import { Assets } from './layout/assets.js';
-import { MailPagesController } from './mail/mail-pages.controller.js';
-import { MailPage } from './mail/mail.page.js';
-import { NewImportPagesController } from './new-import/new-import-pages.controller.js';
-import { NewImportPage } from './new-import/new-import.page.js';
-import { OneRowPage } from './new-import/one-row.page.js';
-import { AuditPage } from './oversight/audit.page.js';
-import { OverviewPage } from './oversight/overview.page.js';
-import { PeoplePage } from './oversight/people.page.js';
-import { SettingsPage } from './oversight/settings.page.js';
-import { OversightPagesController, OverviewPagesController } from './oversight/oversight-pages.controller.js';
+import { MailPage, MailPagesController } from './mail.page.js';
+import { NewImportPage, NewImportPagesController, OneRowPage } from './new-import/new-import.page.js';
 import { StartFromFilePage, StartFromFilePagesController } from './new-import/start-from-file.page.js';
-import { PageRenderer } from './page-renderer.js';
+import {
+  AuditPage,
+  OversightPagesController,
+  OverviewPagesController,
+  PeoplePage,
+  SettingsPage,
+} from './oversight/oversight.page.js';
+import { OverviewPage } from './oversight/overview.page.js';
+import { HtmlErrorPage, PageErrorFilter, PageRenderer, QueuePausesInterceptor } from './page-renderer.js';
 import { WebhooksPagesController } from './webhooks/webhooks-pages.controller.js';
 import { WebhooksPage } from './webhooks/webhooks.page.js';
 import { InstancesPage } from './workflows/instances.page.js';
 import { WorkflowFormPage } from './workflows/workflow-form.page.js';
-import { WorkflowsPagesController } from './workflows/workflows-pages.controller.js';
-import { WorkflowsPage } from './workflows/workflows.page.js';
+import { WorkflowsPage, WorkflowsPagesController } from './workflows/workflows.page.js';
 
 /** The pages for people, and the files that they need. The files hold no data and are open to everyone. */
 @Module({

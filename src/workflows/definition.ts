@@ -1,6 +1,6 @@
-import Type from 'typebox';
-import type { Static } from 'typebox';
-import type { JsonObject } from '../platform/json/json-value.js';
+import Type, { type Static } from 'typebox';
+import type { JsonObject, JsonValue } from '../platform/json/json-value.js';
+import { nearestName } from '../platform/wording.js';
 
 /*
  * The only statement of the workflow definition: its types, the validation of requests, and the description in OpenAPI
@@ -247,4 +247,97 @@ export interface WorkflowTargetConfiguration {
   onMatch: 'update' | 'reject' | 'skip';
   /** Suppresses mails and webhooks, for example for a bulk load. Behaviors that change the instance still run. */
   muteBehaviors?: boolean;
+}
+
+/** A part that two versions have in common, and the members in which they differ: `options`, `rules`. */
+interface ChangedPart {
+  name: string;
+  members: string[];
+}
+
+/** What a version changed: names of attributes, identifiers, steps and actions. */
+export interface DefinitionChanges {
+  added: string[];
+  removed: string[];
+  changed: ChangedPart[];
+}
+
+/** The parts in which two versions of a definition differ. The parts of a step are its own. */
+export function definitionChanges(before: WorkflowDefinition, after: WorkflowDefinition): DefinitionChanges {
+  const earlier = comparedParts(before);
+  const later = comparedParts(after);
+  return {
+    added: [...later.keys()].filter((name) => !earlier.has(name)),
+    removed: [...earlier.keys()].filter((name) => !later.has(name)),
+    changed: [...later].flatMap(([name, part]) => {
+      const members = changedMembers(earlier.get(name) ?? part, part);
+      return members.length === 0 ? [] : [{ name, members }];
+    }),
+  };
+}
+
+function comparedParts({
+  identifiers,
+  attributes,
+  steps,
+  title,
+  entityType,
+}: WorkflowDefinition): Map<string, object> {
+  return new Map<string, object>([
+    ['', { title, entityType }],
+    ...identifiers.map((part) => [part.name, part] as const),
+    ...attributes.map((part) => [part.name, part] as const),
+    ...steps.flatMap(({ actions, ...step }) => [
+      [`${step.name} ›`, step] as const,
+      ...actions.map((action) => [`${step.name} › ${action.name}`, action] as const),
+    ]),
+  ]);
+}
+
+function changedMembers(before: object, after: object): string[] {
+  const earlier = new Map<string, unknown>(Object.entries(before));
+  const later = new Map<string, unknown>(Object.entries(after));
+  return [...new Set([...earlier.keys(), ...later.keys()])].filter(
+    (member) => JSON.stringify(earlier.get(member)) !== JSON.stringify(later.get(member)),
+  );
+}
+
+/** A part of the definition in a request, and its place in the definition. */
+export interface Part {
+  value: JsonObject;
+  /** RFC 6901. */
+  pointer: string;
+}
+
+/** Reports one mistake of a definition. */
+export type Refuse = (pointer: string, code: string, message: string) => void;
+
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+/** The objects in a list that is a member of a part. Other values are skipped, because the schema reports them. */
+export function partsOf(parent: JsonObject, member: string, parentPointer = ''): Part[] {
+  return listOf(parent[member]).flatMap((value, index) =>
+    isObject(value) ? [{ value, pointer: `${parentPointer}/${member}/${index}` }] : [],
+  );
+}
+
+export function namesOf(parts: readonly Part[]): string[] {
+  return parts.flatMap(({ value }) => (typeof value.name === 'string' ? [value.name] : []));
+}
+
+export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** The text; an empty text if the member has another type. */
+export function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** `; did you mean "…"?`, or nothing. */
+export function hint(name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Client } from 'pg';
-import { createApp } from '../../src/app/bootstrap.js';
+import { createApp } from '../../src/app/start.js';
 import { eventually } from '../support/eventually.js';
 import { storeApiKey, storeImportProcess } from '../support/stored-batch.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { createApp } from '../../src/app/bootstrap.js';
+import { createApp } from '../../src/app/start.js';
 import { ImportClient, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { sessionCookieOf, signIn, submit } from '../support/sign-in.js';
 import { insertBatch } from '../support/stored-batch.js';

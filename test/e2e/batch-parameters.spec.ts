@@ -200,7 +200,7 @@ describe('parameters and headers of batches and import processes', () => {
     const send = (method: string, path: string, headers: Record<string, string>) =>
       fetch(test.url + path, { method, headers });
 
-    /** Break it: in `bootstrap.ts`, leave out `crossOrigin`. */
+    /** Break it: in `start.ts`, leave out `crossOrigin`. */
     it('may call the API with a key, if the origin is in CORS_ORIGINS', async () => {
       const preflight = await send('OPTIONS', `${Q}/CreateBatch`, {
         origin: ORIGIN,

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { examine } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
-import { RetentionSweeper } from '../../src/operations/retention/retention-sweeper.js';
+import { RetentionSweeper } from '../../src/operations/retention-sweeper.js';
 import { type Answer, ImportClient, jsonl, member } from '../support/import-client.js';
 import { signIn } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';

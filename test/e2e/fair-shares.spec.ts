@@ -1,7 +1,7 @@
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
-import { createApp } from '../../src/app/bootstrap.js';
+import { createApp } from '../../src/app/start.js';
 import { AdmissionService } from '../../src/import-queue/admission.service.js';
 import { Upload } from '../crash/support/upload.js';
 import { eventually } from '../support/eventually.js';

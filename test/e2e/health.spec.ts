@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { ShutdownState } from '../../src/operations/health/readiness.js';
+import { ShutdownState } from '../../src/operations/health.module.js';
 import { eventually } from '../support/eventually.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';

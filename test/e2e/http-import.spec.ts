@@ -7,7 +7,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { newWebhookSecret } from '../../src/delivery/webhook-message.js';
+import { newWebhookSecret } from '../../src/delivery/webhook-endpoint.js';
 import { examine } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
 import { REPAIRS } from '../../src/operations/doctor/repairs.js';

@@ -86,7 +86,7 @@ describe('an Idempotency-Key', () => {
     expect(await count('import_process')).toBe(before);
   });
 
-  /** Break it: in `bootstrap.ts`, leave out IdempotencyInterceptor. */
+  /** Break it: in `start.ts`, leave out IdempotencyInterceptor. */
   it.each<[string, () => Promise<() => Promise<Answer>>]>([
     ['Cancel', async () => acting(await queued(), 'Cancel')],
     ['Pause', async () => acting(await queued(), 'Pause')],

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { hashSessionId } from '../../src/auth/browser-session.js';
+import { hashSessionId } from '../../src/auth/sessions.service.js';
 import { TestIdentityProvider } from '../support/identity-provider.js';
 import { signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';

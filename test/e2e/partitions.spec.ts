@@ -1,8 +1,8 @@
 import { Client } from 'pg';
-import { createPartitions, dropPartition } from '../../src/batches/partitions.sql.js';
+import { createPartitions, dropPartition } from '../../src/batches/retention.sql.js';
 import { examine } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
-import { RetentionSweeper } from '../../src/operations/retention/retention-sweeper.js';
+import { RetentionSweeper } from '../../src/operations/retention-sweeper.js';
 import { DatabaseService, GuardedClient } from '../../src/platform/database/database.service.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
+import { NOTES } from '../../src/operations/doctor/examination.js';
 import { INVARIANTS } from '../../src/operations/doctor/invariants.js';
-import { NOTES } from '../../src/operations/doctor/notes.js';
 import { NO_PERSONAL_DATA, PERSONAL_DATA, PERSONAL_TABLES } from '../../src/people/personal-tables.js';
 import { ImportClient } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';

@@ -1,6 +1,6 @@
 import { createServer, request as forward, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { refuseAmbiguousPublicPath } from '../../src/platform/http/headers.js';
+import { refuseAmbiguousPublicPath } from '../../src/platform/http/answers.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { sessionCookieOf, signIn, storeUser, submit, TEST_PASSWORD } from '../support/sign-in.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';

@@ -5,9 +5,9 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
 import { Client } from 'pg';
 import { restoreFormula } from '../../src/formats/csv/csv-cells.js';
-import type { TableCell } from '../../src/formats/table.js';
-import { openWorkbook } from '../../src/formats/workbook/open-workbook.js';
+import type { TableCell } from '../../src/formats/record-reader.js';
 import { tableCells } from '../../src/formats/workbook/workbook-cells.js';
+import { openWorkbook } from '../../src/formats/workbook/workbook-worker.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { corpus } from '../support/corpora.js';
 import {
@@ -442,7 +442,7 @@ describe('downloading results', () => {
       expect([status, headers['accept-ranges'], headers.etag]).toEqual([200, undefined, undefined]);
     });
 
-    /** Break it: in bootstrap.ts, leave out `compressedAnswers`. */
+    /** Break it: in start.ts, leave out `compressedAnswers`. */
     it.each([
       ['gzip', gunzipSync],
       ['br', brotliDecompressSync],

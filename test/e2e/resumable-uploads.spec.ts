@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { Client } from 'pg';
-import { RetentionSweeper } from '../../src/operations/retention/retention-sweeper.js';
+import { RetentionSweeper } from '../../src/operations/retention-sweeper.js';
 import { eventually } from '../support/eventually.js';
 import { type Answer, ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, TEST_API_KEY, type TestApp } from '../support/test-app.js';

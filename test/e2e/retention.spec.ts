@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { RetentionSweeper } from '../../src/operations/retention/retention-sweeper.js';
+import { RetentionSweeper } from '../../src/operations/retention-sweeper.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { SchemaFit } from '../../src/platform/database/schema-fit.js';
+import { SchemaFit } from '../../src/platform/database/installation.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 

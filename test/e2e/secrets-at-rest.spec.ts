@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { createApp } from '../../src/app/bootstrap.js';
-import { examine } from '../../src/operations/doctor/examination.js';
-import { NOTES } from '../../src/operations/doctor/notes.js';
+import { createApp } from '../../src/app/start.js';
+import { examine, NOTES } from '../../src/operations/doctor/examination.js';
 import { parseSecretKeys } from '../../src/platform/secret-box.js';
 import { grantRole } from '../support/grant-role-definition.js';
 import { ImportClient } from '../support/import-client.js';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { Webhook } from 'standardwebhooks';
-import { createApp } from '../../src/app/bootstrap.js';
+import { createApp } from '../../src/app/start.js';
 import { parseSecretKeys } from '../../src/platform/secret-box.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';

@@ -5,7 +5,7 @@ import { Logger } from '@nestjs/common';
 import type { Queue } from 'bull';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
-import { SchemaFit } from '../../src/platform/database/schema-fit.js';
+import { SchemaFit } from '../../src/platform/database/installation.js';
 import { CHUNK_QUEUE, type ChunkJob } from '../../src/platform/queue/queues.js';
 import { eventually } from '../support/eventually.js';
 import { ImportClient, jsonl, member } from '../support/import-client.js';

@@ -5,7 +5,7 @@ import type { Principal } from '../../src/auth/principal.js';
 import { BatchReader } from '../../src/batches/batch-reader.js';
 import type { AppConfig } from '../../src/platform/config/config.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
-import type { QueuePauses } from '../../src/platform/queue/queue.module.js';
+import type { QueuePauses } from '../../src/platform/queue/queues.js';
 import { insertBatch, storeImportProcess } from '../support/stored-batch.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 

@@ -1,6 +1,6 @@
 import type { Client, Pool } from 'pg';
 import type { DataSource } from 'typeorm';
-import { faultKind } from '../../src/processing/faults.js';
+import { faultKind } from '../../src/processing/record-processing.js';
 import { eventually } from '../support/eventually.js';
 import { startDatabaseService, type TestDatabaseService } from '../support/test-database-service.js';
 

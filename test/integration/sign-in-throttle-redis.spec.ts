@@ -1,6 +1,6 @@
 import { SignInThrottle } from '../../src/auth/sign-in-throttle.js';
 import type { AppConfig } from '../../src/platform/config/config.js';
-import { DomainError } from '../../src/platform/domain-error.js';
+import { DomainError } from '../../src/platform/errors.js';
 import { SharedLimits } from '../../src/platform/shared-limits.js';
 import { eventually } from '../support/eventually.js';
 import { PrivateRedis } from '../support/private-redis.js';

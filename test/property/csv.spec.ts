@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { isBlankRow } from '../../src/formats/table-survey.js';
-import type { DomainError } from '../../src/platform/domain-error.js';
-import { tableFile, readTable } from '../support/uploaded-table.js';
+import type { DomainError } from '../../src/platform/errors.js';
+import { readTable, tableFile } from '../support/uploaded-table.js';
 
 /** Text as cells have it: quotes, delimiters, line ends, letters of every width. */
 const cell = fc.oneof(

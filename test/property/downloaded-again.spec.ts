@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import type { BatchReader } from '../../src/batches/batch-reader.js';
 import type { RecordSet } from '../../src/batches/record-pages.js';
 import type { RecordRow } from '../../src/batches/record-pages.sql.js';
-import { csvFile } from '../../src/import-queue/result-files.js';
-import { readTable, tableFile } from '../support/uploaded-table.js';
+import { csvFile } from '../../src/import-queue/result-download.js';
 import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
 import { compileWorkflowTarget } from '../../src/workflows/engine/row-application.js';
+import { readTable, tableFile } from '../support/uploaded-table.js';
 
 const OPTIONS = ['a', 'b', 'C, D', 'E;F', 'G\\', '"H"', '[I]', '=J', '1', 'true', '\\ud800'];
 const INPUTS: WorkflowDefinition['attributes'] = [

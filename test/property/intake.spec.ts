@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { RecordCollector } from '../../src/batches/record-collector.js';
+import { JsonLinesReader } from '../../src/formats/json/json-lines-reader.js';
 import { findJsonSyntaxError } from '../../src/formats/json/json-syntax.js';
-import { JsonLinesReader } from '../../src/formats/jsonl/json-lines-reader.js';
 import { copyField, needsEscape, parseCopyField } from '../../src/platform/database/copy-rows.js';
 
 /** Bodies of bytes that matter to the splitter: line ends, UTF-8 of every length, damaged sequences, JSON. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import type { ColumnRecipe, SavedMapping } from '../../src/formats/recipes.js';
-import type { ColumnKind } from '../../src/records/target.js';
+import type { ColumnRecipe, SavedMapping } from '../../src/formats/reading.js';
 import { trimEnds } from '../../src/records/rows.js';
+import type { ColumnKind } from '../../src/records/target.js';
 import { readTable, tableFile } from '../support/uploaded-table.js';
 
 const word = fc.string({ unit: fc.constantFrom('a', 'B', 'é', 'ß', ' ', '\u00a0', '1', '-'), maxLength: 6 });

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import { jsonSchemaProblems } from '../../src/platform/json/json-schema-problems.js';
-import { compileJsonSchema } from '../../src/platform/json/json-schema.js';
+import { compileJsonSchema, jsonSchemaProblems } from '../../src/platform/json/json-schema.js';
 import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import type { WorkflowDefinition } from '../../src/workflows/definition.js';
 import { compileWorkflowTarget } from '../../src/workflows/engine/row-application.js';

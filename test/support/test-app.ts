@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { AddressInfo } from 'node:net';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { createApp } from '../../src/app/bootstrap.js';
+import { createApp } from '../../src/app/start.js';
 import { loadConfig } from '../../src/platform/config/config-loader.js';
 import type { AppConfig } from '../../src/platform/config/config.js';
 import { createTestDatabase, type TestDatabase } from './test-database.js';

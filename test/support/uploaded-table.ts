@@ -1,10 +1,9 @@
 import { FieldNames } from '../../src/formats/csv/csv-columns.js';
-import { CHOICE_NAMES, DEFAULT_READING, type Reading } from '../../src/formats/reading.js';
-import type { SavedMapping } from '../../src/formats/recipes.js';
-import type { FileBytes } from '../../src/formats/table.js';
+import { CHOICE_NAMES, DEFAULT_READING, type Reading, type SavedMapping } from '../../src/formats/reading.js';
+import type { FileBytes } from '../../src/formats/record-reader.js';
 import { type ReadRecord, TableRows } from '../../src/formats/table-rows.js';
 import { surveyTable, type TablePlan } from '../../src/formats/table-survey.js';
-import { openUpload, understoodTable, type UnderstoodFile } from '../../src/formats/upload-reader.js';
+import { openUpload, type UnderstoodFile, understoodTable } from '../../src/formats/upload-reader.js';
 import type { RowColumn } from '../../src/records/target.js';
 
 /** A file that arrives in these pieces. */

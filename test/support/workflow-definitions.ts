@@ -1,4 +1,4 @@
-import type { DomainError } from '../../src/platform/domain-error.js';
+import type { DomainError } from '../../src/platform/errors.js';
 import type { JsonObject, JsonValue } from '../../src/platform/json/json-value.js';
 import { readDefinition } from '../../src/workflows/definition/definition-reader.js';
 

@@ -1,4 +1,4 @@
-import type { ProblemDetail } from '../../platform/domain-error.js';
+import type { ProblemDetail } from '../../platform/errors.js';
 import { foldedName, visiblyQuoted } from '../../platform/wording.js';
 import { isUnnamedColumn, trimEnds, unnamedColumn } from '../../records/rows.js';
 import { duplicateColumns, tooManyColumns, tooManyKeys } from '../format.errors.js';

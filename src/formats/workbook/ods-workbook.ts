@@ -1,16 +1,25 @@
 import {
-  type OpenWorkbook,
-  type SheetInfo,
-  type SheetRow,
+  collectXml,
+  DamagedWorkbookError,
+  exceeds,
+  passwordProtected,
+  readXml,
+  WORKBOOK_LIMITS,
+  type WorkbookArchive,
+  type XmlHandlers,
+  type XmlTag,
+} from './workbook-archive.js';
+import {
   CELL,
   type CellLetter,
   CellText,
+  durationText,
+  type OpenWorkbook,
+  plainNumber,
   RowCollector,
+  type SheetInfo,
+  type SheetRow,
 } from './workbook-cells.js';
-import { DamagedWorkbookError, exceeds, WORKBOOK_LIMITS } from './workbook-limits.js';
-import { passwordProtected, type WorkbookArchive } from './workbook-archive.js';
-import { collectXml, readXml, type XmlTag, type XmlHandlers } from './xml-part.js';
-import { durationText, plainNumber } from './workbook-values.js';
 
 const ODF = 'urn:oasis:names:tc:opendocument:xmlns:';
 const OFFICE = `${ODF}office:1.0`;

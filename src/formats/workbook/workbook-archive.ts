@@ -1,8 +1,69 @@
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
+import { type SaxesAttributeNS, SaxesParser, type SaxesTagNS } from 'saxes';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
-import type { FileBytes } from '../table.js';
-import { DamagedWorkbookError, exceeds, NotAWorkbookError, WORKBOOK_LIMITS } from './workbook-limits.js';
+import type { FileBytes } from '../record-reader.js';
+
+/**
+ * The bounds within which a workbook is read. They lie above every honest file and stop a file that was made to exhaust
+ * memory or time. Why: ADR 27.
+ */
+export const WORKBOOK_LIMITS = {
+  /** Bytes of the file. */
+  fileBytes: 100 * 1024 ** 2,
+  entries: 2_000,
+  /** Declared and counted bytes of all parts together. */
+  inflatedBytes: 2 * 1024 ** 3,
+  /** Inflated bytes per byte in the archive; not checked below `ratioFreeBytes`. */
+  ratio: 300,
+  ratioFreeBytes: 10 * 1024 ** 2,
+  sheets: 200,
+  rows: 1_048_576,
+  columns: 16_384,
+  /** Cells with a value, repeated ones included. */
+  cells: 50_000_000,
+  /** Cells with or without a value, up to the last value of each row. */
+  places: 250_000_000,
+  /** Characters of one text, as in Excel. */
+  textLength: 32_767,
+  sharedStrings: 2_000_000,
+  sharedStringBytes: 256 * 1024 ** 2,
+  /** Characters of XML without an element or the end of a text. */
+  silentXml: 1024 ** 2,
+  /** Elements within elements; sheets have fewer than ten levels. */
+  xmlDepth: 200,
+} as const;
+
+/** The file claims to be a workbook, but cannot be read as one, or not safely. `message` completes "The workbook …". */
+export class DamagedWorkbookError extends Error {
+  override readonly name = 'DamagedWorkbookError';
+
+  /** @param limit the exceeded bound, if that is the reason */
+  constructor(
+    message: string,
+    readonly limit?: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** The file is something else: `message` names it, for example "a password-protected workbook". */
+export class NotAWorkbookError extends Error {
+  override readonly name = 'NotAWorkbookError';
+
+  /** @param advice what to do instead, as a sentence */
+  constructor(
+    kind: string,
+    readonly advice: string,
+  ) {
+    super(kind);
+  }
+}
+
+export function exceeds(what: string, limit: number): DamagedWorkbookError {
+  return new DamagedWorkbookError(`has more than ${limit.toLocaleString('en')} ${what}`, limit);
+}
 
 const { entries: MAX_ENTRIES, inflatedBytes: MAX_BYTES, ratio: MAX_RATIO, ratioFreeBytes } = WORKBOOK_LIMITS;
 const STORED = 0;
@@ -173,4 +234,149 @@ function asDamage(error: unknown): Error {
     ? 'is incomplete: its end is missing, perhaps because a copy or a download was interrupted'
     : `is damaged: ${message.replace(/\.$/, '')}`;
   return new DamagedWorkbookError(reason, undefined, { cause: error });
+}
+
+export type XmlTag = SaxesTagNS;
+
+/** What a reader of one kind of part does with its elements. */
+export interface XmlHandlers {
+  open(tag: XmlTag): void;
+  close(tag: XmlTag): void;
+  /** Text and CDATA sections between tags. */
+  text(text: string): void;
+}
+
+const UTF16 = [
+  ['utf-16le', [0xff, 0xfe]],
+  ['utf-16be', [0xfe, 0xff]],
+  ['utf-16le', [0x3c, 0x00]],
+  ['utf-16be', [0x00, 0x3c]],
+] as const;
+/** The length of the beginning in which the XML declaration stands. */
+const DECLARATION_BYTES = 200;
+
+/**
+ * Reads one part of a workbook and yields what the handlers have collected, piece by piece: no more is read than is
+ * consumed.
+ * @throws DamagedWorkbookError for XML that is not well-formed, has a document type, or goes on without an element
+ */
+export async function* collectXml<Item>(
+  pieces: AsyncIterable<Buffer>,
+  handlers: XmlHandlers & { take(): Item[] },
+): AsyncGenerator<Item[], void, undefined> {
+  const { parser, isSilent, close } = parserFor(handlers);
+  let decoder: InstanceType<typeof TextDecoder> | undefined;
+  let silent = 0;
+  for await (const piece of pieces) {
+    decoder ??= new TextDecoder(encodingOf(piece), { fatal: true });
+    const text = decoded(() => decoder?.decode(piece, { stream: true }) ?? '');
+    wellFormed(() => parser.write(text));
+    silent = isSilent() ? silent + text.length : 0;
+    if (silent > WORKBOOK_LIMITS.silentXml)
+      throw exceeds('characters in one text', WORKBOOK_LIMITS.textLength);
+    const items = handlers.take();
+    if (items.length > 0) yield items;
+  }
+  wellFormed(close);
+  yield handlers.take();
+}
+
+/** Reads a part to its end. @throws DamagedWorkbookError as `collectXml` does */
+export async function readXml(pieces: AsyncIterable<Buffer>, handlers: XmlHandlers): Promise<void> {
+  const items = collectXml<never>(pieces, {
+    open: (tag) => handlers.open(tag),
+    close: (tag) => handlers.close(tag),
+    text: (text) => handlers.text(text),
+    take: () => [],
+  });
+  while ((await items.next()).done !== true);
+}
+
+/** The parser must keep its shape: properties that are added to it make it several times slower. */
+function parserFor(handlers: XmlHandlers) {
+  const parser = new SaxesParser({ xmlns: true, position: false });
+  let isSilent = true;
+  let depth = 0;
+  parser.on('opentag', (tag) => {
+    isSilent = false;
+    depth += 1;
+    if (depth > WORKBOOK_LIMITS.xmlDepth)
+      throw exceeds('elements within each other', WORKBOOK_LIMITS.xmlDepth);
+    handlers.open(tag);
+  });
+  parser.on('closetag', (tag) => {
+    isSilent = false;
+    depth -= 1;
+    handlers.close(tag);
+  });
+  parser.on('text', (found) => {
+    isSilent = false;
+    handlers.text(found);
+  });
+  parser.on('cdata', (found) => {
+    isSilent = false;
+    handlers.text(found);
+  });
+  parser.on('doctype', () => {
+    throw new DamagedWorkbookError('has a document type, which workbooks must not have');
+  });
+  return {
+    parser,
+    close: () => parser.close(),
+    /** Whether nothing was found since the last call. */
+    isSilent: () => {
+      const was = isSilent;
+      isSilent = true;
+      return was;
+    },
+  };
+}
+
+/** A byte order mark, the zero bytes of UTF-16, or the label in the XML declaration; else UTF-8. */
+function encodingOf(start: Buffer): string {
+  for (const [encoding, bytes] of UTF16) {
+    if (bytes.every((byte, index) => start[index] === byte)) return encoding;
+  }
+  const declaration = /^(?:\xef\xbb\xbf)?<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']/.exec(
+    start.toString('latin1', 0, DECLARATION_BYTES),
+  );
+  const label = declaration?.[1] ?? 'utf-8';
+  // A part that begins with ASCII is not UTF-16, whatever it says.
+  return /^(utf-?16|ucs-?2)/i.test(label) ? 'utf-8' : label;
+}
+
+function decoded(decode: () => string): string {
+  try {
+    return decode();
+  } catch (error) {
+    throw new DamagedWorkbookError(
+      'is damaged: a part is not text in the encoding that it states',
+      undefined,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function wellFormed(parse: () => unknown): void {
+  try {
+    parse();
+  } catch (error) {
+    // The parser throws plain errors; any other is a fault of ours.
+    if ((error as Error).name !== 'Error') throw error;
+    throw new DamagedWorkbookError(`is damaged: ${(error as Error).message}`, undefined, { cause: error });
+  }
+}
+
+/** The value of an attribute, by its local name and, if given, its namespace; attributes of elements have none. */
+export function attributeOf(
+  tag: XmlTag,
+  local: string,
+  isNamespace?: (uri: string) => boolean,
+): string | undefined {
+  if (isNamespace === undefined) return tag.attributes[local]?.value;
+  return Object.values(tag.attributes).find(
+    (each: SaxesAttributeNS) => each.local === local && isNamespace(each.uri),
+  )?.value;
 }

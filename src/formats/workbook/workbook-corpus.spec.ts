@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openWorkbook } from './open-workbook.js';
+import { DamagedWorkbookError, NotAWorkbookError } from './workbook-archive.js';
 import { columnLetters, type SheetRow, tableCells } from './workbook-cells.js';
-import { DamagedWorkbookError, NotAWorkbookError } from './workbook-limits.js';
+import { openWorkbook } from './workbook-worker.js';
 
 interface ExpectedCell {
   /** What a person sees; `null` where it depends on the program. */

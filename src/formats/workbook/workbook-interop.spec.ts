@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TableCell } from '../table.js';
-import { openWorkbook } from './open-workbook.js';
+import type { TableCell } from '../record-reader.js';
 import { columnLetters, tableCells } from './workbook-cells.js';
+import { openWorkbook } from './workbook-worker.js';
 
 /** Workbooks that other programs wrote from the same values (`scripts/interop.mjs`). */
 const FOLDER = process.env.INTEROP_FOLDER ?? join(__dirname, '../../../test/fixtures/interop');

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { DomainError } from '../../platform/domain-error.js';
-import type { FileBytes, TableRow } from '../table.js';
 import { readTable, tableFile } from '../../../test/support/uploaded-table.js';
+import { DomainError } from '../../platform/errors.js';
+import type { FileBytes, TableRow } from '../record-reader.js';
 import { WorkbookTable } from './workbook-table.js';
 import { writeWorkbook } from './workbook-writer.js';
 

@@ -1,8 +1,9 @@
+import { Worker } from 'node:worker_threads';
+import { errorMessage } from '../../platform/errors.js';
 import { damagedWorkbook, noSuchSheet, unsupportedFile } from '../format.errors.js';
-import type { FileBytes, TableFacts, TableRow, TableSource } from '../table.js';
-import { tableCells } from './workbook-cells.js';
-import { DamagedWorkbookError, NotAWorkbookError } from './workbook-limits.js';
-import { listSheets, readSheet } from './workbook-thread.js';
+import type { FileBytes, TableFacts, TableRow, TableSource } from '../record-reader.js';
+import { DamagedWorkbookError, NotAWorkbookError } from './workbook-archive.js';
+import { type OpenWorkbook, type SheetInfo, type SheetRow, tableCells } from './workbook-cells.js';
 
 /** One sheet of a workbook (XLSX or ODS) as a table. */
 export class WorkbookTable implements TableSource {
@@ -48,4 +49,150 @@ async function refusing<Result>(read: () => Promise<Result>): Promise<Result> {
     if (error instanceof NotAWorkbookError) throw unsupportedFile(error.message, error.advice);
     throw error;
   }
+}
+
+/** What the thread is to read: the rows of the sheet at `place`, or only the list of sheets. */
+export interface WorkbookOrder {
+  size: number;
+  place: number | null;
+}
+
+export type WorkbookMessage =
+  | { kind: 'range'; start: number; end: number }
+  | { kind: 'opened'; format: OpenWorkbook['format']; sheets: SheetInfo[] }
+  | { kind: 'rows'; rows: SheetRow[] }
+  | { kind: 'ended' }
+  | { kind: 'damaged'; message: string; limit: number | undefined }
+  | { kind: 'no workbook'; message: string; advice: string };
+
+/** More rows are wanted, or the bytes that were asked for. */
+export type WorkbookAnswer = 'more' | Uint8Array;
+
+/** Together with the shared strings, which are outside the heap, the thread stays below 300 MB. */
+const HEAP_MB = 256;
+const YOUNG_MB = 16;
+/** Time to wait for the thread, in all; the time in which nobody asks for rows does not count. */
+const DEADLINE_MS = 300_000;
+const IS_SOURCE = import.meta.url.endsWith('.ts');
+
+/**
+ * Lists the sheets of a workbook. Workbooks are read in a thread with a heap and a deadline of its own: this process
+ * keeps answering, and a workbook that was made to exhaust it ends the thread only.
+ * @throws DamagedWorkbookError, NotAWorkbookError
+ */
+async function listSheets(file: FileBytes): Promise<Pick<OpenWorkbook, 'format'> & { sheets: SheetInfo[] }> {
+  const thread = new WorkbookThread(file, null);
+  try {
+    const message = await thread.next();
+    if (message.kind !== 'opened') throw failureOf(message);
+    return message;
+  } finally {
+    await thread.stop();
+  }
+}
+
+/** Reads one sheet. The thread ends with the generator. @throws DamagedWorkbookError, NotAWorkbookError */
+async function* readSheet(file: FileBytes, place: number): AsyncGenerator<SheetRow[], void, undefined> {
+  const thread = new WorkbookThread(file, place);
+  try {
+    thread.askForMore();
+    for (;;) {
+      const message = await thread.next();
+      if (message.kind === 'ended') return;
+      if (message.kind !== 'rows') throw failureOf(message);
+      // The thread prepares the next rows while these are consumed.
+      thread.askForMore();
+      if (message.rows.length > 0) yield message.rows;
+    }
+  } finally {
+    await thread.stop();
+  }
+}
+
+function failureOf(message: WorkbookMessage): Error {
+  if (message.kind === 'damaged') return new DamagedWorkbookError(message.message, message.limit);
+  if (message.kind === 'no workbook') return new NotAWorkbookError(message.message, message.advice);
+  return new Error(`the thread that reads a workbook answered ${message.kind} out of turn`);
+}
+
+class WorkbookThread {
+  private readonly worker: Worker;
+  private readonly messages: WorkbookMessage[] = [];
+  private failure: Error | null = null;
+  private remainingMs = DEADLINE_MS;
+  private wake: () => void = () => undefined;
+
+  constructor(
+    private readonly file: FileBytes,
+    place: number | null,
+  ) {
+    const order: WorkbookOrder = { size: file.size, place };
+    this.worker = new Worker(new URL(`./workbook-worker.${IS_SOURCE ? 'ts' : 'js'}`, import.meta.url), {
+      workerData: order,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB },
+      // Tests and development run the source.
+      execArgv: IS_SOURCE ? ['--import', '@swc-node/register/esm-register'] : [],
+    });
+    this.worker.on('message', (message: WorkbookMessage) => {
+      this.messages.push(message);
+      this.wake();
+    });
+    this.worker.on('error', (error: Error) => this.fail(exhausted(error)));
+    this.worker.on('exit', () =>
+      this.fail(new Error('the thread that reads a workbook ended without an answer')),
+    );
+  }
+
+  askForMore(): void {
+    this.answer('more');
+  }
+
+  /** The next message that is not a question for bytes; those are answered here, while somebody waits. */
+  async next(): Promise<Exclude<WorkbookMessage, { kind: 'range' }>> {
+    for (;;) {
+      const message = this.messages.shift();
+      if (message?.kind === 'range') this.answer(await this.file.range(message.start, message.end));
+      else if (message !== undefined) return message;
+      else if (this.failure !== null) throw this.failure;
+      else await this.arrival();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.worker.terminate();
+  }
+
+  private answer(answer: WorkbookAnswer): void {
+    this.worker.postMessage(answer);
+  }
+
+  private fail(error: Error): void {
+    this.failure ??= error;
+    this.wake();
+  }
+
+  /** Waits for a message, the end of the thread, or the end of the time. */
+  private async arrival(): Promise<void> {
+    if (this.remainingMs <= 0) {
+      throw new DamagedWorkbookError(`takes longer than ${DEADLINE_MS / 1000} seconds to read`);
+    }
+    const begun = performance.now();
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.wake(), this.remainingMs);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.remainingMs -= performance.now() - begun;
+  }
+}
+
+function exhausted(error: Error): Error {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new Error(`the thread that reads a workbook failed: ${errorMessage(error)}`, { cause: error });
+  }
+  return new DamagedWorkbookError(`needs more than ${HEAP_MB} MB of memory to read`, HEAP_MB, {
+    cause: error,
+  });
 }

@@ -1,4 +1,4 @@
-import { numberFormat, plainNumber, serialText, withMinDigits } from './workbook-values.js';
+import { numberFormat, plainNumber, serialText, withMinDigits } from './workbook-cells.js';
 
 it.each([
   ['yyyy-mm-dd', 'date'],

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { readDownloadedCell, workbookText } from '../csv/csv-cells.js';
-import type { TableCell } from '../table.js';
-import { openWorkbook } from './open-workbook.js';
+import type { TableCell } from '../record-reader.js';
 import { tableCells } from './workbook-cells.js';
+import { openWorkbook } from './workbook-worker.js';
 import { type SheetColumn, writeWorkbook, type WrittenRow } from './workbook-writer.js';
 
 async function written(columns: SheetColumn[], rows: WrittenRow[]): Promise<Buffer> {

@@ -1,11 +1,22 @@
 import { posix } from 'node:path';
-import { builtInFormat, type NumberFormat, numberFormat } from './workbook-values.js';
-import { readSharedStrings, SharedStrings } from './shared-strings.js';
-import type { OpenWorkbook, SheetRow } from './workbook-cells.js';
-import { DamagedWorkbookError, exceeds, NotAWorkbookError, WORKBOOK_LIMITS } from './workbook-limits.js';
-import type { WorkbookArchive } from './workbook-archive.js';
-import { XlsxSheet } from './xlsx-sheet.js';
-import { attributeOf, collectXml, readXml } from './xml-part.js';
+import {
+  attributeOf,
+  collectXml,
+  DamagedWorkbookError,
+  exceeds,
+  NotAWorkbookError,
+  readXml,
+  WORKBOOK_LIMITS,
+  type WorkbookArchive,
+} from './workbook-archive.js';
+import {
+  builtInFormat,
+  type NumberFormat,
+  numberFormat,
+  type OpenWorkbook,
+  type SheetRow,
+} from './workbook-cells.js';
+import { readSharedStrings, SharedStrings, XlsxSheet } from './xlsx-sheet.js';
 
 const MAIN = new Set([
   'http://schemas.openxmlformats.org/spreadsheetml/2006/main',

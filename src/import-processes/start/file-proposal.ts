@@ -2,7 +2,7 @@ import { oneLine } from '../../platform/wording.js';
 import { trimEnds } from '../../records/rows.js';
 import type { AttributeDefinition, AttributeType, WorkflowDefinition } from '../../workflows/definition.js';
 import type { ImportProcessInput } from '../import-process.js';
-import { isCodeName } from './column-survey.js';
+import { isCodeName } from './column-traits.js';
 import type { StartColumn, SurveyedFile } from './file-survey.js';
 
 /** One column of a file as a field of a new workflow. People can change all of it but the header. */

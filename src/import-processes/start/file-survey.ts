@@ -1,15 +1,23 @@
 import { restoreFormula } from '../../formats/csv/csv-cells.js';
 import { FieldNames } from '../../formats/csv/csv-columns.js';
 import { duplicateColumns, emptyFile, headerRowMissing } from '../../formats/format.errors.js';
-import { JsonLinesReader } from '../../formats/jsonl/json-lines-reader.js';
-import type { FileBytes, TableFacts, TableRow, TableSource } from '../../formats/table.js';
-import { detectText } from '../../formats/text/text-encoding.js';
+import { JsonLinesReader } from '../../formats/json/json-lines-reader.js';
+import type { FileBytes, TableFacts, TableRow, TableSource } from '../../formats/record-reader.js';
+import { detectText } from '../../formats/text-encoding.js';
 import { openUpload } from '../../formats/upload-reader.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { trimEnds, unnamedColumn } from '../../records/rows.js';
-import { type ColumnTraits, ColumnSurvey, SeenValues, type ValueParts } from './column-survey.js';
-import { filledCells, findHeader, shownCell, detectTableDelimiter } from './survey-table.js';
+import {
+  ColumnSurvey,
+  type ColumnTraits,
+  detectTableDelimiter,
+  filledCells,
+  findHeader,
+  SeenValues,
+  shownCell,
+  type ValueParts,
+} from './column-traits.js';
 
 /** One column of a surveyed file. */
 export interface StartColumn extends ColumnTraits {

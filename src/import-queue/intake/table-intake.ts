@@ -1,8 +1,7 @@
 import type { BatchWriter } from '../../batches/batch-maker.js';
 import { RecordCollector } from '../../batches/record-collector.js';
-import { LineLimitError } from '../../formats/record-reader.js';
 import { jsonMembers } from '../../formats/json/json-members.js';
-import type { TableRow, TableSource } from '../../formats/table.js';
+import { LineLimitError, type TableRow, type TableSource } from '../../formats/record-reader.js';
 import type { ReadRecord, TableRows } from '../../formats/table-rows.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import { type CompiledTarget, MOST_ERRORS, type RowVerdict } from '../../records/target.js';

@@ -6,9 +6,8 @@ import { loadConfig } from '../../platform/config/config-loader.js';
 import type { AppConfig } from '../../platform/config/config.js';
 import { DatabaseUnreachableError } from '../../platform/database/postgres-errors.js';
 import { explainStartFailure, StartError } from '../../platform/errors.js';
-import { describeViolations, examine, type InvariantViolation } from './examination.js';
+import { describeNotes, describeViolations, examine, type InvariantViolation, NOTES } from './examination.js';
 import { INVARIANTS } from './invariants.js';
-import { describeNotes, NOTES } from './notes.js';
 import { describeRepairs, repair } from './repairs.js';
 
 const USAGE = `npm run doctor [-- --quick] [-- --json] [-- --repair [--apply]]

@@ -17,8 +17,15 @@ import {
 } from 'class-validator';
 import { FAULT_POINTS, FAULTS_PATTERN } from '../instrumentation.js';
 import { parseSecretKeys } from '../secret-box.js';
-import { type GroupRole, LOG_LEVELS, type LogLevel, type Role, ROLES } from './config.js';
-import { readRedisUrl, REDIS_URL_FORMS } from './redis-url.js';
+import {
+  type GroupRole,
+  LOG_LEVELS,
+  type LogLevel,
+  readRedisUrl,
+  REDIS_URL_FORMS,
+  type Role,
+  ROLES,
+} from './config.js';
 
 /**
  * An address, or a name and an address in angle brackets. A comma outside quotes would separate two senders. A dot may

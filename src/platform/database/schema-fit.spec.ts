@@ -1,4 +1,4 @@
-import { compareVersions } from './schema-fit.js';
+import { compareVersions } from './installation.js';
 
 describe('the order of versions', () => {
   it.each([

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Type } from 'class-transformer';
 import { ArrayNotEmpty, IsIn, IsOptional, Length, ValidateNested } from 'class-validator';
-import { DomainError } from '../domain-error.js';
+import { DomainError } from '../errors.js';
 import { validateBody } from './validation.js';
 
 class ColumnDto {

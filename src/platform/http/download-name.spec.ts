@@ -1,4 +1,4 @@
-import { contentDisposition, downloadName } from './downloads.js';
+import { contentDisposition, downloadName } from './answers.js';
 
 describe('the name of a download', () => {
   it.each([

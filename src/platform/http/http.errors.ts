@@ -1,4 +1,4 @@
-import { defineErrors, type DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../domain-error.js';
+import { defineErrors, type DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../errors.js';
 
 /** Refusals that any route may answer, and codes that several features share. */
 export const httpErrors = defineErrors({

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { DomainError } from '../domain-error.js';
+import type { DomainError } from '../errors.js';
 import { httpErrors } from './http.errors.js';
 
 /** Where a page ended: the sort key of its last item. Ids and line numbers, never negative. */

@@ -1,4 +1,4 @@
-import { assertMeets, versionCondition } from './headers.js';
+import { assertMeets, versionCondition } from './answers.js';
 
 const isMet = (header: string | undefined) => {
   try {

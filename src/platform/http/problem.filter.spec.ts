@@ -1,9 +1,8 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ArgumentsHost, Logger } from '@nestjs/common';
-import express from 'express';
-import type { Request, Response } from 'express';
-import { DomainError } from '../domain-error.js';
+import express, { type Request, type Response } from 'express';
+import { DomainError } from '../errors.js';
 import { ProblemFilter } from './problem.filter.js';
 
 describe('ProblemFilter', () => {

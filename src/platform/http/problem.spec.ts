@@ -1,6 +1,6 @@
 import { BadRequestException } from '@nestjs/common';
-import { DomainError } from '../domain-error.js';
-import { problemJson, toProblem } from './problem.js';
+import { DomainError } from '../errors.js';
+import { problemJson, toProblem } from './problem.filter.js';
 
 const coded = (code: string, message = 'x') => Object.assign(new Error(message), { code });
 const codeOf = (error: unknown) => toProblem(error, 'id-1').code;

@@ -9,14 +9,13 @@ import {
 import type { Socket } from 'node:net';
 import { parse, type ParsedUrlQuery, unescape } from 'node:querystring';
 import { type CallHandler, type ExecutionContext, Logger, type NestInterceptor } from '@nestjs/common';
-import express from 'express';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
 import type { Observable } from 'rxjs';
 import { TimeoutError, withTimeout } from '../concurrency.js';
-import type { DomainError } from '../domain-error.js';
+import type { DomainError } from '../errors.js';
 import { httpErrors, malformedJson } from './http.errors.js';
-import { problemJson, toProblem } from './problem.js';
+import { problemJson, toProblem } from './problem.filter.js';
 
 /** How long the client has to read why its connection ends. */
 const LINGER_MS = 1000;

@@ -1,6 +1,6 @@
 import { Transform } from 'class-transformer';
 import { IsInt, IsOptional, Length, Matches, Min } from 'class-validator';
-import { DomainError } from '../domain-error.js';
+import { DomainError } from '../errors.js';
 import { parseQuery } from './protocol.js';
 import { validateQuery } from './validation.js';
 

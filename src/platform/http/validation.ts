@@ -2,9 +2,8 @@ import 'reflect-metadata';
 import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
 import { type ClassConstructor, plainToInstance, Transform } from 'class-transformer';
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
-import type { ProblemDetail } from '../domain-error.js';
-
-import { nearestName, jsonPointer } from '../wording.js';
+import type { ProblemDetail } from '../errors.js';
+import { jsonPointer, nearestName } from '../wording.js';
 import { invalidBody, invalidParameters, missingBody } from './http.errors.js';
 
 const AS_SENT = Symbol('asSent');

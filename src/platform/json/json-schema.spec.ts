@@ -1,5 +1,4 @@
-import { jsonSchemaProblems } from './json-schema-problems.js';
-import { compileJsonSchema } from './json-schema.js';
+import { compileJsonSchema, jsonSchemaProblems } from './json-schema.js';
 import type { JsonObject, JsonValue } from './json-value.js';
 
 describe('compileJsonSchema', () => {

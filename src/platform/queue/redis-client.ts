@@ -1,6 +1,6 @@
+import Queue from 'bull';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
-import type { AppConfig } from '../config/config.js';
-import { readRedisUrl, type RedisServers } from '../config/redis-url.js';
+import { type AppConfig, readRedisUrl, type RedisServers } from '../config/config.js';
 
 /** A connection to one Redis, to the master that Sentinels name, or to a cluster. */
 export type RedisClient = Redis | Cluster;
@@ -76,5 +76,22 @@ export function clusterClientFactory(config: RedisConfig): (type: string) => Clu
   return (type) => {
     const waits = type === 'client' ? {} : { maxRetriesPerRequest: null, enableReadyCheck: false };
     return createRedis(config, waits) as Cluster;
+  };
+}
+
+interface NamesItsConnection {
+  setWorkerName: (this: NamesItsConnection) => Promise<void>;
+}
+
+/**
+ * Bull names its connection when it begins to consume, only for lists of clients, and does not handle the outcome. A
+ * process that had to stop in its first seconds therefore died of an unhandled rejection ("Connection is closed")
+ * instead of stopping in an orderly way.
+ */
+export function ignoreWorkerNameErrors(): void {
+  const prototype = Queue.prototype as NamesItsConnection;
+  const { setWorkerName } = prototype;
+  prototype.setWorkerName = function (this: NamesItsConnection) {
+    return setWorkerName.call(this).catch(() => undefined);
   };
 }

@@ -1,4 +1,4 @@
-import { readRedisUrl } from '../config/redis-url.js';
+import { readRedisUrl } from '../config/config.js';
 import { createRedis, isRedisCluster, redisConnection } from './redis-client.js';
 
 describe('the connection to Redis', () => {

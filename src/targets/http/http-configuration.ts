@@ -1,5 +1,5 @@
 import { HTTP_TARGET_DEFAULTS } from '../../batches/batch-state.js';
-import { isWebhookSecret } from '../../delivery/webhook-message.js';
+import { isWebhookSecret } from '../../delivery/webhook-endpoint.js';
 import type { SecretBox } from '../../platform/secret-box.js';
 import { nearestName } from '../../platform/wording.js';
 import type { ConfigurationProblem, TargetConfiguration } from '../../records/target.js';

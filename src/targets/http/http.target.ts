@@ -3,11 +3,10 @@ import { WebhookClient } from '../../delivery/webhook-client.js';
 import { BoundedMap } from '../../platform/concurrency.js';
 import { DatabaseService } from '../../platform/database/database.service.js';
 import { selectInstallationId } from '../../platform/database/installation.js';
-import { compileJsonSchema } from '../../platform/json/json-schema.js';
-import { jsonSchemaProblems } from '../../platform/json/json-schema-problems.js';
+import { compileJsonSchema, jsonSchemaProblems } from '../../platform/json/json-schema.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import { SecretBox } from '../../platform/secret-box.js';
-import { type SharedPace, SharedLimits, type SharedSlots } from '../../platform/shared-limits.js';
+import { SharedLimits, type SharedPace, type SharedSlots } from '../../platform/shared-limits.js';
 import type {
   ColumnKind,
   ConfigurationProblem,

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Sql } from '../../platform/database/database.service.js';
-import { errorMessage } from '../../platform/errors.js';
+import { defineErrors, errorMessage } from '../../platform/errors.js';
 import { selectShape, selectTables } from './catalog.sql.js';
 import { TableConnections } from './connections.js';
 import type { ColumnShape, TableName, TableShape, UniqueShape } from './table-shape.js';
-import { tableErrors } from './table.errors.js';
 
 /** A connection that import processes can name. */
 export interface DescribedConnection {
@@ -151,3 +150,10 @@ function describedColumn(column: ColumnShape): OfferedColumn {
     options,
   };
 }
+
+/** Errors of the routes about the tables that imports may fill. */
+const tableErrors = defineErrors({
+  connection_not_found: { status: 404, title: 'There is no such connection' },
+  table_not_found: { status: 404, title: 'There is no such table' },
+  connection_unusable: { status: 503, title: 'The database of the connection cannot be used' },
+});

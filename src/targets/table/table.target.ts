@@ -1,12 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { selectUnfinishedOf } from '../../batches/chunks.sql.js';
 import { selectExpiredOf } from '../../batches/batch-rows.sql.js';
+import { selectUnfinishedOf } from '../../batches/chunks.sql.js';
 import { DatabaseService, type Sql } from '../../platform/database/database.service.js';
-import { isDatabaseUnavailable } from '../../platform/database/postgres-errors.js';
 import { selectInstallationId } from '../../platform/database/installation.js';
+import { isDatabaseUnavailable } from '../../platform/database/postgres-errors.js';
 import { errorMessage } from '../../platform/errors.js';
 import { faultPoint } from '../../platform/instrumentation.js';
-import { jsonSchemaProblems } from '../../platform/json/json-schema-problems.js';
+import { jsonSchemaProblems } from '../../platform/json/json-schema.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import type {
   ChunkContext,
@@ -47,9 +47,9 @@ import { TableApplication, type TableTransaction } from './table-application.js'
 import { readConfiguration, type TableConfiguration, tablesOf } from './table-configuration.js';
 import { planTable, tableKey, type TableShapes } from './table-plan.js';
 import { TablePreview } from './table-preview.js';
-import { TableUndo } from './table-undo.js';
 import { differences, type TableShape } from './table-shape.js';
 import { keepShapes, selectLastShapes, selectShapes } from './table-shapes.sql.js';
+import { TableUndo } from './table-undo.js';
 
 const FORGET_EVERY_MS = 10 * 60_000;
 

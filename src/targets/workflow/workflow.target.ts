@@ -1,5 +1,5 @@
 import { Injectable, Optional } from '@nestjs/common';
-import { jsonSchemaProblems } from '../../platform/json/json-schema-problems.js';
+import { jsonSchemaProblems } from '../../platform/json/json-schema.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import { SecretBox } from '../../platform/secret-box.js';
 import { nearestName } from '../../platform/wording.js';

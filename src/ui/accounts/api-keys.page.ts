@@ -1,19 +1,33 @@
-import { Injectable } from '@nestjs/common';
+import { Body, Get, Injectable, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import type { CookieOptions, Request, Response } from 'express';
-import { type ApiKeyResource, CreateApiKeyDto } from '../../auth/api-keys.dto.js';
-import { ApiKeysService } from '../../auth/api-keys.service.js';
+import { CurrentPrincipal, RequirePerson } from '../../auth/access.js';
+import {
+  ApiKeyIdPipe,
+  type ApiKeyResource,
+  ApiKeysService,
+  CreateApiKeyDto,
+} from '../../auth/api-keys.service.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import { PERMISSIONS, type Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { AppConfig } from '../../platform/config/config.js';
-import type { DomainError } from '../../platform/domain-error.js';
+import type { DomainError } from '../../platform/errors.js';
 import { httpErrors } from '../../platform/http/http.errors.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../forms.js';
-import { curlLine } from '../layout/links.js';
-import { PageRenderer } from '../page-renderer.js';
+import {
+  answerForm,
+  fieldErrors,
+  type FieldErrors,
+  FileTypeLimits,
+  type FormAnswer,
+  limitOf,
+  sendFormAnswer,
+  tickedFileTypes,
+} from '../forms.js';
+import { curlLine } from '../layout/navigation.js';
+import { HtmlPage, PageController, PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
-import { FileTypeLimits, limitOf, tickedFileTypes } from './file-type-limit.js';
+import { ConfirmSignIn } from './login.page.js';
 
 const LIST = '/api-keys';
 const CREATED_PATH = `${LIST}/created`;
@@ -165,4 +179,40 @@ function keyView(key: ApiKeyResource, createdBy: string) {
 function endOf({ revokedAt, expiresAt }: ApiKeyResource): string | null {
   if (revokedAt !== null) return text('apiKeys.revoked');
   return expiresAt !== null && Date.parse(expiresAt) <= Date.now() ? text('apiKeys.expired') : null;
+}
+
+@PageController('api-keys')
+@RequirePerson('administrator')
+@UseInterceptors(ConfirmSignIn)
+export class ApiKeysPagesController {
+  constructor(private readonly keys: ApiKeysPage) {}
+
+  @Get()
+  @HtmlPage()
+  list(): Promise<string> {
+    return this.keys.render();
+  }
+
+  @Post()
+  async create(
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.keys.create(form, principal, response));
+  }
+
+  @Get('created')
+  async created(@Req() request: Request, @Res() response: Response): Promise<void> {
+    sendFormAnswer(response, await this.keys.created(request, response));
+  }
+
+  @Post(':id/revoke')
+  async revoke(
+    @Param('id', ApiKeyIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.keys.revoke(id, principal));
+  }
 }

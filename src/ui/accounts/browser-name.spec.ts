@@ -1,4 +1,4 @@
-import { browserName } from './session-list.js';
+import { browserName } from './account.page.js';
 
 describe('browserName', () => {
   /** Break it: test for Chrome before Edge, or for Linux before Android. */

@@ -1,6 +1,11 @@
-import { Injectable } from '@nestjs/common';
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { Request, Response } from 'express';
+import { type Observable, of } from 'rxjs';
+import type { AuthenticatedRequest } from '../../auth/access.js';
+import { AccountLinks } from '../../auth/account-links.js';
 import { Authenticator } from '../../auth/authenticator.js';
+import { IdentityProvider, OIDC_PATH, type PendingSignIn } from '../../auth/identity-provider.js';
+import type { Principal } from '../../auth/principal.js';
 import {
   clearPendingCookie,
   clearSessionCookie,
@@ -10,17 +15,14 @@ import {
   setKnownBrowserCookie,
   setPendingCookie,
   setSessionCookie,
-} from '../../auth/browser-session.js';
-import { IdentityProvider, OIDC_PATH, type PendingSignIn } from '../../auth/identity-provider.js';
-import { OidcSignIn } from '../../auth/oidc-sign-in.js';
-import { Reauthentication } from '../../auth/reauthentication.js';
-import { SignIn } from '../../auth/sign-in.js';
-import { SignInDto } from '../../auth/users.dto.js';
+} from '../../auth/sessions.service.js';
+import { OidcSignIn, Reauthentication, SignIn } from '../../auth/sign-in.js';
+import { ForgottenPasswordDto, NewPasswordDto, SignInDto } from '../../auth/users.dto.js';
 import { AppConfig } from '../../platform/config/config.js';
-import { DomainError } from '../../platform/domain-error.js';
+import { DomainError } from '../../platform/errors.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { answerForm, fieldErrors, type FormAnswer } from '../forms.js';
-import { withQuery } from '../layout/links.js';
+import { answerForm, fieldErrors, type FieldErrors, type FormAnswer, sendFormAnswer } from '../forms.js';
+import { withQuery } from '../layout/navigation.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
 
@@ -132,4 +134,140 @@ function readPending(cookie: unknown): PendingSignIn | null {
   const texts = [state, nonce, verifier, next];
   if (!texts.every((each): each is string => typeof each === 'string' && each !== '')) return null;
   return { state, nonce, verifier, next, confirms: confirms === true } as PendingSignIn;
+}
+
+const FORGOTTEN_PATH = `${LOGIN_PATH}/forgotten`;
+const LINK_PATH = `${LOGIN_PATH}/link`;
+
+/** The pages for people without a password: who forgot it, and who follow a link to set one. */
+@Injectable()
+export class AccountLinkPage {
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly links: AccountLinks,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  renderForgotten(more: { sent?: boolean; email?: unknown; errors?: FieldErrors } = {}): string {
+    return this.pages.render('accounts/forgotten', {
+      title: text('forgotten.title'),
+      action: FORGOTTEN_PATH,
+      available: this.links.available,
+      ...more,
+    });
+  }
+
+  /** Answers the same whether or not a user has the address. */
+  request(form: unknown, request: Request): Promise<FormAnswer> {
+    this.authenticator.assertSameSite(request);
+    const { email } = (form ?? {}) as { email?: unknown };
+    return answerForm(
+      async () => {
+        await this.links.requestReset(validateForm(ForgottenPasswordDto, form).email, request);
+        return `${FORGOTTEN_PATH}?sent`;
+      },
+      (error) => this.renderForgotten({ email, errors: fieldErrors(error) }),
+    );
+  }
+
+  /** Opening the page does not use the link up: programs that check mails open links, too. */
+  async renderLink(token: unknown, errors: FieldErrors = {}): Promise<string> {
+    const given = typeof token === 'string' ? token : '';
+    const { email, purpose } = await this.links.find(given);
+    return this.pages.render('accounts/link', {
+      title: text(`link.titles.${purpose}`),
+      action: LINK_PATH,
+      token: given,
+      email,
+      errors,
+    });
+  }
+
+  setPassword(form: unknown, request: Request): Promise<FormAnswer> {
+    this.authenticator.assertSameSite(request);
+    const { token } = (form ?? {}) as { token?: unknown };
+    return answerForm(
+      async () => {
+        await this.links.setPassword(validateForm(NewPasswordDto, form));
+        return `${LOGIN_PATH}?password-set`;
+      },
+      (error) => this.renderLink(token, fieldErrors(error)),
+    );
+  }
+}
+
+/** The page that asks the user to confirm the sign-in, and keeps what was entered in the form before it. */
+@Injectable()
+export class ConfirmSignInPage {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  /**
+   * @param form what was entered; the page sends it again, with the password
+   * @param action the path that the form was sent to
+   */
+  render(
+    { name, user }: Principal,
+    action: string,
+    form: Readonly<Record<string, unknown>> = {},
+    { errors = {}, confirmed = false }: { errors?: FieldErrors; confirmed?: boolean } = {},
+  ): string {
+    const fields = Object.entries(form).flatMap(([field, values]) =>
+      [values].flat().map((value) => ({ field, value })),
+    );
+    return this.pages.render('accounts/confirm', {
+      title: text('confirm.title'),
+      section: 'account',
+      minutes: this.config.confirmSignInMinutes,
+      email: name,
+      provider: user?.method === 'oidc' ? this.config.oidc?.name : undefined,
+      providerPath: `${OIDC_PATH}?confirm`,
+      action,
+      fields,
+      errors,
+      confirmed,
+    });
+  }
+}
+
+/**
+ * Asks for the password in front of every form of a controller, if the last sign-in is too old. The answer to the
+ * question is sent to the address of the form, together with its fields, so that nothing is lost.
+ */
+@Injectable()
+export class ConfirmSignIn implements NestInterceptor {
+  constructor(
+    private readonly reauthentication: Reauthentication,
+    private readonly page: ConfirmSignInPage,
+  ) {}
+
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<AuthenticatedRequest>();
+    const { principal, method, originalUrl } = request;
+    if (method !== 'POST') return next.handle();
+    const { confirmPassword, ...form } = { ...(request.body as Record<string, unknown> | undefined) };
+    // The rules of the form do not know this field.
+    request.body = form;
+    if (!this.reauthentication.isDue(principal)) return next.handle();
+
+    const ask = (errors: FieldErrors = {}) => this.page.render(principal, originalUrl, form, { errors });
+    const response = http.getResponse<Response>();
+    if (typeof confirmPassword !== 'string' || confirmPassword === '') {
+      sendFormAnswer(response, { status: 403, html: ask() });
+      return of(undefined);
+    }
+    const answer = await answerForm(
+      async () => {
+        await this.reauthentication.confirm(principal, confirmPassword, request);
+        return originalUrl;
+      },
+      (error) => ask(fieldErrors(error)),
+    );
+    if ('path' in answer) return next.handle();
+    sendFormAnswer(response, answer);
+    return of(undefined);
+  }
 }

@@ -1,15 +1,26 @@
-import { Injectable } from '@nestjs/common';
+import { Body, Get, Injectable, Param, Post, Res, UseInterceptors } from '@nestjs/common';
+import type { Response } from 'express';
+import { CurrentPrincipal, RequirePerson } from '../../auth/access.js';
 import { AccountLinks } from '../../auth/account-links.js';
 import { type Principal, USER_ROLES } from '../../auth/principal.js';
-import { ChangeAccessDto, CreateUserDto, SetPasswordDto } from '../../auth/users.dto.js';
+import { ChangeAccessDto, CreateUserDto, SetPasswordDto, UserIdPipe } from '../../auth/users.dto.js';
 import { UsersService } from '../../auth/users.service.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../forms.js';
-import { PageRenderer } from '../page-renderer.js';
+import {
+  answerForm,
+  fieldErrors,
+  type FieldErrors,
+  FileTypeLimits,
+  type FormAnswer,
+  limitOf,
+  sendFormAnswer,
+  tickedFileTypes,
+} from '../forms.js';
+import { HtmlPage, PageController, PageRenderer } from '../page-renderer.js';
 import type { StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
-import { FileTypeLimits, limitOf, tickedFileTypes } from './file-type-limit.js';
+import { ConfirmSignIn } from './login.page.js';
 
 /** The roles to choose from, each with an explanation of what it allows. */
 function roleOptions(chosen: unknown) {
@@ -160,5 +171,92 @@ export class UserPage {
       },
       (error) => this.render(id, fieldErrors(error), entered),
     );
+  }
+}
+
+@PageController('users')
+@RequirePerson('administrator')
+@UseInterceptors(ConfirmSignIn)
+export class UsersPagesController {
+  constructor(
+    private readonly users: UsersPage,
+    private readonly user: UserPage,
+  ) {}
+
+  @Get()
+  @HtmlPage()
+  list(): Promise<string> {
+    return this.users.render();
+  }
+
+  @Post()
+  async create(
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.users.create(form, principal));
+  }
+
+  @Get(':id')
+  @HtmlPage()
+  show(@Param('id', UserIdPipe) id: number): Promise<string> {
+    return this.user.render(id);
+  }
+
+  @Post(':id/role')
+  async changeAccess(
+    @Param('id', UserIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.user.changeAccess(id, form, principal));
+  }
+
+  @Post(':id/password')
+  async setPassword(
+    @Param('id', UserIdPipe) id: number,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.user.setPassword(id, form, principal));
+  }
+
+  @Post(':id/disable')
+  async disable(
+    @Param('id', UserIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.user.disable(id, principal));
+  }
+
+  @Post(':id/invite')
+  async invite(
+    @Param('id', UserIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.user.invite(id, principal));
+  }
+
+  @Post(':id/enable')
+  async enable(
+    @Param('id', UserIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.user.enable(id, principal));
+  }
+
+  @Post(':id/sign-out')
+  async signOut(
+    @Param('id', UserIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.user.signOut(id, principal));
   }
 }

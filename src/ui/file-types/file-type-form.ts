@@ -1,12 +1,12 @@
 import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator';
 import type { ImportProcess } from '../../import-processes/import-process.js';
 import { ReplaceImportProcessDto } from '../../import-processes/import-processes.dto.js';
-import { DomainError, type ProblemDetail } from '../../platform/domain-error.js';
+import { DomainError, type ProblemDetail } from '../../platform/errors.js';
 import { httpErrors } from '../../platform/http/http.errors.js';
 import { validateBody, validateForm } from '../../platform/http/validation.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { excerpt } from '../../platform/wording.js';
-import { withQuery } from '../layout/links.js';
+import { withQuery } from '../layout/navigation.js';
 import { text } from '../texts/catalogue.js';
 import { tableRows } from '../workflows/field-table.js';
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { assertMayUse } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
-import type { MappedColumn } from '../../formats/recipes.js';
+import type { MappedColumn } from '../../formats/reading.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { mappingOfBody, SaveMappingDto } from '../../import-processes/mappings.dto.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
@@ -10,8 +10,7 @@ import { SavedMappingsService, type StoredMapping } from '../../import-processes
 import { validateBody } from '../../platform/http/validation.js';
 import type { RowColumn } from '../../records/target.js';
 import { answerForm, type FormAnswer, problemView } from '../forms.js';
-import { fieldName } from '../imports/column-form.js';
-import { recipeForm, recipeIn } from '../imports/recipe-form.js';
+import { fieldName, recipeForm, recipeIn } from '../imports/column-form.js';
 import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
 

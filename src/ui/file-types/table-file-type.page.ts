@@ -2,24 +2,23 @@ import { Body, Get, Injectable, Post, Query, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { assertMayUse, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import type { ImportProcess } from '../../import-processes/import-process.js';
 import { importProcessNotFound } from '../../import-processes/import-process.errors.js';
+import type { ImportProcess } from '../../import-processes/import-process.js';
 import { ImportProcessIdPipe, SaveImportProcessDto } from '../../import-processes/import-processes.dto.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
-import { DomainError } from '../../platform/domain-error.js';
+import { DomainError } from '../../platform/errors.js';
 import { validateBody } from '../../platform/http/validation.js';
 import type { TargetConfiguration } from '../../records/target.js';
-import type { TableConfiguration } from '../../targets/table/table-configuration.js';
 import {
   type DescribedTable,
   type ReferencedTable,
   TableCatalog,
 } from '../../targets/table/table-catalog.js';
+import type { TableConfiguration } from '../../targets/table/table-configuration.js';
 import type { TableName } from '../../targets/table/table-shape.js';
-import { PageController } from '../error.page.js';
 import { answerForm, type FormAnswer, type ProblemView, problemView, sendFormAnswer } from '../forms.js';
-import { withQuery } from '../layout/links.js';
-import { HtmlPage, PageRenderer } from '../page-renderer.js';
+import { withQuery } from '../layout/navigation.js';
+import { HtmlPage, PageController, PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
 
 const PATH = '/file-types/from-table';

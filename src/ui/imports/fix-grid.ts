@@ -1,10 +1,14 @@
 import type { RecordRow } from '../../batches/record-pages.js';
 import { cellText, jsonMembers } from '../../formats/json/json-members.js';
-import { type FixCause, fieldOf, type FixSuggestion } from '../../import-queue/fix-causes.js';
-import type { FixedRow } from '../../import-queue/fix-drafts.service.js';
+import {
+  fieldOf,
+  type FixCause,
+  type FixedRow,
+  type FixSuggestion,
+} from '../../import-queue/fix-drafts.service.js';
 import type { CompiledTarget, RecordError } from '../../records/target.js';
-import { importPath, recordPath } from '../layout/links.js';
-import { rowFields, type RowField } from '../new-import/row-form.js';
+import { importPath, recordPath } from '../layout/navigation.js';
+import { type RowField, rowFields } from '../new-import/row-form.js';
 import { text } from '../texts/catalogue.js';
 
 /** Fields that a page shows although no row has them: with more, a row would be too wide to read. */

@@ -5,19 +5,19 @@ import { RecordPages, type RecordRow } from '../../batches/record-pages.js';
 import { LocalForms } from '../../formats/cell-reading.js';
 import { jsonMembers } from '../../formats/json/json-members.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
-import { fieldOf } from '../../import-queue/fix-causes.js';
 import {
   type EditedRow,
+  fieldOf,
   FixDraftsService,
   type FixedRow,
   type Replacement,
 } from '../../import-queue/fix-drafts.service.js';
 import { FixService } from '../../import-queue/fix.service.js';
-import { DomainError } from '../../platform/domain-error.js';
+import { DomainError } from '../../platform/errors.js';
 import { RESENDABLE } from '../../records/record-status.js';
 import type { CompiledTarget } from '../../records/target.js';
 import { type FormAnswer, problemView } from '../forms.js';
-import { importPath, withQuery } from '../layout/links.js';
+import { importPath, withQuery } from '../layout/navigation.js';
 import { filledIn } from '../new-import/row-form.js';
 import { PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';

@@ -2,14 +2,16 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import type { BatchResource } from '../../batches/batch-resource.js';
 import type { BatchAction } from '../../batches/batch-state.js';
-import { BatchActionsService } from '../../import-queue/batch-actions.service.js';
-import { BatchDeletionService } from '../../import-queue/batch-deletion.service.js';
-import { BatchRetryService } from '../../import-queue/batch-retry.service.js';
+import {
+  BatchActionsService,
+  BatchDeletionService,
+  BatchRetryService,
+} from '../../import-queue/batch-actions.service.js';
 import { UndoService } from '../../import-queue/undo.service.js';
-import { DomainError } from '../../platform/domain-error.js';
+import { DomainError } from '../../platform/errors.js';
 import { httpErrors } from '../../platform/http/http.errors.js';
 import type { RecordStatus } from '../../records/record-status.js';
-import { importPath } from '../layout/links.js';
+import { importPath } from '../layout/navigation.js';
 import { text } from '../texts/catalogue.js';
 
 /** The buttons that resolve unknown records, and what each states. */

@@ -10,7 +10,7 @@ import type { RecordRow } from '../../batches/record-pages.js';
 import { formatDuration, formatNumber } from '../../platform/wording.js';
 import { RECORD_STATUSES, type RecordCounts } from '../../records/record-status.js';
 import type { RecordError } from '../../records/target.js';
-import { importPath, withQuery } from '../layout/links.js';
+import { importPath, withQuery } from '../layout/navigation.js';
 import { batchLabel, recordLabel, type StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';
 import type { ShownRecords } from './imports.dto.js';

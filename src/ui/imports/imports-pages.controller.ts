@@ -7,17 +7,15 @@ import { DownloadResultsDto } from '../../import-queue/batches.dto.js';
 import { OverviewService } from '../../import-queue/overview.service.js';
 import { ResultDownload } from '../../import-queue/result-download.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { PageController } from '../error.page.js';
 import { nonBlankFields, sendFormAnswer } from '../forms.js';
-import { importPath, recordPath } from '../layout/links.js';
-import { HtmlPage } from '../page-renderer.js';
+import { importPath, recordPath } from '../layout/navigation.js';
+import { HtmlPage, PageController } from '../page-renderer.js';
 import { ConfirmationPage } from './confirmation.page.js';
 import { FixPage, type SavedDraft } from './fix.page.js';
 import { ImportActions } from './import-actions.js';
-import { ImportPage } from './import.page.js';
+import { ImportPage, RecordDetailPage } from './import.page.js';
 import { FollowImportDto, RecordLinePipe, ShowImportDto, ShowUndoDto, UseMappingDto } from './imports.dto.js';
 import { RecentImportsPage } from './recent-imports.page.js';
-import { RecordDetailPage } from './record.page.js';
 import { UndoPage } from './undo.page.js';
 
 @PageController()

@@ -4,7 +4,7 @@ import { BATCH_STATUSES, type BatchStatus } from '../../batches/batch-state.js';
 import { MAPPING_NAME } from '../../import-processes/mappings.dto.js';
 import { PREVIEW_RESULTS, type PreviewResult } from '../../import-queue/batches.dto.js';
 import { UNDO_RESULTS, type UndoResult } from '../../import-queue/undo.service.js';
-import { defineErrors, type DomainError } from '../../platform/domain-error.js';
+import { defineErrors, type DomainError } from '../../platform/errors.js';
 import { RECORD_STATUSES, type RecordStatus } from '../../records/record-status.js';
 import { text } from '../texts/catalogue.js';
 

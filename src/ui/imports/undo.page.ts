@@ -12,7 +12,7 @@ import {
 import type { JsonValue } from '../../platform/json/json-value.js';
 import { excerpt } from '../../platform/wording.js';
 import type { FieldChange } from '../../records/target.js';
-import { importPath, recordPath, withQuery } from '../layout/links.js';
+import { importPath, recordPath, withQuery } from '../layout/navigation.js';
 import { PageRenderer } from '../page-renderer.js';
 import type { StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';

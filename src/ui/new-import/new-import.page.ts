@@ -1,26 +1,31 @@
-import { Injectable } from '@nestjs/common';
-import type { Request } from 'express';
-import { assertMayUse } from '../../auth/access.js';
+import { Body, Get, HttpCode, Injectable, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { assertMayUse, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
-import { visibleTo } from '../../import-processes/import-process.js';
 import { mayReceiveMail } from '../../delivery/mailer.js';
+import { visibleTo } from '../../import-processes/import-process.js';
+import { ImportProcessIdPipe } from '../../import-processes/import-processes.dto.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
 import { RowDescriptions } from '../../import-processes/row-descriptions.js';
-import { UploadDto } from '../../import-queue/upload.dto.js';
+import { UploadDto } from '../../import-queue/create-batch.dto.js';
 import { ResumableUploads } from '../../import-queue/resumable-uploads.service.js';
+import { RowSubmissionService } from '../../import-queue/row-submission.service.js';
 import { UploadsService } from '../../import-queue/uploads.service.js';
 import { AppConfig } from '../../platform/config/config.js';
-import { DomainError } from '../../platform/domain-error.js';
-import { publicPath } from '../../platform/http/headers.js';
+import { DomainError } from '../../platform/errors.js';
+import { publicPath } from '../../platform/http/answers.js';
 import { validateQuery } from '../../platform/http/validation.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
 import { oneLine } from '../../platform/wording.js';
+import type { RecordError } from '../../records/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
-import { fieldErrors, type FormAnswer, nonBlankFields, problemView } from '../forms.js';
-import { fileTypeIcon } from '../layout/icons.js';
-import { importPath, templatePath, withQuery } from '../layout/links.js';
+import { fieldErrors, type FormAnswer, nonBlankFields, problemView, sendFormAnswer } from '../forms.js';
 import { fieldName } from '../imports/column-form.js';
-import { PageRenderer } from '../page-renderer.js';
+import { fileTypeIcon } from '../layout/assets.js';
+import { importPath, templatePath, withQuery } from '../layout/navigation.js';
+import { HtmlPage, PageController, PageRenderer } from '../page-renderer.js';
 import { text, type TextKey } from '../texts/catalogue.js';
+import { filledIn, rowFields, rowOf } from './row-form.js';
 
 const DETECT = ['', 'upload.detect'] as const;
 
@@ -166,4 +171,131 @@ export function uploaderOf(
 ): Pick<UploadDto, 'sendSuccessEmailTo' | 'sendFailureEmailTo'> {
   const isAddressed = user !== undefined && mayReceiveMail(config, name);
   return isAddressed ? { sendSuccessEmailTo: name, sendFailureEmailTo: name } : {};
+}
+
+const pathOf = (id: number) => `/imports/new/${id}/one`;
+
+/** Rows entered one by one: each becomes an import of its own. */
+@Injectable()
+export class OneRowPage {
+  constructor(
+    private readonly importProcesses: ImportProcessesService,
+    private readonly rows: RowDescriptions,
+    private readonly submission: RowSubmissionService,
+    private readonly pages: PageRenderer,
+  ) {}
+
+  /** @param sent the import of the previous row */
+  async form(
+    id: number,
+    principal: Principal,
+    sent: number | null,
+    values: ReadonlyMap<string, string> = new Map(),
+    error: RecordError | null = null,
+    refusal?: DomainError,
+  ): Promise<string> {
+    assertMayUse(principal, id);
+    const { name, status } = await this.importProcesses.get(id);
+    const rules = await this.rows.rules(id);
+    const fields = rowFields(rules, values, error);
+    return this.pages.render('new-import/one', {
+      title: text('oneRow.title', { name }),
+      section: 'new-import',
+      name,
+      path: pathOf(id),
+      uploadPath: `/imports/new/${id}`,
+      fields,
+      disabled: status === 'disabled',
+      problem: refusal && problemView(refusal),
+      // An error of no column of the form is shown above it.
+      error: error !== null && fields.every((field) => field.error === null) ? error : null,
+      sent: sent === null ? null : importPath(sent),
+    });
+  }
+
+  async submit(id: number, form: unknown, principal: Principal): Promise<FormAnswer> {
+    assertMayUse(principal, id);
+    const values = filledIn(form);
+    const payload = rowOf(values);
+    const { error } = (await this.rows.rules(id)).checkRow(JSON.parse(payload) as JsonObject, payload);
+    if (error !== null) return { status: 400, html: await this.form(id, principal, null, values, error) };
+    const { name } = await this.importProcesses.get(id);
+    const fileName = text('oneRow.fileName', { name }).slice(0, LONGEST_FILE_NAME);
+    try {
+      const sent = await this.submission.submit(id, fileName, [{ line: 1, payload }], principal);
+      return { path: withQuery(pathOf(id), { sent }) };
+    } catch (refusal) {
+      if (!(refusal instanceof DomainError)) throw refusal;
+      return { status: refusal.status, html: await this.form(id, principal, null, values, null, refusal) };
+    }
+  }
+}
+
+@PageController('imports/new')
+@RequirePermission('BeginWorkflowImportProcess')
+export class NewImportPagesController {
+  constructor(
+    private readonly newImport: NewImportPage,
+    private readonly oneRow: OneRowPage,
+  ) {}
+
+  @Get()
+  @HtmlPage()
+  choose(@CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.newImport.choose(principal);
+  }
+
+  /** Begins an upload in several requests: the page sends the parts to the address in `Location`, then submits its form. */
+  @Post('parts')
+  @HttpCode(201)
+  async begin(
+    @Query('fileName') fileName: unknown,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    const name = typeof fileName === 'string' ? fileName : '';
+    response.location(await this.newImport.begin(name, request, principal));
+  }
+
+  @Get(':type')
+  @HtmlPage()
+  form(
+    @Param('type', ImportProcessIdPipe) id: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.newImport.form(id, principal);
+  }
+
+  /** The service reads a file as a stream; a form without one names an upload that has arrived. */
+  @Post(':type')
+  async upload(
+    @Param('type', ImportProcessIdPipe) id: number,
+    @Req() request: Request,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.newImport.upload(id, request, principal));
+  }
+
+  @Get(':type/one')
+  @HtmlPage()
+  one(
+    @Param('type', ImportProcessIdPipe) id: number,
+    @Query('sent') sent: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    const isId = typeof sent === 'string' && /^\d{1,15}$/.test(sent);
+    return this.oneRow.form(id, principal, isId ? Number(sent) : null);
+  }
+
+  @Post(':type/one')
+  async submit(
+    @Param('type', ImportProcessIdPipe) id: number,
+    @Body() form: unknown,
+    @Res() response: Response,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.oneRow.submit(id, form, principal));
+  }
 }

@@ -1,6 +1,6 @@
 import { compileGrantRole } from '../../../test/support/grant-role.js';
+import { fieldOf } from '../../import-queue/fix-drafts.service.js';
 import type { AttributeDefinition } from '../../workflows/definition.js';
-import { fieldOf } from '../../import-queue/fix-causes.js';
 import { rowFields } from './row-form.js';
 
 const fields = (values: Record<string, string> = {}, error: Parameters<typeof rowFields>[2] = null) =>

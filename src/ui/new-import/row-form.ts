@@ -1,4 +1,4 @@
-import { fieldOf } from '../../import-queue/fix-causes.js';
+import { fieldOf } from '../../import-queue/fix-drafts.service.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { CompiledTarget, RecordError } from '../../records/target.js';
 import { EMAIL_PATTERN, URL_PATTERN } from '../../workflows/rows/values/attribute-values.js';

@@ -1,4 +1,4 @@
-import { Get, Injectable, Param, Post, Query, Req, Res, Body, type PipeTransform } from '@nestjs/common';
+import { Body, Get, Injectable, Param, type PipeTransform, Post, Query, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { CurrentPrincipal, RequireEveryPermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
@@ -10,11 +10,10 @@ import {
 } from '../../import-queue/file-start.service.js';
 import { startedFileNotFound } from '../../import-queue/import-queue.errors.js';
 import { AppConfig } from '../../platform/config/config.js';
-import { DomainError } from '../../platform/domain-error.js';
-import { PageController } from '../error.page.js';
+import { DomainError } from '../../platform/errors.js';
 import { type FormAnswer, type ProblemView, problemView, sendFormAnswer } from '../forms.js';
-import { importPath } from '../layout/links.js';
-import { HtmlPage, PageRenderer } from '../page-renderer.js';
+import { importPath } from '../layout/navigation.js';
+import { HtmlPage, PageController, PageRenderer } from '../page-renderer.js';
 import { text, type TextKey } from '../texts/catalogue.js';
 import {
   type EnteredField,

@@ -3,16 +3,16 @@ import { IsIn, IsOptional } from 'class-validator';
 import type { Principal } from '../../auth/principal.js';
 import {
   type FileTypeFigures,
+  outcomesIn,
   type Overview,
   OVERVIEW_SPANS,
   OverviewService,
   type OverviewSpan,
   type SpanPart,
-  outcomesIn,
 } from '../../import-queue/overview.service.js';
 import { formatDuration, formatNumber } from '../../platform/wording.js';
-import { fileTypeIcon } from '../layout/icons.js';
-import { importPath, withQuery } from '../layout/links.js';
+import { fileTypeIcon } from '../layout/assets.js';
+import { importPath, withQuery } from '../layout/navigation.js';
 import { PageRenderer } from '../page-renderer.js';
 import { queueText, text } from '../texts/catalogue.js';
 

@@ -1,13 +1,141 @@
 import { formatNumber, formatTime, type Plural } from '../../platform/wording.js';
 import { ACCOUNT_TEXTS } from './accounts.js';
-import { COMMON_TEXTS } from './common.js';
-import { CONFIRMATION_TEXTS } from './confirmation.js';
 import { FILE_TYPE_TEXTS } from './file-types.js';
 import { IMPORT_TEXTS } from './imports.js';
-import { NEW_IMPORT_TEXTS } from './new-import.js';
-import { OVERSIGHT_TEXTS } from './oversight.js';
-import { WEBHOOK_TEXTS } from './webhooks.js';
+import { CONFIRMATION_TEXTS, NEW_IMPORT_TEXTS } from './new-import.js';
+import { OVERSIGHT_TEXTS, WEBHOOK_TEXTS } from './oversight.js';
 import { WORKFLOW_TEXTS } from './workflows.js';
+
+/** The frame of every page, words that several pages share, states, and errors. */
+const COMMON_TEXTS = {
+  layout: {
+    product: 'Workflow Import Queue',
+    pageTitle: '{title} · Workflow Import Queue',
+    skip: 'Skip to content',
+    tools: 'Tools',
+    main: 'Main',
+    signOut: 'Sign out',
+    queuePaused: 'A person paused the queue of {queues}. <a>Overview</a>',
+    nav: {
+      overview: 'Overview',
+      imports: 'Imports',
+      newImport: 'New import',
+      workflows: 'Workflows',
+      fileTypes: 'File types',
+      mail: 'Mail',
+      webhooks: 'Webhooks',
+      apiKeys: 'API keys',
+      users: 'Users',
+      audit: 'Audit log',
+      people: 'People',
+      settings: 'Settings',
+      docs: 'API docs',
+      queues: 'Job dashboard',
+    },
+  },
+  common: {
+    any: 'Any',
+    by: 'By',
+    cancel: 'Cancel',
+    column: 'Column',
+    created: 'Created',
+    encoding: 'Encoding',
+    delimiter: 'Delimiter',
+    fileType: 'File type',
+    filter: 'Filter',
+    firstPage: 'First page',
+    formErrors: 'The form has errors',
+    id: 'ID',
+    line: 'Line',
+    lineNumber: 'line {line}',
+    name: 'Name',
+    never: 'never',
+    no: 'no',
+    none: 'none',
+    nothing: '–',
+    pages: 'Pages',
+    required: 'Required',
+    requiredMark: '(required)',
+    result: 'Result',
+    savedVersion: 'Saved as version {version}.',
+    saveVersion: 'Save as a new version',
+    sendAgain: 'Send again',
+    showAll: 'Show all',
+    started: 'Started',
+    status: 'Status',
+    to: 'To',
+    version: 'Version',
+    yes: 'yes',
+  },
+  counts: {
+    label: 'Counts',
+    total: '{count} total',
+    good: '{count} ok',
+    failed: '{count} failed',
+    unprocessed: '{count} unprocessed',
+    processed: {
+      one: '{processed} of {count} record processed',
+      other: '{processed} of {count} records processed',
+    },
+  },
+  problem: {
+    line: 'line {line}: ',
+    lineAndColumn: 'line {line}, column {column}: ',
+  },
+  /** Only what pages say in other words than the API, by the code of the error. */
+  errors: {
+    permission_denied: {
+      title: 'You do not have access',
+      detail: 'Your account does not have the permission for this. Ask an administrator.',
+    },
+    import_process_not_allowed: {
+      title: 'You do not have access',
+      detail: 'You may not use this file type. Ask an administrator.',
+    },
+    route_not_found: {
+      title: 'Page not found',
+      detail: 'This address leads nowhere. It may contain a typing error, or the page may have been removed.',
+    },
+  },
+  status: {
+    batch: {
+      receiving: 'Receiving',
+      awaiting_confirmation: 'Awaiting confirmation',
+      queued: 'Queued',
+      in_progress: 'In progress',
+      paused: 'Paused',
+      canceling: 'Canceling',
+      canceled: 'Canceled',
+      completed: 'Completed',
+      completed_with_errors: 'Completed with errors',
+      validated: 'Dry run',
+      failed: 'Failed',
+    },
+    abandoned: 'Abandoned',
+    record: {
+      pending: 'Pending',
+      invalid: 'Invalid',
+      processing: 'Processing',
+      succeeded: 'Succeeded',
+      failed: 'Failed',
+      skipped: 'Skipped',
+      canceled: 'Canceled',
+      unknown: 'Unknown',
+    },
+    mail: {
+      pending: 'Waiting to be sent',
+      sending: 'Being sent',
+      sent: 'Sent',
+      failed: 'Not delivered',
+      not_sent_no_smtp: 'Not sent: no mail server is configured',
+    },
+    instance: {
+      incomplete: 'Incomplete',
+      completed_successfully: 'Completed successfully',
+      completed_unsuccessfully: 'Completed unsuccessfully',
+    },
+  },
+} as const;
 
 /**
  * Every text of the pages, by page. A translation is a second catalogue of the same shape.

@@ -8,9 +8,8 @@ import {
   WebhookEndpointIdPipe,
 } from '../../notifications/webhook-endpoints.dto.js';
 import { validateQuery } from '../../platform/http/validation.js';
-import { PageController } from '../error.page.js';
 import { nonBlankFields, sendFormAnswer } from '../forms.js';
-import { HtmlPage } from '../page-renderer.js';
+import { HtmlPage, PageController } from '../page-renderer.js';
 import { WebhooksPage } from './webhooks.page.js';
 
 @PageController('webhooks')

@@ -18,9 +18,16 @@ import {
 } from '../../notifications/webhook-endpoints.service.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { validateForm } from '../../platform/http/validation.js';
-import { FileTypeLimits, limitOf, tickedFileTypes } from '../accounts/file-type-limit.js';
-import { answerForm, fieldErrors, type FieldErrors, type FormAnswer } from '../forms.js';
-import { importPath, withQuery } from '../layout/links.js';
+import {
+  answerForm,
+  fieldErrors,
+  type FieldErrors,
+  FileTypeLimits,
+  type FormAnswer,
+  limitOf,
+  tickedFileTypes,
+} from '../forms.js';
+import { importPath, withQuery } from '../layout/navigation.js';
 import { PageRenderer } from '../page-renderer.js';
 import { mailLabel, type StatusLabel } from '../status-label.js';
 import { text } from '../texts/catalogue.js';

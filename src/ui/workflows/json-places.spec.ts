@@ -1,4 +1,4 @@
-import { placedProblems, syntaxProblem } from './json-places.js';
+import { placedProblems, syntaxProblem } from './workflow-form.page.js';
 
 const TEXT = `{
   "name": "a",

@@ -1,7 +1,6 @@
 import { grantRole } from '../../../test/support/grant-role-definition.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
-import type { WorkflowDefinition } from '../../workflows/definition.js';
-import { definitionChanges } from '../../workflows/definition/definition-changes.js';
+import { definitionChanges, type WorkflowDefinition } from '../../workflows/definition.js';
 import { readDefinition } from '../../workflows/definition/definition-reader.js';
 import { type Conditions, conditionsOf, schemaOf, type TypeOf } from './conditions.js';
 import { changedDraft, draftFrom } from './submitted-draft.js';

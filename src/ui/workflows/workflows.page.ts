@@ -1,17 +1,23 @@
-import { Injectable } from '@nestjs/common';
+import { Body, Get, Injectable, Param, Post, Query, Redirect, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { CurrentPrincipal, RequireEveryPermission, RequirePermission } from '../../auth/access.js';
 import { CreatorNames } from '../../auth/authenticator.js';
 import type { Principal } from '../../auth/principal.js';
 import { ImportProcessesService } from '../../import-processes/import-processes.service.js';
-import type { WorkflowDefinition } from '../../workflows/definition.js';
-import { definitionChanges } from '../../workflows/definition/definition-changes.js';
+import { validateQuery } from '../../platform/http/validation.js';
+import { definitionChanges, type WorkflowDefinition } from '../../workflows/definition.js';
 import { WorkflowAccess } from '../../workflows/definition/workflow-access.js';
 import {
   WorkflowDefinitionsService,
   workflowSummary,
 } from '../../workflows/definition/workflow-definitions.service.js';
-import { workflowPath } from '../layout/links.js';
-import { PageRenderer } from '../page-renderer.js';
+import { BehaviorIdPipe, InstanceIdPipe, PageDto } from '../../workflows/workflows.dto.js';
+import { nonBlankFields, sendFormAnswer } from '../forms.js';
+import { workflowPath } from '../layout/navigation.js';
+import { HtmlPage, PageController, PageRenderer } from '../page-renderer.js';
 import { text } from '../texts/catalogue.js';
+import { InstancesPage, SearchInstancesDto } from './instances.page.js';
+import { WorkflowFormPage } from './workflow-form.page.js';
 
 /** Versions that the page lists. */
 const VERSIONS = 20;
@@ -93,3 +99,97 @@ function changesText(before: WorkflowDefinition | undefined, after: WorkflowDefi
 }
 
 const mayConfigure = ({ permissions }: Principal) => permissions.includes('Configure');
+
+@PageController('workflows')
+@RequirePermission('Configure', 'ViewImports')
+export class WorkflowsPagesController {
+  constructor(
+    private readonly workflows: WorkflowsPage,
+    private readonly instances: InstancesPage,
+    private readonly form: WorkflowFormPage,
+  ) {}
+
+  @Get()
+  @HtmlPage()
+  list(@CurrentPrincipal() principal: Principal): Promise<string> {
+    return this.workflows.list(principal);
+  }
+
+  @Get('new')
+  @RequirePermission('Configure')
+  @HtmlPage()
+  draft(@Query('as') as: unknown): Promise<string> {
+    return this.form.open(null, as);
+  }
+
+  @Post()
+  @RequirePermission('Configure')
+  async add(
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.form.receive(null, form, principal));
+  }
+
+  @Get(':name')
+  @HtmlPage()
+  show(
+    @Param('name') name: string,
+    @Query('saved') saved: unknown,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.workflows.show(name, principal, Number(saved));
+  }
+
+  @Get(':name/edit')
+  @RequirePermission('Configure')
+  @HtmlPage()
+  edit(@Param('name') name: string, @Query('as') as: unknown): Promise<string> {
+    return this.form.open(name, as);
+  }
+
+  @Post(':name/edit')
+  @RequirePermission('Configure')
+  async save(
+    @Param('name') name: string,
+    @Body() form: unknown,
+    @CurrentPrincipal() principal: Principal,
+    @Res() response: Response,
+  ): Promise<void> {
+    sendFormAnswer(response, await this.form.receive(name, form, principal));
+  }
+
+  @Get(':name/instances')
+  @HtmlPage()
+  search(
+    @Param('name') name: string,
+    @Query() query: object,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.instances.list(name, validateQuery(SearchInstancesDto, nonBlankFields(query)), principal);
+  }
+
+  @Get(':name/instances/:id')
+  @HtmlPage()
+  instance(
+    @Param('name') name: string,
+    @Param('id', InstanceIdPipe) id: number,
+    @Query() query: object,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<string> {
+    return this.instances.show(name, id, validateQuery(PageDto, query), principal);
+  }
+
+  @Post(':name/instances/:id/behaviors/:behaviorId/resend')
+  @RequireEveryPermission('ManageImports', 'ViewImports')
+  @Redirect(undefined, 303)
+  async resend(
+    @Param('name') name: string,
+    @Param('id', InstanceIdPipe) id: number,
+    @Param('behaviorId', BehaviorIdPipe) behaviorId: number,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<{ url: string }> {
+    return { url: await this.instances.resend(name, id, behaviorId, principal) };
+  }
+}

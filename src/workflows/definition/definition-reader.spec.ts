@@ -3,7 +3,7 @@ import {
   mistakesIn,
   usableDefinition,
 } from '../../../test/support/workflow-definitions.js';
-import type { DomainError } from '../../platform/domain-error.js';
+import type { DomainError } from '../../platform/errors.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
 import { readDefinition } from './definition-reader.js';
 

@@ -1,12 +1,11 @@
 import type { ErrorObject } from 'ajv';
-import { type DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../../platform/domain-error.js';
+import { type DomainError, MAX_LISTED_ERRORS, type ProblemDetail } from '../../platform/errors.js';
 import { createAjv, describeError } from '../../platform/json/json-schema.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
 import { jsonPointer } from '../../platform/wording.js';
-import { type JsonObject } from '../../platform/json/json-value.js';
-import { DEFINITION_SCHEMA, type WorkflowDefinition } from '../definition.js';
-import { hint } from './definition-parts.js';
+import { DEFINITION_SCHEMA, hint, type WorkflowDefinition } from '../definition.js';
+import { workflowErrors } from '../workflow.errors.js';
 import { definitionRuleProblems } from './definition-rules.js';
-import { workflowErrors } from './workflow.errors.js';
 
 // Not `strict`, because the schema is our own. `verbose` adds the known members to errors, for hints.
 const validate = createAjv({ allErrors: true, verbose: true }).compile(DEFINITION_SCHEMA);

@@ -1,9 +1,11 @@
-import type { ProblemDetail } from '../../platform/domain-error.js';
+import type { ProblemDetail } from '../../platform/errors.js';
+import { jsonSchemaProblems } from '../../platform/json/json-schema.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
+import { jsonPointer } from '../../platform/wording.js';
 import { NOW } from '../behaviors/template.js';
+import { hint, isObject, listOf, namesOf, type Part, partsOf, type Refuse } from '../definition.js';
+import { ACTION_ID_COLUMN, ACTION_NAME_COLUMN } from '../rows/action-plan.js';
 import { behaviorProblems } from './behavior-rules.js';
-import { conditionalRuleProblems } from './conditional-rules.js';
-import { hint, isObject, listOf, namesOf, type Part, partsOf, type Refuse } from './definition-parts.js';
 
 /**
  * Checks the consistency between the parts of a definition, and the rules that a schema can only report in words that
@@ -177,4 +179,80 @@ function checkUnique(parts: readonly Part[], member: 'name' | 'id', what: string
 /** The texts by index; `undefined` at the places of other types. */
 function textsOf(parent: JsonObject, member: string): (string | undefined)[] {
   return listOf(parent[member]).map((item) => (typeof item === 'string' ? item : undefined));
+}
+
+/**
+ * Mistakes in the conditional rules of an action: invalid schemas, and columns that a row of the action cannot have,
+ * because no row could ever break a rule about such a column. Parts of the wrong shape are skipped.
+ */
+function conditionalRuleProblems(
+  action: JsonObject,
+  pointer: string,
+  identifiers: readonly { value: JsonObject }[],
+): ProblemDetail[] {
+  const columns = [
+    ...[ACTION_ID_COLUMN, ACTION_NAME_COLUMN],
+    ...identifiers.flatMap(({ value: { name } }) => (typeof name === 'string' ? [name] : [])),
+    ...textsIn(action.inputs),
+  ];
+  return listOf(action.rules).flatMap((rule, index) =>
+    (['when', 'require'] as const).flatMap((member) => {
+      const schema = isObject(rule) ? rule[member] : undefined;
+      return isObject(schema) ? schemaProblems(schema, `${pointer}/rules/${index}/${member}`, columns) : [];
+    }),
+  );
+}
+
+function schemaProblems(schema: JsonObject, place: string, columns: readonly string[]): ProblemDetail[] {
+  const wrong = jsonSchemaProblems(schema).map((problem) => ({
+    ...problem,
+    pointer: `${place}${problem.pointer}`,
+  }));
+  const unknown = namedColumns(schema, place).filter(({ name }) => !columns.includes(name));
+  return [...wrong, ...unknown.map(({ name, pointer }) => unknownColumn(name, pointer, columns))];
+}
+
+function unknownColumn(name: string, pointer: string, columns: readonly string[]): ProblemDetail {
+  const message = `"${name}" is neither an identifier nor an input of the action, so no row has it${hint(name, columns)}`;
+  return { pointer, code: 'unknown_column', message };
+}
+
+/** `jsonSchemaProblems` refuses schemas that are nested more deeply. */
+const DEEPEST_LEVEL = 200;
+
+/**
+ * Every column that a schema of a row names, including its subschemas. It does not follow `$ref`, whose target may
+ * describe a value instead of a row.
+ */
+function namedColumns(schema: JsonObject, place: string, level = 0): { name: string; pointer: string }[] {
+  if (level > DEEPEST_LEVEL) return [];
+  const at = (...path: (string | number)[]) => `${place}${jsonPointer(...path)}`;
+  const named = (name: JsonValue, ...path: (string | number)[]) =>
+    typeof name === 'string' ? [{ name, pointer: at(...path) }] : [];
+  const within = (nested: JsonValue | undefined, ...path: (string | number)[]) =>
+    isObject(nested) ? namedColumns(nested, at(...path), level + 1) : [];
+  return [
+    ...membersOf(schema.properties).flatMap(([name]) => named(name, 'properties', name)),
+    ...listOf(schema.required).flatMap((name, index) => named(name, 'required', index)),
+    ...membersOf(schema.dependentRequired).flatMap(([name, others]) => [
+      ...named(name, 'dependentRequired', name),
+      ...listOf(others).flatMap((other, index) => named(other, 'dependentRequired', name, index)),
+    ]),
+    ...membersOf(schema.dependentSchemas).flatMap(([name, nested]) => [
+      ...named(name, 'dependentSchemas', name),
+      ...within(nested, 'dependentSchemas', name),
+    ]),
+    ...['allOf', 'anyOf', 'oneOf'].flatMap((keyword) =>
+      listOf(schema[keyword]).flatMap((nested, index) => within(nested, keyword, index)),
+    ),
+    ...['if', 'then', 'else', 'not'].flatMap((keyword) => within(schema[keyword], keyword)),
+  ];
+}
+
+function membersOf(value: JsonValue | undefined): [string, JsonValue][] {
+  return isObject(value) ? Object.entries(value) : [];
+}
+
+function textsIn(value: JsonValue | undefined): string[] {
+  return listOf(value).filter((item) => typeof item === 'string');
 }

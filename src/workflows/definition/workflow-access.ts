@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../auth/principal.js';
 import type { TargetConfiguration } from '../../records/target.js';
+import { workflowNotAllowed } from '../workflow.errors.js';
 import type { StoredWorkflowDefinition } from './workflow-definitions.service.js';
-import { workflowNotAllowed } from './workflow.errors.js';
 
 /** Port. Import processes belong to a layer above and implement it. */
 export abstract class CurrentTargets {

@@ -1,9 +1,9 @@
 import { Injectable, Optional } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { writeAudit } from '../../auth/audit.js';
+import { writeAudit } from '../../auth/audit-log.sql.js';
 import { DatabaseService, type Sql } from '../../platform/database/database.service.js';
 import { isUniqueViolation } from '../../platform/database/postgres-errors.js';
-import { assertMeets, type VersionCondition } from '../../platform/http/headers.js';
+import { assertMeets, type VersionCondition } from '../../platform/http/answers.js';
 import { SecretBox } from '../../platform/secret-box.js';
 import type {
   BehaviorDefinition,
@@ -13,14 +13,14 @@ import type {
 } from '../definition.js';
 import { selectUsedIdentifiers } from '../engine/instances.sql.js';
 import { WorkflowDefinitionEntity, WorkflowEntity } from '../entities.js';
-import { readDefinition } from './definition-reader.js';
-import { HIDDEN_SECRET, restoreSecrets } from './webhook-secrets.js';
 import {
   identifiersInUse,
   workflowChangedMeanwhile,
   workflowNameTaken,
   workflowNotFound,
-} from './workflow.errors.js';
+} from '../workflow.errors.js';
+import { readDefinition } from './definition-reader.js';
+import { HIDDEN_SECRET, restoreSecrets } from './webhook-secrets.js';
 
 /** Workflow definitions and their versions. A stored version never changes. */
 @Injectable()

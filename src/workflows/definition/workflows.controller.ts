@@ -15,7 +15,7 @@ import type { Response } from 'express';
 import { assertUnlimited, CurrentPrincipal, RequirePermission } from '../../auth/access.js';
 import type { Principal } from '../../auth/principal.js';
 import { LOCATION, refTo } from '../../platform/http/answer-schemas.js';
-import { versionCondition, versionTag } from '../../platform/http/headers.js';
+import { versionCondition, versionTag } from '../../platform/http/answers.js';
 import { DEFINITION_SCHEMA, type VersionedWorkflowDefinition } from '../definition.js';
 import { WorkflowAccess } from './workflow-access.js';
 import {

@@ -1,13 +1,13 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
+import { behaviorRow } from '../behaviors/action-effects.js';
 import type {
   ActionDefinition,
   BehaviorDefinition,
   WorkflowDefinition,
   WorkflowTargetConfiguration,
 } from '../definition.js';
-import { behaviorRow } from '../behaviors/behavior-rows.js';
-import { compileWorkflowTarget } from './row-application.js';
 import { type Match, type Resolution, resolveRows } from './resolve-rows.js';
+import { compileWorkflowTarget } from './row-application.js';
 
 const NOW = '2026-11-24T08:00:00.123Z';
 const ATTRIBUTES: WorkflowDefinition['attributes'] = [

@@ -13,8 +13,7 @@ import type {
   RecordError,
   RecordOutcome,
 } from '../../records/target.js';
-import { type ActionEffects, compileEffects } from '../behaviors/action-effects.js';
-import { behaviorRow } from '../behaviors/behavior-rows.js';
+import { type ActionEffects, behaviorRow, compileEffects } from '../behaviors/action-effects.js';
 import type { StepDefinition, WorkflowDefinition, WorkflowTargetConfiguration } from '../definition.js';
 import {
   ActionChoice,
@@ -35,6 +34,7 @@ import {
   type RowResult,
 } from '../rows/row-reader.js';
 import { keptPointer, quoted, rowError } from '../rows/values/value-type.js';
+import { idOf, type InstanceState, storedValuesOf } from './instance-state.js';
 import {
   allocateInstanceIds,
   deleteIdentifiers,
@@ -47,10 +47,14 @@ import {
   otherOrderingKeys,
   updateInstances,
 } from './instances.sql.js';
-import { idOf, type InstanceState, storedValuesOf } from './instance-state.js';
 import { logToInsert } from './log.sql.js';
-import { refusedByDatabase } from './resolution-errors.js';
-import { type Resolution, type ResolutionRules, type ResolvedRow, resolveRows } from './resolve-rows.js';
+import {
+  refusedByDatabase,
+  type Resolution,
+  type ResolutionRules,
+  type ResolvedRow,
+  resolveRows,
+} from './resolve-rows.js';
 
 /** The origin of effects, as the log records it. */
 interface EffectOrigin {

@@ -10,7 +10,7 @@ import type {
 } from '../../records/target.js';
 import type { InstanceStatus } from '../definition.js';
 import type { IdentifierValue } from '../rows/row-reader.js';
-import type { CompiledWorkflowTarget } from './row-application.js';
+import { storedValuesOf } from './instance-state.js';
 import {
   deleteIdentifiers,
   deleteInstances,
@@ -22,10 +22,10 @@ import {
   selectStoredInstances,
   updateInstances,
 } from './instances.sql.js';
-import { storedValuesOf } from './instance-state.js';
 import { logToInsert, selectChangesOf } from './log.sql.js';
-import { refusedByDatabase } from './resolution-errors.js';
-import { MovableIdentifiers, NOT_LOGGED, notReverted, type Reverted, Reversal } from './reversal.js';
+import { refusedByDatabase } from './resolve-rows.js';
+import { MovableIdentifiers, NOT_LOGGED, notReverted, Reversal, type Reverted } from './reversal.js';
+import type { CompiledWorkflowTarget } from './row-application.js';
 
 /** The name of the action in the log. */
 const UNDO_ACTION = 'Undo';

@@ -1,27 +1,33 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { Response } from 'express';
-import { type AuditEntry, writeAudit } from '../../auth/audit.js';
+import { type AuditEntry, writeAudit } from '../../auth/audit-log.sql.js';
 import type { Principal } from '../../auth/principal.js';
 import type { StoredBehavior } from '../../delivery/message.js';
 import { resendBehavior, selectBehavior, selectBehaviors } from '../../delivery/outbox.sql.js';
-import { DatabaseService } from '../../platform/database/database.service.js';
-import { SecretBox } from '../../platform/secret-box.js';
 import { BYTE_ORDER_MARK, csvLine, workbookText } from '../../formats/csv/csv-cells.js';
 import { WORKBOOK_TYPE, writeWorkbook, type WrittenRow } from '../../formats/workbook/workbook-writer.js';
-import { contentDisposition, downloadName, sendDownload } from '../../platform/http/downloads.js';
+import { DatabaseService } from '../../platform/database/database.service.js';
+import { contentDisposition, downloadName, sendDownload } from '../../platform/http/answers.js';
 import { decodeCursor, encodeCursor, HIGHEST_ID } from '../../platform/http/pagination.js';
+import { SecretBox } from '../../platform/secret-box.js';
+import type { WorkflowDefinition } from '../definition.js';
 import { WorkflowAccess } from '../definition/workflow-access.js';
 import {
   type StoredWorkflowDefinition,
   WorkflowDefinitionsService,
 } from '../definition/workflow-definitions.service.js';
-import {
-  behaviorIsBeingSent,
-  behaviorNotFound,
-  workflowInstanceNotFound,
-} from '../definition/workflow.errors.js';
 import { selectLog } from '../engine/log.sql.js';
-import { behaviorsJson, InstanceColumns, instanceJson, logEntryJson, pageJson } from './instance-formats.js';
+import { behaviorIsBeingSent, behaviorNotFound, workflowInstanceNotFound } from '../workflow.errors.js';
+import {
+  behaviorsJson,
+  type ExportInstancesDto,
+  InstanceColumns,
+  instanceJson,
+  type ListInstancesDto,
+  logEntryJson,
+  type PageDto,
+  pageJson,
+} from '../workflows.dto.js';
 import {
   type InstanceRow,
   type InstanceSelection,
@@ -29,8 +35,6 @@ import {
   readIdentifier,
   selectInstancePage,
 } from './instance-search.sql.js';
-import type { ExportInstancesDto, ListInstancesDto, PageDto } from './instances.dto.js';
-import type { WorkflowDefinition } from '../definition.js';
 
 /** JSON text, and its cursor, which the `Link` header repeats. */
 export interface JsonPage {
