@@ -23,6 +23,8 @@ if (PATIENCE !== 1) {
   Object.defineProperty(globalThis, Symbol.for('TEST_TIMEOUT_SYMBOL'), {
     configurable: true,
     get: () => usual,
-    set: (limit) => (usual = limit * PATIENCE),
+    set: (limit) => {
+      usual = limit * PATIENCE;
+    },
   });
 }
