@@ -231,7 +231,7 @@ function asDamage(error: unknown): Error {
   const { name, message } = error as Error;
   if (name !== 'Error') return error as Error;
   const reason = /^End of central directory/.test(message)
-    ? 'is incomplete: its end is missing, perhaps because a copy or a download was interrupted'
+    ? 'lacks the end of a workbook: a copy or a download was interrupted, or it is a different kind of file'
     : `is damaged: ${message.replace(/\.$/, '')}`;
   return new DamagedWorkbookError(reason, undefined, { cause: error });
 }
