@@ -1,8 +1,15 @@
 import type { Client } from 'pg';
 
 const ID = 'workflow_import_queue_batch_id';
-/** The number of a batch's records. */
-const COUNTS = ['total_count', 'succeeded_count', 'failed_count', 'created_count', 'chunk_count'];
+/** What a batch counts. */
+const COUNTS = [
+  'total_count',
+  'invalid_count',
+  'succeeded_count',
+  'failed_count',
+  'created_count',
+  'chunk_count',
+];
 
 /**
  * Stores an ended batch that repeats the records of another one, with set-based SQL: a large batch in seconds, without
@@ -11,12 +18,14 @@ const COUNTS = ['total_count', 'succeeded_count', 'failed_count', 'created_count
  */
 export async function storeCopies(sql: Client, source: number, copies: number): Promise<number> {
   const { rows } = await sql.query<{ id: number; records: number }>(
-    `INSERT INTO import_queue_batch
-     SELECT (jsonb_populate_record(b, jsonb_build_object(
-              '${ID}', nextval(pg_get_serial_sequence('import_queue_batch', '${ID}')),
-              ${COUNTS.map((count) => `'${count}', ${count} * $2::integer`).join(', ')}))).*
-       FROM import_queue_batch b WHERE ${ID} = $1
-     RETURNING ${ID}::integer AS id, total_count / $2 AS records`,
+    `WITH copy AS MATERIALIZED (
+       SELECT jsonb_populate_record(b, jsonb_build_object(
+                '${ID}', nextval(pg_get_serial_sequence('import_queue_batch', '${ID}')),
+                ${COUNTS.map((count) => `'${count}', ${count} * $2::integer`).join(', ')})) AS batch
+         FROM import_queue_batch b WHERE ${ID} = $1
+     )
+     INSERT INTO import_queue_batch SELECT (batch).* FROM copy
+     RETURNING ${ID}::integer AS id, total_count / $2::integer AS records`,
     [source, copies],
   );
   const [batch] = rows;

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
+import { storeCopies } from './copied-batch.js';
 import { measure } from './results.js';
 import {
   databaseUrl,
@@ -91,50 +92,9 @@ async function run(drops: boolean): Promise<Run> {
 
 /** A batch that ended long ago, made of copies of the template. */
 async function storeOldBatch(): Promise<number> {
-  const copies = Math.ceil(records / TEMPLATE_RECORDS);
-  const id = 'workflow_import_queue_batch_id';
-  const counts = ['total_count', 'succeeded_count', 'created_count', 'chunk_count'];
-  const { rows } = await sql.query<{ id: number }>(
-    `WITH copy AS MATERIALIZED (
-       SELECT jsonb_populate_record(b, jsonb_build_object(
-                '${id}', nextval(pg_get_serial_sequence('import_queue_batch', '${id}')),
-                ${counts.map((count) => `'${count}', ${count} * $2::integer`).join(', ')})) AS batch
-         FROM import_queue_batch b WHERE ${id} = $1
-     )
-     INSERT INTO import_queue_batch SELECT (batch).* FROM copy
-     RETURNING ${id}::integer AS id`,
-    [source, copies],
-  );
-  const copy = rows[0]?.id ?? 0;
-  const lines = { line_number: TEMPLATE_RECORDS };
-  const { rows: chunks } = await sql.query<{ count: number }>(
-    `SELECT count(*)::integer AS count FROM import_queue_chunk WHERE ${id} = $1`,
-    [source],
-  );
-  const perCopy = { first_line: TEMPLATE_RECORDS, last_line: TEMPLATE_RECORDS };
-  await copyRows('import_queue_chunk', { chunk_number: chunks[0]?.count ?? 0, ...perCopy });
-  await copyRows('import_queue_line', lines);
-  await copyRows('import_queue_outcome', lines);
+  const id = await storeCopies(sql, source, Math.ceil(records / TEMPLATE_RECORDS));
   await sql.query('ANALYZE import_queue_chunk, import_queue_line, import_queue_outcome');
-  return copy;
-
-  /** @param shifted columns with what each further copy adds to them */
-  async function copyRows(table: string, shifted: Readonly<Record<string, number>>): Promise<void> {
-    const { rows: columns } = await sql.query<{ name: string }>(
-      `SELECT attname AS name FROM pg_attribute
-        WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attname <> '${id}' ORDER BY attnum`,
-      [table],
-    );
-    const names = columns.map(({ name }) => name);
-    const values = names.map((name) =>
-      name in shifted ? `t.${name} + copy * ${shifted[name]}` : `t.${name}`,
-    );
-    await sql.query(
-      `INSERT INTO ${table} (${id}, ${names.join(', ')})
-       SELECT $1, ${values.join(', ')} FROM generate_series(0, $3::integer - 1) AS copy, ${table} t WHERE t.${id} = $2`,
-      [copy, source, copies],
-    );
-  }
+  return id;
 }
 
 /** Lets the old batch expire once the other one runs, and waits until its partition is gone. */
