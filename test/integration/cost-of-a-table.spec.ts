@@ -44,10 +44,7 @@ describe('what 1,000 records of a table in another database cost PostgreSQL', ()
     return meter.costOf(jsonl(rows), processes.get(log)!);
   };
 
-  /**
-   * Break it: in `TableApplication`, write the records one by one; in `TableTarget.once`, store no outcomes in the mark, so
-   * that the bound of the log could be lower; in `TableStatements`, update rows that do not change.
-   */
+  /** Break it: in `isDistinct` of the statements, take every two values for different, so that rows that do not change are updated. */
   it.each([
     [false, { roundTrips: 40, created: 700, unchanged: 400 }],
     [true, { roundTrips: 40, created: 1_250, unchanged: 400 }],
