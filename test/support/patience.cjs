@@ -4,7 +4,7 @@
  */
 const PATIENCE = Number(process.env.TEST_PATIENCE ?? 1);
 /** As in `test/jest.config.js`. */
-const USUAL_MS = 60_000;
+const USUAL_MS = 120_000;
 
 /** The limit is the last argument, if there is one. */
 const patient = (args) => args.map((each) => (typeof each === 'number' ? each * PATIENCE : each));
