@@ -46,6 +46,9 @@ const BENCHES = {
 /** The program of a bench, if it is not named after it. */
 const PROGRAMS = { wal: 'storage' };
 
+/** What comes earlier is mostly the loading of modules, which would hide the rest. */
+const LOADED_AFTER_SECONDS = '3';
+
 await useSupportedNode();
 const { scale, rounds, large, profile, output, names } = readArguments();
 if (spawnSync('psql', ['--version']).error) {
@@ -138,7 +141,13 @@ function drawProfile(name) {
   const [longest] = files.sort((a, b) => statSync(b).size - statSync(a).size);
   if (longest === undefined) return;
   mkdirSync(profile, { recursive: true });
-  const drawing = [join(ROOT, 'bench', 'flame-graph.ts'), longest, join(profile, `${name}.svg`), name];
+  const drawing = [
+    join(ROOT, 'bench', 'flame-graph.ts'),
+    longest,
+    join(profile, `${name}.svg`),
+    name,
+    LOADED_AFTER_SECONDS,
+  ];
   spawnSync(process.execPath, [...TYPESCRIPT, ...drawing], { cwd: ROOT, stdio: 'inherit' });
 }
 
