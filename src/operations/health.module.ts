@@ -133,7 +133,8 @@ interface CheckResult {
 }
 
 interface ReadinessReport {
-  ready: boolean;
+  /** The worst of the checks: `degraded` still serves calls, `down` does not. */
+  status: CheckResult['status'];
   checks: Record<'process' | 'postgres' | 'migrations' | 'redis' | 'queues', CheckResult>;
 }
 
@@ -167,7 +168,8 @@ class Readiness {
       ? { status: 'down', reason: 'is stopping' }
       : { status: 'up' };
     const checks = { process, postgres, migrations, redis, queues };
-    return { ready: Object.values(checks).every(({ status }) => status !== 'down'), checks };
+    const found = new Set(Object.values(checks).map(({ status }) => status));
+    return { status: found.has('down') ? 'down' : found.has('degraded') ? 'degraded' : 'up', checks };
   }
 
   /** A pause is a decision of a person, and no reason to send calls elsewhere. Redis has a check of its own. */
@@ -188,13 +190,19 @@ async function resultOf(check: Promise<void>, failure: 'degraded' | 'down' = 'do
   }
 }
 
+/** `degraded`: it serves calls, but Redis is away or a queue does not run. */
+interface ReadyAnswer {
+  status: 'ready' | 'degraded';
+  checks: ReadinessReport['checks'];
+}
+
 const check = objectOf<CheckResult>({ status: choice('up', 'degraded', 'down'), reason: TEXT }, 'reason');
 
 /** The answers of the probes. */
 export const HEALTH_SCHEMAS: Readonly<Record<string, Schema>> = {
   Live: objectOf<{ status: 'live' }>({ status: choice('live') }),
-  Ready: objectOf<{ status: 'ready'; checks: ReadinessReport['checks'] }>({
-    status: choice('ready'),
+  Ready: objectOf<ReadyAnswer>({
+    status: choice('ready', 'degraded'),
     checks: objectOf<ReadinessReport['checks']>({
       process: check,
       postgres: check,
@@ -225,10 +233,10 @@ class HealthController {
   @ApiOperation({ summary: 'Can this process serve calls? Without Redis the API is degraded and serves on' })
   @ApiOkResponse({ description: 'It can.', schema: refTo('Ready') })
   @ApiServiceUnavailableResponse({ description: 'not_ready: `checks` states what is down, and why' })
-  async ready(): Promise<{ status: 'ready'; checks: ReadinessReport['checks'] }> {
-    const { ready, checks } = await this.readiness.report();
-    if (!ready) throw notReady(checks);
-    return { status: 'ready', checks };
+  async ready(): Promise<ReadyAnswer> {
+    const { status, checks } = await this.readiness.report();
+    if (status === 'down') throw notReady(checks);
+    return { status: status === 'up' ? 'ready' : 'degraded', checks };
   }
 }
 

@@ -40,7 +40,6 @@ describe('SIGTERM', () => {
     await eventually(runningChunks, 'chunks to run');
 
     worker.signal('SIGTERM');
-    const begun = performance.now();
     await eventually(
       async () => (await worker.readiness()).body.includes('is stopping'),
       'readiness to be false',
@@ -48,7 +47,6 @@ describe('SIGTERM', () => {
     expect(worker.alive).toBe(true);
     await clear();
     expect(await worker.ended(WITHIN_MS)).toEqual({ code: 0, signal: null });
-    expect(performance.now() - begun).toBeLessThan(WITHIN_MS);
     // Those it had, not all twenty.
     expect(await site.observer.done()).toBeGreaterThan(0);
     expect(await site.observer.done()).toBeLessThan(3_000);

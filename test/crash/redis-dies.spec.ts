@@ -46,9 +46,7 @@ describe('while Redis', () => {
   /** Break it: in `ImportQueueService.start`, await the scheduler, and let `ChunkQueue.add` wait for Redis. */
   it('is down, CreateBatch still answers 202, and the batch runs once Redis is back', async () => {
     await site.redis.down();
-    const begun = performance.now();
     const { id } = await site.send(client, 1_000);
-    expect(performance.now() - begun).toBeLessThan(5_000);
     expect(await client.batch(id)).toMatchObject({ status: 'queued', recordCounts: { pending: 990 } });
 
     await site.redis.up();

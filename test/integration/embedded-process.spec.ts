@@ -11,6 +11,9 @@ const QUICKSTART = 'dev/quickstart/quickstart.ts';
 const ADDRESS = /(http:\/\/localhost:\d+)\/imports/;
 const STACK = /\n\s+at /;
 
+// Each test compiles and starts up to three programs, some with servers of their own.
+jest.setTimeout(300_000);
+
 describe('the process', () => {
   let dataDir: string;
   beforeEach(async () => {

@@ -5,7 +5,7 @@ const PATIENCE = Number(process.env.TEST_PATIENCE ?? 1);
 export async function eventually<T>(
   probe: () => Promise<T> | T,
   what: string,
-  boundMs = 20_000,
+  boundMs = 60_000,
 ): Promise<NonNullable<T>> {
   const end = performance.now() + boundMs * PATIENCE;
   let last: T | undefined;

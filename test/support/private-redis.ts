@@ -49,6 +49,15 @@ export class PrivateRedis {
     await server?.stop();
   }
 
+  /** Stops it from answering, with its connections open, and returns what lets it go on. */
+  async freeze(): Promise<() => void> {
+    const client = new Redis(this.url);
+    const pid = Number(/process_id:(\d+)/.exec(await client.info('server'))?.[1]);
+    client.disconnect();
+    process.kill(pid, 'SIGSTOP');
+    return () => void process.kill(pid, 'SIGCONT');
+  }
+
   /** Starts it again, on the port and with the content it had. */
   async up(): Promise<void> {
     this.server = new ChildServer(redisProgram(this.settings));

@@ -51,7 +51,7 @@ export class Visitor {
       const [name = '', ...value] = cookie.split('=');
       await context.addCookies([{ name, value: value.join('='), url }]);
     }
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(60_000);
     return new Visitor(context, await context.newPage(), url);
   }
 
