@@ -230,9 +230,17 @@ const LONGEST_TURN_MS = 25;
 
 /**
  * Divides long synchronous work into turns by time, not by number of steps: the cost of a step varies a thousandfold.
+ * All work of the process that waits for its next turn takes turns: one per pass of the event loop. A request needs
+ * several passes until it is answered, each of which would otherwise last as long as the turns of all chunks together.
  */
 export class EventLoopTurn {
+  private static readonly waiting: (() => void)[] = [];
   private begun = performance.now();
+
+  private static beginNext(this: void): void {
+    EventLoopTurn.waiting.shift()?.();
+    if (EventLoopTurn.waiting.length > 0) setImmediate(EventLoopTurn.beginNext);
+  }
 
   get isOver(): boolean {
     return performance.now() - this.begun >= LONGEST_TURN_MS;
@@ -240,7 +248,9 @@ export class EventLoopTurn {
 
   /** Lets timers, sockets and other calls run first. */
   async next(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => {
+      if (EventLoopTurn.waiting.push(resolve) === 1) setImmediate(EventLoopTurn.beginNext);
+    });
     this.begun = performance.now();
   }
 }

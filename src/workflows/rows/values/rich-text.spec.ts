@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { richTextType } from './attribute-values.js';
 import { RowSource } from './value-type.js';
 
@@ -25,6 +27,19 @@ describe('rich text', () => {
   it('stays as it is when it is imported again', () => {
     const once = parse('<p>1 < 2 & <i>3</p><script>x</script>');
     expect(parse(once as string)).toBe(once);
+  });
+
+  /** Break it: in `sanitized`, return what `sanitizeHtml` answers. */
+  it('takes no more memory than its characters, however many elements it has', () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const html = '<p>x'.repeat(10_000);
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    const kept = Array.from({ length: 50 }, (_, n) => parse(`${html}${n}`) as string);
+    collectGarbage();
+    const taken = process.memoryUsage().heapUsed - before;
+    expect(taken).toBeLessThan(4 * kept.reduce((sum, { length }) => sum + length, 0));
   });
 
   it('of which nothing harmless is left means: clear', () => {
