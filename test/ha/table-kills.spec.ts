@@ -22,7 +22,8 @@ const ENDS_WITHIN_MS = 90_000;
       await target.ask('CREATE DATABASE ledger');
       // Without a key: a chunk that is written twice shows.
       await target.ask('CREATE TABLE entry (id serial PRIMARY KEY, round integer, number integer)', 'ledger');
-      site = await Site.open({ TARGET_LEDGER_URL: target.urlOf('ledger') });
+      // Five chunks: those of a table have four times as many rows.
+      site = await Site.open({ TARGET_LEDGER_URL: target.urlOf('ledger'), CHUNK_SIZE: '50' });
       client = new ImportClient(await site.start('api').ready());
       const { status, body } = await client.post('/API/WorkflowImportQueue/ImportProcesses', {
         name: 'Entries',
