@@ -41,6 +41,7 @@ const onServers = (name) => ({
 export default {
   rootDir,
   testTimeout: 120_000,
+  testSequencer: '<rootDir>/test/support/worker/sequencer.cjs',
   // Tests wait for PostgreSQL, timers and other programs for about 40 % of their time: one more fills the gaps.
   maxWorkers: availableParallelism() + 1,
   // A worker that has grown beyond this is replaced before its next file.
