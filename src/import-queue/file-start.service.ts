@@ -139,7 +139,7 @@ export class FileStartService {
       if (workflows.has(workflowNameFrom(title)) || processes.has(title)) continue;
       try {
         const { definition } = await this.workflows.create(workflowOf(title), principal.id);
-        const input = proposedImportProcess(title, definition, `Made from the file ${fileName}.`);
+        const input = proposedImportProcess(title, definition, `Created from the file ${fileName}.`);
         return await this.importProcesses.create(input, principal.id);
       } catch (error) {
         // Someone else took the name meanwhile.

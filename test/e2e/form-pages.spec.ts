@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { ImportClient } from '../support/import-client.js';
+import { ImportClient, MEMBER_WORKFLOW } from '../support/import-client.js';
 import { signIn, submit } from '../support/sign-in.js';
 import { startTestApp, type TestApp } from '../support/test-app.js';
 
@@ -214,6 +214,28 @@ describe('the form of', () => {
   });
 
   describe('an upload', () => {
+    /** The columns of the page, each with what it says about "Required". */
+    const required = async (id: number) => {
+      const html = await open(`/imports/new/${id}`);
+      const rows = [
+        ...html.matchAll(/<tr><td class="wrap"><strong>([^<]*)<\/strong><\/td><td[^>]*>([^<]*)</g),
+      ];
+      return Object.fromEntries(rows.map(([, name, stated]) => [name, stated]));
+    };
+
+    /** Break it: in `rowColumns`, require no identifier; in `describedColumns`, leave `oneIsNeeded` at false. */
+    it('says which identifier a row needs', async () => {
+      const only = { ...MEMBER_WORKFLOW, name: 'by-id', identifiers: [{ name: ':UniqueId', unique: true }] };
+      expect(await required(await client.setUp(only))).toMatchObject({
+        UniqueId: 'yes',
+        'First Name': 'yes',
+      });
+      const anyRow = await client.setUp(only, {}, { allowWithoutIdentifier: true });
+      expect(await required(anyRow)).toMatchObject({ UniqueId: 'no' });
+      const either = 'at least one of UniqueId, Email';
+      expect(await required(importProcessId)).toMatchObject({ UniqueId: either, Email: either, Hours: 'no' });
+    });
+
     /** Break it: in `NewImportPage.upload`, give back nothing that was entered; in `shownErrors`, keep all errors. */
     it('gives back what was entered when the file is refused, and reports each mistake once', async () => {
       const form = new FormData();

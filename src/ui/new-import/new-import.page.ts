@@ -17,7 +17,7 @@ import { publicPath } from '../../platform/http/answers.js';
 import { validateQuery } from '../../platform/http/validation.js';
 import type { JsonObject } from '../../platform/json/json-value.js';
 import { oneLine } from '../../platform/wording.js';
-import type { RecordError } from '../../records/target.js';
+import type { RecordError, RowColumn } from '../../records/target.js';
 import { WorkflowDefinitionsService } from '../../workflows/definition/workflow-definitions.service.js';
 import { fieldErrors, type FormAnswer, nonBlankFields, problemView, sendFormAnswer } from '../forms.js';
 import { fieldName } from '../imports/column-form.js';
@@ -102,7 +102,7 @@ export class NewImportPage {
     entered: Readonly<Record<string, string>> = uploaderOf(principal, this.config),
   ): Promise<string> {
     assertMayUse(principal, id);
-    const { name, description, icon, status } = await this.importProcesses.get(id);
+    const { name, description, icon, status, allowWithoutIdentifier } = await this.importProcesses.get(id);
     const { columns } = await this.rows.rules(id);
     return this.pages.render('new-import/upload', {
       title: text('upload.title', { name }),
@@ -110,7 +110,7 @@ export class NewImportPage {
       ...{ name, description, icon: fileTypeIcon(icon) },
       ...pathsOf(id),
       disabled: status === 'disabled',
-      columns: columns.map((column) => ({ ...column, label: fieldName(column.name) })),
+      columns: describedColumns(columns, allowWithoutIdentifier),
       problem: refusal && problemView(refusal),
       errors: refusal && fieldErrors(refusal),
       entered,
@@ -152,6 +152,20 @@ export class NewImportPage {
       return { status: error.status, html: await this.form(id, principal, error, entered) };
     }
   }
+}
+
+/** @param allowWithoutIdentifier if not, a row needs one of the identifiers, whichever it is */
+function describedColumns(columns: readonly RowColumn[], allowWithoutIdentifier: boolean) {
+  const names = columns.filter(({ kind }) => kind === 'identifier').map(({ name }) => fieldName(name));
+  const oneIsNeeded = !allowWithoutIdentifier && names.length > 1;
+  return columns.map(({ name, description, required, kind }) => ({
+    label: fieldName(name),
+    description,
+    required:
+      oneIsNeeded && kind === 'identifier'
+        ? text('upload.oneIdentifier', { names: names.join(', ') })
+        : text(required ? 'common.yes' : 'common.no'),
+  }));
 }
 
 function pathsOf(id: number) {

@@ -78,7 +78,7 @@ export const ACCOUNT_TEXTS = {
     invited: 'invited',
     newUser: 'New user',
     passwordHint:
-      'At least 12 characters. Give it to the user, who can change it by selecting the name at the top of the page.',
+      'At least 12 characters. Give it to the user, who can change it by selecting their account at the top of the page.',
     invitationHint:
       'Leave it empty to send an invitation by mail: the user then chooses the password. Otherwise at least 12 characters; the user must change it at the first sign-in.',
     mailIsOff: 'Mail is off (SMTP_URL is not set), so no invitation can be sent.',

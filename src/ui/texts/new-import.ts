@@ -35,6 +35,7 @@ export const NEW_IMPORT_TEXTS = {
     xlsxTemplate: 'XLSX template',
     jsonlTemplate: 'JSONL template',
     contents: 'Contents',
+    oneIdentifier: 'at least one of {names}',
     anyColumns: 'This file type accepts rows with any columns.',
     bytes: '{bytes} bytes',
     percent: '{percent} % uploaded',
@@ -85,7 +86,7 @@ export const NEW_IMPORT_TEXTS = {
     nameHint: 'People choose it when they import such a file again.',
     noName: 'Enter a name for the file type.',
     tableHint:
-      'One row per column of the file. The column that identifies finds the same thing again in later files; rows with a value that exists are updated.',
+      'Each row of this table is a column of the file. The column marked under "Identifies" connects later files to this one: a row with a known value updates what has it, and a row with a new value creates something.',
     create: 'Create and check this file',
     createHint:
       'Creates a workflow and a file type, then checks the file. Nothing is imported until you confirm.',
@@ -128,7 +129,8 @@ export const NEW_IMPORT_TEXTS = {
     },
     error: {
       none: 'Select at least one column to import.',
-      noIdentifier: 'Select the column that identifies: without one, no row can be found again.',
+      noIdentifier:
+        'Select the column that identifies each row. Without one, later files cannot update what this file creates.',
       noName: 'Enter a name for the column "{header}".',
       repeated: 'Two fields are called "{name}". Give each its own name.',
       noOptions: 'Enter the options of "{name}", or choose another type.',
@@ -279,7 +281,7 @@ export const CONFIRMATION_TEXTS = {
       rejected: 'Reject',
       invalid: 'Invalid',
     },
-    effect: 'What',
+    effect: 'Effect',
     sameAs: 'same as row {row}',
     before: 'before:',
     after: 'after:',

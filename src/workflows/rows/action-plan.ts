@@ -205,9 +205,12 @@ const KINDS: Readonly<Record<AttributeDefinition['type'], ColumnKind>> = {
 /** The columns of a template: identifiers, the action if a row must name one, inputs. */
 export function rowColumns(choice: ActionChoice, timeZone = 'UTC'): RowColumn[] {
   const plans = choice.preset === null ? choice.plans : [choice.preset];
-  const columns: RowColumn[] = (plans[0]?.identifiers ?? []).map(({ name, form, example }) => ({
+  const identifiers = plans[0]?.identifiers ?? [];
+  // Of several identifiers, each row needs only one, whichever it is.
+  const isOnlyWay = identifiers.length === 1 && choice.identifierNeeded === 'always';
+  const columns: RowColumn[] = identifiers.map(({ name, form, example }) => ({
     name,
-    required: false,
+    required: isOnlyWay,
     kind: 'identifier',
     description: form,
     example,

@@ -83,8 +83,8 @@ export class IdentifierReader {
       ? { type: 'string', maxLength: 254, pattern: EMAIL_PATTERN }
       : { type: ['string', 'number', 'boolean'], maxLength: LONGEST_IDENTIFIER, pattern: '\\S' };
     this.form = isAddress
-      ? 'E-mail address that finds the existing one'
-      : 'Value that finds the existing one';
+      ? 'E-mail address that identifies what the row is about'
+      : 'Value that identifies what the row is about';
     this.example = isAddress ? 'ada@example.org' : 'A-1001';
   }
 
