@@ -113,12 +113,26 @@ describe('the pages of configuration', () => {
     );
   });
 
-  /** Break it: in pages.js, leave `nav.scrollLeft` as it is; in wiq.css, leave out `display` of `.table-mobile-md .btn`. */
-  it('show the current entry and whole buttons on a phone', async () => {
-    const { page } = await site.administrator({ viewport: PHONE });
+  /** Break it: in pages.js, leave `nav.scrollLeft` as it is; in wiq.css, leave out `display: none` of the entries, or `display` of `.table-mobile-md .btn`. */
+  it('show the current entry and whole buttons on a phone, below a header of one row', async () => {
+    const visitor = await site.administrator({ viewport: PHONE });
+    const { page } = visitor;
     await page.goto('/users');
+    expect((await page.locator('.site-header').boundingBox())!.height).toBeLessThanOrEqual(60);
+    await page.getByRole('button', { name: 'Menu' }).click();
     const { x = 999, width = 0 } = (await page.locator('.site-nav [aria-current]').boundingBox()) ?? {};
     expect(x + width).toBeLessThanOrEqual(PHONE.width);
+    expect(await visitor.hindrances()).toEqual([]);
+    await page.keyboard.press('Escape');
+    expect(await page.getByRole('link', { name: 'Webhooks' }).count()).toBe(0);
+    await page.getByRole('button', { name: 'Menu' }).click();
+    await page.getByRole('link', { name: 'Webhooks' }).click();
+    await page.waitForURL('**/webhooks');
+    await page.setViewportSize({ width: 800, height: 600 });
+    await page.goto('/audit');
+    const last = (await page.locator('.site-nav [aria-current]').boundingBox())!;
+    expect(last.x + last.width).toBeLessThanOrEqual(800);
+    await page.setViewportSize(PHONE);
     await site.client.setUp(undefined, {}, { name: 'Others' });
     await page.goto('/file-types');
     const button = page.getByRole('button', { name: /^Move / }).first();

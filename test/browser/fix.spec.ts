@@ -47,6 +47,7 @@ describe('the grid of failed rows', () => {
     await cell(page, 'Date Of Birth', 2).fill('1999-12-31');
     await cell(page, 'Level', 1).selectOption('Fellow');
     await saved(page);
+    await page.getByRole('heading', { name: 'Causes' }).waitFor();
     await page.getByRole('button', { name: 'Apply "Did you mean Fellow?" to 1 row' }).click();
     await page.getByRole('button', { name: 'Send 3 rows' }).waitFor();
     await page.getByRole('button', { name: 'Send 3 rows' }).click();
@@ -79,6 +80,16 @@ describe('the grid of failed rows', () => {
     expect(await cell(page, 'First Name', 1).inputValue()).toBe('Ada');
     expect(await cell(page, 'First Name', 2).inputValue()).toBe('Bo');
     expect(await cell(page, 'First Name', 3).inputValue()).toBe('Cy');
+  });
+
+  /** Break it: in fix-grid.js, leave the section of the causes as it is. */
+  it('shows no causes once each wrong value is corrected', async () => {
+    const id = await failing([{}]);
+    const { page } = await site.administrator();
+    await page.goto(`/imports/${id}/fix`);
+    await page.getByRole('heading', { name: 'Causes' }).waitFor();
+    await cell(page, 'Level', 1).selectOption('Fellow');
+    await page.getByRole('heading', { name: 'Causes' }).waitFor({ state: 'hidden' });
   });
 
   /** Break it: in fix-grid.js, leave the listener of `paste` out. */

@@ -93,6 +93,9 @@ describe('starting from a file', () => {
     await visitor.page.getByRole('button', { name: 'Read the file' }).click();
     await visitor.page.getByRole('heading', { name: 'Start from x.csv' }).waitFor();
     expect(await visitor.overflow()).toBe(0);
+    // The name of a column is beside no other cell, so it needs no more than one line.
+    const name = await visitor.page.getByRole('rowheader', { name: 'name' }).boundingBox();
+    expect(name!.height).toBeLessThan(50);
     await picture(visitor.page, 'phone');
   });
 });

@@ -152,6 +152,7 @@ const PAGE_ICONS = [
   'login',
   'logout',
   'mail',
+  'menu-2',
   'player-pause',
   'player-play',
   'plus',

@@ -52,9 +52,13 @@ if (grid !== null) {
   /** Shows what the server answered about the rows that were saved. */
   const show = ({ rows, button, causes }) => {
     grid.querySelector('[data-send] span').textContent = button;
-    if (causes !== null)
+    if (causes !== null) {
       for (const cause of grid.querySelectorAll('[data-cause]'))
         cause.hidden = !causes.includes(cause.dataset.cause);
+      // A heading above nothing would look like a fault.
+      const section = grid.querySelector('[data-causes]');
+      if (section !== null) section.hidden = section.querySelector('.causes > li:not([hidden])') === null;
+    }
     for (const { line, changed: isChanged, errors } of rows) {
       const row = rowOf(line);
       row.classList.toggle('is-changed', isChanged);

@@ -14,6 +14,7 @@ const COMMON_TEXTS = {
     skip: 'Skip to content',
     tools: 'Tools',
     main: 'Main',
+    menu: 'Menu',
     signOut: 'Sign out',
     queuePaused: 'A person paused the queue of {queues}. <a>Overview</a>',
     nav: {
