@@ -167,7 +167,7 @@ export function mailModel({ batch, createdBy, isRedo, errors }: BatchSummary, fr
   );
   const page = resultsUrl(publicUrl, batch.id);
   const isUndo = batch.undoOf !== null;
-  const { heading, lead } = beginningOf(outcome, { total: batch.total, isUndo, isRedo });
+  const { heading, lead } = beginningOf(outcome, { total: batch.total, isUndo, isRedo, pause });
   const hasEnded = outcome !== 'paused' && outcome !== 'expiring';
   const mayFix = failed > 0 && hasEnded && !isUndo;
   return {

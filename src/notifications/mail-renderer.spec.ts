@@ -199,11 +199,27 @@ describe('a mail about another outcome', () => {
     expect(text).not.toMatch(/Fix th/);
   });
 
+  /** Break it: in `beginningOf`, treat every pause alike. */
+  it.each(['environment_fault', 'target_unavailable'] as const)(
+    'asks no one to resume an import that a %s paused, which continues by itself',
+    (reason) => {
+      const pause = { reason, detail: 'no answer' };
+      for (const undoOf of [null, 16]) {
+        const { text } = rendered({ status: 'paused', undoOf }, NO_ERRORS, { pause });
+        expect(text).toContain('"people.jsonl" is paused.\n');
+        expect(text).toContain('continues by itself');
+        expect(text).not.toContain('until someone resumes it');
+      }
+    },
+  );
+
   it('states when an upload expires', () => {
     const expiresAt = new Date('2026-12-01T08:00:00Z');
     const { subject, text } = rendered({ status: 'awaiting_confirmation' }, NO_ERRORS, { expiresAt });
     expect(subject).toBe('Upload expires tomorrow: people.jsonl');
-    expect(text).toContain('It expires at 1 Dec 2026, 08:00:00 UTC, and nothing of it is imported then.');
+    expect(text).toContain(
+      'It expires on 1 Dec 2026, 08:00:00 UTC. If no one confirms it by then, none of it is imported.',
+    );
     expect(text).toContain('Check and import the file: https://imports.example.org/imports/17');
     expect(text).not.toMatch(/Fix these rows|Download|Ended|Operations/);
   });
@@ -214,7 +230,7 @@ describe('a mail about another outcome', () => {
     expect(subject).toBe('Import succeeded: people.jsonl');
     expect(html).toMatch(/<h1[^>]*>Import undone<\/h1>/);
     expect(text).toContain('The import of "people.jsonl" was undone.');
-    expect(text).toContain('  reverted: 5\n  kept, because they were changed since: 1\n  unchanged: 2\n');
+    expect(text).toContain('  reverted: 5\n  kept (changed since): 1\n  unchanged: 2\n');
     expect(text).not.toContain('created:');
   });
 

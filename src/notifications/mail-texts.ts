@@ -47,9 +47,9 @@ const LEADS: Readonly<Record<keyof typeof HEADINGS, Plural>> = {
     other: 'The import of "{fileName}" is paused. Nothing more is processed until someone resumes it.',
   },
   expiring: {
-    one: 'You uploaded "{fileName}" and have not confirmed it. It expires at {expires}, and nothing of it is imported then.',
+    one: 'You uploaded "{fileName}" and have not confirmed it. It expires on {expires}. If no one confirms it by then, none of it is imported.',
     other:
-      'You uploaded "{fileName}" and have not confirmed it. It expires at {expires}, and nothing of it is imported then.',
+      'You uploaded "{fileName}" and have not confirmed it. It expires on {expires}. If no one confirms it by then, none of it is imported.',
   },
 };
 
@@ -64,17 +64,36 @@ const UNDO_LEADS = {
     'The undo of the import of "{fileName}" is paused. Nothing more is undone until someone resumes it.',
 } as const;
 
+/** The first sentence about a pause that ends by itself: nothing waits for a person. */
+const PASSING_PAUSE = {
+  import: 'The import of "{fileName}" is paused.',
+  undo: 'The undo of the import of "{fileName}" is paused.',
+} as const;
+
 /** About the undo of an undo. */
 const REDO = {
   heading: 'Import restored',
   lead: 'The undo of "{fileName}" was itself undone: what the import had done is in place again.',
 } as const;
 
+interface Beginning {
+  total: number;
+  isUndo: boolean;
+  isRedo: boolean;
+  /** Why it is paused, if it is. */
+  pause: { reason: keyof typeof PAUSES } | undefined;
+}
+
 /** The heading and the first sentence. */
 export function beginningOf(
   outcome: keyof typeof HEADINGS,
-  { total, isUndo, isRedo }: { total: number; isUndo: boolean; isRedo: boolean },
+  { total, isUndo, isRedo, pause }: Beginning,
 ): { heading: string; lead: string } {
+  if (pause?.reason === 'environment_fault' || pause?.reason === 'target_unavailable') {
+    return isUndo
+      ? { heading: UNDO_HEADINGS.paused, lead: PASSING_PAUSE.undo }
+      : { heading: HEADINGS.paused, lead: PASSING_PAUSE.import };
+  }
   if (!isUndo || outcome === 'expiring')
     return { heading: HEADINGS[outcome], lead: pluralForm(LEADS[outcome], total) };
   return isRedo && outcome === 'succeeded'
@@ -130,7 +149,7 @@ export const STATES = {
 export const OPERATIONS = { created: 'created', updated: 'updated', unchanged: 'unchanged' } as const;
 export const UNDO_OPERATIONS = {
   reverted: 'reverted',
-  kept: 'kept, because they were changed since',
+  kept: 'kept (changed since)',
   unchanged: 'unchanged',
 } as const;
 

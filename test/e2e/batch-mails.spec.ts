@@ -138,6 +138,6 @@ describe('mails about an import', () => {
     await client.post(`/API/WorkflowImportQueue/Batches/${id}/Undo`);
     const undone = await eventually(() => sink.mailsTo('eve@example.org')[1], 'the mail about the undo');
     expect(undone.text).toContain('The import of "two.jsonl" was undone.');
-    expect(undone.text).toContain('  reverted: 2\n  kept, because they were changed since: 0\n');
+    expect(undone.text).toContain('  reverted: 2\n  kept (changed since): 0\n');
   });
 });
