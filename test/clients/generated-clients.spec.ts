@@ -21,7 +21,8 @@ const INSTALLS_WITHIN_MS = 300_000;
 /** What each program does: the main call, the end of the batch, its results, and a refusal. */
 const INPUTS = `
 const { URL: baseUrl = '', KEY: key = '', ROWS: rows = '' } = process.env;
-const importProcessId = Number(process.env.PROCESS);
+// The id or the key of the import process.
+const importProcessId = String(process.env.PROCESS);
 const ENDS = ['completed', 'completed_with_errors', 'failed', 'canceled'];
 const pause = () => new Promise((resolve) => setTimeout(resolve, 200));
 `;
