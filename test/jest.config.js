@@ -54,7 +54,7 @@ export default {
     },
     onServers('integration'),
     onServers('e2e'),
-    onServers('browser'),
+    { ...onServers('browser'), globalSetup: '<rootDir>/test/support/browser/global-setup.cjs' },
     { ...onServers('crash'), globalSetup: '<rootDir>/test/crash/support/global-setup.cjs' },
     // Takes long, so only `npm run test:chaos` selects it. It starts servers of its own.
     ...(process.argv.includes('chaos')

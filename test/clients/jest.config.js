@@ -1,6 +1,6 @@
 import config from '../jest.config.js';
 
-const e2e = config.projects.find(({ displayName }) => displayName === 'e2e');
+const browser = config.projects.find(({ displayName }) => displayName === 'browser');
 
 /** Installs packages from the registry, so only `npm run test:clients` runs it. */
-export default { ...e2e, displayName: 'clients', testMatch: ['<rootDir>/test/clients/**/*.spec.ts'] };
+export default { ...browser, displayName: 'clients', testMatch: ['<rootDir>/test/clients/**/*.spec.ts'] };

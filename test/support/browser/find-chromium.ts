@@ -3,11 +3,19 @@ import { existsSync, readFileSync } from 'node:fs';
 
 const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', '/usr/bin/chromium'];
 
-/** A Chromium to test with: on the PATH, else from the distribution, else an error that says how to get one. */
+/** The Chromium on the PATH, else an error that says how to get one. */
 export function findChromium(): string {
-  const program = onThePath() ?? (installWithApt() ? onThePath() : undefined);
+  const program = onThePath();
   if (program === undefined) throw new Error(HOW_TO_GET_ONE);
   return program;
+}
+
+/**
+ * Installs the distribution's Chromium if there is none: on Debian and its children, as root, that takes one call and no
+ * question. Once per run, before the tests: two calls of apt-get at a time get in each other's way.
+ */
+export function provideChromium(): void {
+  if (onThePath() === undefined && process.getuid?.() === 0 && isDebian()) installWithApt();
 }
 
 function onThePath(): string | undefined {
@@ -19,15 +27,12 @@ function onThePath(): string | undefined {
   return undefined;
 }
 
-/** Debian and its children, as root: there it takes one call and no question. */
-function installWithApt(): boolean {
-  if (process.getuid?.() !== 0 || !isDebian()) return false;
+function installWithApt(): void {
   const script = 'apt-get update && apt-get install --yes --no-install-recommends chromium';
-  console.warn(`No Chromium found; installing Debian's: ${script}`);
-  const { status } = spawnSync('env', ['DEBIAN_FRONTEND=noninteractive', 'sh', '-c', script], {
+  process.stderr.write(`No Chromium found; installing Debian's: ${script}\n`);
+  spawnSync('env', ['DEBIAN_FRONTEND=noninteractive', 'sh', '-c', script], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  return status === 0;
 }
 
 function isDebian(): boolean {
