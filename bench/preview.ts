@@ -3,6 +3,7 @@ import { measure } from './results.js';
 import {
   api,
   BENCH_KEY,
+  benchRecord,
   freshDatabase,
   type Service,
   setUpProcess,
@@ -11,8 +12,8 @@ import {
 } from './support.js';
 
 /**
- * Preview: an upload, received and previewed, from the call to the answer of the preview, if none of it exists yet and if
- * all of it does. By hand, after `npm run build`:
+ * Preview: an upload, received and previewed, from the call to the answer of the preview, if none of it exists yet, if all
+ * of it does, and if all of it changes. By hand, after `npm run build`:
  *   node --import @swc-node/register/esm-register bench/preview.ts [records]
  */
 
@@ -30,12 +31,14 @@ while ((await api(service, 'GET', `${QUEUE}/Batches/${first}`)).status !== 'comp
   await new Promise((resolve) => setTimeout(resolve, 200));
 }
 await preview('all there');
+const changed = await writeRecords(records, (n) => benchRecord(n).replace('two hundred', '200'));
+await preview('all changed', changed);
 await service.stop();
-rmSync(path, { force: true });
+for (const file of [path, changed]) rmSync(file, { force: true });
 
-async function upload({ url }: Service): Promise<number> {
+async function upload({ url }: Service, file: string): Promise<number> {
   const form = new FormData();
-  form.append('file', await openAsBlob(path), 'bench.jsonl');
+  form.append('file', await openAsBlob(file), 'bench.jsonl');
   const answer = await fetch(
     `${url}${QUEUE}/Uploads?fileName=bench.jsonl&importProcessId=${importProcessId}`,
     {
@@ -49,9 +52,9 @@ async function upload({ url }: Service): Promise<number> {
   return JSON.parse(text).WORKFLOW_IMPORT_QUEUE_BATCH_ID;
 }
 
-async function preview(what: string): Promise<number> {
+async function preview(what: string, file = path): Promise<number> {
   const started = performance.now();
-  const batchId = await upload(service);
+  const batchId = await upload(service, file);
   const stored = performance.now();
   await api(service, 'GET', `${QUEUE}/Batches/${batchId}/Preview?limit=1`);
   const seconds = (from: number) => ((performance.now() - from) / 1000).toFixed(1);

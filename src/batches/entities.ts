@@ -7,7 +7,7 @@ import type { RecordStatus } from '../records/record-status.js';
 import type { ErrorTallyGroup } from '../records/rows.js';
 import type { Operation, RecordError, SameThing } from '../records/target.js';
 import type { BatchStatus, PauseReason } from './batch-state.js';
-import type { StoredChanges, StoredPreview } from './previews.sql.js';
+import type { EarlierChanges, StoredChanges, StoredPreview } from './previews.sql.js';
 import type { RunningChunk } from './statistics.sql.js';
 
 /** How the columns of a file differ from those that its rows may have. */
@@ -200,7 +200,7 @@ export class ImportQueuePreviewEntity {
   @Column('integer', { name: 'reject_count' }) rejectCount!: number;
   @Column('json') outcomes!: StoredPreview[];
   /** The changes of each outcome; null in previews of earlier versions. */
-  @Column('json', { nullable: true }) changes!: (StoredChanges | null)[] | null;
+  @Column('json', { nullable: true }) changes!: StoredChanges | EarlierChanges | null;
   /** The updates that change a field, by field. */
   @Column('json', { name: 'field_changes', nullable: true }) fieldChanges!: Record<string, number> | null;
   @Column('integer', { name: 'cleared_values', default: 0 }) clearedValues!: number;

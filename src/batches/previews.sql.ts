@@ -72,21 +72,25 @@ function toStoredPreview(outcome: RecordOutcome): StoredPreview {
   }
 }
 
-/** @param row the row that a spreadsheet shows */
-export function fromStoredPreview(
-  [line, operation, reference, ...error]: StoredPreview,
-  changes: StoredChanges | null | undefined,
-  row: number,
-): PreviewedRecord {
-  const [code, message, pointer] = error;
-  return {
-    ...{ line, row, operation: RESULTS[operation], reference },
-    changes: Object.entries(changes ?? {}).map(([field, [before, after]]) => ({ field, before, after })),
-    error:
-      code === undefined || message === undefined
-        ? null
-        : { code, message, ...(pointer != null && { pointer }) },
-  };
+/**
+ * What the records of a chunk would do, in line order.
+ * @param shownRows the rows that a spreadsheet shows, by line, where they differ
+ */
+export function previewedRecords(
+  { outcomes, changes }: PreviewedChunk,
+  shownRows: ReadonlyMap<number, number>,
+): PreviewedRecord[] {
+  return outcomes.map(([line, operation, reference, ...error], index) => {
+    const [code, message, pointer] = error;
+    return {
+      ...{ line, row: shownRows.get(line) ?? line, operation: RESULTS[operation], reference },
+      changes: changesAt(changes, index),
+      error:
+        code === undefined || message === undefined
+          ? null
+          : { code, message, ...(pointer != null && { pointer }) },
+    };
+  });
 }
 
 /** The stored operation that a result stands for; `undefined` for `invalid`, which has no outcome. */
@@ -94,8 +98,15 @@ export function storedOperation(result: PreviewResult): PreviewOperation | undef
   return PREVIEW_OPERATIONS.find((operation) => RESULTS[operation] === result);
 }
 
-/** `[before, after]` by field. */
-export type StoredChanges = Record<string, [before: JsonValue, after: JsonValue]>;
+/** The changes of the outcomes of one chunk. Most of them change the same fields, so each list of names is stored once. */
+export interface StoredChanges {
+  fields: string[][];
+  /** One per outcome: the place of its fields, then each value before and after; `null` if it changes nothing. */
+  values: ([place: number, ...beforeAndAfter: JsonValue[]] | null)[];
+}
+
+/** In previews that 0.2.0-rc.1 made: `[before, after]` by field, for each outcome. */
+export type EarlierChanges = (Record<string, [before: JsonValue, after: JsonValue]> | null)[];
 
 /** What the records of a batch would change. */
 export interface ChangeCounts {
@@ -130,9 +141,41 @@ function countChanges(outcomes: readonly PreviewedOutcome[]) {
   return { fields: Object.fromEntries(fields), cleared };
 }
 
-function storedChanges({ changes = [] }: PreviewedOutcome): StoredChanges | null {
-  if (changes.length === 0) return null;
-  return Object.fromEntries(changes.map(({ field, before, after }) => [field, [before, after]]));
+function toStoredChanges(outcomes: readonly PreviewedOutcome[]): StoredChanges {
+  const fields: string[][] = [];
+  const places = new Map<string, number>();
+  let place = -1;
+  const values = outcomes.map(({ changes = [] }): StoredChanges['values'][number] => {
+    if (changes.length === 0) return null;
+    if (!hasFields(changes, fields[place])) {
+      const names = changes.map(({ field }) => field);
+      const key = JSON.stringify(names);
+      place = places.get(key) ?? fields.push(names) - 1;
+      places.set(key, place);
+    }
+    const stored: [number, ...JsonValue[]] = [place];
+    for (const { before, after } of changes) stored.push(before, after);
+    return stored;
+  });
+  return { fields, values };
+}
+
+function hasFields(changes: readonly FieldChange[], names: readonly string[] | undefined): boolean {
+  return names?.length === changes.length && changes.every(({ field }, index) => field === names[index]);
+}
+
+/** The changes of the outcome at `index`. */
+function changesAt(stored: StoredChanges | EarlierChanges | null, index: number): FieldChange[] {
+  if (Array.isArray(stored)) {
+    return Object.entries(stored[index] ?? {}).map(([field, [before, after]]) => ({ field, before, after }));
+  }
+  const [place, ...values] = stored?.values[index] ?? [];
+  const names = place === undefined ? [] : (stored?.fields[place] ?? []);
+  return names.map((field, at) => ({
+    field,
+    before: values[2 * at] ?? null,
+    after: values[2 * at + 1] ?? null,
+  }));
 }
 
 function countOperations(previews: readonly StoredPreview[]): PreviewCounts {
@@ -163,7 +206,7 @@ export async function insertPreview(
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
       ...[batchId, chunkNumber, create, update, unchanged, skip, reject, JSON.stringify(previews)],
-      ...[JSON.stringify(outcomes.map(storedChanges)), JSON.stringify(fields), cleared.values, cleared.rows],
+      ...[JSON.stringify(toStoredChanges(outcomes)), JSON.stringify(fields), cleared.values, cleared.rows],
       whole === null ? null : JSON.stringify(whole.sameThings),
       ...[whole?.existing?.total, whole?.existing?.changed],
     ],
@@ -224,7 +267,7 @@ export interface PreviewedChunk {
   /** Records that were refused before, and so have no outcome. */
   invalid: number;
   outcomes: StoredPreview[];
-  changes: (StoredChanges | null)[] | null;
+  changes: StoredChanges | EarlierChanges | null;
 }
 
 /** The next chunks of a stored preview that have a matching record, beginning with this number. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextPass } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader, type BatchRow } from '../batches/batch-reader.js';
@@ -7,10 +8,10 @@ import {
   beginPreviewRun,
   claimLostPreviewRun,
   endPreviewRun,
-  fromStoredPreview,
   insertPreview,
   type PreviewedChunk,
   type PreviewedRecord,
+  previewedRecords,
   type PreviewResult,
   renewPreviewRun,
   selectPreviewChunks,
@@ -49,16 +50,28 @@ async function makePreview(
 ): Promise<void> {
   const chunks = await selectChunksToPreview(transaction, batchId);
   const keys = new LaterKeys(chunks.map(({ orderingKeys }) => orderingKeys));
+  const read = (chunk: (typeof chunks)[number] | undefined) =>
+    chunk === undefined ? [] : selectPendingRecords(transaction, batchId, chunk.firstLine, chunk.lastLine);
+  let records = await read(chunks[0]);
+  let stored = Promise.resolve();
   let previewed = 0;
-  for (const [place, { chunkNumber, firstLine, lastLine }] of chunks.entries()) {
-    const records = await selectPendingRecords(transaction, batchId, firstLine, lastLine);
-    const outcomes = await run.chunk(records, (key) => keys.after(place, key));
+  for (const [place, { chunkNumber }] of chunks.entries()) {
+    const seen = records;
+    // PostgreSQL stores the last preview and reads the next records while this process resolves rows.
+    const [outcomes, next] = await Promise.all([
+      nextPass().then(() => run.chunk(seen, (key) => keys.after(place, key))),
+      read(chunks[place + 1]),
+      stored,
+    ]);
     outcomes.sort((a, b) => a.line - b.line);
-    const isLast = place === chunks.length - 1;
-    await insertPreview(transaction, batchId, chunkNumber, outcomes, isLast ? await wholePreview(run) : null);
-    previewed += records.length;
+    const whole = place === chunks.length - 1 ? await wholePreview(run) : null;
+    previewed += seen.length;
     progress(previewed);
+    // Sent at once together with the next read, so that no error can come in between.
+    stored = insertPreview(transaction, batchId, chunkNumber, outcomes, whole);
+    records = next;
   }
+  await stored;
 }
 
 async function wholePreview(run: PreviewRun): Promise<WholePreview> {
@@ -206,13 +219,14 @@ export class PreviewService extends WorkLoop {
   /** The records of a chunk with what they would do, in line order; without an operation also its invalid records. */
   private async recordsOf(
     batchId: number,
-    { firstLine, lastLine, invalid, outcomes, changes }: PreviewedChunk,
+    chunk: PreviewedChunk,
     operation: PreviewResult | undefined,
   ): Promise<PreviewedRecord[]> {
+    const { firstLine, lastLine, invalid } = chunk;
     const rows = await selectShownRows(this.database, batchId, firstLine, lastLine);
-    const previewed = outcomes
-      .map((stored, index) => fromStoredPreview(stored, changes?.[index], rows.get(stored[0]) ?? stored[0]))
-      .filter((record) => operation === undefined || record.operation === operation);
+    const previewed = previewedRecords(chunk, rows).filter(
+      (record) => operation === undefined || record.operation === operation,
+    );
     if (operation !== undefined || invalid === 0) return previewed;
     const refused = await selectInvalidRecords(this.database, batchId, firstLine, lastLine);
     return [...previewed, ...refused.map(invalidRecord)].sort((a, b) => a.line - b.line);

@@ -157,44 +157,50 @@ function hash(key: string): { high: number; low: number } {
 }
 
 /** The bits for the number of the chunk that has a key. The other bits are the first ones of the hash of the key. */
-const PLACE_BITS = 20n;
+const PLACE_BITS = 20;
+const PLACE_MASK = 2 ** PLACE_BITS - 1;
 
 /**
- * The last chunk in which each ordering key of a batch occurs. Built from the hashes stored with the chunks, so it
- * reads no records: eight bytes per key, sorted. Two keys whose hashes agree in 44 bits keep something in memory
- * unnecessarily, but never drop something that is still needed.
+ * The chunks in which each ordering key of a batch occurs. Built from the hashes stored with the chunks, so it reads no
+ * records: eight bytes per key, sorted. Two keys whose hashes agree in 44 bits keep something in memory unnecessarily,
+ * but never drop something that is still needed.
  */
 export class LaterKeys {
-  private readonly entries: BigUint64Array;
+  /** Two numbers per entry: the lower half of the hash, which ends with the place, and the higher half. */
+  private readonly entries: Uint32Array;
 
   /** @param keys of each chunk, as `OrderingKeys` writes them, in the order of the chunks: at most a million */
   constructor(keys: readonly (Buffer | null)[]) {
-    this.entries = new BigUint64Array(keys.reduce((sum, each) => sum + (each?.length ?? 0) / 8, 0));
+    this.entries = new Uint32Array(keys.reduce((sum, each) => sum + (each?.length ?? 0) / 4, 0));
     let index = 0;
     for (const [place, each] of keys.entries()) {
       for (let at = 0; each !== null && at < each.length; at += 8) {
-        this.entries[index++] = entry(each.readBigUInt64BE(at), place);
+        this.entries[index] = lowerHalf(each.readUInt32BE(at + 4), place);
+        this.entries[index + 1] = each.readUInt32BE(at);
+        index += 2;
       }
     }
-    this.entries.sort();
+    new BigUint64Array(this.entries.buffer).sort();
   }
 
-  /** Whether a later chunk has the key. */
+  /** Whether a later chunk has the key. It is asked several times per record, so it makes no objects. */
   after(place: number, key: string): boolean {
-    const hash = orderingHash(key);
-    const first = entry(hash, place + 1);
-    let low = 0;
-    let high = this.entries.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.entries[middle] ?? 0n) < first) low = middle + 1;
-      else high = middle;
+    const halves = hash(key);
+    const high = halves.high >>> 0;
+    const low = lowerHalf(halves.low, place + 1);
+    let first = 0;
+    let end = this.entries.length / 2;
+    while (first < end) {
+      const middle = (first + end) >>> 1;
+      const found = this.entries[2 * middle + 1] ?? 0;
+      if (found < high || (found === high && (this.entries[2 * middle] ?? 0) < low)) first = middle + 1;
+      else end = middle;
     }
-    const found = this.entries[low];
-    return found !== undefined && found >> PLACE_BITS === hash >> PLACE_BITS;
+    const found = this.entries[2 * first] ?? 0;
+    return this.entries[2 * first + 1] === high && found >>> PLACE_BITS === low >>> PLACE_BITS;
   }
 }
 
-function entry(hash: bigint, place: number): bigint {
-  return ((hash >> PLACE_BITS) << PLACE_BITS) | BigInt(place);
+function lowerHalf(low: number, place: number): number {
+  return ((low & ~PLACE_MASK) | place) >>> 0;
 }

@@ -18,7 +18,11 @@ export async function brokenCreations(sql: Queryable): Promise<number[]> {
   );
   return (rows as { id: number; changes: Changes; created: string }[])
     .filter(({ changes, created }) => {
-      const values = Object.entries(changes).map(([name, [before, after]]) => ({ name, before, after }));
+      const values = Object.entries(changes).map(([name, [before, after]]) => ({
+        field: name,
+        before,
+        after,
+      }));
       return checkSum(values) !== created;
     })
     .map(({ id }) => id);

@@ -1,5 +1,6 @@
 import type { BehaviorRow } from '../../delivery/outbox.sql.js';
 import { receiverOf } from '../../delivery/webhook-endpoint.js';
+import { attributesText, changesText } from '../../platform/json/json-text.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
 import type { SecretBox } from '../../platform/secret-box.js';
 import { escapeOption } from '../../records/rows.js';
@@ -14,7 +15,6 @@ import type {
   WorkflowDefinition,
 } from '../definition.js';
 import type { Changes, InstanceState } from '../engine/instance-state.js';
-import { attributesText, changesText } from '../engine/log.sql.js';
 import { isEmail, valueTypeOf } from '../rows/values/attribute-values.js';
 import { quoted, RowSource, ValueError, type ValueType } from '../rows/values/value-type.js';
 import {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
+import type { FieldChange } from '../../records/target.js';
 import type { InstanceStatus, PrimaryEffect } from '../definition.js';
 import {
   foldedForm,
@@ -26,8 +27,8 @@ export interface StoredInstance {
   attributes: JsonObject;
 }
 
-/** The changes of an effect: each name once, with its value before and after; `null` stands for absent. */
-export type Changes = { name: string; before: JsonValue; after: JsonValue }[];
+/** The changes of an effect: each field once. */
+export type Changes = FieldChange[];
 
 /** Names of status and step in the log. They are reserved: no identifier can begin with `:Workflow`. */
 export const STATUS_CHANGE = ':WorkflowStatus';
@@ -46,6 +47,8 @@ export class InstanceState {
   private constructor(
     readonly stored: StoredInstance | null,
     public step: string | null,
+    /** The line that created the instance; `null` if it is stored. */
+    readonly createdBy: number | null,
   ) {
     this.id = stored?.id;
     this.status = stored?.status ?? 'incomplete';
@@ -53,16 +56,16 @@ export class InstanceState {
   }
 
   static of(stored: StoredInstance): InstanceState {
-    return new InstanceState(stored, stored.step);
+    return new InstanceState(stored, stored.step, null);
   }
 
   /** A new instance at the step, with the values of the row; all of them are changes. */
   static create(row: ParsedRow, step: string | null): { instance: InstanceState; changes: Changes } {
-    const instance = new InstanceState(null, step);
+    const instance = new InstanceState(null, step, row.line);
     const changes = instance.setValues(row, row.identifiers);
     instance.performPrimary(row.action.primary, []);
-    changes.push({ name: STATUS_CHANGE, before: null, after: instance.status });
-    if (instance.step !== null) changes.push({ name: STEP_CHANGE, before: null, after: instance.step });
+    changes.push({ field: STATUS_CHANGE, before: null, after: instance.status });
+    if (instance.step !== null) changes.push({ field: STEP_CHANGE, before: null, after: instance.step });
     return { instance, changes };
   }
 
@@ -95,10 +98,10 @@ export class InstanceState {
 
   /** Reverts the changes of a row that is refused after all. */
   revert(changes: Changes): void {
-    for (const { name, before } of changes) {
-      if (name === STATUS_CHANGE) this.status = before as InstanceStatus;
-      else if (name === STEP_CHANGE) this.step = before as string | null;
-      else this.put(name, before);
+    for (const { field, before } of changes) {
+      if (field === STATUS_CHANGE) this.status = before as InstanceStatus;
+      else if (field === STEP_CHANGE) this.step = before as string | null;
+      else this.put(field, before);
     }
   }
 
@@ -121,7 +124,7 @@ export class InstanceState {
     const before = this.attributes.get(name) ?? null;
     if (isSameValue(before, value)) return;
     this.put(name, value);
-    changes.push({ name, before, after: value });
+    changes.push({ field: name, before, after: value });
   }
 
   private put(name: string, value: JsonValue): void {
@@ -166,11 +169,11 @@ export function idOf({ id }: Pick<InstanceState, 'id'>): number {
  * Merges several changes of one name within a record: from the first value to the last, or no change if these are
  * equal.
  */
-function note(changes: Changes, name: string, before: JsonValue, after: JsonValue): void {
+function note(changes: Changes, field: string, before: JsonValue, after: JsonValue): void {
   if (isSameValue(before, after)) return;
-  const place = changes.findIndex((change) => change.name === name);
+  const place = changes.findIndex((change) => change.field === field);
   const earlier = changes[place];
-  if (earlier === undefined) changes.push({ name, before, after });
+  if (earlier === undefined) changes.push({ field, before, after });
   else if (isSameValue(earlier.before, after)) changes.splice(place, 1);
   else changes[place] = { ...earlier, after };
 }
@@ -182,7 +185,7 @@ export function storedValuesOf(stored: StoredInstance | null, name: string): rea
   // The value as written is included in case an earlier version stored it and another instance has its normal form
   // (migration).
   const forms = [written, written.toLowerCase(), normalForm(written), foldedForm(written)];
-  return [...new Set(forms)];
+  return forms.filter((form, place) => forms.indexOf(form) === place);
 }
 
 /** Whether the value finds the stored instance. Most values are stored as rows have them, so this is checked first. */

@@ -8,6 +8,7 @@ import {
 } from '../../platform/database/copy-rows.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { Sql, Transaction } from '../../platform/database/database.service.js';
+import { attributesText } from '../../platform/json/json-text.js';
 import type { WorkflowDefinition } from '../definition.js';
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import {
@@ -20,7 +21,7 @@ import {
   MOST_CARRIERS,
   type StoredInstance,
 } from './instance-state.js';
-import { attributesText, copyJson } from './log.sql.js';
+import { copyJson } from './log.sql.js';
 import type { Match, ResolutionRules } from './resolve-rows.js';
 
 /*

@@ -1,34 +1,9 @@
 import { COPY_NULL, copyField, type CopyInput, rowsToCopy } from '../../platform/database/copy-rows.js';
 import type { Sql } from '../../platform/database/database.service.js';
+import { changesText } from '../../platform/json/json-text.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
 import { type Changes, idOf, type InstanceState, STATUS_CHANGE } from './instance-state.js';
 import type { Effect } from './resolve-rows.js';
-
-/** Attributes have few names, and each name is written thousands of times. */
-const quotedNames = new Map<string, string>();
-const MOST_NAMES = 10_000;
-/** Texts that JSON only encloses in quotes; quoting them here takes less than half the time. */
-const PLAIN = /^[^"\\\u0000-\u001f\ud800-\udfff]*$/;
-
-/**
- * Attributes as a JSON object, whatever their names. The text is built by hand, because making an object from each map
- * for `JSON.stringify` takes several times as long.
- */
-export function attributesText(attributes: ReadonlyMap<string, JsonValue>): string {
-  let members = '';
-  for (const [name, value] of attributes)
-    members += `${separator(members)}${quoted(name)}${valueText(value)}`;
-  return `{${members}}`;
-}
-
-/** `{"First Name":[before,after],…}` */
-export function changesText(changes: Changes): string {
-  let members = '';
-  for (const { name, before, after } of changes) {
-    members += `${separator(members)}${quoted(name)}[${valueText(before)},${valueText(after)}]`;
-  }
-  return `{${members}}`;
-}
 
 /**
  * What the log keeps of a creation: a check sum of the values, whatever their order. The values themselves are those of
@@ -44,9 +19,9 @@ const CREATED = ':WorkflowCreated';
 /** Of the values after the changes. It shows that someone changed a value without an entry; it is no protection against forgery. */
 export function checkSum(changes: Changes): string {
   const sum: HashPair = { low: 0, high: 0 };
-  for (const { name, after } of changes) {
+  for (const { field, after } of changes) {
     if (after === null) continue;
-    const { low, high } = hashesOfValue(after, seedOf(name));
+    const { low, high } = hashesOfValue(after, seedOf(field));
     sum.low = (sum.low + low) | 0;
     sum.high = (sum.high + high) | 0;
   }
@@ -61,7 +36,9 @@ interface HashPair {
 
 const FNV_SEEDS: HashPair = { low: 0x811c9dc5, high: 0x5bd1e995 };
 const FNV_PRIME = 0x01000193;
+/** Attributes have few names, and each is needed thousands of times. */
 const seeds = new Map<string, HashPair>();
+const MOST_NAMES = 10_000;
 
 function seedOf(name: string): HashPair {
   let seed = seeds.get(name);
@@ -110,28 +87,9 @@ function canonicalText(value: JsonValue): string {
   return `{${members.map(([name, each]) => `${JSON.stringify(name)}:${canonicalText(each)}`).join(',')}}`;
 }
 
-function separator(before: string): string {
-  return before === '' ? '' : ',';
-}
-
 /** A JSON text as a field of COPY text. JSON has already escaped line ends and tabs. */
 export function copyJson(json: string): string {
   return json.includes('\\') ? json.replaceAll('\\', '\\\\') : json;
-}
-
-function valueText(value: JsonValue): string {
-  if (value === null) return 'null';
-  return typeof value === 'string' && PLAIN.test(value) ? `"${value}"` : JSON.stringify(value);
-}
-
-function quoted(name: string): string {
-  let text = quotedNames.get(name);
-  if (text === undefined) {
-    if (quotedNames.size >= MOST_NAMES) quotedNames.clear();
-    text = `${JSON.stringify(name)}:`;
-    quotedNames.set(name, text);
-  }
-  return text;
 }
 
 /*
@@ -159,7 +117,7 @@ export function logToInsert(
 
 /** Whether the changes are those of a new instance, or of one that an undo restores. */
 function isCreation(changes: Changes): boolean {
-  return changes.some(({ name, before }) => name === STATUS_CHANGE && before === null);
+  return changes.some(({ field, before }) => field === STATUS_CHANGE && before === null);
 }
 
 /** One effect of one action, as the log stores it. */

@@ -85,7 +85,7 @@ function resolve(
 const told = ({ rows }: Resolution) => rows.map((row) => `${row.line} ${row.result}`);
 const changes = ({ effects }: Resolution) =>
   effects.map((effect) =>
-    Object.fromEntries(effect.changes.map(({ name, before, after }) => [name, [before, after]])),
+    Object.fromEntries(effect.changes.map(({ field, before, after }) => [field, [before, after]])),
   );
 
 describe('setAttribute', () => {

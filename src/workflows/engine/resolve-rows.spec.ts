@@ -68,7 +68,7 @@ function told({ rows, created }: Resolution): string[] {
 const changesOf = ({ effects }: Resolution) =>
   effects.map(({ line, changes }) => ({
     line,
-    ...Object.fromEntries(changes.map(({ name, before, after }) => [name, [before, after]])),
+    ...Object.fromEntries(changes.map(({ field, before, after }) => [field, [before, after]])),
   }));
 
 const ada = stored(5, { ':UniqueId': 'M-5', ':Email': 'Ada@Example.org', Name: 'Ada' });

@@ -75,7 +75,7 @@ class RevertedInstance {
   isAsLeftBy({ changes, created }: { changes: LoggedChanges; created: string | null }): boolean {
     const names = Object.entries(changes);
     // The values of a creation come from the instance itself; only its check sum shows a change without an entry.
-    const values = names.map(([name, [before, after]]) => ({ name, before, after }));
+    const values = names.map(([name, [before, after]]) => ({ field: name, before, after }));
     if (created !== null && checkSum(values) !== created) return false;
     if (!names.every(([name, [, after]]) => isSameValue(this.value(name), after))) return false;
     const isCreation = changes[STATUS_CHANGE]?.[0] === null;
@@ -90,7 +90,7 @@ class RevertedInstance {
       else if (name === STEP_CHANGE) this.step = before as string | null;
       else if (before === null) this.attributes.delete(name);
       else this.attributes.set(name, before);
-      return { name, before: after, after: before };
+      return { field: name, before: after, after: before };
     });
     this.isChanged = true;
     this.entries.unshift({ ...entry, ...undo, changes: null });
@@ -228,7 +228,7 @@ export class Reversal {
     const reverted = instance.revert(entry, { batchId: this.batchId, undoOf: undoneBatchId });
     return {
       ...{ line, status: 'succeeded', operation: 'reverted', reference },
-      changes: reverted.map(({ name, before, after }) => ({ field: name, before, after })),
+      changes: reverted,
       effect: { instance, changes: reverted },
     };
   }

@@ -31,8 +31,7 @@ export class RowPreview implements EarlierInstances {
   /** The lines about each instance that a later row may find, by its id or, until it has one, by itself. */
   private readonly lines = new Map<number | InstanceState, number[]>();
   readonly sameThings: SameThing[] = [];
-  /** Stored instances that were changed. One that a later row may find is the same object then. */
-  private readonly counted = new WeakSet<InstanceState>();
+  /** Stored instances. */
   private changedStored = 0;
 
   constructor(private readonly context: PreviewContext<CompiledWorkflowTarget>) {}
@@ -43,53 +42,62 @@ export class RowPreview implements EarlierInstances {
   ): Promise<PreviewedOutcome[]> {
     const { sql, compiled } = this.context;
     const { rows, refused } = await readRows(records, compiled);
-    if (rows.length === 0) return refused;
+    const outcomes: PreviewedOutcome[] = refused;
+    if (rows.length === 0) return outcomes;
     this.rules ??= rulesOf(compiled, await selectNow(sql));
     const matches = await lookUpMatches(sql, compiled.workflowId, rows);
     const resolution = resolveRows(rows, matches, this.rules, null, this);
-    for (const instance of new Set(resolution.effects.map((effect) => effect.instance))) {
-      if (instance.stored !== null && !this.counted.has(instance)) this.changedStored += 1;
-      this.counted.add(instance);
+    const changedHere = new Set<number>();
+    for (const { instance } of resolution.effects) {
+      // An instance that an earlier chunk changed is found here only if it was kept.
+      if (instance.id !== undefined && !this.changed.has(instance.id)) changedHere.add(instance.id);
       if (this.mayBeFound(instance, occursLater)) this.keep(instance);
     }
+    this.changedStored += changedHere.size;
     this.noteSame(rows, resolution.rows, occursLater);
-    const changes = new Map(resolution.effects.map((effect) => [effect.line, effect.changes]));
-    const outcomes = resolution.rows.map((row): PreviewedOutcome => {
-      const own = changes.get(row.line) ?? [];
-      return {
-        ...toOutcome(row),
-        changes: own.map(({ name, before, after }) => ({ field: name, before, after })),
-      };
-    });
-    return [...refused, ...outcomes];
+    const effects = resolution.effects[Symbol.iterator]();
+    let effect = effects.next().value;
+    for (const row of resolution.rows) {
+      const outcome: PreviewedOutcome = toOutcome(row);
+      // Both are in line order.
+      if (effect?.line === row.line) {
+        outcome.changes = effect.changes;
+        effect = effects.next().value;
+      }
+      outcomes.push(outcome);
+    }
+    return outcomes;
   }
 
-  /** Notes which rows are about an instance that an earlier row was about, too. */
+  /**
+   * Notes which rows are about an instance that an earlier row was about, too.
+   * @param resolved one per row, in the same order
+   */
   private noteSame(
     rows: readonly ParsedRow[],
     resolved: readonly ResolvedRow[],
     occursLater: (key: string) => boolean,
   ): void {
-    const parsed = new Map(rows.map((row) => [row.line, row]));
-    const seen = new Set<number | InstanceState>();
-    for (const { line, instance } of resolved) {
-      if (instance === null) continue;
+    const ofChunk = new Map<number | InstanceState, number[]>();
+    const recurring = new Set<number | InstanceState>();
+    for (const [index, { line, result, instance }] of resolved.entries()) {
+      // The first row about a new thing: the thing itself knows its line.
+      if (instance === null || result === 'created') continue;
       const key = instance.id ?? instance;
-      seen.add(key);
-      const lines = this.lines.get(key) ?? [];
+      const { createdBy } = instance;
+      const lines = ofChunk.get(key) ?? this.lines.get(key) ?? (createdBy === null ? [] : [createdBy]);
       lines.push(line);
-      this.lines.set(key, lines);
-      const [identifier] = parsed.get(line)?.identifiers ?? [];
+      ofChunk.set(key, lines);
+      const identifiers = rows[index]?.identifiers ?? [];
+      if (identifiers.some(({ name, value }) => occursLater(identifierKey(name, value)))) recurring.add(key);
+      const [identifier] = identifiers;
       if (lines.length !== 2 || identifier === undefined || this.sameThings.length === MOST_SAME) continue;
       this.sameThings.push({ identifier: `${identifier.name}:${identifier.written}`, lines });
     }
-    const recurring = new Set<number | InstanceState>();
-    for (const { instance, line } of resolved) {
-      const identifiers = parsed.get(line)?.identifiers ?? [];
-      const recurs = identifiers.some(({ name, value }) => occursLater(identifierKey(name, value)));
-      if (instance !== null && recurs) recurring.add(instance.id ?? instance);
+    for (const [key, lines] of ofChunk) {
+      if (recurring.has(key)) this.lines.set(key, lines);
+      else this.lines.delete(key);
     }
-    for (const key of seen) if (!recurring.has(key)) this.lines.delete(key);
   }
 
   async existingThings(): Promise<ExistingThings> {
