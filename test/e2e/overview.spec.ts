@@ -217,6 +217,7 @@ describe('the settings', () => {
     expect(text).toContain('<dd>30 days</dd>');
     expect(text).toMatch(/<code>DATABASE_URL<\/code><\/th><td class="value">postgres:\/\/127\.0\.0\.1/);
     expect(text).toMatch(/<code>SESSION_SECRET<\/code><\/th><td class="value">set, not shown/);
+    expect(text).toMatch(/<code>MAX_RECORDS<\/code><\/th><td class="value">10000000/);
     expect(text).not.toMatch(/a-very-secret|postgres@/);
   });
 });

@@ -13,7 +13,6 @@ import {
 } from '../../people/people.service.js';
 import { AppConfig } from '../../platform/config/config.js';
 import { validateForm, validateQuery } from '../../platform/http/validation.js';
-import { formatNumber } from '../../platform/wording.js';
 import {
   answerForm,
   fieldErrors,
@@ -228,9 +227,10 @@ export class SettingsPage {
         ['retentionDays', 'unconfirmedHours', 'auditRetentionDays', 'idempotencyKeyHours'] as const
       ).map((name) => ({ name: text(`settings.retention.${name}`), value: this.periodText(name) })),
       doctor: items.map(({ at, details }) => doctorView(at, details))[0],
-      variables: Object.keys(this.config)
-        .filter((name) => name !== 'faultPoints')
-        .map((name) => this.variable(name as keyof AppConfig))
+      variables: Object.entries(this.config)
+        // Fault points are for tests; embedded servers add the function that stops them.
+        .filter(([name, value]) => name !== 'faultPoints' && typeof value !== 'function')
+        .map(([name]) => this.variable(name as keyof AppConfig))
         .sort((a, b) => a.name.localeCompare(b.name, 'en')),
     });
   }
@@ -257,10 +257,10 @@ function shown(name: keyof AppConfig, value: AppConfig[keyof AppConfig]): string
     return text(Array.isArray(value) && value.length === 0 ? 'settings.unset' : 'settings.secret');
   }
   if (typeof value === 'string') return URLS.has(name) ? withoutCredentials(value) : value;
-  if (typeof value === 'number') return formatNumber(value);
-  if (typeof value === 'boolean') return String(value);
-  if (value instanceof Map) return [...(value as ReadonlyMap<string, unknown>).keys()].join(', ');
-  if (Array.isArray(value)) return value.length === 0 ? text('common.none') : value.map(String).join(', ');
+  // As the environment has it: a port is not "4,490".
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  const names = value instanceof Map ? [...(value as ReadonlyMap<string, unknown>).keys()] : value;
+  if (Array.isArray(names)) return names.length === 0 ? text('common.none') : names.map(String).join(', ');
   return 'issuer' in value ? value.issuer : text('settings.secret');
 }
 
