@@ -189,7 +189,9 @@ function copy(path, state, words) {
   const target = words.pop();
   const ignored = read('.dockerignore').split('\n');
   for (const source of words) {
-    if (from === null && !ignored.includes(`!${source.replace(/^\.\//, '')}`))
+    // A folder is let through with all that is in it.
+    const parts = source.replace(/^\.\//, '').split('/');
+    if (from === null && !parts.some((_, end) => ignored.includes(`!${parts.slice(0, end + 1).join('/')}`)))
       fail(`.dockerignore leaves out ${source}`);
     const stage = stages.findIndex(({ name }) => name === from);
     const origin = from === null ? join(ROOT, source) : join(root(stage), source);

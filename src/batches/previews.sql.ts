@@ -125,39 +125,51 @@ export interface WholePreview {
   existing: ExistingThings | null;
 }
 
-function countChanges(outcomes: readonly PreviewedOutcome[]) {
-  const fields = new Map<string, number>();
-  const cleared = { values: 0, rows: 0 };
-  for (const { operation, changes = [] } of outcomes) {
-    if (operation !== 'updated') continue;
-    let values = 0;
-    for (const { field, before, after } of changes) {
-      fields.set(field, (fields.get(field) ?? 0) + 1);
-      if (after === null && before !== null) values += 1;
-    }
-    cleared.values += values;
-    if (values > 0) cleared.rows += 1;
-  }
-  return { fields: Object.fromEntries(fields), cleared };
-}
+/** The preview of one chunk. It grows piece by piece, so that the outcomes of few records are in memory at a time. */
+export class ChunkPreview {
+  readonly outcomes: StoredPreview[] = [];
+  readonly counts: PreviewCounts = { create: 0, update: 0, unchanged: 0, skip: 0, reject: 0 };
+  readonly changes: StoredChanges = { fields: [], values: [] };
+  /** The updates that change each field. */
+  readonly fieldChanges = new Map<string, number>();
+  readonly cleared = { values: 0, rows: 0 };
+  private readonly places = new Map<string, number>();
+  private place = -1;
 
-function toStoredChanges(outcomes: readonly PreviewedOutcome[]): StoredChanges {
-  const fields: string[][] = [];
-  const places = new Map<string, number>();
-  let place = -1;
-  const values = outcomes.map(({ changes = [] }): StoredChanges['values'][number] => {
-    if (changes.length === 0) return null;
-    if (!hasFields(changes, fields[place])) {
+  /** @param outcomes of the next records, in line order */
+  add(outcomes: readonly PreviewedOutcome[]): void {
+    for (const outcome of outcomes) {
+      const { operation, changes = [] } = outcome;
+      const stored = toStoredPreview(outcome);
+      this.outcomes.push(stored);
+      this.counts[stored[1]] += 1;
+      this.changes.values.push(changes.length === 0 ? null : this.storedChanges(changes));
+      if (operation === 'updated') this.countChanges(changes);
+    }
+  }
+
+  private storedChanges(changes: readonly FieldChange[]): [place: number, ...values: JsonValue[]] {
+    const { fields } = this.changes;
+    if (!hasFields(changes, fields[this.place])) {
       const names = changes.map(({ field }) => field);
       const key = JSON.stringify(names);
-      place = places.get(key) ?? fields.push(names) - 1;
-      places.set(key, place);
+      this.place = this.places.get(key) ?? fields.push(names) - 1;
+      this.places.set(key, this.place);
     }
-    const stored: [number, ...JsonValue[]] = [place];
+    const stored: [number, ...JsonValue[]] = [this.place];
     for (const { before, after } of changes) stored.push(before, after);
     return stored;
-  });
-  return { fields, values };
+  }
+
+  private countChanges(changes: readonly FieldChange[]): void {
+    let cleared = 0;
+    for (const { field, before, after } of changes) {
+      this.fieldChanges.set(field, (this.fieldChanges.get(field) ?? 0) + 1);
+      if (after === null && before !== null) cleared += 1;
+    }
+    this.cleared.values += cleared;
+    if (cleared > 0) this.cleared.rows += 1;
+  }
 }
 
 function hasFields(changes: readonly FieldChange[], names: readonly string[] | undefined): boolean {
@@ -178,35 +190,28 @@ function changesAt(stored: StoredChanges | EarlierChanges | null, index: number)
   }));
 }
 
-function countOperations(previews: readonly StoredPreview[]): PreviewCounts {
-  const counts: PreviewCounts = { create: 0, update: 0, unchanged: 0, skip: 0, reject: 0 };
-  for (const [, operation] of previews) counts[operation] += 1;
-  return counts;
-}
-
 /**
  * Stores the preview of one chunk.
- * @param outcomes in line order
  * @param whole with the last chunk; else `null`
  */
 export async function insertPreview(
   transaction: Transaction,
   batchId: number,
   chunkNumber: number,
-  outcomes: readonly PreviewedOutcome[],
+  { outcomes, counts, changes, fieldChanges, cleared }: ChunkPreview,
   whole: WholePreview | null,
 ): Promise<void> {
-  const previews = outcomes.map(toStoredPreview);
-  const { create, update, unchanged, skip, reject } = countOperations(previews);
-  const { fields, cleared } = countChanges(outcomes);
+  const { create, update, unchanged, skip, reject } = counts;
   await transaction.query(
     `INSERT INTO import_queue_preview (workflow_import_queue_batch_id, chunk_number, create_count, update_count,
        unchanged_count, skip_count, reject_count, outcomes, changes, field_changes, cleared_values, cleared_rows,
        same_things, existing_things, changed_things)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
-      ...[batchId, chunkNumber, create, update, unchanged, skip, reject, JSON.stringify(previews)],
-      ...[JSON.stringify(toStoredChanges(outcomes)), JSON.stringify(fields), cleared.values, cleared.rows],
+      ...[batchId, chunkNumber, create, update, unchanged, skip, reject, JSON.stringify(outcomes)],
+      JSON.stringify(changes),
+      JSON.stringify(Object.fromEntries(fieldChanges)),
+      ...[cleared.values, cleared.rows],
       whole === null ? null : JSON.stringify(whole.sameThings),
       ...[whole?.existing?.total, whole?.existing?.changed],
     ],

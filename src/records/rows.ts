@@ -183,11 +183,15 @@ export class LaterKeys {
     new BigUint64Array(this.entries.buffer).sort();
   }
 
-  /** Whether a later chunk has the key. It is asked several times per record, so it makes no objects. */
-  after(place: number, key: string): boolean {
+  /**
+   * Whether records of this chunk beside some of them, or those of a later chunk, have the key. It is asked several times
+   * per record, so it makes no objects.
+   * @param here how often the key occurs in the records that do not count
+   */
+  beside(place: number, key: string, here: number): boolean {
     const halves = hash(key);
     const high = halves.high >>> 0;
-    const low = lowerHalf(halves.low, place + 1);
+    const low = lowerHalf(halves.low, place);
     let first = 0;
     let end = this.entries.length / 2;
     while (first < end) {
@@ -196,8 +200,13 @@ export class LaterKeys {
       if (found < high || (found === high && (this.entries[2 * middle] ?? 0) < low)) first = middle + 1;
       else end = middle;
     }
-    const found = this.entries[2 * first] ?? 0;
-    return this.entries[2 * first + 1] === high && found >>> PLACE_BITS === low >>> PLACE_BITS;
+    for (let left = here; this.entries[2 * first + 1] === high; first += 1) {
+      const found = this.entries[2 * first] ?? 0;
+      if (found >>> PLACE_BITS !== low >>> PLACE_BITS) return false;
+      if ((found & PLACE_MASK) > place || left === 0) return true;
+      left -= 1;
+    }
+    return false;
   }
 }
 

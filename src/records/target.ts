@@ -237,11 +237,12 @@ export interface ExistingThings {
 export interface PreviewRun {
   /**
    * One outcome per record, as `process` would answer it; objects that would be created have no reference yet.
-   * @param recurs whether an ordering key occurs in a later chunk. Data that no later record needs may be dropped.
+   * @param recurs whether an ordering key occurs more often than `here` times in these records and later ones. Data that
+   *   no later record needs may be dropped.
    */
   chunk(
     records: readonly ImportRecord[],
-    recurs: (orderingKey: string) => boolean,
+    recurs: (orderingKey: string, here: number) => boolean,
   ): Promise<PreviewedOutcome[]>;
   /** The first things that several records so far are about. */
   readonly sameThings?: readonly SameThing[];

@@ -161,6 +161,35 @@ describe('the preview of an upload', () => {
     expect(preview).toEqual(await outcomesOf(answer));
   });
 
+  /** Break it: in `previewChunk`, answer `false` to `recurs`. */
+  it('lets a record see the effects of earlier ones of its chunk, which is previewed in pieces', async () => {
+    const large = await startTestApp({ CHUNK_SIZE: '2000' });
+    const small = client;
+    client = new ImportClient(large.url);
+    try {
+      const importProcessId = await client.setUp();
+      const rows = Array.from({ length: 1_300 }, (_, n) => {
+        const { ':UniqueId': id, ':Email': email, ...values } = member(n % 700);
+        // Some are found by the identifier that the earlier row had beside another one.
+        if (n < 700) return { ':UniqueId': id, ':Email': email, ...values };
+        return {
+          ...(n % 2 === 0 ? { ':UniqueId': id } : { ':Email': email }),
+          ...values,
+          Level: n % 3 === 0 ? 'Fellow' : 'Associate',
+        };
+      });
+      const answer = await upload(rows, importProcessId);
+      const preview = inShort(await previewOf(answer));
+      const { operations, sameThing } = answer.body.summary;
+      expect(operations).toMatchObject({ create: 700, update: 400, unchanged: 200 });
+      expect(sameThing[0]).toEqual({ identifier: ':UniqueId:M-0', lines: [1, 701] });
+      expect(preview).toEqual(await outcomesOf(answer));
+    } finally {
+      client = small;
+      await large.close();
+    }
+  });
+
   it.each<['create' | 'reject', 'update' | 'skip' | 'reject']>([
     ['create', 'update'],
     ['reject', 'update'],

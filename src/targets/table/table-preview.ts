@@ -55,7 +55,7 @@ export class TablePreview implements PreviewRun {
 
   async chunk(
     records: readonly ImportRecord[],
-    recurs: (orderingKey: string) => boolean,
+    recurs: (orderingKey: string, here: number) => boolean,
   ): Promise<PreviewedOutcome[]> {
     const rows: TargetRow[] = [];
     const outcomes: PreviewedOutcome[] = [];
@@ -66,8 +66,8 @@ export class TablePreview implements PreviewRun {
       const found = seen.get(row.line);
       if (found !== undefined) outcomes.push(this.foresee(row, found));
     }
-    for (const { match } of rows) {
-      if (match === null || recurs(`${this.unique} ${match}`)) continue;
+    for (const [match, ofMatch] of Map.groupBy(rows, (row) => row.match)) {
+      if (match === null || recurs(`${this.unique} ${match}`, ofMatch.length)) continue;
       this.earlier.delete(match);
       this.lines.delete(match);
     }

@@ -155,7 +155,7 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
   preview(context: PreviewContext<CompiledWorkflowTarget>): Promise<PreviewRun> {
     const preview = new RowPreview(context);
     return Promise.resolve({
-      chunk: (records, occursLater) => preview.see(records, occursLater),
+      chunk: (records, recurs) => preview.see(records, recurs),
       sameThings: preview.sameThings,
       existingThings: () => preview.existingThings(),
     });

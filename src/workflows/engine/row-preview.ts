@@ -19,6 +19,18 @@ import {
 /** The most things that are listed because several rows are about them. */
 const MOST_SAME = 100;
 
+/** How many of the rows have each identifier. */
+function countIdentifiers(rows: readonly ParsedRow[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { identifiers } of rows) {
+    for (const { name, value } of identifiers) {
+      const key = identifierKey(name, value);
+      counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
 /**
  * Previews rows: the same look-up and resolution as `RowApplication`, without writing. Later rows would find the
  * changes in the database; the preview keeps them here instead, as long as a later row can ask for them.
@@ -38,7 +50,7 @@ export class RowPreview implements EarlierInstances {
 
   async see(
     records: readonly ImportRecord[],
-    occursLater: (key: string) => boolean,
+    recurs: (key: string, here: number) => boolean,
   ): Promise<PreviewedOutcome[]> {
     const { sql, compiled } = this.context;
     const { rows, refused } = await readRows(records, compiled);
@@ -47,9 +59,11 @@ export class RowPreview implements EarlierInstances {
     this.rules ??= rulesOf(compiled, await selectNow(sql));
     const matches = await lookUpMatches(sql, compiled.workflowId, rows);
     const resolution = resolveRows(rows, matches, this.rules, null, this);
+    const counts = countIdentifiers(rows);
+    const occursLater = (key: string) => recurs(key, counts.get(key) ?? 0);
     const changedHere = new Set<number>();
     for (const { instance } of resolution.effects) {
-      // An instance that an earlier chunk changed is found here only if it was kept.
+      // An instance that earlier rows changed is found here only if it was kept.
       if (instance.id !== undefined && !this.changed.has(instance.id)) changedHere.add(instance.id);
       if (this.mayBeFound(instance, occursLater)) this.keep(instance);
     }
@@ -78,23 +92,23 @@ export class RowPreview implements EarlierInstances {
     resolved: readonly ResolvedRow[],
     occursLater: (key: string) => boolean,
   ): void {
-    const ofChunk = new Map<number | InstanceState, number[]>();
+    const here = new Map<number | InstanceState, number[]>();
     const recurring = new Set<number | InstanceState>();
     for (const [index, { line, result, instance }] of resolved.entries()) {
       // The first row about a new thing: the thing itself knows its line.
       if (instance === null || result === 'created') continue;
       const key = instance.id ?? instance;
       const { createdBy } = instance;
-      const lines = ofChunk.get(key) ?? this.lines.get(key) ?? (createdBy === null ? [] : [createdBy]);
+      const lines = here.get(key) ?? this.lines.get(key) ?? (createdBy === null ? [] : [createdBy]);
       lines.push(line);
-      ofChunk.set(key, lines);
+      here.set(key, lines);
       const identifiers = rows[index]?.identifiers ?? [];
       if (identifiers.some(({ name, value }) => occursLater(identifierKey(name, value)))) recurring.add(key);
       const [identifier] = identifiers;
       if (lines.length !== 2 || identifier === undefined || this.sameThings.length === MOST_SAME) continue;
       this.sameThings.push({ identifier: `${identifier.name}:${identifier.written}`, lines });
     }
-    for (const [key, lines] of ofChunk) {
+    for (const [key, lines] of here) {
       if (recurring.has(key)) this.lines.set(key, lines);
       else this.lines.delete(key);
     }
