@@ -1,3 +1,4 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { TableCell, TypedCell } from '../record-reader.js';
 import { DamagedWorkbookError, exceeds, WORKBOOK_LIMITS } from './workbook-archive.js';
 
@@ -44,6 +45,15 @@ export interface SheetRow {
   kinds: string;
   /** What a person sees where that differs from the value, by 0-based column; `null`: nowhere. */
   shown: Record<number, string> | null;
+}
+
+/** Rows in a form that takes little memory: deflated JSON in a buffer of its own. */
+export function packedRows(rows: readonly SheetRow[]): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(deflateRawSync(JSON.stringify(rows), { level: 1 }));
+}
+
+export function unpackedRows(packed: Uint8Array): SheetRow[] {
+  return JSON.parse(inflateRawSync(packed).toString()) as SheetRow[];
 }
 
 /** The cells of a row as all formats yield them. */

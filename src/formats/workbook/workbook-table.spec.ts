@@ -42,6 +42,32 @@ it('reads the chosen sheet, as often as it is asked for', async () => {
   expect(await rowsOf(table)).toEqual(expected);
 });
 
+/** Break it: in `rows`, keep the rows also where they are left early. */
+it.each([
+  ['gaps.xlsx', undefined, false],
+  ['dates-1904.xlsx', undefined, false],
+  ['gaps.xlsx', 1, true],
+])(
+  'reads %s the second time as the first, with at most %p bytes kept',
+  async (name, mostKept, isParsedAgain) => {
+    const file = fileOf(name);
+    const range = jest.spyOn(file, 'range');
+    const table = await WorkbookTable.open(file, {
+      sheet: null,
+      ...(mostKept !== undefined && { mostKept }),
+    });
+    for await (const block of table.rows()) {
+      expect(block.length).toBeGreaterThan(0);
+      break;
+    }
+    const first = await rowsOf(table);
+    expect(first.length).toBeGreaterThan(1);
+    range.mockClear();
+    expect(await rowsOf(table)).toEqual(first);
+    expect(range.mock.calls.length > 0).toBe(isParsedAgain);
+  },
+);
+
 it('gives hidden rows, and the number of each row as the spreadsheet shows it', async () => {
   const table = await WorkbookTable.open(fileOf('gaps.xlsx'), { sheet: null });
   expect((await rowsOf(table)).map(({ row }) => row)).toEqual([2, 7, 20]);

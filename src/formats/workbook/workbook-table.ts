@@ -3,42 +3,76 @@ import { errorMessage } from '../../platform/errors.js';
 import { damagedWorkbook, noSuchSheet, unsupportedFile } from '../format.errors.js';
 import type { FileBytes, TableFacts, TableRow, TableSource } from '../record-reader.js';
 import { DamagedWorkbookError, NotAWorkbookError } from './workbook-archive.js';
-import { type OpenWorkbook, type SheetInfo, type SheetRow, tableCells } from './workbook-cells.js';
+import {
+  type OpenWorkbook,
+  type SheetInfo,
+  type SheetRow,
+  tableCells,
+  unpackedRows,
+} from './workbook-cells.js';
 
-/** One sheet of a workbook (XLSX or ODS) as a table. */
+/** The most bytes of packed rows that are kept, so that memory stays bounded: about 600,000 rows of twelve cells. */
+const MOST_KEPT = 32 * 1024 ** 2;
+
+/**
+ * One sheet of a workbook (XLSX or ODS) as a table. A file is read twice, first to survey its columns. Parsing XML takes
+ * most of the time, so the rows are kept, packed, from the first to the second time.
+ */
 export class WorkbookTable implements TableSource {
+  /** All rows, as the thread packed them; `null` before they were read to the end, and if they are too large. */
+  private kept: readonly Uint8Array[] | null = null;
+
   private constructor(
     private readonly file: FileBytes,
     private readonly place: number,
     readonly facts: TableFacts,
+    private readonly mostKept: number,
   ) {}
 
   /**
    * @param sheet name of the sheet; `null`: the first visible one
+   * @param mostKept packed bytes; a sheet with more is parsed each time
    * @throws DomainError 415 `unsupported_file`, 422 `damaged_workbook`, 400 `unknown_sheet`
    */
-  static async open(file: FileBytes, { sheet }: { sheet: string | null }): Promise<WorkbookTable> {
+  static async open(
+    file: FileBytes,
+    { sheet, mostKept = MOST_KEPT }: { sheet: string | null; mostKept?: number },
+  ): Promise<WorkbookTable> {
     const { format, sheets } = await refusing(() => listSheets(file));
     const inOrder = [...sheets.filter(({ hidden }) => !hidden), ...sheets.filter(({ hidden }) => hidden)];
     const names = inOrder.map(({ name }) => name);
     const chosen = sheet === null ? inOrder[0] : inOrder.find(({ name }) => name === sheet);
     if (chosen === undefined) throw noSuchSheet(names);
     const facts: TableFacts = { format, encoding: null, delimiter: null, sheet: chosen.name, sheets: names };
-    return new WorkbookTable(file, sheets.indexOf(chosen), facts);
+    return new WorkbookTable(file, sheets.indexOf(chosen), facts, mostKept);
   }
 
   async *rows(): AsyncGenerator<readonly TableRow[], void, undefined> {
+    if (this.kept !== null) {
+      for (const packed of this.kept) yield unpackedRows(packed).map(tableRow);
+      return;
+    }
+    const packed: Uint8Array[] = [];
+    let bytes = 0;
     const blocks = readSheet(this.file, this.place);
     try {
       for (;;) {
         const next = await refusing(() => blocks.next());
-        if (next.done === true) return;
-        yield next.value.map((row): TableRow => ({ line: row.row, row: row.row, cells: tableCells(row) }));
+        if (next.done === true) break;
+        bytes += next.value.packed.length;
+        if (bytes <= this.mostKept) packed.push(next.value.packed);
+        else packed.length = 0;
+        yield next.value.rows.map(tableRow);
       }
     } finally {
       await blocks.return();
     }
+    if (bytes <= this.mostKept) this.kept = packed;
   }
+}
+
+function tableRow(row: SheetRow): TableRow {
+  return { line: row.row, row: row.row, cells: tableCells(row) };
 }
 
 async function refusing<Result>(read: () => Promise<Result>): Promise<Result> {
@@ -51,6 +85,12 @@ async function refusing<Result>(read: () => Promise<Result>): Promise<Result> {
   }
 }
 
+/** Rows, also packed by `packedRows`. */
+interface SheetRows {
+  rows: SheetRow[];
+  packed: Uint8Array<ArrayBuffer>;
+}
+
 /** What the thread is to read: the rows of the sheet at `place`, or only the list of sheets. */
 export interface WorkbookOrder {
   size: number;
@@ -60,7 +100,7 @@ export interface WorkbookOrder {
 export type WorkbookMessage =
   | { kind: 'range'; start: number; end: number }
   | { kind: 'opened'; format: OpenWorkbook['format']; sheets: SheetInfo[] }
-  | { kind: 'rows'; rows: SheetRow[] }
+  | ({ kind: 'rows' } & SheetRows)
   | { kind: 'ended' }
   | { kind: 'damaged'; message: string; limit: number | undefined }
   | { kind: 'no workbook'; message: string; advice: string };
@@ -92,7 +132,7 @@ async function listSheets(file: FileBytes): Promise<Pick<OpenWorkbook, 'format'>
 }
 
 /** Reads one sheet. The thread ends with the generator. @throws DamagedWorkbookError, NotAWorkbookError */
-async function* readSheet(file: FileBytes, place: number): AsyncGenerator<SheetRow[], void, undefined> {
+async function* readSheet(file: FileBytes, place: number): AsyncGenerator<SheetRows, void, undefined> {
   const thread = new WorkbookThread(file, place);
   try {
     thread.askForMore();
@@ -102,7 +142,7 @@ async function* readSheet(file: FileBytes, place: number): AsyncGenerator<SheetR
       if (message.kind !== 'rows') throw failureOf(message);
       // The thread prepares the next rows while these are consumed.
       thread.askForMore();
-      if (message.rows.length > 0) yield message.rows;
+      if (message.rows.length > 0) yield message;
     }
   } finally {
     await thread.stop();

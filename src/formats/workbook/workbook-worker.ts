@@ -7,7 +7,7 @@ import {
   passwordProtected,
   WorkbookArchive,
 } from './workbook-archive.js';
-import type { OpenWorkbook, SheetRow } from './workbook-cells.js';
+import { type OpenWorkbook, packedRows, type SheetRow } from './workbook-cells.js';
 import type { WorkbookAnswer, WorkbookMessage, WorkbookOrder } from './workbook-table.js';
 import { openXlsx } from './xlsx-workbook.js';
 
@@ -34,6 +34,11 @@ class OtherSide implements Pick<FileBytes, 'size' | 'range'> {
 
   send(message: WorkbookMessage): void {
     this.port.postMessage(message);
+  }
+
+  sendRows(rows: SheetRow[]): void {
+    const packed = packedRows(rows);
+    this.port.postMessage({ kind: 'rows', rows, packed } satisfies WorkbookMessage, [packed.buffer]);
   }
 
   /** Answers come in the order of the questions. */
@@ -63,11 +68,11 @@ async function serve(other: OtherSide, place: number | null): Promise<void> {
       rows = rows.length === 0 ? found : rows.concat(found);
       if (rows.length < ROWS) continue;
       await other.demanded();
-      other.send({ kind: 'rows', rows });
+      other.sendRows(rows);
       rows = [];
     }
     await other.demanded();
-    other.send({ kind: 'rows', rows });
+    other.sendRows(rows);
     other.send({ kind: 'ended' });
   } catch (error) {
     if (error instanceof DamagedWorkbookError) {

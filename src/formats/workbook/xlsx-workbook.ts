@@ -18,17 +18,15 @@ import {
 } from './workbook-cells.js';
 import { readSharedStrings, SharedStrings, XlsxSheet } from './xlsx-sheet.js';
 
-const MAIN = new Set([
-  'http://schemas.openxmlformats.org/spreadsheetml/2006/main',
-  'http://purl.oclc.org/ooxml/spreadsheetml/main',
-]);
+const MAIN = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main';
+const STRICT_MAIN = 'http://purl.oclc.org/ooxml/spreadsheetml/main';
 const RELATIONSHIPS = [
   'http://schemas.openxmlformats.org/officeDocument/2006/relationships',
   'http://purl.oclc.org/ooxml/officeDocument/relationships',
 ];
 
-/** Whether a namespace is the one of spreadsheets, transitional or strict. */
-const isMain = (uri: string): boolean => MAIN.has(uri);
+/** Whether a namespace is the one of spreadsheets, transitional or strict. Asked twice per element, so not a set. */
+const isMain = (uri: string): boolean => uri === MAIN || uri === STRICT_MAIN;
 
 interface Relationship {
   type: string;
