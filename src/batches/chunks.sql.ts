@@ -34,34 +34,46 @@ export async function insertChunks(
   batchId: number,
   chunks: readonly ChunkRow[],
 ): Promise<void> {
-  let keysLength = 0;
-  const keysBefore = chunks.map(({ orderingKeys }) => {
-    const before = keysLength;
-    keysLength += orderingKeys?.length ?? 0;
-    return before;
-  });
+  const keys = concatenated(chunks.map(({ orderingKeys }) => orderingKeys));
+  const leftOut = concatenated(chunks.map((chunk) => chunk.leftOut));
   await transaction.query(
     `INSERT INTO import_queue_chunk (workflow_import_queue_batch_id, chunk_number, first_line, last_line,
        record_count, invalid_count, ordering_keys, state, done_at, left_out)
      SELECT $1::bigint, chunk_number, first_line, last_line, record_count, invalid_count,
        substring($2::bytea FROM keys_before + 1 FOR keys_length),
        CASE WHEN record_count = invalid_count THEN 'done' ELSE 'pending' END,
-       CASE WHEN record_count = invalid_count THEN now() END, left_out::json
-     FROM unnest($3::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::text[])
-       AS chunk (chunk_number, first_line, last_line, record_count, invalid_count, keys_before, keys_length, left_out)`,
+       CASE WHEN record_count = invalid_count THEN now() END,
+       convert_from(substring($3::bytea FROM left_out_before + 1 FOR left_out_length), 'UTF8')::json
+     FROM unnest($4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::int[], $11::int[], $12::int[])
+       AS chunk (chunk_number, first_line, last_line, record_count, invalid_count, keys_before, keys_length,
+                 left_out_before, left_out_length)`,
     [
       batchId,
-      Buffer.concat(chunks.flatMap(({ orderingKeys }) => orderingKeys ?? [])),
+      keys.bytes,
+      leftOut.bytes,
       chunks.map(({ chunkNumber }) => chunkNumber),
       chunks.map(({ firstLine }) => firstLine),
       chunks.map(({ lastLine }) => lastLine),
       chunks.map(({ recordCount }) => recordCount),
       chunks.map(({ invalidCount }) => invalidCount),
-      keysBefore,
-      chunks.map(({ orderingKeys }) => orderingKeys?.length ?? null),
-      chunks.map(({ leftOut }) => (leftOut === null ? null : `{${leftOut}}`)),
+      keys.before,
+      keys.lengths,
+      leftOut.before,
+      leftOut.lengths,
     ],
   );
+}
+
+/** Large values of several rows as one parameter: as items of an array, each would be escaped and copied. */
+function concatenated(values: readonly (Buffer | null)[]) {
+  let length = 0;
+  const before = values.map((value) => {
+    const start = length;
+    length += value?.length ?? 0;
+    return start;
+  });
+  const lengths = values.map((value) => value?.length ?? null);
+  return { bytes: Buffer.concat(values.filter((value) => value !== null)), before, lengths };
 }
 
 /** The wait between the fault that paused a batch and the first probe, and between probes. A probe tries one chunk. */

@@ -97,8 +97,8 @@ export interface ChunkRow {
   recordCount: number;
   invalidCount: number;
   orderingKeys: Buffer | null;
-  /** The cells of columns that are not imported, as members of a JSON object by line. */
-  leftOut: string | null;
+  /** The cells of columns that are not imported, as a JSON object by line. */
+  leftOut: Buffer | null;
 }
 
 /**
@@ -123,6 +123,8 @@ export class RecordCollector {
   private finished: ChunkRow[] = [];
   private open: ChunkRow | null = null;
   private openBytes = 0;
+  /** Of the open chunk, one member per line. */
+  private leftOut: string[] = [];
   private readonly orderingKeys = new OrderingKeys();
 
   /** A collector for records of a target. */
@@ -169,10 +171,7 @@ export class RecordCollector {
     if (line < chunk.firstLine) chunk.firstLine = line;
     else chunk.lastLine = line;
     chunk.recordCount += 1;
-    if (leftOut !== null) {
-      const member = `"${line}":${leftOut}`;
-      chunk.leftOut = chunk.leftOut === null ? member : `${chunk.leftOut},${member}`;
-    }
+    if (leftOut !== null) this.leftOut.push(`"${line}":${leftOut}`);
     if (error === null) for (const key of orderingKeys) this.orderingKeys.add(key);
     else {
       chunk.invalidCount += 1;
@@ -219,6 +218,8 @@ export class RecordCollector {
   private closeChunk(): void {
     if (this.open === null) return;
     this.open.orderingKeys = this.orderingKeys.take();
+    if (this.leftOut.length > 0) this.open.leftOut = Buffer.from(`{${this.leftOut.join(',')}}`);
+    this.leftOut = [];
     this.finished.push(this.open);
     this.open = null;
     this.openBytes = 0;

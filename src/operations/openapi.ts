@@ -223,9 +223,10 @@ export function serveDocs(app: NestExpressApplication, publicUrl: string): void 
     jsonDocumentUrl: 'docs/openapi.json',
     raw: ['json'],
     customSiteTitle: 'Workflow Import Queue: API',
-    // The bar holds nothing but the logo of Swagger.
-    customCss: '.swagger-ui .topbar { display: none }',
+    customCss: STYLE,
     swaggerOptions: {
+      // A link inside the button that opens an operation could not be reached by everyone.
+      deepLinking: false,
       requestInterceptor: completeAuthorization,
       // A key in the storage of the browser would outlive the session of the person who entered it.
       persistAuthorization: false,
@@ -235,6 +236,23 @@ export function serveDocs(app: NestExpressApplication, publicUrl: string): void 
     },
   });
 }
+
+/**
+ * The bar holds nothing but the logo of Swagger, and the list of servers has one entry. Swagger's light colors have too
+ * little contrast for white text on them, and as text on white.
+ */
+const STYLE = `
+.swagger-ui .topbar, .swagger-ui .servers-title, .swagger-ui .servers { display: none }
+.swagger-ui .opblock-post .opblock-summary-method { background: #19734a }
+.swagger-ui .opblock-get .opblock-summary-method { background: #0b5cad }
+.swagger-ui .opblock-put .opblock-summary-method { background: #8a4b00 }
+.swagger-ui .opblock-patch .opblock-summary-method { background: #0b6e5d }
+.swagger-ui .opblock-delete .opblock-summary-method { background: #b3180f }
+.swagger-ui .info .title small { background: #5a6171 }
+.swagger-ui .info .title small.version-stamp { background: #44660a }
+html:not(.dark-mode) .swagger-ui .info a { color: #1f5fae }
+html:not(.dark-mode) .swagger-ui .btn.authorize { border-color: #19734a; color: #19734a }
+html:not(.dark-mode) .swagger-ui .btn.authorize svg { fill: #19734a }`;
 
 interface OutgoingRequest {
   headers: Record<string, string | undefined>;

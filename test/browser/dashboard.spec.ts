@@ -45,4 +45,16 @@ describe('the job dashboard in the browser', () => {
     expect(await items.allTextContents()).toEqual(['Pause']);
     await job.remove();
   });
+
+  /** Break it: leave out `nameButtons`, or the `STYLE` of the API docs. */
+  it.each(['/queues', '/queues/queue/import-chunks', '/docs'])(
+    'can be used by everyone: %s',
+    async (path) => {
+      const administrator = await site.administrator();
+      await administrator.page.goto(path);
+      await administrator.page.getByText(path === '/docs' ? 'Start a batch' : 'notifications').first().waitFor();
+      await administrator.page.waitForLoadState('networkidle');
+      expect(await administrator.hindrances()).toEqual([]);
+    },
+  );
 });
