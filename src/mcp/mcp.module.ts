@@ -72,7 +72,7 @@ class McpController implements OnModuleDestroy {
     else await pipeline(Readable.fromWeb(answer.body), response);
   }
 
-  /** Loads the protocol with the first request: it takes 30 MB, which most installations never need. */
+  /** Loads the protocol with the first request: most installations never need it. */
   private handler(): Promise<McpHandler> {
     return (this.loaded ??= import('./mcp-server.js').then(({ createHandler }) =>
       createHandler(

@@ -127,7 +127,7 @@ export class DashboardModule implements NestModule {
     consumer.apply(DashboardAccess, byRole).forRoutes(PATH);
   }
 
-  /** With the first request: bull-board takes 20 MB, and most processes never show it. */
+  /** With the first request: most processes never show it. */
   private async load(): Promise<Record<'full' | 'readOnly', RequestHandler>> {
     const { createDashboard } = await import('./dashboard.js');
     const queues = [
