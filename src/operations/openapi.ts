@@ -243,11 +243,12 @@ export function serveDocs(app: NestExpressApplication, publicUrl: string): void 
  */
 const STYLE = `
 .swagger-ui .topbar, .swagger-ui .servers-title, .swagger-ui .servers { display: none }
-.swagger-ui .opblock-post .opblock-summary-method { background: #19734a }
-.swagger-ui .opblock-get .opblock-summary-method { background: #0b5cad }
-.swagger-ui .opblock-put .opblock-summary-method { background: #8a4b00 }
-.swagger-ui .opblock-patch .opblock-summary-method { background: #0b6e5d }
-.swagger-ui .opblock-delete .opblock-summary-method { background: #b3180f }
+.swagger-ui .opblock.opblock-post .opblock-summary-method { background: #19734a }
+.swagger-ui .opblock.opblock-get .opblock-summary-method { background: #0b5cad }
+.swagger-ui .opblock.opblock-put .opblock-summary-method { background: #8a4b00 }
+.swagger-ui .opblock.opblock-patch .opblock-summary-method { background: #0b6e5d }
+.swagger-ui .opblock.opblock-delete .opblock-summary-method { background: #b3180f }
+.swagger-ui .json-schema-2020-12-expand-deep-button { color: #505050 }
 .swagger-ui .info .title small { background: #5a6171 }
 .swagger-ui .info .title small.version-stamp { background: #44660a }
 html:not(.dark-mode) .swagger-ui .info a { color: #1f5fae }
