@@ -77,7 +77,7 @@ async function picture(browser, baseURL, { name, viewport, path, colorScheme = '
   await page.getByLabel('E-mail').fill(ADMIN.email);
   await page.getByLabel('Password').fill(ADMIN.password);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.waitForURL('**/imports');
+  await page.waitForURL(({ pathname }) => pathname !== '/login');
   if (typeof path === 'string') await page.goto(path);
   else await path(page);
   await page.screenshot({ path: join(FOLDER, `${name}.png`) });
@@ -85,6 +85,7 @@ async function picture(browser, baseURL, { name, viewport, path, colorScheme = '
 }
 
 async function latestImport(page) {
+  await page.goto('/imports');
   await page.getByRole('link', { name: 'members.jsonl' }).first().click();
   await page.locator('#live').waitFor();
 }
