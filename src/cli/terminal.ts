@@ -35,8 +35,15 @@ export class Terminal {
     if (this.json) return;
     const share = total === 0 ? 0 : Math.min(done / total, 1);
     if (environment.hasBars) {
-      this.spinner ??= ora({ stream: process.stderr, discardStdin: false, isEnabled: true }).start();
-      this.spinner.text = `${bar(share)} ${String(Math.floor(share * 100)).padStart(3)} %  ${text}`;
+      const line = `${bar(share)} ${String(Math.floor(share * 100)).padStart(3)} %  ${text}`;
+      // The first frame is drawn at once, and a short step may have no other.
+      this.spinner ??= ora({
+        text: line,
+        stream: process.stderr,
+        discardStdin: false,
+        isEnabled: true,
+      }).start();
+      this.spinner.text = line;
       return;
     }
     const now = performance.now();
