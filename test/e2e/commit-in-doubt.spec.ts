@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { BatchReader } from '../../src/batches/batch-reader.js';
 import { type Answer, ImportClient, MEMBER_WORKFLOW } from '../support/import-client.js';
@@ -80,10 +81,13 @@ describe('a connection that breaks between COMMIT and its answer', () => {
 
   /** Break it: in `toProblem`, do not ask for CommitInDoubtError. */
   it('says that it may have been stored if PostgreSQL cannot be asked either', async () => {
-    void proxy.cutAfterNext('COMMIT');
+    const sent = proxy.cutAfterNext('COMMIT');
     const pending = create();
-    const cutting = setInterval(() => proxy.cut(), 120);
-    const answer = await pending.finally(() => clearInterval(cutting));
+    await sent;
+    // PostgreSQL gets time to commit before nothing reaches it any more.
+    await sleep(50);
+    proxy.cut();
+    const answer = await pending;
     proxy.restore();
     expect(answer).toMatchObject({ status: 503, body: { code: 'outcome_unknown' } });
     expect(answer.body.detail).toMatch(/may have been stored.*Idempotency-Key/);
