@@ -1,4 +1,3 @@
-import { setImmediate as nextPass } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../auth/principal.js';
 import { BatchReader, type BatchRow } from '../batches/batch-reader.js';
@@ -24,7 +23,7 @@ import { RecordPages } from '../batches/record-pages.js';
 import { type InvalidRecord, selectInvalidRecords, selectShownRows } from '../batches/record-pages.sql.js';
 import { selectPendingRecords } from '../batches/records.sql.js';
 import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';
-import { WorkLoop } from '../platform/concurrency.js';
+import { workAhead, WorkLoop } from '../platform/concurrency.js';
 import { holdLock } from '../platform/database/advisory-locks.js';
 import { DatabaseService, type Transaction } from '../platform/database/database.service.js';
 import { DomainError, errorStack } from '../platform/errors.js';
@@ -43,7 +42,43 @@ import {
  * Records of a chunk that are previewed together. What is needed to resolve them takes ten times the memory of the
  * preview; with 1,000 of them, it outlived the space for young objects, and the process grew by 100 MB.
  */
-const AT_A_TIME = 500;
+const AT_A_TIME = 250;
+/** PostgreSQL looks up what so many pieces find while this process resolves the piece before them. */
+const LOOKED_UP_AHEAD = 2;
+
+type ChunkToPreview = Awaited<ReturnType<typeof selectChunksToPreview>>[number];
+
+/** Some records of one chunk. */
+interface Piece {
+  chunkNumber: number;
+  /** The place of the chunk among all that are previewed. */
+  place: number;
+  records: readonly ImportRecord[];
+  /** The number of records of the chunk, with its last piece; else `null`. */
+  chunkSize: number | null;
+}
+
+/** The records of all chunks, in line order. The next chunk is read while the pieces of this one are used. */
+async function* pieces(
+  transaction: Transaction,
+  batchId: number,
+  chunks: readonly ChunkToPreview[],
+): AsyncGenerator<Piece> {
+  const read = async (chunk: ChunkToPreview | undefined) =>
+    chunk === undefined ? [] : selectPendingRecords(transaction, batchId, chunk.firstLine, chunk.lastLine);
+  let reading = read(chunks[0]);
+  for (const [place, { chunkNumber }] of chunks.entries()) {
+    const records = await reading;
+    reading = read(chunks[place + 1]);
+    // Its error is thrown when its turn comes.
+    reading.catch(() => undefined);
+    for (let at = 0; at === 0 || at < records.length; at += AT_A_TIME) {
+      const isLast = at + AT_A_TIME >= records.length;
+      const chunkSize = isLast ? records.length : null;
+      yield { chunkNumber, place, records: records.slice(at, at + AT_A_TIME), chunkSize };
+    }
+  }
+}
 
 /**
  * Previews every chunk in line order and stores the effects that its records would have; all or nothing.
@@ -57,41 +92,27 @@ async function makePreview(
 ): Promise<void> {
   const chunks = await selectChunksToPreview(transaction, batchId);
   const keys = new LaterKeys(chunks.map(({ orderingKeys }) => orderingKeys));
-  const read = (chunk: (typeof chunks)[number] | undefined) =>
-    chunk === undefined ? [] : selectPendingRecords(transaction, batchId, chunk.firstLine, chunk.lastLine);
-  let records = await read(chunks[0]);
+  const lookedUp = workAhead(pieces(transaction, batchId, chunks), LOOKED_UP_AHEAD, async (piece) => ({
+    ...piece,
+    found: await run.lookUp(piece.records),
+  }));
+  let preview = new ChunkPreview();
   let stored = Promise.resolve();
   let previewed = 0;
-  for (const [place, { chunkNumber }] of chunks.entries()) {
-    const seen = records;
-    // PostgreSQL stores the last preview and reads the next records while this process resolves rows.
-    const [preview, next] = await Promise.all([
-      nextPass().then(() => previewChunk(run, seen, (key, here) => keys.beside(place, key, here))),
-      read(chunks[place + 1]),
-      stored,
-    ]);
-    const whole = place === chunks.length - 1 ? await wholePreview(run) : null;
-    previewed += seen.length;
+  for await (const { found, place, chunkNumber, chunkSize } of lookedUp) {
+    const outcomes = found.foresee((key, here) => keys.beside(place, key, here));
+    preview.add(outcomes.sort((a, b) => a.line - b.line));
+    if (chunkSize === null) continue;
+    await stored;
+    previewed += chunkSize;
     progress(previewed);
-    // Sent at once together with the next read, so that no error can come in between.
+    const whole = place === chunks.length - 1 ? await wholePreview(run) : null;
     stored = insertPreview(transaction, batchId, chunkNumber, preview, whole);
-    records = next;
+    // Its error is thrown when the next chunk is to be stored.
+    stored.catch(() => undefined);
+    preview = new ChunkPreview();
   }
   await stored;
-}
-
-/** @param records of one chunk, in line order */
-async function previewChunk(
-  run: PreviewRun,
-  records: readonly ImportRecord[],
-  recurs: Parameters<PreviewRun['chunk']>[1],
-): Promise<ChunkPreview> {
-  const preview = new ChunkPreview();
-  for (let at = 0; at < records.length; at += AT_A_TIME) {
-    const outcomes = await run.chunk(records.slice(at, at + AT_A_TIME), recurs);
-    preview.add(outcomes.sort((a, b) => a.line - b.line));
-  }
-  return preview;
 }
 
 async function wholePreview(run: PreviewRun): Promise<WholePreview> {

@@ -62,7 +62,7 @@ export class RowSubmissionService {
     const preview = target.preview.bind(target);
     const [outcome = null] = await this.database.transaction(async (transaction) => {
       const run = await preview({ compiled, sql: this.database.lookUps(transaction) });
-      return run.chunk([{ line: 1, payload }], () => false);
+      return (await run.lookUp([{ line: 1, payload }])).foresee(() => false);
     });
     return { payload, errors, outcome };
   }

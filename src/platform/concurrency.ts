@@ -225,6 +225,29 @@ export class Gate {
   }
 }
 
+/**
+ * Answers the results of the work, in the order of the items. Beside the result that its caller uses, at most `ahead`
+ * later ones are under way. When its caller stops early, it waits for those.
+ */
+export async function* workAhead<Item, Result>(
+  items: AsyncIterable<Item>,
+  ahead: number,
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result> {
+  const underWay: Promise<Result>[] = [];
+  try {
+    for await (const item of items) {
+      const result = work(item);
+      // Its error is thrown when its turn comes.
+      result.catch(() => undefined);
+      if (underWay.push(result) > ahead) yield await (underWay.shift() ?? result);
+    }
+    for (let next = underWay.shift(); next !== undefined; next = underWay.shift()) yield await next;
+  } finally {
+    await Promise.allSettled(underWay);
+  }
+}
+
 /** How long synchronous work may hold up everything else in the process. */
 const LONGEST_TURN_MS = 25;
 

@@ -168,6 +168,8 @@ const PLACE_MASK = 2 ** PLACE_BITS - 1;
 export class LaterKeys {
   /** Two numbers per entry: the lower half of the hash, which ends with the place, and the higher half. */
   private readonly entries: Uint32Array;
+  /** Those of keys that occur several times: few, so that the search among them is short. */
+  private readonly repeated: Uint32Array;
 
   /** @param keys of each chunk, as `OrderingKeys` writes them, in the order of the chunks: at most a million */
   constructor(keys: readonly (Buffer | null)[]) {
@@ -181,6 +183,7 @@ export class LaterKeys {
       }
     }
     new BigUint64Array(this.entries.buffer).sort();
+    this.repeated = repeatedOf(this.entries);
   }
 
   /**
@@ -192,22 +195,39 @@ export class LaterKeys {
     const halves = hash(key);
     const high = halves.high >>> 0;
     const low = lowerHalf(halves.low, place);
+    // A key that occurs here occurs again only if it is among the repeated ones.
+    const entries = here > 0 ? this.repeated : this.entries;
     let first = 0;
-    let end = this.entries.length / 2;
+    let end = entries.length / 2;
     while (first < end) {
       const middle = (first + end) >>> 1;
-      const found = this.entries[2 * middle + 1] ?? 0;
-      if (found < high || (found === high && (this.entries[2 * middle] ?? 0) < low)) first = middle + 1;
+      const found = entries[2 * middle + 1] ?? 0;
+      if (found < high || (found === high && (entries[2 * middle] ?? 0) < low)) first = middle + 1;
       else end = middle;
     }
-    for (let left = here; this.entries[2 * first + 1] === high; first += 1) {
-      const found = this.entries[2 * first] ?? 0;
+    for (let left = here; entries[2 * first + 1] === high; first += 1) {
+      const found = entries[2 * first] ?? 0;
       if (found >>> PLACE_BITS !== low >>> PLACE_BITS) return false;
       if ((found & PLACE_MASK) > place || left === 0) return true;
       left -= 1;
     }
     return false;
   }
+}
+
+/** The entries whose hash another entry has, too. */
+function repeatedOf(entries: Uint32Array): Uint32Array {
+  const isSame = (one: number, other: number) =>
+    entries[2 * one + 1] === entries[2 * other + 1] &&
+    (entries[2 * one] ?? 0) >>> PLACE_BITS === (entries[2 * other] ?? 0) >>> PLACE_BITS;
+  const repeated: number[] = [];
+  const count = entries.length / 2;
+  for (let index = 0; index < count; index += 1) {
+    const isRepeated =
+      (index > 0 && isSame(index, index - 1)) || (index < count - 1 && isSame(index, index + 1));
+    if (isRepeated) repeated.push(entries[2 * index] ?? 0, entries[2 * index + 1] ?? 0);
+  }
+  return Uint32Array.from(repeated);
 }
 
 function lowerHalf(low: number, place: number): number {

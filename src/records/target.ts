@@ -233,17 +233,21 @@ export interface ExistingThings {
   changed: number;
 }
 
-/** Previews a batch chunk by chunk, in line order. Later records see the effects that earlier ones would have had. */
-export interface PreviewRun {
+/** Records of a preview with the stored data that they find. */
+export interface LookedUpRecords {
   /**
-   * One outcome per record, as `process` would answer it; objects that would be created have no reference yet.
+   * One outcome per record, as `process` would answer it; objects that would be created have no reference yet. Called in
+   * line order: later records see the effects that earlier ones would have had.
    * @param recurs whether an ordering key occurs more often than `here` times in these records and later ones. Data that
    *   no later record needs may be dropped.
    */
-  chunk(
-    records: readonly ImportRecord[],
-    recurs: (orderingKey: string, here: number) => boolean,
-  ): Promise<PreviewedOutcome[]>;
+  foresee(recurs: (orderingKey: string, here: number) => boolean): PreviewedOutcome[];
+}
+
+/** Previews a batch, some records at a time. */
+export interface PreviewRun {
+  /** Reads records and looks up what they find, whether or not earlier records have been foreseen. */
+  lookUp(records: readonly ImportRecord[]): Promise<LookedUpRecords>;
   /** The first things that several records so far are about. */
   readonly sameThings?: readonly SameThing[];
   /** After all records: the things that existed before, and those of them that would change. */

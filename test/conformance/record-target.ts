@@ -152,7 +152,7 @@ export function describeTarget(
       const { target } = given;
       if (target.preview === undefined) return;
       const run = await target.preview({ compiled: await target.compile(pinned), sql: database });
-      const seen = await run.chunk(recordsOf(...given.rows), () => false);
+      const seen = (await run.lookUp(recordsOf(...given.rows))).foresee(() => false);
       expect(await given.effects()).toBe(before);
       const processed = await process(recordsOf(...given.rows), true);
       expect(seen.map(({ line, operation }) => [line, operation]).sort()).toEqual(

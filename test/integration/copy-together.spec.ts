@@ -152,6 +152,21 @@ describe('statements that are asked for together', () => {
     await expect(notes()).resolves.toEqual([]);
   });
 
+  /** Break it: in `DatabaseService`, roll back without waiting for `settled`. */
+  it('that still wait when the transaction fails are undone with it', async () => {
+    const failed = service.database.transaction(async (transaction) => {
+      const sent = transaction.query('SELECT pg_sleep(0.05)');
+      await Promise.resolve();
+      transaction.query(insert, [1, 'waits']).catch(() => undefined);
+      await Promise.resolve();
+      sent.catch(() => undefined);
+      throw new Error('something else failed');
+    });
+    await expect(failed).rejects.toThrow('something else failed');
+    await service.database.query('SELECT pg_sleep(0.2)');
+    await expect(notes()).resolves.toEqual([]);
+  });
+
   const fail = (): never => {
     throw new Error('unsendable');
   };

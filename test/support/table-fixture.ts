@@ -108,7 +108,7 @@ export class TableFixture {
   async preview(target: Record<string, unknown>, rows: readonly object[]) {
     const compiled = await this.compile(target);
     const run = await this.target.preview({ compiled, sql: this.database });
-    const seen = await run.chunk(recordsOf(rows), () => true);
+    const seen = (await run.lookUp(recordsOf(rows))).foresee(() => true);
     return { seen: seen.sort((a, b) => a.line - b.line), sameThings: run.sameThings };
   }
 }

@@ -300,6 +300,7 @@ export class DatabaseService implements Sql {
     const { timeline } = this;
     const runner = this.dataSource.createQueryRunner();
     let client: PoolClient | undefined;
+    let transaction: PgTransaction | undefined;
     let isLost = false;
     const noteLoss = () => (isLost = true);
     const wasLost = () => isLost;
@@ -309,7 +310,7 @@ export class DatabaseService implements Sql {
       // Writes of TypeORM join the transaction. Its own `startTransaction` would send each statement by itself.
       Object.assign(runner, { isTransactionActive: true });
       const { xid, now } = await this.begin(client, writes);
-      const transaction = new PgTransaction(client, runner.manager, now);
+      transaction = new PgTransaction(client, runner.manager, now);
       const result = await work(transaction);
       await transaction.settled();
       if (xid !== null) await runBeforeCommit(transaction);
@@ -324,6 +325,8 @@ export class DatabaseService implements Sql {
       if (xid !== null) noteCommit();
       return { result, doubt: null };
     } catch (error) {
+      // Statements that nobody waited for must not run after the transaction.
+      await transaction?.settled();
       // A broken connection cannot roll back, and need not: the server has already done so.
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
       throw isRunnerGone(error) || (wasLost() && isStreamFault(error))

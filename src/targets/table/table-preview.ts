@@ -2,6 +2,7 @@ import type { JsonValue } from '../../platform/json/json-value.js';
 import type {
   FieldChange,
   ImportRecord,
+  LookedUpRecords,
   PreviewedOutcome,
   PreviewRun,
   SameThing,
@@ -53,15 +54,21 @@ export class TablePreview implements PreviewRun {
     this.unique = this.plan.uniques.findIndex((places) => places.join() === this.plan.key.join());
   }
 
-  async chunk(
-    records: readonly ImportRecord[],
-    recurs: (orderingKey: string, here: number) => boolean,
-  ): Promise<PreviewedOutcome[]> {
+  async lookUp(records: readonly ImportRecord[]): Promise<LookedUpRecords> {
     const rows: TargetRow[] = [];
-    const outcomes: PreviewedOutcome[] = [];
-    await readTableRows(records, this.compiled, outcomes, (row) => rows.push(row));
+    const refused: PreviewedOutcome[] = [];
+    await readTableRows(records, this.compiled, refused, (row) => rows.push(row));
     const seen = new Map<number, SeenRow>();
-    for (const found of await this.look(rows, outcomes)) seen.set(found.line, found);
+    for (const found of await this.look(rows, refused)) seen.set(found.line, found);
+    return { foresee: (recurs) => [...refused, ...this.foreseeAll(rows, seen, recurs)] };
+  }
+
+  private foreseeAll(
+    rows: readonly TargetRow[],
+    seen: ReadonlyMap<number, SeenRow>,
+    recurs: (orderingKey: string, here: number) => boolean,
+  ): PreviewedOutcome[] {
+    const outcomes: PreviewedOutcome[] = [];
     for (const row of rows) {
       const found = seen.get(row.line);
       if (found !== undefined) outcomes.push(this.foresee(row, found));

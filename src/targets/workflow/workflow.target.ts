@@ -155,7 +155,7 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
   preview(context: PreviewContext<CompiledWorkflowTarget>): Promise<PreviewRun> {
     const preview = new RowPreview(context);
     return Promise.resolve({
-      chunk: (records, recurs) => preview.see(records, recurs),
+      lookUp: (records) => preview.lookUp(records),
       sameThings: preview.sameThings,
       existingThings: () => preview.existingThings(),
     });

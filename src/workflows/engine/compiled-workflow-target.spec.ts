@@ -1,4 +1,5 @@
 import { compileGrantRole, granting, parsed, refusal } from '../../../test/support/grant-role.js';
+import { identifierKey } from '../rows/row-reader.js';
 
 describe('a row of a workflow import', () => {
   it('says which action is performed with which values', () => {
@@ -37,8 +38,20 @@ describe('a row of a workflow import', () => {
     it('in the order of the definition, case-folded where that says so, and as written', () => {
       const row = parsed({ 'First Name': 'Ada', ':Email': 'Ada@Example.org', ':UniqueId': 'M-A' });
       expect(row.identifiers).toEqual([
-        { name: ':UniqueId', value: 'M-A', written: 'M-A', unique: true },
-        { name: ':Email', value: 'ada@example.org', written: 'Ada@Example.org', unique: true },
+        {
+          name: ':UniqueId',
+          value: 'M-A',
+          written: 'M-A',
+          unique: true,
+          key: identifierKey(':UniqueId', 'M-A'),
+        },
+        {
+          name: ':Email',
+          value: 'ada@example.org',
+          written: 'Ada@Example.org',
+          unique: true,
+          key: identifierKey(':Email', 'ada@example.org'),
+        },
       ]);
     });
 

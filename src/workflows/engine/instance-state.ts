@@ -184,7 +184,12 @@ export function storedValuesOf(stored: StoredInstance | null, name: string): rea
   if (typeof written !== 'string') return [];
   // The value as written is included in case an earlier version stored it and another instance has its normal form
   // (migration).
-  const forms = [written, written.toLowerCase(), normalForm(written), foldedForm(written)];
+  const normal = normalForm(written);
+  const lower = written.toLowerCase();
+  // Most values have only these two forms, which are often the same.
+  if (normal === written && normalForm(lower) === lower)
+    return lower === written ? [written] : [written, lower];
+  const forms = [written, lower, normal, foldedForm(written)];
   return forms.filter((form, place) => forms.indexOf(form) === place);
 }
 
@@ -225,12 +230,11 @@ export class IdentifierIndex {
   /**
    * Marks a crowd: more instances carry the value than were looked up, and more than one chunk can take the value from.
    */
-  addCrowd({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): void {
-    this.crowds.add(identifierKey(name, value));
+  addCrowd({ key }: Pick<IdentifierValue, 'key'>): void {
+    this.crowds.add(key);
   }
 
-  add({ name, value }: Pick<IdentifierValue, 'name' | 'value'>, instance: InstanceState): void {
-    const key = identifierKey(name, value);
+  add({ key }: Pick<IdentifierValue, 'key'>, instance: InstanceState): void {
     const carriers = this.carriers.get(key);
     if (carriers === undefined) this.carriers.set(key, [instance]);
     else if (!carriers.includes(instance)) carriers.push(instance);
@@ -246,8 +250,7 @@ export class IdentifierIndex {
     );
   }
 
-  find({ name, value }: Pick<IdentifierValue, 'name' | 'value'>): readonly InstanceState[] | 'crowd' {
-    const key = identifierKey(name, value);
+  find({ key }: Pick<IdentifierValue, 'key'>): readonly InstanceState[] | 'crowd' {
     const carriers = this.carriers.get(key) ?? NONE;
     return this.crowds.has(key) || isCrowd(carriers) ? 'crowd' : carriers;
   }

@@ -215,8 +215,9 @@ export async function findCarriers(
   names: readonly string[],
   values: readonly string[],
 ): Promise<Carrier[]> {
-  const { rows } = await sql.query<Carrier>(
-    `SELECT wanted.place::integer, carrier.workflow_instance_id AS "instanceId"
+  // As one text: the driver takes longer for a row than PostgreSQL does to find it.
+  const { rows } = await sql.query<{ carriers: string | null }>(
+    `SELECT string_agg(wanted.place || ' ' || carrier.workflow_instance_id, ' ') AS carriers
        FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS wanted (name, value, place)
       CROSS JOIN LATERAL (
         SELECT workflow_instance_id FROM workflow_identifier
@@ -225,7 +226,12 @@ export async function findCarriers(
       ) AS carrier`,
     [workflowId, textArray(names), textArray(values), MOST_CARRIERS + 1],
   );
-  return rows;
+  const numbers = rows[0]?.carriers?.split(' ') ?? [];
+  const carriers: Carrier[] = [];
+  for (let at = 0; at < numbers.length; at += 2) {
+    carriers.push({ place: Number(numbers[at]), instanceId: Number(numbers[at + 1]) });
+  }
+  return carriers;
 }
 
 /**
@@ -403,15 +409,15 @@ async function readCarriers(
   const instances = new Map((await read(ids)).map((instance) => [instance.id, instance]));
   const matches: Match[] = [];
   let moved = false;
-  for (const [{ name, value }, carriers] of found) {
+  for (const [{ name, value, key }, carriers] of found) {
     if (isCrowd(carriers)) {
-      matches.push({ name, value, instance: null });
+      matches.push({ name, value, key, instance: null });
       continue;
     }
     for (const id of carriers) {
       const instance = instances.get(id);
       if (instance !== undefined && isFoundBy(instance, name, value)) {
-        matches.push({ name, value, instance });
+        matches.push({ name, value, key, instance });
       } else {
         moved = true;
       }
@@ -432,8 +438,8 @@ export function otherOrderingKeys(
 ): string[] {
   const foundBy = new Set<string>();
   const instances = new Set<StoredInstance>();
-  for (const { name, value, instance } of matches) {
-    foundBy.add(identifierKey(name, value));
+  for (const { key, instance } of matches) {
+    foundBy.add(key);
     if (instance !== null) instances.add(instance);
   }
   const others: string[] = [];

@@ -6,6 +6,7 @@ import type {
   WorkflowDefinition,
   WorkflowTargetConfiguration,
 } from '../definition.js';
+import { identifierKey } from '../rows/row-reader.js';
 import { type Match, type Resolution, resolveRows } from './resolve-rows.js';
 import { compileWorkflowTarget } from './row-application.js';
 
@@ -72,7 +73,7 @@ function resolve(
   });
   const attributes = { ':Id': 'M-5', Name: 'Ada' };
   const match: Match = {
-    ...{ name: ':Id', value: 'M-5' },
+    ...{ name: ':Id', value: 'M-5', key: identifierKey(':Id', 'M-5') },
     instance: { id: 5, status: 'incomplete', step: 'Application', attributes },
   };
   return resolveRows(parsed, [match], {

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { InstanceStatus, PrimaryEffect } from '../definition.js';
-import type { ParsedRow } from '../rows/row-reader.js';
+import { identifierKey, type ParsedRow } from '../rows/row-reader.js';
 import { MOST_CARRIERS, type StoredInstance } from './instance-state.js';
 import { type Match, type Resolution, type ResolutionRules, resolveRows } from './resolve-rows.js';
 
@@ -24,13 +24,14 @@ const rowsOf = (...texts: RowText[]): ParsedRow[] =>
     identifiers: (Object.keys(NAMES) as (keyof typeof NAMES)[])
       .filter((key) => identifiers[key] !== undefined)
       .map((key) => ({
-        name: NAMES[key],
-        value: fold(NAMES[key], identifiers[key]!),
+        ...keyed(NAMES[key], fold(NAMES[key], identifiers[key]!)),
         written: identifiers[key]!,
         unique: key === 'uid' || key === 'email',
       })),
     values: Object.entries(values).map(([name, value]) => ({ name, value })),
   }));
+
+const keyed = (name: string, value: string) => ({ name, value, key: identifierKey(name, value) });
 
 const fold = (name: string, written: string) => (name === ':Email' ? written.toLowerCase() : written);
 
@@ -50,7 +51,7 @@ function stored(id: number, attributes: JsonObject, status: InstanceStatus = 'in
   const instance: StoredInstance = { id, status, step: 'Application', attributes };
   return Object.values(NAMES)
     .filter((name) => attributes[name] !== undefined)
-    .map((name) => ({ name, value: fold(name, attributes[name] as string), instance }));
+    .map((name) => ({ ...keyed(name, fold(name, attributes[name] as string)), instance }));
 }
 
 /** `1 created #new1`, `2 rejected ambiguous_match`: new instances are numbered in the order of their creation. */
@@ -175,7 +176,7 @@ describe('what becomes of a row', () => {
       [
         ...stored(7, { ':Member': 'M-1', ':Role': 'R-1' }),
         ...stored(8, { ':Member': 'M-1' }),
-        { name: ':Role', value: 'R-1', instance: null },
+        { ...keyed(':Role', 'R-1'), instance: null },
       ],
       {},
       ['1 unchanged #7', '2 rejected ambiguous_match'],

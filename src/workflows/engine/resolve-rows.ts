@@ -37,9 +37,7 @@ export interface ResolutionRules {
 }
 
 /** An instance that carries an identifier of one of the rows; `null`: too many carry it, so they were not looked up. */
-export interface Match {
-  name: string;
-  value: string;
+export interface Match extends Pick<IdentifierValue, 'name' | 'value' | 'key'> {
   instance: StoredInstance | null;
 }
 

@@ -7,7 +7,7 @@ import type {
   UndoPreviewContext,
 } from '../../records/target.js';
 import type { InstanceStatus } from '../definition.js';
-import { identifierKey, IdentifierReader, type IdentifierValue } from '../rows/row-reader.js';
+import { IdentifierReader, type IdentifierValue } from '../rows/row-reader.js';
 import { quoted } from '../rows/values/value-type.js';
 import type { CompiledWorkflowTarget } from './row-application.js';
 import { findCarriers } from './instances.sql.js';
@@ -107,12 +107,6 @@ function isAttribute(name: string): boolean {
   return name !== STATUS_CHANGE && name !== STEP_CHANGE;
 }
 
-/** A value of a unique identifier that a revert gives back to an instance, or takes away from it. */
-interface MovedIdentifier {
-  identifier: IdentifierValue;
-  key: string;
-}
-
 /** The identifiers of a workflow, as its definition compares them. */
 export class MovableIdentifiers {
   readonly readers: ReadonlyMap<string, IdentifierReader>;
@@ -121,17 +115,15 @@ export class MovableIdentifiers {
     this.readers = new Map(definition.identifiers.map((each) => [each.name, new IdentifierReader(each)]));
   }
 
-  value(name: string, written: JsonValue | undefined): MovedIdentifier | null {
+  value(name: string, written: JsonValue | undefined): IdentifierValue | null {
     const reader = this.readers.get(name);
-    if (reader === undefined || typeof written !== 'string') return null;
-    const value = reader.fold(written);
-    return { identifier: { name, value, written, unique: reader.unique }, key: identifierKey(name, value) };
+    return reader === undefined || typeof written !== 'string' ? null : reader.identify(written);
   }
 
   /** The values that a revert of these changes gives back, and those that it takes away. */
-  moved(changes: LoggedChanges): { given: MovedIdentifier[]; taken: MovedIdentifier[] } {
-    const given: MovedIdentifier[] = [];
-    const taken: MovedIdentifier[] = [];
+  moved(changes: LoggedChanges): { given: IdentifierValue[]; taken: IdentifierValue[] } {
+    const given: IdentifierValue[] = [];
+    const taken: IdentifierValue[] = [];
     for (const name of this.readers.keys()) {
       const [before, after] = changes[name] ?? [null, null];
       const [former, current] = [this.value(name, before), this.value(name, after)];
@@ -184,13 +176,13 @@ export class Reversal {
     const { sql, compiled } = this.context;
     const given = entries
       .flatMap(({ changes }) => this.identifiers.moved(changes ?? {}).given)
-      .filter(({ identifier }) => identifier.unique);
+      .filter(({ unique }) => unique);
     if (given.length === 0) return [];
     const found = await findCarriers(
       sql,
       compiled.workflowId,
-      given.map(({ identifier }) => identifier.name),
-      given.map(({ identifier }) => identifier.value),
+      given.map(({ name }) => name),
+      given.map(({ value }) => value),
     );
     const others = new Set<number>();
     for (const { key } of given) if (!this.carriers.has(key)) this.carriers.set(key, new Set());
@@ -217,8 +209,8 @@ export class Reversal {
     if (!instance.isAsLeftBy({ changes, created: entry.created }))
       return kept(line, reference, CHANGED_WITHOUT_ENTRY);
     const { given, taken } = this.identifiers.moved(changes);
-    for (const { identifier, key } of given) {
-      const other = [...(this.carriers.get(key) ?? [])].find((id) => id !== instance.id);
+    for (const identifier of given) {
+      const other = [...(this.carriers.get(identifier.key) ?? [])].find((id) => id !== instance.id);
       if (identifier.unique && other !== undefined) {
         return kept(line, reference, takenBy(identifier, other, this.newest.get(other)));
       }
@@ -245,7 +237,7 @@ export class Reversal {
       const after = status === null ? null : this.identifiers.value(name, attributes.get(name));
       if (before?.key === after?.key) continue;
       if (before !== null) former.push(name);
-      if (after !== null) given.set(name, after.identifier);
+      if (after !== null) given.set(name, after);
     }
     return { former, given };
   }

@@ -322,9 +322,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
       const identifiers: IdentifierValue[] = [];
       for (const [index, reader] of readers.entries()) {
         const written = result.written[index];
-        if (written === undefined) continue;
-        const { name, unique } = reader;
-        identifiers.push({ name, value: reader.fold(written), written, unique });
+        if (written !== undefined) identifiers.push(reader.identify(written));
       }
       return { row: { line, action: result.plan.action, identifiers, values } };
     },

@@ -1,6 +1,7 @@
 import type {
   ExistingThings,
   ImportRecord,
+  LookedUpRecords,
   PreviewContext,
   PreviewedOutcome,
   SameThing,
@@ -11,6 +12,7 @@ import { type InstanceState, storedValuesOf } from './instance-state.js';
 import { countInstances, lookUpMatches, selectNow } from './instances.sql.js';
 import {
   type EarlierInstances,
+  type Resolution,
   type ResolutionRules,
   type ResolvedRow,
   resolveRows,
@@ -19,16 +21,18 @@ import {
 /** The most things that are listed because several rows are about them. */
 const MOST_SAME = 100;
 
-/** How many of the rows have each identifier. */
-function countIdentifiers(rows: readonly ParsedRow[]): Map<string, number> {
+/** Whether each identifier of the rows occurs after them, by its key. */
+function whetherOccursLater(
+  rows: readonly ParsedRow[],
+  recurs: (key: string, here: number) => boolean,
+): ReadonlyMap<string, boolean> {
   const counts = new Map<string, number>();
   for (const { identifiers } of rows) {
-    for (const { name, value } of identifiers) {
-      const key = identifierKey(name, value);
-      counts.set(key, (counts.get(key) ?? 0) + 1);
-    }
+    for (const { key } of identifiers) counts.set(key, (counts.get(key) ?? 0) + 1);
   }
-  return counts;
+  const occurs = new Map<string, boolean>();
+  for (const [key, count] of counts) occurs.set(key, recurs(key, count));
+  return occurs;
 }
 
 /**
@@ -39,7 +43,7 @@ function countIdentifiers(rows: readonly ParsedRow[]): Map<string, number> {
 export class RowPreview implements EarlierInstances {
   private readonly changed = new Map<number, InstanceState>();
   private readonly carriers = new Map<string, InstanceState[]>();
-  private rules: ResolutionRules | undefined;
+  private rules: Promise<ResolutionRules> | undefined;
   /** The lines about each instance that a later row may find, by its id or, until it has one, by itself. */
   private readonly lines = new Map<number | InstanceState, number[]>();
   readonly sameThings: SameThing[] = [];
@@ -48,19 +52,29 @@ export class RowPreview implements EarlierInstances {
 
   constructor(private readonly context: PreviewContext<CompiledWorkflowTarget>) {}
 
-  async see(
-    records: readonly ImportRecord[],
-    recurs: (key: string, here: number) => boolean,
-  ): Promise<PreviewedOutcome[]> {
+  async lookUp(records: readonly ImportRecord[]): Promise<LookedUpRecords> {
     const { sql, compiled } = this.context;
     const { rows, refused } = await readRows(records, compiled);
-    const outcomes: PreviewedOutcome[] = refused;
-    if (rows.length === 0) return outcomes;
-    this.rules ??= rulesOf(compiled, await selectNow(sql));
+    if (rows.length === 0) return { foresee: () => refused };
+    this.rules ??= selectNow(sql).then((now) => rulesOf(compiled, now));
+    const rules = await this.rules;
     const matches = await lookUpMatches(sql, compiled.workflowId, rows);
-    const resolution = resolveRows(rows, matches, this.rules, null, this);
-    const counts = countIdentifiers(rows);
-    const occursLater = (key: string) => recurs(key, counts.get(key) ?? 0);
+    return {
+      foresee: (recurs) => [
+        ...refused,
+        ...this.foresee(rows, resolveRows(rows, matches, rules, null, this), recurs),
+      ],
+    };
+  }
+
+  /** @param recurs as in `LookedUpRecords` */
+  private foresee(
+    rows: readonly ParsedRow[],
+    resolution: Resolution,
+    recurs: (key: string, here: number) => boolean,
+  ): PreviewedOutcome[] {
+    const here = whetherOccursLater(rows, recurs);
+    const occursLater = (key: string) => here.get(key) ?? recurs(key, 0);
     const changedHere = new Set<number>();
     for (const { instance } of resolution.effects) {
       // An instance that earlier rows changed is found here only if it was kept.
@@ -71,16 +85,15 @@ export class RowPreview implements EarlierInstances {
     this.noteSame(rows, resolution.rows, occursLater);
     const effects = resolution.effects[Symbol.iterator]();
     let effect = effects.next().value;
-    for (const row of resolution.rows) {
+    return resolution.rows.map((row) => {
       const outcome: PreviewedOutcome = toOutcome(row);
       // Both are in line order.
       if (effect?.line === row.line) {
         outcome.changes = effect.changes;
         effect = effects.next().value;
       }
-      outcomes.push(outcome);
-    }
-    return outcomes;
+      return outcome;
+    });
   }
 
   /**
@@ -103,7 +116,7 @@ export class RowPreview implements EarlierInstances {
       lines.push(line);
       here.set(key, lines);
       const identifiers = rows[index]?.identifiers ?? [];
-      if (identifiers.some(({ name, value }) => occursLater(identifierKey(name, value)))) recurring.add(key);
+      if (identifiers.some((each) => occursLater(each.key))) recurring.add(key);
       const [identifier] = identifiers;
       if (lines.length !== 2 || identifier === undefined || this.sameThings.length === MOST_SAME) continue;
       this.sameThings.push({ identifier: `${identifier.name}:${identifier.written}`, lines });
@@ -123,16 +136,16 @@ export class RowPreview implements EarlierInstances {
     return this.changed.get(id);
   }
 
-  carrying({ name, value }: IdentifierValue): readonly InstanceState[] {
+  carrying({ name, value, key }: IdentifierValue): readonly InstanceState[] {
     // An instance that has since received another value is still listed under the former one.
-    return (this.carriers.get(identifierKey(name, value)) ?? []).filter(
+    return (this.carriers.get(key) ?? NONE).filter(
       (instance) => instance.newIdentifiers.get(name)?.value === value,
     );
   }
 
   private mayBeFound(instance: InstanceState, occursLater: (key: string) => boolean): boolean {
-    for (const { name, value } of instance.newIdentifiers.values())
-      if (occursLater(identifierKey(name, value))) return true;
+    for (const { key } of instance.newIdentifiers.values()) if (occursLater(key)) return true;
+    if (instance.stored === null) return false;
     const { identifiers } = this.context.compiled.definition;
     return identifiers.some(({ name }) =>
       storedValuesOf(instance.stored, name).some((value) => occursLater(identifierKey(name, value))),
@@ -141,11 +154,12 @@ export class RowPreview implements EarlierInstances {
 
   private keep(instance: InstanceState): void {
     if (instance.id !== undefined) this.changed.set(instance.id, instance);
-    for (const { name, value } of instance.newIdentifiers.values()) {
-      const key = identifierKey(name, value);
+    for (const { key } of instance.newIdentifiers.values()) {
       const known = this.carriers.get(key);
       if (known === undefined) this.carriers.set(key, [instance]);
       else if (!known.includes(instance)) known.push(instance);
     }
   }
 }
+
+const NONE: readonly InstanceState[] = [];

@@ -105,6 +105,12 @@ export class IdentifierReader {
   fold(written: string): string {
     return this.definition.caseInsensitive === true ? foldedForm(written) : normalForm(written);
   }
+
+  identify(written: string): IdentifierValue {
+    const { name, unique } = this;
+    const value = this.fold(written);
+    return { name, value, written, unique, key: identifierKey(name, value) };
+  }
 }
 
 /** One identifier of a row. */
@@ -117,6 +123,8 @@ export interface IdentifierValue {
   written: string;
   /** At most one instance of the workflow can carry `value`. */
   unique: boolean;
+  /** Name and value, as `identifierKey` joins them. It is asked for many times. */
+  key: string;
 }
 
 /** One input of a row. */
