@@ -18,6 +18,11 @@ export function integerArray(values: readonly number[]): string {
   return `{${values.join(',')}}`;
 }
 
+/** The elements of an array of whole numbers that PostgreSQL has written as text; none of `null`. */
+export function readIntegerArray(text: string | null): number[] {
+  return text === null ? [] : (JSON.parse(`[${text.slice(1, -1)}]`) as number[]);
+}
+
 function quoted(value: string): string {
   return `"${ARRAY_SPECIAL.test(value) ? value.replace(ARRAY_SPECIALS, '\\$&') : value}"`;
 }

@@ -1,5 +1,10 @@
 import { EventLoopTurn } from '../../platform/concurrency.js';
-import { type CopyInput, type TextRow, visiblyEscaped } from '../../platform/database/copy-rows.js';
+import {
+  type CopyInput,
+  readIntegerArray,
+  type TextRow,
+  visiblyEscaped,
+} from '../../platform/database/copy-rows.js';
 import type { ClientTransaction } from '../../platform/database/database.service.js';
 import type { ImportRecord, RecordError, RecordOutcome } from '../../records/target.js';
 import { quoted } from '../../workflows/rows/values/value-type.js';
@@ -12,6 +17,8 @@ import {
   emptyRowsTable,
   isRecordState,
   keepRows,
+  operationOf,
+  type RowOperation,
   StagedRows,
   writeRows,
   writeRowsOneByOne,
@@ -22,22 +29,33 @@ export type TableTransaction = Pick<ClientTransaction, 'query' | 'sendTogether'>
 
 interface LineOutcome {
   line: number;
-  operation: string;
+  operation: RowOperation;
   reference: string | null;
-  state: string | null;
-  message: string | null;
-  detail: string | null;
-  constraint: string | null;
-  column: string | null;
+  state?: string | null;
+  message?: string | null;
+  detail?: string | null;
+  constraint?: string | null;
+  column?: string | null;
 }
 
-function lineOutcome(row: TextRow): LineOutcome {
-  const [line, operation, reference = null, state = null, message = null, detail = null] = row;
-  const [constraint = null, column = null] = row.slice(6);
-  return {
-    ...{ line: Number(line), operation: operation ?? '', reference },
+/** @param answer of `writeRows` */
+function writtenTogether(answer: TextRow | undefined): LineOutcome[] {
+  const [lines = null, letters = null, referenceTexts = null] = answer ?? [];
+  if (letters === null) return [];
+  const references = JSON.parse(referenceTexts ?? '[]') as (string | null)[];
+  return readIntegerArray(lines).map((line, index) => ({
+    line,
+    operation: operationOf(letters.charAt(index)),
+    reference: references[index] ?? null,
+  }));
+}
+
+/** @param answer of `writeRowsOneByOne` */
+function writtenOneByOne(answer: readonly TextRow[]): LineOutcome[] {
+  return answer.map(([line, letter, reference = null, state, message, detail, constraint, column]) => ({
+    ...{ line: Number(line), operation: operationOf(letter ?? ''), reference },
     ...{ state, message, detail, constraint, column },
-  };
+  }));
 }
 
 /** How many times rows are written again because another transaction has created them meanwhile. */
@@ -69,48 +87,56 @@ const CODES: Readonly<Record<string, keyof typeof TABLE_ERROR_CODES>> = {
   '23P01': 'exclusion_violation',
 };
 
+/** The records of a chunk as rows of a table. */
+interface StagedChunk {
+  /** Rows that can be about the same row of the table are in different sets, in line order. */
+  sets: readonly StagedRows[];
+  /** The outcomes of records that the table cannot accept. */
+  refused: readonly RecordOutcome[];
+}
+
+/**
+ * Turns the records into the rows that a `TableApplication` writes. It is done before anything waits for the database of
+ * the table, so that only bytes outlast the wait.
+ */
+export async function stageRows(
+  records: readonly ImportRecord[],
+  compiled: CompiledTable,
+): Promise<StagedChunk> {
+  const sets: StagedRows[] = [];
+  const refused: RecordOutcome[] = [];
+  const counts = new Map<string, number>();
+  await readTableRows(records, compiled, refused, (row) => {
+    const place = row.match === null ? 0 : (counts.get(row.match) ?? 0);
+    if (row.match !== null) counts.set(row.match, place + 1);
+    const set = (sets[place] ??= new StagedRows(compiled.plan, place === 0 ? records.length : 1));
+    set.add(row);
+  });
+  return { sets, refused };
+}
+
 /** Writes records into a table, set by set, inside a transaction of its database. */
 export class TableApplication {
-  private readonly plan: TableTargetPlan;
   private isPrepared = false;
 
   constructor(
-    private readonly compiled: CompiledTable,
+    private readonly plan: TableTargetPlan,
     private readonly transaction: TableTransaction,
     private readonly log: LoggedChunk | null,
-  ) {
-    this.plan = compiled.plan;
-  }
+  ) {}
 
   /** Answers one outcome per record. Faults of the database are thrown. */
-  async apply(records: readonly ImportRecord[]): Promise<RecordOutcome[]> {
-    const outcomes: RecordOutcome[] = [];
-    for (const set of await this.stage(records, outcomes)) await this.applySet(set, outcomes);
+  async apply({ sets, refused }: StagedChunk): Promise<RecordOutcome[]> {
+    const outcomes = [...refused];
+    for (const set of sets) await this.applySet(set, outcomes);
     return outcomes;
-  }
-
-  /** Rows that can be about the same row of the table go into different sets, in line order. */
-  private async stage(
-    records: readonly ImportRecord[],
-    refused: RecordOutcome[],
-  ): Promise<readonly StagedRows[]> {
-    const sets: StagedRows[] = [];
-    const counts = new Map<string, number>();
-    await readTableRows(records, this.compiled, refused, (row) => {
-      const place = row.match === null ? 0 : (counts.get(row.match) ?? 0);
-      if (row.match !== null) counts.set(row.match, place + 1);
-      const set = (sets[place] ??= new StagedRows(this.plan, place === 0 ? records.length : 1));
-      set.add(row);
-    });
-    return sets;
   }
 
   private async applySet(rows: StagedRows, outcomes: RecordOutcome[]): Promise<void> {
     let written = await this.write(rows, this.emptied(), [rows.copy]);
     for (let attempt = 1; ; attempt += 1) {
       const raced: number[] = [];
-      for (const row of written) {
-        const outcome = lineOutcome(row);
+      for (const outcome of written) {
         if (outcome.operation === 'raced' && attempt < LONGEST_RACE) raced.push(outcome.line);
         else outcomes.push(this.outcomeOf(outcome));
       }
@@ -135,7 +161,7 @@ export class TableApplication {
     { absent }: StagedRows,
     before: readonly string[],
     tables: readonly CopyInput[],
-  ): Promise<readonly TextRow[]> {
+  ): Promise<LineOutcome[]> {
     const { transaction, plan } = this;
     const statements = [...createMissing(plan, null), writeRows(plan, absent, this.log)];
     try {
@@ -143,13 +169,13 @@ export class TableApplication {
         ...{ before, tables },
         after: ['SAVEPOINT import_queue_set', ...statements, 'RELEASE SAVEPOINT import_queue_set'],
       });
-      return answers.at(-2) ?? [];
+      return writtenTogether(answers.at(-2)?.[0]);
     } catch (error) {
       if (!isRecordState((error as { code?: unknown }).code)) throw error;
       const answers = await transaction.sendTogether({
         before: ['ROLLBACK TO SAVEPOINT import_queue_set', ...writeRowsOneByOne(plan, absent, this.log)],
       });
-      return answers.at(-1) ?? [];
+      return writtenOneByOne(answers.at(-1) ?? []);
     }
   }
 

@@ -1,3 +1,4 @@
+import { textArray } from '../../platform/database/copy-rows.js';
 import type { JsonValue } from '../../platform/json/json-value.js';
 import type {
   FieldChange,
@@ -11,7 +12,7 @@ import type { CompiledTable, TargetRow } from './compiled-table.js';
 import type { TableConnections } from './connections.js';
 import { readTableRows, tableRefusal } from './table-application.js';
 import type { TableTargetPlan } from './table-plan.js';
-import { isRecordState, previewParameters, previewRows } from './table-statements.js';
+import { isRecordState, previewRows } from './table-statements.js';
 
 interface SeenRow {
   line: number;
@@ -94,7 +95,7 @@ export class TablePreview implements PreviewRun {
       const [only] = rows;
       if (rows.length === 1 && only !== undefined) {
         const cause = {
-          operation: 'refused',
+          operation: 'refused' as const,
           reference: null,
           state: state ?? null,
           message: message ?? null,
@@ -131,7 +132,7 @@ export class TablePreview implements PreviewRun {
       };
     }
     if (broken !== null) {
-      const cause = { operation: 'refused', reference: null, state: '23503', constraint: broken };
+      const cause = { operation: 'refused' as const, reference: null, state: '23503', constraint: broken };
       return rejected(
         line,
         tableRefusal({ ...cause, message: 'no row has the value that it refers to' }, plan),
@@ -184,4 +185,13 @@ export class TablePreview implements PreviewRun {
 
 function rejected(line: number, error: ReturnType<typeof tableRefusal>): PreviewedOutcome {
   return { line, status: 'failed', operation: 'rejected', reference: null, error };
+}
+
+/** The parameters of `previewRows`. */
+function previewParameters(plan: TableTargetPlan, rows: readonly TargetRow[]): unknown[] {
+  return [
+    rows.map(({ line }) => line),
+    rows.map(({ values }) => values.map((value) => (value === undefined ? '1' : '0')).join('')),
+    ...plan.columns.map((_, place) => textArray(rows.map(({ values }) => values[place] ?? null))),
+  ];
 }

@@ -1,10 +1,4 @@
-import {
-  CopyBuffer,
-  copyField,
-  type CopyInput,
-  integerArray,
-  textArray,
-} from '../../platform/database/copy-rows.js';
+import { CopyBuffer, copyField, type CopyInput, integerArray } from '../../platform/database/copy-rows.js';
 import { insertEntries, type LoggedChunk, rowKeyOf } from './change-log.sql.js';
 import type { TargetRow } from './compiled-table.js';
 import type { FilledColumn, TableTargetPlan } from './table-plan.js';
@@ -141,10 +135,39 @@ function referenceOf(plan: TableTargetPlan, row: string): string {
   return `concat_ws(',', ${plan.reference.map((name) => `${row}.${identifier(name)}`).join(', ')})`;
 }
 
+/** What became of a row, each as the letter that stands for it in the statements. */
+const OPERATIONS = {
+  created: 'c',
+  updated: 'u',
+  unchanged: 'n',
+  /** `onMatch` is not `update`. */
+  matched: 'm',
+  /** `onNoMatch` is `reject`. */
+  unmatched: 'x',
+  /** A look-up finds nothing. */
+  missing: 'l',
+  /** Another transaction has just created the row, so the statement could not see it. */
+  raced: 'r',
+  refused: 'f',
+} as const;
+
+export type RowOperation = keyof typeof OPERATIONS;
+
+const OF_LETTER = new Map<string, RowOperation>(
+  Object.entries(OPERATIONS).map(([operation, letter]) => [letter, operation as RowOperation]),
+);
+
+/** @param letter as a statement answers it */
+export function operationOf(letter: string): RowOperation {
+  const operation = OF_LETTER.get(letter);
+  if (operation === undefined) throw new Error(`no operation has the letter ${letter}`);
+  return operation;
+}
+
 /**
- * Writes the rows and answers line, operation and reference of each: `created`, `updated`, `unchanged`, `matched`
- * (onMatch is not update), `unmatched` (onNoMatch is reject), `missing` (a look-up finds nothing) or `raced` (another
- * transaction has just created the row, so this statement could not see it). A row that would not change is not written.
+ * Writes the rows and answers their lines, the letters of their operations and their references, each as one text: the
+ * driver would take longer to read a row for each than PostgreSQL does to write it. A row that would not change is not
+ * written.
  * The temporary table has no statistics, so each step is written such that no plan can be a bad one: a row is looked up
  * once, by its key, and later steps read what was found.
  * @param absent places of the columns that some rows say nothing about
@@ -155,7 +178,9 @@ export function writeRows(
   log: LoggedChunk | null,
 ): string {
   const { parts, select } = writing(plan, absent, log, null);
-  return `WITH ${parts.join(', ')} ${select}`;
+  return `WITH ${parts.join(', ')}
+    SELECT array_agg(line), string_agg(operation, ''), json_agg(reference)
+      FROM (${select}) AS written (line, operation, reference)`;
 }
 
 function writing(
@@ -191,14 +216,14 @@ function writing(
   }
   if (mayCreate) parts.push(insertion(plan, absent, into, image));
   if (log !== null) parts.push(`logged AS (${loggedRows(plan, log, mayUpdate, mayCreate)})`);
-  const missing = hasLookups(plan) ? `WHEN s.missing IS NOT NULL THEN 'missing'` : '';
+  const missing = hasLookups(plan) ? `WHEN s.missing IS NOT NULL THEN '${OPERATIONS.missing}'` : '';
   // A row to change that was not changed has got another key meanwhile, or was deleted.
   const operation = hasKey
     ? `CASE ${missing}
-      ${mayUpdate ? `WHEN upd.line IS NOT NULL THEN 'updated' WHEN s.changes THEN 'raced'` : ''}
-      WHEN s.found THEN '${configuration.onMatch === 'update' ? 'unchanged' : 'matched'}'
-      ${mayCreate ? `WHEN ins.k0 IS NOT NULL THEN 'created'` : ''} ELSE '${mayCreate ? 'raced' : 'unmatched'}' END`
-    : `CASE ${missing} WHEN true THEN 'created' END`;
+      ${mayUpdate ? `WHEN upd.line IS NOT NULL THEN '${OPERATIONS.updated}' WHEN s.changes THEN '${OPERATIONS.raced}'` : ''}
+      WHEN s.found THEN '${OPERATIONS[configuration.onMatch === 'update' ? 'unchanged' : 'matched']}'
+      ${mayCreate ? `WHEN ins.k0 IS NOT NULL THEN '${OPERATIONS.created}'` : ''} ELSE '${OPERATIONS[mayCreate ? 'raced' : 'unmatched']}' END`
+    : `CASE ${missing} WHEN true THEN '${OPERATIONS.created}' END`;
   const references = [
     ...(hasKey ? ['s.reference'] : []),
     ...(mayCreate && hasKey ? ['ins.reference'] : []),
@@ -310,7 +335,7 @@ export function writeRowsOneByOne(
             import_queue_column = COLUMN_NAME;
           IF import_queue_state !~ '${RECORD_STATES}' THEN RAISE; END IF;
           INSERT INTO ${OUTCOMES} (line, operation, state, message, detail, constraint_name, column_name)
-          VALUES (${line}, 'refused', import_queue_state, import_queue_message, import_queue_detail,
+          VALUES (${line}, '${OPERATIONS.refused}', import_queue_state, import_queue_message, import_queue_detail,
             import_queue_constraint, import_queue_column);
         END;
       END LOOP;
@@ -364,13 +389,4 @@ export function previewRows(plan: TableTargetPlan): string {
            ${hasKey ? `jsonb_build_array(${before})` : 'NULL::jsonb'} AS before,
            ${hasKey ? `ARRAY[${changed.join(', ')}]` : 'NULL::boolean[]'} AS changed
       FROM src s ${hasKey ? `LEFT JOIN ${relation(plan.configuration)} t ON ${isMatch(plan, 't', 's')}` : ''}`;
-}
-
-/** The parameters of `previewRows`. */
-export function previewParameters(plan: TableTargetPlan, rows: readonly TargetRow[]): unknown[] {
-  return [
-    rows.map(({ line }) => line),
-    rows.map(({ values }) => values.map((value) => (value === undefined ? '1' : '0')).join('')),
-    ...plan.columns.map((_, place) => textArray(rows.map(({ values }) => values[place] ?? null))),
-  ];
 }

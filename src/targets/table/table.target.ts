@@ -43,7 +43,7 @@ import {
   selectMarked,
   selectOldMarks,
 } from './marks.sql.js';
-import { TableApplication, type TableTransaction } from './table-application.js';
+import { stageRows, TableApplication, type TableTransaction } from './table-application.js';
 import { readConfiguration, type TableConfiguration, tablesOf } from './table-configuration.js';
 import { planTable, tableKey, type TableShapes } from './table-plan.js';
 import { TablePreview } from './table-preview.js';
@@ -134,9 +134,10 @@ export class TableTarget implements RecordTarget<CompiledTable> {
   ): Promise<RecordOutcome[]> {
     const { compiled } = context;
     const log = await this.logOf(compiled, context);
-    const apply = (transaction: TableTransaction, some: readonly ImportRecord[]) =>
-      new TableApplication(compiled, transaction, log).apply(some);
-    return this.once(records, context, apply);
+    return this.once(records, context, async (some) => {
+      const staged = await stageRows(some, compiled);
+      return (transaction) => new TableApplication(compiled.plan, transaction, log).apply(staged);
+    });
   }
 
   canUndo({ plan }: CompiledTable): boolean {
@@ -148,7 +149,9 @@ export class TableTarget implements RecordTarget<CompiledTable> {
     const log = await this.logOf(compiled, context);
     if (log === null) throw new Error('the import process keeps no log');
     const undo = new TableUndo(compiled.plan, log, undoneBatchId);
-    return this.once(records, context, (transaction, some) => undo.apply(transaction, some, log));
+    return this.once(records, context, (some) =>
+      Promise.resolve((transaction) => undo.apply(transaction, some, log)),
+    );
   }
 
   previewUndo(
@@ -178,33 +181,37 @@ export class TableTarget implements RecordTarget<CompiledTable> {
 
   /**
    * Runs work of a chunk once: in the own database in the transaction of the chunk, in another one together with a mark.
-   * @param work answers one outcome per record
+   * @param read prepares records; what it answers writes them, and answers one outcome per record
    */
   private async once<Outcome extends RecordOutcome | UndoOutcome>(
     records: readonly ImportRecord[],
     { compiled, transaction, batchId, chunkNumber }: RunningChunk,
-    work: (transaction: TableTransaction, records: readonly ImportRecord[]) => Promise<Outcome[]>,
+    read: (
+      records: readonly ImportRecord[],
+    ) => Promise<(transaction: TableTransaction) => Promise<Outcome[]>>,
   ): Promise<Outcome[]> {
     if (records.length === 0) return [];
     const { connection } = compiled.plan.configuration;
+    const writeAll = await read(records);
     // On the connection of the chunk: behind a pooler whose connections all run chunks, none is left for a second one.
     await this.forgetOld(connection, transaction);
-    if (this.connections.isOwn(connection)) return work(transaction, records);
+    if (this.connections.isOwn(connection)) return writeAll(transaction);
     const marks = await this.marksOf(connection);
     const chunk = { installation: await this.installationId(transaction), batchId, chunkNumber };
-    const write = async (there: OtherTransaction) => {
+    const writeRest = async (there: OtherTransaction) => {
       const marked = readMarked(there.opened);
       const wanted = new Set(records.map(({ line }) => line));
       const known = marked.outcomes.filter(({ line }) => wanted.delete(line)) as Outcome[];
-      const rest = records.filter(({ line }) => wanted.has(line));
-      if (rest.length === 0) return known;
-      const added = await work(there, rest);
+      if (wanted.size === 0) return known;
+      const write =
+        known.length === 0 ? writeAll : await read(records.filter(({ line }) => wanted.has(line)));
+      const added = await write(there);
       there.beforeCommit(insertMark(marks, chunk, marked.attempts, added));
       faultPoint('table.before-target-commit');
       return [...known, ...added];
     };
     const opening = selectMarked(marks, chunk);
-    const outcomes = await this.connections.transaction(connection, write, { opening });
+    const outcomes = await this.connections.transaction(connection, writeRest, { opening });
     faultPoint('table.after-target-commit');
     return outcomes;
   }

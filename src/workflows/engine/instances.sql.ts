@@ -3,6 +3,7 @@ import {
   copyField,
   type CopyInput,
   integerArray,
+  readIntegerArray,
   rowsToCopy,
   textArray,
 } from '../../platform/database/copy-rows.js';
@@ -215,9 +216,9 @@ export async function findCarriers(
   names: readonly string[],
   values: readonly string[],
 ): Promise<Carrier[]> {
-  // As one text: the driver takes longer for a row than PostgreSQL does to find it.
-  const { rows } = await sql.query<{ carriers: string | null }>(
-    `SELECT string_agg(wanted.place || ' ' || carrier.workflow_instance_id, ' ') AS carriers
+  // As two texts: the driver would take longer to read a row for each than PostgreSQL does to find it.
+  const { rows } = await sql.query<{ places: string | null; ids: string | null }>(
+    `SELECT array_agg(wanted.place)::text AS places, array_agg(carrier.workflow_instance_id)::text AS ids
        FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS wanted (name, value, place)
       CROSS JOIN LATERAL (
         SELECT workflow_instance_id FROM workflow_identifier
@@ -226,12 +227,9 @@ export async function findCarriers(
       ) AS carrier`,
     [workflowId, textArray(names), textArray(values), MOST_CARRIERS + 1],
   );
-  const numbers = rows[0]?.carriers?.split(' ') ?? [];
-  const carriers: Carrier[] = [];
-  for (let at = 0; at < numbers.length; at += 2) {
-    carriers.push({ place: Number(numbers[at]), instanceId: Number(numbers[at + 1]) });
-  }
-  return carriers;
+  const { places = null, ids = null } = rows[0] ?? {};
+  const instanceIds = readIntegerArray(ids);
+  return readIntegerArray(places).map((place, index) => ({ place, instanceId: instanceIds[index] ?? 0 }));
 }
 
 /**
