@@ -147,7 +147,7 @@ function meaning(payload: string) {
   return {
     action: action.name,
     identifiers,
-    values: Object.fromEntries(values.map((each) => [each.name, each.value])),
+    values: Object.fromEntries(values.map((each) => [each.field, each.after])),
   };
 }
 

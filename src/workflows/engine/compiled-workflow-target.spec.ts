@@ -12,25 +12,24 @@ describe('a row of a workflow import', () => {
     });
     expect(row).toMatchObject({ line: 3, action: { id: 11, name: 'Grant', step: 'Import' } });
     expect(row.values).toEqual([
-      { name: 'First Name', value: 'Ada' },
-      { name: 'Born', value: '1815-12-10' },
-      { name: 'Hours', value: 7.5 },
-      { name: 'Level', value: null },
+      { field: 'First Name', before: null, after: 'Ada' },
+      { field: 'Born', before: null, after: '1815-12-10' },
+      { field: 'Hours', before: null, after: 7.5 },
+      { field: 'Level', before: null, after: null },
     ]);
   });
 
   it('clears what is empty and leaves what is absent', () => {
     expect(parsed({ 'First Name': 'Ada', Born: '', Hours: null }).values).toEqual([
-      { name: 'First Name', value: 'Ada' },
-      { name: 'Born', value: null },
-      { name: 'Hours', value: null },
+      { field: 'First Name', before: null, after: 'Ada' },
+      { field: 'Born', before: null, after: null },
+      { field: 'Hours', before: null, after: null },
     ]);
   });
 
   it('keeps numbers that JSON.parse would change', () => {
     expect(parsed('{"First Name":"Ada","Hours":0.30000000000000001}').values).toContainEqual({
-      name: 'Hours',
-      value: '0.30000000000000001',
+      ...{ field: 'Hours', before: null, after: '0.30000000000000001' },
     });
   });
 

@@ -34,14 +34,76 @@ export type Changes = FieldChange[];
 export const STATUS_CHANGE = ':WorkflowStatus';
 export const STEP_CHANGE = ':WorkflowStep';
 
+const NO_IDENTIFIERS: readonly IdentifierValue[] = [];
+
+/** With more attributes than this, a Map finds one sooner than a search from the beginning. */
+const MOST_SEARCHED = 32;
+
+/**
+ * The attributes of an instance by name, in the order in which they were set. A Map for each instance would be the
+ * largest part of what a chunk holds in memory.
+ */
+export class Attributes {
+  private readonly names: string[];
+  private readonly values: JsonValue[];
+  /** The place of each name; `null` while there are few. */
+  private places: Map<string, number> | null = null;
+
+  constructor(attributes: JsonObject) {
+    this.names = Object.keys(attributes);
+    this.values = Object.values(attributes);
+  }
+
+  get size(): number {
+    return this.names.length;
+  }
+
+  get(name: string): JsonValue | undefined {
+    return this.values[this.placeOf(name)];
+  }
+
+  set(name: string, value: JsonValue): void {
+    const place = this.placeOf(name);
+    if (place === -1) this.add(name, value);
+    else this.values[place] = value;
+  }
+
+  /** Sets one that does not exist. */
+  add(name: string, value: JsonValue): void {
+    this.places?.set(name, this.names.length);
+    this.names.push(name);
+    this.values.push(value);
+  }
+
+  delete(name: string): void {
+    const place = this.placeOf(name);
+    if (place === -1) return;
+    this.names.splice(place, 1);
+    this.values.splice(place, 1);
+    this.places = null;
+  }
+
+  forEach(callback: (value: JsonValue, name: string) => void): void {
+    for (let place = 0; place < this.names.length; place += 1) {
+      callback(this.values[place] ?? null, this.names[place] ?? '');
+    }
+  }
+
+  private placeOf(name: string): number {
+    if (this.names.length <= MOST_SEARCHED) return this.names.indexOf(name);
+    this.places ??= new Map(this.names.map((each, place) => [each, place]));
+    return this.places.get(name) ?? -1;
+  }
+}
+
 /** An instance after the rows so far. */
 export class InstanceState {
   /** `undefined` until a new instance gets its id. */
   id: number | undefined;
   status: InstanceStatus;
-  readonly attributes: Map<string, JsonValue>;
-  /** Identifiers, by name, that rows gave the instance and that it did not carry before. */
-  readonly newIdentifiers = new Map<string, IdentifierValue>();
+  readonly attributes: Attributes;
+  /** Identifiers that rows gave the instance and that it did not carry before: at most one of each name. */
+  newIdentifiers: readonly IdentifierValue[] = NO_IDENTIFIERS;
 
   /** @param stored `null` for a new instance */
   private constructor(
@@ -52,7 +114,7 @@ export class InstanceState {
   ) {
     this.id = stored?.id;
     this.status = stored?.status ?? 'incomplete';
-    this.attributes = new Map(stored === null ? [] : Object.entries(stored.attributes));
+    this.attributes = new Attributes(stored?.attributes ?? {});
   }
 
   static of(stored: StoredInstance): InstanceState {
@@ -62,7 +124,16 @@ export class InstanceState {
   /** A new instance at the step, with the values of the row; all of them are changes. */
   static create(row: ParsedRow, step: string | null): { instance: InstanceState; changes: Changes } {
     const instance = new InstanceState(null, step, row.line);
-    const changes = instance.setValues(row, row.identifiers);
+    const changes: Changes = [];
+    for (const { name, written } of row.identifiers) {
+      instance.attributes.add(name, written);
+      changes.push({ field: name, before: null, after: written });
+    }
+    for (const change of row.values) {
+      if (change.after === null) continue;
+      instance.attributes.add(change.field, change.after);
+      changes.push(change);
+    }
     instance.performPrimary(row.action.primary, []);
     changes.push({ field: STATUS_CHANGE, before: null, after: instance.status });
     if (instance.step !== null) changes.push({ field: STEP_CHANGE, before: null, after: instance.step });
@@ -78,7 +149,7 @@ export class InstanceState {
    * found by that value or by its lower case, as the definition required when it was stored.
    */
   valuesOf(name: string): readonly string[] {
-    const given = this.newIdentifiers.get(name);
+    const given = this.newIdentifiers.find((each) => each.name === name);
     return given === undefined ? storedValuesOf(this.stored, name) : [given.value];
   }
 
@@ -93,7 +164,10 @@ export class InstanceState {
 
   /** From now on these identifiers find the instance. */
   carry(newIdentifiers: readonly IdentifierValue[]): void {
-    for (const identifier of newIdentifiers) this.newIdentifiers.set(identifier.name, identifier);
+    const others = this.newIdentifiers.filter(
+      (known) => !newIdentifiers.some(({ name }) => name === known.name),
+    );
+    this.newIdentifiers = others.length === 0 ? newIdentifiers : [...others, ...newIdentifiers];
   }
 
   /** Reverts the changes of a row that is refused after all. */
@@ -116,7 +190,7 @@ export class InstanceState {
   private setValues({ values }: ParsedRow, newIdentifiers: readonly IdentifierValue[]): Changes {
     const changes: Changes = [];
     for (const { name, written } of newIdentifiers) this.setValue(name, written, changes);
-    for (const { name, value } of values) this.setValue(name, value, changes);
+    for (const { field, after } of values) this.setValue(field, after, changes);
     return changes;
   }
 

@@ -258,7 +258,7 @@ export function identifiersToInsert(
   const rows: IdentifierRow[] = [];
   for (const instance of instances) {
     const instanceId = idOf(instance);
-    for (const identifier of instance.newIdentifiers.values()) rows.push({ identifier, instanceId });
+    for (const identifier of instance.newIdentifiers) rows.push({ identifier, instanceId });
   }
   rows.sort((a, b) => byNameAndValue(a.identifier, b.identifier));
   return rowsToCopy(

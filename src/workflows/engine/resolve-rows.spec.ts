@@ -1,7 +1,8 @@
+import { attributesText } from '../../platform/json/json-text.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { InstanceStatus, PrimaryEffect } from '../definition.js';
 import { identifierKey, type ParsedRow } from '../rows/row-reader.js';
-import { MOST_CARRIERS, type StoredInstance } from './instance-state.js';
+import { type InstanceState, MOST_CARRIERS, type StoredInstance } from './instance-state.js';
 import { type Match, type Resolution, type ResolutionRules, resolveRows } from './resolve-rows.js';
 
 const NAMES = { uid: ':UniqueId', email: ':Email', member: ':Member', role: ':Role' };
@@ -28,7 +29,7 @@ const rowsOf = (...texts: RowText[]): ParsedRow[] =>
         written: identifiers[key]!,
         unique: key === 'uid' || key === 'email',
       })),
-    values: Object.entries(values).map(([name, value]) => ({ name, value })),
+    values: Object.entries(values).map(([field, after]) => ({ field, before: null, after })),
   }));
 
 const keyed = (name: string, value: string) => ({ name, value, key: identifierKey(name, value) });
@@ -53,6 +54,9 @@ function stored(id: number, attributes: JsonObject, status: InstanceStatus = 'in
     .filter((name) => attributes[name] !== undefined)
     .map((name) => ({ ...keyed(name, fold(name, attributes[name] as string)), instance }));
 }
+
+const attributesOf = ({ attributes }: Pick<InstanceState, 'attributes'>) =>
+  JSON.parse(attributesText(attributes)) as JsonObject;
 
 /** `1 created #new1`, `2 rejected ambiguous_match`: new instances are numbered in the order of their creation. */
 function told({ rows, created }: Resolution): string[] {
@@ -213,7 +217,7 @@ describe('a row sees what those before it did', () => {
       rules(),
     );
     expect(told(resolution)).toEqual(['1 created #new1', '2 updated #new1', '3 unchanged #new1']);
-    expect(resolution.created.map(({ attributes }) => Object.fromEntries(attributes))).toEqual([
+    expect(resolution.created.map(attributesOf)).toEqual([
       { ':UniqueId': 'M-1', ':Email': 'Eve@example.org', Name: 'Eva' },
     ]);
     expect(resolution.updated).toEqual([]);
@@ -289,7 +293,7 @@ describe('what is changed', () => {
     const values = { Level: null, Tags: ['a', 'b'], Age: 36 };
     const resolution = resolveRows(rowsOf({ uid: 'M-5', values }), match, rules());
     expect(changesOf(resolution)).toEqual([{ line: 1, Level: ['Fellow', null], Age: [null, 36] }]);
-    expect(Object.fromEntries(resolution.updated[0]!.attributes)).toEqual({
+    expect(attributesOf(resolution.updated[0]!)).toEqual({
       ':UniqueId': 'M-5',
       Name: 'Ada',
       Tags: ['a', 'b'],
@@ -327,9 +331,7 @@ describe('what is changed', () => {
       { line: 1, ':Email': [null, 'Ada@Example.org'] },
       { line: 2, ':UniqueId': ['M-5', 'M-9'] },
     ]);
-    expect(
-      [...resolution.updated[0]!.newIdentifiers.values()].map(({ name, value }) => [name, value]),
-    ).toEqual([
+    expect(resolution.updated[0]!.newIdentifiers.map(({ name, value }) => [name, value])).toEqual([
       [':Email', 'ada@example.org'],
       [':UniqueId', 'M-9'],
     ]);
@@ -339,7 +341,7 @@ describe('what is changed', () => {
     const values = JSON.parse('{"__proto__": "a", "constructor": "b"}') as Record<string, JsonValue>;
     const resolution = resolveRows(rowsOf({ uid: 'M-1', values }, { uid: 'M-1', values }), [], rules());
     expect(told(resolution)).toEqual(['1 created #new1', '2 unchanged #new1']);
-    expect([...resolution.created[0]!.attributes]).toContainEqual(['__proto__', 'a']);
+    expect(resolution.created[0]!.attributes.get('__proto__')).toBe('a');
   });
 
   const primaries: [PrimaryEffect, InstanceStatus, Record<string, JsonValue>][] = [

@@ -119,7 +119,7 @@ class RowResolver {
       const state = states.get(id) ?? earlier.byId(id) ?? InstanceState.of(match.instance);
       states.set(id, state);
       // If an earlier row gave the instance another value, only that value finds it now.
-      if (!state.newIdentifiers.has(match.name)) this.index.add(match, state);
+      if (!state.newIdentifiers.some(({ name }) => name === match.name)) this.index.add(match, state);
     }
   }
 

@@ -12,6 +12,7 @@ import { quoted } from '../rows/values/value-type.js';
 import type { CompiledWorkflowTarget } from './row-application.js';
 import { findCarriers } from './instances.sql.js';
 import {
+  Attributes,
   type Changes,
   isSameValue,
   STATUS_CHANGE,
@@ -36,7 +37,7 @@ class RevertedInstance {
   /** `null`: the instance does not exist. */
   status: InstanceStatus | null;
   step: string | null;
-  readonly attributes: Map<string, JsonValue>;
+  readonly attributes: Attributes;
   isChanged = false;
   /** Newest first. */
   private readonly entries: ReversibleEntry[];
@@ -48,7 +49,7 @@ class RevertedInstance {
   ) {
     this.status = stored?.status ?? null;
     this.step = stored?.step ?? null;
-    this.attributes = new Map(stored === null ? [] : Object.entries(stored.attributes));
+    this.attributes = new Attributes(stored?.attributes ?? {});
     this.entries = [...entries];
   }
 
@@ -228,16 +229,16 @@ export class Reversal {
   /** The values that an instance no longer carries, and those that it carries again. */
   movedBy({ stored, attributes, status }: RevertedInstance): {
     former: string[];
-    given: Map<string, IdentifierValue>;
+    given: IdentifierValue[];
   } {
     const former: string[] = [];
-    const given = new Map<string, IdentifierValue>();
+    const given: IdentifierValue[] = [];
     for (const name of this.identifiers.readers.keys()) {
       const before = this.identifiers.value(name, stored?.attributes[name]);
       const after = status === null ? null : this.identifiers.value(name, attributes.get(name));
       if (before?.key === after?.key) continue;
       if (before !== null) former.push(name);
-      if (after !== null) given.set(name, after);
+      if (after !== null) given.push(after);
     }
     return { former, given };
   }

@@ -9,6 +9,7 @@ import { SecretBox } from '../../platform/secret-box.js';
 import type {
   ChunkContext,
   CompiledTarget,
+  FieldChange,
   ImportRecord,
   RecordError,
   RecordOutcome,
@@ -26,7 +27,6 @@ import {
   identifierKey,
   IdentifierReader,
   type IdentifierValue,
-  type InputValue,
   type ParsedRow,
   readRow,
   type ReadRow,
@@ -116,7 +116,7 @@ async function writeEffects(
 
 /** The former values of identifiers that get a new value. */
 function formerIdentifiers(instance: InstanceState): FormerIdentifier[] {
-  return [...instance.newIdentifiers.keys()].flatMap((name) =>
+  return instance.newIdentifiers.flatMap(({ name }) =>
     storedValuesOf(instance.stored, name).map((value) => ({ name, value, instanceId: idOf(instance) })),
   );
 }
@@ -284,7 +284,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
   const choice = actionChoice(step, from, readers);
   const violates = recordSchema === null ? null : compileJsonSchema(recordSchema);
 
-  const read = (row: JsonObject, raw: string, values: InputValue[] | null): ReadRow | RefusedRow => {
+  const read = (row: JsonObject, raw: string, values: FieldChange[] | null): ReadRow | RefusedRow => {
     const result = readRow(row, raw, choice, values);
     if (result.error !== null) return result;
     const violation = violates?.(row) ?? null;
@@ -316,7 +316,7 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
     },
 
     parseRow({ line, payload }) {
-      const values: InputValue[] = [];
+      const values: FieldChange[] = [];
       const result = read(JSON.parse(payload) as JsonObject, payload, values);
       if (result.error !== null) return { error: result.error };
       const identifiers: IdentifierValue[] = [];

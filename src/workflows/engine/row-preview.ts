@@ -138,13 +138,13 @@ export class RowPreview implements EarlierInstances {
 
   carrying({ name, value, key }: IdentifierValue): readonly InstanceState[] {
     // An instance that has since received another value is still listed under the former one.
-    return (this.carriers.get(key) ?? NONE).filter(
-      (instance) => instance.newIdentifiers.get(name)?.value === value,
+    return (this.carriers.get(key) ?? NONE).filter(({ newIdentifiers }) =>
+      newIdentifiers.some((given) => given.name === name && given.value === value),
     );
   }
 
   private mayBeFound(instance: InstanceState, occursLater: (key: string) => boolean): boolean {
-    for (const { key } of instance.newIdentifiers.values()) if (occursLater(key)) return true;
+    for (const { key } of instance.newIdentifiers) if (occursLater(key)) return true;
     if (instance.stored === null) return false;
     const { identifiers } = this.context.compiled.definition;
     return identifiers.some(({ name }) =>
@@ -154,7 +154,7 @@ export class RowPreview implements EarlierInstances {
 
   private keep(instance: InstanceState): void {
     if (instance.id !== undefined) this.changed.set(instance.id, instance);
-    for (const { key } of instance.newIdentifiers.values()) {
+    for (const { key } of instance.newIdentifiers) {
       const known = this.carriers.get(key);
       if (known === undefined) this.carriers.set(key, [instance]);
       else if (!known.includes(instance)) known.push(instance);

@@ -10,7 +10,7 @@ import type {
 } from '../../records/target.js';
 import type { InstanceStatus } from '../definition.js';
 import type { IdentifierValue } from '../rows/row-reader.js';
-import { storedValuesOf } from './instance-state.js';
+import { type Attributes, storedValuesOf } from './instance-state.js';
 import {
   deleteIdentifiers,
   deleteInstances,
@@ -85,13 +85,13 @@ export class RowReversal {
   ): Promise<void> {
     const { workflowId } = this.context.compiled;
     const formers: FormerIdentifier[] = [];
-    const carrying: { id: number; newIdentifiers: Map<string, IdentifierValue> }[] = [];
+    const carrying: { id: number; newIdentifiers: readonly IdentifierValue[] }[] = [];
     const deleted: number[] = [];
     const existing: {
       id: number;
       status: InstanceStatus;
       step: string | null;
-      attributes: Map<string, JsonValue>;
+      attributes: Attributes;
     }[] = [];
     const restored: typeof existing = [];
     for (const instance of reversal.instances.values()) {
@@ -101,7 +101,7 @@ export class RowReversal {
       for (const name of former) {
         for (const value of storedValuesOf(stored, name)) formers.push({ name, value, instanceId: id });
       }
-      if (given.size > 0) carrying.push({ id, newIdentifiers: given });
+      if (given.length > 0) carrying.push({ id, newIdentifiers: given });
       if (status !== null) (stored === null ? restored : existing).push({ id, status, step, attributes });
       else if (stored !== null) deleted.push(id);
     }

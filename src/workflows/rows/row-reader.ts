@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import { isUnnamedColumn, trimEnds } from '../../records/rows.js';
-import { MOST_ERRORS, type RecordError } from '../../records/target.js';
+import { type FieldChange, MOST_ERRORS, type RecordError } from '../../records/target.js';
 import type { ActionDefinition, IdentifierDefinition } from '../definition.js';
 import {
   ACTION_ID_COLUMN,
@@ -127,12 +127,6 @@ export interface IdentifierValue {
   key: string;
 }
 
-/** One input of a row. */
-export interface InputValue {
-  name: string;
-  value: JsonValue;
-}
-
 /** An action and its step. */
 export interface StepAction extends ActionDefinition {
   step: string;
@@ -146,11 +140,11 @@ export interface ParsedRow {
   /** The identifiers that the row has, in the definition's order; they are tried in this order. */
   identifiers: readonly IdentifierValue[];
   /**
-   * The canonical value of each input that the row has; null clears the attribute. The attribute of an absent input
-   * does not change. Two rows have the same value exactly if these values are deeply equal. A Numeric is a number, or a
+   * The canonical value of each input that the row has, as the change that it is for a new instance; `after: null` clears
+   * the attribute. The attribute of an absent input does not change. Two rows have the same value exactly if these values are deeply equal. A Numeric is a number, or a
    * decimal string if a number cannot hold it.
    */
-  values: readonly InputValue[];
+  values: readonly FieldChange[];
 }
 
 export type RowResult = { row: ParsedRow; error?: undefined } | { row?: undefined; error: RecordError };
@@ -166,7 +160,7 @@ function understoodRow(
   row: JsonObject,
   plan: ActionPlan,
   written: readonly (string | undefined)[],
-  values: readonly InputValue[],
+  values: readonly FieldChange[],
 ): JsonObject {
   const members: [string, JsonValue][] = [];
   for (const name of [ACTION_ID_COLUMN, ACTION_NAME_COLUMN]) {
@@ -177,8 +171,8 @@ function understoodRow(
     const text = written[index];
     if (text !== undefined) members.push([reader.name, text]);
   }
-  for (const { name, value } of values) {
-    if (value !== null) members.push([name, isNumeric(plan, name) ? Number(value) : value]);
+  for (const { field, after } of values) {
+    if (after !== null) members.push([field, isNumeric(plan, field) ? Number(after) : after]);
   }
   return Object.fromEntries(members);
 }
@@ -211,7 +205,7 @@ export function readRow(
   row: JsonObject,
   raw: string,
   choice: ActionChoice,
-  values: InputValue[] | null,
+  values: FieldChange[] | null,
 ): ReadRow | RefusedRow {
   const chosen = choice.choose(row);
   if (chosen.error !== undefined) return chosen;
@@ -236,7 +230,7 @@ export function readRow(
       if (column.required) requiredSeen += 1;
       if (parsed instanceof ValueError) errors = withError(errors, describe(parsed, name, value, source));
       else if (column.required && parsed === null) errors = withError(errors, missing(column));
-      else read?.push({ name, value: parsed });
+      else read?.push({ field: name, before: null, after: parsed });
     } else if (column.kind === 'identifier') {
       const text = column.reader.read(value, source);
       if (typeof text !== 'string') errors = withError(errors, describe(text, name, value, source));
