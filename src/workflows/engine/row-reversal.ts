@@ -1,6 +1,5 @@
 import type { Transaction } from '../../platform/database/database.service.js';
 import { isDataError, isUniqueViolation } from '../../platform/database/postgres-errors.js';
-import type { JsonValue } from '../../platform/json/json-value.js';
 import type {
   ImportRecord,
   PreviewedUndo,
