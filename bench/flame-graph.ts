@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 /**
  * Draws a flame graph of a profile that `node --cpu-prof` has written, as SVG: the width of a box is the processor time of
- * a function and of those it called, top down. Boxes that would be narrower than two pixels are left out. By hand:
+ * a function and of those it called, top down. The loading of modules, and boxes that would be narrower than two pixels,
+ * are left out. By hand:
  *   node --import @swc-node/register/esm-register bench/flame-graph.ts <.cpuprofile> <.svg> [title] [from second]
  */
 
@@ -28,8 +29,9 @@ const WIDTH = 1200;
 const ROW = 16;
 const LETTER = 6.2;
 const NARROWEST = 2;
-/** What waits for work is not work. */
-const IDLE = '(idle)';
+/** What waits for work, or for another program, is not work. */
+const WAITING = new Set(['(idle)', 'spawnSync']);
+const LOADING = 'node:internal/modules/';
 
 const [source, target, title = 'CPU', from = '0'] = process.argv.slice(2);
 if (source === undefined || target === undefined) throw new Error('Give the profile and the SVG.');
@@ -53,9 +55,15 @@ function read({ nodes, samples, timeDeltas }: Profile, after: number): Box {
   for (const [index, id] of samples.entries()) {
     const delta = timeDeltas[index] ?? 0;
     time += delta;
-    if (time < after || byId.get(id)?.callFrame.functionName === IDLE) continue;
+    if (time < after) continue;
     const path: string[] = [];
-    for (let at: number | undefined = id; at !== undefined; at = callers.get(at)) path.unshift(nameOf(at));
+    let isWork = true;
+    for (let at: number | undefined = id; at !== undefined; at = callers.get(at)) {
+      const { functionName = '', url = '' } = byId.get(at)?.callFrame ?? {};
+      isWork &&= !WAITING.has(functionName) && !url.startsWith(LOADING);
+      path.unshift(nameOf(at));
+    }
+    if (!isWork) continue;
     let box = root;
     box.time += delta;
     for (const name of path.slice(1)) {
@@ -83,7 +91,7 @@ function drawn(root: Box): { boxes: string[]; depth: number } {
     if (width < NARROWEST) return;
     depth = Math.max(depth, level);
     const share = `${((100 * box.time) / root.time).toFixed(1)} %`;
-    const label = box.name.slice(0, Math.floor((width - 4) / LETTER));
+    const label = box.name.slice(0, Math.max(0, Math.floor((width - 4) / LETTER)));
     const y = (level + 1) * ROW + 4;
     const hue = 15 + (hash(box.name) % 40);
     boxes.push(
