@@ -22,7 +22,7 @@ import {
 
 const records = Number(process.argv[2] ?? 5_000_000);
 const rounds = Number(process.argv[3] ?? 3);
-const running = Number(process.argv[4] ?? 200_000);
+const running = Number(process.argv[4] ?? 1_000_000);
 const DATABASE = 'wiq_bench_retention';
 const TEMPLATE_RECORDS = Math.min(1_000, records);
 /** The share of the other batch that is done when the records expire. */

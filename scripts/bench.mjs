@@ -41,7 +41,7 @@ const BENCHES = {
   pages: ({ records, large }) => [records(large ? 10_000_000 : 2_000_000), records(50_000)],
   memory: ({ records, large }) => [records(large ? 10_000_000 : 1_000_000), records(100_000)],
   workers: ({ records, rounds }) => [records(200_000), rounds],
-  retention: ({ records, rounds }) => [records(5_000_000), rounds, records(200_000)],
+  retention: ({ records, rounds }) => [records(5_000_000), rounds, records(1_000_000)],
 };
 /** The program of a bench, if it is not named after it. */
 const PROGRAMS = { wal: 'storage' };
