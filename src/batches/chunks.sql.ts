@@ -469,7 +469,8 @@ export async function writeChunkProgress(
 
 /**
  * Records why a run of the chunk was rolled back, and answers how many faults were counted. Transient faults do not
- * count: a database that is unavailable for an hour proves nothing against the records.
+ * count: a database that is unavailable for an hour proves nothing against the records. A fault does not count either
+ * once another worker has finished the chunk, which can happen as soon as the rollback has freed it.
  */
 export async function writeChunkFault(
   sql: Sql,
@@ -478,9 +479,10 @@ export async function writeChunkFault(
   transient: boolean,
 ): Promise<number> {
   const { rows } = await sql.query<{ attempts: number }>(
-    `UPDATE import_queue_chunk SET attempts = attempts + $3, last_error = $4
-      WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND state = 'queued'
-     RETURNING attempts`,
+    `UPDATE import_queue_chunk
+        SET attempts = attempts + CASE WHEN state = 'queued' THEN $3::integer ELSE 0 END, last_error = $4
+      WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2
+     RETURNING CASE WHEN state = 'queued' THEN attempts ELSE 0 END AS attempts`,
     [job.batchId, job.chunkNumber, transient ? 0 : 1, message],
   );
   return rows[0]?.attempts ?? 0;

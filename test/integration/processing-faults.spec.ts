@@ -1,3 +1,4 @@
+import { writeChunkFault } from '../../src/batches/chunks.sql.js';
 import { ProcessingFixture, range } from '../support/processing-fixture.js';
 
 describe('a fault while a chunk is processed', () => {
@@ -84,6 +85,16 @@ describe('a fault while a chunk is processed', () => {
     await runner.run({ batchId, chunkNumber: 1 });
     expect(await fixture.effects(batchId)).toEqual(range(1, 20).filter((line) => line !== 13));
     expect(await fixture.batch(batchId)).toMatchObject({ succeeded_count: 19, failed_count: 1 });
+  });
+
+  it('is recorded but does not count when another worker has finished the chunk since the rollback', async () => {
+    const batchId = await store(['{}']);
+    await fixture.worker.runner.run({ batchId, chunkNumber: 1 });
+    const job = { batchId, chunkNumber: 1 };
+    expect(await writeChunkFault(fixture.sql, job, 'told late', false)).toBe(0);
+    expect(await fixture.chunks(batchId)).toMatchObject([
+      { state: 'done', attempts: 0, last_error: 'told late' },
+    ]);
   });
 
   it('that is transient is never counted against the records', async () => {
