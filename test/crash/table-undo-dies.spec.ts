@@ -75,7 +75,7 @@ describe('an undo in another database whose worker is killed (kill -9)', () => {
   };
 
   /**
-   * Break it: in `TableTarget.once`, leave out `insertMark`: the chunk is reverted again, and its records are `unchanged`;
+   * Break it: in `TableTarget.once`, leave out `markRow`: the chunk is reverted again, and its records are `unchanged`;
    * in `TableUndo.statement`, write no entries.
    */
   it.each(POINTS)(

@@ -55,7 +55,7 @@ describe('a worker that is killed (kill -9) while it writes into another databas
     return { id: body.WORKFLOW_IMPORT_QUEUE_BATCH_ID as number, name };
   };
 
-  /** Break it: in `TableTarget.process`, leave out `insertMark`, or commit the mark in a transaction of its own. */
+  /** Break it: in `TableTarget.process`, leave out `markRow`, or commit the mark in a transaction of its own. */
   it.each(POINTS)('at %s writes no row twice and leaves none out', async (point) => {
     const doomed = site.start('worker', { FAULT_POINTS: `${point}:kill@2` });
     await doomed.ready();

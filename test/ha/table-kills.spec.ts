@@ -40,7 +40,7 @@ const ENDS_WITHIN_MS = 90_000;
       await target?.close();
     });
 
-    /** Break it: in `TableTarget.once`, leave out `insertMark`. */
+    /** Break it: in `TableTarget.once`, leave out `markRow`. */
     it(`${KILLS} times writes no row twice and leaves none out`, async () => {
       for (let round = 1; round <= KILLS; round += 1) {
         const passage = 1 + (round % 3);

@@ -5,7 +5,8 @@ const DEADLOCK = '40P01';
 const FOREIGN_KEY_VIOLATION = '23503';
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-function sqlState(error: unknown): unknown {
+/** The SQLSTATE of an error of `pg` or TypeORM, if it has one. */
+export function sqlState(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 

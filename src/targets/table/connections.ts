@@ -11,7 +11,7 @@ import {
 import { isDatabaseUnavailable } from '../../platform/database/postgres-errors.js';
 import { beginStatements } from '../../platform/database/session-settings.js';
 import { errorMessage } from '../../platform/errors.js';
-import type { TextRow } from '../../platform/database/copy-rows.js';
+import type { CopyInput, TextRow } from '../../platform/database/copy-rows.js';
 import type { TableTransaction } from './table-application.js';
 
 /** Connections to one target database, beside those that read its catalog. */
@@ -34,8 +34,8 @@ class TargetUnavailableError extends Error {
 export interface OtherTransaction extends TableTransaction {
   /** The rows of the last opening statement. */
   opened: readonly TextRow[];
-  /** Runs the statement in one round trip with COMMIT. */
-  beforeCommit(statement: string): void;
+  /** Writes the rows in one round trip with COMMIT. */
+  beforeCommit(rows: CopyInput): void;
 }
 
 interface TransactionStart {
@@ -128,17 +128,17 @@ export class TableConnections implements OnModuleDestroy {
     const soon = <Answer>(answer: Promise<Answer>) => withTimeout(2 * statementMs, answer);
     const transaction = new ClientTransaction(client);
     const before = [begin, `SET TRANSACTION ${mode}`, limits, ...opening];
-    const last: string[] = [];
+    const last: CopyInput[] = [];
     try {
       const answers = await soon(transaction.sendTogether({ before }));
       const bounded: OtherTransaction = {
         query: (text, values) => soon(transaction.query(text, values)),
         sendTogether: (sent) => soon(transaction.sendTogether(sent)),
         opened: answers.at(-1) ?? [],
-        beforeCommit: (statement) => last.push(statement),
+        beforeCommit: (rows) => last.push(rows),
       };
       const result = await work(bounded);
-      await soon(transaction.sendTogether({ before: [...last, 'COMMIT'] }));
+      await soon(transaction.sendTogether({ tables: last, after: ['COMMIT'] }));
       return result;
     } catch (error) {
       if (!isBroken(error, true)) await soon(client.query('ROLLBACK')).catch(() => undefined);

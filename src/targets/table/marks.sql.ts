@@ -1,5 +1,5 @@
 import { escapeLiteral } from 'pg';
-import type { TextRow } from '../../platform/database/copy-rows.js';
+import { copyField, type CopyInput, type TextRow } from '../../platform/database/copy-rows.js';
 import type { Sql } from '../../platform/database/database.service.js';
 import type { RecordOutcome, UndoOutcome } from '../../records/target.js';
 import { identifier } from './table-shape.js';
@@ -87,11 +87,22 @@ interface StoredOutcomes {
   others: Exclude<Outcome, Success>[];
 }
 
+/** The outcomes of a mark of 0.2.0-rc.1, whose workers can run beside those of this version. */
+type FormerOutcomes = ([number, Success['operation'], string | null] | Exclude<Outcome, Success>)[];
+
 /** @param rows the answer of `selectMarked` */
 export function readMarked(rows: readonly TextRow[]): { attempts: number; outcomes: Outcome[] } {
   const outcomes: Outcome[] = [];
   for (const [text] of rows) {
-    const { lines, operations, references, others } = JSON.parse(text ?? '') as StoredOutcomes;
+    const stored = JSON.parse(text ?? '') as StoredOutcomes | FormerOutcomes;
+    if (Array.isArray(stored)) {
+      for (const each of stored) {
+        if (!Array.isArray(each)) outcomes.push(each);
+        else outcomes.push({ line: each[0], status: 'succeeded', operation: each[1], reference: each[2] });
+      }
+      continue;
+    }
+    const { lines, operations, references, others } = stored;
     for (const [index, line] of lines.entries()) {
       const operation = OF_LETTER.get(operations.charAt(index));
       if (operation === undefined) throw new Error('a mark has outcomes that this version cannot read');
@@ -102,23 +113,26 @@ export function readMarked(rows: readonly TextRow[]): { attempts: number; outcom
   return { attempts: rows.length, outcomes };
 }
 
-/** The statement that stores the outcomes of a run. */
-export function insertMark(
+/** The row that stores the outcomes of a run. */
+export function markRow(
   table: string,
   chunk: MarkedChunk,
   attempt: number,
   outcomes: readonly Outcome[],
-): string {
-  const stored: StoredOutcomes = { lines: [], operations: '', references: [], others: [] };
-  for (const outcome of outcomes) {
-    if (outcome.status === 'succeeded') {
-      stored.lines.push(outcome.line);
-      stored.operations += LETTERS[outcome.operation];
-      stored.references.push(outcome.reference);
-    } else stored.others.push(outcome);
-  }
-  return `INSERT INTO ${table} (installation, batch, chunk, attempt, outcomes)
-    VALUES (${chunkOf(chunk)}, ${attempt}, ${escapeLiteral(JSON.stringify(stored))})`;
+): CopyInput {
+  const successes = outcomes.filter((each) => each.status === 'succeeded');
+  const stored: StoredOutcomes = {
+    lines: successes.map(({ line }) => line),
+    operations: successes.map(({ operation }) => LETTERS[operation]).join(''),
+    references: successes.map(({ reference }) => reference),
+    others: outcomes.filter((each) => each.status !== 'succeeded'),
+  };
+  const { installation, batchId, chunkNumber } = chunk;
+  const fields = [installation, batchId, chunkNumber, attempt, JSON.stringify(stored)];
+  return {
+    into: `${table} (installation, batch, chunk, attempt, outcomes)`,
+    text: Buffer.from(`${fields.map((field) => copyField(String(field))).join('\t')}\n`),
+  };
 }
 
 const MOST_FORGOTTEN = 5_000;

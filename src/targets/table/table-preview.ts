@@ -12,7 +12,8 @@ import type { CompiledTable, TargetRow } from './compiled-table.js';
 import type { TableConnections } from './connections.js';
 import { readTableRows, tableRefusal } from './table-application.js';
 import type { TableTargetPlan } from './table-plan.js';
-import { isRecordState, previewRows } from './table-statements.js';
+import { type ColumnShape, identifier, relation } from './table-shape.js';
+import { isDistinct, isMatch, isRecordState, referenceOf, typedRows } from './table-statements.js';
 
 interface SeenRow {
   line: number;
@@ -194,4 +195,47 @@ function previewParameters(plan: TableTargetPlan, rows: readonly TargetRow[]): u
     rows.map(({ values }) => values.map((value) => (value === undefined ? '1' : '0')).join('')),
     ...plan.columns.map((_, place) => textArray(rows.map(({ values }) => values[place] ?? null))),
   ];
+}
+
+/** Values as JSON that shows them exactly: a number with many digits, or a moment, is a text. */
+function shownAs({ family, isArray }: ColumnShape, value: string): string {
+  const isJson = isArray || /^(?:bool|int2|int4|float4|float8|jsonb?)$/.test(family ?? '');
+  return `to_jsonb(${isJson ? value : `${value}::text`})`;
+}
+
+/** A foreign key to a row that is not there. Keys to the table itself are left out: an earlier row can create it. */
+function brokenForeignKey({ shape, columns, configuration }: TableTargetPlan): string {
+  const cases = shape.foreignKeys.flatMap((key) => {
+    const places = key.columns.map((name) => columns.findIndex(({ column }) => column.name === name));
+    if (places.includes(-1) || relation(key) === relation(configuration)) return [];
+    const filled = places.map((place) => `s.c${place} IS NOT NULL`).join(' AND ');
+    const equal = key.references
+      .map((name, index) => `r.${identifier(name)} = s.c${places[index]}`)
+      .join(' AND ');
+    const name = `'${key.name.replaceAll("'", "''")}'`;
+    return [`WHEN ${filled} AND NOT EXISTS (SELECT FROM ${relation(key)} r WHERE ${equal}) THEN ${name}`];
+  });
+  return cases.length === 0 ? 'NULL::text' : `CASE ${cases.join(' ')} END`;
+}
+
+/** What each row would meet, with the values before and after it. Parameters: lines, absent, then one array per column. */
+function previewRows(plan: TableTargetPlan): string {
+  const texts = plan.columns.map((_, place) => `$${place + 3}::text[]`).join(', ');
+  const names = plan.columns.map((_, place) => `c${place}`).join(', ');
+  const hasKey = plan.key.length > 0;
+  const before = plan.columns.map(({ column }) => shownAs(column, `t.${identifier(column.name)}`)).join(', ');
+  const after = plan.columns.map(({ column }, place) => shownAs(column, `s.c${place}`)).join(', ');
+  const changed = plan.columns.map(({ column }, place) =>
+    isDistinct(column, `t.${identifier(column.name)}`, `s.c${place}`),
+  );
+  const first = identifier(plan.columns[plan.key[0] ?? 0]?.column.name ?? '');
+  return `WITH sent AS (SELECT * FROM unnest($1::bigint[], $2::text[], ${texts}) AS sent (line, absent, ${names})),
+    src AS MATERIALIZED (${typedRows(plan, 'sent', null)})
+    SELECT s.line::integer AS line, s.missing, ${brokenForeignKey(plan)} AS broken,
+           jsonb_build_array(${after}) AS after,
+           ${hasKey ? `t.${first} IS NOT NULL` : 'false'} AS found,
+           ${hasKey ? referenceOf(plan, 't') : 'NULL::text'} AS reference,
+           ${hasKey ? `jsonb_build_array(${before})` : 'NULL::jsonb'} AS before,
+           ${hasKey ? `ARRAY[${changed.join(', ')}]` : 'NULL::boolean[]'} AS changed
+      FROM src s ${hasKey ? `LEFT JOIN ${relation(plan.configuration)} t ON ${isMatch(plan, 't', 's')}` : ''}`;
 }

@@ -106,7 +106,7 @@ function missingLookup(plan: TableTargetPlan): string {
 }
 
 /** The typed rows, each with the place of a look-up that finds nothing. */
-function typedRows(plan: TableTargetPlan, from: string, only: string | null): string {
+export function typedRows(plan: TableTargetPlan, from: string, only: string | null): string {
   const values = plan.columns.map((planned, place) => `${valueOf(planned, place)} AS c${place}`).join(', ');
   return `SELECT s.line, s.absent, ${missingLookup(plan)} AS missing, ${plan.columns.map((_, place) => `v.c${place}`).join(', ')}
             FROM ${from} s CROSS JOIN LATERAL (SELECT ${values}) v ${only === null ? '' : `WHERE s.line = ${only}`}`;
@@ -115,14 +115,14 @@ function typedRows(plan: TableTargetPlan, from: string, only: string | null): st
 /** Equal values of some types can be written differently; then the texts decide whether a row changes. */
 const BY_TEXT = /^(?:json|interval|timetz|citext|float4|float8)$/;
 
-function isDistinct(column: ColumnShape, left: string, right: string): string {
+export function isDistinct(column: ColumnShape, left: string, right: string): string {
   const byText = column.isFolded || column.isArray || BY_TEXT.test(column.family ?? '');
   return byText
     ? `${left}::text COLLATE "C" IS DISTINCT FROM ${right}::text COLLATE "C"`
     : `${left} IS DISTINCT FROM ${right}`;
 }
 
-function isMatch(plan: TableTargetPlan, left: string, right: string): string {
+export function isMatch(plan: TableTargetPlan, left: string, right: string): string {
   return plan.key
     .map((place) => `${left}.${identifier(plan.columns[place]?.column.name ?? '')} = ${right}.c${place}`)
     .join(' AND ');
@@ -130,7 +130,7 @@ function isMatch(plan: TableTargetPlan, left: string, right: string): string {
 
 const isAbsent = (place: number): string => `substr(s.absent, ${place + 1}, 1) = '1'`;
 
-function referenceOf(plan: TableTargetPlan, row: string): string {
+export function referenceOf(plan: TableTargetPlan, row: string): string {
   if (plan.reference.length === 0) return 'NULL::text';
   return `concat_ws(',', ${plan.reference.map((name) => `${row}.${identifier(name)}`).join(', ')})`;
 }
@@ -164,6 +164,8 @@ export function operationOf(letter: string): RowOperation {
   return operation;
 }
 
+export type OnRace = 'fail' | 'answer';
+
 /**
  * Writes the rows and answers their lines, the letters of their operations and their references, each as one text: the
  * driver would take longer to read a row for each than PostgreSQL does to write it. A row that would not change is not
@@ -171,13 +173,16 @@ export function operationOf(letter: string): RowOperation {
  * The temporary table has no statistics, so each step is written such that no plan can be a bad one: a row is looked up
  * once, by its key, and later steps read what was found.
  * @param absent places of the columns that some rows say nothing about
+ * @param onRace a row that another transaction creates at the same time is answered as `raced`, or fails all rows with
+ *   `unique_violation`, which takes less time if it does not happen
  */
 export function writeRows(
   plan: TableTargetPlan,
   absent: ReadonlySet<number>,
   log: LoggedChunk | null,
+  onRace: OnRace,
 ): string {
-  const { parts, select } = writing(plan, absent, log, null);
+  const { parts, select } = writing(plan, absent, log, onRace);
   return `WITH ${parts.join(', ')}
     SELECT array_agg(line), string_agg(operation, ''), json_agg(reference)
       FROM (${select}) AS written (line, operation, reference)`;
@@ -187,17 +192,17 @@ function writing(
   plan: TableTargetPlan,
   absent: ReadonlySet<number>,
   log: LoggedChunk | null,
-  only: string | null,
+  onRace: OnRace,
+  only: string | null = null,
 ): { parts: string[]; select: string } {
   const { configuration } = plan;
-  const into = relation(configuration);
   const hasKey = plan.key.length > 0;
   const updatable = plan.columns.flatMap((planned, place) =>
     plan.key.includes(place) ? [] : [{ planned, place }],
   );
   const mayUpdate = hasKey && configuration.onMatch === 'update' && updatable.length > 0;
   const mayCreate = configuration.onNoMatch === 'create';
-  const parts = [`src AS MATERIALIZED (${typedRows(plan, rowsTable(plan), only)} ${inKeyOrder(plan)})`];
+  const parts = [`src AS (${typedRows(plan, rowsTable(plan), only)} ${inKeyOrder(plan)})`];
   if (hasKey)
     parts.push(`seen AS MATERIALIZED (${seenRows(plan, absent, mayUpdate ? updatable : [], log !== null)})`);
   // The image before is that of the version that was seen: another one makes the row raced, so it is looked at again.
@@ -211,10 +216,10 @@ function writing(
         : `${name} = s.c${place}`;
     });
     parts.push(`upd AS (
-      UPDATE ${into} t SET ${assignments.join(', ')} FROM seen s WHERE s.changes AND ${isMatch(plan, 't', 's')} ${sameVersion}
+      UPDATE ${relation(configuration)} t SET ${assignments.join(', ')} FROM seen s WHERE s.changes AND ${isMatch(plan, 't', 's')} ${sameVersion}
       RETURNING s.line${image})`);
   }
-  if (mayCreate) parts.push(insertion(plan, absent, into, image));
+  if (mayCreate) parts.push(insertion(plan, absent, image, onRace));
   if (log !== null) parts.push(`logged AS (${loggedRows(plan, log, mayUpdate, mayCreate)})`);
   const missing = hasLookups(plan) ? `WHEN s.missing IS NOT NULL THEN '${OPERATIONS.missing}'` : '';
   // A row to change that was not changed has got another key meanwhile, or was deleted.
@@ -280,7 +285,12 @@ function loggedRows(plan: TableTargetPlan, log: LoggedChunk, mayUpdate: boolean,
 }
 
 /** The default stands in for a value that the row does not have. */
-function insertion(plan: TableTargetPlan, absent: ReadonlySet<number>, into: string, image: string): string {
+function insertion(
+  plan: TableTargetPlan,
+  absent: ReadonlySet<number>,
+  image: string,
+  onRace: OnRace,
+): string {
   const hasKey = plan.key.length > 0;
   const names = plan.columns.map(({ column }) => identifier(column.name)).join(', ');
   const values = plan.columns.map(({ column }, place) => {
@@ -294,9 +304,9 @@ function insertion(plan: TableTargetPlan, absent: ReadonlySet<number>, into: str
     'true',
   ];
   return `ins AS (
-      INSERT INTO ${into} AS t (${names})
+      INSERT INTO ${relation(plan.configuration)} AS t (${names})
       SELECT ${values.join(', ')} FROM ${hasKey ? 'seen' : 'src'} s WHERE ${conditions.join(' AND ')}
-      ${hasKey ? `ON CONFLICT (${key.join(', ')}) DO NOTHING` : ''}
+      ${hasKey && onRace === 'answer' ? `ON CONFLICT (${key.join(', ')}) DO NOTHING` : ''}
       RETURNING ${[...key.map((name, index) => `t.${name} AS k${index}`), `${referenceOf(plan, 't')} AS reference`].join(', ')}${image})`;
 }
 
@@ -314,7 +324,7 @@ export function writeRowsOneByOne(
   log: LoggedChunk | null,
 ): string[] {
   const line = 'import_queue_line';
-  const { parts, select } = writing(plan, absent, log, line);
+  const { parts, select } = writing(plan, absent, log, 'answer', line);
   const statements = [
     ...createMissing(plan, line),
     `WITH ${parts.join(', ')} INSERT INTO ${OUTCOMES} (line, operation, reference) ${select}`,
@@ -346,47 +356,4 @@ export function writeRowsOneByOne(
 
 export function isRecordState(state: unknown): boolean {
   return typeof state === 'string' && new RegExp(RECORD_STATES).test(state);
-}
-
-/** Values as JSON that shows them exactly: a number with many digits, or a moment, is a text. */
-function shownAs({ family, isArray }: ColumnShape, value: string): string {
-  const isJson = isArray || /^(?:bool|int2|int4|float4|float8|jsonb?)$/.test(family ?? '');
-  return `to_jsonb(${isJson ? value : `${value}::text`})`;
-}
-
-/** A foreign key to a row that is not there. Keys to the table itself are left out: an earlier row can create it. */
-function brokenForeignKey({ shape, columns, configuration }: TableTargetPlan): string {
-  const cases = shape.foreignKeys.flatMap((key) => {
-    const places = key.columns.map((name) => columns.findIndex(({ column }) => column.name === name));
-    if (places.includes(-1) || relation(key) === relation(configuration)) return [];
-    const filled = places.map((place) => `s.c${place} IS NOT NULL`).join(' AND ');
-    const equal = key.references
-      .map((name, index) => `r.${identifier(name)} = s.c${places[index]}`)
-      .join(' AND ');
-    const name = `'${key.name.replaceAll("'", "''")}'`;
-    return [`WHEN ${filled} AND NOT EXISTS (SELECT FROM ${relation(key)} r WHERE ${equal}) THEN ${name}`];
-  });
-  return cases.length === 0 ? 'NULL::text' : `CASE ${cases.join(' ')} END`;
-}
-
-/** What each row would meet, with the values before and after it. Parameters: lines, absent, then one array per column. */
-export function previewRows(plan: TableTargetPlan): string {
-  const texts = plan.columns.map((_, place) => `$${place + 3}::text[]`).join(', ');
-  const names = plan.columns.map((_, place) => `c${place}`).join(', ');
-  const hasKey = plan.key.length > 0;
-  const before = plan.columns.map(({ column }) => shownAs(column, `t.${identifier(column.name)}`)).join(', ');
-  const after = plan.columns.map(({ column }, place) => shownAs(column, `s.c${place}`)).join(', ');
-  const changed = plan.columns.map(({ column }, place) =>
-    isDistinct(column, `t.${identifier(column.name)}`, `s.c${place}`),
-  );
-  const first = identifier(plan.columns[plan.key[0] ?? 0]?.column.name ?? '');
-  return `WITH sent AS (SELECT * FROM unnest($1::bigint[], $2::text[], ${texts}) AS sent (line, absent, ${names})),
-    src AS MATERIALIZED (${typedRows(plan, 'sent', null)})
-    SELECT s.line::integer AS line, s.missing, ${brokenForeignKey(plan)} AS broken,
-           jsonb_build_array(${after}) AS after,
-           ${hasKey ? `t.${first} IS NOT NULL` : 'false'} AS found,
-           ${hasKey ? referenceOf(plan, 't') : 'NULL::text'} AS reference,
-           ${hasKey ? `jsonb_build_array(${before})` : 'NULL::jsonb'} AS before,
-           ${hasKey ? `ARRAY[${changed.join(', ')}]` : 'NULL::boolean[]'} AS changed
-      FROM src s ${hasKey ? `LEFT JOIN ${relation(plan.configuration)} t ON ${isMatch(plan, 't', 's')}` : ''}`;
 }

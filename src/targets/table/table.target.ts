@@ -37,7 +37,7 @@ import {
   createMarks,
   deleteMarks,
   doesExist,
-  insertMark,
+  markRow,
   markTable,
   readMarked,
   selectMarked,
@@ -200,13 +200,13 @@ export class TableTarget implements RecordTarget<CompiledTable> {
     const chunk = { installation: await this.installationId(transaction), batchId, chunkNumber };
     const writeRest = async (there: OtherTransaction) => {
       const marked = readMarked(there.opened);
-      const wanted = new Set(records.map(({ line }) => line));
-      const known = marked.outcomes.filter(({ line }) => wanted.delete(line)) as Outcome[];
-      if (wanted.size === 0) return known;
+      const before = new Map(marked.outcomes.map((outcome) => [outcome.line, outcome as Outcome]));
+      const known = before.size === 0 ? [] : records.flatMap(({ line }) => before.get(line) ?? []);
+      if (known.length === records.length) return known;
       const write =
-        known.length === 0 ? writeAll : await read(records.filter(({ line }) => wanted.has(line)));
+        known.length === 0 ? writeAll : await read(records.filter(({ line }) => !before.has(line)));
       const added = await write(there);
-      there.beforeCommit(insertMark(marks, chunk, marked.attempts, added));
+      there.beforeCommit(markRow(marks, chunk, marked.attempts, added));
       faultPoint('table.before-target-commit');
       return [...known, ...added];
     };
