@@ -12,8 +12,8 @@ import type { ChunkJob, DeliveryJob } from '../platform/queue/queues.js';
 import { formatNumber } from '../platform/wording.js';
 
 /**
- * bull-board's page without its requests to other servers, and without the buttons of disabled actions: it loads fonts
- * from Google, and no option turns either off.
+ * bull-board's page without its requests to other servers (it loads fonts from Google), without the buttons of disabled
+ * actions, with enough contrast, and with names for the buttons that have only an icon. It has no options for these.
  */
 class DashboardPage extends ExpressAdapter {
   /** @param below the path of PUBLIC_URL */
@@ -30,7 +30,7 @@ class DashboardPage extends ExpressAdapter {
           uiConfig: this.uiConfig,
         });
         response.render(name, params, (error: Error | null, html: string) => {
-          if (error === null) response.send(withoutDisabledActions(withoutForeignLinks(html)));
+          if (error === null) response.send(adapted(html, this.below));
           else next(error);
         });
       },
@@ -39,18 +39,25 @@ class DashboardPage extends ExpressAdapter {
   }
 }
 
-function withoutForeignLinks(html: string): string {
-  return html.replace(/<link\s[^>]*href="(?:https?:)?\/\/[^>]*>/g, '');
-}
-
 /** Add job, Empty and Obliterate in the menu of a queue; Duplicate and Update data of a job. They have only icons for names. */
 const DISABLED_BUTTONS = [
   ...['plus', 'trash-2', 'ban'].map((icon) => `[role="menuitem"]:has(> .lucide-${icon})`),
   ...['files', 'pencil'].map((icon) => `li:has(.lucide-${icon})`),
 ];
 
-function withoutDisabledActions(html: string): string {
-  return html.replace('</head>', `<style>${DISABLED_BUTTONS.join(',')}{display:none}</style></head>`);
+/** bull-board shows some texts half transparent, which its own colors are too pale for. */
+const COLORS = `
+  :root { --muted-foreground: #434d57; --primary: #0a564d; --hl-meta: #515c68 }
+  .dark-mode { --muted-foreground: #b3bdc9; --hl-meta: #a3adb9; --primary: #5fdcc3 }
+  @media (prefers-reduced-motion: reduce) { * { transition: none !important } }`;
+
+/** @param below the path of PUBLIC_URL */
+function adapted(html: string, below: string): string {
+  const style = `<style>${DISABLED_BUTTONS.join(',')}{display:none}${COLORS}</style>`;
+  const script = `<script src="${below}/assets/job-dashboard.js" defer></script>`;
+  return html
+    .replace(/<link\s[^>]*href="(?:https?:)?\/\/[^>]*>/g, '')
+    .replace('</head>', `${style}${script}</head>`);
 }
 
 /** A job as people know it, and the page that shows what it is about. */
