@@ -33,6 +33,7 @@ const BENCHES = {
   'row-check': ({ records, rounds }) => [records(200_000), rounds],
   peers: ({ records, rounds }) => [records(100_000), rounds],
   workbook: ({ records, rounds }) => [records(200_000), rounds],
+  'workbook-reader': ({ records }) => [records(1_000_000)],
   latency: ({ records }) => [records(1_000_000), records(1_000)],
   table: ({ records, rounds }) => [records(200_000), rounds],
   storage: ({ records }) => [records(200_000), 'storage'],
