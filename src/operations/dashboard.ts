@@ -13,7 +13,7 @@ import { formatNumber } from '../platform/wording.js';
 
 /**
  * bull-board's page without its requests to other servers (it loads fonts from Google), without the buttons of disabled
- * actions, with enough contrast, and with names for the buttons that have only an icon. It has no options for these.
+ * actions, with enough contrast, and with what `job-dashboard.js` adds for people who hear it. It has no options for these.
  */
 class DashboardPage extends ExpressAdapter {
   /** @param below the path of PUBLIC_URL */

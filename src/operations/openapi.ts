@@ -228,9 +228,12 @@ export function serveDocs(app: NestExpressApplication, publicUrl: string): void 
       // A link inside the button that opens an operation could not be reached by everyone.
       deepLinking: false,
       requestInterceptor: completeAuthorization,
+      onComplete: completeParts,
       // A key in the storage of the browser would outlive the session of the person who entered it.
       persistAuthorization: false,
       displayRequestDuration: true,
+      // The colors of the default have too little contrast.
+      syntaxHighlight: { theme: 'monokai' },
       tryItOutEnabled: true,
       validatorUrl: null,
     },
@@ -248,6 +251,9 @@ const STYLE = `
 .swagger-ui .opblock.opblock-put .opblock-summary-method { background: #8a4b00 }
 .swagger-ui .opblock.opblock-patch .opblock-summary-method { background: #0b6e5d }
 .swagger-ui .opblock.opblock-delete .opblock-summary-method { background: #b3180f }
+html:not(.dark-mode) .swagger-ui .parameter__in { color: #505050 }
+.swagger-ui .btn.execute { background-color: #0b5cad; border-color: #0b5cad }
+.swagger-ui .btn.cancel { border-color: #b3180f; color: #b3180f }
 .swagger-ui .json-schema-2020-12-expand-deep-button { color: #505050 }
 .swagger-ui .info .title small { background: #5a6171 }
 .swagger-ui .info .title small.version-stamp { background: #44660a }
@@ -268,4 +274,42 @@ function completeAuthorization(request: OutgoingRequest): OutgoingRequest {
   if (given !== undefined)
     request.headers.Authorization = given.replace(/^\s*Bearer\s+(?=(apikey|bearer)\s)/i, '').trim();
   return request;
+}
+
+interface PartOfPage {
+  role: string | null;
+  ariaLabel: string | null;
+  ariaLevel: string | null;
+  tabIndex: number;
+  closest(selector: string): { getAttribute(name: string): string | null } | null;
+}
+
+interface Browser {
+  document: { documentElement: unknown; querySelectorAll(selector: string): Iterable<PartOfPage> };
+  MutationObserver: new (changed: () => void) => {
+    observe(root: unknown, what: { childList: true; subtree: true }): void;
+  };
+}
+
+/**
+ * Runs in the browser as text, too. For people who hear the page: headings without gaps, no part or field without a
+ * name, and examples that the keyboard can scroll.
+ */
+function completeParts(): void {
+  const { document, MutationObserver } = globalThis as unknown as Browser;
+  const complete = () => {
+    const levels = { 'h3.opblock-tag, .models h4': '2', '.opblock h4': '3', '.opblock h5': '4' };
+    for (const [headings, level] of Object.entries(levels)) {
+      for (const heading of document.querySelectorAll(headings)) heading.ariaLevel = level;
+    }
+    for (const part of document.querySelectorAll('.information-container')) {
+      part.role = 'region';
+      part.ariaLabel = 'About this API';
+    }
+    for (const field of document.querySelectorAll('.opblock :is(input, select, textarea)')) {
+      field.ariaLabel ??= field.closest('[data-param-name]')?.getAttribute('data-param-name') ?? 'Body';
+    }
+    for (const example of document.querySelectorAll('.opblock pre')) example.tabIndex = 0;
+  };
+  new MutationObserver(complete).observe(document.documentElement, { childList: true, subtree: true });
 }

@@ -54,11 +54,14 @@ describe('the job dashboard and the API docs in the browser', () => {
     await job.remove();
   });
 
-  /** Break it: leave out `STYLE`, or `deepLinking`. */
+  /** Break it: leave out `STYLE`, `deepLinking` or `completeParts`. */
   it('offers API docs that everyone can use', async () => {
     const administrator = await site.administrator();
     await administrator.page.goto('/docs');
     await administrator.page.getByText('Start a batch').first().waitFor();
+    expect(await administrator.hindrances()).toEqual([]);
+    await administrator.page.getByText('Start a batch').first().click();
+    await administrator.page.getByRole('button', { name: 'Execute' }).first().waitFor();
     expect(await administrator.hindrances()).toEqual([]);
   });
 });

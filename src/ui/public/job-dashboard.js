@@ -1,4 +1,4 @@
-/* Names the buttons of the job dashboard that have only an icon, for people who hear the page. */
+/* What bull-board lacks for people who hear its pages: names of buttons that have only an icon, and a first heading. */
 
 const NAMES = {
   clock: 'Reschedule',
@@ -23,4 +23,17 @@ function nameButtons() {
   }
 }
 
-new MutationObserver(nameButtons).observe(document.documentElement, { childList: true, subtree: true });
+function markTitle() {
+  const title = document.querySelector('header a > span[title]');
+  title?.setAttribute('role', 'heading');
+  title?.setAttribute('aria-level', '1');
+  // The title beside it says the same.
+  document.querySelector('header a > img')?.setAttribute('alt', '');
+}
+
+function complete() {
+  nameButtons();
+  markTitle();
+}
+
+new MutationObserver(complete).observe(document.documentElement, { childList: true, subtree: true });

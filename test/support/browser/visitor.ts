@@ -88,12 +88,10 @@ export class Visitor {
     // Evaluated by the debugger, which the content security policy does not hold back.
     await this.page.evaluate(AXE);
     const results: AxeResults = await this.page.evaluate('axe.run({ resultTypes: ["violations"] })');
-    return results.violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(
-        ({ id, nodes }) =>
-          `${id}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ''}`).join('\n')}`,
-      );
+    return results.violations.map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ''}`).join('\n')}`,
+    );
   }
 }
 
