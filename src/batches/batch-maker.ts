@@ -13,8 +13,8 @@ import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { type BatchControl, eventOf } from './batch-state.js';
 import { insertBatchWebhooks, writeArrival } from './batches.sql.js';
-import { deleteChunks, insertChunks } from './chunks.sql.js';
-import { insertControl, markCanary } from './control.sql.js';
+import { deleteChunks, insertChunks, type QueuedChunk } from './chunks.sql.js';
+import { hasWishes, insertControl, markCanary } from './control.sql.js';
 import { ImportQueueBatchEntity, type UploadFindings } from './entities.js';
 import { deletePreview } from './previews.sql.js';
 import { type ChunkRow, type CopiedRows, RecordCollector } from './record-collector.js';
@@ -221,6 +221,7 @@ export class BatchMaker {
    * `awaiting_confirmation`, or `validated` if it is a dry run.
    * @param control how it is to be run
    * @param findings how an uploaded file, or the body of a dry run, was read; called after all of it was read
+   * @returns the chunks that it queued; they need their jobs after the commit, from `ChunkScheduler.begin`
    */
   async save(
     transaction: Transaction,
@@ -229,7 +230,7 @@ export class BatchMaker {
     control: BatchControl,
     findings?: (rows: RecordCollector) => UploadFindings,
     isDryRun = false,
-  ): Promise<void> {
+  ): Promise<QueuedChunk[]> {
     batch.status = 'receiving';
     batch.traceparent = currentTraceparent();
     await transaction.manager.insert(ImportQueueBatchEntity, batch);
@@ -239,7 +240,9 @@ export class BatchMaker {
     if (findings === undefined && control.canary !== null) {
       await markCanary(transaction, batch.id);
     }
-    await arrive(transaction, batch, rows, { upload: findings?.(rows), isDryRun });
+    // The only chunk of a batch without wishes may run at once, whatever its import process says about the order.
+    const queuesChunks = source.kind === 'body' && rows.chunkCount === 1 && !hasWishes(control);
+    return arrive(transaction, batch, rows, { upload: findings?.(rows), isDryRun, queuesChunks });
   }
 
   /**
@@ -295,19 +298,25 @@ async function arrive(
   transaction: Transaction,
   batch: ImportQueueBatchEntity,
   rows: RecordCollector,
-  { upload, isDryRun }: { upload: UploadFindings | undefined; isDryRun: boolean },
-): Promise<void> {
+  {
+    upload,
+    isDryRun,
+    queuesChunks,
+  }: { upload: UploadFindings | undefined; isDryRun: boolean; queuesChunks: boolean },
+): Promise<QueuedChunk[]> {
   const status = isDryRun ? 'validated' : upload === undefined ? 'queued' : 'awaiting_confirmation';
   const arrival = { status, upload, ...countsOf(rows) } as const;
   const event = eventOf(status);
   const events = ['batch.received' as const, ...(event === undefined ? [] : [event])];
-  await Promise.all([
-    insertChunks(transaction, batch.id, rows.takeChunks()),
+  const next = status === 'queued' && queuesChunks ? 'queued' : 'pending';
+  const [queued, { hasEndpoints }] = await Promise.all([
+    insertChunks(transaction, batch.id, rows.takeChunks(), next),
     writeArrival(transaction, batch.id, arrival),
-    // No one is told of a dry run.
-    isDryRun ? null : insertBatchWebhooks(transaction, batch.id, events),
   ]);
+  // No one is told of a dry run.
+  if (hasEndpoints && !isDryRun) await insertBatchWebhooks(transaction, batch.id, events);
   Object.assign(batch, arrival);
+  return queued;
 }
 
 function writeRecords(source: BatchSource, rows: RecordCollector, writer: BatchWriter): Promise<void> {

@@ -65,7 +65,15 @@ export interface TransitionDetails {
   counts?: EndCounts;
   /** Present if, and only if, the batch becomes `paused`. */
   pause?: { reason: PauseReason; detail: string | null };
+  /** The batch was not marked as started: its work began with this transaction. */
+  startsNow?: boolean;
 }
+
+/**
+ * Whether a webhook may have to be stored. Most installations have no endpoint, and planning the statement that stores
+ * webhooks costs PostgreSQL more than the rest of a short transaction.
+ */
+const HAS_ENDPOINTS = `EXISTS (SELECT FROM webhook_endpoint WHERE status = 'active') AS "hasEndpoints"`;
 
 /**
  * Changes the status of a batch if it is still in the status `from`, and stores the webhooks that report the change.
@@ -79,36 +87,39 @@ export async function transition(
   to: BatchStatus,
   details: TransitionDetails = {},
 ): Promise<boolean> {
-  if (!(await changeStatus(transaction, batchId, from, to, details))) return false;
+  const changed = await changeStatus(transaction, batchId, from, to, details);
+  if (changed === null) return false;
   if (details.pause !== undefined) await insertPauseMail(transaction, batchId, details.pause);
   const event = eventOf(to);
-  if (event !== undefined) await insertBatchWebhooks(transaction, batchId, [event]);
+  if (event !== undefined && changed.hasEndpoints) await insertBatchWebhooks(transaction, batchId, [event]);
   return true;
 }
 
+/** Answers `null` if the batch is no longer in the status `from`. */
 async function changeStatus(
   sql: Sql,
   batchId: number,
   from: BatchStatus,
   to: BatchStatus,
-  { counts, pause }: TransitionDetails = {},
-): Promise<boolean> {
+  { counts, pause, startsNow = false }: TransitionDetails = {},
+): Promise<{ hasEndpoints: boolean } | null> {
   assertCanBecome(from, to);
-  const { rowCount } = await sql.query(
-    `WITH batch AS (
-     UPDATE import_queue_batch
+  const update = `UPDATE import_queue_batch
         SET status = $3,
-            started_at = CASE WHEN $3 = 'in_progress' THEN coalesce(started_at, now()) ELSE started_at END,
-            finished_at = CASE WHEN $4::boolean THEN now() END,
+            started_at = CASE WHEN $15 THEN coalesce(started_at, now()) ELSE started_at END,
+            finished_at = CASE WHEN $4::boolean THEN clock_timestamp() END,
             succeeded_count = $5, failed_count = $6, skipped_count = $7, canceled_count = $8, unknown_count = $9,
             created_count = $10, updated_count = $11, unchanged_count = $12,
             pause_reason = $13, pause_detail = $14,
             paused_after = CASE WHEN $3 = 'paused' THEN now() - created_at END,
             probe_at = CASE WHEN $13 IN (${PROBED}) THEN now() + ${PROBE_INTERVAL} END
       WHERE workflow_import_queue_batch_id = $1 AND status = $2
-     RETURNING *
-     ), counted AS (${countingEnd('batch', `$4::boolean AND $2 <> 'awaiting_confirmation'`)})
-     SELECT FROM batch`,
+     RETURNING *`;
+  // Abandoned uploads are not imports.
+  const isCounted = isTerminal(to) && from !== 'awaiting_confirmation';
+  const counted = isCounted ? `, counted AS (${countingEnd('batch')})` : '';
+  const { rows } = await sql.query<{ hasEndpoints: boolean }>(
+    `WITH batch AS (${update})${counted} SELECT ${HAS_ENDPOINTS} FROM batch`,
     [
       batchId,
       from,
@@ -124,9 +135,10 @@ async function changeStatus(
       counts?.unchanged,
       pause?.reason,
       pause?.detail,
+      startsNow || to === 'in_progress',
     ],
   );
-  return rowCount === 1;
+  return rows[0] ?? null;
 }
 
 /** What is known about a batch once all its records are stored. */
@@ -138,20 +150,21 @@ interface Arrival {
   chunkCount: number;
 }
 
-/** Ends the storing of a batch. A dry run has ended with it. */
+/** Ends the storing of a batch. A dry run has ended with it. Answers whether webhooks may have to be stored. */
 export async function writeArrival(
   transaction: Transaction,
   batchId: number,
   { status, upload, totalCount, invalidCount, chunkCount }: Arrival,
-): Promise<void> {
+): Promise<{ hasEndpoints: boolean }> {
   assertCanBecome('receiving', status);
-  const { rowCount } = await transaction.query(
+  const { rows } = await transaction.query<{ hasEndpoints: boolean }>(
     `UPDATE import_queue_batch
         SET status = $2, upload = coalesce($3, upload), total_count = $4, invalid_count = $5, chunk_count = $6,
             (finished_at, succeeded_count, failed_count, skipped_count, canceled_count, unknown_count, created_count,
              updated_count, unchanged_count)
               = (SELECT now(), 0, 0, 0, 0, 0, 0, 0, 0 WHERE $7)
-      WHERE workflow_import_queue_batch_id = $1 AND status = 'receiving'`,
+      WHERE workflow_import_queue_batch_id = $1 AND status = 'receiving'
+     RETURNING ${HAS_ENDPOINTS}`,
     [
       batchId,
       status,
@@ -162,7 +175,9 @@ export async function writeArrival(
       isTerminal(status),
     ],
   );
-  if (rowCount !== 1) throw new Error(`batch ${batchId} is no longer being received`);
+  const [arrived] = rows;
+  if (arrived === undefined) throw new Error(`batch ${batchId} is no longer being received`);
+  return arrived;
 }
 
 /** The facts about a batch that a worker needs before it opens a chunk's transaction. */
@@ -320,15 +335,18 @@ export interface EndedBatch extends EndCounts {
 /**
  * Locks the batch if it has ended and its end is not written yet. Of several concurrent callers, one gets the batch;
  * the others wait and then find a terminal status. Done chunks never change again, so the sums are final.
+ * @param startsNow the batch began with this transaction if it is not marked as started
  */
 export async function lockEndedBatch(
   transaction: Transaction,
   batchId: number,
+  startsNow: boolean,
 ): Promise<EndedBatch | undefined> {
   const { rows } = await transaction.query<EndedBatch>(
     `WITH ended AS MATERIALIZED (
        SELECT b.status, b.failure_reason, b.send_success_email_to, b.send_failure_email_to, b.invalid_count,
-              extract(epoch FROM now() - coalesce(b.started_at, b.created_at))::float8 AS seconds
+              extract(epoch FROM clock_timestamp() - coalesce(b.started_at, CASE WHEN $2 THEN now() END, b.created_at))::float8
+                AS seconds
          FROM import_queue_batch b
         WHERE ${HAS_ENDED}
           FOR NO KEY UPDATE OF b
@@ -348,7 +366,7 @@ export async function lockEndedBatch(
                coalesce(sum(unchanged_count), 0)::integer AS unchanged
           FROM import_queue_chunk
          WHERE workflow_import_queue_batch_id = $1) sums`,
-    [batchId],
+    [batchId, startsNow],
   );
   return rows[0];
 }
@@ -515,7 +533,7 @@ export interface BatchFacts {
 
 /**
  * Stores a webhook for each active endpoint that wants the event of the batch. Runs in the transaction of the change,
- * after it, so that the counts are those of the event. Where no endpoint wants it, the statement reads one small table.
+ * after it, so that the counts are those of the event.
  * The loop over due messages wakes the senders.
  */
 export async function insertBatchWebhooks(

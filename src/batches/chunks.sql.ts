@@ -22,31 +22,40 @@ import { countingChunk } from './statistics.sql.js';
  * can lock it. Each lease has a new `lease_token`, which stands in the condition of every write of its holder.
  */
 
+/** The columns of a `QueuedChunk`; the time is null for a chunk that is not queued. */
+const AS_QUEUED = `workflow_import_queue_batch_id AS "batchId", chunk_number AS "chunkNumber",
+               (extract(epoch FROM queued_at) * 1000000)::bigint AS "queuedAt"`;
+
 /** Identifies a chunk in the queue and in logs. */
 export type ChunkKey = Pick<QueuedChunk, 'batchId' | 'chunkNumber'>;
 
 /**
  * Inserts complete chunks. A chunk without a valid record is done at once. The ordering keys of all chunks are one
  * parameter, which is sent as bytes; an array would be sent as text.
+ * @param next the state of chunks with a valid record
+ * @returns the chunks that are queued
  */
 export async function insertChunks(
   transaction: Transaction,
   batchId: number,
   chunks: readonly ChunkRow[],
-): Promise<void> {
+  next: 'pending' | 'queued' = 'pending',
+): Promise<QueuedChunk[]> {
   const keys = concatenated(chunks.map(({ orderingKeys }) => orderingKeys));
   const leftOut = concatenated(chunks.map((chunk) => chunk.leftOut));
-  await transaction.query(
+  const { rows } = await transaction.query<QueuedChunk & { queuedAt: number | null }>(
     `INSERT INTO import_queue_chunk (workflow_import_queue_batch_id, chunk_number, first_line, last_line,
-       record_count, invalid_count, ordering_keys, state, done_at, left_out)
+       record_count, invalid_count, ordering_keys, state, queued_at, done_at, left_out)
      SELECT $1::bigint, chunk_number, first_line, last_line, record_count, invalid_count,
        substring($2::bytea FROM keys_before + 1 FOR keys_length),
-       CASE WHEN record_count = invalid_count THEN 'done' ELSE 'pending' END,
+       CASE WHEN record_count = invalid_count THEN 'done' ELSE '${next}' END,
+       CASE WHEN record_count > invalid_count AND '${next}' = 'queued' THEN clock_timestamp() END,
        CASE WHEN record_count = invalid_count THEN now() END,
        convert_from(substring($3::bytea FROM left_out_before + 1 FOR left_out_length), 'UTF8')::json
      FROM unnest($4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::int[], $11::int[], $12::int[])
        AS chunk (chunk_number, first_line, last_line, record_count, invalid_count, keys_before, keys_length,
-                 left_out_before, left_out_length)`,
+                 left_out_before, left_out_length)
+     ${next === 'queued' ? `RETURNING ${AS_QUEUED}` : ''}`,
     [
       batchId,
       keys.bytes,
@@ -62,6 +71,7 @@ export async function insertChunks(
       leftOut.lengths,
     ],
   );
+  return rows.filter(({ queuedAt }) => queuedAt !== null);
 }
 
 /** Large values of several rows as one parameter: as items of an array, each would be escaped and copied. */

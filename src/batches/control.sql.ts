@@ -14,10 +14,14 @@ import {
  * none; it is inserted with the batch, and changed when an upload is confirmed and when the batch pauses.
  */
 
+/** Whether a batch is not simply run as soon as possible. */
+export function hasWishes(control: BatchControl): boolean {
+  return CONTROL_NAMES.some((name) => control[name] !== NO_CONTROL[name]);
+}
+
 /** Stores the control of a new batch. A batch without any wish needs no row. */
 export async function insertControl(sql: Sql, batchId: number, control: BatchControl): Promise<void> {
-  if (CONTROL_NAMES.some((name) => control[name] !== NO_CONTROL[name]))
-    await writeControl(sql, batchId, control);
+  if (hasWishes(control)) await writeControl(sql, batchId, control);
 }
 
 /** Changes the control of an upload that is being confirmed; what the call does not name stays. */

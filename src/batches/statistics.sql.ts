@@ -44,11 +44,10 @@ export function countingChunk(
 }
 
 /**
- * A CTE that adds the end of a batch. Abandoned uploads are not imports.
+ * A CTE that adds the end of a batch.
  * @param batch a CTE with the batch as it is after its end
- * @param isEnd SQL: whether it has ended
  */
-export function countingEnd(batch: string, isEnd: string): string {
+export function countingEnd(batch: string): string {
   const took = `extract(epoch FROM finished_at - coalesce(started_at, created_at)) * 1000`;
   const item = durationItem('excluded.slowest_ms');
   return `INSERT INTO import_queue_statistics AS s
@@ -56,7 +55,6 @@ export function countingEnd(batch: string, isEnd: string): string {
      SELECT ${NOW}, import_process_id, ${SHARD}, 1, unknown_count, invalid_count,
             array_fill(0, ARRAY[${durationItem('ms')} - 1]) || 1, ms, workflow_import_queue_batch_id
        FROM ${batch} CROSS JOIN LATERAL (SELECT greatest(0, ${took})::bigint AS ms) took
-      WHERE ${isEnd}
      ON CONFLICT (hour, import_process_id, shard) DO UPDATE
         SET batches = s.batches + 1, failed = s.failed + excluded.failed, invalid = s.invalid + excluded.invalid,
             durations[${item}] = coalesce(s.durations[${item}], 0) + 1,

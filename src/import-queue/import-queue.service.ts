@@ -98,7 +98,7 @@ export class ImportQueueService {
       quota: this.admission.quotaOf(principal),
     });
     await intake.collectFirst();
-    const answer = await this.admission.whileReceiving(intake, principal, () =>
+    const { answer, queued } = await this.admission.whileReceiving(intake, principal, () =>
       intake.storing(() =>
         this.database.transaction(async (transaction) => {
           const batch = transaction.manager.create(ImportQueueBatchEntity, {
@@ -109,7 +109,7 @@ export class ImportQueueService {
             ...pinnedTo(process.pinned),
             ...(isDryRun ? {} : mailAddresses(dto)),
           });
-          await this.maker.save(
+          const chunks = await this.maker.save(
             transaction,
             batch,
             { kind: 'body', body: intake },
@@ -128,7 +128,7 @@ export class ImportQueueService {
           }
           await seal?.(transaction, batch.id, { ...stored });
           faultPoint('intake.before-commit');
-          return stored;
+          return { answer: stored, queued: chunks };
         }),
       ),
     );
@@ -139,10 +139,9 @@ export class ImportQueueService {
     }
     // Not awaited: the batch is durable, and the reconciler queues chunks that are not queued here.
     const { total, invalid } = answer.recordCounts;
-    void this.scheduler.advance(
-      answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID,
-      total > invalid ? 'begins' : undefined,
-    );
+    const batchId = answer.WORKFLOW_IMPORT_QUEUE_BATCH_ID;
+    if (total > invalid) void this.scheduler.begin(batchId, queued);
+    else void this.scheduler.advance(batchId);
     return answer;
   }
 }

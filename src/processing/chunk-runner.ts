@@ -32,7 +32,7 @@ import { faultPoint, inSpan } from '../platform/instrumentation.js';
 import type { ChunkJob } from '../platform/queue/queues.js';
 import type { ImportRecord } from '../records/target.js';
 import { TargetRegistry } from '../targets/targets.module.js';
-import { ChunkScheduler } from './chunk-scheduler.js';
+import { BatchFinisher, ChunkScheduler, type WrittenEnd } from './chunk-scheduler.js';
 import { type LeasedChunk, LeasedChunks } from './leased-chunks.js';
 import {
   blockerOf,
@@ -52,6 +52,48 @@ import {
  * another one delivers fewer chunks; `not-mine`: the job was duplicate, late or stale, and there was nothing to do.
  */
 export type ChunkRun = 'done' | 'leased' | 'handed-back' | 'no-room' | 'not-mine';
+
+/** A short chunk ends before anyone could see that its batch has started. */
+const SHOWN_AFTER_MS = 100;
+
+/**
+ * Marks the batch of a chunk as started, on a connection of its own. If the chunk is the only one and ends in its
+ * transaction, it ends the batch with it, and its start is only written if it takes long: a short batch is spared a
+ * transaction.
+ */
+class BatchStart {
+  /** Whether the transaction of the chunk may write the end of the batch. */
+  readonly withEnd: boolean;
+  /** Resolves at once if the transaction of the chunk need not wait. */
+  readonly written: Promise<void>;
+  private readonly timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly database: DatabaseService,
+    private readonly batch: RunningBatch,
+    work: ChunkWork | null,
+  ) {
+    this.withEnd = batch.chunkCount === 1 && work !== null && work.target.deliver === undefined;
+    if (this.withEnd) {
+      this.written = Promise.resolve();
+      this.timer = setTimeout(() => void this.show(), SHOWN_AFTER_MS);
+    } else {
+      // Asks for its connection before the transaction asks for one, so that the transaction never waits in vain.
+      this.written = startBatch(database, batch);
+      this.written.catch(() => undefined);
+    }
+  }
+
+  /** Never throws: the next attempt, or the end of the chunk, shows the same. */
+  async show(): Promise<void> {
+    await startBatch(this.database, this.batch).catch(() => undefined);
+  }
+
+  /** The attempt is over. */
+  end(): void {
+    clearTimeout(this.timer);
+  }
+}
 
 /** Records of a chunk to process separately, to find the one that makes the chunk fail. */
 interface RecordsToIsolate {
@@ -76,6 +118,7 @@ export class ChunkRunner {
     private readonly processes: CompiledImportProcesses,
     private readonly targets: TargetRegistry,
     private readonly scheduler: ChunkScheduler,
+    private readonly finisher: BatchFinisher,
     private readonly leased: LeasedChunks,
   ) {
     this.isolation = new FaultIsolation(database);
@@ -89,11 +132,12 @@ export class ChunkRunner {
     if (batch === undefined || !isUnfinished(batch.status)) return 'not-mine';
     const result = await this.attempt(batch, job);
     faultPoint('chunk.after-commit');
+    if (typeof result !== 'string') {
+      await this.finisher.announce(result);
+      return 'done';
+    }
     if (result === 'not-mine' || result === 'no-room') return result;
-    await this.scheduler.advance(
-      job.batchId,
-      result === 'done' && batch.chunkCount === 1 ? 'over' : undefined,
-    );
+    await this.scheduler.advance(job.batchId, result === 'done' && batch.chunkCount === 1);
     return result;
   }
 
@@ -106,33 +150,35 @@ export class ChunkRunner {
     ]);
   }
 
-  private attempt(batch: RunningBatch, job: ChunkJob): Promise<ChunkRun> {
+  private attempt(batch: RunningBatch, job: ChunkJob): Promise<ChunkRun | WrittenEnd> {
     const { batchId, chunkNumber } = job;
     const attributes = { 'wiq.batch_id': batchId, 'wiq.chunk': chunkNumber };
     const span = { name: 'process chunk', kind: 'consumer', attributes, cause: batch.traceparent } as const;
     return inSpan(span, () => this.attemptIn(batch, job));
   }
 
-  private async attemptIn(batch: RunningBatch, job: ChunkJob): Promise<ChunkRun> {
+  private async attemptIn(batch: RunningBatch, job: ChunkJob): Promise<ChunkRun | WrittenEnd> {
+    let start: BatchStart | undefined;
     try {
       const work = await this.prepare(job, batch);
       faultPoint('chunk.before-lock');
-      // Asks for its connection before the transaction asks for one, so that the transaction never waits in vain.
-      const started = startBatch(this.database, batch);
-      started.catch(() => undefined);
-      let result = await this.runOnce(job, work, started);
-      while (typeof result !== 'string') {
+      start = new BatchStart(this.database, batch, work);
+      let result = await this.runOnce(job, work, start);
+      while (typeof result !== 'string' && !('status' in result)) {
         if ('lease' in result) {
           this.leased.start(result);
           return 'leased';
         }
         await this.isolation.process(result.work, result.records, result.othersHaveOutcomes);
-        result = await this.runOnce(job, work, started);
+        result = await this.runOnce(job, work, start);
       }
       return result;
     } catch (error) {
       if (error instanceof ChunkNotDueError) return this.giveWay(job, error.earlierChunk);
+      await start?.show();
       return this.handleFault(job, error);
+    } finally {
+      start?.end();
     }
   }
 
@@ -175,12 +221,12 @@ export class ChunkRunner {
   private async runOnce(
     job: ChunkJob,
     work: ChunkWork | null,
-    started: Promise<void>,
-  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
+    start: BatchStart,
+  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk | WrittenEnd> {
     let leased = false;
     try {
       return await this.database.transaction(async (transaction) => {
-        const result = await this.process(transaction, job, work, started);
+        const result = await this.process(transaction, job, work, start);
         leased = typeof result !== 'string' && 'lease' in result;
         return result;
       });
@@ -223,17 +269,20 @@ export class ChunkRunner {
     transaction: Transaction,
     job: ChunkJob,
     work: ChunkWork | null,
-    started: Promise<void>,
-  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
+    start: BatchStart,
+  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk | WrittenEnd> {
     const [chunk, open] = await Promise.all([
       lockChunk(transaction, job),
       selectOpenChunksUpTo(transaction, job),
-      started,
+      start.written,
     ]);
     if (chunk === undefined) return 'not-mine';
     this.backends.add(chunk.backendPid);
     try {
-      return await this.processLocked(transaction, job, work, chunk, open);
+      const result = await this.processLocked(transaction, job, work, chunk, open);
+      // After a fault the end gets a transaction of its own, so that a fault of the end cannot count against records.
+      if (result !== 'done' || !start.withEnd || chunk.attempts > 0) return result;
+      return (await this.finisher.finish(transaction, job.batchId, true)) ?? result;
     } finally {
       this.backends.delete(chunk.backendPid);
     }

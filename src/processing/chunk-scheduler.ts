@@ -150,10 +150,7 @@ export class BatchFinisher {
       if (!isOver && !(await hasEnded(this.database, batchId))) return false;
       const end = await this.database.transaction((transaction) => this.finish(transaction, batchId));
       if (end === null) return false;
-      faultPoint('batch.after-end-commit');
-      publishMeasurement('batch', { status: end.status, seconds: end.seconds });
-      this.logger.log({ message: 'batch ended', batchId, status: end.status });
-      if (end.mailIds.length > 0) await this.outbox.wake('batch_mail', end.mailIds);
+      await this.announce(end);
       return true;
     } catch (error) {
       this.logger.error(
@@ -164,19 +161,38 @@ export class BatchFinisher {
     }
   }
 
-  private async finish(
-    transaction: Transaction,
-    batchId: number,
-  ): Promise<{ status: BatchStatus; seconds: number; mailIds: number[] } | null> {
-    const batch = await lockEndedBatch(transaction, batchId);
+  /**
+   * Writes the end of a batch whose chunks are all done, in the transaction. Call `announce` after the commit. Answers
+   * `null` if the batch has not ended, or if its end is written.
+   * @param startsNow the batch began with this transaction if it is not marked as started
+   */
+  async finish(transaction: Transaction, batchId: number, startsNow = false): Promise<WrittenEnd | null> {
+    const batch = await lockEndedBatch(transaction, batchId, startsNow);
     if (batch === undefined) return null;
     const status = finalStatus(batch.status, batch);
-    if (!(await transition(transaction, batchId, batch.status, status, { counts: batch }))) return null;
+    const details = { counts: batch, startsNow };
+    if (!(await transition(transaction, batchId, batch.status, status, details))) return null;
     const owed = owedNotification(status, batch);
     const mailIds = owed === null ? [] : await this.outbox.addBatchMails(transaction, { batchId, ...owed });
     faultPoint('batch.before-end-commit');
-    return { status, seconds: batch.seconds, mailIds };
+    return { batchId, status, seconds: batch.seconds, mailIds };
   }
+
+  /** Reports an end that is committed, and wakes the senders of its mails. */
+  async announce({ batchId, status, seconds, mailIds }: WrittenEnd): Promise<void> {
+    faultPoint('batch.after-end-commit');
+    publishMeasurement('batch', { status, seconds });
+    this.logger.log({ message: 'batch ended', batchId, status });
+    if (mailIds.length > 0) await this.outbox.wake('batch_mail', mailIds);
+  }
+}
+
+/** The end of a batch, as a transaction has written it. */
+export interface WrittenEnd {
+  batchId: number;
+  status: BatchStatus;
+  seconds: number;
+  mailIds: number[];
 }
 
 /**
@@ -198,12 +214,20 @@ export class ChunkScheduler {
    * Moves a batch one step forward: ends it if all its chunks are done, else queues its next chunks. Does nothing for a
    * batch that needs neither, such as a paused one. Never throws: the caller's work is committed, and the reconciler
    * repeats a step that fails here.
-   * @param known what the caller knows, so that nothing need be asked: `begins` for a batch that has records to process,
-   *   `over` for one whose only chunk is done
+   * @param isOver whether the caller knows that all chunks of the batch are done
    */
-  async advance(batchId: number, known?: 'begins' | 'over'): Promise<void> {
-    if (known === 'begins') return this.fill(batchId);
-    if (!(await this.finisher.finishIfDone(batchId, known === 'over'))) await this.fill(batchId);
+  async advance(batchId: number, isOver = false): Promise<void> {
+    if (!(await this.finisher.finishIfDone(batchId, isOver))) await this.fill(batchId);
+  }
+
+  /**
+   * Lets a new batch that has records to process begin. Never throws, as `advance`.
+   * @param queued the chunks that were queued with it, if any
+   */
+  async begin(batchId: number, queued: readonly QueuedChunk[]): Promise<void> {
+    if (queued.length === 0) return this.fill(batchId);
+    faultPoint('chunk.before-enqueue');
+    await this.queue.add(queued);
   }
 
   /** Queues the next chunks of the batch while its window has room. Never throws and never waits long for Redis. */

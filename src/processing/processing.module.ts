@@ -13,7 +13,7 @@ import { Reconciler } from './reconciler.js';
 @Module({
   imports: [OutboxModule, QueueModule],
   providers: [BatchFinisher, ChunkQueue, ChunkScheduler],
-  exports: [ChunkQueue, ChunkScheduler],
+  exports: [BatchFinisher, ChunkQueue, ChunkScheduler],
 })
 export class SchedulingModule {}
 
