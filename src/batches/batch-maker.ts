@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import { Injectable } from '@nestjs/common';
 import { findDuplicateKey } from '../formats/json/json-members.js';
 import { duplicateKeyError } from '../formats/record-reader.js';
@@ -12,12 +9,13 @@ import { currentTraceparent, noteBatch } from '../platform/instrumentation.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { type BatchControl, eventOf } from './batch-state.js';
+import { BatchWriter } from './batch-writer.js';
 import { insertBatchWebhooks, writeArrival } from './batches.sql.js';
 import { deleteChunks, insertChunks, type QueuedChunk } from './chunks.sql.js';
 import { hasWishes, insertControl, markCanary } from './control.sql.js';
 import { ImportQueueBatchEntity, type UploadFindings } from './entities.js';
 import { deletePreview } from './previews.sql.js';
-import { type ChunkRow, type CopiedRows, RecordCollector } from './record-collector.js';
+import { RecordCollector } from './record-collector.js';
 import type { RecordRow } from './record-pages.sql.js';
 import { deleteRecords, type RecordToUndo } from './records.sql.js';
 
@@ -42,137 +40,6 @@ interface BatchProcess {
 /** The members of a batch that pin it to a version of its import process. */
 export function pinnedTo({ id, version, workflowVersion }: BatchProcess) {
   return { importProcessId: id, importProcessVersion: version, workflowVersion };
-}
-
-/** COPY text is collected up to this length before it is written: few large writes cost less than many small ones. */
-const FLUSH_LENGTH = 256 * 1024;
-/** COPY text that may be collected during a write, so that the intake does not wait for the end of a COPY. */
-const COLLECTED_MEANWHILE = 1024 * 1024;
-/** Chunks that may wait for their insert while a COPY holds the connection. The limit bounds memory for any batch. */
-const CHUNKS_PER_COPY = 64;
-
-/**
- * Writes the records and chunks of one batch inside the transaction that creates it. A connection that runs a COPY can
- * do nothing else, so the COPY ends from time to time to insert the chunks that are complete. One write is under way
- * while the next is collected: neither the body nor the database waits for the other.
- */
-export class BatchWriter {
-  private copy: Writable | null = null;
-  /** The statement of `copy`. */
-  private statement = '';
-  /** Why the connection is unusable. The stream does not remember the failure, and using it would fail on `null`. */
-  private failure: Error | null = null;
-  /** The write that is under way. It never rejects: `written` throws its failure. */
-  private underWay: Promise<unknown> = Promise.resolve();
-  private isWriting = false;
-  private wroteAt = performance.now();
-  private writeFailure: { error: unknown } | null = null;
-
-  constructor(
-    private readonly transaction: Transaction,
-    private readonly batchId: number,
-    private readonly rows: RecordCollector,
-    /** After this long without a write, the next piece of a slow body is written, however small. */
-    private readonly quietLimitMs: number,
-  ) {}
-
-  /** Starts a write if enough rows are collected. Resolves when more rows may be collected. */
-  async flush(): Promise<void> {
-    if (performance.now() - this.wroteAt > this.quietLimitMs) return this.showLife();
-    const endsCopy = this.rows.finishedChunks >= CHUNKS_PER_COPY;
-    const isDue = endsCopy || this.rows.pendingLength >= FLUSH_LENGTH;
-    if (!isDue || (this.isWriting && this.rows.pendingLength < COLLECTED_MEANWHILE)) return;
-    await this.written();
-    this.begin(this.takeRows(), endsCopy ? this.rows.takeChunks() : null);
-  }
-
-  /**
-   * The reconciler ends a COPY that receives no data, because its process may be frozen. PostgreSQL ends an idle
-   * transaction. A slow body or a very long line leaves nothing to write, so this shows that the process is alive.
-   */
-  private async showLife(): Promise<void> {
-    await this.suspend();
-    await this.transaction.query('SELECT');
-    this.wroteAt = performance.now();
-  }
-
-  /** Writes the remaining rows. The last chunks stay with the rows: their insert needs no round trip of its own. */
-  async end(): Promise<void> {
-    this.rows.end();
-    await this.written();
-    await this.write(this.takeRows(), null);
-    await this.endCopy();
-  }
-
-  /** Writes the collected rows and frees the connection for other statements; more may be collected afterwards. */
-  async suspend(): Promise<void> {
-    await this.written();
-    await this.write(this.takeRows(), this.rows.takeChunks());
-  }
-
-  /** Ends a COPY that cannot be completed, so that the connection can roll back. */
-  async abort(): Promise<void> {
-    await this.underWay;
-    if (this.copy === null || this.copy.closed || this.failure !== null) return;
-    const closed = once(this.copy, 'close').catch(() => undefined);
-    this.copy.destroy();
-    await closed;
-  }
-
-  private takeRows(): CopiedRows | null {
-    return this.rows.pendingLength === 0 ? null : this.rows.takeRows(this.batchId);
-  }
-
-  private begin(rows: CopiedRows | null, chunks: ChunkRow[] | null): void {
-    this.isWriting = true;
-    this.underWay = this.write(rows, chunks)
-      .catch((error: unknown) => (this.writeFailure = { error }))
-      .then(() => (this.isWriting = false));
-  }
-
-  /** Waits for the write that is under way. */
-  private async written(): Promise<void> {
-    await this.underWay;
-    if (this.writeFailure !== null) throw this.writeFailure.error;
-  }
-
-  /** @param chunks the chunks to insert after the COPY has ended; `null` if the COPY goes on */
-  private async write(rows: CopiedRows | null, chunks: ChunkRow[] | null): Promise<void> {
-    if (rows !== null) {
-      if (this.statement !== rows.statement) await this.endCopy();
-      this.copy ??= this.openCopy(rows.statement);
-      this.throwIfFailed();
-      if (!this.copy.write(rows.text)) await drained(this.copy);
-      this.wroteAt = performance.now();
-    }
-    if (chunks === null) return;
-    await this.endCopy();
-    if (chunks.length > 0) await insertChunks(this.transaction, this.batchId, chunks);
-  }
-
-  private async endCopy(): Promise<void> {
-    if (this.copy === null) return;
-    this.throwIfFailed();
-    this.copy.end();
-    await finished(this.copy);
-    this.copy = null;
-  }
-
-  private openCopy(statement: string): Writable {
-    const copy = this.transaction.copyFrom(statement);
-    copy.on('error', (error) => (this.failure ??= error));
-    this.statement = statement;
-    return copy;
-  }
-
-  private throwIfFailed(): void {
-    if (this.failure !== null) throw this.failure;
-  }
-}
-
-async function drained(stream: Writable): Promise<void> {
-  if (stream.errored) throw stream.errored;
-  await once(stream, 'drain');
 }
 
 /** A body that is read, checked and collected while the transaction runs. */
@@ -236,13 +103,17 @@ export class BatchMaker {
     await transaction.manager.insert(ImportQueueBatchEntity, batch);
     noteBatch(batch.id);
     await insertControl(transaction, batch.id, control);
-    const rows = await this.write(transaction, batch.id, source);
+    const { rows, last } = await this.write(transaction, batch.id, source);
     if (findings === undefined && control.canary !== null) {
       await markCanary(transaction, batch.id);
     }
     // The only chunk of a batch without wishes may run at once, whatever its import process says about the order.
     const queuesChunks = source.kind === 'body' && rows.chunkCount === 1 && !hasWishes(control);
-    return arrive(transaction, batch, rows, { upload: findings?.(rows), isDryRun, queuesChunks });
+    const [queued] = await Promise.all([
+      arrive(transaction, batch, rows, { upload: findings?.(rows), isDryRun, queuesChunks }),
+      last,
+    ]);
+    return queued;
   }
 
   /**
@@ -259,8 +130,8 @@ export class BatchMaker {
     await deletePreview(transaction, batchId);
     await deleteRecords(transaction, batchId);
     await deleteChunks(transaction, batchId);
-    const rows = await this.write(transaction, batchId, source);
-    await insertChunks(transaction, batchId, rows.takeChunks());
+    const { rows, last } = await this.write(transaction, batchId, source);
+    await Promise.all([insertChunks(transaction, batchId, rows.takeChunks()), last]);
     await transaction.manager.update(
       ImportQueueBatchEntity,
       { id: batchId, status: 'awaiting_confirmation' },
@@ -272,7 +143,7 @@ export class BatchMaker {
     transaction: Transaction,
     batchId: number,
     source: BatchSource,
-  ): Promise<RecordCollector> {
+  ): Promise<{ rows: RecordCollector; last: Promise<void> }> {
     const { chunkSize } = this.config;
     const rows =
       source.kind === 'body'
@@ -285,7 +156,8 @@ export class BatchMaker {
       await writer.abort();
       throw error;
     }
-    return rows;
+    // An object, because a promise that is returned by itself would be waited for.
+    return { rows, last: writer.last };
   }
 }
 

@@ -13,7 +13,7 @@ import {
   UNFINISHED,
   type UnfinishedStatus,
 } from './batch-state.js';
-import { abandonChunks, lookAhead, PROBE_INTERVAL, PROBED } from './chunks.sql.js';
+import { abandonChunks, type ChunkKey, lookAhead, PROBE_INTERVAL, PROBED } from './chunks.sql.js';
 import { LARGEST_SHARE, MAY_START, windowOf } from './control.sql.js';
 import type { UploadFindings } from './entities.js';
 import { abandonRecords } from './records.sql.js';
@@ -195,19 +195,30 @@ export interface RunningBatch {
   traceparent: string | null;
   muteBehaviors: boolean;
   chunkCount: number;
+  /** The lines of the chunk that may be processed whatever others do; `null` if its transaction has to find out. */
+  lines: readonly [first: number, last: number] | null;
 }
 
-/** Reads the batch of a chunk. */
-export async function selectRunningBatch(sql: Sql, batchId: number): Promise<RunningBatch | undefined> {
+/**
+ * Reads the batch of a chunk. The first chunk never waits for another one, and a batch without a canary waits for no
+ * review, so the lines of such a chunk are known before it is locked.
+ */
+export async function selectRunningBatch(
+  sql: Sql,
+  { batchId, chunkNumber }: ChunkKey,
+): Promise<RunningBatch | undefined> {
   const { rows } = await sql.query<RunningBatch>(
     `SELECT workflow_import_queue_batch_id AS id, status, failure_reason AS "failureReason",
             import_process_id AS "importProcessId", import_process_version AS "importProcessVersion",
             workflow_version AS "workflowVersion", undo_of AS "undoOf", last_line_first AS "lastLineFirst",
             created_by AS "createdBy", traceparent, chunk_count AS "chunkCount",
-            coalesce(mute_behaviors, false) AS "muteBehaviors"
+            coalesce(mute_behaviors, false) AS "muteBehaviors",
+            CASE WHEN canary_line IS NULL THEN
+              (SELECT json_build_array(first_line, last_line) FROM import_queue_chunk
+                WHERE workflow_import_queue_batch_id = $1 AND chunk_number = $2 AND chunk_number = 1) END AS lines
        FROM import_queue_batch LEFT JOIN import_queue_batch_control USING (workflow_import_queue_batch_id)
       WHERE workflow_import_queue_batch_id = $1`,
-    [batchId],
+    [batchId, chunkNumber],
   );
   return rows[0];
 }

@@ -54,15 +54,15 @@ describe('a chunk', () => {
 
 describe('the rows of a batch', () => {
   const taken = (rows: RecordCollector) => {
-    const { statement, text } = rows.takeRows(5);
+    const { into, text } = rows.takeRows(5);
     const lines = text.toString().trimEnd().split('\n');
-    return { statement, fields: lines.map((line) => line.split('\t').map(parseCopyField)) };
+    return { into, fields: lines.map((line) => line.split('\t').map(parseCopyField)) };
   };
 
   it('are written without empty fields until one of them has more than its payload, and never again', () => {
     const rows = new RecordCollector(10);
     rows.add(1, '{}', VALID);
-    expect(taken(rows)).toEqual({ statement: PLAIN_RECORD_COPY, fields: [['5', '1', '{}']] });
+    expect(taken(rows)).toEqual({ into: PLAIN_RECORD_COPY, fields: [['5', '1', '{}']] });
     rows.add(2, '{}', VALID);
     rows.add(3, '{}', VALID, { row: 7 });
     rows.add(4, '{}', VALID, { originLine: 9 });
@@ -76,7 +76,7 @@ describe('the rows of a batch', () => {
       ],
     });
     rows.add(5, '{}', VALID);
-    expect(taken(rows).statement).toBe(RECORD_COPY);
+    expect(taken(rows).into).toBe(RECORD_COPY);
   });
 
   /** Break it: in `storedErrors`, return the list for one error, too; or do not cut it. */

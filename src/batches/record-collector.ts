@@ -1,5 +1,5 @@
 import type { ByteRange, RecordOrigin } from '../formats/record-reader.js';
-import { COPY_NULL, copyField, visiblyEscaped } from '../platform/database/copy-rows.js';
+import { COPY_NULL, copyField, type CopyInput, visiblyEscaped } from '../platform/database/copy-rows.js';
 import { ErrorTally, OrderingKeys } from '../records/rows.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { allErrors, PLAIN_RECORD_COPY, RECORD_COPY, storedErrors } from './records.sql.js';
@@ -9,12 +9,6 @@ interface Row {
   /** The fields between line and payload, their tabs included; `null` if none of them has a value. */
   head: Buffer | null;
   payload: ByteRange;
-}
-
-/** Rows of one COPY statement. */
-export interface CopiedRows {
-  statement: string;
-  text: Buffer;
 }
 
 const TAB = Buffer.from('\t');
@@ -46,7 +40,7 @@ class RecordCopyText {
   }
 
   /** Takes the rows as COPY text of the batch. */
-  take(batchId: number): CopiedRows {
+  take(batchId: number): CopyInput {
     const id = Buffer.from(`${batchId}\t`);
     const empty = this.isPlain ? TAB : NO_FIELDS;
     const perRow = id.length + empty.length + MOST_BYTES_BESIDE;
@@ -64,7 +58,7 @@ class RecordCopyText {
     }
     this.rows = [];
     this.length = 0;
-    return { statement: this.isPlain ? PLAIN_RECORD_COPY : RECORD_COPY, text: text.subarray(0, at) };
+    return { into: this.isPlain ? PLAIN_RECORD_COPY : RECORD_COPY, text: text.subarray(0, at) };
   }
 }
 
@@ -187,7 +181,7 @@ export class RecordCollector {
   }
 
   /** Takes the rows collected so far as COPY text of the batch. */
-  takeRows(batchId: number): CopiedRows {
+  takeRows(batchId: number): CopyInput {
     return this.rows.take(batchId);
   }
 

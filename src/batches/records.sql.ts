@@ -82,12 +82,11 @@ export function assertOneOutcomeEach(
  * import_queue_delivery has a row for a record without an outcome that a target has been sent, or may have been.
  */
 
-/** The COPY that stores records, with columns in the order of `RecordCollector`'s fields. */
-export const RECORD_COPY = `COPY import_queue_line (workflow_import_queue_batch_id, line_number, status, error_code,
-  error_message, error_pointer, errors, origin_line, row_number, reference, payload) FROM STDIN`;
+/** The table of records, with columns in the order of `RecordCollector`'s fields. */
+export const RECORD_COPY = `import_queue_line (workflow_import_queue_batch_id, line_number, status, error_code,
+  error_message, error_pointer, errors, origin_line, row_number, reference, payload)`;
 /** The same for records that have no other values. */
-export const PLAIN_RECORD_COPY =
-  'COPY import_queue_line (workflow_import_queue_batch_id, line_number, payload) FROM STDIN';
+export const PLAIN_RECORD_COPY = 'import_queue_line (workflow_import_queue_batch_id, line_number, payload)';
 
 /**
  * The lines of a range that have no outcome; the range bounds both tables, as in `recordsBetween`. NOT IN reads the
@@ -203,29 +202,36 @@ const LETTERS = { succeeded: 'd', skipped: 's', failed: 'f', unknown: 'q' } as c
 
 /**
  * Writes the outcomes of pending records. The caller holds the lock of their chunk.
+ * @param alongside asks for what is sent in the same round trip, and is run after the outcomes are written
  * @throws Error if one of the records already has an outcome
  */
-export async function writeOutcomes(
+export async function writeOutcomes<Result>(
   transaction: Transaction,
   batchId: number,
   outcomes: readonly TargetOutcome[],
-): Promise<void> {
+  alongside: () => Promise<Result>,
+): Promise<Result> {
   const effects = outcomes.filter(isEffect);
   const explained = outcomes.filter((outcome) => !isEffect(outcome));
+  const rows = await Promise.all([
+    rowsToCopy(EFFECTS_COPY, effects, (outcome) => {
+      const code = outcome.status === 'skipped' ? LETTERS.skipped : CODES[outcome.operation];
+      return `${batchId}\t${outcome.line}\t${code}\t${messageField(outcome.reference)}`;
+    }),
+    rowsToCopy(EXPLAINED_COPY, explained, (outcome) => {
+      const { code, message, pointer } = outcome.error;
+      const fields = [outcome.reference, code, message, pointer ?? null, storedErrors(outcome)];
+      const letter = outcome.status === 'skipped' ? 'k' : LETTERS.failed;
+      return `${batchId}\t${outcome.line}\t${letter}\t${fields.map(messageField).join('\t')}`;
+    }),
+  ]);
+  const written = transaction.copyTogether(rows);
+  const result = alongside();
+  // It fails with the outcomes, which have the reason.
+  result.catch(() => undefined);
   try {
-    const rows = await Promise.all([
-      rowsToCopy(EFFECTS_COPY, effects, (outcome) => {
-        const code = outcome.status === 'skipped' ? LETTERS.skipped : CODES[outcome.operation];
-        return `${batchId}\t${outcome.line}\t${code}\t${messageField(outcome.reference)}`;
-      }),
-      rowsToCopy(EXPLAINED_COPY, explained, (outcome) => {
-        const { code, message, pointer } = outcome.error;
-        const fields = [outcome.reference, code, message, pointer ?? null, storedErrors(outcome)];
-        const letter = outcome.status === 'skipped' ? 'k' : LETTERS.failed;
-        return `${batchId}\t${outcome.line}\t${letter}\t${fields.map(messageField).join('\t')}`;
-      }),
-    ]);
-    await transaction.copyTogether(rows);
+    await written;
+    return await result;
   } catch (error) {
     if (!isUniqueViolation(error)) throw error;
     throw new Error(`a record of batch ${batchId} already has an outcome`, { cause: error });

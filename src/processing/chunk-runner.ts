@@ -21,6 +21,7 @@ import {
   cancelRecords,
   endInterrupted,
   NO_OUTCOMES,
+  type OutcomeCounts,
   selectPendingRecords,
   selectPendingUndos,
 } from '../batches/records.sql.js';
@@ -52,6 +53,15 @@ import {
  * another one delivers fewer chunks; `not-mine`: the job was duplicate, late or stale, and there was nothing to do.
  */
 export type ChunkRun = 'done' | 'leased' | 'handed-back' | 'no-room' | 'not-mine';
+
+/** One attempt to process a chunk. */
+interface Attempt {
+  job: ChunkJob;
+  batch: RunningBatch;
+  /** `null` for a batch whose records must not be processed any more. */
+  work: ChunkWork | null;
+  start: BatchStart;
+}
 
 /** A short chunk ends before anyone could see that its batch has started. */
 const SHOWN_AFTER_MS = 100;
@@ -128,7 +138,7 @@ export class ChunkRunner {
    * @throws the fault of the chunk, after the rollback and after recording the fault in the chunk; run it again later
    */
   async run(job: ChunkJob): Promise<ChunkRun> {
-    const batch = await selectRunningBatch(this.database, job.batchId);
+    const batch = await selectRunningBatch(this.database, job);
     if (batch === undefined || !isUnfinished(batch.status)) return 'not-mine';
     const result = await this.attempt(batch, job);
     faultPoint('chunk.after-commit');
@@ -163,14 +173,15 @@ export class ChunkRunner {
       const work = await this.prepare(job, batch);
       faultPoint('chunk.before-lock');
       start = new BatchStart(this.database, batch, work);
-      let result = await this.runOnce(job, work, start);
+      const attempt = { job, batch, work, start };
+      let result = await this.runOnce(attempt);
       while (typeof result !== 'string' && !('status' in result)) {
         if ('lease' in result) {
           this.leased.start(result);
           return 'leased';
         }
         await this.isolation.process(result.work, result.records, result.othersHaveOutcomes);
-        result = await this.runOnce(job, work, start);
+        result = await this.runOnce(attempt);
       }
       return result;
     } catch (error) {
@@ -218,15 +229,12 @@ export class ChunkRunner {
   }
 
   /** Runs one transaction. Answers the records to isolate if the chunk has failed too many times. */
-  private async runOnce(
-    job: ChunkJob,
-    work: ChunkWork | null,
-    start: BatchStart,
-  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk | WrittenEnd> {
+  private async runOnce(attempt: Attempt): Promise<ChunkRun | RecordsToIsolate | LeasedChunk | WrittenEnd> {
+    const { work } = attempt;
     let leased = false;
     try {
       return await this.database.transaction(async (transaction) => {
-        const result = await this.process(transaction, job, work, start);
+        const result = await this.process(transaction, attempt);
         leased = typeof result !== 'string' && 'lease' in result;
         return result;
       });
@@ -267,22 +275,21 @@ export class ChunkRunner {
 
   private async process(
     transaction: Transaction,
-    job: ChunkJob,
-    work: ChunkWork | null,
-    start: BatchStart,
+    attempt: Attempt,
   ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk | WrittenEnd> {
-    const [chunk, open] = await Promise.all([
+    const { job, batch, work, start } = attempt;
+    const lines = work?.target.process === undefined || work.undo !== null ? null : batch.lines;
+    const [chunk, open, records] = await Promise.all([
       lockChunk(transaction, job),
       selectOpenChunksUpTo(transaction, job),
+      // A statement after the one that takes the lock, so it sees what the last owner of the chunk wrote.
+      lines === null ? null : selectPendingRecords(transaction, job.batchId, ...lines),
       start.written,
     ]);
     if (chunk === undefined) return 'not-mine';
     this.backends.add(chunk.backendPid);
     try {
-      const result = await this.processLocked(transaction, job, work, chunk, open);
-      // After a fault the end gets a transaction of its own, so that a fault of the end cannot count against records.
-      if (result !== 'done' || !start.withEnd || chunk.attempts > 0) return result;
-      return (await this.finisher.finish(transaction, job.batchId, true)) ?? result;
+      return await this.processLocked(transaction, attempt, chunk, open, records);
     } finally {
       this.backends.delete(chunk.backendPid);
     }
@@ -290,11 +297,11 @@ export class ChunkRunner {
 
   private async processLocked(
     transaction: Transaction,
-    job: ChunkJob,
-    work: ChunkWork | null,
+    { job, work, start }: Attempt,
     chunk: LockedChunk,
     open: readonly OpenChunk[],
-  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk> {
+    readAhead: ImportRecord[] | null,
+  ): Promise<ChunkRun | RecordsToIsolate | LeasedChunk | WrittenEnd> {
     const { firstLine, lastLine } = chunk;
     if (chunk.batchStatus === 'paused' && !chunk.isProbe) {
       await handBackChunk(transaction, job, null);
@@ -321,20 +328,30 @@ export class ChunkRunner {
     }
     const records =
       work.undo === null
-        ? await selectPending()
+        ? (readAhead ?? (await selectPending()))
         : await selectPendingUndos(transaction, job.batchId, chunk, work.undo.lastLineFirst);
     faultPoint('chunk.after-load');
     if (chunk.attempts >= LASTING_FAULTS && records.length > 0) {
       return { work, records, othersHaveOutcomes: chunk.processed > 0 };
     }
-    const earlier = open.slice(1);
-    const counts =
-      records.length === 0 ? NO_OUTCOMES : await processRecords(transaction, work, records, earlier);
-    await writeChunkProgress(transaction, job, counts, limit === lastLine);
-    if (limit < lastLine) await handBackChunk(transaction, job, null);
+    const isWhole = limit === lastLine;
+    // After a fault the end gets a transaction of its own, so that a fault of the end cannot count against records.
+    const endsBatch = isWhole && start.withEnd && chunk.attempts === 0;
+    const progress = async (counts: OutcomeCounts): Promise<WrittenEnd | null> => {
+      const [, end] = await Promise.all([
+        writeChunkProgress(transaction, job, counts, isWhole),
+        endsBatch ? this.finisher.finish(transaction, job.batchId, true) : null,
+      ]);
+      return end;
+    };
+    const end =
+      records.length === 0
+        ? await progress(NO_OUTCOMES)
+        : await processRecords(transaction, work, records, open.slice(1), progress);
+    if (!isWhole) await handBackChunk(transaction, job, null);
     if (chunk.isProbe) await transition(transaction, job.batchId, 'paused', 'in_progress');
     faultPoint('chunk.before-commit');
-    return limit < lastLine ? 'handed-back' : 'done';
+    return end ?? (isWhole ? 'done' : 'handed-back');
   }
 
   /** A failure to record the fault (the database is unavailable) must not hide the fault itself. */

@@ -86,28 +86,33 @@ export interface ChunkWork {
   undo: { undoneBatchId: number; lastLineFirst: boolean } | null;
 }
 
+/** What is written after the records of a chunk: their counts, and what depends on them. */
+type Progress<Result> = (counts: OutcomeCounts) => Promise<Result>;
+
 /**
  * Lets the target process the records and writes their outcomes, all in the transaction.
  * @param earlier the unfinished chunks before this one, nearest first
+ * @param progress travels with the outcomes
  * @throws ChunkNotDueError if one of those must go first; the caller must then roll back the transaction
  */
-export async function processRecords(
+export async function processRecords<Result>(
   transaction: Transaction,
   work: ChunkWork,
   records: readonly ImportRecord[],
   earlier: readonly OpenChunk[],
-): Promise<OutcomeCounts> {
+  progress: Progress<Result>,
+): Promise<Result> {
   const { job } = work;
   const outcomes = await targetOutcomes(transaction, work, records, earlier);
   assertOneOutcomeEach(records, outcomes);
-  await writeOutcomes(transaction, job.batchId, outcomes);
   const counts = countOutcomes(outcomes);
+  const result = await writeOutcomes(transaction, job.batchId, outcomes, () => progress(counts));
   const { succeeded, failed, skipped } = counts;
   publishMeasurement('records', {
     importProcessId: work.process.pinned.id,
     counts: { succeeded, failed, skipped },
   });
-  return counts;
+  return result;
 }
 
 function targetOutcomes(
@@ -188,9 +193,9 @@ export class FaultIsolation {
   ): Promise<boolean> {
     if (this.stopped) throw new WorkerStopError();
     try {
-      return await this.commit(work, async (transaction) => {
+      return await this.commit(work, async (transaction, progress) => {
         const [, ...earlier] = await selectOpenChunksUpTo(transaction, work.job);
-        return processRecords(transaction, work, records, earlier);
+        return processRecords(transaction, work, records, earlier, progress);
       });
     } catch (error) {
       const kind = faultKind(error);
@@ -223,22 +228,21 @@ export class FaultIsolation {
 
   private fail(work: ChunkWork, line: number, error: RecordError): Promise<boolean> {
     const outcome = { line, status: 'failed', operation: 'rejected', reference: null, error } as const;
-    return this.commit(work, async (transaction) => {
-      await writeOutcomes(transaction, work.job.batchId, [outcome]);
-      return countOutcomes([outcome]);
-    });
+    return this.commit(work, (transaction, progress) =>
+      writeOutcomes(transaction, work.job.batchId, [outcome], () => progress(countOutcomes([outcome]))),
+    );
   }
 
   private commit(
     { job }: ChunkWork,
-    write: (transaction: Transaction) => Promise<OutcomeCounts>,
+    write: (transaction: Transaction, progress: Progress<void>) => Promise<void>,
   ): Promise<boolean> {
     return this.database.transaction(async (transaction) => {
       const chunk = await lockChunk(transaction, job);
       if (chunk === undefined || chunk.failureReason !== null) return false;
       if (!chunk.isProbe && chunk.batchStatus !== 'in_progress' && chunk.batchStatus !== 'queued')
         return false;
-      await writeChunkProgress(transaction, job, await write(transaction), false);
+      await write(transaction, (counts) => writeChunkProgress(transaction, job, counts, false));
       return true;
     });
   }

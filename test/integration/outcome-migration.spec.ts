@@ -1,7 +1,12 @@
 import { DataSource } from 'typeorm';
 import { dataSourceOptions } from '../../src/app/database.js';
 import { selectRecords } from '../../src/batches/record-pages.sql.js';
-import { cancelRecords, selectPendingRecords, writeOutcomes } from '../../src/batches/records.sql.js';
+import {
+  cancelRecords,
+  selectPendingRecords,
+  writeOutcomes,
+  type TargetOutcome,
+} from '../../src/batches/records.sql.js';
 import { DatabaseService } from '../../src/platform/database/database.service.js';
 import { RECORD_STATUSES } from '../../src/records/record-status.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -65,7 +70,7 @@ describe('the migration to appended outcomes', () => {
     const pending = await selectPendingRecords(service, 7, 1, 9);
     expect(pending.map(({ line }) => line)).toEqual([7, 8, 9]);
     await service.transaction(async (transaction) => {
-      await writeOutcomes(transaction, 7, [
+      const outcomes: TargetOutcome[] = [
         { line: 7, status: 'succeeded', operation: 'updated', reference: '14' },
         {
           line: 8,
@@ -78,7 +83,8 @@ describe('the migration to appended outcomes', () => {
             { code: 'b', message: 'c' },
           ],
         },
-      ]);
+      ];
+      await writeOutcomes(transaction, 7, outcomes, () => Promise.resolve());
     });
     await service.transaction((transaction) => cancelRecords(transaction, 7, 1, 9));
     const after = await records();
@@ -118,10 +124,12 @@ describe('the migration to appended outcomes', () => {
     await source.runMigrations();
     const service = new DatabaseService(source);
     const outcome = { line: 1, status: 'skipped', operation: null, reference: null } as const;
-    await service.transaction((transaction) => writeOutcomes(transaction, 8, [outcome]));
-    await expect(
-      service.transaction((transaction) => writeOutcomes(transaction, 8, [outcome])),
-    ).rejects.toThrow('a record of batch 8 already has an outcome');
+    const write = () =>
+      service.transaction((transaction) =>
+        writeOutcomes(transaction, 8, [outcome], () => transaction.query('SELECT')),
+      );
+    await write();
+    await expect(write()).rejects.toThrow('a record of batch 8 already has an outcome');
   });
 
   /** Break it: in the `down` of the partitions, leave out `INSERT INTO`. */

@@ -6,6 +6,7 @@ import { Client } from 'pg';
 import type { RunningServer } from '../../dev/embedded/child-server.js';
 import { startPostgres } from '../../dev/embedded/postgres.js';
 import { migrate } from '../../src/app/database.js';
+import { PgMessage } from '../../src/platform/database/copy-rows.js';
 import { DatabaseService, GuardedClient } from '../../src/platform/database/database.service.js';
 import { eventually } from './eventually.js';
 import { ImportClient } from './import-client.js';
@@ -96,7 +97,8 @@ export class CostMeter {
     ) => unknown;
     const note = (text: string) => this.sent.push(text);
     jest.spyOn(Client.prototype, 'query').mockImplementation(function (this: Client, ...args: unknown[]) {
-      if (this instanceof GuardedClient) note(textOf(args[0]));
+      const isSent = args[0] instanceof PgMessage && args[0].isFollower;
+      if (this instanceof GuardedClient && !isSent) note(textOf(args[0]));
       return query.apply(this, args);
     });
   }

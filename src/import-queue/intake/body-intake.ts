@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Duplex, Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { BatchWriter } from '../../batches/batch-maker.js';
+import type { BatchWriter } from '../../batches/batch-writer.js';
 import { RecordCollector } from '../../batches/record-collector.js';
 import { LineLimitError, type RecordReader } from '../../formats/record-reader.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
@@ -276,6 +276,8 @@ export class BodyIntake {
         await this.readPiece();
       if (this.reader.errorCount > 0) await this.refuseMalformed();
       if (this.ended && this.rows.totalCount === 0) throw this.reader.empty();
+      // A connection that is held meanwhile would be missing to others.
+      if (this.ended) await this.countRecords();
     });
   }
 

@@ -1,4 +1,4 @@
-import type { BatchWriter } from '../../batches/batch-maker.js';
+import type { BatchWriter } from '../../batches/batch-writer.js';
 import { RecordCollector } from '../../batches/record-collector.js';
 import { jsonMembers } from '../../formats/json/json-members.js';
 import { LineLimitError, type TableRow, type TableSource } from '../../formats/record-reader.js';

@@ -91,48 +91,98 @@ export interface StatementsWithRows {
   after?: readonly string[];
 }
 
+const COPY_DATA = 'd'.charCodeAt(0);
+/** The `CopyDone` message: its letter and its length. */
+const COPY_DONE = Buffer.from([...Buffer.from('c'), 0, 0, 0, 4]);
+const LENGTH_BYTES = 4;
+
+/** A message to PostgreSQL. `pg` calls each method when PostgreSQL sends the message that the method is named after. */
+export abstract class PgMessage implements Submittable {
+  private isWritten = false;
+  private followers: readonly PgMessage[] = [];
+  private ended: ((failure: Error | null) => void) | undefined;
+  /** Why an earlier message failed: PostgreSQL only says that it ignores this one. */
+  private earlierFailure: Error | null = null;
+
+  protected abstract write(connection: Connection): void;
+
+  /** Passes the answers on, or the failure. */
+  protected abstract answer(failure: Error | null, connection: Connection): void;
+
+  /**
+   * Sends the messages without waiting for the answer to the one before: they take one round trip. PostgreSQL answers
+   * each by itself, and ignores those that follow a failure.
+   * @param answered called once the last one is answered
+   */
+  static send(client: PoolClient, messages: readonly PgMessage[], answered: () => void): void {
+    const [message, ...followers] = messages;
+    if (message === undefined) return answered();
+    message.followers = followers;
+    message.ended = (failure) => {
+      const [next] = followers;
+      if (next !== undefined) next.earlierFailure = failure;
+      // The driver gives what PostgreSQL answers from now on to the next message.
+      PgMessage.send(client, followers, answered);
+    };
+    client.query(message);
+  }
+
+  /** Whether it was sent together with an earlier message, and takes no round trip of its own. */
+  get isFollower(): boolean {
+    return this.isWritten;
+  }
+
+  submit(connection: Connection): void {
+    if (this.isWritten) return;
+    connection.stream.cork();
+    for (const message of [this, ...this.followers]) {
+      message.write(connection);
+      message.isWritten = true;
+    }
+    connection.stream.uncork();
+  }
+
+  handleReadyForQuery(connection: Connection): void {
+    this.end(null, connection);
+  }
+
+  handleError(error: Error, connection: Connection): void {
+    this.end(this.earlierFailure ?? error, connection);
+  }
+
+  private end(failure: Error | null, connection: Connection): void {
+    this.answer(failure, connection);
+    this.ended?.(failure);
+  }
+}
+
 /**
  * Runs statements and writes the rows of several tables, in the given order, as one message: COPY statements followed
  * directly by their rows, without waiting for PostgreSQL to ask for them. After a failure PostgreSQL drops the rows and
  * runs no further statement. With separate messages, each would wait for this process, which prepares other chunks
  * meanwhile. Answers the rows of each statement, none for a COPY.
  */
-export async function sendTogether(client: PoolClient, sent: StatementsWithRows): Promise<TextRow[][]> {
-  const { before = [], after = [] } = sent;
-  const tables = (sent.tables ?? []).filter(({ text }) => text.length > 0);
-  if (before.length + tables.length + after.length === 0) return [];
-  return new Promise((resolve, reject) => {
-    client.query(new Message({ before, tables, after }, resolve, reject));
-  });
-}
-
-const COPY_DATA = 'd'.charCodeAt(0);
-/** The `CopyDone` message: its letter and its length. */
-const COPY_DONE = Buffer.from([...Buffer.from('c'), 0, 0, 0, 4]);
-const LENGTH_BYTES = 4;
-
-/** `pg` calls each method when PostgreSQL sends the message that the method is named after. */
-class Message implements Submittable {
+export class RowsMessage extends PgMessage {
   private readonly answers: TextRow[][] = [];
   private rows: TextRow[] = [];
 
   constructor(
-    private readonly sent: Required<StatementsWithRows>,
-    private readonly resolve: (answers: TextRow[][]) => void,
-    private readonly reject: (error: unknown) => void,
-  ) {}
+    private readonly sent: StatementsWithRows,
+    private readonly settle: (failure: Error | null, answers: TextRow[][]) => void,
+  ) {
+    super();
+  }
 
-  submit(connection: Connection): void {
+  protected write(connection: Connection): void {
     const { stream } = connection;
-    const { before, tables, after } = this.sent;
-    stream.cork();
+    const { before = [], after = [] } = this.sent;
+    const tables = (this.sent.tables ?? []).filter(({ text }) => text.length > 0);
     connection.query([...before, ...tables.map(({ into }) => `COPY ${into} FROM STDIN`), ...after].join(';'));
     for (const { text } of tables) {
       stream.write(copyDataHeader(text.length));
       stream.write(text);
       stream.write(COPY_DONE);
     }
-    stream.uncork();
   }
 
   handleCopyInResponse(): void {
@@ -153,13 +203,14 @@ class Message implements Submittable {
     this.rows = [];
   }
 
-  handleReadyForQuery(): void {
-    this.resolve(this.answers);
+  protected answer(failure: Error | null): void {
+    this.settle(failure, this.answers);
   }
+}
 
-  handleError(error: unknown): void {
-    this.reject(error);
-  }
+/** Whether a message would hold nothing. */
+export function isEmpty({ before = [], tables = [], after = [] }: StatementsWithRows): boolean {
+  return before.length + after.length === 0 && tables.every(({ text }) => text.length === 0);
 }
 
 function copyDataHeader(bytes: number): Buffer {
@@ -224,29 +275,25 @@ export async function rowsToCopy<Row>(
 export interface WaitingStatement {
   text: string;
   values: readonly unknown[];
-  resolve: (answer: { rows: never[]; rowCount: number }) => void;
+  resolve: (answer: QueryResult<never>) => void;
   reject: (error: unknown) => void;
 }
 
 /**
  * Several statements as one message, answered together: the next statement does not wait for the answer to the one
- * before. PostgreSQL skips the statements that follow a failure. `pg` calls each method when PostgreSQL sends the
- * message that the method is named after.
+ * before. PostgreSQL skips the statements that follow a failure.
  */
-export class StatementsMessage implements Submittable {
+export class StatementsMessage extends PgMessage {
   private readonly queries: AnsweredQuery[];
   private place = 0;
   /** The first statement that failed. PostgreSQL answers the others if the driver could not send a value of one. */
   private failure: { place: number; error: Error } | null = null;
 
-  /** @param ended called once PostgreSQL has answered the message */
-  constructor(
-    statements: readonly WaitingStatement[],
-    private readonly ended: () => void,
-  ) {
+  constructor(statements: readonly WaitingStatement[]) {
+    super();
     this.queries = statements.map(({ text, values, resolve, reject }, place) => {
       const answered = (error: Error | null, result: QueryResult<never>) => {
-        if (error === null) return resolve({ rows: result.rows, rowCount: result.rowCount ?? 0 });
+        if (error === null) return resolve(result);
         this.failure ??= { place, error };
         reject(error);
       };
@@ -255,13 +302,11 @@ export class StatementsMessage implements Submittable {
     });
   }
 
-  submit(connection: Connection): void {
+  protected write(connection: Connection): void {
     // Each statement would end its message itself.
     const open = Object.create(connection, { sync: { value: () => undefined } }) as Connection;
-    connection.stream.cork();
     for (const query of this.queries) query.submit(open);
     connection.sync();
-    connection.stream.uncork();
   }
 
   handleRowDescription(message: unknown): void {
@@ -277,16 +322,11 @@ export class StatementsMessage implements Submittable {
     this.place += 1;
   }
 
-  handleReadyForQuery(connection: Connection): void {
+  protected answer(failure: Error | null, connection: Connection): void {
+    if (failure !== null) this.failure ??= { place: this.place, error: failure };
     const { place, error } = this.failure ?? { place: this.queries.length, error: new Error() };
     for (const query of this.queries.slice(0, place)) query.handleReadyForQuery(connection);
     for (const query of this.queries.slice(place)) query.handleError(error, connection);
-    this.ended();
-  }
-
-  handleError(error: Error, connection: Connection): void {
-    this.failure ??= { place: this.place, error };
-    this.handleReadyForQuery(connection);
   }
 
   private get current(): AnsweredQuery {

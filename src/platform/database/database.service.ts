@@ -1,22 +1,15 @@
-import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { Client, type ClientConfig, DatabaseError, type Pool, type PoolClient } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
-import { DataSource, type EntityManager, QueryRunnerAlreadyReleasedError } from 'typeorm';
+import { DataSource, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { withTimeout } from '../concurrency.js';
 import { noteCommit, runBeforeCommit } from '../instrumentation.js';
-import {
-  type CopyInput,
-  sendTogether,
-  StatementsMessage,
-  type StatementsWithRows,
-  type TextRow,
-  type WaitingStatement,
-} from './copy-rows.js';
 import { ReadReplica } from './read-replica.js';
-import { beginStatements } from './session-settings.js';
+import type { SettingsOfTransactions } from './session-settings.js';
+import { ClientTransaction, PgTransaction, type Rows, type Sql, type Transaction } from './transaction.js';
+
+export type { Rows, Sql, Transaction } from './transaction.js';
 
 /** Identifies a transaction that writes, so that its outcome can be looked up. */
 interface CommitMark {
@@ -89,123 +82,6 @@ async function statusOf(sql: Sql, { xid, timeline }: CommitMark): Promise<string
   return rows[0]?.status ?? null;
 }
 
-export interface Rows<Row> {
-  rows: Row[];
-  /** The number of rows selected, inserted, updated or deleted. */
-  rowCount: number;
-}
-
-export interface Sql {
-  /** Runs one statement. bigint columns are returned as numbers, timestamptz as Date, jsonb parsed. */
-  query<Row extends object = Record<string, unknown>>(
-    text: string,
-    values?: readonly unknown[],
-  ): Promise<Rows<Row>>;
-}
-
-/**
- * One open PostgreSQL transaction on one connection. Statements that are asked for before the program waits for any of
- * them, as in `Promise.all([…])`, travel together: they run in the order given, and take one round trip.
- */
-export interface Transaction extends Sql {
-  /** The start of the transaction by the clock of PostgreSQL: `now()`, in milliseconds. */
-  readonly startedAt: Date;
-  /** TypeORM on the same connection, for writes of configuration size. */
-  readonly manager: EntityManager;
-  /** Starts `COPY … FROM STDIN`; end the stream and await its `finish` before the next statement. */
-  copyFrom(text: string): Writable;
-  /** Writes the rows of several tables, in the given order, in one round trip. */
-  copyTogether(tables: readonly CopyInput[]): Promise<void>;
-  /** Runs statements and writes rows in one round trip; answers the rows of each statement. */
-  sendTogether(sent: StatementsWithRows): Promise<TextRow[][]>;
-  /** Runs the work inside a savepoint. An error undoes only that work and is rethrown. */
-  savepoint<Result>(work: () => Promise<Result>): Promise<Result>;
-}
-
-/** The statements of an open transaction on one connection, which the owner of the connection begins and ends. */
-export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFrom' | 'startedAt'> {
-  private savepoints = 0;
-  private waiting: WaitingStatement[] = [];
-  /** The message that is under way; it never rejects. */
-  private underWay: Promise<void> = Promise.resolve();
-
-  constructor(protected readonly client: PoolClient) {}
-
-  static async run<Row extends object>(
-    client: PoolClient,
-    text: string,
-    values: readonly unknown[],
-  ): Promise<Rows<Row>> {
-    const result = await client.query<Row>(text, [...values]);
-    return { rows: result.rows, rowCount: result.rowCount ?? 0 };
-  }
-
-  query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Rows<Row>> {
-    return new Promise<Rows<Row>>((resolve, reject) => {
-      this.waiting.push({ text, values, resolve, reject });
-      if (this.waiting.length === 1) void this.settled();
-    });
-  }
-
-  async copyTogether(tables: readonly CopyInput[]): Promise<void> {
-    await this.sendTogether({ tables });
-  }
-
-  /** Runs statements and writes rows in one round trip; answers the rows of each statement. */
-  async sendTogether(sent: StatementsWithRows): Promise<TextRow[][]> {
-    await this.settled();
-    return sendTogether(this.client, sent);
-  }
-
-  /** Sends the statements that wait, once the message before them is answered, and waits for their answer. */
-  settled(): Promise<void> {
-    this.underWay = this.underWay.then(() => this.send());
-    return this.underWay;
-  }
-
-  private async send(): Promise<void> {
-    const statements = this.waiting;
-    this.waiting = [];
-    const [only] = statements;
-    if (only === undefined) return;
-    if (statements.length > 1) {
-      return new Promise((ended) => void this.client.query(new StatementsMessage(statements, ended)));
-    }
-    await ClientTransaction.run<never>(this.client, only.text, only.values).then(only.resolve, only.reject);
-  }
-
-  async savepoint<Result>(work: () => Promise<Result>): Promise<Result> {
-    const name = `s${++this.savepoints}`;
-    // Nothing waits for these two: if one fails, so do the statements that follow it.
-    const begun = this.query(`SAVEPOINT ${name}`);
-    begun.catch(() => undefined);
-    try {
-      const result = await work();
-      this.query(`RELEASE SAVEPOINT ${name}`).catch(() => undefined);
-      return result;
-    } catch (error) {
-      await begun;
-      await this.query(`ROLLBACK TO SAVEPOINT ${name}`);
-      throw error;
-    }
-  }
-}
-
-/** A transaction on one pooled connection. `DatabaseService.transaction` opens and ends it. */
-class PgTransaction extends ClientTransaction implements Transaction {
-  constructor(
-    client: PoolClient,
-    readonly manager: EntityManager,
-    readonly startedAt: Date,
-  ) {
-    super(client);
-  }
-
-  copyFrom(text: string): Writable {
-    return this.client.query(copyFrom(text));
-  }
-}
-
 /**
  * A pool client that always has an error listener. The pool and TypeORM remove and re-add their listeners whenever a
  * client changes owner. If PostgreSQL ends the connection at that moment, an error without a listener would end the
@@ -238,14 +114,14 @@ export class DatabaseService implements Sql {
   /** `undefined` until a transaction needs it, and again after a COMMIT in doubt. */
   private timeline: string | null | undefined;
 
-  private readonly beginning: string;
+  private readonly settings: SettingsOfTransactions;
 
   constructor(
     @InjectDataSource() readonly dataSource: DataSource,
     readonly replica: ReadReplica = new ReadReplica(undefined),
   ) {
     const { idleTransactionMs } = dataSource.options.extra as { idleTransactionMs: number };
-    this.beginning = beginStatements({ idleTransactionMs });
+    this.settings = { idleTransactionMs };
   }
 
   /** The connections of the pool, and how many callers wait for one. */
@@ -307,12 +183,10 @@ export class DatabaseService implements Sql {
     try {
       client = (await runner.connect()) as PoolClient;
       client.on('error', noteLoss).on('end', noteLoss);
-      // Writes of TypeORM join the transaction. Its own `startTransaction` would send each statement by itself.
-      Object.assign(runner, { isTransactionActive: true });
-      const { xid, now } = await this.begin(client, writes);
-      transaction = new PgTransaction(client, runner.manager, now);
+      transaction = new PgTransaction(client, runner, this.settings, writes);
       const result = await work(transaction);
       await transaction.settled();
+      const { xid } = await transaction.begun;
       if (xid !== null) await runBeforeCommit(transaction);
       if (wasLost()) throw new LostConnectionError(undefined);
       try {
@@ -336,23 +210,6 @@ export class DatabaseService implements Sql {
       client?.off('error', noteLoss).off('end', noteLoss);
       await runner.release();
     }
-  }
-
-  /**
-   * Begins a transaction in one round trip, and returns its start and its id. The id is known from the beginning, because a
-   * transaction whose COMMIT is in doubt can no longer be asked for it.
-   */
-  private async begin(client: PoolClient, writes: boolean): Promise<{ xid: string | null; now: Date }> {
-    const id = writes ? 'pg_current_xact_id()::text' : 'NULL';
-    // The driver answers one result per statement.
-    const results = (await client.query(
-      `${this.beginning}; SELECT ${id} AS xid, now() AS now`,
-    )) as unknown as { rows: { xid: string | null; now: Date }[] }[];
-    const begun = results.at(-1)?.rows[0];
-    if (begun === undefined || (writes && begun.xid === null)) {
-      throw new Error('PostgreSQL answered no transaction id');
-    }
-    return begun;
   }
 
   /** Lends one connection, for session-level work such as cursors. */

@@ -7,14 +7,14 @@ import { errorMessage } from '../errors.js';
  * ISO format, statements have no time limit and are not compiled, and transactions see the commits of others.
  */
 const RELIED_ON = {
-  datestyle: `'ISO, MDY'`,
-  timezone: `'UTC'`,
+  datestyle: 'ISO, MDY',
+  timezone: 'UTC',
   statement_timeout: '0',
   lock_timeout: '0',
   // Where PostgreSQL expects many rows, compiling a statement took 2 s, and running it 0.1 s.
   jit: 'off',
   // This program compares itself with the schema (`SchemaFit`). Triggers look closer at sessions that do not say so.
-  'wiq.checks_schema': `'on'`,
+  'wiq.checks_schema': 'on',
 } as const;
 
 export interface SettingsOfTransactions {
@@ -28,14 +28,22 @@ export function sessionStatements(settings: SettingsOfTransactions): string {
   return [isolation, ...assignments('SET', settings)].join('; ');
 }
 
+/** In lower case: the tests that cut a connection look for COMMIT. */
+export const BEGIN = 'START TRANSACTION ISOLATION LEVEL read committed';
+
 /**
  * Begins a transaction with the settings: a pooler may have assigned a connection that never ran the statements above.
  * Sent as one message, because a message of its own for each part would double the time of a short transaction.
  */
 export function beginStatements(settings: SettingsOfTransactions): string {
-  // In lower case: the tests that cut a connection look for COMMIT.
-  const begin = 'START TRANSACTION ISOLATION LEVEL read committed';
-  return [begin, ...assignments('SET LOCAL', settings)].join('; ');
+  return [BEGIN, ...assignments('SET LOCAL', settings)].join('; ');
+}
+
+/** The settings of the open transaction, as items of a SELECT: one statement is answered faster than one for each. */
+export function localSettings(settings: SettingsOfTransactions): string {
+  return Object.entries(values(settings))
+    .map(([name, value]) => `set_config('${name}', '${value}', true)`)
+    .join(', ');
 }
 
 /**
@@ -71,7 +79,10 @@ export async function checkTransactionBound(
   }
 }
 
-function assignments(set: 'SET' | 'SET LOCAL', { idleTransactionMs }: SettingsOfTransactions): string[] {
-  const settings = { ...RELIED_ON, idle_in_transaction_session_timeout: String(idleTransactionMs) };
-  return Object.entries(settings).map(([name, value]) => `${set} ${name} = ${value}`);
+function assignments(set: 'SET' | 'SET LOCAL', settings: SettingsOfTransactions): string[] {
+  return Object.entries(values(settings)).map(([name, value]) => `${set} ${name} = '${value}'`);
+}
+
+function values({ idleTransactionMs }: SettingsOfTransactions): Record<string, string> {
+  return { ...RELIED_ON, idle_in_transaction_session_timeout: String(idleTransactionMs) };
 }

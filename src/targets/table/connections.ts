@@ -2,14 +2,10 @@ import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Pool, type PoolClient } from 'pg';
 import { TimeoutError, withTimeout } from '../../platform/concurrency.js';
 import { AppConfig, type TableConnectionConfig } from '../../platform/config/config.js';
-import {
-  ClientTransaction,
-  DatabaseService,
-  GuardedClient,
-  type Sql,
-} from '../../platform/database/database.service.js';
+import { DatabaseService, GuardedClient, type Sql } from '../../platform/database/database.service.js';
 import { isDatabaseUnavailable } from '../../platform/database/postgres-errors.js';
 import { beginStatements } from '../../platform/database/session-settings.js';
+import { ClientTransaction } from '../../platform/database/transaction.js';
 import { errorMessage } from '../../platform/errors.js';
 import type { CopyInput, TextRow } from '../../platform/database/copy-rows.js';
 import type { TableTransaction } from './table-application.js';

@@ -6,7 +6,7 @@ import {
   type TextRow,
   visiblyEscaped,
 } from '../../platform/database/copy-rows.js';
-import type { ClientTransaction } from '../../platform/database/database.service.js';
+import type { ClientTransaction } from '../../platform/database/transaction.js';
 import { isUniqueViolation, sqlState } from '../../platform/database/postgres-errors.js';
 import type { ImportRecord, RecordError, RecordOutcome } from '../../records/target.js';
 import { quoted } from '../../workflows/rows/values/value-type.js';

@@ -189,7 +189,7 @@ export class RowApplication {
     const { transaction, compiled, chosenId } = this.context;
     const { rows, refused } = await readRows(records, compiled);
     if (rows.length === 0) return { outcomes: refused, effects: null };
-    this.rules ??= rulesOf(compiled, transaction.startedAt.toISOString());
+    this.rules ??= rulesOf(compiled, (await transaction.startedAt()).toISOString());
     const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
       chosenId,
       mayCreate: compiled.configuration.onNoMatch === 'create',
