@@ -10,7 +10,7 @@ import type { JsonObject } from '../platform/json/json-value.js';
 import type { CompiledTarget, RowVerdict } from '../records/target.js';
 import { type BatchControl, eventOf } from './batch-state.js';
 import { BatchWriter } from './batch-writer.js';
-import { insertBatchWebhooks, writeArrival } from './batches.sql.js';
+import { hasEndpoints, insertBatchWebhooks, writeArrival } from './batches.sql.js';
 import { deleteChunks, insertChunks, type QueuedChunk } from './chunks.sql.js';
 import { hasWishes, insertControl, markCanary } from './control.sql.js';
 import { ImportQueueBatchEntity, type UploadFindings } from './entities.js';
@@ -88,7 +88,7 @@ export class BatchMaker {
    * `awaiting_confirmation`, or `validated` if it is a dry run.
    * @param control how it is to be run
    * @param findings how an uploaded file, or the body of a dry run, was read; called after all of it was read
-   * @returns the chunks that it queued; they need their jobs after the commit, from `ChunkScheduler.begin`
+   * @returns the chunks that it queues, filled with the commit; they then need their jobs, from `ChunkScheduler.begin`
    */
   async save(
     transaction: Transaction,
@@ -100,7 +100,11 @@ export class BatchMaker {
   ): Promise<QueuedChunk[]> {
     batch.status = 'receiving';
     batch.traceparent = currentTraceparent();
-    await transaction.manager.insert(ImportQueueBatchEntity, batch);
+    const [hasReceivers] = await Promise.all([
+      // No one is told of a dry run.
+      isDryRun ? false : transaction.withNext(() => hasEndpoints(transaction)),
+      transaction.manager.insert(ImportQueueBatchEntity, batch),
+    ]);
     noteBatch(batch.id);
     await insertControl(transaction, batch.id, control);
     const { rows, last } = await this.write(transaction, batch.id, source);
@@ -109,11 +113,8 @@ export class BatchMaker {
     }
     // The only chunk of a batch without wishes may run at once, whatever its import process says about the order.
     const queuesChunks = source.kind === 'body' && rows.chunkCount === 1 && !hasWishes(control);
-    const [queued] = await Promise.all([
-      arrive(transaction, batch, rows, { upload: findings?.(rows), isDryRun, queuesChunks }),
-      last,
-    ]);
-    return queued;
+    const upload = findings?.(rows);
+    return arrive(transaction, batch, rows, { upload, isDryRun, queuesChunks, last, hasReceivers });
   }
 
   /**
@@ -165,28 +166,40 @@ function countsOf({ totalCount, invalidCount, chunkCount }: RecordCollector) {
   return { totalCount, invalidCount, chunkCount };
 }
 
-/** Makes the completely stored batch visible to the API and the workers. */
-async function arrive(
+interface ArrivalOptions {
+  upload: UploadFindings | undefined;
+  isDryRun: boolean;
+  queuesChunks: boolean;
+  /** The rows that are still to be sent. */
+  last: Promise<void>;
+  /** Whether webhooks may have to be stored. */
+  hasReceivers: boolean;
+}
+
+/**
+ * Makes the completely stored batch visible to the API and the workers, together with COMMIT. Answers the chunks that it
+ * queues, which are known after that.
+ */
+function arrive(
   transaction: Transaction,
   batch: ImportQueueBatchEntity,
   rows: RecordCollector,
-  {
-    upload,
-    isDryRun,
-    queuesChunks,
-  }: { upload: UploadFindings | undefined; isDryRun: boolean; queuesChunks: boolean },
-): Promise<QueuedChunk[]> {
+  { upload, isDryRun, queuesChunks, last, hasReceivers }: ArrivalOptions,
+): QueuedChunk[] {
   const status = isDryRun ? 'validated' : upload === undefined ? 'queued' : 'awaiting_confirmation';
   const arrival = { status, upload, ...countsOf(rows) } as const;
   const event = eventOf(status);
   const events = ['batch.received' as const, ...(event === undefined ? [] : [event])];
   const next = status === 'queued' && queuesChunks ? 'queued' : 'pending';
-  const [queued, { hasEndpoints }] = await Promise.all([
-    insertChunks(transaction, batch.id, rows.takeChunks(), next),
-    writeArrival(transaction, batch.id, arrival),
-  ]);
-  // No one is told of a dry run.
-  if (hasEndpoints && !isDryRun) await insertBatchWebhooks(transaction, batch.id, events);
+  const queued: QueuedChunk[] = [];
+  const stored = () =>
+    Promise.all([
+      last,
+      insertChunks(transaction, batch.id, rows.takeChunks(), next).then((chunks) => queued.push(...chunks)),
+      writeArrival(transaction, batch.id, arrival),
+      hasReceivers ? insertBatchWebhooks(transaction, batch.id, events) : null,
+    ]);
+  transaction.withCommit(stored);
   Object.assign(batch, arrival);
   return queued;
 }

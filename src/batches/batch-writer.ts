@@ -69,7 +69,7 @@ export class BatchWriter {
     await this.written();
     const rows = this.takeRows();
     if (this.copy === null && rows !== null) {
-      this.last = this.transaction.copyWithNext([rows]);
+      this.last = this.transaction.withNext(() => this.transaction.copyTogether([rows]));
       // Whoever asks later gets the failure.
       this.last.catch(() => undefined);
       return;

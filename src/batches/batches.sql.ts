@@ -75,6 +75,12 @@ export interface TransitionDetails {
  */
 const HAS_ENDPOINTS = `EXISTS (SELECT FROM webhook_endpoint WHERE status = 'active') AS "hasEndpoints"`;
 
+/** Whether webhooks of a batch may have to be stored. */
+export async function hasEndpoints(sql: Sql): Promise<boolean> {
+  const { rows } = await sql.query<{ hasEndpoints: boolean }>(`SELECT ${HAS_ENDPOINTS}`);
+  return rows[0]?.hasEndpoints ?? true;
+}
+
 /**
  * Changes the status of a batch if it is still in the status `from`, and stores the webhooks that report the change.
  * Answers whether the status changed.
@@ -150,21 +156,20 @@ interface Arrival {
   chunkCount: number;
 }
 
-/** Ends the storing of a batch. A dry run has ended with it. Answers whether webhooks may have to be stored. */
+/** Ends the storing of a batch that this transaction has inserted. A dry run has ended with it. */
 export async function writeArrival(
   transaction: Transaction,
   batchId: number,
   { status, upload, totalCount, invalidCount, chunkCount }: Arrival,
-): Promise<{ hasEndpoints: boolean }> {
+): Promise<void> {
   assertCanBecome('receiving', status);
-  const { rows } = await transaction.query<{ hasEndpoints: boolean }>(
+  await transaction.query(
     `UPDATE import_queue_batch
         SET status = $2, upload = coalesce($3, upload), total_count = $4, invalid_count = $5, chunk_count = $6,
             (finished_at, succeeded_count, failed_count, skipped_count, canceled_count, unknown_count, created_count,
              updated_count, unchanged_count)
               = (SELECT now(), 0, 0, 0, 0, 0, 0, 0, 0 WHERE $7)
-      WHERE workflow_import_queue_batch_id = $1 AND status = 'receiving'
-     RETURNING ${HAS_ENDPOINTS}`,
+      WHERE workflow_import_queue_batch_id = $1 AND status = 'receiving'`,
     [
       batchId,
       status,
@@ -175,9 +180,6 @@ export async function writeArrival(
       isTerminal(status),
     ],
   );
-  const [arrived] = rows;
-  if (arrived === undefined) throw new Error(`batch ${batchId} is no longer being received`);
-  return arrived;
 }
 
 /** The facts about a batch that a worker needs before it opens a chunk's transaction. */
@@ -341,6 +343,8 @@ export interface EndedBatch extends EndCounts {
   invalid: number;
   /** Since its first chunk began; since it was created if none did. */
   seconds: number;
+  /** Whether webhooks may have to be stored. */
+  hasEndpoints: boolean;
 }
 
 /**
@@ -364,7 +368,8 @@ export async function lockEndedBatch(
      )
      SELECT ended.status, ended.failure_reason AS "failureReason",
             ended.send_success_email_to AS "sendSuccessEmailTo",
-            ended.send_failure_email_to AS "sendFailureEmailTo", ended.invalid_count AS invalid, ended.seconds, sums.*
+            ended.send_failure_email_to AS "sendFailureEmailTo", ended.invalid_count AS invalid, ended.seconds,
+            ${HAS_ENDPOINTS}, sums.*
        FROM ended
       CROSS JOIN LATERAL (
         SELECT coalesce(sum(succeeded_count), 0)::integer AS succeeded,
@@ -380,6 +385,21 @@ export async function lockEndedBatch(
     [batchId, startsNow],
   );
   return rows[0];
+}
+
+/** Writes the end of a batch that `lockEndedBatch` has locked, with its webhooks, in one round trip. */
+export async function endLocked(
+  transaction: Transaction,
+  batchId: number,
+  batch: EndedBatch,
+  status: BatchStatus,
+  startsNow: boolean,
+): Promise<void> {
+  const event = eventOf(status);
+  await Promise.all([
+    changeStatus(transaction, batchId, batch.status, status, { counts: batch, startsNow }),
+    event === undefined || !batch.hasEndpoints ? null : insertBatchWebhooks(transaction, batchId, [event]),
+  ]);
 }
 
 /** Batches whose chunks are all done, but whose end is not written yet. */

@@ -3,7 +3,14 @@ import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import type { Queue } from 'bull';
 import { addressesIn } from '../batches/batch-state.js';
 import { type BatchStatus, finalStatus } from '../batches/batch-state.js';
-import { type EndedBatch, hasEnded, lockEndedBatch, lockWindow, transition } from '../batches/batches.sql.js';
+import {
+  type EndedBatch,
+  endLocked,
+  hasEnded,
+  lockEndedBatch,
+  lockWindow,
+  transition,
+} from '../batches/batches.sql.js';
 import { takeDuePause } from '../batches/control.sql.js';
 import { jobIdOf, type QueuedChunk, queueNextChunks } from '../batches/chunks.sql.js';
 import type { NotificationKind } from '../delivery/message.js';
@@ -170,9 +177,8 @@ export class BatchFinisher {
     const batch = await lockEndedBatch(transaction, batchId, startsNow);
     if (batch === undefined) return null;
     const status = finalStatus(batch.status, batch);
-    const details = { counts: batch, startsNow };
-    if (!(await transition(transaction, batchId, batch.status, status, details))) return null;
     const owed = owedNotification(status, batch);
+    transaction.withCommit(() => endLocked(transaction, batchId, batch, status, startsNow));
     const mailIds = owed === null ? [] : await this.outbox.addBatchMails(transaction, { batchId, ...owed });
     faultPoint('batch.before-end-commit');
     return { batchId, status, seconds: batch.seconds, mailIds };

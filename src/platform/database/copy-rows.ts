@@ -104,10 +104,11 @@ export abstract class PgMessage implements Submittable {
   /** Why an earlier message failed: PostgreSQL only says that it ignores this one. */
   private earlierFailure: Error | null = null;
 
-  protected abstract write(connection: Connection): void;
+  /** Answers whether all of it could be sent: the driver refuses values that it cannot write. */
+  protected abstract write(connection: Connection): boolean;
 
-  /** Passes the answers on, or the failure. */
-  protected abstract answer(failure: Error | null, connection: Connection): void;
+  /** Passes the answers on, or the failure. Answers the failure, if there is any. */
+  protected abstract answer(failure: Error | null, connection: Connection | null): Error | null;
 
   /**
    * Sends the messages without waiting for the answer to the one before: they take one round trip. PostgreSQL answers
@@ -120,6 +121,10 @@ export abstract class PgMessage implements Submittable {
     message.followers = followers;
     message.ended = (failure) => {
       const [next] = followers;
+      if (next?.isWritten === false) {
+        for (const each of followers) each.answer(failure, null);
+        return answered();
+      }
       if (next !== undefined) next.earlierFailure = failure;
       // The driver gives what PostgreSQL answers from now on to the next message.
       PgMessage.send(client, followers, answered);
@@ -136,8 +141,9 @@ export abstract class PgMessage implements Submittable {
     if (this.isWritten) return;
     connection.stream.cork();
     for (const message of [this, ...this.followers]) {
-      message.write(connection);
       message.isWritten = true;
+      // What follows may rely on it: it could be a COMMIT.
+      if (!message.write(connection)) break;
     }
     connection.stream.uncork();
   }
@@ -151,8 +157,7 @@ export abstract class PgMessage implements Submittable {
   }
 
   private end(failure: Error | null, connection: Connection): void {
-    this.answer(failure, connection);
-    this.ended?.(failure);
+    this.ended?.(this.answer(failure, connection));
   }
 }
 
@@ -173,7 +178,7 @@ export class RowsMessage extends PgMessage {
     super();
   }
 
-  protected write(connection: Connection): void {
+  protected write(connection: Connection): boolean {
     const { stream } = connection;
     const { before = [], after = [] } = this.sent;
     const tables = (this.sent.tables ?? []).filter(({ text }) => text.length > 0);
@@ -183,6 +188,7 @@ export class RowsMessage extends PgMessage {
       stream.write(text);
       stream.write(COPY_DONE);
     }
+    return true;
   }
 
   handleCopyInResponse(): void {
@@ -203,8 +209,9 @@ export class RowsMessage extends PgMessage {
     this.rows = [];
   }
 
-  protected answer(failure: Error | null): void {
+  protected answer(failure: Error | null): Error | null {
     this.settle(failure, this.answers);
+    return failure;
   }
 }
 
@@ -286,7 +293,7 @@ export interface WaitingStatement {
 export class StatementsMessage extends PgMessage {
   private readonly queries: AnsweredQuery[];
   private place = 0;
-  /** The first statement that failed. PostgreSQL answers the others if the driver could not send a value of one. */
+  /** The first statement that failed. If the driver could not send a value of it, those that follow are not sent. */
   private failure: { place: number; error: Error } | null = null;
 
   constructor(statements: readonly WaitingStatement[]) {
@@ -302,11 +309,15 @@ export class StatementsMessage extends PgMessage {
     });
   }
 
-  protected write(connection: Connection): void {
+  protected write(connection: Connection): boolean {
     // Each statement would end its message itself.
     const open = Object.create(connection, { sync: { value: () => undefined } }) as Connection;
-    for (const query of this.queries) query.submit(open);
+    for (const query of this.queries) {
+      query.submit(open);
+      if (this.failure !== null) break;
+    }
     connection.sync();
+    return this.failure === null;
   }
 
   handleRowDescription(message: unknown): void {
@@ -322,11 +333,12 @@ export class StatementsMessage extends PgMessage {
     this.place += 1;
   }
 
-  protected answer(failure: Error | null, connection: Connection): void {
+  protected answer(failure: Error | null, connection: Connection | null): Error | null {
     if (failure !== null) this.failure ??= { place: this.place, error: failure };
     const { place, error } = this.failure ?? { place: this.queries.length, error: new Error() };
     for (const query of this.queries.slice(0, place)) query.handleReadyForQuery(connection);
     for (const query of this.queries.slice(place)) query.handleError(error, connection);
+    return this.failure?.error ?? null;
   }
 
   private get current(): AnsweredQuery {
@@ -341,6 +353,6 @@ interface AnsweredQuery extends Submittable {
   handleRowDescription(message: unknown): void;
   handleDataRow(message: unknown): void;
   handleCommandComplete(message: unknown, connection: Connection): void;
-  handleReadyForQuery(connection: Connection): void;
-  handleError(error: Error, connection: Connection): void;
+  handleReadyForQuery(connection: Connection | null): void;
+  handleError(error: Error, connection: Connection | null): void;
 }

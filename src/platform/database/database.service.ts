@@ -7,7 +7,14 @@ import { withTimeout } from '../concurrency.js';
 import { noteCommit, runBeforeCommit } from '../instrumentation.js';
 import { ReadReplica } from './read-replica.js';
 import type { SettingsOfTransactions } from './session-settings.js';
-import { ClientTransaction, PgTransaction, type Rows, type Sql, type Transaction } from './transaction.js';
+import {
+  ClientTransaction,
+  PgTransaction,
+  RolledBackError,
+  type Rows,
+  type Sql,
+  type Transaction,
+} from './transaction.js';
 
 export type { Rows, Sql, Transaction } from './transaction.js';
 
@@ -52,10 +59,9 @@ async function selectTimeline(sql: Sql): Promise<string | null> {
   }
 }
 
-/** PostgreSQL answered COMMIT with an error: the transaction was rolled back, and nothing is in doubt. */
+/** PostgreSQL refused to commit: the transaction was rolled back, and nothing is in doubt. */
 function isRefusedCommit(error: unknown): boolean {
-  const { driverError = error } = error as { driverError?: unknown };
-  return driverError instanceof DatabaseError && driverError.severity === 'ERROR';
+  return error instanceof RolledBackError || (error instanceof DatabaseError && error.severity === 'ERROR');
 }
 
 /**
@@ -185,12 +191,12 @@ export class DatabaseService implements Sql {
       client.on('error', noteLoss).on('end', noteLoss);
       transaction = new PgTransaction(client, runner, this.settings, writes);
       const result = await work(transaction);
-      await transaction.settled();
-      const { xid } = await transaction.begun;
+      const xid = await transaction.ready();
       if (xid !== null) await runBeforeCommit(transaction);
       if (wasLost()) throw new LostConnectionError(undefined);
       try {
-        await runner.commitTransaction();
+        await transaction.commit();
+        Object.assign(runner, { isTransactionActive: false });
       } catch (error) {
         if (xid === null || isRefusedCommit(error)) throw error;
         this.timeline = undefined;

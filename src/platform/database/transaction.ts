@@ -42,8 +42,13 @@ export interface Transaction extends Sql {
   copyFrom(into: string): Promise<Writable>;
   /** Writes the rows of several tables, in the given order, in one round trip. */
   copyTogether(tables: readonly CopyInput[]): Promise<void>;
-  /** The same, but the rows wait until a statement is sent. */
-  copyWithNext(tables: readonly CopyInput[]): Promise<void>;
+  /** What the work asks for at once waits until something else is sent. Do not wait for it before. */
+  withNext<Result>(work: () => Promise<Result>): Promise<Result>;
+  /**
+   * What the work asks for at once is sent together with COMMIT. If PostgreSQL refuses it, nothing is committed; the program
+   * cannot take anything back any more, so the work must not check what PostgreSQL answers.
+   */
+  withCommit(work: () => Promise<unknown>): void;
   /** Runs statements and writes rows in one round trip; answers the rows of each statement. */
   sendTogether(sent: StatementsWithRows): Promise<TextRow[][]>;
   /** Runs the work inside a savepoint. An error undoes only that work and is rethrown. */
@@ -57,10 +62,14 @@ interface WaitingRows {
 }
 
 /** The statements of an open transaction on one connection, which the owner of the connection begins and ends. */
-export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFrom' | 'startedAt'> {
+export class ClientTransaction implements Omit<
+  Transaction,
+  'manager' | 'copyFrom' | 'startedAt' | 'withCommit'
+> {
   private savepoints = 0;
   private readonly waiting: (WaitingStatement | WaitingRows)[] = [];
   private isDue = false;
+  private holdsBack = false;
   /** The messages that are under way; it never rejects. */
   private underWay: Promise<void> = Promise.resolve();
 
@@ -80,18 +89,14 @@ export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFro
     return { rows, rowCount: rowCount ?? 0 };
   }
 
-  /**
-   * The answer of the driver.
-   * @param isAlone `false` for a statement that can wait until another one is sent
-   */
+  /** The answer of the driver. */
   protected answerTo<Row extends object>(
     text: string,
     values: readonly unknown[] = [],
-    isAlone = true,
   ): Promise<QueryResult<Row>> {
     return new Promise<QueryResult<Row>>((resolve, reject) => {
       this.waiting.push({ text, values, resolve, reject });
-      if (isAlone) this.sendSoon();
+      this.sendSoon();
     });
   }
 
@@ -99,12 +104,17 @@ export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFro
     await this.sendTogether({ tables });
   }
 
-  async copyWithNext(tables: readonly CopyInput[]): Promise<void> {
-    await this.sendTogether({ tables }, false);
+  withNext<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.holdsBack = true;
+    try {
+      return work();
+    } finally {
+      this.holdsBack = false;
+    }
   }
 
   /** Runs statements and writes rows in one round trip; answers the rows of each statement. */
-  sendTogether(sent: StatementsWithRows, isAlone = true): Promise<TextRow[][]> {
+  sendTogether(sent: StatementsWithRows): Promise<TextRow[][]> {
     if (isEmpty(sent)) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       const settle = (failure: Error | null, answers: TextRow[][]) => {
@@ -112,7 +122,7 @@ export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFro
         else reject(failure);
       };
       this.waiting.push({ sent, settle });
-      if (isAlone) this.sendSoon();
+      this.sendSoon();
     });
   }
 
@@ -124,7 +134,7 @@ export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFro
 
   /** Lets what is asked for in the same moment go with it. */
   private sendSoon(): void {
-    if (this.isDue) return;
+    if (this.isDue || this.holdsBack) return;
     this.isDue = true;
     void this.settled();
   }
@@ -144,11 +154,11 @@ export class ClientTransaction implements Omit<Transaction, 'manager' | 'copyFro
   async savepoint<Result>(work: () => Promise<Result>): Promise<Result> {
     const name = `s${++this.savepoints}`;
     // Nothing waits for these two: they go with the next statement, which fails if one of them does.
-    const begun = this.answerTo(`SAVEPOINT ${name}`, [], false);
+    const begun = this.withNext(() => this.query(`SAVEPOINT ${name}`));
     begun.catch(() => undefined);
     try {
       const result = await work();
-      this.answerTo(`RELEASE SAVEPOINT ${name}`, [], false).catch(() => undefined);
+      this.withNext(() => this.query(`RELEASE SAVEPOINT ${name}`)).catch(() => undefined);
       return result;
     } catch (error) {
       void this.settled();
@@ -179,6 +189,15 @@ function messagesOf(waiting: readonly (WaitingStatement | WaitingRows)[]): PgMes
   return messages;
 }
 
+/** PostgreSQL answered COMMIT with ROLLBACK: a statement had failed, and the program had ignored that. */
+export class RolledBackError extends Error {
+  override readonly name = 'RolledBackError';
+
+  constructor() {
+    super('a statement of the transaction had failed, so nothing of it was committed');
+  }
+}
+
 /** What the beginning of a transaction answers. */
 interface Begun {
   /** `null` for a transaction that does not write. */
@@ -188,8 +207,10 @@ interface Begun {
 
 /** A transaction on one pooled connection. `DatabaseService.transaction` opens and ends it. */
 export class PgTransaction extends ClientTransaction implements Transaction {
-  readonly begun: Promise<Begun>;
+  private readonly begun: Promise<Begun>;
   private hasBegun = false;
+  /** What is sent with COMMIT. */
+  private readonly last: Promise<unknown>[] = [];
 
   constructor(
     client: PoolClient,
@@ -201,16 +222,43 @@ export class PgTransaction extends ClientTransaction implements Transaction {
     // Writes of TypeORM join the transaction. Its own `startTransaction` would send each statement by itself.
     const query = (text: string, values?: unknown[]) => this.answerTo(text, values);
     Object.assign(runner, { isTransactionActive: true, connect: () => Promise.resolve({ query }) });
-    // Nothing waits for the beginning: if it fails, so does the first statement.
-    this.answerTo(BEGIN, [], false).catch(() => undefined);
-    this.begun = this.answerTo<Begun>(beginning(settings, writes), [], false).then(({ rows: [begun] }) => {
-      if (begun === undefined || (writes && begun.xid === null)) {
-        throw new Error('PostgreSQL answered no transaction id');
-      }
-      this.hasBegun = true;
-      return begun;
-    });
+    this.begun = this.withNext(() => this.begin(beginning(settings, writes), writes));
+    // Nothing waits for it: if it fails, so does the first statement.
     this.begun.catch(() => undefined);
+  }
+
+  private async begin(statement: string, writes: boolean): Promise<Begun> {
+    const [, { rows }] = await Promise.all([this.answerTo(BEGIN), this.answerTo<Begun>(statement)]);
+    const [begun] = rows;
+    if (begun === undefined || (writes && begun.xid === null)) {
+      throw new Error('PostgreSQL answered no transaction id');
+    }
+    this.hasBegun = true;
+    return begun;
+  }
+
+  withCommit(work: () => Promise<unknown>): void {
+    const last = this.withNext(work);
+    last.catch(() => undefined);
+    this.last.push(last);
+  }
+
+  /** Sends what waits, and waits for the transaction's id. */
+  async ready(): Promise<string | null> {
+    if (this.last.length === 0 || !this.hasBegun) await this.settled();
+    return (await this.begun).xid;
+  }
+
+  /**
+   * Commits together with what waits for it.
+   * @throws what PostgreSQL refused, after which the transaction is rolled back or can be
+   */
+  async commit(): Promise<void> {
+    const commit = this.answerTo('COMMIT');
+    const [ended, ...last] = await Promise.allSettled([commit, ...this.last]);
+    const refused = last.find((each) => each.status === 'rejected');
+    if (ended.status === 'rejected') throw refused?.reason ?? ended.reason;
+    if (ended.value.command === 'ROLLBACK') throw refused?.reason ?? new RolledBackError();
   }
 
   get manager(): EntityManager {

@@ -122,8 +122,7 @@ export class WorkflowTarget implements RecordTarget<CompiledWorkflowTarget> {
   }
 
   async pin(target: TargetConfiguration): Promise<Pick<PinnedConfiguration, 'workflowVersion'>> {
-    const { version } = await this.workflows.current(configurationOf(target).workflow);
-    return { workflowVersion: version };
+    return { workflowVersion: await this.workflows.currentVersion(configurationOf(target).workflow) };
   }
 
   async compile(pinned: PinnedConfiguration): Promise<CompiledWorkflowTarget> {

@@ -35,6 +35,11 @@ export class WorkflowDefinitionsService {
     return (await this.find(name)) ?? fail(name);
   }
 
+  /** Its number alone: every call that creates a batch asks. @throws DomainError 404 `workflow_not_found` */
+  async currentVersion(name: string): Promise<number> {
+    return (await selectCurrentVersion(this.database, name)) ?? fail(name);
+  }
+
   /** Returns `undefined` if no workflow has that name. */
   async find(name: string): Promise<StoredWorkflowDefinition | undefined> {
     // PostgreSQL refuses a text with U+0000 even as a parameter.
@@ -237,6 +242,14 @@ async function selectDefinition(
     [name, version],
   );
   return rows.map(toStored)[0];
+}
+
+async function selectCurrentVersion(sql: Sql, name: string): Promise<number | undefined> {
+  const { rows } = await sql.query<{ version: number }>(
+    'SELECT current_version AS version FROM workflow WHERE name = $1',
+    [name],
+  );
+  return rows[0]?.version;
 }
 
 /** Every version of a workflow, newest first. */
