@@ -1,5 +1,6 @@
 import { Client } from 'pg';
-import type { CopyInput } from '../../src/platform/database/copy-rows.js';
+import type { CopyInput, PgMessage } from '../../src/platform/database/copy-rows.js';
+import { RolledBackError } from '../../src/platform/database/transaction.js';
 import { startDatabaseService, type TestDatabaseService } from '../support/test-database-service.js';
 
 describe('rows of several tables written together', () => {
@@ -149,6 +150,74 @@ describe('statements that are asked for together', () => {
       ]),
     );
     await expect(lost).rejects.toThrow();
+    await expect(notes()).resolves.toEqual([]);
+  });
+
+  /** Break it: in `PgMessage.submit`, write only the message itself; in `end`, forget `earlierFailure`. */
+  it('travel with rows, and fail with the reason of the first that is refused', async () => {
+    const query = jest.spyOn(Client.prototype, 'query');
+    const row = (n: number) => ({ into: 'step (n, note)', text: Buffer.from(`${n}\trow\n`) });
+    const count = 'SELECT count(*) AS count FROM step';
+    await service.database.transaction(async (transaction) => {
+      await transaction.startedAt();
+      query.mockClear();
+      const answers = await Promise.all([
+        transaction.query(insert, [1, 'one']),
+        transaction.copyTogether([row(2)]),
+        transaction.query<{ count: number }>(count),
+      ]);
+      const sent = query.mock.calls.map(([message]) => message as unknown as PgMessage);
+      expect(sent.map(({ isFollower }) => isFollower)).toEqual([true, true, true]);
+      expect(query.mock.results).toHaveLength(3);
+      expect(answers[2].rows).toEqual([{ count: 2 }]);
+
+      const refused = transaction.savepoint(() =>
+        Promise.allSettled([
+          transaction.copyTogether([row(1)]),
+          transaction.query(count),
+          transaction.copyTogether([row(3)]),
+        ]).then((settled) => Promise.reject(Object.assign(new Error('refused'), { settled }))),
+      );
+      const reason = { status: 'rejected', reason: expect.objectContaining({ code: '23505' }) };
+      await expect(refused).rejects.toMatchObject({ settled: [reason, reason, reason] });
+    });
+    query.mockRestore();
+    await expect(notes()).resolves.toEqual(['one', 'row']);
+  });
+
+  /** Break it: in `PgTransaction.ready`, always wait for `settled`. */
+  it('can be sent together with COMMIT', async () => {
+    const query = jest.spyOn(Client.prototype, 'query');
+    await service.database.transaction(async (transaction) => {
+      await transaction.query(insert, [1, 'one']);
+      transaction.withCommit(() => transaction.query(insert, [2, 'two']));
+      query.mockClear();
+    });
+    expect(query).toHaveBeenCalledTimes(1);
+    query.mockRestore();
+    await expect(notes()).resolves.toEqual(['one', 'two']);
+  });
+
+  /** Break it: in `StatementsMessage.write`, go on after a statement that cannot be sent; in `commit`, ignore `last`. */
+  it.each<[string, unknown[], object]>([
+    ['PostgreSQL refuses', [1, 'again'], { code: '23505' }],
+    ['cannot be sent', [2, { toPostgres: () => fail() }], { message: 'unsendable' }],
+  ])('commit nothing if one that goes with COMMIT %s', async (_which, values, reason) => {
+    const refused = service.database.transaction(async (transaction) => {
+      await transaction.query(insert, [1, 'one']);
+      transaction.withCommit(() => transaction.query(insert, values));
+    });
+    await expect(refused).rejects.toMatchObject(reason);
+    await expect(notes()).resolves.toEqual([]);
+  });
+
+  /** Break it: in `PgTransaction.commit`, do not look at the answer to COMMIT. */
+  it('commit nothing if the program ignores the failure of one', async () => {
+    const ignored = service.database.transaction(async (transaction) => {
+      await transaction.query(insert, [1, 'one']);
+      await transaction.query(insert, [1, 'again']).catch(() => undefined);
+    });
+    await expect(ignored).rejects.toThrow(RolledBackError);
     await expect(notes()).resolves.toEqual([]);
   });
 

@@ -53,6 +53,32 @@ describe('the end of a batch', () => {
     ]);
   });
 
+  /** Break it: in `BatchStart`, leave out the timer, or set `withEnd` to false. */
+  it('is written with the only chunk, whose start is shown if it takes long', async () => {
+    const [quick, slow] = [
+      await fixture.storeBatch({ chunks: chunksOf(1, 1) }),
+      await fixture.storeBatch({ chunks: chunksOf(1, 1) }),
+    ];
+    const { scheduler, runner, finisher } = fixture.worker;
+    await scheduler.advance(quick);
+    await scheduler.advance(slow);
+    const announced = jest.spyOn(finisher, 'finishIfDone');
+    await runner.run({ batchId: quick, chunkNumber: 1 });
+    expect(announced).not.toHaveBeenCalled();
+    announced.mockRestore();
+    const { status, started_at: started, finished_at: finished } = await fixture.batch(quick);
+    expect(status).toBe('completed');
+    expect(Number(finished as Date)).toBeGreaterThanOrEqual(Number(started));
+
+    await fixture.sql.transaction(async (lock) => {
+      await lock.query('LOCK TABLE import_queue_outcome');
+      const run = runner.run({ batchId: slow, chunkNumber: 1 });
+      await eventually(async () => (await fixture.status(slow)) === 'in_progress', 'the start to be shown');
+      run.catch(() => undefined);
+    });
+    await eventually(async () => (await fixture.status(slow)) === 'completed', 'the batch to complete');
+  });
+
   it('is reached once by each of a hundred small batches and one large one, on two workers', async () => {
     const ids: number[] = [await fixture.storeBatch({ chunks: chunksOf(60, 2), ...mail })];
     while (ids.length < 101) ids.push(await fixture.storeBatch({ chunks: chunksOf(1, 1), ...mail }));

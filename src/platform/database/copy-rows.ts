@@ -286,6 +286,15 @@ export interface WaitingStatement {
   reject: (error: unknown) => void;
 }
 
+/** The driver cannot write a value for PostgreSQL, so the statement was not sent. */
+export class UnsendableError extends Error {
+  override readonly name = 'UnsendableError';
+
+  constructor(cause: Error) {
+    super(cause.message, { cause });
+  }
+}
+
 /**
  * Several statements as one message, answered together: the next statement does not wait for the answer to the one
  * before. PostgreSQL skips the statements that follow a failure.
@@ -293,6 +302,7 @@ export interface WaitingStatement {
 export class StatementsMessage extends PgMessage {
   private readonly queries: AnsweredQuery[];
   private place = 0;
+  private isSent = false;
   /** The first statement that failed. If the driver could not send a value of it, those that follow are not sent. */
   private failure: { place: number; error: Error } | null = null;
 
@@ -301,8 +311,8 @@ export class StatementsMessage extends PgMessage {
     this.queries = statements.map(({ text, values, resolve, reject }, place) => {
       const answered = (error: Error | null, result: QueryResult<never>) => {
         if (error === null) return resolve(result);
-        this.failure ??= { place, error };
-        reject(error);
+        this.failure ??= { place, error: this.isSent ? error : new UnsendableError(error) };
+        reject(this.failure.error);
       };
       const config = { text, values: [...values], queryMode: 'extended' };
       return new Query(config, undefined, answered as never) as Query & AnsweredQuery;
@@ -317,6 +327,7 @@ export class StatementsMessage extends PgMessage {
       if (this.failure !== null) break;
     }
     connection.sync();
+    this.isSent = true;
     return this.failure === null;
   }
 

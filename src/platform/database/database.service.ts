@@ -5,6 +5,7 @@ import { Client, type ClientConfig, DatabaseError, type Pool, type PoolClient } 
 import { DataSource, QueryRunnerAlreadyReleasedError } from 'typeorm';
 import { withTimeout } from '../concurrency.js';
 import { noteCommit, runBeforeCommit } from '../instrumentation.js';
+import { UnsendableError } from './copy-rows.js';
 import { ReadReplica } from './read-replica.js';
 import type { SettingsOfTransactions } from './session-settings.js';
 import {
@@ -59,9 +60,10 @@ async function selectTimeline(sql: Sql): Promise<string | null> {
   }
 }
 
-/** PostgreSQL refused to commit: the transaction was rolled back, and nothing is in doubt. */
+/** COMMIT was refused, or not even sent: nothing is in doubt. */
 function isRefusedCommit(error: unknown): boolean {
-  return error instanceof RolledBackError || (error instanceof DatabaseError && error.severity === 'ERROR');
+  if (error instanceof RolledBackError || error instanceof UnsendableError) return true;
+  return error instanceof DatabaseError && error.severity === 'ERROR';
 }
 
 /**
