@@ -18,26 +18,26 @@ describe('what 1,000 records cost PostgreSQL', () => {
   const rowsFrom = (first: number) => jsonl(Array.from({ length: RECORDS }, (_, n) => member(first + n)));
 
   /**
-   * Break it: in `DatabaseService.attempt`, send the settings in a message of their own; in `writeOutcomes`, insert
-   * each outcome by itself; in `ClientTransaction.send`, send each statement by itself; in `logToInsert`, write the values of
-   * creations.
+   * Break it: in `PgTransaction`, wait for `begun` before the first statement; in `BatchMaker.save`, queue no chunk; in
+   * `BatchStart`, set `withEnd` to false; in `writeOutcomes`, insert each outcome by itself; in `logToInsert`, write the
+   * values of creations.
    */
   it('is bounded for records that are created', async () => {
     const { roundTrips, wal, inserted, updated } = await meter.costOf(rowsFrom(1), importProcessId);
-    expect(roundTrips).toBeLessThanOrEqual(31);
+    expect(roundTrips).toBeLessThanOrEqual(13);
     // The line and its outcome, the instance, two identifiers and a log entry; the batch and its chunk, and the
     // statistics of the chunk and of the end of the batch.
     expect(inserted).toBeLessThanOrEqual(6 * RECORDS + 4);
     // The worker shows every 5 s that it lives.
-    expect(updated).toBeLessThanOrEqual(8);
+    expect(updated).toBeLessThanOrEqual(6);
     expect(wal).toBeLessThanOrEqual(1_250 * RECORDS);
   });
 
   it('is bounded for records that change nothing', async () => {
     const { roundTrips, wal, inserted, updated } = await meter.costOf(rowsFrom(1), importProcessId);
-    expect(roundTrips).toBeLessThanOrEqual(30);
+    expect(roundTrips).toBeLessThanOrEqual(12);
     expect(inserted).toBeLessThanOrEqual(2 * RECORDS + 4);
-    expect(updated).toBeLessThanOrEqual(8);
+    expect(updated).toBeLessThanOrEqual(6);
     expect(wal).toBeLessThanOrEqual(430 * RECORDS);
   });
 });
