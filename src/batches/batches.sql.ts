@@ -101,16 +101,7 @@ export async function transition(
   return true;
 }
 
-/** Answers `null` if the batch is no longer in the status `from`. */
-async function changeStatus(
-  sql: Sql,
-  batchId: number,
-  from: BatchStatus,
-  to: BatchStatus,
-  { counts, pause, startsNow = false }: TransitionDetails = {},
-): Promise<{ hasEndpoints: boolean } | null> {
-  assertCanBecome(from, to);
-  const update = `UPDATE import_queue_batch
+const UPDATE_STATUS = `UPDATE import_queue_batch
         SET status = $3,
             started_at = CASE WHEN $15 THEN coalesce(started_at, now()) ELSE started_at END,
             finished_at = CASE WHEN $4::boolean THEN clock_timestamp() END,
@@ -121,29 +112,45 @@ async function changeStatus(
             probe_at = CASE WHEN $13 IN (${PROBED}) THEN now() + ${PROBE_INTERVAL} END
       WHERE workflow_import_queue_batch_id = $1 AND status = $2
      RETURNING *`;
+
+/** Answers `null` if the batch is no longer in the status `from`. */
+async function changeStatus(
+  sql: Sql,
+  batchId: number,
+  from: BatchStatus,
+  to: BatchStatus,
+  { counts, pause, startsNow = false }: TransitionDetails = {},
+): Promise<{ hasEndpoints: boolean } | null> {
+  assertCanBecome(from, to);
+  const values = [
+    batchId,
+    from,
+    to,
+    isTerminal(to),
+    counts?.succeeded,
+    counts?.failed,
+    counts?.skipped,
+    counts?.canceled,
+    counts?.unknown,
+    counts?.created,
+    counts?.updated,
+    counts?.unchanged,
+    pause?.reason,
+    pause?.detail,
+    startsNow || to === 'in_progress',
+  ];
   // Abandoned uploads are not imports.
-  const isCounted = isTerminal(to) && from !== 'awaiting_confirmation';
-  const counted = isCounted ? `, counted AS (${countingEnd('batch')})` : '';
-  const { rows } = await sql.query<{ hasEndpoints: boolean }>(
-    `WITH batch AS (${update})${counted} SELECT ${HAS_ENDPOINTS} FROM batch`,
-    [
-      batchId,
-      from,
-      to,
-      isTerminal(to),
-      counts?.succeeded,
-      counts?.failed,
-      counts?.skipped,
-      counts?.canceled,
-      counts?.unknown,
-      counts?.created,
-      counts?.updated,
-      counts?.unchanged,
-      pause?.reason,
-      pause?.detail,
-      startsNow || to === 'in_progress',
-    ],
-  );
+  const { rows } =
+    isTerminal(to) && from !== 'awaiting_confirmation'
+      ? await sql.query<{ hasEndpoints: boolean }>(
+          `WITH batch AS (${UPDATE_STATUS}), counted AS (${countingEnd('batch')})
+           SELECT ${HAS_ENDPOINTS} FROM batch`,
+          values,
+        )
+      : await sql.query<{ hasEndpoints: boolean }>(
+          `WITH batch AS (${UPDATE_STATUS}) SELECT ${HAS_ENDPOINTS} FROM batch`,
+          values,
+        );
   return rows[0] ?? null;
 }
 

@@ -48,14 +48,14 @@ export async function insertChunks(
        record_count, invalid_count, ordering_keys, state, queued_at, done_at, left_out)
      SELECT $1::bigint, chunk_number, first_line, last_line, record_count, invalid_count,
        substring($2::bytea FROM keys_before + 1 FOR keys_length),
-       CASE WHEN record_count = invalid_count THEN 'done' ELSE '${next}' END,
-       CASE WHEN record_count > invalid_count AND '${next}' = 'queued' THEN clock_timestamp() END,
+       CASE WHEN record_count = invalid_count THEN 'done' ELSE $13 END,
+       CASE WHEN record_count > invalid_count AND $13 = 'queued' THEN clock_timestamp() END,
        CASE WHEN record_count = invalid_count THEN now() END,
        convert_from(substring($3::bytea FROM left_out_before + 1 FOR left_out_length), 'UTF8')::json
      FROM unnest($4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::int[], $11::int[], $12::int[])
        AS chunk (chunk_number, first_line, last_line, record_count, invalid_count, keys_before, keys_length,
                  left_out_before, left_out_length)
-     ${next === 'queued' ? `RETURNING ${AS_QUEUED}` : ''}`,
+     RETURNING ${AS_QUEUED}`,
     [
       batchId,
       keys.bytes,
@@ -69,6 +69,7 @@ export async function insertChunks(
       keys.lengths,
       leftOut.before,
       leftOut.lengths,
+      next,
     ],
   );
   return rows.filter(({ queuedAt }) => queuedAt !== null);
