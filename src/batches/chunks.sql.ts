@@ -15,6 +15,8 @@ import { countingChunk } from './statistics.sql.js';
  *       └───────────────────────────────────┘
  *         no valid record; or the upload is abandoned
  *
+ * The only chunk of a batch that may run at once is inserted as queued.
+ *
  * A worker owns a chunk while it holds the row lock (`lockChunk`). The effects of the records, their outcomes, the
  * counts and `done` commit together.
  *

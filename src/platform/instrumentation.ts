@@ -138,10 +138,11 @@ export const FAULT_POINTS = [
   'delivery.before-save',
   // PostgreSQL records the next chunks as queued, but Redis has no job for them.
   'chunk.before-enqueue',
-  // Ending a batch: status and owed mail are written; they are committed, but no sender has been woken.
+  // Ending a batch: owed mails are written, and the status goes with COMMIT; all is committed, but no sender has been
+  // woken.
   'batch.before-end-commit',
   'batch.after-end-commit',
-  // Creating a batch: all of it is written; it is committed, but neither answered nor queued.
+  // Creating a batch: what is not written yet goes with COMMIT; it is committed, but neither answered nor known to Redis.
   'intake.before-commit',
   'intake.after-commit',
   // Sending a mail or webhook: it is claimed; the receiver has accepted it, but that is not yet written.
