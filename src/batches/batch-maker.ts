@@ -6,6 +6,7 @@ import { findDuplicateKey } from '../formats/json/json-members.js';
 import { duplicateKeyError } from '../formats/record-reader.js';
 import { WRONG_CELL_COUNT } from '../formats/table-rows.js';
 import { EventLoopTurn } from '../platform/concurrency.js';
+import { BINARY_COPY_END, BINARY_COPY_START } from '../platform/database/copy-rows.js';
 import { AppConfig } from '../platform/config/config.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import { currentTraceparent, noteBatch } from '../platform/instrumentation.js';
@@ -44,9 +45,9 @@ export function pinnedTo({ id, version, workflowVersion }: BatchProcess) {
   return { importProcessId: id, importProcessVersion: version, workflowVersion };
 }
 
-/** COPY text is collected up to this length before it is written: few large writes cost less than many small ones. */
+/** Rows are collected up to this length before they are written: few large writes cost less than many small ones. */
 const FLUSH_LENGTH = 256 * 1024;
-/** COPY text that may be collected during a write, so that the intake does not wait for the end of a COPY. */
+/** Bytes of rows that may be collected during a write, so that the intake does not wait for the end of a COPY. */
 const COLLECTED_MEANWHILE = 1024 * 1024;
 /** Chunks that may wait for their insert while a COPY holds the connection. The limit bounds memory for any batch. */
 const CHUNKS_PER_COPY = 64;
@@ -142,7 +143,7 @@ export class BatchWriter {
       if (this.statement !== rows.statement) await this.endCopy();
       this.copy ??= this.openCopy(rows.statement);
       this.throwIfFailed();
-      if (!this.copy.write(rows.text)) await drained(this.copy);
+      if (!this.copy.write(rows.bytes)) await drained(this.copy);
       this.wroteAt = performance.now();
     }
     if (chunks === null) return;
@@ -153,7 +154,7 @@ export class BatchWriter {
   private async endCopy(): Promise<void> {
     if (this.copy === null) return;
     this.throwIfFailed();
-    this.copy.end();
+    this.copy.end(BINARY_COPY_END);
     await finished(this.copy);
     this.copy = null;
   }
@@ -161,6 +162,7 @@ export class BatchWriter {
   private openCopy(statement: string): Writable {
     const copy = this.transaction.copyFrom(statement);
     copy.on('error', (error) => (this.failure ??= error));
+    copy.write(BINARY_COPY_START);
     this.statement = statement;
     return copy;
   }

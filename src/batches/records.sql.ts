@@ -82,12 +82,15 @@ export function assertOneOutcomeEach(
  * import_queue_delivery has a row for a record without an outcome that a target has been sent, or may have been.
  */
 
-/** The COPY that stores records, with columns in the order of `RecordCollector`'s fields. */
+/**
+ * The COPY that stores records, with columns in the order of `RecordCollector`'s fields. In the binary format: reading it
+ * takes PostgreSQL two thirds of the time of reading text.
+ */
 export const RECORD_COPY = `COPY import_queue_line (workflow_import_queue_batch_id, line_number, status, error_code,
-  error_message, error_pointer, errors, origin_line, row_number, reference, payload) FROM STDIN`;
+  error_message, error_pointer, errors, origin_line, row_number, reference, payload) FROM STDIN (FORMAT binary)`;
 /** The same for records that have no other values. */
 export const PLAIN_RECORD_COPY =
-  'COPY import_queue_line (workflow_import_queue_batch_id, line_number, payload) FROM STDIN';
+  'COPY import_queue_line (workflow_import_queue_batch_id, line_number, payload) FROM STDIN (FORMAT binary)';
 
 /**
  * The lines of a range that have no outcome; the range bounds both tables, as in `recordsBetween`. NOT IN reads the
