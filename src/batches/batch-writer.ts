@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import type { CopyInput } from '../platform/database/copy-rows.js';
+import { BINARY_COPY_END, BINARY_COPY_START, type CopyInput } from '../platform/database/copy-rows.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import { insertChunks } from './chunks.sql.js';
 import type { ChunkRow, RecordCollector } from './record-collector.js';
 
-/** COPY text is collected up to this length before it is written: few large writes cost less than many small ones. */
+/** Rows are collected up to this length before they are written: few large writes cost less than many small ones. */
 const FLUSH_LENGTH = 256 * 1024;
-/** COPY text that may be collected during a write, so that the intake does not wait for the end of a COPY. */
+/** Bytes of rows that may be collected during a write, so that the intake does not wait for the end of a COPY. */
 const COLLECTED_MEANWHILE = 1024 * 1024;
 /** Chunks that may wait for their insert while a COPY holds the connection. The limit bounds memory for any batch. */
 const CHUNKS_PER_COPY = 64;
@@ -114,9 +114,9 @@ export class BatchWriter {
   private async write(rows: CopyInput | null, chunks: ChunkRow[] | null): Promise<void> {
     if (rows !== null) {
       if (this.into !== rows.into) await this.endCopy();
-      this.copy ??= await this.openCopy(rows.into);
+      this.copy ??= await this.openCopy(rows);
       this.throwIfFailed();
-      if (!this.copy.write(rows.text)) await drained(this.copy);
+      if (!this.copy.write(rows.rows)) await drained(this.copy);
       this.wroteAt = performance.now();
     }
     if (chunks === null) return;
@@ -127,15 +127,16 @@ export class BatchWriter {
   private async endCopy(): Promise<void> {
     if (this.copy === null) return;
     this.throwIfFailed();
-    this.copy.end();
+    this.copy.end(BINARY_COPY_END);
     await finished(this.copy);
     this.copy = null;
   }
 
-  private async openCopy(into: string): Promise<Writable> {
-    const copy = await this.transaction.copyFrom(into);
+  private async openCopy(input: CopyInput): Promise<Writable> {
+    const copy = await this.transaction.copyFrom(input);
     copy.on('error', (error) => (this.failure ??= error));
-    this.into = into;
+    copy.write(BINARY_COPY_START);
+    this.into = input.into;
     return copy;
   }
 

@@ -1,4 +1,4 @@
-import { parseCopyField } from '../platform/database/copy-rows.js';
+import { copiedRows } from '../../test/support/copied-rows.js';
 import type { RowVerdict } from '../records/target.js';
 import { RecordCollector } from './record-collector.js';
 import { PLAIN_RECORD_COPY, RECORD_COPY } from './records.sql.js';
@@ -54,9 +54,8 @@ describe('a chunk', () => {
 
 describe('the rows of a batch', () => {
   const taken = (rows: RecordCollector) => {
-    const { into, text } = rows.takeRows(5);
-    const lines = text.toString().trimEnd().split('\n');
-    return { into, fields: lines.map((line) => line.split('\t').map(parseCopyField)) };
+    const copied = rows.takeRows(5);
+    return { into: copied.into, fields: copiedRows(copied) };
   };
 
   it('are written without empty fields until one of them has more than its payload, and never again', () => {
@@ -68,7 +67,7 @@ describe('the rows of a batch', () => {
     rows.add(4, '{}', VALID, { originLine: 9 });
     const none = [null, null, null, null];
     expect(taken(rows)).toEqual({
-      statement: RECORD_COPY,
+      into: RECORD_COPY,
       fields: [
         ['5', '2', 'pending', ...none, null, null, null, '{}'],
         ['5', '3', 'pending', ...none, null, '7', null, '{}'],

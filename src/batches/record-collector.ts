@@ -1,29 +1,31 @@
 import type { ByteRange, RecordOrigin } from '../formats/record-reader.js';
-import { COPY_NULL, copyField, type CopyInput, visiblyEscaped } from '../platform/database/copy-rows.js';
+import {
+  binaryBigint,
+  binaryInteger,
+  binaryJsonb,
+  binaryText,
+  type CopyInput,
+  visiblyEscaped,
+} from '../platform/database/copy-rows.js';
 import { ErrorTally, OrderingKeys } from '../records/rows.js';
-import type { CompiledTarget, RowVerdict } from '../records/target.js';
+import type { CompiledTarget, PlainCheck, RowVerdict } from '../records/target.js';
 import { allErrors, PLAIN_RECORD_COPY, RECORD_COPY, storedErrors } from './records.sql.js';
 
-interface Row {
-  line: number;
-  /** The fields between line and payload, their tabs included; `null` if none of them has a value. */
-  head: Buffer | null;
-  payload: ByteRange;
-}
-
-const TAB = Buffer.from('\t');
-const LINE_FEED = 0x0a;
-/** The most bytes that the line number and the field separators take. */
-const MOST_BYTES_BESIDE = 16;
+/** A field's length, before its bytes. */
+const LENGTH_BYTES = 4;
 
 /**
- * Rows of COPY text that wait for the id of their batch. A payload stays in the buffer that received it and is copied
+ * Rows of a binary COPY that wait for the id of their batch. A payload stays in the buffer that received it and is copied
  * only once, into the buffer to write. Joining strings and encoding them again would cost a quarter of the intake time.
  */
-class RecordCopyText {
+class RecordRows {
   /** The approximate length of the rows in bytes. */
   length = 0;
-  private rows: Row[] = [];
+  /** Of each row: the bytes that hold its payload, and the fields between line and payload. */
+  private payloads: Buffer[] = [];
+  private heads: (Buffer | null)[] = [];
+  /** Of each row: its line, and where its payload starts and ends. An object for each would outlast collections. */
+  private places = new Int32Array(3 * 1024);
   /**
    * Whether all rows so far consist of batch, line and payload. Most batches have no other rows, and PostgreSQL then
    * need not read an empty field for each other column. It never becomes true again, so a batch has at most one change
@@ -31,56 +33,79 @@ class RecordCopyText {
    */
   private isPlain = true;
 
-  /** @param fields the fields between line and payload as COPY text, their tabs included; `null` if all are empty */
-  add(line: number, fields: string | null, payload: ByteRange): void {
-    const head = fields === null ? null : Buffer.from(fields);
+  /** @param head the fields between line and payload; `null` if all are empty */
+  add(line: number, head: Buffer | null, bytes: Buffer, start: number, end: number): void {
     if (head !== null) this.isPlain = false;
-    this.rows.push({ line, head, payload });
-    this.length += (head?.length ?? 0) + payload.end - payload.start;
+    const place = 3 * this.payloads.length;
+    if (place === this.places.length) this.grow();
+    this.places[place] = line;
+    this.places[place + 1] = start;
+    this.places[place + 2] = end;
+    this.payloads.push(bytes);
+    this.heads.push(head);
+    this.length += (head?.length ?? 0) + end - start;
   }
 
-  /** Takes the rows as COPY text of the batch. */
+  /** Takes the rows of the batch. */
   take(batchId: number): CopyInput {
-    const id = Buffer.from(`${batchId}\t`);
-    const empty = this.isPlain ? TAB : NO_FIELDS;
-    const perRow = id.length + empty.length + MOST_BYTES_BESIDE;
-    const text = Buffer.allocUnsafe(this.length + this.rows.length * perRow);
+    const noHead = this.isPlain ? NO_BYTES : NO_FIELDS;
+    const beginning = rowBeginning(batchId, this.isPlain);
+    const perRow = beginning.length + noHead.length + 2 * LENGTH_BYTES;
+    const bytes = Buffer.allocUnsafe(this.length + this.payloads.length * perRow);
     let at = 0;
-    for (const { line, head: fields, payload } of this.rows) {
-      const head = fields ?? empty;
-      text.set(id, at);
-      at = writeDigits(text, at + id.length, line);
-      text.set(head, at);
-      at += head.length;
-      at += payload.bytes.copy(text, at, payload.start, payload.end);
-      text[at] = LINE_FEED;
-      at += 1;
+    for (let row = 0, place = 0; row < this.payloads.length; row += 1, place += 3) {
+      const start = this.places[place + 1] ?? 0;
+      const end = this.places[place + 2] ?? 0;
+      at = writeShort(bytes, at, beginning);
+      at = writeInteger(bytes, at, this.places[place] ?? 0);
+      at = writeShort(bytes, at, this.heads[row] ?? noHead);
+      at = writeInteger(bytes, at, end - start);
+      at += this.payloads[row]?.copy(bytes, at, start, end) ?? 0;
     }
-    this.rows = [];
+    this.payloads = [];
+    this.heads = [];
     this.length = 0;
-    return { into: this.isPlain ? PLAIN_RECORD_COPY : RECORD_COPY, text: text.subarray(0, at) };
+    const into = this.isPlain ? PLAIN_RECORD_COPY : RECORD_COPY;
+    return { into, isBinary: true, rows: bytes.subarray(0, at) };
+  }
+
+  private grow(): void {
+    const larger = new Int32Array(2 * this.places.length);
+    larger.set(this.places);
+    this.places = larger;
   }
 }
 
-/** Status, error, further errors, origin line, row and reference of a record without these, as COPY fields. */
-const NO_FIELDS = Buffer.from(`\tpending\t${[...'1234567'].map(() => COPY_NULL).join('\t')}\t`);
+const NO_BYTES = Buffer.alloc(0);
 
-/** A text as the bytes of a COPY field. */
-function encodedField(text: string): ByteRange {
-  const bytes = Buffer.from(copyField(text));
+/** Status, error, further errors, origin line, row and reference of a record without these. */
+const NO_FIELDS = Buffer.concat([binaryText('pending'), ...[...'1234567'].map(() => binaryText(null))]);
+
+/** The number of fields, the batch, and the length of the line number. */
+function rowBeginning(batchId: number, isPlain: boolean): Buffer {
+  const fields = Buffer.alloc(2);
+  fields.writeInt16BE(isPlain ? 3 : 11);
+  return Buffer.concat([fields, binaryBigint(batchId), binaryInteger(0).subarray(0, LENGTH_BYTES)]);
+}
+
+/** Copies a few bytes, faster than `set` does; answers the index after them. */
+function writeShort(bytes: Buffer, start: number, short: Buffer): number {
+  for (let index = 0; index < short.length; index += 1) bytes[start + index] = short[index] ?? 0;
+  return start + short.length;
+}
+
+/** Writes four bytes, faster than `writeInt32BE` does, which checks its arguments; answers the index after them. */
+function writeInteger(bytes: Buffer, start: number, value: number): number {
+  bytes[start] = value >>> 24;
+  bytes[start + 1] = value >>> 16;
+  bytes[start + 2] = value >>> 8;
+  bytes[start + 3] = value;
+  return start + 4;
+}
+
+function encoded(text: string): ByteRange {
+  const bytes = Buffer.from(text);
   return { bytes, start: 0, end: bytes.length };
-}
-
-/** Writes a positive number in decimal; answers the index after its last digit. */
-function writeDigits(text: Buffer, start: number, number: number): number {
-  let digits = 1;
-  for (let rest = number; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
-  for (let at = start + digits - 1, rest = number; at >= start; at -= 1) {
-    const quotient = Math.floor(rest / 10);
-    text[at] = 0x30 + rest - quotient * 10;
-    rest = quotient;
-  }
-  return start + digits;
 }
 
 /** The facts about one chunk that the intake knows. Lines are 1-based and inclusive. */
@@ -104,7 +129,7 @@ const LARGEST_CHUNK = 8 * 1024 ** 2;
 const NO_ORIGIN: RecordOrigin = {};
 
 /**
- * Collects records as rows of COPY text and cuts them into chunks, in line order or from the last line to the first. The batch id is added when rows are taken, because a
+ * Collects records as rows to copy and cuts them into chunks, in line order or from the last line to the first. The batch id is added when rows are taken, because a
  * small batch is read to its end before the database assigns an id.
  */
 export class RecordCollector {
@@ -113,7 +138,7 @@ export class RecordCollector {
   chunkCount = 0;
   /** Why records were refused. */
   readonly errorGroups = new ErrorTally();
-  private readonly rows = new RecordCopyText();
+  private readonly rows = new RecordRows();
   private finished: ChunkRow[] = [];
   private open: ChunkRow | null = null;
   private openBytes = 0;
@@ -149,22 +174,16 @@ export class RecordCollector {
       row = line,
       reference = null,
       leftOut = null,
-      plainBytes: field = encodedField(payload),
+      bytes: stored = encoded(payload),
     }: RecordOrigin = NO_ORIGIN,
   ): void {
     const { error, orderingKeys } = verdict;
     const isPlain = error === null && originLine === null && row === line && reference === null;
     const own = { originLine, row: row === line ? null : row, reference };
-    this.rows.add(line, isPlain ? null : headFields(verdict, own), field);
+    this.rows.add(line, isPlain ? null : headFields(verdict, own), stored.bytes, stored.start, stored.end);
     this.totalCount += 1;
 
-    const bytes = field.end - field.start + (leftOut?.length ?? 0);
-    if (this.openBytes + bytes > LARGEST_CHUNK) this.closeChunk();
-    this.openBytes += bytes;
-    const chunk = (this.open ??= this.newChunk(line));
-    if (line < chunk.firstLine) chunk.firstLine = line;
-    else chunk.lastLine = line;
-    chunk.recordCount += 1;
+    const chunk = this.countIn(line, stored.end - stored.start + (leftOut?.length ?? 0));
     if (leftOut !== null) this.leftOut.push(`"${line}":${leftOut}`);
     if (error === null) for (const key of orderingKeys) this.orderingKeys.add(key);
     else {
@@ -175,12 +194,35 @@ export class RecordCollector {
     if (chunk.recordCount === this.chunkSize) this.closeChunk();
   }
 
+  /** Adds the next record, which its checks have just accepted. */
+  addPlain(line: number, bytes: Buffer, start: number, end: number, checks: readonly PlainCheck[]): void {
+    this.rows.add(line, null, bytes, start, end);
+    this.totalCount += 1;
+    const chunk = this.countIn(line, end - start);
+    for (let index = 0; index < checks.length; index += 1) {
+      const key = checks[index]?.key ?? null;
+      if (key !== null) this.orderingKeys.addHash(key);
+    }
+    if (chunk.recordCount === this.chunkSize) this.closeChunk();
+  }
+
+  /** Counts a record of so many bytes in the open chunk, or in a new one if it has no room. */
+  private countIn(line: number, bytes: number): ChunkRow {
+    if (this.openBytes + bytes > LARGEST_CHUNK) this.closeChunk();
+    this.openBytes += bytes;
+    const chunk = (this.open ??= this.newChunk(line));
+    if (line < chunk.firstLine) chunk.firstLine = line;
+    else chunk.lastLine = line;
+    chunk.recordCount += 1;
+    return chunk;
+  }
+
   /** Ends the last chunk. No record may be added afterwards. */
   end(): void {
     this.closeChunk();
   }
 
-  /** Takes the rows collected so far as COPY text of the batch. */
+  /** Takes the rows collected so far, as those of the batch. */
   takeRows(batchId: number): CopyInput {
     return this.rows.take(batchId);
   }
@@ -223,15 +265,17 @@ export class RecordCollector {
 function headFields(
   verdict: RowVerdict,
   { originLine, row, reference }: { originLine: number | null; row: number | null; reference: string | null },
-): string {
+): Buffer {
   const { error } = verdict;
-  const fields = [
-    error === null ? 'pending' : 'invalid',
-    ...(error === null ? [null, null, null] : [error.code, error.message, error.pointer ?? null]),
-    storedErrors(verdict),
-    originLine?.toString() ?? null,
-    row?.toString() ?? null,
-    reference,
-  ];
-  return `\t${fields.map((field) => copyField(field === null ? null : visiblyEscaped(field))).join('\t')}\t`;
+  const shown = (text: string | undefined) => binaryText(text === undefined ? null : visiblyEscaped(text));
+  return Buffer.concat([
+    binaryText(error === null ? 'pending' : 'invalid'),
+    shown(error?.code),
+    shown(error?.message),
+    shown(error?.pointer),
+    binaryJsonb(storedErrors(verdict)),
+    binaryInteger(originLine),
+    binaryInteger(row),
+    binaryText(reference),
+  ]);
 }

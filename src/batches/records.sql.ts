@@ -82,7 +82,10 @@ export function assertOneOutcomeEach(
  * import_queue_delivery has a row for a record without an outcome that a target has been sent, or may have been.
  */
 
-/** The table of records, with columns in the order of `RecordCollector`'s fields. */
+/**
+ * The table of records, with columns in the order of `RecordCollector`'s fields. Rows are copied in the binary format:
+ * reading them takes PostgreSQL two thirds of the time of reading text.
+ */
 export const RECORD_COPY = `import_queue_line (workflow_import_queue_batch_id, line_number, status, error_code,
   error_message, error_pointer, errors, origin_line, row_number, reference, payload)`;
 /** The same for records that have no other values. */

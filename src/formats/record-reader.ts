@@ -1,7 +1,7 @@
 import type { DomainError, ProblemDetail } from '../platform/errors.js';
 import type { JsonObject } from '../platform/json/json-value.js';
 import { jsonPointer, visiblyQuoted } from '../platform/wording.js';
-import type { RecordError } from '../records/target.js';
+import type { PlainCheck, RecordError } from '../records/target.js';
 
 /** A run of bytes inside a larger buffer. The buffer must not change until the run has been used. */
 export interface ByteRange {
@@ -25,10 +25,10 @@ export interface RecordOrigin {
   /** The cells of the columns that are not imported, as a JSON array of texts; `null` or absent: none. */
   leftOut?: string | null;
   /**
-   * The range of the stored text in the body; absent if the text contains a backslash, tab or carriage return. The code
-   * that stores the text may copy these bytes, which is faster than encoding it again.
+   * Where the stored text is in the body; absent if it is not there as a whole. The code that stores the text may copy
+   * these bytes, which is faster than encoding it again.
    */
-  plainBytes?: ByteRange;
+  bytes?: ByteRange;
 }
 
 /** JSON.parse would silently keep only the last value of the key, so the row is invalid. */
@@ -45,6 +45,14 @@ const MAX_SHOWN_KEY = 100;
 /** Receives every record: its 1-based line, the row, and the row as the JSON text that is stored. */
 export type RecordSink = (line: number, row: JsonObject, raw: string, origin?: RecordOrigin) => void;
 
+/** Receives the lines that need not be parsed, because their values are accepted where they stand. */
+export interface PlainSink {
+  /** The checks of lines with these names in this order; `null`: they must be parsed. */
+  checksOf(names: readonly string[]): readonly PlainCheck[] | null;
+  /** Called right after the checks accepted the line. */
+  add(line: number, bytes: Buffer, start: number, end: number, checks: readonly PlainCheck[]): void;
+}
+
 /**
  * Turns pieces of a body into records. Pure and synchronous: the caller handles back pressure. After the first error
  * the sink receives nothing more, because nothing will be stored. The reader still reads the rest, so that one answer
@@ -53,6 +61,8 @@ export type RecordSink = (line: number, row: JsonObject, raw: string, origin?: R
 export interface RecordReader {
   /** Set once, before anything is read. */
   sink: RecordSink;
+  /** Set before anything is read. Without it, and by most readers, every record is given to `sink`. */
+  plainSink?: PlainSink | null;
   readonly errors: readonly ProblemDetail[];
   readonly errorCount: number;
   /** @throws LineLimitError, and a DomainError for input that cannot be read at all */

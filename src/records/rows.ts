@@ -1,4 +1,4 @@
-import type { RecordError } from './target.js';
+import type { KeyHash, RecordError } from './target.js';
 
 /** Refused records with the same cause, for the summary of an upload. */
 export interface ErrorTallyGroup {
@@ -117,8 +117,11 @@ export class OrderingKeys {
   private count = 0;
 
   add(key: string): void {
+    this.addHash(hash(key));
+  }
+
+  addHash({ high, low }: KeyHash): void {
     if (2 * this.count === this.hashes.length) this.grow();
-    const { high, low } = hash(key);
     this.hashes[2 * this.count] = low;
     this.hashes[2 * this.count + 1] = high;
     this.count += 1;
@@ -145,15 +148,61 @@ export function orderingHash(key: string): bigint {
   return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
 
-function hash(key: string): { high: number; low: number } {
-  let low = 0x811c9dc5;
-  let high = 0x9e3779b9;
+function hash(key: string): KeyHash {
+  let low = LOW_SEED;
+  let high = HIGH_SEED;
   for (let index = 0; index < key.length; index += 1) {
     const code = key.charCodeAt(index);
-    low = Math.imul(low ^ code, 0x01000193);
-    high = Math.imul(high ^ code, 0x85ebca6b) ^ (high >>> 13);
+    low = nextLow(low, code);
+    high = nextHigh(high, code);
   }
-  return { high: high ^ (high >>> 16), low: low ^ (low >>> 15) };
+  return { high: lastHigh(high), low: lastLow(low) };
+}
+
+const LOW_SEED = 0x811c9dc5;
+const HIGH_SEED = 0x9e3779b9;
+const nextLow = (low: number, code: number) => Math.imul(low ^ code, 0x01000193);
+const nextHigh = (high: number, code: number) => Math.imul(high ^ code, 0x85ebca6b) ^ (high >>> 13);
+const lastLow = (low: number) => low ^ (low >>> 15);
+const lastHigh = (high: number) => high ^ (high >>> 16);
+
+/** The hashes of ordering keys that begin with the same text, read from the bytes of their ends. It makes no objects. */
+export class KeyHasher implements KeyHash {
+  high = 0;
+  low = 0;
+  private readonly begunHigh: number;
+  private readonly begunLow: number;
+
+  constructor(beginning: string) {
+    let low = LOW_SEED;
+    let high = HIGH_SEED;
+    for (let index = 0; index < beginning.length; index += 1) {
+      low = nextLow(low, beginning.charCodeAt(index));
+      high = nextHigh(high, beginning.charCodeAt(index));
+    }
+    this.begunLow = low;
+    this.begunHigh = high;
+  }
+
+  /**
+   * Hashes the beginning and these bytes.
+   * @param folded whether upper-case letters count as lower-case ones
+   * @returns false if a byte is not ASCII; there is no hash then
+   */
+  read(bytes: Buffer, start: number, end: number, folded: boolean): boolean {
+    let low = this.begunLow;
+    let high = this.begunHigh;
+    for (let at = start; at < end; at += 1) {
+      let code = bytes[at] ?? 0;
+      if (code >= 0x80) return false;
+      if (folded && code >= 0x41 && code <= 0x5a) code |= 0x20;
+      low = nextLow(low, code);
+      high = nextHigh(high, code);
+    }
+    this.low = lastLow(low);
+    this.high = lastHigh(high);
+    return true;
+  }
 }
 
 /** The bits for the number of the chunk that has a key. The other bits are the first ones of the hash of the key. */

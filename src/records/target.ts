@@ -64,6 +64,33 @@ export interface RowVerdict extends AllErrors {
   orderingKeys: readonly string[];
 }
 
+/** The two halves of the hash of an ordering key, as integers of 32 bits. */
+export interface KeyHash {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** A piece of UTF-8 with complete lines. */
+export interface LineBlock {
+  readonly bytes: Buffer;
+  /** The same as text, if all of it is ASCII, so that a character is a byte; else `null`. */
+  readonly ascii: string | null;
+}
+
+/**
+ * Checks values of one column where they stand in a line. Such a value is a text without escapes and control characters,
+ * or a whole number of at most nine digits, whose JSON is the value itself.
+ */
+export interface PlainCheck {
+  /**
+   * Whether the value is surely accepted; `false`: only `checkRow` can tell. An empty text also stands for null.
+   * @param isText whether it is a text, between its quotes; else a number
+   */
+  accepts(block: LineBlock, start: number, end: number, isText: boolean): boolean;
+  /** For columns with ordering keys: the hash of the key of the value that was accepted last; `null` if it has none. */
+  readonly key?: KeyHash | null;
+}
+
 /** What kind of values a column has. `action`: it names the action of the row. */
 export type ColumnKind =
   | 'identifier'
@@ -109,6 +136,11 @@ export interface CompiledTarget {
   readonly chunkFactor?: number;
   /** Pass 1: pure and synchronous; called once per line while the body streams in. `raw` is the line as sent. */
   checkRow(row: JsonObject, raw: string): RowVerdict;
+  /**
+   * A check for each of these names. A row that has just these names, in this order, and only values that their checks
+   * accept, passes `checkRow`, with the keys of the checks as ordering keys. `null`, or absent: there are none.
+   */
+  plainChecks?(names: readonly string[]): readonly PlainCheck[] | null;
 }
 
 /** The facts that a target gets about the chunk to process. */

@@ -14,7 +14,7 @@ describe('rows of several tables written together', () => {
   afterAll(() => service.stop());
   beforeEach(() => service.database.query('TRUNCATE parent, child'));
 
-  const rows = (into: string, text: string): CopyInput => ({ into, text: Buffer.from(text) });
+  const rows = (into: string, text: string): CopyInput => ({ into, rows: Buffer.from(text) });
   const stored = async (): Promise<number[]> => {
     const { rows: counts } = await service.database.query<{ count: number }>(
       'SELECT count(*) FROM parent UNION ALL SELECT count(*) FROM child',
@@ -166,7 +166,7 @@ describe('statements that are asked for together', () => {
       sent.push((args[0] as Partial<PgMessage>).isFollower);
       return send.apply(this, args);
     });
-    const row = (n: number) => ({ into: 'step (n, note)', text: Buffer.from(`${n}\trow\n`) });
+    const row = (n: number) => ({ into: 'step (n, note)', rows: Buffer.from(`${n}\trow\n`) });
     const count = 'SELECT count(*) AS count FROM step';
     await service.database.transaction(async (transaction) => {
       await transaction.startedAt();

@@ -1,12 +1,14 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { DomainError, ProblemDetail } from '../../platform/errors.js';
-import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
+import type { JsonObject } from '../../platform/json/json-value.js';
+import type { LineBlock, PlainCheck } from '../../records/target.js';
 import { emptyBody, malformedJsonLines } from '../format.errors.js';
 import {
   duplicateKeyError,
   LineLimitError,
   MAX_DESCRIBED_ERRORS,
   NO_SINK,
+  type PlainSink,
   type RecordOrigin,
   type RecordReader,
   type RecordSink,
@@ -20,6 +22,7 @@ import {
   unwrapped,
   wrapperOf,
 } from './json-members.js';
+import { RepeatedRowParser } from './repeated-row-parser.js';
 import { EXAMINED_BYTES, findJsonSyntaxError, likelyMistake } from './json-syntax.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -99,107 +102,16 @@ function lengthWithoutEnd(block: Buffer, start: number, end: number): number {
   return end - start - (end > start && block[end - 1] === CARRIAGE_RETURN ? 1 : 0);
 }
 
-const QUOTE = 0x22;
-const CLOSING_BRACE = 0x7d;
-const ZERO = 0x30;
-/** A number of at most this many digits is always exact. */
-const MAX_EXACT_DIGITS = 9;
-
-interface Member {
-  name: string;
-  /** The bytes before the value. */
-  lead: Buffer;
-}
-
-/**
- * Parses lines that have the same members in the same order as an earlier line. The lines of a body are usually alike,
- * and this takes less than half the time of `JSON.parse`. It leaves everything unusual to `JSON.parse`: it either reads
- * a line exactly as `JSON.parse` does, or not at all.
- */
-export class RepeatedRowParser {
-  private constructor(private readonly members: readonly Member[]) {}
-
-  /** A parser for lines with the shape of this one; `null` if they have no fast path. */
-  static of(line: string): RepeatedRowParser | null {
-    const row = parsed(line);
-    if (typeof row !== 'object' || row === null || Array.isArray(row)) return null;
-    const names = Object.keys(row);
-    // Assigning to this name would not create a member.
-    if (names.length === 0 || names.includes('__proto__')) return null;
-    const space = line.startsWith(`{${JSON.stringify(names[0])}: `) ? ' ' : '';
-    const members = names.map((name, index) => {
-      const lead = `${index === 0 ? '{' : `,${space}`}${JSON.stringify(name)}:${space}`;
-      return { name, lead: Buffer.from(lead) };
-    });
-    return new RepeatedRowParser(members);
-  }
-
-  /**
-   * The row of a line, if it has this shape and all its values are plain texts or small whole numbers; else `null`.
-   * @param bytes the block that holds the line from `start` to `end`
-   * @param text the block as ASCII text, so that a character is a byte
-   */
-  read(bytes: Buffer, text: string, start: number, end: number): JsonObject | null {
-    const row: JsonObject = {};
-    let at = start;
-    for (const { name, lead } of this.members) {
-      for (let offset = 0; offset < lead.length; offset += 1) {
-        if (bytes[at + offset] !== lead[offset]) return null;
-      }
-      at += lead.length;
-      const isText = bytes[at] === QUOTE;
-      const valueEnd = isText ? endOfPlainText(bytes, at) : endOfWholeNumber(bytes, at);
-      if (valueEnd === -1) return null;
-      row[name] = isText ? text.slice(at + 1, valueEnd - 1) : Number(text.slice(at, valueEnd));
-      at = valueEnd;
-    }
-    return bytes[at] === CLOSING_BRACE && at + 1 === end ? row : null;
-  }
-}
-
-function parsed(line: string): JsonValue {
-  try {
-    return JSON.parse(line) as JsonValue;
-  } catch {
-    return null;
-  }
-}
-
-/** The index after the closing quote; -1 if the text contains an escape or a control character, line ends included. */
-function endOfPlainText(bytes: Buffer, start: number): number {
-  for (let at = start + 1; ; at += 1) {
-    const byte = bytes[at];
-    if (byte === QUOTE) return at + 1;
-    if (byte === undefined || byte < 0x20 || byte === BACKSLASH) return -1;
-  }
-}
-
-function endOfWholeNumber(bytes: Buffer, start: number): number {
-  let at = start;
-  while (isDigit(bytes[at])) at += 1;
-  const digits = at - start;
-  const isJson = digits === 1 || (digits > 1 && bytes[start] !== ZERO);
-  return isJson && digits <= MAX_EXACT_DIGITS ? at : -1;
-}
-
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= ZERO && byte <= 0x39;
-}
-
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
-const BACKSLASH = 0x5c;
-const TAB = 0x09;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-const NO_ORIGIN: RecordOrigin = {};
 const BLANK = /^[ \t\r]*$/;
-/** The characters that `plainBytes` excludes. A line never contains a line feed. */
-const SPECIAL = /[\\\t\r]/;
 
 /** Reads a JSON Lines body. */
 export class JsonLinesReader implements RecordReader {
   readonly errors: ProblemDetail[] = [];
   errorCount = 0;
+  plainSink: PlainSink | null = null;
   private line = 0;
   private atStart: Buffer | null = Buffer.alloc(0);
   /** Kept for the advice about a body that is something else. */
@@ -207,6 +119,10 @@ export class JsonLinesReader implements RecordReader {
   private readonly splitter: LineSplitter;
   /** Set by the first record: whether the file is one of our own downloads, whose lines hold the records. */
   private wrapper: RecordWrapper | null | undefined;
+  /** The shape of the first line of this block or of an earlier one. */
+  private shape: RepeatedRowParser | null = null;
+  /** The checks for lines of this shape; `null`: each line is parsed. */
+  private checks: readonly PlainCheck[] | null = null;
 
   constructor(
     maxLineBytes: number,
@@ -271,10 +187,14 @@ export class JsonLinesReader implements RecordReader {
     // In ASCII a character is a byte, so one text serves the whole block: its indexes are also indexes into the bytes.
     const ascii = isAscii(block) ? block.toString('latin1') : null;
     const isSound = ascii !== null || isUtf8(block);
-    const isPlain = !mayContainSpecial(block);
-    let shape: RepeatedRowParser | null = null;
+    const lines = { bytes: block, ascii };
     let start = 0;
     while (start < block.length) {
+      const accepted = isSound ? this.acceptPlain(lines, start) : -1;
+      if (accepted !== -1) {
+        start = accepted;
+        continue;
+      }
       const found = ascii === null ? block.indexOf(LINE_FEED, start) : ascii.indexOf('\n', start);
       const next = found === -1 ? block.length : found;
       const end = next > start && block[next - 1] === CARRIAGE_RETURN ? next - 1 : next;
@@ -282,15 +202,34 @@ export class JsonLinesReader implements RecordReader {
       if (!isSound && !isUtf8(block.subarray(start, end))) this.refuseEncoding(block.subarray(start, end));
       else {
         const raw = ascii === null ? block.toString('utf8', start, end) : ascii.slice(start, end);
-        const origin =
-          isPlain || !SPECIAL.test(raw) ? { plainBytes: { bytes: block, start, end } } : NO_ORIGIN;
-        if (ascii !== null && start === 0) shape = RepeatedRowParser.of(raw);
-        const row = ascii === null || shape === null ? null : shape.read(block, ascii, start, end);
+        const origin = { bytes: { bytes: block, start, end } };
+        if (start === 0) this.expect(raw);
+        const row = ascii === null ? null : (this.shape?.read(block, ascii, start, end) ?? null);
         if (row === null) this.readLine(raw, origin);
         else this.accept(row, raw, origin);
       }
       start = next + 1;
     }
+  }
+
+  /** Expects the following lines to have the shape of this one. */
+  private expect(raw: string): void {
+    this.shape = RepeatedRowParser.of(raw);
+    this.checks = this.shape === null ? null : (this.plainSink?.checksOf(this.shape.names) ?? null);
+  }
+
+  /** Accepts the line that begins at `start` without parsing it, and answers where the next one begins; -1: parse it. */
+  private acceptPlain(block: LineBlock, start: number): number {
+    // Only the first record shows whether records are wrapped.
+    if (this.checks === null || this.shape === null || this.wrapper !== null) return -1;
+    const end = this.shape.acceptedEnd(block, start, this.checks);
+    if (end === -1) return -1;
+    const { bytes } = block;
+    const next = bytes[end] === CARRIAGE_RETURN ? end + 1 : end;
+    if (next < bytes.length && bytes[next] !== LINE_FEED) return -1;
+    this.line += 1;
+    if (this.errorCount === 0) this.plainSink?.add(this.line, bytes, start, end, this.checks);
+    return next + 1;
   }
 
   private readLine(raw: string, origin: RecordOrigin): void {
@@ -366,11 +305,6 @@ export class JsonLinesReader implements RecordReader {
     this.errorCount += 1;
     if (this.errors.length < MAX_DESCRIBED_ERRORS) this.errors.push({ line: this.line, ...error });
   }
-}
-
-/** Searching a whole block is fast, and few bodies contain any of these bytes. */
-function mayContainSpecial(block: Buffer): boolean {
-  return block.includes(BACKSLASH) || block.includes(TAB) || block.includes(CARRIAGE_RETURN);
 }
 
 /** 1-based, in characters (code points), as an editor counts them. */

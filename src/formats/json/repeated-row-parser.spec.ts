@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { RepeatedRowParser } from './json-lines-reader.js';
+import { RepeatedRowParser } from './repeated-row-parser.js';
 
 function readBy(line: string, model: string): unknown {
   const shape = RepeatedRowParser.of(model);

@@ -198,13 +198,7 @@ async function* decoded(
 }
 
 function isZlibError(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  return (
-    code.startsWith('Z_') ||
-    code.startsWith('ERR_BROTLI') ||
-    code.startsWith('ERR__ERROR_') ||
-    code === 'ERR_PADDING_2'
-  );
+  return /^(?:Z_|ERR_BROTLI|ERR__ERROR_)/.test((error as NodeJS.ErrnoException).code ?? '');
 }
 
 export interface IntakeLimits {
@@ -256,11 +250,18 @@ export class BodyIntake {
     this.pieces = decodedPieces(body, encoding, limits, () => this.rows.totalCount);
     this.hash = options.hashed ? createHash('sha256') : null;
     this.reader = options.reader;
-    this.reader.sink = (line, row, raw, origin) => {
+    const room = () => {
       if (this.rows.totalCount === limits.maxRecords) throw new TooManyRecordsError();
-      const verdict =
-        origin?.error === undefined ? target.checkRow(row, raw) : { error: origin.error, orderingKeys: [] };
-      this.rows.add(line, raw, verdict, origin);
+      return this.rows;
+    };
+    this.reader.sink = (line, row, raw, origin) => {
+      const error = origin?.error;
+      const verdict = error === undefined ? target.checkRow(row, raw) : { error, orderingKeys: [] };
+      room().add(line, raw, verdict, origin);
+    };
+    this.reader.plainSink = {
+      checksOf: (names) => target.plainChecks?.(names) ?? null,
+      add: (line, bytes, start, end, checks) => room().addPlain(line, bytes, start, end, checks),
     };
   }
 
@@ -342,7 +343,7 @@ export class BodyIntake {
   }
 }
 
-/** Reads a whole body only to compute the SHA-256 of its decoded bytes. @throws DomainError as `BodyIntake` does */
+/** The SHA-256 of the decoded bytes of a body. @throws DomainError as `BodyIntake` does */
 export async function hashBody(body: Readable, encoding: string, limits: IntakeLimits): Promise<Buffer> {
   const hash = createHash('sha256');
   const pieces = decodedPieces(body, encoding, limits);

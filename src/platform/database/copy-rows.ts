@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { type Connection, type PoolClient, Query, type QueryResult, type Submittable } from 'pg';
 import { EventLoopTurn } from '../concurrency.js';
 
@@ -40,14 +41,9 @@ export const COPY_NULL = '\\N';
  */
 export function copyField(value: string | null): string {
   if (value === null) return COPY_NULL;
-  return needsEscape(value)
+  return COPY_SPECIAL.test(value)
     ? value.replace(COPY_SPECIALS, (character) => ESCAPES[character] ?? character)
     : value;
-}
-
-/** Whether `copyField` would change the text. */
-export function needsEscape(text: string): boolean {
-  return COPY_SPECIAL.test(text);
 }
 
 /** The reverse of `copyField`, as PostgreSQL reads it: for tests and for reading COPY TO. */
@@ -56,6 +52,45 @@ export function parseCopyField(field: string): string | null {
   return field.replace(/\\(.)/gs, (_, character: string) => {
     return { t: '\t', n: '\n', r: '\r' }[character] ?? character;
   });
+}
+
+/** What a COPY in PostgreSQL's binary format begins with: a signature, no flags and no extension. */
+export const BINARY_COPY_START = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+/** What it ends with: -1 instead of the number of fields of another row. */
+export const BINARY_COPY_END = Buffer.from([0xff, 0xff]);
+const BINARY_NULL = Buffer.from([0xff, 0xff, 0xff, 0xff]);
+/** `jsonb` is sent as a version and text. */
+const JSONB_VERSION = '\u0001';
+
+/** A field of a binary COPY into a column of type `text`. @param value must not contain NUL */
+export function binaryText(value: string | null): Buffer {
+  return value === null ? BINARY_NULL : binaryField(Buffer.from(value));
+}
+
+/** The same for `jsonb`. @param json without the escape of NUL */
+export function binaryJsonb(json: string | null): Buffer {
+  return binaryText(json === null ? null : JSONB_VERSION + json);
+}
+
+/** The same for `integer`. */
+export function binaryInteger(value: number | null): Buffer {
+  if (value === null) return BINARY_NULL;
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return binaryField(bytes);
+}
+
+/** The same for `bigint`. */
+export function binaryBigint(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(value));
+  return binaryField(bytes);
+}
+
+function binaryField(value: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(value.length);
+  return Buffer.concat([length, value]);
 }
 
 /**
@@ -71,12 +106,23 @@ export function visiblyEscaped(text: string): string {
   );
 }
 
-/** Rows that are ready to be written: bytes instead of objects, which every garbage collection would move. */
-export interface CopyInput {
+/** Where rows go, and how they are written. */
+export interface CopyTarget {
   /** Table and columns. */
   into: string;
-  /** COPY text, whole lines. */
-  text: Buffer;
+  /** Whether the rows are in the binary format. Absent: they are COPY text. */
+  isBinary?: true;
+}
+
+/** Rows that are ready to be written: bytes instead of objects, which every garbage collection would move. */
+export interface CopyInput extends CopyTarget {
+  /** Whole rows, without the start and the end of the binary format. */
+  rows: Buffer;
+}
+
+/** The statement that the rows follow. */
+export function copyStatement({ into, isBinary }: CopyTarget): string {
+  return `COPY ${into} FROM STDIN${isBinary === true ? ' (FORMAT binary)' : ''}`;
 }
 
 /** A row of an answer, each value as PostgreSQL writes it. */
@@ -181,11 +227,12 @@ export class RowsMessage extends PgMessage {
   protected write(connection: Connection): boolean {
     const { stream } = connection;
     const { before = [], after = [] } = this.sent;
-    const tables = (this.sent.tables ?? []).filter(({ text }) => text.length > 0);
-    connection.query([...before, ...tables.map(({ into }) => `COPY ${into} FROM STDIN`), ...after].join(';'));
-    for (const { text } of tables) {
-      stream.write(copyDataHeader(text.length));
-      stream.write(text);
+    const tables = (this.sent.tables ?? []).filter(({ rows }) => rows.length > 0);
+    connection.query([...before, ...tables.map(copyStatement), ...after].join(';'));
+    for (const { rows, isBinary } of tables) {
+      if (isBinary === true) writeCopyData(stream, BINARY_COPY_START);
+      writeCopyData(stream, rows);
+      if (isBinary === true) writeCopyData(stream, BINARY_COPY_END);
       stream.write(COPY_DONE);
     }
     return true;
@@ -217,14 +264,15 @@ export class RowsMessage extends PgMessage {
 
 /** Whether a message would hold nothing. */
 export function isEmpty({ before = [], tables = [], after = [] }: StatementsWithRows): boolean {
-  return before.length + after.length === 0 && tables.every(({ text }) => text.length === 0);
+  return before.length + after.length === 0 && tables.every(({ rows }) => rows.length === 0);
 }
 
-function copyDataHeader(bytes: number): Buffer {
+function writeCopyData(stream: Writable, bytes: Buffer): void {
   const header = Buffer.alloc(1 + LENGTH_BYTES);
   header.writeUInt8(COPY_DATA);
-  header.writeUInt32BE(bytes + LENGTH_BYTES, 1);
-  return header;
+  header.writeUInt32BE(bytes.length + LENGTH_BYTES, 1);
+  stream.write(header);
+  stream.write(bytes);
 }
 
 /** The usual size of a row; the buffer grows for larger rows. */
@@ -275,7 +323,7 @@ export async function rowsToCopy<Row>(
     if (turn.isOver) await turn.next();
     buffer.add(line(row));
   }
-  return { into, text: buffer.bytes };
+  return { into, rows: buffer.bytes };
 }
 
 /** A statement that was asked for and is not sent yet. */

@@ -27,12 +27,12 @@ describe('rowsToCopy', () => {
     let others = 0;
     setImmediate(() => (others += 1));
     const seen: number[] = [];
-    const { text } = await rowsToCopy('t (a)', ['a', 'b'], (row) => {
+    const { rows } = await rowsToCopy('t (a)', ['a', 'b'], (row) => {
       const begun = performance.now();
       while (performance.now() - begun < 30);
       seen.push(others);
       return row;
     });
-    expect([text.toString(), seen]).toEqual(['a\nb\n', [0, 1]]);
+    expect([rows.toString(), seen]).toEqual(['a\nb\n', [0, 1]]);
   });
 });

@@ -4,6 +4,8 @@ import { from as copyFrom } from 'pg-copy-streams';
 import type { EntityManager, QueryRunner } from 'typeorm';
 import {
   type CopyInput,
+  copyStatement,
+  type CopyTarget,
   isEmpty,
   PgMessage,
   RowsMessage,
@@ -39,7 +41,7 @@ export interface Transaction extends Sql {
   /** TypeORM on the same connection, for writes of configuration size. */
   readonly manager: EntityManager;
   /** Starts `COPY … FROM STDIN`; end the stream and await its `finish` before the next statement. */
-  copyFrom(into: string): Promise<Writable>;
+  copyFrom(input: CopyTarget): Promise<Writable>;
   /** Writes the rows of several tables, in the given order, in one round trip. */
   copyTogether(tables: readonly CopyInput[]): Promise<void>;
   /** What the work asks for at once waits until something else is sent. Do not wait for it before. */
@@ -270,9 +272,9 @@ export class PgTransaction extends ClientTransaction implements Transaction {
     return (await this.begun).now;
   }
 
-  async copyFrom(into: string): Promise<Writable> {
+  async copyFrom(input: CopyTarget): Promise<Writable> {
     await this.settled();
-    return this.client.query(copyFrom(`COPY ${into} FROM STDIN`));
+    return this.client.query(copyFrom(copyStatement(input)));
   }
 }
 

@@ -131,7 +131,7 @@ export function markRow(
   const fields = [installation, batchId, chunkNumber, attempt, JSON.stringify(stored)];
   return {
     into: `${table} (installation, batch, chunk, attempt, outcomes)`,
-    text: Buffer.from(`${fields.map((field) => copyField(String(field))).join('\t')}\n`),
+    rows: Buffer.from(`${fields.map((field) => copyField(String(field))).join('\t')}\n`),
   };
 }
 

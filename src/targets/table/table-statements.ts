@@ -71,7 +71,7 @@ export class StagedRows {
   }
 
   get copy(): CopyInput {
-    return { into: rowsTable(this.plan), text: this.rows.bytes };
+    return { into: rowsTable(this.plan), rows: this.rows.bytes };
   }
 }
 

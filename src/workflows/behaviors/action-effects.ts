@@ -1,7 +1,6 @@
 import type { BehaviorRow } from '../../delivery/outbox.sql.js';
 import { receiverOf } from '../../delivery/webhook-endpoint.js';
-import { attributesText, changesText } from '../../platform/json/json-text.js';
-import type { JsonValue } from '../../platform/json/json-value.js';
+import { attributesText, changesText, type JsonValue } from '../../platform/json/json-value.js';
 import type { SecretBox } from '../../platform/secret-box.js';
 import { escapeOption } from '../../records/rows.js';
 import type { RecordError } from '../../records/target.js';
@@ -15,7 +14,8 @@ import type {
   WorkflowDefinition,
 } from '../definition.js';
 import type { Changes, InstanceState } from '../engine/instance-state.js';
-import { isEmail, valueTypeOf } from '../rows/values/attribute-values.js';
+import { isEmail } from '../rows/values/addresses.js';
+import { valueTypeOf } from '../rows/values/attribute-values.js';
 import { quoted, RowSource, ValueError, type ValueType } from '../rows/values/value-type.js';
 import {
   mailTemplate,

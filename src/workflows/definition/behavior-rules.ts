@@ -13,7 +13,8 @@ import {
   type Refuse,
   textOf,
 } from '../definition.js';
-import { isEmail, valueTypeOf } from '../rows/values/attribute-values.js';
+import { isEmail } from '../rows/values/addresses.js';
+import { valueTypeOf } from '../rows/values/attribute-values.js';
 import { RowSource, ValueError } from '../rows/values/value-type.js';
 
 const MEMBERS: Readonly<Record<string, readonly string[]>> = {

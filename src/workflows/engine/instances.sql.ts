@@ -9,7 +9,7 @@ import {
 } from '../../platform/database/copy-rows.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { Sql, Transaction } from '../../platform/database/database.service.js';
-import { attributesText } from '../../platform/json/json-text.js';
+import { attributesText } from '../../platform/json/json-value.js';
 import type { WorkflowDefinition } from '../definition.js';
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import {

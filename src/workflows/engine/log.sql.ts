@@ -1,7 +1,6 @@
 import { COPY_NULL, copyField, type CopyInput, rowsToCopy } from '../../platform/database/copy-rows.js';
 import type { Sql } from '../../platform/database/database.service.js';
-import { changesText } from '../../platform/json/json-text.js';
-import type { JsonValue } from '../../platform/json/json-value.js';
+import { changesText, type JsonValue } from '../../platform/json/json-value.js';
 import { type Changes, idOf, type InstanceState, STATUS_CHANGE } from './instance-state.js';
 import type { Effect } from './resolve-rows.js';
 

@@ -1,5 +1,4 @@
-import { attributesText } from '../../platform/json/json-text.js';
-import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
+import { attributesText, type JsonObject, type JsonValue } from '../../platform/json/json-value.js';
 import type { InstanceStatus, PrimaryEffect } from '../definition.js';
 import { identifierKey, type ParsedRow } from '../rows/row-reader.js';
 import { type InstanceState, MOST_CARRIERS, type StoredInstance } from './instance-state.js';

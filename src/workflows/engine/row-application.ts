@@ -28,6 +28,7 @@ import {
   IdentifierReader,
   type IdentifierValue,
   type ParsedRow,
+  plainChecks,
   readRow,
   type ReadRow,
   type RefusedRow,
@@ -314,6 +315,8 @@ export function compileWorkflowTarget(from: WorkflowTargetSource): CompiledWorkf
       }
       return { error: null, orderingKeys };
     },
+
+    plainChecks: (names) => (violates === null ? plainChecks(names, choice) : null),
 
     parseRow({ line, payload }) {
       const values: FieldChange[] = [];

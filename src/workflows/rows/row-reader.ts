@@ -1,6 +1,13 @@
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
-import { isUnnamedColumn, trimEnds } from '../../records/rows.js';
-import { type FieldChange, MOST_ERRORS, type RecordError } from '../../records/target.js';
+import { isUnnamedColumn, KeyHasher, trimEnds } from '../../records/rows.js';
+import {
+  type FieldChange,
+  type KeyHash,
+  type LineBlock,
+  MOST_ERRORS,
+  type PlainCheck,
+  type RecordError,
+} from '../../records/target.js';
 import type { ActionDefinition, IdentifierDefinition } from '../definition.js';
 import {
   ACTION_ID_COLUMN,
@@ -9,15 +16,18 @@ import {
   type ActionPlan,
   type InputColumn,
 } from './action-plan.js';
-import { EMAIL_PATTERN, isEmail, lengthError, readText } from './values/attribute-values.js';
+import { EMAIL_PATTERN, isAsciiEmail, isEmail } from './values/addresses.js';
 import {
   columnError,
+  lengthError,
   NumberText,
+  readText,
   quoted,
   RowSource,
   shortened,
   shown,
   ValueError,
+  type ValueType,
   rowError,
 } from './values/value-type.js';
 
@@ -106,11 +116,97 @@ export class IdentifierReader {
     return this.definition.caseInsensitive === true ? foldedForm(written) : normalForm(written);
   }
 
+  /** A check of its own for each shape of rows, because it remembers the last value. */
+  plainCheck(optional: boolean): PlainCheck {
+    return new IdentifierCheck(this.definition, optional);
+  }
+
   identify(written: string): IdentifierValue {
     const { name, unique } = this;
     const value = this.fold(written);
     return { name, value, written, unique, key: identifierKey(name, value) };
   }
+}
+
+/** Checks values of an identifier and hashes them as `identifierKey` and `fold` would have them. */
+class IdentifierCheck implements PlainCheck {
+  key: KeyHash | null = null;
+  private readonly hasher: KeyHasher;
+  private readonly isAddress: boolean;
+  private readonly isFolded: boolean;
+
+  constructor(
+    { name, format, caseInsensitive }: IdentifierDefinition,
+    /** Whether rows may lack the identifier. */
+    private readonly optional: boolean,
+  ) {
+    this.hasher = new KeyHasher(identifierKey(name, ''));
+    this.isAddress = format === 'email';
+    this.isFolded = caseInsensitive === true;
+  }
+
+  accepts({ bytes }: LineBlock, start: number, end: number, isText: boolean): boolean {
+    this.key = null;
+    if (end === start) return this.optional;
+    if (end - start > LONGEST_IDENTIFIER || !isVisible(bytes[start]) || !isVisible(bytes[end - 1]))
+      return false;
+    // It may be the error value of a spreadsheet.
+    if (bytes[start] === NUMBER_SIGN) return false;
+    if (this.isAddress && !(isText && isAsciiEmail(bytes, start, end))) return false;
+    if (!this.hasher.read(bytes, start, end, this.isFolded)) return false;
+    this.key = this.hasher;
+    return true;
+  }
+}
+
+const NUMBER_SIGN = 0x23;
+
+function isVisible(byte = 0): boolean {
+  return byte > 0x20 && byte < 0x7f;
+}
+
+/** Checks values of an input. */
+class InputCheck implements PlainCheck {
+  constructor(
+    private readonly type: ValueType,
+    private readonly required: boolean,
+  ) {}
+
+  accepts({ bytes, ascii }: LineBlock, start: number, end: number, isText: boolean): boolean {
+    if (start === end) return !this.required;
+    if (this.type.acceptsPlain?.(bytes, start, end, isText) === true) return true;
+    const text = ascii === null ? bytes.toString('utf8', start, end) : ascii.slice(start, end);
+    const parsed = this.type.parse(isText ? text : Number(text), NO_ESCAPES);
+    return parsed === null ? !this.required : !(parsed instanceof ValueError);
+  }
+}
+
+/** The source of a row whose whole numbers are written as `String` writes them. */
+const NO_ESCAPES = new RowSource('{}');
+
+/**
+ * The checks of rows with these names that name no action. They accept only rows that `readRow` accepts, too. `null`: such
+ * rows must be read.
+ */
+export function plainChecks(names: readonly string[], choice: ActionChoice): PlainCheck[] | null {
+  const plan = choice.preset;
+  if (plan === null || plan.violates !== null) return null;
+  const checks: PlainCheck[] = [];
+  let requiredSeen = 0;
+  let isIdentified = false;
+  for (const name of names) {
+    const column = plan.columns.get(name);
+    if (column?.kind === 'identifier') {
+      // One of the identifiers must have a value; rows that lack the first one are read.
+      checks.push(column.reader.plainCheck(isIdentified));
+      isIdentified = true;
+    } else if (column?.kind === 'input') {
+      checks.push(new InputCheck(column.type, column.required));
+      if (column.required) requiredSeen += 1;
+    } else return null;
+  }
+  const mustBeIdentified = choice.identifierNeeded === 'always' && plan.identifiers.length > 0;
+  return requiredSeen < plan.requiredCount || (mustBeIdentified && !isIdentified) ? null : checks;
 }
 
 /** One identifier of a row. */

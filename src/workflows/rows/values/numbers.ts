@@ -114,6 +114,13 @@ export function numericType({ name, minimum, maximum }: Bounds & { name: string 
       const decimal = parseDecimal(written);
       return decimal === null ? NOT_A_NUMBER : boundedDecimal(decimal);
     },
+    // A text may be any decimal, so `parse` must read it; a number here is a short whole one.
+    acceptsPlain(bytes, start, end, isText) {
+      if (isText) return false;
+      let number = 0;
+      for (let at = start; at < end; at += 1) number = number * 10 + ((bytes[at] ?? 0) - 0x30);
+      return !(boundedNumber(number) instanceof ValueError);
+    },
     schemas: [
       { type: 'number', ...boundsSchema({ minimum, maximum }) },
       { type: 'string', pattern: `^${DECIMAL_PATTERN}$` },

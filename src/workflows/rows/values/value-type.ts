@@ -2,6 +2,7 @@ import { BoundedMap } from '../../../platform/concurrency.js';
 import { type JsonObject, type JsonValue } from '../../../platform/json/json-value.js';
 import { nearestName, visiblyQuoted, jsonPointer } from '../../../platform/wording.js';
 import type { RecordError } from '../../../records/target.js';
+import type { AttributeDefinition } from '../../definition.js';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -213,6 +214,11 @@ export interface ValueType {
    * called with `null` or `''`, which clear the value for every type.
    */
   parse(value: JsonValue, source: RowSource): JsonValue | ValueError;
+  /**
+   * Whether `parse` surely answers neither an error nor null for a value that is not empty, as `PlainCheck` describes it.
+   * Absent where `parse` is the fastest way to tell.
+   */
+  acceptsPlain?(bytes: Buffer, start: number, end: number, isText: boolean): boolean;
   /** JSON Schema of the values that `parse` accepts, as far as JSON Schema can express it: alternatives. */
   readonly schemas: readonly JsonObject[];
   /** The accepted form, for people who fill in a template. */
@@ -291,4 +297,52 @@ export class NearestName {
     if (name.length <= LONGEST_REMEMBERED) this.hints.set(name, hint);
     return hint;
   }
+}
+
+/** The rules of an attribute that holds text. */
+export type TextAttribute = Pick<AttributeDefinition, 'name' | 'maxLength'>;
+
+/** A number or a boolean stands for its text, exactly as written in the line. */
+export function readText(value: JsonValue, numbers: NumberText, source: RowSource): string | ValueError {
+  switch (typeof value) {
+    case 'string':
+      return source.mayBeUnstorable && !isStorable(value) ? UNSTORABLE : value;
+    case 'number':
+      return numbers.of(value, source);
+    case 'boolean':
+      return String(value);
+    default:
+      return new ValueError('wrong_type', 'must be a text');
+  }
+}
+
+/** Refuses a text of more than `limit` characters (code points, as JSON Schema counts). */
+export function lengthError(text: string, limit: number): ValueError | null {
+  if (text.length <= limit) return null;
+  const length = codePoints(text);
+  if (length <= limit) return null;
+  return new ValueError('too_long', `must have at most ${limit} characters; it has ${length}`, false);
+}
+
+export function textSchema(maxLength: number | undefined): JsonObject {
+  return maxLength === undefined ? { type: 'string' } : { type: 'string', maxLength };
+}
+
+const UNSTORABLE = new ValueError(
+  'unstorable_text',
+  'must not contain U+0000 or half of a surrogate pair, which the database cannot store: remove it (in a CSV download such a half looks like \\ud83d)',
+);
+
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\u0000');
+}
+
+function codePoints(text: string): number {
+  let count = text.length;
+  for (let index = 1; index < text.length; index += 1) {
+    const isPair =
+      (text.charCodeAt(index) & 0xfc00) === 0xdc00 && (text.charCodeAt(index - 1) & 0xfc00) === 0xd800;
+    if (isPair) count -= 1;
+  }
+  return count;
 }
