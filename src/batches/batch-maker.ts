@@ -3,7 +3,6 @@ import { findDuplicateKey } from '../formats/json/json-members.js';
 import { duplicateKeyError } from '../formats/record-reader.js';
 import { WRONG_CELL_COUNT } from '../formats/table-rows.js';
 import { EventLoopTurn } from '../platform/concurrency.js';
-import { BINARY_COPY_END, BINARY_COPY_START } from '../platform/database/copy-rows.js';
 import { AppConfig } from '../platform/config/config.js';
 import type { Transaction } from '../platform/database/database.service.js';
 import { currentTraceparent, noteBatch } from '../platform/instrumentation.js';

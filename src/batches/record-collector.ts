@@ -1,12 +1,5 @@
 import type { ByteRange, RecordOrigin } from '../formats/record-reader.js';
-import {
-  binaryBigint,
-  binaryInteger,
-  binaryJsonb,
-  binaryText,
-  type CopyInput,
-  visiblyEscaped,
-} from '../platform/database/copy-rows.js';
+import { type CopyInput, visiblyEscaped } from '../platform/database/copy-rows.js';
 import { ErrorTally, OrderingKeys } from '../records/rows.js';
 import type { CompiledTarget, PlainCheck, RowVerdict } from '../records/target.js';
 import { allErrors, PLAIN_RECORD_COPY, RECORD_COPY, storedErrors } from './records.sql.js';
@@ -74,6 +67,41 @@ class RecordRows {
     larger.set(this.places);
     this.places = larger;
   }
+}
+
+const BINARY_NULL = Buffer.from([0xff, 0xff, 0xff, 0xff]);
+/** `jsonb` is sent as a version and text. */
+const JSONB_VERSION = '\u0001';
+
+/** A field of a binary COPY into a column of type `text`. @param value must not contain NUL */
+function binaryText(value: string | null): Buffer {
+  return value === null ? BINARY_NULL : binaryField(Buffer.from(value));
+}
+
+/** The same for `jsonb`. @param json without the escape of NUL */
+function binaryJsonb(json: string | null): Buffer {
+  return binaryText(json === null ? null : JSONB_VERSION + json);
+}
+
+/** The same for `integer`. */
+function binaryInteger(value: number | null): Buffer {
+  if (value === null) return BINARY_NULL;
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return binaryField(bytes);
+}
+
+/** The same for `bigint`. */
+function binaryBigint(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(value));
+  return binaryField(bytes);
+}
+
+function binaryField(value: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(value.length);
+  return Buffer.concat([length, value]);
 }
 
 const NO_BYTES = Buffer.alloc(0);

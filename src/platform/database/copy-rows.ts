@@ -58,41 +58,6 @@ export function parseCopyField(field: string): string | null {
 export const BINARY_COPY_START = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 /** What it ends with: -1 instead of the number of fields of another row. */
 export const BINARY_COPY_END = Buffer.from([0xff, 0xff]);
-const BINARY_NULL = Buffer.from([0xff, 0xff, 0xff, 0xff]);
-/** `jsonb` is sent as a version and text. */
-const JSONB_VERSION = '\u0001';
-
-/** A field of a binary COPY into a column of type `text`. @param value must not contain NUL */
-export function binaryText(value: string | null): Buffer {
-  return value === null ? BINARY_NULL : binaryField(Buffer.from(value));
-}
-
-/** The same for `jsonb`. @param json without the escape of NUL */
-export function binaryJsonb(json: string | null): Buffer {
-  return binaryText(json === null ? null : JSONB_VERSION + json);
-}
-
-/** The same for `integer`. */
-export function binaryInteger(value: number | null): Buffer {
-  if (value === null) return BINARY_NULL;
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value);
-  return binaryField(bytes);
-}
-
-/** The same for `bigint`. */
-export function binaryBigint(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64BE(BigInt(value));
-  return binaryField(bytes);
-}
-
-function binaryField(value: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeInt32BE(value.length);
-  return Buffer.concat([length, value]);
-}
-
 /**
  * Makes a text storable in PostgreSQL: NUL and unpaired surrogates become visible escapes. For messages, never for
  * data.
