@@ -1,13 +1,9 @@
 import {
-  collectXml,
   DamagedWorkbookError,
   exceeds,
   passwordProtected,
-  readXml,
   WORKBOOK_LIMITS,
   type WorkbookArchive,
-  type XmlHandlers,
-  type XmlTag,
 } from './workbook-archive.js';
 import {
   CELL,
@@ -20,6 +16,7 @@ import {
   type SheetInfo,
   type SheetRow,
 } from './workbook-cells.js';
+import { collectXml, readXml, type XmlHandlers, type XmlTag } from './workbook-xml.js';
 
 const ODF = 'urn:oasis:names:tc:opendocument:xmlns:';
 const OFFICE = `${ODF}office:1.0`;

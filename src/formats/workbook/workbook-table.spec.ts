@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { Worker } from 'node:worker_threads';
 import { readTable, tableFile } from '../../../test/support/uploaded-table.js';
 import { DomainError } from '../../platform/errors.js';
 import type { FileBytes, TableRow } from '../record-reader.js';
@@ -105,6 +106,28 @@ it('stops reading when its rows are left', async () => {
     break;
   }
   expect(await rowsOf(table)).toHaveLength(4);
+});
+
+/** Break it: in `give`, send the range itself, with all of the buffer that it shows a part of. */
+it('sends the thread the bytes that it asks for, and no others', async () => {
+  const sent: number[] = [];
+  const postMessage = Reflect.get(Worker.prototype, 'postMessage');
+  const spy = jest.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (
+    this: Worker,
+    ...[message, transferred]: Parameters<Worker['postMessage']>
+  ) {
+    if (message instanceof Uint8Array) sent.push(message.buffer.byteLength);
+    postMessage.call(this, message, transferred);
+  });
+  const file = fileOf('libreoffice.xlsx');
+  const asked = jest.spyOn(file, 'range');
+  try {
+    await rowsOf(await WorkbookTable.open(file, { sheet: null }));
+  } finally {
+    spy.mockRestore();
+  }
+  expect(sent.length).toBeGreaterThan(2);
+  expect(sent).toEqual(asked.mock.calls.map(([start, end]) => end - start));
 });
 
 /** Break it: in `TableSurvey.forms`, ask for a semicolon only. */

@@ -184,14 +184,14 @@ class WorkbookThread {
   }
 
   askForMore(): void {
-    this.answer('more');
+    this.worker.postMessage('more' satisfies WorkbookAnswer);
   }
 
   /** The next message that is not a question for bytes; those are answered here, while somebody waits. */
   async next(): Promise<Exclude<WorkbookMessage, { kind: 'range' }>> {
     for (;;) {
       const message = this.messages.shift();
-      if (message?.kind === 'range') this.answer(await this.file.range(message.start, message.end));
+      if (message?.kind === 'range') this.give(await this.file.range(message.start, message.end));
       else if (message !== undefined) return message;
       else if (this.failure !== null) throw this.failure;
       else await this.arrival();
@@ -202,8 +202,10 @@ class WorkbookThread {
     await this.worker.terminate();
   }
 
-  private answer(answer: WorkbookAnswer): void {
-    this.worker.postMessage(answer);
+  /** Bytes pass from thread to thread with all of the buffer in which they are, so they get one of their own. */
+  private give(range: Buffer): void {
+    const bytes = Uint8Array.from(range);
+    this.worker.postMessage(bytes satisfies WorkbookAnswer, [bytes.buffer]);
   }
 
   private fail(error: Error): void {

@@ -1,4 +1,4 @@
-import { exceeds, readXml, WORKBOOK_LIMITS, type XmlHandlers, type XmlTag } from './workbook-archive.js';
+import { exceeds, WORKBOOK_LIMITS } from './workbook-archive.js';
 import {
   CELL,
   type CellLetter,
@@ -12,6 +12,7 @@ import {
   type SheetRow,
   withMinDigits,
 } from './workbook-cells.js';
+import { readXml, type XmlHandlers, type XmlTag } from './workbook-xml.js';
 
 interface SheetContext {
   strings: SharedStrings;
@@ -20,6 +21,25 @@ interface SheetContext {
   /** Whether day 0 is 1904-01-01. */
   is1904: boolean;
   isMain(uri: string): boolean;
+}
+
+/** A cell as its element states it. */
+export interface ScannedCell {
+  /** 0-based; -1: the one after the cell before. */
+  column: number;
+  type: string;
+  style: number;
+  hasFormula: boolean;
+  /** `null`: no value. */
+  text: string | null;
+}
+
+export interface ScannedRow {
+  /** `null`: the one after the row before. */
+  number: number | null;
+  /** The number of its cells. The list may be longer. */
+  width: number;
+  cells: ScannedCell[];
 }
 
 const ISO_DAY = /^\d{4}-\d\d-\d\d$/;
@@ -99,19 +119,42 @@ export class XlsxSheet implements XmlHandlers {
     if (this.isValue) this.value.add(text);
   }
 
+  /** Adds a row as if its elements had been opened and closed. */
+  addRow({ number, width, cells }: ScannedRow): void {
+    this.beginRow(number);
+    for (let index = 0; index < width; index += 1) {
+      const cell = cells[index];
+      if (cell === undefined) break;
+      this.beginCell(cell.column, cell.type, cell.style);
+      this.hasFormula = cell.hasFormula;
+      this.hasValue = cell.text !== null;
+      if (cell.text !== null) this.value.add(cell.text);
+      this.closeCell();
+    }
+    this.rows.end();
+  }
+
   private openRow({ attributes }: XmlTag): void {
     const stated = attributes.r?.value;
-    this.rows.begin(stated === undefined ? this.rows.number + 1 : Number(stated));
+    this.beginRow(stated === undefined ? null : Number(stated));
+  }
+
+  private beginRow(number: number | null): void {
+    this.rows.begin(number ?? this.rows.number + 1);
     this.column = -1;
   }
 
   private openCell({ attributes }: XmlTag): void {
     const reference = attributes.r === undefined ? -1 : columnIn(attributes.r.value);
-    this.column = reference === -1 ? this.column + 1 : reference;
-    this.type = attributes.t?.value ?? 'n';
-    this.format = this.context.formats[Number(attributes.s?.value ?? 0)] ?? NO_FORMAT;
-    this.hasFormula = this.hasValue = false;
+    this.beginCell(reference, attributes.t?.value ?? 'n', Number(attributes.s?.value ?? 0));
     this.isInCell = true;
+  }
+
+  private beginCell(reference: number, type: string, style: number): void {
+    this.column = reference === -1 ? this.column + 1 : reference;
+    this.type = type;
+    this.format = this.context.formats[style] ?? NO_FORMAT;
+    this.hasFormula = this.hasValue = false;
   }
 
   private closeCell(): void {

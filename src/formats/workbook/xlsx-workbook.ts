@@ -1,11 +1,8 @@
 import { posix } from 'node:path';
 import {
-  attributeOf,
-  collectXml,
   DamagedWorkbookError,
   exceeds,
   NotAWorkbookError,
-  readXml,
   WORKBOOK_LIMITS,
   type WorkbookArchive,
 } from './workbook-archive.js';
@@ -16,6 +13,8 @@ import {
   type OpenWorkbook,
   type SheetRow,
 } from './workbook-cells.js';
+import { attributeOf, readXml } from './workbook-xml.js';
+import { collectRows } from './xlsx-rows.js';
 import { readSharedStrings, SharedStrings, XlsxSheet } from './xlsx-sheet.js';
 
 const MAIN = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main';
@@ -130,7 +129,7 @@ export async function openXlsx(archive: WorkbookArchive): Promise<OpenWorkbook> 
       stringsPart === undefined || !archive.has(stringsPart)
         ? new SharedStrings()
         : await readSharedStrings(archive.read(stringsPart), isMain);
-    yield* collectXml(archive.read(target), new XlsxSheet({ strings, formats, is1904, isMain }));
+    yield* collectRows(archive.read(target), new XlsxSheet({ strings, formats, is1904, isMain }), isMain);
   }
   return { format: 'xlsx', sheets: () => Promise.resolve(sheets), rows };
 }
