@@ -24,20 +24,21 @@ describe('what 1,000 records cost PostgreSQL', () => {
    */
   it('is bounded for records that are created', async () => {
     const { roundTrips, wal, inserted, updated } = await meter.costOf(rowsFrom(1), importProcessId);
-    expect(roundTrips).toBeLessThanOrEqual(13);
+    // One of them shows the start of a chunk that takes long.
+    expect(roundTrips).toBeLessThanOrEqual(14);
     // The line and its outcome, the instance, two identifiers and a log entry; the batch and its chunk, and the
     // statistics of the chunk and of the end of the batch.
     expect(inserted).toBeLessThanOrEqual(6 * RECORDS + 4);
     // The worker shows every 5 s that it lives.
-    expect(updated).toBeLessThanOrEqual(6);
+    expect(updated).toBeLessThanOrEqual(7);
     expect(wal).toBeLessThanOrEqual(1_250 * RECORDS);
   });
 
   it('is bounded for records that change nothing', async () => {
     const { roundTrips, wal, inserted, updated } = await meter.costOf(rowsFrom(1), importProcessId);
-    expect(roundTrips).toBeLessThanOrEqual(12);
+    expect(roundTrips).toBeLessThanOrEqual(13);
     expect(inserted).toBeLessThanOrEqual(2 * RECORDS + 4);
-    expect(updated).toBeLessThanOrEqual(6);
+    expect(updated).toBeLessThanOrEqual(7);
     expect(wal).toBeLessThanOrEqual(430 * RECORDS);
   });
 });
