@@ -34,11 +34,12 @@ describe('what 1,000 records cost PostgreSQL', () => {
     expect(wal).toBeLessThanOrEqual(1_250 * RECORDS);
   });
 
+  /** Break it: in `LookUp.unchanged`, answer no row, so that the instances are locked. */
   it('is bounded for records that change nothing', async () => {
     const { roundTrips, wal, inserted, updated } = await meter.costOf(rowsFrom(1), importProcessId);
     expect(roundTrips).toBeLessThanOrEqual(13);
     expect(inserted).toBeLessThanOrEqual(2 * RECORDS + 4);
     expect(updated).toBeLessThanOrEqual(7);
-    expect(wal).toBeLessThanOrEqual(430 * RECORDS);
+    expect(wal).toBeLessThanOrEqual(370 * RECORDS);
   });
 });

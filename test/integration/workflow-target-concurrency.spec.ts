@@ -114,6 +114,38 @@ describe('two chunks about the same things at the same time', () => {
     ]);
   });
 
+  /**
+   * Break it: in `LookUp.unchanged`, answer no row.
+   */
+  it('lock only what they change', async () => {
+    const rows = members(1, 4, { Name: 'A', Areas: ['B', 'A'] });
+    await fixture.process(rows);
+    let free: unknown[] = [];
+    const second = await fixture.process([...members(1, 1, { Name: 'B' }), ...rows.slice(1)], {
+      batchId: 2,
+      after: async () => {
+        const answer = await fixture.database.query<{ id: number }>(
+          'SELECT workflow_instance_id AS id FROM workflow_instance FOR UPDATE SKIP LOCKED',
+        );
+        free = answer.rows.map(({ id }) => id);
+      },
+    });
+    expect(outcomesOf(second)).toEqual(['1 updated 1', '2 unchanged 2', '3 unchanged 3', '4 unchanged 4']);
+    expect(free).toEqual([2, 3, 4]);
+  });
+
+  /** Break it: in `LookUp.unchanged`, leave out the condition on `changed`. */
+  it('see what other rows of the chunk change, also where a row asks for what was there before', async () => {
+    await fixture.process([{ ':UniqueId': 'M-1', ':Email': 'a@example.org', Name: 'A' }]);
+    const outcomes = await fixture.process([
+      { ':UniqueId': 'M-1', Name: 'A' },
+      { ':Email': 'a@example.org', Name: 'B' },
+      { ':UniqueId': 'M-1', Name: 'A' },
+    ]);
+    expect(outcomesOf(outcomes)).toEqual(['1 unchanged 1', '2 updated 1', '3 updated 1']);
+    expect((await fixture.instances())[0]!.attributes.Name).toBe('A');
+  });
+
   it('also create one thing by an identifier that no index keeps unique', async () => {
     const { second } = await collide([{ ':Team': 'T', Name: 'A' }], [{ ':Team': 'T', Name: 'B' }]);
     expect(outcomesOf(second)).toEqual(['1 updated 1']);

@@ -261,4 +261,29 @@ describe('records of a workflow import', () => {
       '1 rejected ambiguous_match',
     ]);
   });
+
+  /**
+   * Values of old databases can be those of several instances although the index keeps them unique.
+   * Break it: in `LookUp.settleKnown`, note no identifier as known.
+   */
+  it.each([1, 150])(
+    'find by the first identifier if the instance has the others, as one of %i rows',
+    async (count) => {
+      const row = { ':UniqueId': 'M-1', ':Email': 'ada@example.org' };
+      await fixture.process([row, { ':UniqueId': 'M-2' }]);
+      await fixture.database.query(
+        `INSERT INTO workflow_identifier (workflow_id, name, value, distinguisher, workflow_instance_id)
+         VALUES (1, ':Email', 'ada@example.org', 2, 2)`,
+      );
+      await fixture.database.query(
+        `UPDATE workflow_instance SET attributes = attributes || '{":Email": " ada@example.org"}'
+          WHERE workflow_instance_id = 2`,
+      );
+      const others = Array.from({ length: count - 1 }, (_, n) => ({ ':UniqueId': `N-${n}` }));
+      const outcomes = await fixture.process([row, ...others]);
+      expect(outcomesOf(outcomes.slice(0, 1))).toEqual(['1 unchanged 1']);
+      const byEmail = await fixture.process([{ ':Email': 'ada@example.org' }, ...others]);
+      expect(outcomesOf(byEmail.slice(0, 1))).toEqual(['1 rejected ambiguous_match']);
+    },
+  );
 });

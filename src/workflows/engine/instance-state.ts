@@ -206,30 +206,31 @@ export class InstanceState {
     else this.attributes.set(name, value);
   }
 
-  /** Each kind changes one thing: a completed instance that moves to a step stays completed. */
   performPrimary(primary: PrimaryEffect, changes: Changes): void {
-    switch (primary.kind) {
-      case 'save':
-        return;
-      case 'moveToStep':
-        return this.moveTo(primary.step, changes);
-      case 'completeSuccessfully':
-        return this.become('completed_successfully', changes);
-      case 'completeUnsuccessfully':
-        return this.become('completed_unsuccessfully', changes);
-      case 'makeIncomplete':
-        return this.become('incomplete', changes);
-    }
-  }
-
-  private become(status: InstanceStatus, changes: Changes): void {
+    const { status, step } = afterPrimary(primary, this);
     note(changes, STATUS_CHANGE, this.status, status);
-    this.status = status;
-  }
-
-  private moveTo(step: string, changes: Changes): void {
     note(changes, STEP_CHANGE, this.step, step);
+    this.status = status;
     this.step = step;
+  }
+}
+
+/** Where an instance stands. */
+export type Standing = Pick<InstanceState, 'status' | 'step'>;
+
+/** Each kind changes one thing: a completed instance that moves to a step stays completed. */
+export function afterPrimary(primary: PrimaryEffect, { status, step }: Standing): Standing {
+  switch (primary.kind) {
+    case 'save':
+      return { status, step };
+    case 'moveToStep':
+      return { status, step: primary.step };
+    case 'completeSuccessfully':
+      return { status: 'completed_successfully', step };
+    case 'completeUnsuccessfully':
+      return { status: 'completed_unsuccessfully', step };
+    case 'makeIncomplete':
+      return { status: 'incomplete', step };
   }
 }
 
@@ -283,7 +284,9 @@ export function hasSharedOnly({ identifiers }: ParsedRow): boolean {
  * Why: ADR 8.
  */
 export function decidingIdentifiers(row: ParsedRow): readonly IdentifierValue[] {
-  return hasSharedOnly(row) ? row.identifiers : row.identifiers.filter(({ unique }) => unique);
+  const { identifiers } = row;
+  const isMixed = identifiers.some(({ unique }) => unique) && identifiers.some(({ unique }) => !unique);
+  return isMixed ? identifiers.filter(({ unique }) => unique) : identifiers;
 }
 
 /**

@@ -9,21 +9,11 @@ import {
 } from '../../platform/database/copy-rows.js';
 import { EventLoopTurn } from '../../platform/concurrency.js';
 import type { Sql, Transaction } from '../../platform/database/database.service.js';
-import { attributesText } from '../../platform/json/json-value.js';
-import type { WorkflowDefinition } from '../definition.js';
-import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
-import {
-  decidingIdentifiers,
-  hasSharedOnly,
-  idOf,
-  type InstanceState,
-  isCrowd,
-  isFoundBy,
-  MOST_CARRIERS,
-  type StoredInstance,
-} from './instance-state.js';
+import { attributesText, type JsonObject } from '../../platform/json/json-value.js';
+import type { InstanceStatus } from '../definition.js';
+import type { IdentifierValue } from '../rows/row-reader.js';
+import { idOf, type InstanceState, MOST_CARRIERS, type StoredInstance } from './instance-state.js';
 import { copyJson } from './log.sql.js';
-import type { Match, ResolutionRules } from './resolve-rows.js';
 
 /*
  * Table `workflow_instance`. `InstanceState` changes the status according to the action's primary:
@@ -67,36 +57,83 @@ export async function countInstances(sql: Sql, workflowId: number): Promise<numb
   return rows[0]?.count ?? 0;
 }
 
-/** Reads the current instances without a lock: for reading only, because another transaction can change them. */
-export async function selectStoredInstances(sql: Sql, ids: readonly number[]): Promise<StoredInstance[]> {
-  const { rows } = await sql.query<StoredInstance>(
-    `SELECT workflow_instance_id AS id, status, step, attributes
-       FROM workflow_instance WHERE workflow_instance_id = ANY ($1::bigint[])`,
-    [ids],
+/** An instance as it was read without a lock. */
+export interface SeenInstance extends StoredInstance {
+  /** The transaction that wrote it like this. */
+  version: number;
+}
+
+/** Instances per text: some have megabytes of attributes, and a text cannot have more than 512 MB. */
+const INSTANCES_PER_TEXT = 32;
+
+/**
+ * Reads the current instances without a lock, so that another transaction can change them at any time. Many of them come
+ * as one text: the driver would take longer to read a row for each. The LIMIT makes PostgreSQL look each of them up.
+ */
+export async function selectInstances(sql: Sql, ids: readonly number[]): Promise<SeenInstance[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await sql.query<Record<'ids' | 'versions' | 'states' | 'attributes', string | null>>(
+    `SELECT piece.*
+       FROM generate_series(1, $2::integer, ${INSTANCES_PER_TEXT}) AS first
+      CROSS JOIN LATERAL (
+        SELECT array_agg(wanted.id)::text AS ids, array_agg(version)::text AS versions,
+               json_agg(json_build_array(status, step))::text AS states, string_agg(attributes::text, E'\\n') AS attributes
+          FROM unnest(($1::bigint[])[first:first + ${INSTANCES_PER_TEXT - 1}]) AS wanted (id)
+         CROSS JOIN LATERAL (
+           SELECT xmin AS version, status, step, attributes FROM workflow_instance
+            WHERE workflow_instance_id = wanted.id
+            LIMIT 1
+         ) AS instance
+      ) AS piece`,
+    [integerArray(ids), ids.length],
   );
-  return rows;
+  return rows.flatMap((piece) => {
+    if (piece.ids === null || piece.states === null || piece.attributes === null) return [];
+    const versions = readIntegerArray(piece.versions);
+    const states = JSON.parse(piece.states) as [InstanceStatus, string | null][];
+    // JSON text contains no line ends.
+    const texts = piece.attributes.split('\n');
+    return readIntegerArray(piece.ids).map((id, index) => {
+      const [status, step] = states[index] ?? ['incomplete', null];
+      const attributes = JSON.parse(texts[index] ?? '{}') as JsonObject;
+      return { id, version: versions[index] ?? 0, status, step, attributes };
+    });
+  });
 }
 
 /**
- * Locks the instances until the end of the transaction, one after the other in the given order, and reads them. All
- * callers pass them in the order of their ids, so that two chunks wait in turn and cannot deadlock.
+ * Locks the instances until the end of the transaction, one after the other in the order of their ids, and returns them
+ * as they now are. All callers lock in this order, so two chunks wait in turn and cannot deadlock.
+ * @param seen what is known of some of them; they are not read again unless another transaction has changed them
  */
 export async function lockInstances(
   transaction: Transaction,
   ids: readonly number[],
+  seen: ReadonlyMap<number, SeenInstance> = NONE_SEEN,
 ): Promise<StoredInstance[]> {
-  const { rows } = await transaction.query<StoredInstance>(
-    `SELECT instance.*
+  if (ids.length === 0) return [];
+  const { rows } = await transaction.query<Record<'ids' | 'versions', string | null>>(
+    `SELECT array_agg(instance.id)::text AS ids, array_agg(instance.version)::text AS versions
        FROM unnest($1::bigint[]) AS wanted (id)
       CROSS JOIN LATERAL (
-        SELECT workflow_instance_id AS id, status, step, attributes FROM workflow_instance
+        SELECT workflow_instance_id AS id, xmin AS version FROM workflow_instance
          WHERE workflow_instance_id = wanted.id
            FOR UPDATE
       ) AS instance`,
-    [ids],
+    [integerArray(ids.toSorted((a, b) => a - b))],
   );
-  return rows;
+  const versions = readIntegerArray(rows[0]?.versions ?? null);
+  const instances: StoredInstance[] = [];
+  const others: number[] = [];
+  for (const [index, id] of readIntegerArray(rows[0]?.ids ?? null).entries()) {
+    const known = seen.get(id);
+    if (known !== undefined && known.version === versions[index]) instances.push(known);
+    else others.push(id);
+  }
+  return [...instances, ...(await selectInstances(transaction, others))];
 }
+
+const NONE_SEEN: ReadonlyMap<number, SeenInstance> = new Map();
 
 export function instancesToInsert(
   workflowId: number,
@@ -199,10 +236,10 @@ const INVISIBLE = [
   .map((code) => `\\${code.toString(16).padStart(4, '0')}`)
   .join('');
 
-export interface Carrier {
-  /** 1-based place of the value in the list. */
-  place: number;
-  instanceId: number;
+/** Instances that carry identifiers: `ids[i]` carries the one at `places[i]` of the list, which counts from 1. */
+interface Carriers {
+  places: readonly number[];
+  ids: readonly number[];
 }
 
 /**
@@ -215,7 +252,7 @@ export async function findCarriers(
   workflowId: number,
   names: readonly string[],
   values: readonly string[],
-): Promise<Carrier[]> {
+): Promise<Carriers> {
   // As two texts: the driver would take longer to read a row for each than PostgreSQL does to find it.
   const { rows } = await sql.query<{ places: string | null; ids: string | null }>(
     `SELECT array_agg(wanted.place)::text AS places, array_agg(carrier.workflow_instance_id)::text AS ids
@@ -228,8 +265,7 @@ export async function findCarriers(
     [workflowId, textArray(names), textArray(values), MOST_CARRIERS + 1],
   );
   const { places = null, ids = null } = rows[0] ?? {};
-  const instanceIds = readIntegerArray(ids);
-  return readIntegerArray(places).map((place, index) => ({ place, instanceId: instanceIds[index] ?? 0 }));
+  return { places: readIntegerArray(places), ids: readIntegerArray(ids) };
 }
 
 /**
@@ -237,7 +273,7 @@ export async function findCarriers(
  * a second instance with such a value, so two chunks that look at the same time would both find nothing and both create
  * an instance.
  */
-function lockSharedValues(transaction: Transaction, workflowId: number): Promise<void> {
+export function lockSharedValues(transaction: Transaction, workflowId: number): Promise<void> {
   return holdLock(transaction, 'sharedValues', workflowId);
 }
 
@@ -314,140 +350,4 @@ export async function selectUsedIdentifiers(
     [workflowId, names],
   );
   return rows.map(({ name }) => name);
-}
-
-/** How many times identifiers can move to other instances while we wait for the locks of their former carriers. */
-const MOST_LOOKS = 5;
-
-/** The instances that rows find. `chosen`: the instance chosen by its id, if any. */
-export interface Matches {
-  matches: Match[];
-  chosen: StoredInstance | null;
-}
-
-export interface MatchOptions {
-  /** Another instance to lock together with those that the rows find. */
-  chosenId?: number | undefined;
-  /** Whether a row that finds nothing creates an instance. */
-  mayCreate: boolean;
-}
-
-/** The instances that the rows find, locked until this transaction ends. */
-export async function findMatches(
-  transaction: Transaction,
-  workflowId: number,
-  rows: readonly ParsedRow[],
-  { chosenId, mayCreate }: MatchOptions,
-): Promise<Matches> {
-  const identifiers = rows.flatMap(decidingIdentifiers);
-  if (identifiers.length === 0 && chosenId === undefined) return { matches: [], chosen: null };
-  let found = await findIdentifiers(transaction, workflowId, identifiers);
-  const foundNothing = (row: ParsedRow) =>
-    row.identifiers.length > 1 || row.identifiers.some((identifier) => !found.has(identifier));
-  if (mayCreate && rows.some((row) => hasSharedOnly(row) && foundNothing(row))) {
-    await lockSharedValues(transaction, workflowId);
-    found = await findIdentifiers(transaction, workflowId, identifiers);
-  }
-  for (let look = 1; ; look += 1) {
-    const { moved, ...locked } = await readCarriers(found, chosenId, (each) =>
-      lockInstances(transaction, each),
-    );
-    if (!moved || look === MOST_LOOKS) return locked;
-    found = await findIdentifiers(transaction, workflowId, identifiers);
-  }
-}
-
-/** The instances that the rows currently find, without locks. */
-export async function lookUpMatches(
-  sql: Sql,
-  workflowId: number,
-  rows: readonly ParsedRow[],
-): Promise<Match[]> {
-  const identifiers = rows.flatMap(decidingIdentifiers);
-  if (identifiers.length === 0) return [];
-  const found = await findIdentifiers(sql, workflowId, identifiers);
-  const { matches } = await readCarriers(found, undefined, (ids) => selectStoredInstances(sql, ids));
-  return matches;
-}
-
-/** The ids of the carriers of each identifier. */
-type Found = ReadonlyMap<IdentifierValue, readonly number[]>;
-
-async function findIdentifiers(
-  sql: Sql,
-  workflowId: number,
-  identifiers: readonly IdentifierValue[],
-): Promise<Found> {
-  const carriers = await findCarriers(
-    sql,
-    workflowId,
-    identifiers.map(({ name }) => name),
-    identifiers.map(({ value }) => value),
-  );
-  const found = new Map<IdentifierValue, number[]>();
-  for (const { place, instanceId } of carriers) {
-    const identifier = identifiers[place - 1];
-    if (identifier === undefined) continue;
-    const ids = found.get(identifier);
-    if (ids === undefined) found.set(identifier, [instanceId]);
-    else ids.push(instanceId);
-  }
-  return found;
-}
-
-async function readCarriers(
-  found: Found,
-  chosenId: number | undefined,
-  read: (ids: readonly number[]) => Promise<StoredInstance[]>,
-): Promise<Matches & { moved: boolean }> {
-  if (found.size === 0 && chosenId === undefined) return { matches: [], chosen: null, moved: false };
-  const known = [...found.values()].filter((carriers) => !isCrowd(carriers)).flat();
-  if (chosenId !== undefined) known.push(chosenId);
-  const ids = [...new Set(known)].sort((a, b) => a - b);
-  const instances = new Map((await read(ids)).map((instance) => [instance.id, instance]));
-  const matches: Match[] = [];
-  let moved = false;
-  for (const [{ name, value, key }, carriers] of found) {
-    if (isCrowd(carriers)) {
-      matches.push({ name, value, key, instance: null });
-      continue;
-    }
-    for (const id of carriers) {
-      const instance = instances.get(id);
-      if (instance !== undefined && isFoundBy(instance, name, value)) {
-        matches.push({ name, value, key, instance });
-      } else {
-        moved = true;
-      }
-    }
-  }
-  const chosen = chosenId === undefined ? null : (instances.get(chosenId) ?? null);
-  return { matches, chosen, moved };
-}
-
-/**
- * The other ordering keys of the instances that rows have found. An earlier row of the batch can name one of them by an
- * identifier that these rows do not have.
- */
-export function otherOrderingKeys(
-  matches: readonly Match[],
-  fold: ResolutionRules['fold'],
-  { identifiers }: Pick<WorkflowDefinition, 'identifiers'>,
-): string[] {
-  const foundBy = new Set<string>();
-  const instances = new Set<StoredInstance>();
-  for (const { key, instance } of matches) {
-    foundBy.add(key);
-    if (instance !== null) instances.add(instance);
-  }
-  const others: string[] = [];
-  for (const { attributes } of instances) {
-    for (const { name } of identifiers) {
-      const written = attributes[name];
-      if (typeof written !== 'string') continue;
-      const key = identifierKey(name, fold(name, written));
-      if (!foundBy.has(key)) others.push(key);
-    }
-  }
-  return others;
 }

@@ -12,11 +12,13 @@ import type { WorkflowTargetConfiguration } from '../definition.js';
 import type { IdentifierValue, ParsedRow } from '../rows/row-reader.js';
 import { quoted } from '../rows/values/value-type.js';
 import {
+  afterPrimary,
   type Changes,
   decidingIdentifiers,
   hasSharedOnly,
   IdentifierIndex,
   InstanceState,
+  isSameValue,
   type StoredInstance,
 } from './instance-state.js';
 
@@ -92,6 +94,29 @@ export interface EarlierInstances {
 }
 
 const NONE_EARLIER: EarlierInstances = { byId: () => undefined, carrying: () => [] };
+
+/**
+ * Whether `resolveRows` would answer `unchanged` for a row that finds the instance by all of its identifiers. It only
+ * compares: it takes a fraction of the time.
+ */
+export function changesNothing(
+  { identifiers, values, action }: ParsedRow,
+  { status, step, attributes }: StoredInstance,
+  { actsOnTerminal, atStep, fold }: ResolutionRules,
+): boolean {
+  if (status !== 'incomplete' && !actsOnTerminal) return false;
+  if (atStep !== undefined && step !== atStep) return false;
+  const after = afterPrimary(action.primary, { status, step });
+  if (after.status !== status || after.step !== step) return false;
+  for (const { name, written, value } of identifiers) {
+    const stored = attributes[name];
+    if (stored !== written && (typeof stored !== 'string' || fold(name, stored) !== value)) return false;
+  }
+  for (const { field, after: value } of values) {
+    if (!isSameValue(attributes[field] ?? null, value)) return false;
+  }
+  return true;
+}
 
 class RowResolver {
   private readonly index = new IdentifierIndex();

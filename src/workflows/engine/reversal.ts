@@ -187,8 +187,8 @@ export class Reversal {
     );
     const others = new Set<number>();
     for (const { key } of given) if (!this.carriers.has(key)) this.carriers.set(key, new Set());
-    for (const { place, instanceId } of found) {
-      this.carriers.get(given[place - 1]?.key ?? '')?.add(instanceId);
+    for (const [index, instanceId] of found.ids.entries()) {
+      this.carriers.get(given[(found.places[index] ?? 0) - 1]?.key ?? '')?.add(instanceId);
       if (!this.instances.has(instanceId)) others.add(instanceId);
     }
     if (others.size > 0) {

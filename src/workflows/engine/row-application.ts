@@ -39,16 +39,15 @@ import { idOf, type InstanceState, storedValuesOf } from './instance-state.js';
 import {
   allocateInstanceIds,
   deleteIdentifiers,
-  findMatches,
   type FormerIdentifier,
   identifiersToInsert,
   instancesToInsert,
   instancesToUpdate,
   type InstanceUpdate,
-  otherOrderingKeys,
   updateInstances,
 } from './instances.sql.js';
 import { logToInsert } from './log.sql.js';
+import { findMatches, otherOrderingKeys, type UnchangedRow } from './row-matches.js';
 import {
   refusedByDatabase,
   type Resolution,
@@ -191,16 +190,20 @@ export class RowApplication {
     const { rows, refused } = await readRows(records, compiled);
     if (rows.length === 0) return { outcomes: refused, effects: null };
     this.rules ??= rulesOf(compiled, (await transaction.startedAt()).toISOString());
-    const { matches, chosen } = await findMatches(transaction, compiled.workflowId, rows, {
-      chosenId,
-      mayCreate: compiled.configuration.onNoMatch === 'create',
-    });
-    this.context.keepOrder?.(otherOrderingKeys(matches, this.rules.fold, compiled.definition));
-    const resolution = resolveRows(rows, matches, this.rules, chosen);
+    const { rules } = this;
+    const found = await findMatches(transaction, compiled, rows, { chosenId, rules });
+    this.context.keepOrder?.(otherOrderingKeys(found, rules.fold, compiled.definition));
+    const unchanged = found.unchanged.map(unchangedOutcome);
+    if (found.rows.length === 0) return { outcomes: [...refused, ...unchanged], effects: null };
+    const resolution = resolveRows(found.rows, found.matches, rules, found.chosen);
     const ids = await allocateInstanceIds(transaction, resolution.created.length);
-    const effects = await prepareEffects(resolution, this.context, this.rules.now, ids);
-    return { outcomes: [...refused, ...resolution.rows.map(toOutcome)], effects };
+    const effects = await prepareEffects(resolution, this.context, rules.now, ids);
+    return { outcomes: [...refused, ...unchanged, ...resolution.rows.map(toOutcome)], effects };
   }
+}
+
+function unchangedOutcome({ row: { line }, instance: { id } }: UnchangedRow): RecordOutcome {
+  return { line, status: 'succeeded', operation: 'unchanged', reference: String(id) };
 }
 
 /** Parses the records; refuses those that no instance could accept. Yields to other work of the process in between. */

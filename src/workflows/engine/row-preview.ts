@@ -9,7 +9,8 @@ import type {
 import { identifierKey, type IdentifierValue, type ParsedRow } from '../rows/row-reader.js';
 import { type CompiledWorkflowTarget, readRows, rulesOf, toOutcome } from './row-application.js';
 import { type InstanceState, storedValuesOf } from './instance-state.js';
-import { countInstances, lookUpMatches, selectNow } from './instances.sql.js';
+import { countInstances, selectNow } from './instances.sql.js';
+import { lookUpMatches } from './row-matches.js';
 import {
   type EarlierInstances,
   type Resolution,
@@ -58,7 +59,7 @@ export class RowPreview implements EarlierInstances {
     if (rows.length === 0) return { foresee: () => refused };
     this.rules ??= selectNow(sql).then((now) => rulesOf(compiled, now));
     const rules = await this.rules;
-    const matches = await lookUpMatches(sql, compiled.workflowId, rows);
+    const matches = await lookUpMatches(sql, compiled, rows);
     return {
       foresee: (recurs) => [
         ...refused,

@@ -18,7 +18,7 @@ import {
   instancesToUpdate,
   lockInstances,
   restoreInstances,
-  selectStoredInstances,
+  selectInstances,
   updateInstances,
 } from './instances.sql.js';
 import { logToInsert, selectChangesOf } from './log.sql.js';
@@ -131,7 +131,7 @@ export async function previewReversal(
   context: UndoPreviewContext<CompiledWorkflowTarget>,
 ): Promise<PreviewedUndo[]> {
   const reversal = new Reversal(context, null);
-  const read = (ids: readonly number[]) => selectStoredInstances(context.sql, ids);
+  const read = (ids: readonly number[]) => selectInstances(context.sql, ids);
   let entries = await reversal.load(idsOf(records), read);
   // An instance that carries a value now may give it back in the same undo.
   const others = await reversal.loadCarriers(entries);
