@@ -65,6 +65,8 @@ export function dataSourceOptions(
     migrations: MIGRATIONS,
     migrationsRun: config.migrateOnStart,
     migrationsTableName: 'schema_migration',
+    // Not all in one: an index that is built while records arrive cannot be part of a transaction.
+    migrationsTransactionMode: 'each',
     synchronize: false,
     parseInt8: true,
     poolSize: config.databasePoolSize,
@@ -144,9 +146,6 @@ async function whileMigrating(
   const databaseUrl = config.migrationDatabaseUrl ?? config.databaseUrl;
   const client = await connect(databaseUrl);
   try {
-    await client.query(
-      'BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0',
-    );
     await takeMigrationLock(client);
     const source = new DataSource(dataSourceOptions({ ...config, databaseUrl, migrateOnStart: false }));
     await source.initialize();
@@ -202,8 +201,8 @@ class MigrationError extends StartError {
 
   constructor(cause: unknown) {
     super(
-      `The database could not be migrated: ${errorMessage(cause)}. Nothing was changed. The role needs CREATE on the ` +
-        'schema and the database the encoding UTF8; then start again.',
+      `The database could not be migrated: ${errorMessage(cause)}. The next run continues with the migration that ` +
+        'failed. The role needs CREATE on the schema and the database the encoding UTF8; then start again.',
       { cause },
     );
   }
@@ -212,7 +211,7 @@ class MigrationError extends StartError {
 async function takeMigrationLock(client: Client): Promise<void> {
   const begun = performance.now();
   let reported = begun;
-  while (!(await tryLock(sqlOf(client), 'migration'))) {
+  while (!(await triesMigrationLock(client))) {
     const now = performance.now();
     if (now - begun > MIGRATION_PATIENCE_MS) {
       throw new StartError(
@@ -225,6 +224,20 @@ async function takeMigrationLock(client: Client): Promise<void> {
     }
     await sleep(RETRY_MS);
   }
+}
+
+/**
+ * An index that is built concurrently waits for every transaction with a snapshot. So one that did not get the lock ends
+ * at once, and the statement after the lock ends the snapshot of the one that did: the portal of a statement with
+ * parameters would keep it.
+ */
+async function triesMigrationLock(client: Client): Promise<boolean> {
+  await client.query(
+    'BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0',
+  );
+  const isTaken = await tryLock(sqlOf(client), 'migration');
+  await client.query(isTaken ? 'SELECT 1' : 'ROLLBACK');
+  return isTaken;
 }
 
 function sqlOf(client: Client): Sql {

@@ -27,6 +27,7 @@ import {
   AddRecordErrors1765500000000,
   AppendOutcomes1765510000000,
   FindRefusedRecords1765520000000,
+  FindInvalidRecords1767146000000,
   DeriveCreations1767132000000,
 } from './migrations/0.2.0-storage.js';
 import {
@@ -121,4 +122,5 @@ export const MIGRATIONS = [
   DeriveCreations1767132000000,
   MailSeveralAddresses1767145000000,
   SayWhyWorkersWait1767145400000,
+  FindInvalidRecords1767146000000,
 ];

@@ -1,12 +1,17 @@
 import type { Sql } from '../platform/database/database.service.js';
 import type { RecordStatus } from '../records/record-status.js';
 import type { Operation, RecordError } from '../records/target.js';
-import { HAS_REFUSED, recordsBetween, REFUSED_OF_CHUNK } from './records.sql.js';
+import { recordsBetween } from './records.sql.js';
+import {
+  areRefused,
+  type Lines,
+  type RecordSearch,
+  selectLinesWithError,
+  selectRefusedLines,
+} from './refused-records.sql.js';
 
 /** Consecutive lines that include records of the requested statuses. */
-export interface LineRange {
-  first: number;
-  last: number;
+export interface LineRange extends Lines {
   /** The number of records with these statuses in the range. */
   count: number;
   /** Whether the chunk was done when this was read. The outcomes of a done chunk are final. */
@@ -27,6 +32,12 @@ const COUNTS: Readonly<Record<RecordStatus, string>> = {
 };
 
 /**
+ * Chunks that are looked at together. PostgreSQL expects few chunks of a batch that was just loaded, and would sort them
+ * all to find the next ones.
+ */
+const SPAN = 250;
+
+/**
  * The chunks of a batch that have records of these statuses, in line order. The chunk counts find a few failed records
  * among a million without an index on the status, which every update would have to maintain.
  * @param after only lines after this one
@@ -43,12 +54,27 @@ export async function selectLineRanges(
   const { rows } = await sql.query<LineRange>(
     `SELECT first, last, count, done
      FROM (
-       SELECT first_line AS first, last_line AS last, ${count} AS count, state = 'done' AS done,
+       SELECT first, last, count, done,
          -- The chunk in which we are may have shown all of its records already: it counts for none.
-         sum(CASE WHEN first_line > $2 THEN ${count} ELSE 0 END) OVER (ORDER BY first_line
+         sum(CASE WHEN first > $2 THEN count ELSE 0 END) OVER (ORDER BY first
            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
-       FROM import_queue_chunk
-       WHERE workflow_import_queue_batch_id = $1 AND last_line > $2 AND ${count} > 0
+       FROM (
+         SELECT first, last, count, done
+         FROM generate_series(1, (
+           SELECT chunk_number FROM import_queue_chunk WHERE workflow_import_queue_batch_id = $1
+           -- For max(), PostgreSQL would read all chunks if it expects only one.
+           ORDER BY chunk_number DESC LIMIT 1
+         ), ${SPAN}) WITH ORDINALITY AS span (chunk, place)
+         CROSS JOIN LATERAL (
+           SELECT chunk_number, first_line AS first, last_line AS last, ${count} AS count, state = 'done' AS done
+           FROM import_queue_chunk
+           WHERE workflow_import_queue_batch_id = $1 AND chunk_number BETWEEN span.chunk AND span.chunk + ${SPAN - 1}
+             AND last_line > $2 AND ${count} > 0
+           ORDER BY chunk_number LIMIT $3::int + 1
+         ) of_span
+         -- Each has at least one of the records, except the chunk in which we are.
+         ORDER BY place, chunk_number LIMIT $3::int + 1
+       ) next
      ) chunk
      WHERE $3::int IS NULL OR before IS NULL OR before < $3
      ORDER BY first`,
@@ -80,7 +106,7 @@ export interface RecordRow {
 export interface RecordSelection {
   batchId: number;
   /** In line order. */
-  ranges: readonly LineRange[];
+  ranges: readonly Lines[];
   statuses: readonly RecordStatus[];
   /** Only records with an error of this code. */
   errorCode?: string;
@@ -140,6 +166,57 @@ export async function selectRecords(sql: Sql, selection: RecordSelection): Promi
   return { rows, more: rows.length < (rows[0]?.found ?? 0) };
 }
 
+export interface FoundRecords {
+  rows: RecordRow[];
+  /** The line after which the search goes on; `null` if there are no more such records. */
+  next: number | null;
+}
+
+/**
+ * The next records of these statuses after a line, in line order; fewer than the limit, even none, if they are long or
+ * change meanwhile.
+ */
+export async function findRecords(sql: Sql, batchId: number, search: RecordSearch): Promise<FoundRecords> {
+  const { statuses, errorCode, after, limit } = search;
+  // One more shows whether there are more.
+  const most = limit + 1;
+  if (errorCode !== undefined) {
+    const lines = await selectLinesWithError(sql, batchId, { errorCode, statuses, after, limit: most });
+    return selectFound(sql, batchId, search, lines);
+  }
+  const ranges = await selectLineRanges(sql, batchId, statuses, after, most);
+  if (areRefused(statuses)) {
+    const lines = await selectRefusedLines(sql, batchId, ranges, { statuses, after, limit: most });
+    return selectFound(sql, batchId, search, lines);
+  }
+  const { rows, more } = await selectRecords(sql, { batchId, ranges, statuses, after, limit });
+  return { rows, next: more ? (rows.at(-1)?.line ?? null) : null };
+}
+
+/** @param lines of the records, one more than the limit if there are more */
+async function selectFound(
+  sql: Sql,
+  batchId: number,
+  search: RecordSearch,
+  lines: readonly number[],
+): Promise<FoundRecords> {
+  const ranges = rangesOf(lines.slice(0, search.limit));
+  const { rows, more } = await selectRecords(sql, { batchId, ranges, ...search });
+  if (more) return { rows, next: rows.at(-1)?.line ?? null };
+  return { rows, next: lines.length > search.limit ? (lines[search.limit - 1] ?? null) : null };
+}
+
+/** These lines, which are in order. */
+export function rangesOf(lines: readonly number[]): Lines[] {
+  const ranges: Lines[] = [];
+  for (const line of lines) {
+    const previous = ranges.at(-1);
+    if (previous?.last === line - 1) previous.last = line;
+    else ranges.push({ first: line, last: line });
+  }
+  return ranges;
+}
+
 /**
  * The next records of these statuses after a line, in line order, at most `limit`; fewer if they are long, and none
  * only after the last one.
@@ -151,9 +228,13 @@ export async function selectNextRecords(
   after: number,
   limit: number,
 ): Promise<RecordRow[]> {
-  const ranges = await selectLineRanges(sql, batchId, statuses, after, limit);
-  const { rows } = await selectRecords(sql, { batchId, ranges, statuses, after, limit });
-  return rows;
+  let from: number | null = after;
+  while (from !== null) {
+    const { rows, next }: FoundRecords = await findRecords(sql, batchId, { statuses, after: from, limit });
+    if (rows.length > 0) return rows;
+    from = next;
+  }
+  return [];
 }
 
 /** The records of these lines that have one of the statuses, in line order. */
@@ -163,9 +244,7 @@ export async function selectRecordsAt(
   lines: readonly number[],
   statuses: readonly RecordStatus[],
 ): Promise<RecordRow[]> {
-  const ranges = [...lines]
-    .sort((a, b) => a - b)
-    .map((line) => ({ first: line, last: line, count: 1, done: true }));
+  const ranges = [...lines].sort((a, b) => a - b).map((line) => ({ first: line, last: line }));
   const found: RecordRow[] = [];
   for (let more = ranges.length > 0; more;) {
     const after = found.at(-1)?.line ?? 0;
@@ -174,143 +253,6 @@ export async function selectRecordsAt(
     more = page.more;
   }
   return found;
-}
-
-/**
- * The next chunks of a batch with a record that has an error of this code, in line order.
- * @param after only lines after this one
- * @param limit the most chunks
- */
-export async function selectRangesWithError(
-  sql: Sql,
-  batchId: number,
-  errorCode: string,
-  after: number,
-  limit: number,
-): Promise<LineRange[]> {
-  const { rows } = await sql.query<LineRange>(
-    `SELECT c.first_line AS first, c.last_line AS last, c.record_count AS count, c.state = 'done' AS done
-       FROM (SELECT * FROM import_queue_chunk
-              WHERE workflow_import_queue_batch_id = $1 AND last_line > $2 ORDER BY first_line) c
-      WHERE ${HAS_REFUSED}
-        AND EXISTS (SELECT FROM ${REFUSED_OF_CHUNK} r
-                     WHERE r.line_number > $2
-                       AND (r.error_code = $3 OR r.errors @> jsonb_build_array(jsonb_build_object('code', $3::text))))
-         OR c.skipped_count > 0
-        AND EXISTS (SELECT FROM import_queue_outcome o
-                     WHERE o.workflow_import_queue_batch_id = $1 AND o.line_number BETWEEN c.first_line AND c.last_line
-                       AND o.line_number > $2 AND o.outcome = 'k' AND o.error_code = $3)
-      ORDER BY c.first_line
-      LIMIT $4`,
-    [batchId, after, errorCode, limit],
-  );
-  return rows;
-}
-
-/**
- * The lines of the refused records in these ranges, of chunks that are done, in line order. `null` if they cannot be told
- * by their errors alone. An index leads to the failed ones, however few they are; invalid ones are looked for in the
- * lines only if there are more than the failed ones.
- */
-export async function selectRefusedLines(
-  sql: Sql,
-  batchId: number,
-  ranges: readonly LineRange[],
-): Promise<number[] | null> {
-  const wanted = ranges.reduce((sum, { count }) => sum + count, 0);
-  const values = [batchId, ranges.map(({ first }) => first), ranges.map(({ last }) => last)];
-  const failed = await sql.query<{ line: number }>(
-    `SELECT r.line_number AS line
-       FROM unnest($2::int[], $3::int[]) AS range (first, last)
-       JOIN import_queue_outcome r ON r.line_number BETWEEN range.first AND range.last
-      WHERE r.workflow_import_queue_batch_id = $1 AND r.error_code IS NOT NULL AND r.outcome <> 'k'`,
-    values,
-  );
-  const lines = failed.rows.map(({ line }) => line);
-  if (lines.length < wanted) {
-    const invalid = await sql.query<{ line: number }>(
-      `SELECT r.line_number AS line
-         FROM unnest($2::int[], $3::int[]) AS range (first, last)
-         JOIN import_queue_line r ON r.line_number BETWEEN range.first AND range.last
-        WHERE r.workflow_import_queue_batch_id = $1 AND r.error_code IS NOT NULL AND r.status = 'invalid'`,
-      values,
-    );
-    lines.push(...invalid.rows.map(({ line }) => line));
-  }
-  return lines.length === wanted ? lines.sort((a, b) => a - b) : null;
-}
-
-/** A cause for which records were refused. A record with several errors counts in the group of each. */
-export interface ErrorCause {
-  code: string;
-  pointer: string | null;
-  /** The message of the first such record. */
-  message: string;
-  count: number;
-  /** The first lines, at most `SAMPLE_LINES`. */
-  sampleLines: number[];
-}
-
-const SAMPLE_LINES = 5;
-const MOST_CAUSES = 200;
-
-/**
- * All causes for which records of the batch were refused, most frequent first. Each chunk is summed up by itself, so
- * that a million refused records are never in memory together.
- */
-export async function selectErrorCauses(sql: Sql, batchId: number): Promise<ErrorCause[]> {
-  const { rows } = await sql.query<Omit<ErrorCause, 'sampleLines'> & { samples: string[] }>(
-    `SELECT code, pointer, (array_agg(message ORDER BY first_line))[1] AS message, sum(count)::int AS count,
-       (array_agg(lines ORDER BY first_line))[1:${SAMPLE_LINES}] AS samples
-     FROM (
-       SELECT g.*
-       FROM import_queue_chunk c
-       CROSS JOIN LATERAL (
-         SELECT code, pointer, min(line) AS first_line, (array_agg(message ORDER BY line))[1] AS message, count(*) AS count,
-           array_to_string((array_agg(line ORDER BY line))[1:${SAMPLE_LINES}], ',') AS lines
-         FROM (
-           SELECT r.line_number AS line, e.code, e.pointer, left(e.message, 500) AS message
-           FROM ${REFUSED_OF_CHUNK} r
-           CROSS JOIN LATERAL (
-             SELECT r.error_code AS code, r.error_pointer AS pointer, r.error_message AS message WHERE r.errors IS NULL
-             UNION ALL
-             SELECT item ->> 'code', item ->> 'pointer', item ->> 'message' FROM jsonb_array_elements(r.errors) item
-           ) e
-         ) error
-         GROUP BY code, pointer
-       ) g
-       WHERE c.workflow_import_queue_batch_id = $1 AND ${HAS_REFUSED}
-     ) of_chunk
-     GROUP BY code, pointer
-     ORDER BY count DESC, min(first_line)
-     LIMIT ${MOST_CAUSES}`,
-    [batchId],
-  );
-  return rows.map(({ samples, ...cause }) => ({
-    ...cause,
-    sampleLines: samples.flatMap((lines) => lines.split(',').map(Number)).slice(0, SAMPLE_LINES),
-  }));
-}
-
-/** A record that a check refused, as a preview shows it. */
-export type InvalidRecord = Pick<RecordRow, 'line' | 'row' | 'errorCode' | 'errorMessage' | 'errorPointer'>;
-
-/** The records of some lines that a check refused. */
-export async function selectInvalidRecords(
-  sql: Sql,
-  batchId: number,
-  firstLine: number,
-  lastLine: number,
-): Promise<InvalidRecord[]> {
-  const { rows } = await sql.query<InvalidRecord>(
-    `SELECT line_number AS line, row_number AS "row", error_code AS "errorCode", error_message AS "errorMessage",
-            error_pointer AS "errorPointer"
-       FROM import_queue_record
-      WHERE workflow_import_queue_batch_id = $1 AND line_number BETWEEN $2 AND $3 AND status = 'invalid'
-      ORDER BY line_number`,
-    [batchId, firstLine, lastLine],
-  );
-  return rows;
 }
 
 /** The rows that a spreadsheet shows, for the lines of a range where they differ. */

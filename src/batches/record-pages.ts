@@ -3,27 +3,29 @@ import { DatabaseService, type Sql } from '../platform/database/database.service
 import { decodeCursor, encodeCursor } from '../platform/http/pagination.js';
 import { RECORD_STATUSES, type RecordStatus, type ResultSet, statusesOf } from '../records/record-status.js';
 import {
-  type ErrorCause,
+  findRecords,
   type LineRange,
+  rangesOf,
   type RecordRow,
-  selectErrorCauses,
   selectLineRanges,
-  selectRangesWithError,
-  selectRefusedLines,
   selectRecords,
   selectRecordsAt,
   selectRowNumbers,
 } from './record-pages.sql.js';
+import { type Neighbours, selectNeighbours } from './records.sql.js';
 import {
+  type ErrorCause,
   errorPattern,
   type ErrorGroups,
-  type Neighbours,
+  type Lines,
+  selectErrorCauses,
   selectErrorGroups,
-  selectNeighbours,
-} from './records.sql.js';
+  selectRefusedLines,
+} from './refused-records.sql.js';
 
-export type { ErrorCause, RecordRow } from './record-pages.sql.js';
-export type { ErrorGroups, Neighbours } from './records.sql.js';
+export type { RecordRow } from './record-pages.sql.js';
+export type { Neighbours } from './records.sql.js';
+export type { ErrorCause, ErrorGroups } from './refused-records.sql.js';
 
 export interface RecordQuery {
   /** All statuses if absent. */
@@ -64,34 +66,23 @@ export class RecordPages {
   constructor(private readonly database: DatabaseService) {}
 
   /**
-   * The records that match every condition, by line. A page with an error code comes from a bounded number of chunks. If
-   * it also has a status, it may have fewer records than requested, even none, and still have a next page.
+   * The records that match every condition, by line. A page may have fewer records than requested, and still have a next
+   * page, if they are long.
    * @throws DomainError 400 `invalid_cursor`
    */
   async page(batchId: number, query: RecordQuery): Promise<RecordPage> {
-    const { errorCode, limit } = query;
+    const { errorCode, limit, line } = query;
     const statuses = statusesFor(query);
-    let after = Math.max(lineBefore(query.after), (query.fromLine ?? 1) - 1);
-    const rows: RecordRow[] = [];
-    const all = await this.ranges(batchId, query, after);
-    for (const ranges of grouped(all, STEP_RECORDS)) {
-      const left = limit - rows.length;
-      const page = await selectRecords(this.database, {
-        batchId,
-        ranges,
-        statuses,
-        errorCode,
-        after,
-        // One more shows whether there is a next page.
-        limit: left + 1,
-      });
-      rows.push(...page.rows.slice(0, left));
-      const last = rows.at(-1)?.line ?? after;
-      if (page.more || page.rows.length > left) return { rows, nextCursor: encodeCursor(LIST, [last]) };
-      after = ranges.at(-1)?.last ?? last;
+    const after = Math.max(lineBefore(query.after), (query.fromLine ?? 1) - 1);
+    if (statuses.length === 0) return { rows: [], nextCursor: null };
+    if (line !== undefined) {
+      const ranges = [{ first: line, last: line }];
+      const selection = { batchId, ranges, statuses, errorCode, after, limit };
+      const { rows } = await selectRecords(this.database, selection);
+      return { rows, nextCursor: null };
     }
-    const isCut = errorCode !== undefined && all.length === limit + 1;
-    return { rows, nextCursor: isCut ? encodeCursor(LIST, [after]) : null };
+    const { rows, next } = await findRecords(this.database, batchId, { statuses, errorCode, after, limit });
+    return { rows, nextCursor: next === null ? null : encodeCursor(LIST, [next]) };
   }
 
   /**
@@ -104,15 +95,14 @@ export class RecordPages {
     const statuses = statusesOf('failed');
     const rows: RecordRow[] = [];
     for (let step = 0; step < MOST_STEPS; step += 1) {
-      const ranges = await selectLineRanges(this.database, batchId, statuses, after, STEP + 1);
-      const page = await selectRecords(this.database, { batchId, ranges, statuses, after, limit: STEP });
-      for (const row of page.rows) {
-        after = row.line;
+      const found = await findRecords(this.database, batchId, { statuses, after, limit: STEP });
+      for (const row of found.rows) {
         if (!isOfGroup(row, query)) continue;
         rows.push(row);
-        if (rows.length === query.limit) return { rows, nextCursor: encodeCursor(LIST, [after]) };
+        if (rows.length === query.limit) return { rows, nextCursor: encodeCursor(LIST, [row.line]) };
       }
-      if (!page.more) return { rows, nextCursor: null };
+      if (found.next === null) return { rows, nextCursor: null };
+      after = found.next;
     }
     return { rows, nextCursor: encodeCursor(LIST, [after]) };
   }
@@ -121,7 +111,7 @@ export class RecordPages {
   async one(batchId: number, line: number): Promise<RecordRow | undefined> {
     const { rows } = await selectRecords(this.database, {
       batchId,
-      ranges: [{ first: line, last: line, count: 1, done: true }],
+      ranges: [{ first: line, last: line }],
       statuses: RECORD_STATUSES,
       after: line - 1,
       limit: 1,
@@ -159,16 +149,6 @@ export class RecordPages {
   cursorBefore(line: number): string {
     return encodeCursor(LIST, [line - 1]);
   }
-
-  private async ranges(batchId: number, query: RecordQuery, after: number): Promise<readonly LineRange[]> {
-    const { line, errorCode, limit } = query;
-    if (line !== undefined) return [{ first: line, last: line, count: 1, done: true }];
-    const statuses = statusesFor(query);
-    if (statuses.length === 0) return [];
-    return errorCode === undefined
-      ? selectLineRanges(this.database, batchId, statuses, after, limit + 1)
-      : selectRangesWithError(this.database, batchId, errorCode, after, limit + 1);
-  }
 }
 
 /** Only refused records have an error, and those that an undo kept, which are skipped. */
@@ -187,8 +167,6 @@ function isOfGroup(row: RecordRow, { code, pattern }: Pick<ErrorGroupQuery, 'cod
   return row.errorCode === code && errorPattern(row.errorMessage ?? '') === pattern;
 }
 
-/** Records of the chunks that one statement reads for a page. */
-const STEP_RECORDS = 5000;
 /** Records per statement: enough to share the cost of the statement, few enough to keep a page small. */
 const PAGE_RECORDS = 1000;
 /** One in more records than this is sparse: looking for lines one by one is then faster than reading all. */
@@ -229,10 +207,12 @@ export class RecordSet {
   }
 
   /** Only the lines of the set, where few records of done chunks were refused: the others need not be read. */
-  private async narrowed(ranges: readonly LineRange[]): Promise<readonly LineRange[]> {
+  private async narrowed(ranges: readonly LineRange[]): Promise<readonly Lines[]> {
     if (this.set !== 'failed' || ranges[0]?.done !== true || !isSparse(ranges)) return ranges;
-    const lines = await selectRefusedLines(this.sql, this.batchId, ranges);
-    return lines?.map((line) => ({ first: line, last: line, count: 1, done: true })) ?? ranges;
+    const wanted = ranges.reduce((sum, { count }) => sum + count, 0);
+    const search = { statuses: statusesOf(this.set), after: 0, limit: wanted + 1 };
+    const lines = await selectRefusedLines(this.sql, this.batchId, ranges, search);
+    return lines.length === wanted ? rangesOf(lines) : ranges;
   }
 
   private async *read(

@@ -127,8 +127,7 @@ export class ListRecordsDto {
   status?: RecordStatus;
 
   @ApiPropertyOptional({
-    description:
-      'Only records with an error of this code. With a status too, a page may have fewer records than limit and still have a nextCursor.',
+    description: 'Only records with an error of this code.',
     maxLength: 100,
   })
   @IsOptional()

@@ -20,7 +20,8 @@ import {
   type WholePreview,
 } from '../batches/previews.sql.js';
 import { RecordPages } from '../batches/record-pages.js';
-import { type InvalidRecord, selectInvalidRecords, selectShownRows } from '../batches/record-pages.sql.js';
+import { selectShownRows } from '../batches/record-pages.sql.js';
+import { type InvalidRecord, selectInvalidRecords } from '../batches/refused-records.sql.js';
 import { selectPendingRecords } from '../batches/records.sql.js';
 import { builtInTarget, CompiledImportProcesses } from '../import-processes/import-processes.service.js';
 import { workAhead, WorkLoop } from '../platform/concurrency.js';

@@ -6,7 +6,7 @@ import { creatorNames } from '../auth/authenticator.js';
 import { resultsUrl } from '../batches/batch-resource.js';
 import type { BatchStatus, PauseReason } from '../batches/batch-state.js';
 import { type BatchRow, selectBatches } from '../batches/batch-rows.sql.js';
-import { type ErrorGroups, selectErrorGroups } from '../batches/records.sql.js';
+import { type ErrorGroups, selectErrorGroups } from '../batches/refused-records.sql.js';
 import { type MessageRenderer, MessageRenderers, type OutgoingMessage } from '../delivery/message-sender.js';
 import {
   type ClaimedMessage,

@@ -1,5 +1,5 @@
 import type { BatchRow } from '../batches/batch-rows.sql.js';
-import type { ErrorGroups } from '../batches/records.sql.js';
+import type { ErrorGroups } from '../batches/refused-records.sql.js';
 import { type MailFrame, mailModel, MailRenderer, type RenderedMail } from './batch-mail.js';
 
 const renderer = new MailRenderer();

@@ -9,11 +9,11 @@ import {
 import {
   assertOneOutcomeEach,
   countOutcomes,
-  errorPattern,
   type OutcomeCounts,
   type TargetOutcome,
   writeOutcomes,
 } from '../batches/records.sql.js';
+import { errorPattern } from '../batches/refused-records.sql.js';
 import type { CompiledImportProcess } from '../import-processes/import-process.js';
 import type { DatabaseService, Transaction } from '../platform/database/database.service.js';
 import { errorMessage, errorStack } from '../platform/errors.js';

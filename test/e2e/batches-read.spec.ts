@@ -280,6 +280,7 @@ describe('reading batches', () => {
           line: 6 + index,
           status: other,
           payload: '{}',
+          ...(other === 'invalid' || other === 'unknown' ? { error: { code: 'a', message: 'b' } } : {}),
         }),
       );
       const id = await insertBatch(client, members, {

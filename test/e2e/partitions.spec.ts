@@ -74,7 +74,7 @@ describe('the partitions of the records', () => {
   const THREE = (first: number) =>
     ['line', 'outcome', 'preview'].map((name) => `import_queue_${name}_p${first}`);
 
-  /** Break it: in `REFUSED_OF_CHUNK` or `selectDoneLines`, join by the column instead of the parameter. */
+  /** Break it: in `WITH_ERROR` or `selectDoneLines`, join by the column instead of the parameter. */
   it('are pruned to one by every statement about a batch, whether it is planned for its values or for all', async () => {
     sent.clear();
     const id = await imported(rows(5, 3));

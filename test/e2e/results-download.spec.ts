@@ -349,7 +349,7 @@ describe('downloading results', () => {
     });
   });
 
-  /** Break it: in `selectRefusedLines`, leave out one of the two tables. */
+  /** Break it: in `WITH_ERROR`, leave out one of the two tables. */
   it('reads only the refused records of an ended batch where they are few', async () => {
     const error = { code: 'no_match', message: 'no such member' };
     const records = Array.from({ length: 200 }, (_, index): RecordToInsert => {

@@ -106,7 +106,7 @@ describe('the migration to appended outcomes', () => {
     ]);
     const { rows } = await selectRecords(service, {
       batchId: 7,
-      ranges: [{ first: 1, last: 9, count: 9, done: true }],
+      ranges: [{ first: 1, last: 9 }],
       statuses: RECORD_STATUSES,
       after: 0,
       limit: 10,
@@ -180,7 +180,7 @@ describe('the migration to appended outcomes', () => {
         WHERE tablename ~ '^import_queue_(line|outcome|preview)$' GROUP BY 1 ORDER BY 1`,
     );
     expect(indexes).toEqual([
-      { table: 'import_queue_line', indexes: 1 },
+      { table: 'import_queue_line', indexes: 2 },
       { table: 'import_queue_outcome', indexes: 2 },
       { table: 'import_queue_preview', indexes: 1 },
     ]);

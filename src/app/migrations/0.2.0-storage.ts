@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { isDeadlock, isLockNotAvailable } from '../../platform/database/postgres-errors.js';
 
 // Toward 0.2.0: the errors of a record, and outcomes that are appended instead of updated.
 
@@ -104,6 +106,83 @@ export class FindRefusedRecords1765520000000 implements MigrationInterface {
 const FIND_REFUSED_RECORDS_UP = `
   CREATE INDEX import_queue_outcome_refused ON import_queue_outcome (workflow_import_queue_batch_id, line_number)
     WHERE error_code IS NOT NULL`;
+
+/**
+ * The same index for lines, where invalid records have their error (ADR 46). Records arrive while it is built: each
+ * partition gets it concurrently, which takes no lock that a load waits for, and is then attached. A new partition gets
+ * it from the partitioned table. An interrupted migration is continued by the next run.
+ */
+export class FindInvalidRecords1767146000000 implements MigrationInterface {
+  readonly name = 'FindInvalidRecords1767146000000';
+  /** CREATE INDEX CONCURRENTLY cannot be part of one. */
+  readonly transaction = false;
+
+  async up(runner: QueryRunner): Promise<void> {
+    const columns = '(workflow_import_queue_batch_id, line_number) WHERE error_code IS NOT NULL';
+    await withoutHoldingUpLoads(
+      runner,
+      `CREATE INDEX IF NOT EXISTS import_queue_line_refused ON ONLY import_queue_line ${columns}`,
+    );
+    for (const { table, isBuilt } of await partitionsWithoutIndex(runner)) {
+      const index = `${table}_refused`;
+      if (isBuilt === false) await runner.query(`DROP INDEX CONCURRENTLY ${index}`);
+      if (isBuilt !== true) await runner.query(`CREATE INDEX CONCURRENTLY ${index} ON ${table} ${columns}`);
+      await withoutHoldingUpLoads(runner, `ALTER INDEX import_queue_line_refused ATTACH PARTITION ${index}`);
+    }
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('DROP INDEX import_queue_line_refused');
+  }
+}
+
+interface PartitionWithoutIndex {
+  table: string;
+  /** `null`: there is no such index; `false`: an interrupted migration left an invalid one. */
+  isBuilt: boolean | null;
+}
+
+async function partitionsWithoutIndex(runner: QueryRunner): Promise<PartitionWithoutIndex[]> {
+  const partitions: unknown = await runner.query(
+    `SELECT part.relname AS "table", built.indisvalid AS "isBuilt"
+       FROM pg_inherits AS child
+       JOIN pg_class AS part ON part.oid = child.inhrelid
+       LEFT JOIN pg_index AS built ON built.indexrelid = to_regclass(quote_ident(part.relname || '_refused'))
+      WHERE child.inhparent = 'import_queue_line'::regclass AND NOT child.inhdetachpending
+        AND NOT EXISTS (
+              SELECT FROM pg_index AS index
+                JOIN pg_inherits AS attached ON attached.inhrelid = index.indexrelid
+               WHERE index.indrelid = part.oid AND attached.inhparent = 'import_queue_line_refused'::regclass)
+      ORDER BY part.oid`,
+  );
+  return partitions as PartitionWithoutIndex[];
+}
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 3_000;
+const PATIENCE_MS = 15 * 60_000;
+
+/**
+ * Runs a statement whose lock waits for the loads that are running: those that begin meanwhile wait behind it, but only
+ * for a moment, because it gives up and tries again.
+ */
+async function withoutHoldingUpLoads(runner: QueryRunner, statement: string): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  for (let wait = FIRST_WAIT_MS; ; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+    try {
+      await runner.startTransaction();
+      await runner.query(`SET LOCAL lock_timeout = ${wait}`);
+      await runner.query(statement);
+      await runner.commitTransaction();
+      return;
+    } catch (error) {
+      await runner.rollbackTransaction();
+      const isInTheWay = isLockNotAvailable(error) || isDeadlock(error);
+      if (!isInTheWay || performance.now() > end) throw error;
+      await sleep(wait);
+    }
+  }
+}
 
 export class DeriveCreations1767132000000 implements MigrationInterface {
   readonly name = 'DeriveCreations1767132000000';

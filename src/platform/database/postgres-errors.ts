@@ -4,6 +4,7 @@ const UNIQUE_VIOLATION = '23505';
 const DEADLOCK = '40P01';
 const FOREIGN_KEY_VIOLATION = '23503';
 const INSUFFICIENT_PRIVILEGE = '42501';
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /** The SQLSTATE of an error of `pg` or TypeORM, if it has one. */
 export function sqlState(error: unknown): unknown {
@@ -16,6 +17,8 @@ export const isForeignKeyViolation = (error: unknown): boolean => sqlState(error
 
 export const isInsufficientPrivilege = (error: unknown): boolean =>
   sqlState(error) === INSUFFICIENT_PRIVILEGE;
+
+export const isLockNotAvailable = (error: unknown): boolean => sqlState(error) === LOCK_NOT_AVAILABLE;
 
 export const isDeadlock = (error: unknown): boolean => sqlState(error) === DEADLOCK;
 
