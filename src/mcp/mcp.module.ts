@@ -17,7 +17,7 @@ import { ImportQueueModule } from '../import-queue/import-queue.module.js';
 import { AppConfig } from '../platform/config/config.js';
 import { problemJson, toProblem } from '../platform/http/problem.filter.js';
 import type { JsonObject } from '../platform/json/json-value.js';
-import type { McpHandler } from './mcp-server.js';
+import type { McpHandler } from './tools.js';
 import { McpTools } from './mcp-tools.js';
 import type { McpTool, ToolCall } from './tools.js';
 
@@ -74,7 +74,7 @@ class McpController implements OnModuleDestroy {
 
   /** Loads the protocol with the first request: most installations never need it. */
   private handler(): Promise<McpHandler> {
-    return (this.loaded ??= import('./mcp-server.js').then(({ createHandler }) =>
+    return (this.loaded ??= import('./tools.js').then(({ createHandler }) =>
       createHandler(
         (tool, given, request) => this.perform(tool, given, request),
         ({ message }) => this.logger.debug(`A request was refused: ${message}`),

@@ -16,7 +16,7 @@ import { DatabaseService } from '../platform/database/database.service.js';
 import { SchemaFit } from '../platform/database/installation.js';
 import { DomainError, errorMessage } from '../platform/errors.js';
 import { choice, objectOf, refTo, type Schema, TEXT } from '../platform/http/answer-schemas.js';
-import { QueueFaults } from '../platform/queue/queue-faults.js';
+import { QueueFaults } from '../platform/queue/queues.js';
 import { QueueModule, QueuePauses } from '../platform/queue/queues.js';
 import { createRedis, type RedisClient } from '../platform/queue/redis-client.js';
 

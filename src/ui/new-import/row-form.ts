@@ -1,7 +1,7 @@
 import { fieldOf } from '../../import-queue/fix-drafts.service.js';
 import type { JsonObject, JsonValue } from '../../platform/json/json-value.js';
 import type { CompiledTarget, RecordError } from '../../records/target.js';
-import { EMAIL_PATTERN, URL_PATTERN } from '../../workflows/rows/values/addresses.js';
+import { EMAIL_PATTERN, URL_PATTERN } from '../../workflows/rows/values/attribute-values.js';
 import { dateType } from '../../workflows/rows/values/dates.js';
 
 /** The field of a form for one column of a row. */

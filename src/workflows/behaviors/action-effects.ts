@@ -14,7 +14,7 @@ import type {
   WorkflowDefinition,
 } from '../definition.js';
 import type { Changes, InstanceState } from '../engine/instance-state.js';
-import { isEmail } from '../rows/values/addresses.js';
+import { isEmail } from '../rows/values/attribute-values.js';
 import { valueTypeOf } from '../rows/values/attribute-values.js';
 import { quoted, RowSource, ValueError, type ValueType } from '../rows/values/value-type.js';
 import {

@@ -13,7 +13,7 @@ import {
   type Refuse,
   textOf,
 } from '../definition.js';
-import { isEmail } from '../rows/values/addresses.js';
+import { isEmail } from '../rows/values/attribute-values.js';
 import { valueTypeOf } from '../rows/values/attribute-values.js';
 import { RowSource, ValueError } from '../rows/values/value-type.js';
 

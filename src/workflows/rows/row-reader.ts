@@ -16,7 +16,7 @@ import {
   type ActionPlan,
   type InputColumn,
 } from './action-plan.js';
-import { EMAIL_PATTERN, isAsciiEmail, isEmail } from './values/addresses.js';
+import { EMAIL_PATTERN, isAsciiEmail, isEmail } from './values/attribute-values.js';
 import {
   columnError,
   lengthError,

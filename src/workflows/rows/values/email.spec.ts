@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { EMAIL_PATTERN, emailType } from './addresses.js';
+import { EMAIL_PATTERN, emailType } from './attribute-values.js';
 import { RowSource } from './value-type.js';
 
 const parse = (value: never) =>

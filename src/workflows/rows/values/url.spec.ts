@@ -1,4 +1,4 @@
-import { urlType } from './addresses.js';
+import { urlType } from './attribute-values.js';
 import { RowSource } from './value-type.js';
 
 const parse = (value: never) =>
