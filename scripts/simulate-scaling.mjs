@@ -21,7 +21,7 @@ export const DEFAULTS = {
   walBytes: 1560,
   walBytesPerSecond: 400e6,
   /** Round trips per chunk, and the time each takes on the network, µs. */
-  roundTrips: 30,
+  roundTrips: 13,
   roundTripMicros: 60,
   /** A flush of the WAL, µs. */
   flushMicros: 500,
